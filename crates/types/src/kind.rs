@@ -1,0 +1,316 @@
+//! The registry of kinds: the trait that each satisfies, and one type that holds
+//! a resource of any.
+
+use std::fmt;
+use std::str::FromStr;
+use std::sync::Arc;
+
+use schemars::JsonSchema;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Deserializer, Serialize};
+
+use crate::envelope::Object;
+use crate::identity::{Revision, Uid};
+use crate::labels::Labels;
+use crate::name::Name;
+use crate::node::Node;
+use crate::state::State;
+use crate::suggest::nearest;
+use crate::time::Timestamp;
+use crate::validate::Validate;
+use crate::workload::Workload;
+
+/// What differs between kinds.
+pub trait Kind: fmt::Debug + Clone + PartialEq + Send + Sync + Sized + 'static {
+    /// Its name.
+    const KIND: KindName;
+    /// What a person declares.
+    type Spec: Serialize
+        + DeserializeOwned
+        + JsonSchema
+        + Validate
+        + Clone
+        + PartialEq
+        + fmt::Debug
+        + Send
+        + Sync;
+    /// Where it is in its life.
+    type Status: State;
+    /// What a person or a parent wants; the default is what is wanted when
+    /// nothing is said.
+    type Desired: Serialize
+        + DeserializeOwned
+        + JsonSchema
+        + Copy
+        + Default
+        + PartialEq
+        + fmt::Debug
+        + fmt::Display
+        + Send
+        + Sync;
+    /// What Tessera knows of it besides the status.
+    type Observed: Serialize
+        + DeserializeOwned
+        + JsonSchema
+        + Clone
+        + Default
+        + PartialEq
+        + fmt::Debug
+        + Send
+        + Sync;
+
+    /// Whether a manifest that does not say `desired_status` keeps the one that
+    /// the resource has, rather than asking for the default.
+    const KEEPS_DESIRED_STATUS: bool;
+
+    /// What else changes when a new spec is declared; `object` has the new spec
+    /// and generation.
+    fn declared(object: &mut Object<Self>, before: &Self::Spec);
+
+    /// Wraps an object of this kind.
+    fn wrap(object: Arc<Object<Self>>) -> Resource;
+
+    /// The object in `resource`, if it is of this kind.
+    fn unwrap(resource: &Resource) -> Option<&Arc<Object<Self>>>;
+}
+
+/// Kind, namespace and name: what a person calls a resource.
+#[derive(
+    Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
+pub struct ResourceKey {
+    /// The kind.
+    pub kind: KindName,
+    /// None for kinds that have no namespace.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub namespace: Option<Name>,
+    /// The name.
+    pub name: Name,
+}
+
+impl ResourceKey {
+    /// The key of a resource; the namespace is dropped for kinds without one
+    /// and `default` for the others when none is given.
+    #[must_use]
+    pub fn new(kind: KindName, namespace: Option<Name>, name: Name) -> Self {
+        let namespace =
+            kind.is_namespaced().then(|| namespace.unwrap_or_else(Name::default_namespace));
+        Self { kind, namespace, name }
+    }
+}
+
+impl fmt::Display for ResourceKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.namespace {
+            Some(namespace) => write!(f, "{}/{namespace}/{}", self.kind.singular(), self.name),
+            None => write!(f, "{}/{}", self.kind.singular(), self.name),
+        }
+    }
+}
+
+/// A word that is no kind.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("there is no kind `{word}`: {}", match near { Some(near) => format!("did you mean `{near}`?"), None => format!("known are {}", KindName::ALL.map(KindName::plural).join(", ")) })]
+pub struct UnknownKind {
+    word: String,
+    near: Option<&'static str>,
+}
+
+macro_rules! kinds {
+    ($($(#[$meta:meta])* $kind:ident { singular: $singular:literal, plural: $plural:literal, short: $short:literal, namespaced: $namespaced:literal }),+ $(,)?) => {
+        /// The name of a kind.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+        pub enum KindName { $($(#[$meta])* $kind),+ }
+
+        impl KindName {
+            /// Every kind.
+            pub const ALL: [Self; [$(Self::$kind),+].len()] = [$(Self::$kind),+];
+
+            /// As in a manifest: `Workload`.
+            #[must_use]
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$kind => stringify!($kind)),+ }
+            }
+
+            /// As in a key: `workload`.
+            #[must_use]
+            pub const fn singular(self) -> &'static str {
+                match self { $(Self::$kind => $singular),+ }
+            }
+
+            /// As in a path: `workloads`.
+            #[must_use]
+            pub const fn plural(self) -> &'static str {
+                match self { $(Self::$kind => $plural),+ }
+            }
+
+            /// For quick typing: `wl`.
+            #[must_use]
+            pub const fn short(self) -> &'static str {
+                match self { $(Self::$kind => $short),+ }
+            }
+
+            /// Whether its resources live in namespaces.
+            #[must_use]
+            pub const fn is_namespaced(self) -> bool {
+                match self { $(Self::$kind => $namespaced),+ }
+            }
+        }
+
+        /// A resource of any kind. Cheap to clone.
+        #[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+        #[serde(untagged)]
+        #[schemars(rename = "Resource")]
+        pub enum Resource { $($(#[$meta])* $kind(Arc<Object<$kind>>)),+ }
+
+        impl<'de> Deserialize<'de> for Resource {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                use serde::de::Error;
+                let value = serde_json::Value::deserialize(deserializer)?;
+                let kind = value.get("kind").cloned().unwrap_or_default();
+                let kind = KindName::deserialize(kind).map_err(D::Error::custom)?;
+                match kind {
+                    $(KindName::$kind => serde_json::from_value(value).map(Self::$kind)),+
+                }
+                .map_err(D::Error::custom)
+            }
+        }
+
+        /// Runs `$body` with `$object` bound to the object inside `$resource`.
+        #[macro_export]
+        #[doc(hidden)]
+        macro_rules! with_object {
+            ($resource:expr, $object:ident => $body:expr) => {
+                match $resource { $($crate::Resource::$kind($object) => $body),+ }
+            };
+        }
+
+        /// Runs `$body` with `$K` bound to the kind that `$name` names.
+        #[macro_export]
+        #[doc(hidden)]
+        macro_rules! with_kind {
+            ($name:expr, $K:ident => $body:expr) => {
+                match $name { $($crate::KindName::$kind => { type $K = $crate::$kind; $body }),+ }
+            };
+        }
+    };
+}
+
+kinds! {
+    /// A machine that runs an agent.
+    Node { singular: "node", plural: "nodes", short: "no", namespaced: false },
+    /// One process or container that should run.
+    Workload { singular: "workload", plural: "workloads", short: "wl", namespaced: true },
+}
+
+impl fmt::Display for KindName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+impl FromStr for KindName {
+    type Err = UnknownKind;
+
+    /// Reads a kind as people write it: any case, singular, plural or short.
+    fn from_str(word: &str) -> Result<Self, UnknownKind> {
+        let lower = word.to_ascii_lowercase();
+        Self::ALL
+            .into_iter()
+            .find(|kind| [kind.singular(), kind.plural(), kind.short()].contains(&lower.as_str()))
+            .ok_or_else(|| UnknownKind {
+                word: word.to_owned(),
+                near: nearest(&lower, Self::ALL.map(Self::plural)),
+            })
+    }
+}
+
+impl Resource {
+    /// Its kind, namespace and name.
+    #[must_use]
+    pub fn key(&self) -> ResourceKey {
+        with_object!(self, object => object.key())
+    }
+
+    /// Its kind.
+    #[must_use]
+    pub fn kind(&self) -> KindName {
+        with_object!(self, object => object.kind)
+    }
+
+    /// Its name.
+    #[must_use]
+    pub fn name(&self) -> &Name {
+        with_object!(self, object => &object.name)
+    }
+
+    /// Its namespace.
+    #[must_use]
+    pub fn namespace(&self) -> Option<&Name> {
+        with_object!(self, object => object.namespace.as_ref())
+    }
+
+    /// Its identity.
+    #[must_use]
+    pub fn id(&self) -> Uid {
+        with_object!(self, object => object.id)
+    }
+
+    /// The commit that last changed it.
+    #[must_use]
+    pub fn revision(&self) -> Revision {
+        with_object!(self, object => object.revision)
+    }
+
+    /// The count of its spec's changes.
+    #[must_use]
+    pub fn generation(&self) -> u64 {
+        with_object!(self, object => object.generation)
+    }
+
+    /// Its labels.
+    #[must_use]
+    pub fn labels(&self) -> &Labels {
+        with_object!(self, object => &object.labels)
+    }
+
+    /// Its status as text.
+    #[must_use]
+    pub fn status(&self) -> &'static str {
+        match self {
+            Self::Node(node) => node.status.as_str(),
+            Self::Workload(workload) => workload.status.as_str(),
+        }
+    }
+
+    /// When its deletion was asked for.
+    #[must_use]
+    pub fn deletion_requested_at(&self) -> Option<Timestamp> {
+        with_object!(self, object => object.deletion_requested_at)
+    }
+
+    /// The same with the identity and revision that the store gives it.
+    #[must_use]
+    pub fn stamped(mut self, id: Uid, revision: Revision) -> Self {
+        with_object!(&mut self, object => {
+            let object = Arc::make_mut(object);
+            object.id = id;
+            object.revision = revision;
+        });
+        self
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn kinds_are_read_as_people_write_them() {
+        for word in ["Workload", "workload", "workloads", "WORKLOADS", "wl"] {
+            assert_eq!(word.parse::<KindName>().unwrap(), KindName::Workload);
+        }
+        let error = "worklods".parse::<KindName>().unwrap_err();
+        assert_eq!(error.to_string(), "there is no kind `worklods`: did you mean `workloads`?");
+    }
+}

@@ -1,0 +1,49 @@
+//! Every bound that the product enforces on what it is given, in one place.
+
+/// A request body, in bytes. Larger ones are answered `413`.
+pub const BODY_BYTES_MAX: usize = 4 << 20;
+/// One spec as JSON, in bytes.
+pub const SPEC_BYTES_MAX: usize = 64 << 10;
+/// Labels of one resource.
+pub const LABELS_MAX: usize = 64;
+/// A label's key or value, in bytes.
+pub const LABEL_BYTES_MAX: usize = 253;
+/// Transitions kept in the resource itself; the audit table has all of them.
+pub const HISTORY_TAIL_MAX: usize = 16;
+/// A transition's reason or a waiting message, in bytes; longer ones are cut.
+pub const REASON_BYTES_MAX: usize = 1024;
+/// Resources on one page of a list, at most.
+pub const PAGE_MAX: usize = 1000;
+/// Resources on one page of a list, unless told otherwise.
+pub const PAGE_DEFAULT: usize = 500;
+/// Manifests in one batch of `apply`.
+pub const BATCH_MAX: usize = 1000;
+/// Environment variables of one workload.
+pub const ENV_MAX: usize = 512;
+/// Arguments of one workload.
+pub const ARGS_MAX: usize = 1024;
+/// Entries of any other list in a spec (ports, mounts, constraints).
+pub const LIST_MAX: usize = 64;
+/// Changes that a watcher may be behind before it must list again.
+pub const WATCH_BUFFER_MAX: usize = 8192;
+/// The last lines of output that an exit carries.
+pub const EXIT_LINES_MAX: usize = 20;
+/// One such line, in bytes.
+pub const EXIT_LINE_BYTES_MAX: usize = 512;
+/// Reports in one call of an agent.
+pub const REPORTS_MAX: usize = 1000;
+/// An idempotency key, in bytes.
+pub const IDEMPOTENCY_KEY_BYTES_MAX: usize = 128;
+
+/// Cuts `text` to `bytes_max` at a character boundary and marks the cut.
+#[must_use]
+pub fn clip(text: &str, bytes_max: usize) -> String {
+    if text.len() <= bytes_max {
+        return text.to_owned();
+    }
+    let mut end = bytes_max.saturating_sub('…'.len_utf8());
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    format!("{}…", &text[..end])
+}

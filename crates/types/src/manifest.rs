@@ -1,0 +1,182 @@
+//! What a person writes, and what becomes of it: declaring a resource is a pure
+//! function from the one that exists and the manifest to the next one.
+
+use std::sync::Arc;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::envelope::{Edit, Object};
+use crate::identity::{Revision, Uid};
+use crate::kind::{Kind, KindName, ResourceKey};
+use crate::labels::Labels;
+use crate::limits;
+use crate::name::Name;
+use crate::state::Actor;
+use crate::time::Timestamp;
+use crate::validate::{Invalid, Validate};
+
+/// A declared resource: the part of the envelope that people write. What
+/// Tessera writes may stand beside it (as `get -o yaml` prints it) and is
+/// ignored, but for `id` and `revision`, which are preconditions.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(bound = "", deny_unknown_fields)]
+#[schemars(rename = "{K}Manifest", bound = "K: Kind + JsonSchema")]
+pub struct Manifest<K: Kind> {
+    /// The kind; `Workload` where a file names none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kind: Option<KindName>,
+    /// The name: a DNS label.
+    pub name: Name,
+    /// `default` unless said otherwise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub namespace: Option<Name>,
+    /// For selection and placement.
+    #[serde(default, skip_serializing_if = "Labels::is_empty")]
+    pub labels: Labels,
+    /// What is declared.
+    pub spec: K::Spec,
+    /// What is wanted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub desired_status: Option<K::Desired>,
+    /// If given, the write happens only to the resource with this identity.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<Uid>,
+    /// If given, the write happens only if the resource still has it; 0 means
+    /// that the resource must not exist.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub revision: Option<Revision>,
+}
+
+/// The fields of the envelope that Tessera writes and a manifest may repeat.
+pub const WRITTEN_BY_TESSERA: [&str; 9] = [
+    "generation",
+    "owner",
+    "status",
+    "status_since",
+    "waiting_for",
+    "observed",
+    "state_history",
+    "created_at",
+    "updated_at",
+];
+
+/// What declaring a manifest comes to.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Declared<K: Kind> {
+    /// There was none: this is the new one.
+    Create(Object<K>),
+    /// It is different now.
+    Update(Object<K>),
+    /// It is as declared already.
+    Unchanged(Arc<Object<K>>),
+}
+
+/// Why a manifest cannot be declared; nothing changes.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// A precondition of the manifest does not hold.
+    #[error("it is at revision {found}, and the manifest was made from revision {wanted}")]
+    Revision {
+        /// The precondition.
+        wanted: Revision,
+        /// The actual revision; 0 when there is no such resource.
+        found: Revision,
+    },
+    /// The resource under this name is another one.
+    #[error("the resource of that name is another one now (id {found}, not {wanted})")]
+    Identity {
+        /// The precondition.
+        wanted: Uid,
+        /// The actual identity; 0 when there is no such resource.
+        found: Uid,
+    },
+    /// The resource is on its way out.
+    #[error("it is being deleted")]
+    BeingDeleted,
+}
+
+impl<K: Kind> Manifest<K> {
+    /// The key that it declares.
+    #[must_use]
+    pub fn key(&self) -> ResourceKey {
+        ResourceKey::new(K::KIND, self.namespace.clone(), self.name.clone())
+    }
+
+    /// Everything that is wrong with it.
+    #[must_use]
+    pub fn problems(&self) -> Vec<Invalid> {
+        let mut problems = Vec::new();
+        if self.namespace.is_some() && !K::KIND.is_namespaced() {
+            problems.push(Invalid::new(
+                "namespace",
+                format!("{} have no namespace: remove it", K::KIND.plural()),
+            ));
+        }
+        self.labels.validate("labels", &mut problems);
+        self.spec.validate("spec", &mut problems);
+        let bytes = serde_json::to_vec(&self.spec).map_or(0, |json| json.len());
+        if bytes > limits::SPEC_BYTES_MAX {
+            problems.push(Invalid::new(
+                "spec",
+                format!(
+                    "a spec has at most {} bytes as JSON, this one has {bytes}",
+                    limits::SPEC_BYTES_MAX
+                ),
+            ));
+        }
+        problems
+    }
+
+    /// Declares it over `existing`, which must be what the store has under
+    /// [`Manifest::key`].
+    ///
+    /// # Errors
+    /// [`Refusal`] when a precondition does not hold.
+    pub fn declare(
+        self,
+        existing: Option<&Arc<Object<K>>>,
+        by: Actor,
+        now: Timestamp,
+    ) -> Result<Declared<K>, Refusal> {
+        self.check_preconditions(existing)?;
+        let Some(existing) = existing else {
+            let mut object = Object::new(&self.key(), Arc::new(self.spec), by, now);
+            object.labels = self.labels;
+            object.desired_status = self.desired_status.unwrap_or_default();
+            return Ok(Declared::Create(object));
+        };
+        let desired = self.desired_status.unwrap_or(if K::KEEPS_DESIRED_STATUS {
+            existing.desired_status
+        } else {
+            K::Desired::default()
+        });
+        let mut edit = Edit::of(existing, now);
+        edit.object.labels = self.labels;
+        if *existing.spec != self.spec || existing.desired_status != desired {
+            edit.object.generation += 1;
+            edit.object.desired_status = desired;
+            edit.object.spec = Arc::new(self.spec);
+            K::declared(&mut edit.object, &existing.spec);
+        }
+        Ok(match edit.finish() {
+            Some(edited) => Declared::Update(edited.object),
+            None => Declared::Unchanged(Arc::clone(existing)),
+        })
+    }
+
+    fn check_preconditions(&self, existing: Option<&Arc<Object<K>>>) -> Result<(), Refusal> {
+        let found = existing.map_or(Revision::ZERO, |object| object.revision);
+        let found_id = existing.map_or(Uid::default(), |object| object.id);
+        if let Some(wanted) = self.id.filter(|wanted| *wanted != found_id) {
+            return Err(Refusal::Identity { wanted, found: found_id });
+        }
+        if let Some(wanted) = self.revision.filter(|wanted| *wanted != found) {
+            return Err(Refusal::Revision { wanted, found });
+        }
+        match existing {
+            Some(object) if object.deletion_requested_at.is_some() => Err(Refusal::BeingDeleted),
+            _ => Ok(()),
+        }
+    }
+}

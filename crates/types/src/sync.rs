@@ -1,0 +1,277 @@
+//! What agents and the control plane say to each other.
+//!
+//! An agent registers its node, then keeps one `sync` call open: the request is
+//! its heartbeat and says which state of its assignments it knows, the answer
+//! brings a newer one as soon as there is one. What happens to its copies it
+//! says in `report` calls beside it. Both are level-triggered: an answer lists
+//! all assignments of the node, and a report is numbered and states what is, so
+//! losing, repeating or delaying any message does no harm.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+
+use crate::api::Used;
+use crate::identity::{Epoch, Revision, Uid};
+use crate::labels::Labels;
+use crate::name::Name;
+use crate::node::{Capacity, Executors};
+use crate::state::state_enum;
+use crate::time::{Duration, Timestamp};
+use crate::workload::{Exit, Health, Instance, WorkloadSpec, WorkloadStatus};
+
+/// An agent introduces its node.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Registration {
+    /// The agent's installation; made once and kept in its state folder.
+    pub agent_id: String,
+    /// This start of the agent; a later one replaces an earlier one.
+    pub session: String,
+    /// The agent's version.
+    pub version: String,
+    /// What the machine has.
+    pub capacity: Capacity,
+    /// The node's labels.
+    #[serde(default)]
+    pub labels: Labels,
+    /// What it can run.
+    pub executors: Executors,
+}
+
+/// The answer to a [`Registration`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Registered {
+    /// The node's identity.
+    pub node_id: Uid,
+    /// How long a node counts as reachable after it was last heard of.
+    pub lease: Duration,
+}
+
+/// A heartbeat that waits for news.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct SyncRequest {
+    /// As in the registration.
+    pub session: String,
+    /// The revision of the assignments that the agent has; 0 for none.
+    pub since: Revision,
+    /// How long the answer may wait for news.
+    pub wait: Duration,
+    /// What the machine and the copies on it use, if it was measured.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub usage: Option<Usage>,
+}
+
+/// What a machine and the copies on it really use.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Usage {
+    /// The machine.
+    pub node: Used,
+    /// The copies.
+    #[serde(default)]
+    pub workloads: Vec<WorkloadUsage>,
+}
+
+/// What one copy really uses.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct WorkloadUsage {
+    /// The workload's identity.
+    pub id: Uid,
+    /// What it uses.
+    pub used: Used,
+}
+
+/// The answer to a [`SyncRequest`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct SyncResponse {
+    /// The lease now runs from the moment at which the request was sent.
+    pub lease: Duration,
+    /// The revision of the assignments below; what to ask with next time.
+    pub revision: Revision,
+    /// All assignments of the node, when there is anything new; whatever the
+    /// agent has beside them it stops.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub assignments: Option<Vec<Assignment>>,
+    /// Logs that somebody wants to read.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub log_requests: Vec<LogRequest>,
+}
+
+/// One copy of one workload that a node has to do with.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Assignment {
+    /// The workload's identity.
+    pub id: Uid,
+    /// Its namespace.
+    pub namespace: Name,
+    /// Its name.
+    pub name: Name,
+    /// The placement; a copy of an older one is stopped.
+    pub epoch: Epoch,
+    /// The workload's generation.
+    pub generation: u64,
+    /// Whether it is to be stopped.
+    pub stop: bool,
+    /// The number of the last report that was applied in this epoch.
+    pub report_seq: u64,
+    /// The spec, when it is news to an agent that knows [`SyncRequest::since`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub spec: Option<Arc<WorkloadSpec>>,
+}
+
+state_enum! {
+    /// What a copy does, as its agent sees it.
+    CopyState {
+        /// It is being started, or is not healthy yet.
+        Provisioning,
+        /// It runs.
+        Running,
+        /// It ended and waits to be started again.
+        BackingOff,
+        /// It is being stopped.
+        Stopping,
+        /// It was stopped and is gone. Final in its epoch.
+        Stopped,
+        /// It ended well. Final in its epoch.
+        Completed,
+        /// It ended and is not started again. Final in its epoch.
+        Failed,
+    }
+}
+
+impl CopyState {
+    /// Whether nothing follows in this epoch.
+    #[must_use]
+    pub const fn is_final(self) -> bool {
+        matches!(self, Self::Stopped | Self::Completed | Self::Failed)
+    }
+
+    /// The workload's status that corresponds to it.
+    #[must_use]
+    pub const fn status(self) -> WorkloadStatus {
+        match self {
+            Self::Provisioning => WorkloadStatus::Provisioning,
+            Self::Running => WorkloadStatus::Running,
+            Self::BackingOff => WorkloadStatus::BackingOff,
+            Self::Stopping => WorkloadStatus::Stopping,
+            Self::Stopped => WorkloadStatus::Stopped,
+            Self::Completed => WorkloadStatus::Completed,
+            Self::Failed => WorkloadStatus::Failed,
+        }
+    }
+}
+
+/// What a copy does now.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Report {
+    /// The workload's identity.
+    pub id: Uid,
+    /// The copy's placement.
+    pub epoch: Epoch,
+    /// Increases with every report of this epoch, also over a restart of the
+    /// agent; one that is not newer than the last applied is ignored.
+    pub seq: u64,
+    /// When it came to be so.
+    pub at: Timestamp,
+    /// What it does.
+    pub state: CopyState,
+    /// Why, in words.
+    pub reason: String,
+    /// How often it was started again in this epoch.
+    pub restarts: u32,
+    /// The live copy.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub instance: Option<Instance>,
+    /// When it starts again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_start_at: Option<Timestamp>,
+    /// How it ended last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_exit: Option<Exit>,
+    /// What its health check says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub health: Option<Health>,
+    /// What goes wrong at the moment.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trouble: Option<String>,
+}
+
+/// Reports of one agent, oldest first for each copy.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct ReportRequest {
+    /// As in the registration.
+    pub session: String,
+    /// The reports; at most [`crate::limits::REPORTS_MAX`].
+    pub reports: Vec<Report>,
+}
+
+/// The answer to a [`ReportRequest`]: every report in it is dealt with, and the
+/// agent forgets them.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct ReportResponse {
+    /// Workloads whose reports were refused because the epoch is not theirs or
+    /// the workload is gone.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub stale: Vec<Uid>,
+}
+
+/// Somebody wants to read a workload's log.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct LogRequest {
+    /// Names this request.
+    pub request: String,
+    /// The workload's namespace.
+    pub namespace: Name,
+    /// The workload's name.
+    pub name: Name,
+    /// Only the last so many lines; all when not given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tail: Option<u32>,
+    /// Only lines at or after this time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since: Option<Timestamp>,
+    /// Whether to go on as lines are written.
+    #[serde(default)]
+    pub follow: bool,
+}
+
+/// A part of the answer to a [`LogRequest`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct LogChunk {
+    /// As in the registration.
+    pub session: String,
+    /// The lines, oldest first.
+    pub lines: Vec<LogLine>,
+    /// Whether nothing follows.
+    pub end: bool,
+    /// Why the log cannot be read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+}
+
+/// The answer to a [`LogChunk`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct LogChunkAnswer {
+    /// Whether somebody still reads.
+    pub wanted: bool,
+}
+
+/// One line of a workload's output.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct LogLine {
+    /// When it was written.
+    pub at: Timestamp,
+    /// `stdout` or `stderr`.
+    pub stream: LogStream,
+    /// The text, without its line feed.
+    pub text: String,
+}
+
+/// Where a line was written to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum LogStream {
+    /// Standard output.
+    Stdout,
+    /// Standard error.
+    Stderr,
+}
