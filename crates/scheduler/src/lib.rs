@@ -1,0 +1,16 @@
+//! Placement: which node takes a workload, and precisely why none does.
+//!
+//! The one idea: a [`Fleet`] is an exact account of what every node has and
+//! what is set aside on it, kept up to date change by change. Choosing a node
+//! reads it, taking a node writes it, so a thousand placements of one batch
+//! never count anything twice. Nothing here knows of time or of statuses beyond
+//! "takes workloads or not".
+
+mod demand;
+mod fleet;
+mod refusal;
+mod score;
+
+pub use demand::{Demand, Executor, SpreadGroup};
+pub use fleet::{Fleet, NodeState};
+pub use refusal::Refusal;
