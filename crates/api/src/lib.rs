@@ -1,0 +1,254 @@
+//! The HTTP API as a trait. The control plane implements it; the OpenAPI
+//! document in `openapi/` and the client are generated from it, so neither can
+//! differ from what is served.
+//!
+//! Every error is an RFC 9457 problem document ([`ApiError`]); a request that
+//! fails changes nothing.
+
+mod error;
+mod params;
+
+pub use error::ApiError;
+pub use params::{
+    ApplyQuery, DeleteQuery, HistoryQuery, IdempotencyHeader, ListQuery, LogsQuery, NamePath,
+    NamespaceQuery, NodeLogPath, WatchQuery,
+};
+
+use dropshot::{
+    Body as HttpBody, Header, HttpResponseAccepted, HttpResponseOk, Path, Query, RequestContext,
+    TypedBody,
+};
+use http::Response;
+use tessera_types::api::{
+    Applied, ApplyRequest, ApplyResponse, Body, History, List, Readiness, Top,
+};
+use tessera_types::sync::{
+    LogChunk, LogChunkAnswer, Registered, Registration, ReportRequest, ReportResponse, SyncRequest,
+    SyncResponse,
+};
+use tessera_types::{Manifest, Node, Object, Workload};
+
+/// The version of the API, which is that of the product.
+pub const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// The control plane's HTTP API.
+#[dropshot::api_description]
+pub trait TesseraApi {
+    /// What the handlers share.
+    type Context;
+
+    /// List workloads, by namespace and name.
+    #[endpoint { method = GET, path = "/v1/workloads", tags = ["workloads"] }]
+    async fn workload_list(
+        ctx: RequestContext<Self::Context>,
+        query: Query<ListQuery>,
+    ) -> Result<HttpResponseOk<List<Workload>>, ApiError>;
+
+    /// Get a workload.
+    #[endpoint { method = GET, path = "/v1/workloads/{name}", tags = ["workloads"] }]
+    async fn workload_get(
+        ctx: RequestContext<Self::Context>,
+        path: Path<NamePath>,
+        query: Query<NamespaceQuery>,
+    ) -> Result<HttpResponseOk<Object<Workload>>, ApiError>;
+
+    /// Declare a workload: make it, or change it to be as declared.
+    #[endpoint { method = PUT, path = "/v1/workloads/{name}", tags = ["workloads"] }]
+    async fn workload_put(
+        ctx: RequestContext<Self::Context>,
+        path: Path<NamePath>,
+        query: Query<ApplyQuery>,
+        header: Header<IdempotencyHeader>,
+        body: TypedBody<Body<Manifest<Workload>>>,
+    ) -> Result<HttpResponseOk<Applied<Workload>>, ApiError>;
+
+    /// Ask for a workload's deletion. It disappears once its copy is stopped.
+    #[endpoint { method = DELETE, path = "/v1/workloads/{name}", tags = ["workloads"] }]
+    async fn workload_delete(
+        ctx: RequestContext<Self::Context>,
+        path: Path<NamePath>,
+        query: Query<DeleteQuery>,
+    ) -> Result<HttpResponseAccepted<Object<Workload>>, ApiError>;
+
+    /// The transitions of a workload, newest first; also of one that is gone.
+    #[endpoint { method = GET, path = "/v1/workloads/{name}/history", tags = ["workloads"] }]
+    async fn workload_history(
+        ctx: RequestContext<Self::Context>,
+        path: Path<NamePath>,
+        query: Query<HistoryQuery>,
+    ) -> Result<HttpResponseOk<History>, ApiError>;
+
+    /// The output of a workload: one JSON `LogLine` a line. Also of one that is
+    /// gone, as long as its node keeps it.
+    #[endpoint { method = GET, path = "/v1/workloads/{name}/logs", tags = ["workloads"] }]
+    async fn workload_logs(
+        ctx: RequestContext<Self::Context>,
+        path: Path<NamePath>,
+        query: Query<LogsQuery>,
+    ) -> Result<Response<HttpBody>, ApiError>;
+
+    /// List nodes, by name.
+    #[endpoint { method = GET, path = "/v1/nodes", tags = ["nodes"] }]
+    async fn node_list(
+        ctx: RequestContext<Self::Context>,
+        query: Query<ListQuery>,
+    ) -> Result<HttpResponseOk<List<Node>>, ApiError>;
+
+    /// Get a node.
+    #[endpoint { method = GET, path = "/v1/nodes/{name}", tags = ["nodes"] }]
+    async fn node_get(
+        ctx: RequestContext<Self::Context>,
+        path: Path<NamePath>,
+    ) -> Result<HttpResponseOk<Object<Node>>, ApiError>;
+
+    /// Declare a node's labels, limits or desired status.
+    #[endpoint { method = PUT, path = "/v1/nodes/{name}", tags = ["nodes"] }]
+    async fn node_put(
+        ctx: RequestContext<Self::Context>,
+        path: Path<NamePath>,
+        query: Query<ApplyQuery>,
+        header: Header<IdempotencyHeader>,
+        body: TypedBody<Body<Manifest<Node>>>,
+    ) -> Result<HttpResponseOk<Applied<Node>>, ApiError>;
+
+    /// Forget a node. What it had is placed elsewhere; if its agent comes back
+    /// it stops its copies and registers anew.
+    #[endpoint { method = DELETE, path = "/v1/nodes/{name}", tags = ["nodes"] }]
+    async fn node_delete(
+        ctx: RequestContext<Self::Context>,
+        path: Path<NamePath>,
+        query: Query<DeleteQuery>,
+    ) -> Result<HttpResponseAccepted<Object<Node>>, ApiError>;
+
+    /// The transitions of a node, newest first.
+    #[endpoint { method = GET, path = "/v1/nodes/{name}/history", tags = ["nodes"] }]
+    async fn node_history(
+        ctx: RequestContext<Self::Context>,
+        path: Path<NamePath>,
+        query: Query<HistoryQuery>,
+    ) -> Result<HttpResponseOk<History>, ApiError>;
+
+    /// Let a node keep what it has and take nothing new.
+    #[endpoint { method = POST, path = "/v1/nodes/{name}/cordon", tags = ["nodes"] }]
+    async fn node_cordon(
+        ctx: RequestContext<Self::Context>,
+        path: Path<NamePath>,
+    ) -> Result<HttpResponseAccepted<Object<Node>>, ApiError>;
+
+    /// Let a node take workloads again.
+    #[endpoint { method = POST, path = "/v1/nodes/{name}/uncordon", tags = ["nodes"] }]
+    async fn node_uncordon(
+        ctx: RequestContext<Self::Context>,
+        path: Path<NamePath>,
+    ) -> Result<HttpResponseAccepted<Object<Node>>, ApiError>;
+
+    /// Move everything off a node and let it take nothing new.
+    #[endpoint { method = POST, path = "/v1/nodes/{name}/drain", tags = ["nodes"] }]
+    async fn node_drain(
+        ctx: RequestContext<Self::Context>,
+        path: Path<NamePath>,
+    ) -> Result<HttpResponseAccepted<Object<Node>>, ApiError>;
+
+    /// Declare many manifests of any kind.
+    #[endpoint { method = POST, path = "/v1/apply", tags = ["resources"] }]
+    async fn apply(
+        ctx: RequestContext<Self::Context>,
+        header: Header<IdempotencyHeader>,
+        body: TypedBody<ApplyRequest>,
+    ) -> Result<HttpResponseOk<ApplyResponse>, ApiError>;
+
+    /// Every change from a revision on, as server-sent events. Each event's
+    /// data is a JSON `WatchEvent` and its id the revision.
+    #[endpoint { method = GET, path = "/v1/watch", tags = ["resources"] }]
+    async fn watch(
+        ctx: RequestContext<Self::Context>,
+        query: Query<WatchQuery>,
+    ) -> Result<Response<HttpBody>, ApiError>;
+
+    /// What nodes have, and what of it is in use.
+    #[endpoint { method = GET, path = "/v1/top", tags = ["resources"] }]
+    async fn top(ctx: RequestContext<Self::Context>) -> Result<HttpResponseOk<Top>, ApiError>;
+
+    /// An agent introduces its node.
+    #[endpoint { method = POST, path = "/v1/nodes/{name}/register", tags = ["agents"] }]
+    async fn agent_register(
+        ctx: RequestContext<Self::Context>,
+        path: Path<NamePath>,
+        body: TypedBody<Registration>,
+    ) -> Result<HttpResponseOk<Registered>, ApiError>;
+
+    /// An agent's heartbeat, answered as soon as there is news for it.
+    #[endpoint { method = POST, path = "/v1/nodes/{name}/sync", tags = ["agents"] }]
+    async fn agent_sync(
+        ctx: RequestContext<Self::Context>,
+        path: Path<NamePath>,
+        body: TypedBody<SyncRequest>,
+    ) -> Result<HttpResponseOk<SyncResponse>, ApiError>;
+
+    /// What happened to an agent's copies.
+    #[endpoint { method = POST, path = "/v1/nodes/{name}/reports", tags = ["agents"] }]
+    async fn agent_report(
+        ctx: RequestContext<Self::Context>,
+        path: Path<NamePath>,
+        body: TypedBody<ReportRequest>,
+    ) -> Result<HttpResponseOk<ReportResponse>, ApiError>;
+
+    /// A part of a log that somebody reads.
+    #[endpoint { method = POST, path = "/v1/nodes/{name}/logs/{request}", tags = ["agents"] }]
+    async fn agent_logs(
+        ctx: RequestContext<Self::Context>,
+        path: Path<NodeLogPath>,
+        body: TypedBody<LogChunk>,
+    ) -> Result<HttpResponseOk<LogChunkAnswer>, ApiError>;
+
+    /// Whether the process lives.
+    #[endpoint { method = GET, path = "/healthz", tags = ["self"] }]
+    async fn healthz(
+        ctx: RequestContext<Self::Context>,
+    ) -> Result<HttpResponseOk<Readiness>, ApiError>;
+
+    /// Whether it serves: the store is open and writable, the loop runs.
+    #[endpoint { method = GET, path = "/readyz", tags = ["self"] }]
+    async fn readyz(
+        ctx: RequestContext<Self::Context>,
+    ) -> Result<HttpResponseOk<Readiness>, ApiError>;
+
+    /// Metrics in the Prometheus text format.
+    #[endpoint { method = GET, path = "/metrics", tags = ["self"] }]
+    async fn metrics(ctx: RequestContext<Self::Context>) -> Result<Response<HttpBody>, ApiError>;
+
+    /// This document.
+    #[endpoint { method = GET, path = "/openapi.json", tags = ["self"] }]
+    async fn openapi(ctx: RequestContext<Self::Context>) -> Result<Response<HttpBody>, ApiError>;
+}
+
+/// The OpenAPI document, as it is checked in under `openapi/`.
+#[must_use]
+pub fn openapi_document() -> String {
+    let description = tessera_api_mod::stub_api_description()
+        .expect("the trait above is a valid description: a test builds the document");
+    let version = VERSION.parse().expect("cargo checks that a crate's version is semantic");
+    let document = description
+        .openapi("Tessera", version)
+        .description(
+            "One declarative control plane: services, timed sessions, automation, tenants.",
+        )
+        .license_name("MPL-2.0")
+        .json()
+        .expect("the description has no type without a schema: a test builds the document");
+    let mut text = serde_json::to_string_pretty(&document)
+        .expect("a JSON value can always be written as text");
+    text.push('\n');
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_document_can_be_built_and_names_every_path() {
+        let document = super::openapi_document();
+        for path in ["/v1/workloads/{name}", "/v1/watch", "/healthz", "/openapi.json"] {
+            assert!(document.contains(path), "{path}");
+        }
+    }
+}

@@ -1,0 +1,137 @@
+//! Watches: every change from a revision on, exactly once and in order, also
+//! over broken connections.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use progenitor_client::ClientInfo;
+use tessera_types::api::WatchEvent;
+use tessera_types::{KindName, Name, Revision};
+
+use crate::Api;
+use crate::error::{Error, of_response};
+use crate::sse::Parser;
+
+/// A server that says nothing for so long is gone; it sends a comment every few
+/// seconds when there is nothing to say.
+const SILENCE_MAX: Duration = Duration::from_secs(30);
+/// The pause before a broken connection is made again.
+const RECONNECT_PAUSE: Duration = Duration::from_millis(250);
+
+/// What to watch.
+#[derive(Clone, Debug, Default)]
+pub struct WatchOptions {
+    /// Only this kind.
+    pub kind: Option<KindName>,
+    /// Only this namespace.
+    pub namespace: Option<Name>,
+    /// Only the resource of this name.
+    pub name: Option<Name>,
+    /// Only those whose labels match.
+    pub selector: Option<String>,
+    /// Changes after this revision; from now on when not given.
+    pub since: Option<Revision>,
+    /// How often in a row a connection may fail before the watch gives up; 0
+    /// gives up at once.
+    pub reconnects_max: u32,
+}
+
+/// A watch under way.
+#[derive(Debug)]
+pub struct Watch {
+    api: Api,
+    options: WatchOptions,
+    stream: Option<(reqwest::Response, Parser)>,
+    ready: VecDeque<(WatchEvent, Option<Revision>)>,
+    failures: u32,
+}
+
+impl Watch {
+    /// Begins to watch: the server has accepted it when this returns.
+    ///
+    /// # Errors
+    /// [`Error`] when the first connection fails or is refused.
+    pub async fn open(api: &Api, options: WatchOptions) -> Result<Self, Error> {
+        let mut watch =
+            Self { api: api.clone(), options, stream: None, ready: VecDeque::new(), failures: 0 };
+        watch.connect().await?;
+        Ok(watch)
+    }
+
+    /// The revision up to which everything was returned, if any was.
+    #[must_use]
+    pub fn revision(&self) -> Option<Revision> {
+        self.options.since
+    }
+
+    /// The next event. Bookmarks are returned too: they say that everything up
+    /// to their revision has been. Dropping the future loses nothing.
+    ///
+    /// # Errors
+    /// [`Error`] when the server refuses to go on (a compacted revision), or
+    /// cannot be reached for longer than the options allow.
+    pub async fn next(&mut self) -> Result<WatchEvent, Error> {
+        loop {
+            if let Some((event, revision)) = self.ready.pop_front() {
+                if let Some(revision) = revision {
+                    self.options.since = Some(revision);
+                }
+                return match event {
+                    WatchEvent::Failed { problem } => Err(Error::Refused(Box::new(problem))),
+                    event => Ok(event),
+                };
+            }
+            match self.read().await {
+                Ok(()) => self.failures = 0,
+                Err(error @ (Error::Refused(_) | Error::Url { .. })) => return Err(error),
+                Err(error) => {
+                    self.stream = None;
+                    if self.failures >= self.options.reconnects_max {
+                        return Err(error);
+                    }
+                    self.failures += 1;
+                    tokio::time::sleep(RECONNECT_PAUSE).await;
+                }
+            }
+        }
+    }
+
+    async fn read(&mut self) -> Result<(), Error> {
+        if self.stream.is_none() {
+            self.connect().await?;
+        }
+        let Some((response, parser)) = &mut self.stream else { return Ok(()) };
+        let silent = |_| Error::Unreachable("the watch fell silent".to_owned());
+        let chunk = tokio::time::timeout(SILENCE_MAX, response.chunk()).await.map_err(silent)?;
+        let bytes = chunk
+            .map_err(|error| Error::transport(&error))?
+            .ok_or_else(|| Error::Unreachable("the watch was closed".to_owned()))?;
+        let events = parser
+            .push(&bytes)
+            .ok_or_else(|| Error::Protocol("an event is larger than any can be".to_owned()))?;
+        for event in events {
+            let value = serde_json::from_str(&event.data)
+                .map_err(|error| Error::Protocol(format!("in a watch event: {error}")))?;
+            let revision = event.id.and_then(|id| id.parse().ok()).map(Revision);
+            self.ready.push_back((value, revision));
+        }
+        Ok(())
+    }
+
+    async fn connect(&mut self) -> Result<(), Error> {
+        let mut query: Vec<(&str, String)> = Vec::new();
+        let options = &self.options;
+        query.extend(options.kind.map(|kind| ("kind", kind.to_string())));
+        query.extend(options.namespace.as_ref().map(|name| ("namespace", name.to_string())));
+        query.extend(options.name.as_ref().map(|name| ("name", name.to_string())));
+        query.extend(options.selector.as_ref().map(|text| ("selector", text.clone())));
+        query.extend(options.since.map(|revision| ("since", revision.to_string())));
+        let request = self.api.client().get(format!("{}/v1/watch", self.api.url())).query(&query);
+        let response = request.send().await.map_err(|error| Error::transport(&error))?;
+        if !response.status().is_success() {
+            return Err(of_response(response).await);
+        }
+        self.stream = Some((response, Parser::default()));
+        Ok(())
+    }
+}

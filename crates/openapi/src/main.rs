@@ -1,0 +1,102 @@
+//! Writes what is generated from the API trait: the OpenAPI document under
+//! `openapi/`, and from that the client. Both are checked in, so building the
+//! product needs no generator; `--check` says whether they are up to date.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::{Context, Result};
+use progenitor_impl::{GenerationSettings, Generator, InterfaceStyle, TypeImpl};
+
+/// Schemas that are types of ours: the client uses those instead of copies.
+/// The first is the schema's name, the second the type.
+const OUR_TYPES: &[(&str, &str)] = &[
+    ("ApplyRequest", "tessera_types::api::ApplyRequest"),
+    ("ApplyResponse", "tessera_types::api::ApplyResponse"),
+    ("Error", "tessera_types::Problem"),
+    ("History", "tessera_types::api::History"),
+    ("KindName", "tessera_types::KindName"),
+    ("LogChunk", "tessera_types::sync::LogChunk"),
+    ("LogChunkAnswer", "tessera_types::sync::LogChunkAnswer"),
+    ("Name", "tessera_types::Name"),
+    ("Node", "tessera_types::Object<tessera_types::Node>"),
+    ("NodeApplied", "tessera_types::api::Applied<tessera_types::Node>"),
+    ("NodeList", "tessera_types::api::List<tessera_types::Node>"),
+    ("NodeManifest", "tessera_types::Manifest<tessera_types::Node>"),
+    ("Problem", "tessera_types::Problem"),
+    ("Readiness", "tessera_types::api::Readiness"),
+    ("Registered", "tessera_types::sync::Registered"),
+    ("Registration", "tessera_types::sync::Registration"),
+    ("ReportRequest", "tessera_types::sync::ReportRequest"),
+    ("ReportResponse", "tessera_types::sync::ReportResponse"),
+    ("Revision", "tessera_types::Revision"),
+    ("SyncRequest", "tessera_types::sync::SyncRequest"),
+    ("SyncResponse", "tessera_types::sync::SyncResponse"),
+    ("Timestamp", "tessera_types::Timestamp"),
+    ("Top", "tessera_types::api::Top"),
+    ("Uid", "tessera_types::Uid"),
+    ("Workload", "tessera_types::Object<tessera_types::Workload>"),
+    ("WorkloadApplied", "tessera_types::api::Applied<tessera_types::Workload>"),
+    ("WorkloadList", "tessera_types::api::List<tessera_types::Workload>"),
+    ("WorkloadManifest", "tessera_types::Manifest<tessera_types::Workload>"),
+];
+
+fn main() -> Result<ExitCode> {
+    let check = std::env::args().skip(1).any(|arg| arg == "--check");
+    let mut drifted = Vec::new();
+    for (path, text) in generated()? {
+        let current = fs::read_to_string(&path).unwrap_or_default();
+        if current == text {
+            continue;
+        }
+        if check {
+            drifted.push(path);
+        } else {
+            fs::create_dir_all(path.parent().context("a generated file is in a folder")?)?;
+            fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))?;
+            println!("wrote {}", path.display());
+        }
+    }
+    for path in &drifted {
+        eprintln!("{} is not what the API trait says: run `cargo xtask openapi`", path.display());
+    }
+    Ok(if drifted.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Every generated file with its contents.
+fn generated() -> Result<Vec<(PathBuf, String)>> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .ancestors()
+        .nth(2)
+        .context("the crate is two folders below the root")?;
+    let document = tessera_api::openapi_document();
+    let client = client(&document)?;
+    Ok(vec![
+        (root.join("openapi/tessera.json"), document),
+        (root.join("crates/client/src/generated.rs"), client),
+    ])
+}
+
+fn client(document: &str) -> Result<String> {
+    let spec: openapiv3::OpenAPI = serde_json::from_str(document)?;
+    let mut settings = GenerationSettings::default();
+    settings.with_interface(InterfaceStyle::Positional);
+    for (schema, our_type) in OUR_TYPES {
+        let has = [TypeImpl::Display, TypeImpl::FromStr];
+        let impls = match *schema {
+            "Name" | "Uid" | "Timestamp" | "KindName" | "Revision" => has.to_vec(),
+            _ => vec![],
+        };
+        settings.with_replacement(schema, our_type, impls.into_iter());
+    }
+    let tokens = Generator::new(&settings).generate_tokens(&spec)?;
+    let mut file: syn::File = syn::parse2(tokens)?;
+    // Progenitor also writes a copy of every schema that is only reached through
+    // one of ours. Nothing uses the copies: the compiler would say if it did.
+    file.items.retain(|item| !matches!(item, syn::Item::Mod(module) if module.ident == "types"));
+    Ok(format!(
+        "// Generated from openapi/tessera.json by `cargo xtask openapi`. Do not edit.\n{}",
+        prettyplease::unparse(&file)
+    ))
+}
