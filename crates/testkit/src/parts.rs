@@ -1,0 +1,130 @@
+//! The table of parts: how each is recognised and which packages bring it.
+//!
+//! A further part is one more entry in [`PARTS`]; nothing else needs to change.
+
+use std::env;
+use std::fmt;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use crate::elf;
+
+/// Every part that some test or walkthrough needs.
+pub const PARTS: &[Part] = &[
+    Part {
+        name: "podman",
+        signs: &[Sign::Program("podman"), Sign::Program("runc")],
+        packages: &["podman", "runc"],
+        skipped: "workloads in real containers",
+    },
+    Part {
+        name: "busybox",
+        signs: &[Sign::StaticProgram("/bin/busybox")],
+        packages: &["busybox-static"],
+        skipped: "the container image that tests build from busybox",
+    },
+];
+
+/// Something of the machine that tests use for real.
+#[derive(Debug)]
+pub struct Part {
+    /// What tests and walkthroughs call it.
+    pub name: &'static str,
+    /// It is present when all of these are.
+    pub signs: &'static [Sign],
+    /// The Debian packages that bring it.
+    pub packages: &'static [&'static str],
+    /// What does not run without it.
+    pub skipped: &'static str,
+}
+
+/// How a part shows that it is there.
+#[derive(Debug)]
+pub enum Sign {
+    /// A program on the `PATH`, or in one of the folders for administration.
+    Program(&'static str),
+    /// An executable at this path that needs no shared libraries.
+    StaticProgram(&'static str),
+}
+
+impl Part {
+    /// Whether this machine has the part.
+    pub fn is_present(&self) -> bool {
+        self.missing().next().is_none()
+    }
+
+    /// What of it this machine lacks.
+    pub fn missing(&self) -> impl Iterator<Item = &'static Sign> {
+        self.signs.iter().filter(|sign| !sign.is_there())
+    }
+}
+
+impl Sign {
+    fn is_there(&self) -> bool {
+        match self {
+            Self::Program(name) => folders().any(|folder| is_executable(&folder.join(name))),
+            Self::StaticProgram(path) => {
+                is_executable(Path::new(path)) && elf::is_static(Path::new(path))
+            }
+        }
+    }
+}
+
+impl fmt::Display for Sign {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Program(name) => write!(f, "the program '{name}'"),
+            Self::StaticProgram(path) => write!(f, "a static {path}"),
+        }
+    }
+}
+
+/// The `PATH`, and the folders where Debian puts what only root's `PATH` has.
+fn folders() -> impl Iterator<Item = PathBuf> {
+    let path = env::var_os("PATH").unwrap_or_default();
+    let folders: Vec<_> = env::split_paths(&path).collect();
+    folders.into_iter().chain(["/usr/sbin", "/sbin"].map(PathBuf::from))
+}
+
+fn is_executable(path: &Path) -> bool {
+    path.metadata().is_ok_and(|data| data.is_file() && data.permissions().mode() & 0o111 != 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn names_are_unique_and_can_stand_in_a_comma_separated_list() {
+        let names: BTreeSet<_> = PARTS.iter().map(|part| part.name).collect();
+        assert_eq!(names.len(), PARTS.len());
+        assert!(names.iter().all(|name| !name.contains([',', ' '])));
+    }
+
+    #[test]
+    fn every_part_can_be_recognised_and_installed() {
+        for part in PARTS {
+            assert!(!part.signs.is_empty() && !part.packages.is_empty(), "{}", part.name);
+        }
+    }
+
+    #[test]
+    fn a_part_is_missing_as_soon_as_one_sign_is() {
+        let part = Part {
+            name: "half",
+            signs: &[Sign::Program("sh"), Sign::Program("no-such-program-here")],
+            packages: &[],
+            skipped: "",
+        };
+        assert!(!part.is_present());
+        assert_eq!(part.missing().count(), 1);
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_executed_is_no_program() {
+        assert!(!is_executable(Path::new("/etc/passwd")));
+        assert!(!is_executable(Path::new("/etc")));
+        assert!(is_executable(Path::new("/bin/sh")));
+    }
+}

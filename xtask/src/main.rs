@@ -1,0 +1,49 @@
+//! The workspace's own commands. `cargo xtask` alone lists them.
+//!
+//! The one idea: what a contributor and CI run is the same command, and it does
+//! its own set-up. Exit codes: 0 done, 1 something failed, 2 wrong usage.
+
+mod arguments;
+mod check;
+mod markdown;
+mod metadata;
+mod parts;
+mod project;
+mod test;
+mod walkthrough;
+
+use std::process::ExitCode;
+
+use arguments::{Command, USAGE};
+use project::Project;
+
+fn main() -> ExitCode {
+    let command = match arguments::parse(std::env::args().skip(1)) {
+        Ok(command) => command,
+        Err(wrong) => {
+            eprintln!("error: {wrong}\n\n{USAGE}");
+            return ExitCode::from(2);
+        }
+    };
+    match run(command) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(command: Command) -> anyhow::Result<()> {
+    let project = Project::locate();
+    match command {
+        Command::Help => {
+            println!("{USAGE}");
+            Ok(())
+        }
+        Command::Test(options) => test::run(&project, &options),
+        Command::Check { fix } => check::run(&project, fix),
+        Command::Walkthrough { names, release } => walkthrough::command(&project, &names, release),
+        Command::Openapi => check::openapi::write(&project),
+    }
+}
