@@ -21,7 +21,7 @@ use crate::validate::Validate;
 use crate::workload::Workload;
 
 /// What differs between kinds.
-pub trait Kind: fmt::Debug + Clone + PartialEq + Send + Sync + Sized + 'static {
+pub trait Kind: JsonSchema + fmt::Debug + Clone + PartialEq + Send + Sync + Sized + 'static {
     /// Its name.
     const KIND: KindName;
     /// What a person declares.

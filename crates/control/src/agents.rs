@@ -1,0 +1,108 @@
+//! The agents that are heard of: who they are, what they wait for, what they
+//! last measured. Nothing of this is stored: after a restart they all register
+//! again.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+use tessera_types::sync::{LogRequest, Usage};
+use tessera_types::{Name, Timestamp, Uid};
+use tokio::sync::Notify;
+
+/// The agents that are heard of.
+#[derive(Default)]
+pub(crate) struct Agents {
+    by_node: Mutex<HashMap<Name, Agent>>,
+}
+
+/// One agent.
+#[derive(Clone)]
+pub(crate) struct Agent {
+    pub(crate) node_id: Uid,
+    pub(crate) agent_id: String,
+    pub(crate) session: String,
+    pub(crate) heard_at: Timestamp,
+    pub(crate) usage: Option<Usage>,
+    /// Rung when there is news for it.
+    pub(crate) news: Arc<Notify>,
+    log_requests: Vec<LogRequest>,
+}
+
+impl Agents {
+    /// An agent has registered: it replaces the one that was there.
+    pub(crate) fn registered(&self, name: &Name, agent: Agent) {
+        if let Some(before) = self.by_node.lock().insert(name.clone(), agent) {
+            // Its open call, if it has one, ends: it is not the agent any more.
+            before.news.notify_waiters();
+        }
+    }
+
+    pub(crate) fn get(&self, name: &Name) -> Option<Agent> {
+        self.by_node.lock().get(name).cloned()
+    }
+
+    /// The agent of `name` if it is still in this session; notes that it was
+    /// heard of.
+    pub(crate) fn heard(
+        &self,
+        name: &Name,
+        session: &str,
+        now: Timestamp,
+        usage: Option<Usage>,
+    ) -> Option<Agent> {
+        let mut agents = self.by_node.lock();
+        let agent = agents.get_mut(name).filter(|agent| agent.session == session)?;
+        agent.heard_at = now;
+        if usage.is_some() {
+            agent.usage = usage;
+        }
+        Some(agent.clone())
+    }
+
+    /// There is news for the agent of this node.
+    pub(crate) fn ring(&self, node_id: Uid, name: &Name) {
+        if let Some(agent) = self.by_node.lock().get(name).filter(|agent| agent.node_id == node_id)
+        {
+            agent.news.notify_waiters();
+        }
+    }
+
+    /// Asks the agent for a log; says whether there is an agent to ask.
+    pub(crate) fn ask_for_log(&self, name: &Name, request: LogRequest) -> bool {
+        let mut agents = self.by_node.lock();
+        let Some(agent) = agents.get_mut(name) else { return false };
+        agent.log_requests.push(request);
+        agent.news.notify_waiters();
+        true
+    }
+
+    /// The log requests that the agent has not been told of.
+    pub(crate) fn take_log_requests(&self, name: &Name, session: &str) -> Vec<LogRequest> {
+        let mut agents = self.by_node.lock();
+        match agents.get_mut(name).filter(|agent| agent.session == session) {
+            Some(agent) => std::mem::take(&mut agent.log_requests),
+            None => Vec::new(),
+        }
+    }
+
+    pub(crate) fn forget(&self, name: &Name) {
+        if let Some(agent) = self.by_node.lock().remove(name) {
+            agent.news.notify_waiters();
+        }
+    }
+}
+
+impl Agent {
+    pub(crate) fn new(node_id: Uid, agent_id: &str, session: &str, now: Timestamp) -> Self {
+        Self {
+            node_id,
+            agent_id: agent_id.to_owned(),
+            session: session.to_owned(),
+            heard_at: now,
+            usage: None,
+            news: Arc::new(Notify::new()),
+            log_requests: Vec::new(),
+        }
+    }
+}

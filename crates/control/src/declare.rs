@@ -1,0 +1,230 @@
+//! Declaring and deleting: a pure decision over what is there, committed with
+//! its revision as the precondition, and decided again when somebody was faster.
+
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::Arc;
+
+use tessera_api::{ApiError, DeleteQuery};
+use tessera_store::{CommitError, IdempotencyKey};
+use tessera_types::api::{Applied, ApplyOutcome, PlannedPlacement};
+use tessera_types::manifest::{Declared, Refusal};
+use tessera_types::problem::Code;
+use tessera_types::{
+    Actor, Edit, Kind, KindName, Manifest, Object, Problem, Resource, ResourceKey, Write,
+};
+use tokio::sync::oneshot;
+
+use crate::clock;
+use crate::diff;
+use crate::failure::{self, commit_error};
+use crate::plane::{LoopMessage, Plane};
+
+/// How often a change is decided again because somebody else was faster, before
+/// that is answered as a conflict.
+const TRIES_MAX: usize = 64;
+
+impl Plane {
+    pub(crate) fn find<K: Kind>(&self, key: &ResourceKey) -> Option<Arc<Object<K>>> {
+        self.world.read().find(key).as_ref().and_then(K::unwrap).cloned()
+    }
+
+    pub(crate) fn get<K: Kind>(&self, key: &ResourceKey) -> Result<Arc<Object<K>>, Problem> {
+        self.find(key).ok_or_else(|| Problem::not_found(key))
+    }
+
+    /// Declares `manifest`.
+    pub(crate) async fn declare<K: Kind>(
+        &self,
+        manifest: Manifest<K>,
+        key: Option<IdempotencyKey>,
+    ) -> Result<Applied<K>, ApiError> {
+        let resource = manifest.key();
+        for _ in 0..TRIES_MAX {
+            let existing = self.find::<K>(&resource);
+            let declared = manifest
+                .clone()
+                .declare(existing.as_ref(), Actor::API, clock::now())
+                .map_err(|refusal| refused(&resource, &refusal))?;
+            let (outcome, write) = match declared {
+                Declared::Unchanged(resource) => {
+                    return Ok(applied(ApplyOutcome::Unchanged, resource));
+                }
+                Declared::Create(object) => (ApplyOutcome::Created, Write::create(object)),
+                Declared::Update(object) => (ApplyOutcome::Updated, updated(object)),
+            };
+            match self.commit_once(vec![write], key.clone()).await {
+                Ok(done) => {
+                    let after =
+                        done.committed.changes.first().and_then(|change| change.after.clone());
+                    let object = after
+                        .as_ref()
+                        .and_then(K::unwrap)
+                        .cloned()
+                        .ok_or_else(|| Problem::not_found(&resource))?;
+                    // A replay does not know any more what it was the first time.
+                    let first = done.replayed && object.generation == 1;
+                    return Ok(applied(
+                        if first { ApplyOutcome::Created } else { outcome },
+                        object,
+                    ));
+                }
+                Err(CommitError::Conflict { .. }) => {}
+                Err(error) => return Err(commit_error(error)),
+            }
+        }
+        Err(busy(&resource))
+    }
+
+    /// What declaring `manifest` would come to; nothing is changed.
+    pub(crate) async fn dry_run<K: Kind>(
+        &self,
+        manifest: Manifest<K>,
+    ) -> Result<Applied<K>, ApiError> {
+        let resource = manifest.key();
+        let existing = self.find::<K>(&resource);
+        let declared = manifest
+            .declare(existing.as_ref(), Actor::API, clock::now())
+            .map_err(|refusal| refused(&resource, &refusal))?;
+        let (outcome, object) = match declared {
+            Declared::Unchanged(object) => (ApplyOutcome::Unchanged, object),
+            Declared::Create(object) => (ApplyOutcome::Created, Arc::new(object)),
+            Declared::Update(object) => (ApplyOutcome::Updated, Arc::new(object)),
+        };
+        let diff = diff::declared(existing.as_deref(), &object);
+        let placement = self.plan_placement(existing.as_deref(), &object).await;
+        Ok(Applied { diff, placement, ..applied(outcome, object) })
+    }
+
+    async fn plan_placement<K: Kind>(
+        &self,
+        existing: Option<&Object<K>>,
+        object: &Arc<Object<K>>,
+    ) -> Option<PlannedPlacement> {
+        let Resource::Workload(workload) = K::wrap(Arc::clone(object)) else { return None };
+        let assigned = workload.observed.assigned.as_ref();
+        let moves = existing.is_none_or(|before| before.generation != object.generation);
+        if let Some(assigned) = assigned.filter(|_| !moves) {
+            let message = format!("it stays on {}", assigned.node);
+            return Some(PlannedPlacement { node: Some(assigned.node.clone()), message });
+        }
+        let (answer, answered) = oneshot::channel();
+        self.tell_loop(LoopMessage::PlanPlacement(workload, answer));
+        Some(match answered.await.ok()? {
+            Ok(node) => {
+                let message = format!("it would be placed on {node}");
+                PlannedPlacement { node: Some(node), message }
+            }
+            Err(refusal) => PlannedPlacement { node: None, message: refusal },
+        })
+    }
+
+    /// Changes a resource by `change`, which may refuse and may do nothing.
+    pub(crate) async fn edit<K: Kind>(
+        &self,
+        key: &ResourceKey,
+        change: impl Fn(&mut Edit<K>) -> Result<(), Problem>,
+    ) -> Result<Arc<Object<K>>, ApiError> {
+        for _ in 0..TRIES_MAX {
+            let object = self.get::<K>(key)?;
+            let mut edit = Edit::of(&object, clock::now());
+            change(&mut edit)?;
+            let Some(edited) = edit.finish() else { return Ok(object) };
+            match self.commit(vec![Write::update(edited)]).await {
+                Ok(done) => {
+                    let after =
+                        done.committed.changes.first().and_then(|change| change.after.as_ref());
+                    let object = after.and_then(K::unwrap).cloned();
+                    return object.ok_or_else(|| Problem::not_found(key).into());
+                }
+                Err(CommitError::Conflict { .. }) => {}
+                Err(error) => return Err(commit_error(error)),
+            }
+        }
+        Err(busy(key))
+    }
+
+    /// Asks for a resource's deletion.
+    pub(crate) async fn delete<K: Kind>(
+        &self,
+        key: &ResourceKey,
+        query: &DeleteQuery,
+    ) -> Result<Arc<Object<K>>, ApiError> {
+        self.edit::<K>(key, |edit| {
+            let found = edit.before();
+            let is_other = query.id.is_some_and(|id| id != found.id);
+            let is_newer = query.revision.is_some_and(|revision| revision != found.revision);
+            if is_other || is_newer {
+                return Err(Problem::new(Code::Conflict, format!("{key} has changed meanwhile"))
+                    .instance(key)
+                    .fact("found_revision", found.revision)
+                    .fact("found_id", found.id)
+                    .remedy("read it again, and delete it if it still should go"));
+            }
+            if found.deletion_requested_at.is_none() {
+                edit.object.deletion_requested_at = Some(clock::now());
+            }
+            Ok(())
+        })
+        .await
+    }
+}
+
+/// The idempotency key of a request, if it has one.
+pub(crate) fn idempotency(key: Option<String>, request: impl Hash) -> Option<IdempotencyKey> {
+    let mut hasher = DefaultHasher::new();
+    request.hash(&mut hasher);
+    key.map(|key| IdempotencyKey { key, fingerprint: hasher.finish() })
+}
+
+pub(crate) fn key_of(
+    kind: KindName,
+    namespace: Option<tessera_types::Name>,
+    name: tessera_types::Name,
+) -> ResourceKey {
+    ResourceKey::new(kind, namespace, name)
+}
+
+fn applied<K: Kind>(outcome: ApplyOutcome, resource: Arc<Object<K>>) -> Applied<K> {
+    Applied { outcome, resource, diff: Vec::new(), placement: None }
+}
+
+fn updated<K: Kind>(object: Object<K>) -> Write {
+    Write::update(tessera_types::Edited { object, transitions: Vec::new() })
+}
+
+/// The problem of a manifest whose preconditions do not hold.
+pub(crate) fn refused(key: &ResourceKey, refusal: &Refusal) -> Problem {
+    let problem = match refusal {
+        Refusal::BeingDeleted => {
+            Problem::new(Code::BeingDeleted, format!("{key} is being deleted"))
+                .remedy("wait until it is gone, then declare it again")
+        }
+        Refusal::Revision { wanted, found } if wanted.0 == 0 => {
+            Problem::new(Code::AlreadyExists, format!("{key} exists already"))
+                .fact("found_revision", found)
+        }
+        Refusal::Revision { found, .. } => {
+            Problem::new(Code::Conflict, format!("{key}: {refusal}"))
+                .fact("found_revision", found)
+                .remedy(
+                    "read it again and repeat the change, or remove `revision` from the manifest",
+                )
+        }
+        Refusal::Identity { found, .. } => {
+            Problem::new(Code::Conflict, format!("{key}: {refusal}"))
+                .fact("found_id", found)
+                .remedy("read it again and repeat the change, or remove `id` from the manifest")
+        }
+    };
+    problem.instance(key)
+}
+
+fn busy(key: &ResourceKey) -> ApiError {
+    failure::of_commit(CommitError::Conflict {
+        key: key.clone(),
+        expected: tessera_types::Revision::ZERO,
+        found: tessera_types::Revision::ZERO,
+        found_id: tessera_types::Uid::default(),
+    })
+    .into()
+}

@@ -1,0 +1,120 @@
+//! Reads manifests from request bodies: strictly, with the place of what is
+//! wrong and the nearest known field.
+
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use tessera_types::manifest::WRITTEN_BY_TESSERA;
+use tessera_types::problem::Code;
+use tessera_types::{Kind, Manifest, Name, Problem, nearest};
+
+/// Reads the manifest of the resource that the request's path names.
+pub(crate) fn manifest<K: Kind>(
+    mut json: Value,
+    name: &Name,
+    namespace: Option<&Name>,
+) -> Result<Manifest<K>, Problem> {
+    if let Some(fields) = json.as_object_mut() {
+        fields.entry("name").or_insert_with(|| name.as_str().into());
+        if let Some(namespace) = namespace {
+            fields.entry("namespace").or_insert_with(|| namespace.as_str().into());
+        }
+    }
+    let manifest = any_manifest::<K>(json)?;
+    let contradicts = |field: &str, path: &Name, body: &Name| {
+        Problem::new(
+            Code::InvalidRequest,
+            format!("the path names {field} `{path}` and the manifest `{body}`"),
+        )
+        .remedy("make them agree")
+    };
+    if manifest.name != *name {
+        return Err(contradicts("the resource", name, &manifest.name));
+    }
+    if let (Some(path), Some(body)) = (namespace, &manifest.namespace)
+        && path != body
+    {
+        return Err(contradicts("the namespace", path, body));
+    }
+    Ok(manifest)
+}
+
+/// Reads and validates a manifest that names its resource itself.
+pub(crate) fn any_manifest<K: Kind>(mut json: Value) -> Result<Manifest<K>, Problem> {
+    if let Some(fields) = json.as_object_mut() {
+        for field in WRITTEN_BY_TESSERA {
+            fields.remove(field);
+        }
+    }
+    let manifest: Manifest<K> = strictly(json)?;
+    if let Some(kind) = manifest.kind.filter(|kind| *kind != K::KIND) {
+        return Err(Problem::new(
+            Code::InvalidRequest,
+            format!("this is the path of {}, and the manifest is a {kind}", K::KIND.plural()),
+        )
+        .remedy(format!("send it to /v1/{}", kind.plural())));
+    }
+    match manifest.problems() {
+        problems if problems.is_empty() => Ok(manifest),
+        problems => Err(Problem::invalid(manifest.key(), problems)),
+    }
+}
+
+fn strictly<T: DeserializeOwned>(json: Value) -> Result<T, Problem> {
+    serde_path_to_error::deserialize(json).map_err(|error| {
+        let path = error.path().to_string();
+        let message = error.inner().to_string();
+        let detail = if path == "." { message.clone() } else { format!("{path}: {message}") };
+        let problem = Problem::new(Code::InvalidRequest, detail);
+        match suggestion(&message) {
+            Some(near) => problem.remedy(format!("did you mean `{near}`?")),
+            None => problem,
+        }
+    })
+}
+
+/// The nearest known word, from serde's message about an unknown one: the
+/// words in it stand between backticks, the unknown one first.
+fn suggestion(message: &str) -> Option<&str> {
+    if !message.starts_with("unknown ") {
+        return None;
+    }
+    let mut words = message.split('`').skip(1).step_by(2);
+    let unknown = words.next()?;
+    nearest(unknown, words)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tessera_types::Workload;
+
+    fn refused(json: Value) -> Problem {
+        manifest::<Workload>(json, &Name::new("web").unwrap(), None).unwrap_err()
+    }
+
+    #[test]
+    fn an_unknown_field_is_named_with_the_nearest_known_one() {
+        let problem = refused(serde_json::json!({"spec": {"comand": "x"}}));
+        assert_eq!(problem.code, Code::InvalidRequest);
+        assert!(
+            problem.detail.starts_with("spec.comand: unknown field `comand`"),
+            "{}",
+            problem.detail
+        );
+        assert_eq!(problem.remedy.unwrap(), "did you mean `command`?");
+    }
+
+    #[test]
+    fn the_path_and_the_manifest_must_agree() {
+        let problem = refused(serde_json::json!({"name": "db", "spec": {"command": "x"}}));
+        assert_eq!(problem.detail, "the path names the resource `web` and the manifest `db`");
+    }
+
+    #[test]
+    fn all_broken_rules_are_told() {
+        let spec = serde_json::json!({"command": "", "working_dir": "x"});
+        let problem = refused(serde_json::json!({"spec": spec}));
+        assert_eq!(problem.code, Code::InvalidSpec);
+        assert_eq!(problem.invalid.len(), 2);
+    }
+}

@@ -1,0 +1,265 @@
+//! The agents' side of the API: registering, heartbeats that wait for news, and
+//! reports.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Instant;
+
+use tessera_api::ApiError;
+use tessera_reconciler::{World, apply_report, registered};
+use tessera_store::CommitError;
+use tessera_types::problem::Code;
+use tessera_types::sync::{
+    Assignment, Registered, Registration, Report, ReportRequest, ReportResponse, SyncRequest,
+    SyncResponse,
+};
+use tessera_types::workload::WorkloadStatus;
+use tessera_types::{
+    Edited, Name, Node, Object, Problem, Revision, Timestamp, Uid, Workload, Write, limits,
+};
+
+use crate::agents::Agent;
+use crate::clock;
+use crate::failure::commit_error;
+use crate::plane::{LoopMessage, Plane};
+
+/// How often a write is decided again because somebody else was faster.
+const TRIES_MAX: usize = 64;
+
+/// An agent introduces its node.
+pub(super) async fn register(
+    plane: &Plane,
+    name: &Name,
+    registration: &Registration,
+) -> Result<Registered, ApiError> {
+    for _ in 0..TRIES_MAX {
+        let now = clock::now();
+        let existing = plane.world.read().nodes.find(None, name).cloned();
+        check_is_free(plane, name, existing.as_deref(), registration, now)?;
+        let node_id = match registered(existing.as_ref(), name, registration, now) {
+            Some(write) => match plane.commit(vec![write]).await {
+                Ok(done) => done.committed.changes.first().map(|change| change.id),
+                Err(CommitError::Conflict { .. }) => continue,
+                Err(error) => return Err(commit_error(error)),
+            },
+            None => existing.map(|node| node.id),
+        };
+        let Some(node_id) = node_id else { continue };
+        let agent = Agent::new(node_id, &registration.agent_id, &registration.session, now);
+        plane.agents.registered(name, agent);
+        heard(plane, node_id, now);
+        tracing::info!(target: "tessera::agents", node = %name, version = %registration.version, "an agent registered");
+        return Ok(Registered { node_id, lease: plane.options.lease });
+    }
+    Err(Problem::new(Code::Conflict, "the node changes too fast").remedy("register again").into())
+}
+
+/// A name belongs to one installation for as long as its lease runs.
+fn check_is_free(
+    plane: &Plane,
+    name: &Name,
+    existing: Option<&Object<Node>>,
+    registration: &Registration,
+    now: Timestamp,
+) -> Result<(), Problem> {
+    let Some(existing) = existing else { return Ok(()) };
+    let holder = match plane.agents.get(name) {
+        Some(agent) if agent.node_id == existing.id => agent.agent_id,
+        _ => existing.observed.agent_id.clone(),
+    };
+    let lease_until = plane.world.read().lease_until(existing.id).filter(|until| *until > now);
+    match lease_until {
+        Some(until) if !holder.is_empty() && holder != registration.agent_id => Err(Problem::new(
+            Code::NodeNameTaken,
+            format!("another agent has the name {name}, at least until {until:.3}"),
+        )
+        .instance(format!("node/{name}"))
+        .remedy("give this agent another name with --name, or stop the other one")),
+        _ => Ok(()),
+    }
+}
+
+/// A node was heard of: its lease runs anew.
+fn heard(plane: &Plane, node_id: Uid, now: Timestamp) {
+    let is_offline = {
+        let mut world = plane.world.write();
+        world.renew_lease(node_id, now, plane.options.lease);
+        world.nodes.get(node_id).is_some_and(|node| !node.status.is_reachable())
+    };
+    if is_offline {
+        plane.tell_loop(LoopMessage::Wake(node_id));
+    }
+}
+
+/// A heartbeat that waits for news.
+pub(super) async fn sync(
+    plane: &Plane,
+    name: &Name,
+    request: SyncRequest,
+) -> Result<SyncResponse, ApiError> {
+    let started = Instant::now();
+    let agent = session(plane, name, &request.session, request.usage)?;
+    plane.metrics.heartbeat();
+    let wait = request.wait.min(plane.options.lease);
+    let deadline = started + wait.as_std();
+    loop {
+        let news = agent.news.notified();
+        tokio::pin!(news);
+        // Listens from here on: what changes after the look below is not missed.
+        news.as_mut().enable();
+        if plane.agents.get(name).is_none_or(|now| now.session != request.session) {
+            return Err(not_registered(name).into());
+        }
+        let response = answer(plane, name, &agent, &request.session, request.since);
+        let has_news = response.assignments.is_some() || !response.log_requests.is_empty();
+        if has_news || Instant::now() >= deadline || plane.stopping.is_cancelled() {
+            tracing::debug!(target: "tessera::agents", node = %name, assignments = response.assignments.as_ref().map(Vec::len), waited = ?started.elapsed(), "heartbeat");
+            return Ok(response);
+        }
+        tokio::select! {
+            () = plane.stopping.cancelled() => {}
+            () = &mut news => {}
+            () = tokio::time::sleep_until(deadline.into()) => {}
+        }
+    }
+}
+
+/// The agent of this session. It has just been heard of.
+fn session(
+    plane: &Plane,
+    name: &Name,
+    session: &str,
+    usage: Option<tessera_types::sync::Usage>,
+) -> Result<Agent, Problem> {
+    let now = clock::now();
+    let agent =
+        plane.agents.heard(name, session, now, usage).ok_or_else(|| not_registered(name))?;
+    if plane.world.read().nodes.get(agent.node_id).is_none() {
+        plane.agents.forget(name);
+        return Err(not_registered(name));
+    }
+    heard(plane, agent.node_id, now);
+    Ok(agent)
+}
+
+fn not_registered(name: &Name) -> Problem {
+    Problem::new(
+        Code::NotRegistered,
+        format!("the agent of {name} is not registered in this session"),
+    )
+    .instance(format!("node/{name}"))
+    .remedy("register again")
+}
+
+fn answer(
+    plane: &Plane,
+    name: &Name,
+    agent: &Agent,
+    session: &str,
+    since: Revision,
+) -> SyncResponse {
+    let world = plane.world.read();
+    let revision = world.revision();
+    let changed_at = world.load_of(agent.node_id).map_or(Revision::ZERO, |load| load.changed_at);
+    // A revision from the future is one of another store: everything is news.
+    let since = if since > revision { Revision::ZERO } else { since };
+    let has_news = since == Revision::ZERO || changed_at > since;
+    SyncResponse {
+        lease: plane.options.lease,
+        revision,
+        assignments: has_news.then(|| assignments(&world, agent.node_id, since)),
+        log_requests: plane.agents.take_log_requests(name, session),
+    }
+}
+
+fn assignments(world: &World, node: Uid, since: Revision) -> Vec<Assignment> {
+    let Some(load) = world.load_of(node) else { return Vec::new() };
+    let one = |(id, changed_at): (&Uid, &Revision)| {
+        let workload = world.workloads.get(*id)?;
+        Some(Assignment {
+            id: *id,
+            namespace: workload.namespace.clone().unwrap_or_else(Name::default_namespace),
+            name: workload.name.clone(),
+            epoch: workload.observed.epoch,
+            generation: workload.generation,
+            stop: workload.status == WorkloadStatus::Stopping,
+            report_seq: workload.observed.report_seq,
+            spec: (*changed_at > since).then(|| Arc::clone(&workload.spec)),
+        })
+    };
+    load.workloads.iter().filter_map(one).collect()
+}
+
+/// What happened to an agent's copies.
+pub(super) async fn report(
+    plane: &Plane,
+    name: &Name,
+    request: &ReportRequest,
+) -> Result<ReportResponse, ApiError> {
+    if request.reports.len() > limits::REPORTS_MAX {
+        let detail = format!("a call has at most {} reports", limits::REPORTS_MAX);
+        return Err(Problem::new(Code::TooLarge, detail).into());
+    }
+    session(plane, name, &request.session, None)?;
+    let mut by_workload: BTreeMap<Uid, Vec<&Report>> = BTreeMap::new();
+    for report in &request.reports {
+        by_workload.entry(report.id).or_default().push(report);
+    }
+    for _ in 0..TRIES_MAX {
+        let (writes, stale) = plan_reports(plane, name, &by_workload);
+        if writes.is_empty() {
+            return Ok(ReportResponse { stale });
+        }
+        match plane.commit(writes).await {
+            Ok(_) => return Ok(ReportResponse { stale }),
+            Err(CommitError::Conflict { .. }) => {}
+            Err(error) => return Err(commit_error(error)),
+        }
+    }
+    Err(Problem::new(Code::Conflict, "the workloads change too fast").remedy("report again").into())
+}
+
+fn plan_reports(
+    plane: &Plane,
+    node: &Name,
+    by_workload: &BTreeMap<Uid, Vec<&Report>>,
+) -> (Vec<Write>, Vec<Uid>) {
+    let now = clock::now();
+    let world = plane.world.read();
+    let (mut writes, mut stale) = (Vec::new(), Vec::new());
+    for (id, reports) in by_workload {
+        match world.workloads.get(*id).map(|workload| fold(workload, node, reports, now)) {
+            Some((edited, is_stale)) => {
+                writes.extend(edited.map(Write::update));
+                stale.extend(is_stale.then_some(*id));
+            }
+            None => stale.push(*id),
+        }
+    }
+    (writes, stale)
+}
+
+/// All reports of one workload as one change, and whether any was stale.
+fn fold(
+    workload: &Arc<Object<Workload>>,
+    node: &Name,
+    reports: &[&Report],
+    now: Timestamp,
+) -> (Option<Edited<Workload>>, bool) {
+    let mut current = Arc::clone(workload);
+    let mut transitions = Vec::new();
+    let mut is_stale = false;
+    for report in reports {
+        match apply_report(&current, node, report, now) {
+            Ok(Some(edited)) => {
+                transitions.extend(edited.transitions);
+                current = Arc::new(edited.object);
+            }
+            Ok(None) => {}
+            Err(_) => is_stale = true,
+        }
+    }
+    let is_changed = *current != **workload;
+    let object = Arc::unwrap_or_clone(current);
+    (is_changed.then_some(Edited { object, transitions }), is_stale)
+}

@@ -1,0 +1,277 @@
+//! The API trait, implemented. Each function says what it does by calling one
+//! that does it; the modules below are by subject.
+
+mod agent;
+mod batch;
+mod list;
+mod logs;
+mod node;
+mod watch;
+
+use std::sync::Arc;
+
+use dropshot::{
+    Body as HttpBody, Header, HttpResponseAccepted, HttpResponseOk, Path, Query, RequestContext,
+    TypedBody,
+};
+use http::Response;
+use tessera_api::{
+    ApiError, ApplyQuery, DeleteQuery, HistoryQuery, IdempotencyHeader, ListQuery, LogsQuery,
+    NamePath, NamespaceQuery, NodeLogPath, TesseraApi, WatchQuery,
+};
+use tessera_store::HistoryPage;
+use tessera_types::api::{
+    Applied, ApplyRequest, ApplyResponse, Body, History, List, Readiness, Top,
+};
+use tessera_types::node::DesiredNodeStatus;
+use tessera_types::sync::{
+    LogChunk, LogChunkAnswer, Registered, Registration, ReportRequest, ReportResponse, SyncRequest,
+    SyncResponse,
+};
+use tessera_types::{
+    Kind, KindName, Manifest, Node, Object, Problem, ResourceKey, Workload, limits,
+};
+
+use crate::body;
+use crate::declare::{idempotency, key_of};
+use crate::decode;
+use crate::failure;
+use crate::plane::Plane;
+
+/// Where the trait is implemented; it has no values.
+pub(crate) enum Handlers {}
+
+type Context = RequestContext<Arc<Plane>>;
+type Json<T> = Result<HttpResponseOk<T>, ApiError>;
+type Accepted<T> = Result<HttpResponseAccepted<T>, ApiError>;
+type Raw = Result<Response<HttpBody>, ApiError>;
+
+impl TesseraApi for Handlers {
+    type Context = Arc<Plane>;
+
+    async fn workload_list(ctx: Context, query: Query<ListQuery>) -> Json<List<Workload>> {
+        let world = ctx.context().world.read();
+        Ok(HttpResponseOk(list::page(&world.workloads, world.revision(), &query.into_inner())?))
+    }
+
+    async fn workload_get(
+        ctx: Context,
+        path: Path<NamePath>,
+        query: Query<NamespaceQuery>,
+    ) -> Json<Object<Workload>> {
+        let key = key_of(KindName::Workload, query.into_inner().namespace, path.into_inner().name);
+        Ok(HttpResponseOk((*ctx.context().get::<Workload>(&key)?).clone()))
+    }
+
+    async fn workload_put(
+        ctx: Context,
+        path: Path<NamePath>,
+        query: Query<ApplyQuery>,
+        header: Header<IdempotencyHeader>,
+        body: TypedBody<Body<Manifest<Workload>>>,
+    ) -> Json<Applied<Workload>> {
+        put(&ctx, path.into_inner(), query.into_inner(), header.into_inner(), body.into_inner())
+            .await
+    }
+
+    async fn workload_delete(
+        ctx: Context,
+        path: Path<NamePath>,
+        query: Query<DeleteQuery>,
+    ) -> Accepted<Object<Workload>> {
+        delete(&ctx, path.into_inner(), &query.into_inner()).await
+    }
+
+    async fn workload_history(
+        ctx: Context,
+        path: Path<NamePath>,
+        query: Query<HistoryQuery>,
+    ) -> Json<History> {
+        history(&ctx, KindName::Workload, path.into_inner(), query.into_inner()).await
+    }
+
+    async fn workload_logs(ctx: Context, path: Path<NamePath>, query: Query<LogsQuery>) -> Raw {
+        logs::read(ctx.context(), path.into_inner().name, query.into_inner()).await
+    }
+
+    async fn node_list(ctx: Context, query: Query<ListQuery>) -> Json<List<Node>> {
+        let world = ctx.context().world.read();
+        Ok(HttpResponseOk(list::page(&world.nodes, world.revision(), &query.into_inner())?))
+    }
+
+    async fn node_get(ctx: Context, path: Path<NamePath>) -> Json<Object<Node>> {
+        let key = key_of(KindName::Node, None, path.into_inner().name);
+        Ok(HttpResponseOk((*ctx.context().get::<Node>(&key)?).clone()))
+    }
+
+    async fn node_put(
+        ctx: Context,
+        path: Path<NamePath>,
+        query: Query<ApplyQuery>,
+        header: Header<IdempotencyHeader>,
+        body: TypedBody<Body<Manifest<Node>>>,
+    ) -> Json<Applied<Node>> {
+        put(&ctx, path.into_inner(), query.into_inner(), header.into_inner(), body.into_inner())
+            .await
+    }
+
+    async fn node_delete(
+        ctx: Context,
+        path: Path<NamePath>,
+        query: Query<DeleteQuery>,
+    ) -> Accepted<Object<Node>> {
+        delete(&ctx, path.into_inner(), &query.into_inner()).await
+    }
+
+    async fn node_history(
+        ctx: Context,
+        path: Path<NamePath>,
+        query: Query<HistoryQuery>,
+    ) -> Json<History> {
+        history(&ctx, KindName::Node, path.into_inner(), query.into_inner()).await
+    }
+
+    async fn node_cordon(ctx: Context, path: Path<NamePath>) -> Accepted<Object<Node>> {
+        node::desire(ctx.context(), path.into_inner().name, DesiredNodeStatus::Cordoned).await
+    }
+
+    async fn node_uncordon(ctx: Context, path: Path<NamePath>) -> Accepted<Object<Node>> {
+        node::desire(ctx.context(), path.into_inner().name, DesiredNodeStatus::Ready).await
+    }
+
+    async fn node_drain(ctx: Context, path: Path<NamePath>) -> Accepted<Object<Node>> {
+        node::desire(ctx.context(), path.into_inner().name, DesiredNodeStatus::Drained).await
+    }
+
+    async fn apply(
+        ctx: Context,
+        header: Header<IdempotencyHeader>,
+        body: TypedBody<ApplyRequest>,
+    ) -> Json<ApplyResponse> {
+        let key = header.into_inner().idempotency_key;
+        Ok(HttpResponseOk(batch::apply(ctx.context(), key, body.into_inner()).await?))
+    }
+
+    async fn watch(ctx: Context, query: Query<WatchQuery>) -> Raw {
+        let last_event = ctx.request.headers().get("last-event-id").cloned();
+        watch::open(ctx.context(), query.into_inner(), last_event.as_ref())
+    }
+
+    async fn top(ctx: Context) -> Json<Top> {
+        Ok(HttpResponseOk(node::top(ctx.context())))
+    }
+
+    async fn agent_register(
+        ctx: Context,
+        path: Path<NamePath>,
+        body: TypedBody<Registration>,
+    ) -> Json<Registered> {
+        let name = path.into_inner().name;
+        Ok(HttpResponseOk(agent::register(ctx.context(), &name, &body.into_inner()).await?))
+    }
+
+    async fn agent_sync(
+        ctx: Context,
+        path: Path<NamePath>,
+        body: TypedBody<SyncRequest>,
+    ) -> Json<SyncResponse> {
+        let name = path.into_inner().name;
+        Ok(HttpResponseOk(agent::sync(ctx.context(), &name, body.into_inner()).await?))
+    }
+
+    async fn agent_report(
+        ctx: Context,
+        path: Path<NamePath>,
+        body: TypedBody<ReportRequest>,
+    ) -> Json<ReportResponse> {
+        let name = path.into_inner().name;
+        Ok(HttpResponseOk(agent::report(ctx.context(), &name, &body.into_inner()).await?))
+    }
+
+    async fn agent_logs(
+        ctx: Context,
+        path: Path<NodeLogPath>,
+        body: TypedBody<LogChunk>,
+    ) -> Json<LogChunkAnswer> {
+        let wanted =
+            ctx.context().logs.deliver(&path.into_inner().request, body.into_inner()).await;
+        Ok(HttpResponseOk(LogChunkAnswer { wanted }))
+    }
+
+    async fn healthz(ctx: Context) -> Json<Readiness> {
+        Ok(HttpResponseOk(readiness(ctx.context())))
+    }
+
+    async fn readyz(ctx: Context) -> Json<Readiness> {
+        if ctx.context().stopping.is_cancelled() {
+            return Err(failure::stopping().into());
+        }
+        Ok(HttpResponseOk(readiness(ctx.context())))
+    }
+
+    async fn metrics(ctx: Context) -> Raw {
+        let text = ctx.context().metrics.render(ctx.context());
+        body::respond("text/plain; version=0.0.4; charset=utf-8", text.into())
+    }
+
+    async fn openapi(_: Context) -> Raw {
+        let document = include_str!("../../../../openapi/tessera.json");
+        body::respond("application/json", document.to_owned().into())
+    }
+}
+
+fn readiness(plane: &Plane) -> Readiness {
+    Readiness {
+        ready: true,
+        version: tessera_api::VERSION.to_owned(),
+        revision: plane.store.revision(),
+        waiting_for: Vec::new(),
+    }
+}
+
+async fn put<K: Kind>(
+    ctx: &Context,
+    path: NamePath,
+    query: ApplyQuery,
+    header: IdempotencyHeader,
+    body: Body<Manifest<K>>,
+) -> Json<Applied<K>> {
+    let key = idempotency(header.idempotency_key, (K::KIND, &path.name, body.json.to_string()));
+    let manifest = decode::manifest::<K>(body.json, &path.name, query.namespace.as_ref())?;
+    if query.dry_run.unwrap_or(false) {
+        return Ok(HttpResponseOk(ctx.context().dry_run(manifest).await?));
+    }
+    Ok(HttpResponseOk(ctx.context().declare(manifest, key).await?))
+}
+
+async fn delete<K: Kind>(
+    ctx: &Context,
+    path: NamePath,
+    query: &DeleteQuery,
+) -> Accepted<Object<K>> {
+    let key = key_of(K::KIND, query.namespace.clone(), path.name);
+    Ok(HttpResponseAccepted((*ctx.context().delete::<K>(&key, query).await?).clone()))
+}
+
+async fn history(
+    ctx: &Context,
+    kind: KindName,
+    path: NamePath,
+    query: HistoryQuery,
+) -> Json<History> {
+    let key = key_of(kind, query.namespace, path.name);
+    let limit = query.limit.unwrap_or(limits::PAGE_DEFAULT).clamp(1, limits::PAGE_MAX);
+    let page = HistoryPage { before_seq: query.before_seq, limit };
+    let items = ctx.context().store.history(&key, page).await.map_err(failure::of_store)?;
+    if items.is_empty() && query.before_seq.is_none() {
+        return Err(never_was(&key).into());
+    }
+    let before_seq = items.last().filter(|_| items.len() == limit).map(|entry| entry.seq);
+    Ok(HttpResponseOk(History { items, before_seq }))
+}
+
+fn never_was(key: &ResourceKey) -> Problem {
+    let mut problem = Problem::not_found(key);
+    problem.detail = format!("there is no {key}, and no history of one");
+    problem
+}

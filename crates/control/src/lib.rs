@@ -1,0 +1,34 @@
+//! The control plane: it holds state and intent, and is the only writer of the
+//! store. It calls nothing outside; agents call it.
+//!
+//! The one idea: everything that is read is read from the world in memory;
+//! everything that is written is a commit with preconditions. The store tells
+//! the world of each commit before it answers the committer, so whoever wrote
+//! something finds it.
+//!
+//! ```text
+//!  handlers ── commit ──► store ── each commit ──► world ──► watchers of it
+//!      │                                            │
+//!      └── read ◄───────────────────────────────────┤
+//!                 reconcile loop ◄── changes, time ─┘
+//!                      └── commit ──► store
+//! ```
+
+mod agents;
+mod body;
+mod clock;
+mod declare;
+mod decode;
+mod diff;
+mod failure;
+mod handlers;
+mod log_broker;
+mod metrics;
+mod options;
+mod plane;
+mod reconcile_loop;
+mod request_log;
+mod server;
+
+pub use options::{DEFAULT_LISTEN, Options};
+pub use server::{Control, StartError};

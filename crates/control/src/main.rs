@@ -1,0 +1,75 @@
+//! `tessera-control`: the control plane as a program of its own.
+
+use std::io::IsTerminal;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Parser;
+use tessera_control::{Control, DEFAULT_LISTEN, Options};
+use tessera_types::Duration;
+use tokio::signal::unix::{SignalKind, signal};
+
+/// The control plane of Tessera: it keeps what is declared, and makes it so.
+#[derive(Parser)]
+#[command(version)]
+struct Args {
+    /// Where the API listens
+    #[arg(long, env = "TESSERA_LISTEN", default_value_t = DEFAULT_LISTEN, value_name = "ADDRESS")]
+    listen: SocketAddr,
+    /// Allow an address that is not loopback; there is no authentication yet
+    #[arg(long)]
+    insecure_listen: bool,
+    /// The folder for its state
+    #[arg(long, env = "TESSERA_STATE_DIR", default_value = ".tessera", value_name = "FOLDER")]
+    state_dir: PathBuf,
+    /// How long a node counts as reachable after it was last heard of
+    #[arg(long, default_value = "15s", value_name = "DURATION")]
+    lease: Duration,
+}
+
+fn main() -> ExitCode {
+    let args = Args::parse();
+    init_log();
+    let options = Options {
+        listen: args.listen,
+        insecure_listen: args.insecure_listen,
+        state_dir: args.state_dir,
+        lease: args.lease,
+    };
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+    let result = match runtime {
+        Ok(runtime) => runtime.block_on(run(options)),
+        Err(error) => Err(error.to_string()),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn init_log() {
+    let filter = tracing_subscriber::EnvFilter::try_from_default_env()
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("tessera=info"));
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_ansi(std::io::stderr().is_terminal())
+        .with_writer(std::io::stderr)
+        .init();
+}
+
+async fn run(options: Options) -> Result<(), String> {
+    let mut terminate = signal(SignalKind::terminate()).map_err(|error| error.to_string())?;
+    let control = Control::start(options).await.map_err(|error| error.to_string())?;
+    println!("listening on http://{}", control.local_addr());
+    tokio::select! {
+        _ = tokio::signal::ctrl_c() => {}
+        _ = terminate.recv() => {}
+    }
+    control.stop().await;
+    Ok(())
+}

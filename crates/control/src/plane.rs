@@ -1,0 +1,60 @@
+//! What all parts of a control plane share.
+
+use std::sync::Arc;
+
+use parking_lot::RwLock;
+use tessera_reconciler::World;
+use tessera_store::{Commit, CommitError, IdempotencyKey, Outcome, Store};
+use tessera_types::{Committed, Name, Object, Uid, Workload, Write};
+use tokio::sync::{mpsc, oneshot};
+use tokio_util::sync::CancellationToken;
+
+use crate::agents::Agents;
+use crate::clock;
+use crate::log_broker::LogBroker;
+use crate::metrics::Metrics;
+use crate::options::Options;
+
+/// What the reconcile loop is told.
+pub(crate) enum LoopMessage {
+    /// A commit that the world has taken in.
+    Committed(Arc<Committed>),
+    /// Look at this one.
+    Wake(Uid),
+    /// Where would this workload be placed? Nothing is changed.
+    PlanPlacement(Arc<Object<Workload>>, oneshot::Sender<Result<Name, String>>),
+}
+
+/// What all parts of a control plane share.
+pub(crate) struct Plane {
+    pub(crate) options: Options,
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) world: Arc<RwLock<World>>,
+    pub(crate) agents: Arc<Agents>,
+    pub(crate) logs: LogBroker,
+    pub(crate) metrics: Metrics,
+    pub(crate) to_loop: mpsc::UnboundedSender<LoopMessage>,
+    /// Cancelled when the control plane stops: what waits for news ends.
+    pub(crate) stopping: CancellationToken,
+}
+
+impl Plane {
+    /// Commits `writes` now.
+    pub(crate) async fn commit(&self, writes: Vec<Write>) -> Result<Outcome, CommitError> {
+        self.store.commit(Commit::new(writes, clock::now())).await
+    }
+
+    /// Commits `writes` once for `key`, however often it is asked.
+    pub(crate) async fn commit_once(
+        &self,
+        writes: Vec<Write>,
+        key: Option<IdempotencyKey>,
+    ) -> Result<Outcome, CommitError> {
+        self.store.commit(Commit { idempotency: key, ..Commit::new(writes, clock::now()) }).await
+    }
+
+    /// Tells the reconcile loop something. It is gone only when all stops.
+    pub(crate) fn tell_loop(&self, message: LoopMessage) {
+        let _ = self.to_loop.send(message);
+    }
+}

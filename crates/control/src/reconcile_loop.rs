@@ -1,0 +1,176 @@
+//! The reconcile loop: the one task that owns the [`Reconciler`].
+//!
+//! It takes no input but the world and the time; messages only say that it is
+//! worth looking. It first takes in every commit that the world has, then looks
+//! at what is due, then commits what came of it in one batch. A write that
+//! conflicts is taken out of the batch and its resource looked at again; the
+//! others go on.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use tessera_reconciler::{PassStats, Reconciler};
+use tessera_store::{Commit, CommitError};
+use tessera_types::{Duration, Timestamp, Uid, Write};
+use tokio::sync::mpsc;
+
+use crate::clock::{self, JumpDetector};
+use crate::plane::{LoopMessage, Plane};
+
+/// Resources looked at in one pass, so that a batch stays within the limits of
+/// a commit and other work gets its turn.
+const LOOKS_MAX: usize = 1000;
+/// The safety net: everything is looked at so often, whatever the changes said.
+const RESYNC_EVERY: Duration = Duration::from_secs(600);
+/// The loop wakes up at least so often, to notice that the clock was set.
+const NAP_MAX: Duration = Duration::from_secs(5);
+
+/// Runs until the control plane stops.
+pub(crate) async fn run(plane: Arc<Plane>, mut messages: mpsc::UnboundedReceiver<LoopMessage>) {
+    let mut reconcile = Loop::new(Arc::clone(&plane));
+    while !plane.stopping.is_cancelled() {
+        while let Ok(message) = messages.try_recv() {
+            reconcile.take_in(message);
+        }
+        reconcile.check_clock();
+        let now = clock::now();
+        if reconcile.reconciler.next_at(now).is_some_and(|at| at <= now) {
+            reconcile.pass(now).await;
+            continue;
+        }
+        let nap = reconcile.nap(now).as_std();
+        tokio::select! {
+            () = plane.stopping.cancelled() => return,
+            () = tokio::time::sleep(nap) => {}
+            message = messages.recv() => match message {
+                Some(message) => reconcile.take_in(message),
+                None => return,
+            },
+        }
+    }
+}
+
+struct Loop {
+    plane: Arc<Plane>,
+    reconciler: Reconciler,
+    clock: JumpDetector,
+    resync_at: Timestamp,
+}
+
+impl Loop {
+    fn new(plane: Arc<Plane>) -> Self {
+        let reconciler = Reconciler::new(&plane.world.read());
+        let resync_at = clock::now().plus(RESYNC_EVERY);
+        Self { plane, reconciler, clock: JumpDetector::new(), resync_at }
+    }
+
+    fn take_in(&mut self, message: LoopMessage) {
+        match message {
+            LoopMessage::Committed(committed) => {
+                self.reconciler.observe(&committed, &self.plane.world.read());
+            }
+            LoopMessage::Wake(id) => self.reconciler.wake(id),
+            LoopMessage::PlanPlacement(workload, answer) => {
+                let choice = self.reconciler.plan_placement(&workload);
+                let _ = answer.send(choice.map_err(|refusal| refusal.to_string()));
+            }
+        }
+    }
+
+    /// A wall clock that was set forward makes leases lapse that have not: every
+    /// node that counts as reachable gets a fresh one, as after a restart.
+    fn check_clock(&mut self) {
+        if let Some(jump) = self.clock.check() {
+            tracing::warn!(target: "tessera::reconcile", %jump, "the clock was set forward: every lease is renewed");
+            self.plane.world.write().renew_leases(clock::now(), self.plane.options.lease);
+        }
+    }
+
+    fn nap(&self, now: Timestamp) -> Duration {
+        let next = self.reconciler.next_at(now).unwrap_or(self.resync_at).min(self.resync_at);
+        // A millisecond more, since a nap ends on whole ones.
+        next.since(now).min(NAP_MAX).max(Duration::from_millis(1))
+    }
+
+    async fn pass(&mut self, now: Timestamp) {
+        let started = Instant::now();
+        let pass = {
+            let world = self.plane.world.read();
+            if now >= self.resync_at {
+                self.resync_at = now.plus(RESYNC_EVERY);
+                self.reconciler.resync(&world);
+            }
+            self.reconciler.pass(&world, now, LOOKS_MAX)
+        };
+        let planned = started.elapsed();
+        let writes = pass.writes.len();
+        let committed = self.commit(pass.writes).await;
+        self.plane.metrics.reconciled(&pass.stats, planned, self.reconciler.backlog());
+        log_pass(&pass.stats, writes, committed, planned, started.elapsed());
+    }
+
+    /// Commits the batch, without what conflicts. Returns how many were written.
+    async fn commit(&mut self, mut writes: Vec<(Uid, Write)>) -> usize {
+        while !writes.is_empty() {
+            let batch = writes.iter().map(|(_, write)| write.clone()).collect();
+            match self.plane.store.commit(Commit::new(batch, clock::now())).await {
+                Ok(_) => {
+                    writes.iter().for_each(|(id, _)| self.reconciler.succeeded(*id));
+                    return writes.len();
+                }
+                Err(CommitError::Conflict { key, .. }) => {
+                    let (conflicting, rest) =
+                        writes.into_iter().partition(|(_, write)| write.key() == key);
+                    writes = rest;
+                    self.conflicted(conflicting);
+                }
+                Err(error) => {
+                    self.failed(&writes, &error);
+                    return 0;
+                }
+            }
+        }
+        0
+    }
+
+    fn conflicted(&mut self, writes: Vec<(Uid, Write)>) {
+        let world = self.plane.world.read();
+        for (id, write) in writes {
+            tracing::debug!(target: "tessera::reconcile", key = %write.key(), "changed meanwhile: it is looked at again");
+            self.reconciler.conflicted(id, &world);
+        }
+    }
+
+    fn failed(&mut self, writes: &[(Uid, Write)], error: &CommitError) {
+        if !matches!(error, CommitError::Closed) {
+            tracing::error!(target: "tessera::reconcile", %error, writes = writes.len(), "a batch could not be written; it is tried again");
+        }
+        let now = clock::now();
+        let world = self.plane.world.read();
+        for (id, _) in writes {
+            self.reconciler.failed(*id, &world, now);
+        }
+    }
+}
+
+fn log_pass(
+    stats: &PassStats,
+    writes: usize,
+    committed: usize,
+    planned: std::time::Duration,
+    took: std::time::Duration,
+) {
+    tracing::debug!(
+        target: "tessera::reconcile",
+        evaluated = stats.evaluated,
+        nodes_evaluated = stats.nodes_evaluated,
+        workloads_placed = stats.workloads_placed,
+        workloads_unplaced = stats.workloads_unplaced,
+        nodes_offline = stats.nodes_offline,
+        writes,
+        committed,
+        ?planned,
+        ?took,
+        "reconcile pass"
+    );
+}

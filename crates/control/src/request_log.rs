@@ -1,0 +1,88 @@
+//! Dropshot says through slog what it does; this passes on the one record that
+//! matters, an answered request, to `tracing` and to the metrics.
+
+use std::cell::RefCell;
+use std::fmt;
+use std::panic::AssertUnwindSafe;
+use std::time::Duration;
+
+use slog::{Drain, Key, Level, Never, OwnedKVList, Record, Serializer};
+
+use crate::metrics::Metrics;
+
+/// The logger to give to Dropshot.
+pub(crate) fn logger(metrics: Metrics) -> slog::Logger {
+    slog::Logger::root(RequestLog { metrics: AssertUnwindSafe(metrics) }, slog::o!())
+}
+
+struct RequestLog {
+    /// Counters stay whole when a handler panics: they are single numbers.
+    metrics: AssertUnwindSafe<Metrics>,
+}
+
+/// What is read off a record.
+#[derive(Default)]
+struct Request {
+    method: String,
+    uri: String,
+    id: String,
+    remote: String,
+    code: Option<u16>,
+    latency: Duration,
+    internal: Option<String>,
+}
+
+impl Drain for RequestLog {
+    type Ok = ();
+    type Err = Never;
+
+    fn log(&self, record: &Record<'_>, values: &OwnedKVList) -> Result<(), Never> {
+        let mut fields = Fields(RefCell::new(Request::default()));
+        // Reading fields fails only if a value cannot be formatted.
+        let _ = slog::KV::serialize(&record.kv(), record, &mut fields);
+        let _ = slog::KV::serialize(values, record, &mut fields);
+        let request = fields.0.into_inner();
+        match request.code {
+            Some(code) => self.answered(&request, code),
+            None if record.level().is_at_least(Level::Warning) => {
+                tracing::debug!(target: "tessera::api", message = %record.msg(), uri = %request.uri);
+            }
+            None => {}
+        }
+        Ok(())
+    }
+}
+
+impl RequestLog {
+    fn answered(&self, request: &Request, code: u16) {
+        let path = request.uri.split('?').next().unwrap_or_default();
+        self.metrics.answered(&request.method, path, code, request.latency);
+        if code >= 500 {
+            let internal = request.internal.as_deref().unwrap_or_default();
+            tracing::error!(target: "tessera::api", method = %request.method, path, status = code, took = ?request.latency, request_id = %request.id, internal, "request failed");
+        } else {
+            tracing::debug!(target: "tessera::api", method = %request.method, path, status = code, took = ?request.latency, request_id = %request.id, remote = %request.remote, "request");
+        }
+    }
+}
+
+struct Fields(RefCell<Request>);
+
+impl Serializer for Fields {
+    fn emit_arguments(&mut self, key: Key, value: &fmt::Arguments<'_>) -> slog::Result {
+        let mut request = self.0.borrow_mut();
+        match key.as_ref() {
+            "method" => request.method = value.to_string(),
+            "uri" => request.uri = value.to_string(),
+            "req_id" => request.id = value.to_string(),
+            "remote_addr" => request.remote = value.to_string(),
+            "response_code" => request.code = value.to_string().parse().ok(),
+            "latency_us" => {
+                request.latency = Duration::from_micros(value.to_string().parse().unwrap_or(0));
+            }
+            "error_message_internal" => request.internal = Some(value.to_string()),
+            _ => {}
+        }
+        Ok(())
+    }
+}

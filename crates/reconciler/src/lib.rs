@@ -1,0 +1,23 @@
+//! The pure part of the control plane: what is known (the [`World`]), what each
+//! kind does about it (a [`Manager`] per kind), and what is looked at when (the
+//! [`Queue`] inside the [`Reconciler`]).
+//!
+//! The one idea: a manager is a pure function from a resource, the world and
+//! the time to a [`Plan`]. It looks at what is, never at the event that woke
+//! it, so events may be lost, doubled or late. The [`Reconciler`] runs managers
+//! over what is due and gathers their plans into one batch of writes; a shell
+//! commits the batch and feeds the change stream back.
+
+mod manager;
+mod node;
+mod queue;
+mod reconciler;
+mod workload;
+mod world;
+
+pub use manager::{Manager, Plan};
+pub use node::{KILL_MARGIN, NodeManager, registered};
+pub use queue::Queue;
+pub use reconciler::{Pass, PassStats, Reconciler};
+pub use workload::{StaleReport, WorkloadManager, apply_report};
+pub use world::{NodeLoad, Table, World};

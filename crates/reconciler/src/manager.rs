@@ -1,0 +1,59 @@
+//! The contract of a manager.
+
+use std::sync::Arc;
+
+use tessera_scheduler::Demand;
+use tessera_types::{Edit, Kind, Object, Timestamp, Write};
+
+use crate::world::World;
+
+/// Reconciles one kind. Implementations are pure: equal arguments, equal plan.
+pub trait Manager {
+    /// The kind.
+    type Kind: Kind;
+
+    /// What to do about `object` now. A second call on the outcome plans
+    /// nothing more.
+    fn reconcile(&self, object: &Arc<Object<Self::Kind>>, world: &World, now: Timestamp) -> Plan;
+}
+
+/// What a manager wants done about one resource.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Plan {
+    /// The write, if anything is to change.
+    pub write: Option<Write>,
+    /// When to look again, whatever happens until then.
+    pub look_again_at: Option<Timestamp>,
+    /// It wants a node: the reconciler chooses one and asks the manager again.
+    pub wants_node: Option<Demand>,
+}
+
+impl Plan {
+    /// Nothing to do.
+    #[must_use]
+    pub fn nothing() -> Self {
+        Self::default()
+    }
+
+    /// Writes what `edit` changed, if it changed anything.
+    #[must_use]
+    pub fn of<K: Kind>(edit: Edit<K>) -> Self {
+        Self { write: edit.finish().map(Write::update), ..Self::default() }
+    }
+
+    /// Does `write`.
+    #[must_use]
+    pub fn write(write: Write) -> Self {
+        Self { write: Some(write), ..Self::default() }
+    }
+
+    /// Looks again at `at` at the latest.
+    #[must_use]
+    pub fn look_again(mut self, at: Option<Timestamp>) -> Self {
+        self.look_again_at = match (self.look_again_at, at) {
+            (Some(one), Some(other)) => Some(one.min(other)),
+            (one, other) => one.or(other),
+        };
+        self
+    }
+}

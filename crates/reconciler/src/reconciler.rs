@@ -1,0 +1,333 @@
+//! The reconciler: runs managers over what is due, chooses nodes for those that
+//! want one, and gathers what they want written.
+//!
+//! It is fed by the change stream ([`Reconciler::observe`]) and by timers; a
+//! shell takes the writes of a [`Pass`], commits them, and says which were
+//! refused ([`Reconciler::conflicted`]). The [`Fleet`] account is updated when a
+//! node is chosen, not when the choice is committed, so the placements of one
+//! pass see each other; a refused one is taken back.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use tessera_scheduler::{Demand, Fleet, NodeState, Refusal};
+use tessera_types::node::{DesiredNodeStatus, NodeStatus};
+use tessera_types::{
+    Change, Committed, KindName, Node, Object, Resource, Timestamp, Uid, Workload, Write,
+};
+
+use crate::manager::{Manager, Plan};
+use crate::node::NodeManager;
+use crate::queue::Queue;
+use crate::workload::WorkloadManager;
+use crate::world::World;
+
+/// Runs managers over what is due.
+#[derive(Debug, Default)]
+pub struct Reconciler {
+    queue: Queue,
+    fleet: Fleet,
+    /// Workloads that no node takes: looked at again when there is more room.
+    unplaced: HashSet<Uid>,
+    there_is_more_room: bool,
+}
+
+/// What one pass wants written, each with the resource it is about.
+#[derive(Debug, Default)]
+pub struct Pass {
+    /// The writes.
+    pub writes: Vec<(Uid, Write)>,
+    /// What was done.
+    pub stats: PassStats,
+}
+
+/// What one pass did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PassStats {
+    /// Resources looked at.
+    pub evaluated: usize,
+    /// Of those, nodes.
+    pub nodes_evaluated: usize,
+    /// Workloads for which a node was found.
+    pub workloads_placed: usize,
+    /// Workloads that no node takes.
+    pub workloads_unplaced: usize,
+    /// Nodes that became Offline.
+    pub nodes_offline: usize,
+}
+
+impl Reconciler {
+    /// A reconciler that has everything in `world` to look at.
+    #[must_use]
+    pub fn new(world: &World) -> Self {
+        let mut reconciler = Self::default();
+        for node in world.nodes.iter() {
+            reconciler.node_changed(node, world);
+        }
+        for workload in world.workloads.iter() {
+            reconciler.workload_changed(workload);
+        }
+        reconciler
+    }
+
+    /// Takes in a commit. `world` must have it already.
+    pub fn observe(&mut self, committed: &Committed, world: &World) {
+        for change in &committed.changes {
+            match &change.after {
+                Some(Resource::Node(node)) => self.node_changed(node, world),
+                Some(Resource::Workload(workload)) => self.workload_changed(workload),
+                None => self.removed(change, world),
+            }
+        }
+    }
+
+    /// Looks at a resource as soon as possible: its lease was renewed, or an
+    /// operator asks.
+    pub fn wake(&mut self, id: Uid) {
+        self.queue.push(id);
+    }
+
+    /// Looks at everything: the safety net.
+    pub fn resync(&mut self, world: &World) {
+        for node in world.nodes.iter() {
+            self.queue.push(node.id);
+        }
+        for workload in world.workloads.iter() {
+            self.queue.push(workload.id);
+        }
+    }
+
+    fn node_changed(&mut self, node: &Object<Node>, world: &World) {
+        let state = node_state(node);
+        self.fleet.set_node(node, state);
+        self.queue.push(node.id);
+        self.there_is_more_room |= state == NodeState::Open;
+        for workload in world.workloads_on(node.id) {
+            self.queue.push(workload.id);
+        }
+    }
+
+    fn workload_changed(&mut self, workload: &Object<Workload>) {
+        let left = self.fleet.node_of(workload.id);
+        match &workload.observed.assigned {
+            Some(assigned) => {
+                self.fleet.reserve(workload.id, assigned.node_id, &Demand::of(workload));
+                self.unplaced.remove(&workload.id);
+                self.queue.push(workload.id);
+                if left != Some(assigned.node_id) {
+                    self.left_node(left);
+                }
+            }
+            None => {
+                if self.fleet.release(workload.id) {
+                    self.left_node(left);
+                }
+                self.queue.push(workload.id);
+            }
+        }
+    }
+
+    fn removed(&mut self, change: &Change, world: &World) {
+        self.queue.forget(change.id);
+        match change.key.kind {
+            KindName::Workload => {
+                let left = self.fleet.node_of(change.id);
+                self.unplaced.remove(&change.id);
+                if self.fleet.release(change.id) {
+                    self.left_node(left);
+                }
+            }
+            KindName::Node => {
+                self.fleet.remove_node(change.id);
+                for workload in world.workloads_on(change.id) {
+                    self.queue.push(workload.id);
+                }
+            }
+        }
+    }
+
+    /// A workload left a node: others may fit now, and a node that is being
+    /// drained may be empty.
+    fn left_node(&mut self, node: Option<Uid>) {
+        self.there_is_more_room = true;
+        if let Some(node) = node {
+            self.queue.push(node);
+        }
+    }
+
+    /// When there is something to do: `now` or earlier if there is already.
+    #[must_use]
+    pub fn next_at(&self, now: Timestamp) -> Option<Timestamp> {
+        if self.there_is_more_room && !self.unplaced.is_empty() {
+            return Some(now);
+        }
+        self.queue.next_at(now)
+    }
+
+    /// How many resources are due, how many wait for their time, and how many
+    /// workloads wait for room.
+    #[must_use]
+    pub fn backlog(&self) -> (usize, usize, usize) {
+        let (due, timers) = self.queue.len();
+        (due, timers, self.unplaced.len())
+    }
+
+    /// Looks at up to `looks_max` resources that are due.
+    pub fn pass(&mut self, world: &World, now: Timestamp, looks_max: usize) -> Pass {
+        let mut pass = Pass::default();
+        if std::mem::take(&mut self.there_is_more_room) {
+            let mut unplaced: Vec<_> = self.unplaced.iter().copied().collect();
+            unplaced.sort_unstable();
+            unplaced.into_iter().for_each(|id| self.queue.push(id));
+        }
+        // Demands that no node took in this pass: the next like them need not
+        // be tried, since within a pass room only shrinks.
+        let mut refused = HashMap::new();
+        while pass.stats.evaluated < looks_max
+            && let Some(id) = self.queue.pop(now)
+        {
+            pass.stats.evaluated += 1;
+            let plan = match world.workloads.get(id) {
+                Some(workload) => {
+                    self.look_at_workload(workload, world, now, &mut refused, &mut pass)
+                }
+                None => match world.nodes.get(id) {
+                    Some(node) => look_at_node(node, world, now, &mut pass),
+                    None => continue,
+                },
+            };
+            if let Some(at) = plan.look_again_at {
+                self.queue.push_at(id, at);
+            }
+            if let Some(write) = plan.write {
+                pass.writes.push((id, write));
+            }
+        }
+        pass
+    }
+
+    fn look_at_workload(
+        &mut self,
+        workload: &Arc<Object<Workload>>,
+        world: &World,
+        now: Timestamp,
+        refused: &mut HashMap<DemandShape, Refusal>,
+        pass: &mut Pass,
+    ) -> Plan {
+        let plan = WorkloadManager.reconcile(workload, world, now);
+        let Some(demand) = plan.wants_node else {
+            self.unplaced.remove(&workload.id);
+            return plan;
+        };
+        let shape = DemandShape::of(&demand);
+        let choice = match refused.get(&shape) {
+            Some(refusal) => Err(refusal.clone()),
+            None => self.fleet.choose(&demand),
+        };
+        match &choice {
+            Ok((node, _)) => {
+                self.fleet.reserve(workload.id, *node, &demand);
+                self.unplaced.remove(&workload.id);
+                pass.stats.workloads_placed += 1;
+            }
+            Err(refusal) => {
+                refused.insert(shape, refusal.clone());
+                self.unplaced.insert(workload.id);
+                pass.stats.workloads_unplaced += 1;
+            }
+        }
+        WorkloadManager::sought(workload, world, choice, now).look_again(plan.look_again_at)
+    }
+
+    /// Where a workload that is not stored would be placed now.
+    ///
+    /// # Errors
+    /// [`Refusal`] when no node takes it.
+    pub fn plan_placement(
+        &mut self,
+        workload: &Object<Workload>,
+    ) -> Result<tessera_types::Name, Refusal> {
+        self.fleet.choose_instead(workload.id, &Demand::of(workload)).map(|(_, name)| name)
+    }
+
+    /// A write was refused: the resource has changed. What was tentatively
+    /// taken is given back, and it is looked at again from what it is now.
+    pub fn conflicted(&mut self, id: Uid, world: &World) {
+        if let Some(workload) = world.workloads.get(id) {
+            self.workload_changed(workload);
+        }
+        self.queue.push(id);
+    }
+
+    /// A write could not be committed for another reason: the resource is
+    /// looked at again after a pause that grows with each failure.
+    pub fn failed(&mut self, id: Uid, world: &World, now: Timestamp) {
+        if let Some(workload) = world.workloads.get(id) {
+            match &workload.observed.assigned {
+                Some(at) => self.fleet.reserve(id, at.node_id, &Demand::of(workload)),
+                None => {
+                    self.fleet.release(id);
+                }
+            }
+        }
+        self.queue.push_failed(id, now);
+    }
+
+    /// A write was committed.
+    pub fn succeeded(&mut self, id: Uid) {
+        self.queue.succeeded(id);
+    }
+
+    /// What is set aside on a node: millicores, bytes, workloads.
+    #[must_use]
+    pub fn taken(&self, node: Uid) -> (u64, u64, u64) {
+        self.fleet.taken(node)
+    }
+}
+
+/// What makes two demands alike to every node.
+#[derive(PartialEq, Eq, Hash)]
+struct DemandShape {
+    cpu: u64,
+    memory: u64,
+    executor: tessera_scheduler::Executor,
+    ports: Vec<(u16, tessera_types::workload::Protocol)>,
+    constraints: Vec<String>,
+}
+
+impl DemandShape {
+    fn of(demand: &Demand) -> Self {
+        Self {
+            cpu: demand.cpu,
+            memory: demand.memory,
+            executor: demand.executor,
+            ports: demand.ports.clone(),
+            constraints: demand.spec.constraints.iter().map(|one| format!("{one:?}")).collect(),
+        }
+    }
+}
+
+fn look_at_node(node: &Arc<Object<Node>>, world: &World, now: Timestamp, pass: &mut Pass) -> Plan {
+    pass.stats.nodes_evaluated += 1;
+    let plan = NodeManager.reconcile(node, world, now);
+    if let Some(Write::Update { resource: Resource::Node(after), .. }) = &plan.write
+        && after.status == NodeStatus::Offline
+        && node.status != NodeStatus::Offline
+    {
+        pass.stats.nodes_offline += 1;
+    }
+    plan
+}
+
+fn node_state(node: &Object<Node>) -> NodeState {
+    if !node.status.is_reachable() {
+        NodeState::Offline
+    } else if node.status == NodeStatus::Ready
+        && node.desired_status == DesiredNodeStatus::Ready
+        && node.deletion_requested_at.is_none()
+    {
+        NodeState::Open
+    } else {
+        NodeState::Closed
+    }
+}

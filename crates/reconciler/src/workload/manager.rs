@@ -1,0 +1,386 @@
+//! The manager of workloads.
+//!
+//! Where a copy may be alive, nothing is assumed of it: it is told to stop and
+//! its agent says that it has, or its node has been silent for so long that it
+//! cannot be alive (`on_disconnect: stop`), or it may be doubled by declaration
+//! (`on_disconnect: keep`). Only then is the workload placed again, under a new
+//! epoch.
+
+use std::sync::Arc;
+
+use tessera_scheduler::{Demand, Refusal};
+use tessera_types::node::DesiredNodeStatus;
+use tessera_types::workload::{Assigned, DesiredWorkloadStatus, OnDisconnect, WorkloadStatus};
+use tessera_types::{
+    Actor, Edit, IllegalTransition, Name, Node, Object, Timestamp, Uid, WaitReason, Workload, Write,
+};
+
+use crate::manager::{Manager, Plan};
+use crate::world::World;
+
+/// Reconciles workloads.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct WorkloadManager;
+
+impl Manager for WorkloadManager {
+    type Kind = Workload;
+
+    fn reconcile(&self, workload: &Arc<Object<Workload>>, world: &World, now: Timestamp) -> Plan {
+        let look = Look { workload, world, now };
+        let plan = if workload.status.holds_node() { look.placed() } else { look.unplaced() };
+        // The machine has every arrow that is used here; a missing one is a
+        // mistake of ours, found by the tests, and must not stop the loop.
+        plan.unwrap_or_else(|illegal| {
+            debug_assert!(false, "{illegal}");
+            Plan::nothing()
+        })
+    }
+}
+
+impl WorkloadManager {
+    /// What becomes of a workload for which a node was sought.
+    #[must_use]
+    pub fn sought(
+        workload: &Arc<Object<Workload>>,
+        world: &World,
+        choice: Result<(Uid, Name), Refusal>,
+        now: Timestamp,
+    ) -> Plan {
+        let look = Look { workload, world, now };
+        match choice {
+            Ok((id, name)) => look.take(id, name).unwrap_or_default(),
+            Err(refusal) => look.refused(&refusal),
+        }
+    }
+}
+
+/// Why a copy is to be stopped.
+enum StopCause {
+    Deleted,
+    NotWanted,
+    SpecChanged,
+    NodeLeaves,
+    NodeDiffers(String),
+}
+
+struct Look<'a> {
+    workload: &'a Arc<Object<Workload>>,
+    world: &'a World,
+    now: Timestamp,
+}
+
+type Planned = Result<Plan, IllegalTransition>;
+
+impl Look<'_> {
+    fn edit(&self) -> Edit<Workload> {
+        Edit::of(self.workload, self.now)
+    }
+
+    fn is_deleted(&self) -> bool {
+        self.workload.deletion_requested_at.is_some()
+    }
+
+    fn is_wanted(&self) -> bool {
+        !self.is_deleted() && self.workload.desired_status == DesiredWorkloadStatus::Running
+    }
+
+    fn is_window_over(&self) -> bool {
+        self.workload.spec.not_after.is_some_and(|end| end <= self.now)
+    }
+
+    // No copy is alive anywhere.
+
+    fn unplaced(&self) -> Planned {
+        if self.is_deleted() {
+            let write =
+                Write::delete(self.workload, Actor::RECONCILER, "deleted as asked", self.now);
+            return Ok(Plan::write(write));
+        }
+        match self.workload.status {
+            WorkloadStatus::Pending => self.pending(),
+            _ => self.ended(),
+        }
+    }
+
+    fn pending(&self) -> Planned {
+        let mut edit = self.edit();
+        if !self.is_wanted() {
+            edit.transition(WorkloadStatus::Stopped, Actor::RECONCILER, "it is not wanted")?;
+            return Ok(Plan::of(edit));
+        }
+        if self.is_window_over() {
+            edit.transition(
+                WorkloadStatus::Stopped,
+                Actor::RECONCILER,
+                "its not_after has passed",
+            )?;
+            return Ok(Plan::of(edit));
+        }
+        if let Some(start) = self.workload.spec.not_before.filter(|start| *start > self.now) {
+            edit.wait_for(WaitReason::NotBefore, &format!("its not_before, {start}"), Some(start));
+            return Ok(Plan::of(edit).look_again(Some(start)));
+        }
+        Ok(Plan { wants_node: Some(Demand::of(self.workload)), ..Plan::nothing() }
+            .look_again(self.workload.spec.not_after))
+    }
+
+    /// Stopped, Completed or Failed: at rest, unless something is wanted that
+    /// it was not placed for.
+    fn ended(&self) -> Planned {
+        let observed = &self.workload.observed;
+        let changed = match self.workload.status {
+            WorkloadStatus::Completed => observed.launch_generation > observed.placed_generation,
+            WorkloadStatus::Failed => self.workload.generation > observed.placed_generation,
+            _ => true,
+        };
+        if !self.is_wanted() || self.is_window_over() || !changed {
+            return Ok(Plan::nothing());
+        }
+        let reason = match self.workload.status {
+            WorkloadStatus::Stopped => "it is wanted",
+            _ => "its spec changed",
+        };
+        let mut edit = self.edit();
+        edit.transition(WorkloadStatus::Pending, Actor::RECONCILER, reason)?;
+        Ok(Plan::of(edit))
+    }
+
+    // A copy may be alive on a node.
+
+    fn placed(&self) -> Planned {
+        let node = self.node();
+        if self.workload.status == WorkloadStatus::Lost {
+            return match node {
+                Some(node) if node.status.is_reachable() => self.found_again(node),
+                Some(node) => self.lost(node),
+                None => self.dead("its node is gone"),
+            };
+        }
+        match node {
+            Some(node) if node.status.is_reachable() => self.reachable(node),
+            Some(node) => {
+                let reason = format!("{} is Offline", node.name);
+                let mut edit = self.edit();
+                edit.transition(WorkloadStatus::Lost, Actor::RECONCILER, reason)?;
+                Ok(Plan::of(edit))
+            }
+            None => {
+                let mut edit = self.edit();
+                edit.transition(WorkloadStatus::Lost, Actor::RECONCILER, "its node is gone")?;
+                Ok(Plan::of(edit))
+            }
+        }
+    }
+
+    fn node(&self) -> Option<&Arc<Object<Node>>> {
+        let assigned = self.workload.observed.assigned.as_ref()?;
+        self.world.nodes.get(assigned.node_id)
+    }
+
+    fn reachable(&self, node: &Object<Node>) -> Planned {
+        let mut edit = self.edit();
+        if self.workload.status == WorkloadStatus::Stopping {
+            self.wait_for_stop(&mut edit, node);
+            return Ok(Plan::of(edit));
+        }
+        if let Some(cause) = self.stop_cause(node) {
+            edit.transition(WorkloadStatus::Stopping, Actor::RECONCILER, cause.reason(node))?;
+            self.wait_for_stop(&mut edit, node);
+            return Ok(Plan::of(edit));
+        }
+        self.wait_for_agent(&mut edit, node);
+        Ok(Plan::of(edit))
+    }
+
+    fn stop_cause(&self, node: &Object<Node>) -> Option<StopCause> {
+        let observed = &self.workload.observed;
+        let labels = node.effective_labels();
+        let unmet = || {
+            self.workload.spec.constraints.iter().find(|constraint| !constraint.is_met_by(&labels))
+        };
+        if self.is_deleted() {
+            Some(StopCause::Deleted)
+        } else if !self.is_wanted() {
+            Some(StopCause::NotWanted)
+        } else if observed.launch_generation > observed.placed_generation {
+            Some(StopCause::SpecChanged)
+        } else if node.deletion_requested_at.is_some()
+            || node.desired_status == DesiredNodeStatus::Drained
+        {
+            Some(StopCause::NodeLeaves)
+        } else {
+            unmet().map(|constraint| StopCause::NodeDiffers(constraint.to_string()))
+        }
+    }
+
+    fn wait_for_stop(&self, edit: &mut Edit<Workload>, node: &Object<Node>) {
+        match &self.workload.observed.trouble {
+            Some(trouble) => edit.wait_for(WaitReason::Unkillable, trouble, None),
+            None => {
+                let grace = self.workload.spec.stop.grace;
+                let message = format!("its copy on {} to stop (grace {grace})", node.name);
+                edit.wait_for(WaitReason::Stop, &message, None);
+            }
+        }
+    }
+
+    fn wait_for_agent(&self, edit: &mut Edit<Workload>, node: &Object<Node>) {
+        let observed = &self.workload.observed;
+        let node = &node.name;
+        match self.workload.status {
+            WorkloadStatus::Scheduled => {
+                let message = format!("the agent of {node} to take it over");
+                edit.wait_for(WaitReason::Agent, &message, None);
+            }
+            WorkloadStatus::Provisioning => {
+                let message = match (&observed.trouble, &observed.health) {
+                    (Some(trouble), _) => trouble.clone(),
+                    (None, Some(_)) => format!("its health check on {node} to pass"),
+                    (None, None) => format!("its start on {node}"),
+                };
+                edit.wait_for(WaitReason::Start, &message, None);
+            }
+            WorkloadStatus::BackingOff => {
+                let why = observed
+                    .last_exit
+                    .as_ref()
+                    .map_or_else(String::new, |exit| format!("it {}: ", exit.outcome));
+                let message = format!("{why}the pause before its next start on {node}");
+                edit.wait_for(WaitReason::Backoff, &message, observed.next_start_at);
+            }
+            _ => edit.wait_for_nothing(),
+        }
+    }
+
+    // Its node is Offline.
+
+    /// The node is heard of again and the copy may never have noticed: it goes
+    /// on where it was, and the agent says what has happened meanwhile.
+    fn found_again(&self, node: &Object<Node>) -> Planned {
+        let before = self.workload.state_history.iter().rev().find_map(|transition| {
+            (transition.to == WorkloadStatus::Lost).then_some(transition.from).flatten()
+        });
+        let goal = match before {
+            Some(
+                status @ (WorkloadStatus::Running
+                | WorkloadStatus::BackingOff
+                | WorkloadStatus::Stopping),
+            ) => status,
+            _ => WorkloadStatus::Provisioning,
+        };
+        let mut edit = self.edit();
+        let reason = format!("{} is back before it was replaced", node.name);
+        edit.transition(goal, Actor::RECONCILER, reason)?;
+        Ok(Plan::of(edit))
+    }
+
+    fn lost(&self, node: &Object<Node>) -> Planned {
+        if self.workload.spec.on_disconnect == OnDisconnect::Stop {
+            let stopped_by = node.observed.stopped_by.unwrap_or(node.status_since);
+            if self.now < stopped_by {
+                return Ok(self.wait_for_certainty(node, stopped_by));
+            }
+            return self.dead(&format!("{} has stopped its copy by now", node.name));
+        }
+        if node.deletion_requested_at.is_some() {
+            return self.dead(&format!("{} is given up", node.name));
+        }
+        if self.is_wanted() && !self.is_window_over() {
+            return Ok(Plan { wants_node: Some(Demand::of(self.workload)), ..Plan::nothing() });
+        }
+        let mut edit = self.edit();
+        let message = format!(
+            "{} to come back and stop its copy; if it is gone for good, delete node/{}",
+            node.name, node.name
+        );
+        edit.wait_for(WaitReason::NodeOffline, &message, None);
+        Ok(Plan::of(edit))
+    }
+
+    fn wait_for_certainty(&self, node: &Object<Node>, stopped_by: Timestamp) -> Plan {
+        let mut edit = self.edit();
+        let message = format!(
+            "{} is Offline; by {stopped_by:.3} it has stopped its copy (on_disconnect: stop)",
+            node.name
+        );
+        edit.wait_for(WaitReason::NodeOffline, &message, Some(stopped_by));
+        Plan::of(edit).look_again(Some(stopped_by))
+    }
+
+    /// No copy of it is alive: it is free to be placed again, or to go.
+    fn dead(&self, reason: &str) -> Planned {
+        let mut edit = self.edit();
+        if self.is_wanted() {
+            edit.transition(WorkloadStatus::Pending, Actor::RECONCILER, reason)?;
+        } else {
+            edit.transition(WorkloadStatus::Stopping, Actor::RECONCILER, reason)?;
+            edit.transition(WorkloadStatus::Stopped, Actor::RECONCILER, reason)?;
+        }
+        let observed = &mut edit.object.observed;
+        observed.assigned = None;
+        observed.instance = None;
+        observed.next_start_at = None;
+        observed.trouble = None;
+        Ok(Plan::of(edit))
+    }
+
+    // A node was sought.
+
+    fn take(&self, node_id: Uid, node: Name) -> Planned {
+        let mut edit = self.edit();
+        if self.workload.status == WorkloadStatus::Lost {
+            let from = self.workload.observed.assigned.as_ref().map(|assigned| &assigned.node);
+            let reason = match from {
+                Some(from) => format!("{from} is Offline: it moves to {node}"),
+                None => format!("it moves to {node}"),
+            };
+            edit.transition(WorkloadStatus::Pending, Actor::RECONCILER, reason)?;
+        }
+        let epoch = self.workload.observed.epoch.next();
+        let reason = format!("placed on {node}");
+        edit.transition(WorkloadStatus::Scheduled, Actor::RECONCILER, reason)?
+            .with("node", &node)
+            .with("epoch", epoch);
+        let generation = self.workload.generation;
+        let observed = &mut edit.object.observed;
+        observed.epoch = epoch;
+        observed.placed_generation = generation;
+        observed.last_node = Some(node.clone());
+        observed.report_seq = 0;
+        observed.restarts = 0;
+        observed.instance = None;
+        observed.next_start_at = None;
+        observed.health = None;
+        observed.trouble = None;
+        let message = format!("the agent of {node} to take it over");
+        observed.assigned = Some(Assigned { node, node_id, since: self.now });
+        edit.wait_for(WaitReason::Agent, &message, None);
+        Ok(Plan::of(edit))
+    }
+
+    fn refused(&self, refusal: &Refusal) -> Plan {
+        let mut edit = self.edit();
+        match self.node().filter(|_| self.workload.status == WorkloadStatus::Lost) {
+            Some(node) => {
+                let message = format!("{} is Offline, and elsewhere {refusal}", node.name);
+                edit.wait_for(WaitReason::NodeOffline, &message, None);
+            }
+            None => edit.wait_for(WaitReason::NoNodeFits, &refusal.to_string(), None),
+        }
+        Plan::of(edit).look_again(self.workload.spec.not_after)
+    }
+}
+
+impl StopCause {
+    fn reason(&self, node: &Object<Node>) -> String {
+        match self {
+            Self::Deleted => "it is being deleted".to_owned(),
+            Self::NotWanted => "it is not wanted".to_owned(),
+            Self::SpecChanged => "its spec changed".to_owned(),
+            Self::NodeLeaves => format!("{} is being drained", node.name),
+            Self::NodeDiffers(constraint) => {
+                format!("{} does not have {constraint} any more", node.name)
+            }
+        }
+    }
+}

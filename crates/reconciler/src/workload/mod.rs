@@ -1,0 +1,7 @@
+//! The manager of workloads, and what an agent's report makes of one.
+
+mod manager;
+mod report;
+
+pub use manager::WorkloadManager;
+pub use report::{StaleReport, apply_report};

@@ -1,0 +1,264 @@
+//! The world: the typed in-memory read model with its indexes, fed by the
+//! change stream. Everything that is read or decided is read from here.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::ops::Bound;
+use std::sync::Arc;
+
+use tessera_types::{
+    Change, Committed, Duration, Kind, KindName, Name, Node, Object, Resource, ResourceKey,
+    Revision, Timestamp, Uid, Workload,
+};
+
+type TableKey = (Option<Name>, Name);
+
+/// All resources of one kind, by identity and by name.
+#[derive(Clone, Debug)]
+pub struct Table<K: Kind> {
+    by_id: HashMap<Uid, Arc<Object<K>>>,
+    by_key: BTreeMap<TableKey, Uid>,
+}
+
+impl<K: Kind> Default for Table<K> {
+    fn default() -> Self {
+        Self { by_id: HashMap::new(), by_key: BTreeMap::new() }
+    }
+}
+
+impl<K: Kind> Table<K> {
+    /// The resource with this identity.
+    #[must_use]
+    pub fn get(&self, id: Uid) -> Option<&Arc<Object<K>>> {
+        self.by_id.get(&id)
+    }
+
+    /// The resource of this name.
+    #[must_use]
+    pub fn find(&self, namespace: Option<&Name>, name: &Name) -> Option<&Arc<Object<K>>> {
+        self.by_key.get(&(namespace.cloned(), name.clone())).and_then(|id| self.by_id.get(id))
+    }
+
+    /// All of them, by namespace and name.
+    pub fn iter(&self) -> impl Iterator<Item = &Arc<Object<K>>> {
+        self.by_key.values().filter_map(|id| self.by_id.get(id))
+    }
+
+    /// Those that come after `after` in the order of namespace and name.
+    pub fn iter_after(
+        &self,
+        after: Option<(Option<Name>, Name)>,
+    ) -> impl Iterator<Item = &Arc<Object<K>>> {
+        let from = after.map_or(Bound::Unbounded, Bound::Excluded);
+        self.by_key.range((from, Bound::Unbounded)).filter_map(|(_, id)| self.by_id.get(id))
+    }
+
+    /// How many there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.by_id.len()
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.by_id.is_empty()
+    }
+
+    fn insert(&mut self, object: Arc<Object<K>>) -> Option<Arc<Object<K>>> {
+        self.by_key.insert((object.namespace.clone(), object.name.clone()), object.id);
+        self.by_id.insert(object.id, object)
+    }
+
+    fn remove(&mut self, id: Uid) -> Option<Arc<Object<K>>> {
+        let object = self.by_id.remove(&id)?;
+        let key = (object.namespace.clone(), object.name.clone());
+        if self.by_key.get(&key) == Some(&id) {
+            self.by_key.remove(&key);
+        }
+        Some(object)
+    }
+}
+
+/// The workloads of one node, as its agent has to know them.
+#[derive(Clone, Debug, Default)]
+pub struct NodeLoad {
+    /// When anything that the agent has to know last changed.
+    pub changed_at: Revision,
+    /// The workloads that are assigned to the node, each with the revision at
+    /// which anything that the agent has to know of it last changed.
+    pub workloads: BTreeMap<Uid, Revision>,
+}
+
+/// Everything that is known.
+#[derive(Clone, Debug, Default)]
+pub struct World {
+    revision: Revision,
+    /// The nodes.
+    pub nodes: Table<Node>,
+    /// The workloads.
+    pub workloads: Table<Workload>,
+    loads: HashMap<Uid, NodeLoad>,
+    leases: HashMap<Uid, Timestamp>,
+}
+
+impl World {
+    /// The world as the store has it at `revision`.
+    #[must_use]
+    pub fn load(revision: Revision, resources: impl IntoIterator<Item = Resource>) -> Self {
+        let mut world = Self { revision, ..Self::default() };
+        for resource in resources {
+            world.put(resource, revision);
+        }
+        world
+    }
+
+    /// The last commit that it has seen.
+    #[must_use]
+    pub fn revision(&self) -> Revision {
+        self.revision
+    }
+
+    /// Takes in a commit; they come in order. Says which nodes' agents have to
+    /// be told something.
+    pub fn apply(&mut self, committed: &Committed) -> BTreeSet<Uid> {
+        let mut concerned = BTreeSet::new();
+        for change in &committed.changes {
+            self.apply_change(change, committed.revision, &mut concerned);
+        }
+        self.revision = committed.revision;
+        concerned
+    }
+
+    fn apply_change(&mut self, change: &Change, at: Revision, concerned: &mut BTreeSet<Uid>) {
+        match (&change.after, change.key.kind) {
+            (Some(resource), _) => concerned.extend(self.put(resource.clone(), at)),
+            (None, KindName::Workload) => {
+                if let Some(before) = self.workloads.remove(change.id) {
+                    concerned.extend(self.reload(Some(&before), None, at));
+                }
+            }
+            (None, KindName::Node) => {
+                self.nodes.remove(change.id);
+                self.leases.remove(&change.id);
+            }
+        }
+    }
+
+    fn put(&mut self, resource: Resource, at: Revision) -> Vec<Uid> {
+        match resource {
+            Resource::Node(node) => {
+                self.nodes.insert(node);
+                Vec::new()
+            }
+            Resource::Workload(workload) => {
+                let before = self.workloads.insert(Arc::clone(&workload));
+                self.reload(before.as_deref(), Some(&workload), at)
+            }
+        }
+    }
+
+    /// Brings the nodes' loads up to date after a workload changed.
+    fn reload(
+        &mut self,
+        before: Option<&Object<Workload>>,
+        after: Option<&Object<Workload>>,
+        at: Revision,
+    ) -> Vec<Uid> {
+        let node_of = |workload: Option<&Object<Workload>>| {
+            workload.and_then(|workload| workload.observed.assigned.as_ref()).map(|at| at.node_id)
+        };
+        let (left, entered) = (node_of(before), node_of(after));
+        if left == entered && !is_news(before, after) {
+            return Vec::new();
+        }
+        let Some(id) = after.or(before).map(|workload| workload.id) else { return Vec::new() };
+        if let Some(load) = left.and_then(|node| self.loads.get_mut(&node)) {
+            load.workloads.remove(&id);
+            load.changed_at = at;
+        }
+        if let Some(node) = entered {
+            let load = self.loads.entry(node).or_default();
+            load.workloads.insert(id, at);
+            load.changed_at = at;
+        }
+        left.into_iter().chain(entered).collect()
+    }
+
+    /// The workloads of a node.
+    #[must_use]
+    pub fn load_of(&self, node: Uid) -> Option<&NodeLoad> {
+        self.loads.get(&node)
+    }
+
+    /// How many workloads a node has.
+    #[must_use]
+    pub fn count_on(&self, node: Uid) -> usize {
+        self.loads.get(&node).map_or(0, |load| load.workloads.len())
+    }
+
+    /// The workloads that are assigned to a node.
+    pub fn workloads_on(&self, node: Uid) -> impl Iterator<Item = &Arc<Object<Workload>>> {
+        let load = self.loads.get(&node);
+        load.into_iter()
+            .flat_map(|load| load.workloads.keys())
+            .filter_map(|id| self.workloads.get(*id))
+    }
+
+    /// A resource by its key.
+    #[must_use]
+    pub fn find(&self, key: &ResourceKey) -> Option<Resource> {
+        let namespace = key.namespace.as_ref();
+        match key.kind {
+            KindName::Node => self.nodes.find(None, &key.name).cloned().map(Resource::Node),
+            KindName::Workload => {
+                self.workloads.find(namespace, &key.name).cloned().map(Resource::Workload)
+            }
+        }
+    }
+
+    /// The agent of a node was heard of: the node counts as reachable for
+    /// `lease` from `now` on. Leases are never stored.
+    pub fn renew_lease(&mut self, node: Uid, now: Timestamp, lease: Duration) {
+        let until = now.plus(lease);
+        let current = self.leases.entry(node).or_insert(until);
+        *current = until.max(*current);
+    }
+
+    /// Every node that counts as reachable gets a fresh lease: after a restart,
+    /// or when the clock was set, nothing is known of who was silent.
+    pub fn renew_leases(&mut self, now: Timestamp, lease: Duration) {
+        let reachable: Vec<_> = self
+            .nodes
+            .iter()
+            .filter(|node| node.status.is_reachable())
+            .map(|node| node.id)
+            .collect();
+        for node in reachable {
+            self.renew_lease(node, now, lease);
+        }
+    }
+
+    /// Until when a node counts as reachable; none when it was not heard of
+    /// since the control plane started.
+    #[must_use]
+    pub fn lease_until(&self, node: Uid) -> Option<Timestamp> {
+        self.leases.get(&node).copied()
+    }
+}
+
+/// Whether an agent has to be told of the difference.
+fn is_news(before: Option<&Object<Workload>>, after: Option<&Object<Workload>>) -> bool {
+    match (before, after) {
+        (Some(before), Some(after)) => {
+            before.generation != after.generation
+                || before.observed.epoch != after.observed.epoch
+                || is_to_stop(before) != is_to_stop(after)
+        }
+        _ => true,
+    }
+}
+
+/// Whether the agent has to stop its copy.
+fn is_to_stop(workload: &Object<Workload>) -> bool {
+    workload.status == tessera_types::workload::WorkloadStatus::Stopping
+}
