@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::identity::{Epoch, Uid};
 use crate::name::Name;
 use crate::time::Timestamp;
+use crate::workload::spec::{Port, Resources};
 
 /// What Tessera knows of a workload besides its status.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -55,6 +56,12 @@ pub struct Assigned {
     pub node_id: Uid,
     /// Since when.
     pub since: Timestamp,
+    /// What is set aside for it there, whatever its spec says by now.
+    #[serde(default, skip_serializing_if = "Resources::is_nothing")]
+    pub resources: Resources,
+    /// The ports that it takes there.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ports: Vec<Port>,
 }
 
 /// A live copy of a workload.

@@ -88,7 +88,7 @@ impl WorkloadSpec {
 
     /// The ports that it takes on its node.
     pub fn host_ports(&self) -> impl Iterator<Item = (u16, Protocol)> + '_ {
-        self.ports.iter().map(|port| (port.host_port.unwrap_or(port.port), port.protocol))
+        self.ports.iter().map(Port::on_host)
     }
 }
 
@@ -423,6 +423,14 @@ pub struct Port {
     /// TCP unless given.
     #[serde(default)]
     pub protocol: Protocol,
+}
+
+impl Port {
+    /// The port that it takes on its node.
+    #[must_use]
+    pub fn on_host(&self) -> (u16, Protocol) {
+        (self.host_port.unwrap_or(self.port), self.protocol)
+    }
 }
 
 /// A transport protocol.

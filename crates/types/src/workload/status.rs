@@ -51,8 +51,8 @@ impl State for WorkloadStatus {
             Stopped, Stopping,
         };
         match self {
-            Pending => matches!(to, Scheduled | Stopped | Failed),
-            Scheduled => matches!(to, Provisioning | Stopping | Failed | Lost | Pending),
+            Pending => matches!(to, Scheduled | Stopped),
+            Scheduled => matches!(to, Provisioning | Stopping | Failed | Lost),
             Provisioning => {
                 matches!(to, Running | BackingOff | Stopping | Completed | Failed | Lost)
             }
