@@ -8,17 +8,10 @@
 
 mod error;
 #[expect(
-    missing_docs,
     unreachable_pub,
-    unused_imports,
-    unused_qualifications,
-    clippy::all,
     clippy::allow_attributes,
     clippy::allow_attributes_without_reason,
-    clippy::needless_pass_by_value,
-    clippy::uninlined_format_args,
     clippy::match_same_arms,
-    clippy::redundant_closure_for_method_calls,
     reason = "generated code"
 )]
 mod generated;

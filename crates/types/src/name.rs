@@ -6,7 +6,7 @@ use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 
 /// The namespace of whoever names none.
 pub const DEFAULT_NAMESPACE: &str = "default";
@@ -15,7 +15,7 @@ pub const DEFAULT_NAMESPACE: &str = "default";
 const NAME_BYTES_MAX: usize = 63;
 
 /// A DNS label: 1 to 63 of `a-z`, `0-9` and `-`, with no `-` at either end.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
 #[serde(try_from = "String")]
 pub struct Name(Arc<str>);
 
@@ -63,6 +63,14 @@ impl Name {
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+}
+
+// As a plain string: a derived implementation would write a newtype, which not
+// every format (a URL's query, for one) takes.
+impl Serialize for Name {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.0)
     }
 }
 

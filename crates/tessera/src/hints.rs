@@ -1,0 +1,37 @@
+//! What somebody who has just started Tessera may want to type next.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use tesseractl::manifests::Declaration;
+use tessera_types::KindName;
+
+/// Three commands that work as they are printed.
+pub(crate) fn commands(address: SocketAddr, declarations: &[Declaration]) -> [String; 3] {
+    let program = program();
+    let server = match format!("http://{address}") {
+        url if url == tessera_client::DEFAULT_URL => String::new(),
+        url => format!(" --server {url}"),
+    };
+    let name = declarations
+        .iter()
+        .find(|declaration| declaration.key.kind == KindName::Workload)
+        .map_or("NAME", |declaration| declaration.key.name.as_str());
+    [
+        format!("{program}{server} get workloads"),
+        format!("{program}{server} describe workload {name}"),
+        format!("{program}{server} logs {name} --follow"),
+    ]
+}
+
+/// How to call this program from here.
+fn program() -> String {
+    let relative = || {
+        let path = std::env::current_exe().ok()?;
+        let here = std::env::current_dir().ok()?;
+        path.strip_prefix(here).ok().map(Path::to_path_buf)
+    };
+    let called = || std::env::args_os().next().map(PathBuf::from);
+    let path = relative().or_else(called).unwrap_or_else(|| PathBuf::from("tessera"));
+    path.display().to_string()
+}
