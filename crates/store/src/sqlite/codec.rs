@@ -1,0 +1,157 @@
+//! Resources as text: the declared part and the rest apart.
+//!
+//! The one idea: a resource is read in two steps, first what it declares, then
+//! its state on top, so one declared part serves many versions.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize, Serializer};
+use serde_json::Result;
+use tessera_types::{
+    Kind, Labels, Object, OwnerRef, Resource, ResourceKey, Revision, State, Timestamp, Transition,
+    Uid, WaitingFor, with_kind, with_object,
+};
+
+/// What seldom changes, as it is written.
+#[derive(Serialize)]
+#[serde(bound = "")]
+struct DeclaredRef<'a, K: Kind> {
+    #[serde(skip_serializing_if = "Labels::is_empty")]
+    labels: &'a Labels,
+    spec: &'a K::Spec,
+    desired_status: &'a K::Desired,
+    generation: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    owner: &'a Option<OwnerRef>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    deletion_requested_at: Option<Timestamp>,
+    created_at: Timestamp,
+}
+
+/// The same as it is read.
+#[derive(Deserialize)]
+#[serde(bound = "")]
+struct Declared<K: Kind> {
+    #[serde(default)]
+    labels: Labels,
+    spec: Arc<K::Spec>,
+    desired_status: K::Desired,
+    generation: u64,
+    #[serde(default)]
+    owner: Option<OwnerRef>,
+    #[serde(default)]
+    deletion_requested_at: Option<Timestamp>,
+    created_at: Timestamp,
+}
+
+/// What often changes, as it is written.
+#[derive(Serialize)]
+#[serde(bound = "")]
+struct ObservedRef<'a, K: Kind> {
+    status: K::Status,
+    status_since: Timestamp,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    waiting_for: &'a Option<WaitingFor>,
+    observed: &'a K::Observed,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    state_history: &'a [Transition<K::Status>],
+    updated_at: Timestamp,
+}
+
+/// The same as it is read.
+#[derive(Deserialize)]
+#[serde(bound = "")]
+struct Observed<K: Kind> {
+    status: K::Status,
+    status_since: Timestamp,
+    #[serde(default)]
+    waiting_for: Option<WaitingFor>,
+    observed: K::Observed,
+    #[serde(default = "Vec::new")]
+    state_history: Vec<Transition<K::Status>>,
+    updated_at: Timestamp,
+}
+
+/// The declared part of `resource`.
+pub(super) fn declared(resource: &Resource) -> Result<String> {
+    fn write<K: Kind>(object: &Object<K>) -> Result<String> {
+        serde_json::to_string(&DeclaredRef::<K> {
+            labels: &object.labels,
+            spec: &object.spec,
+            desired_status: &object.desired_status,
+            generation: object.generation,
+            owner: &object.owner,
+            deletion_requested_at: object.deletion_requested_at,
+            created_at: object.created_at,
+        })
+    }
+    with_object!(resource, object => write(object))
+}
+
+/// The rest of a resource, without its key, identity and revision.
+pub(super) struct StateOf<'a>(pub(super) &'a Resource);
+
+impl Serialize for StateOf<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+        fn part<K: Kind>(object: &Object<K>) -> ObservedRef<'_, K> {
+            ObservedRef {
+                status: object.status,
+                status_since: object.status_since,
+                waiting_for: &object.waiting_for,
+                observed: &object.observed,
+                state_history: &object.state_history,
+                updated_at: object.updated_at,
+            }
+        }
+        with_object!(self.0, object => part(object).serialize(serializer))
+    }
+}
+
+/// A resource with this declared part and no state yet.
+pub(super) fn read_declared(key: &ResourceKey, id: Uid, text: &str) -> Result<Resource> {
+    fn read<K: Kind>(key: &ResourceKey, id: Uid, text: &str) -> Result<Resource> {
+        let declared: Declared<K> = serde_json::from_str(text)?;
+        Ok(K::wrap(Arc::new(Object {
+            kind: K::KIND,
+            name: key.name.clone(),
+            namespace: key.namespace.clone(),
+            labels: declared.labels,
+            spec: declared.spec,
+            desired_status: declared.desired_status,
+            id,
+            generation: declared.generation,
+            revision: Revision::ZERO,
+            owner: declared.owner,
+            status: K::Status::INITIAL,
+            status_since: Timestamp::EPOCH,
+            waiting_for: None,
+            observed: K::Observed::default(),
+            state_history: Vec::new(),
+            deletion_requested_at: declared.deletion_requested_at,
+            created_at: declared.created_at,
+            updated_at: Timestamp::EPOCH,
+        })))
+    }
+    with_kind!(key.kind, K => read::<K>(key, id, text))
+}
+
+/// The same resource with this state, as of `revision`.
+pub(super) fn with_state(
+    mut resource: Resource,
+    revision: Revision,
+    text: &str,
+) -> Result<Resource> {
+    fn read<K: Kind>(object: &mut Object<K>, revision: Revision, text: &str) -> Result<()> {
+        let state: Observed<K> = serde_json::from_str(text)?;
+        object.revision = revision;
+        object.status = state.status;
+        object.status_since = state.status_since;
+        object.waiting_for = state.waiting_for;
+        object.observed = state.observed;
+        object.state_history = state.state_history;
+        object.updated_at = state.updated_at;
+        Ok(())
+    }
+    with_object!(&mut resource, object => read(Arc::make_mut(object), revision, text))?;
+    Ok(resource)
+}

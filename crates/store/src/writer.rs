@@ -1,0 +1,82 @@
+//! The writer's thread: batches as they come, and one chore between two.
+//!
+//! The one idea: nothing is waited for on purpose. While one batch is on its way
+//! to the disk the next one gathers in the queue, so the batches grow with the
+//! load by themselves.
+
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+
+use tessera_types::Revision;
+use tokio::sync::oneshot;
+
+use crate::engine::backend::Backend;
+use crate::engine::{Engine, Job, Urgency};
+use crate::error::StoreError;
+
+/// A request to the writer.
+pub(crate) enum Message {
+    Commit(Job),
+    Compact { up_to: Revision, answer: oneshot::Sender<Result<Revision, StoreError>> },
+    Close(oneshot::Sender<()>),
+}
+
+/// What the writer found in its queue.
+enum Next {
+    Message(Message),
+    Nothing,
+    Disconnected,
+}
+
+/// Serves the queue until it is told to close or nobody is left to tell it.
+pub(crate) fn run<B: Backend>(mut engine: Engine<B>, queue: &Receiver<Message>) {
+    let mut held = None;
+    let closer = loop {
+        let next = match held.take() {
+            Some(message) => Next::Message(message),
+            None => wait(queue, engine.urgency()),
+        };
+        match next {
+            Next::Message(Message::Commit(job)) => {
+                engine.commit_batch(job, || next_commit(queue, &mut held));
+                if engine.urgency() == Urgency::Now {
+                    engine.chore();
+                }
+            }
+            Next::Message(Message::Compact { up_to, answer }) => engine.compact(up_to, answer),
+            Next::Message(Message::Close(answer)) => break Some(answer),
+            Next::Nothing => engine.chore(),
+            Next::Disconnected => break None,
+        }
+    };
+    engine.close();
+    // Dropping the engine releases the file, which the closer waits for.
+    drop(engine);
+    if let Some(answer) = closer {
+        let _ = answer.send(());
+    }
+}
+
+/// The next message, or nothing when a chore is due first.
+fn wait(queue: &Receiver<Message>, urgency: Urgency) -> Next {
+    let received = match urgency {
+        Urgency::Now => queue.recv_timeout(std::time::Duration::ZERO),
+        Urgency::In(pause) => queue.recv_timeout(pause),
+        Urgency::Never => queue.recv().map_err(|_| RecvTimeoutError::Disconnected),
+    };
+    match received {
+        Ok(message) => Next::Message(message),
+        Err(RecvTimeoutError::Timeout) => Next::Nothing,
+        Err(RecvTimeoutError::Disconnected) => Next::Disconnected,
+    }
+}
+
+/// The next commit if one waits; another message is kept for afterwards.
+fn next_commit(queue: &Receiver<Message>, held: &mut Option<Message>) -> Option<Job> {
+    match queue.try_recv().ok()? {
+        Message::Commit(job) => Some(job),
+        other => {
+            *held = Some(other);
+            None
+        }
+    }
+}
