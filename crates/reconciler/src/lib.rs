@@ -8,6 +8,7 @@
 //! over what is due and gathers their plans into one batch of writes; a shell
 //! commits the batch and feeds the change stream back.
 
+mod assignments;
 mod manager;
 mod node;
 mod queue;
@@ -15,6 +16,7 @@ mod reconciler;
 mod workload;
 mod world;
 
+pub use assignments::{News, news_for};
 pub use manager::{Manager, Plan};
 pub use node::{KILL_MARGIN, NodeManager, registered};
 pub use queue::Queue;

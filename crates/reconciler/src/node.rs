@@ -31,9 +31,6 @@ impl Manager for NodeManager {
             return Plan::write(Write::delete(node, Actor::RECONCILER, "deleted as asked", now));
         }
         let mut edit = Edit::of(node, now);
-        if is_reachable {
-            edit.object.observed.stopped_by = None;
-        }
         let goal = goal(node, is_reachable, count);
         // The machine has a way from every status to every goal but from
         // Offline to Drained, which is two steps.
@@ -42,14 +39,21 @@ impl Manager for NodeManager {
             if edit.transition(step, Actor::RECONCILER, reason).is_err() {
                 break;
             }
-            if step == NodeStatus::Offline {
-                let heard_until = lease_until.unwrap_or(now);
-                edit.object.observed.stopped_by = Some(heard_until.plus(KILL_MARGIN));
-            }
         }
+        let stopped_by = stopped_by(node, world, now);
+        edit.object.observed.stopped_by = (!is_reachable).then_some(stopped_by);
         wait(&mut edit, count);
         Plan::of(edit).look_again(lease_until.filter(|until| *until > now))
     }
+}
+
+/// From when on no copy that is declared `on_disconnect: stop` can be alive on a
+/// node that is not heard of any more: when its last lease has lapsed, and it
+/// has had the time to kill them. Not known: as if it were heard of just now.
+pub(crate) fn stopped_by(node: &Object<Node>, world: &World, now: Timestamp) -> Timestamp {
+    let by_lease = world.lease_until(node.id).map(|until| until.plus(KILL_MARGIN));
+    let known = node.observed.stopped_by.max(by_lease);
+    known.unwrap_or_else(|| now.plus(KILL_MARGIN))
 }
 
 fn goal(node: &Object<Node>, is_reachable: bool, count: usize) -> NodeStatus {

@@ -111,7 +111,7 @@ impl Reconciler {
         let left = self.fleet.node_of(workload.id);
         match &workload.observed.assigned {
             Some(assigned) => {
-                self.fleet.reserve(workload.id, assigned.node_id, &Demand::of(workload));
+                self.fleet.reserve(workload.id, assigned.node_id, &Demand::placed(workload));
                 self.unplaced.remove(&workload.id);
                 self.queue.push(workload.id);
                 if left != Some(assigned.node_id) {
@@ -264,7 +264,7 @@ impl Reconciler {
     pub fn failed(&mut self, id: Uid, world: &World, now: Timestamp) {
         if let Some(workload) = world.workloads.get(id) {
             match &workload.observed.assigned {
-                Some(at) => self.fleet.reserve(id, at.node_id, &Demand::of(workload)),
+                Some(at) => self.fleet.reserve(id, at.node_id, &Demand::placed(workload)),
                 None => {
                     self.fleet.release(id);
                 }

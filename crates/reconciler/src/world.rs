@@ -147,8 +147,11 @@ impl World {
     fn put(&mut self, resource: Resource, at: Revision) -> Vec<Uid> {
         match resource {
             Resource::Node(node) => {
-                self.nodes.insert(node);
-                Vec::new()
+                let (id, is_reachable) = (node.id, node.status.is_reachable());
+                let before = self.nodes.insert(node);
+                let was_reachable = before.is_some_and(|before| before.status.is_reachable());
+                // An agent whose node is Offline waits until it is not.
+                if is_reachable && !was_reachable { vec![id] } else { Vec::new() }
             }
             Resource::Workload(workload) => {
                 let before = self.workloads.insert(Arc::clone(&workload));

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use tessera_types::workload::{Placement, Protocol, WorkloadSpec};
+use tessera_types::workload::{Placement, Port, Protocol, WorkloadSpec};
 use tessera_types::{Labels, Name, Object, Workload};
 
 /// What a node must be able to run.
@@ -63,6 +63,22 @@ impl Demand {
             spread,
             placement: spec.placement,
             spec: Arc::clone(spec),
+        }
+    }
+
+    /// What is set aside for `workload` where it is placed: until it is placed
+    /// again that is what it was placed with, even if its spec has changed.
+    #[must_use]
+    pub fn placed(workload: &Object<Workload>) -> Self {
+        let demand = Self::of(workload);
+        match &workload.observed.assigned {
+            Some(assigned) => Self {
+                cpu: assigned.resources.cpu.0,
+                memory: assigned.resources.memory.0,
+                ports: assigned.ports.iter().map(Port::on_host).collect(),
+                ..demand
+            },
+            None => demand,
         }
     }
 }

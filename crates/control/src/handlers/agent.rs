@@ -6,14 +6,12 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use tessera_api::ApiError;
-use tessera_reconciler::{World, apply_report, registered};
+use tessera_reconciler::{apply_report, news_for, registered};
 use tessera_store::CommitError;
 use tessera_types::problem::Code;
 use tessera_types::sync::{
-    Assignment, Registered, Registration, Report, ReportRequest, ReportResponse, SyncRequest,
-    SyncResponse,
+    Registered, Registration, Report, ReportRequest, ReportResponse, SyncRequest, SyncResponse,
 };
-use tessera_types::workload::WorkloadStatus;
 use tessera_types::{
     Edited, Name, Node, Object, Problem, Revision, Timestamp, Uid, Workload, Write, limits,
 };
@@ -110,11 +108,14 @@ pub(super) async fn sync(
         if plane.agents.get(name).is_none_or(|now| now.session != request.session) {
             return Err(not_registered(name).into());
         }
-        let response = answer(plane, name, &agent, &request.session, request.since);
-        let has_news = response.assignments.is_some() || !response.log_requests.is_empty();
-        if has_news || Instant::now() >= deadline || plane.stopping.is_cancelled() {
-            tracing::debug!(target: "tessera::agents", node = %name, assignments = response.assignments.as_ref().map(Vec::len), waited = ?started.elapsed(), "heartbeat");
-            return Ok(response);
+        let is_over = Instant::now() >= deadline || plane.stopping.is_cancelled();
+        match answer(plane, name, &agent, &request.session, request.since) {
+            Some(response) if is_over || has_news(&response) => {
+                tracing::debug!(target: "tessera::agents", node = %name, assignments = response.assignments.as_ref().map(Vec::len), waited = ?started.elapsed(), "heartbeat");
+                return Ok(response);
+            }
+            None if is_over => return Err(not_ready(name).into()),
+            _ => {}
         }
         tokio::select! {
             () = plane.stopping.cancelled() => {}
@@ -122,6 +123,16 @@ pub(super) async fn sync(
             () = tokio::time::sleep_until(deadline.into()) => {}
         }
     }
+}
+
+fn has_news(response: &SyncResponse) -> bool {
+    response.assignments.is_some() || !response.log_requests.is_empty()
+}
+
+/// The node still counts as Offline: the loop is busy, or the store cannot write.
+fn not_ready(name: &Name) -> Problem {
+    Problem::new(Code::Unavailable, format!("{name} cannot be marked as reachable yet"))
+        .remedy("sync again")
 }
 
 /// The agent of this session. It has just been heard of.
@@ -151,43 +162,21 @@ fn not_registered(name: &Name) -> Problem {
     .remedy("register again")
 }
 
+/// The answer to give now; none while the node counts as Offline.
 fn answer(
     plane: &Plane,
     name: &Name,
     agent: &Agent,
     session: &str,
     since: Revision,
-) -> SyncResponse {
-    let world = plane.world.read();
-    let revision = world.revision();
-    let changed_at = world.load_of(agent.node_id).map_or(Revision::ZERO, |load| load.changed_at);
-    // A revision from the future is one of another store: everything is news.
-    let since = if since > revision { Revision::ZERO } else { since };
-    let has_news = since == Revision::ZERO || changed_at > since;
-    SyncResponse {
+) -> Option<SyncResponse> {
+    let news = news_for(&plane.world.read(), agent.node_id, since)?;
+    Some(SyncResponse {
         lease: plane.options.lease,
-        revision,
-        assignments: has_news.then(|| assignments(&world, agent.node_id, since)),
+        revision: news.revision,
+        assignments: news.assignments,
         log_requests: plane.agents.take_log_requests(name, session),
-    }
-}
-
-fn assignments(world: &World, node: Uid, since: Revision) -> Vec<Assignment> {
-    let Some(load) = world.load_of(node) else { return Vec::new() };
-    let one = |(id, changed_at): (&Uid, &Revision)| {
-        let workload = world.workloads.get(*id)?;
-        Some(Assignment {
-            id: *id,
-            namespace: workload.namespace.clone().unwrap_or_else(Name::default_namespace),
-            name: workload.name.clone(),
-            epoch: workload.observed.epoch,
-            generation: workload.generation,
-            stop: workload.status == WorkloadStatus::Stopping,
-            report_seq: workload.observed.report_seq,
-            spec: (*changed_at > since).then(|| Arc::clone(&workload.spec)),
-        })
-    };
-    load.workloads.iter().filter_map(one).collect()
+    })
 }
 
 /// What happened to an agent's copies.

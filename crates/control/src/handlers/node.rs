@@ -65,9 +65,10 @@ pub(super) fn top(plane: &Plane) -> Top {
 }
 
 fn allocated<'a>(workloads: impl Iterator<Item = &'a Object<Workload>>) -> Capacity {
-    workloads.fold(Capacity::default(), |sum, workload| Capacity {
-        cpu: Millicores(sum.cpu.0 + workload.spec.resources.cpu.0),
-        memory: Bytes(sum.memory.0 + workload.spec.resources.memory.0),
+    let assigned = workloads.filter_map(|workload| workload.observed.assigned.as_ref());
+    assigned.fold(Capacity::default(), |sum, assigned| Capacity {
+        cpu: Millicores(sum.cpu.0 + assigned.resources.cpu.0),
+        memory: Bytes(sum.memory.0 + assigned.resources.memory.0),
         workloads: sum.workloads + 1,
     })
 }
@@ -78,7 +79,7 @@ fn workload_top(workload: &Object<Workload>, used: &HashMap<Uid, Used>) -> Optio
         namespace: workload.namespace.clone()?,
         name: workload.name.clone(),
         node: assigned.node.clone(),
-        allocated: workload.spec.resources,
+        allocated: assigned.resources,
         used: used.get(&workload.id).copied(),
     })
 }

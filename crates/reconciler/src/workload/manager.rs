@@ -16,6 +16,7 @@ use tessera_types::{
 };
 
 use crate::manager::{Manager, Plan};
+use crate::node::stopped_by;
 use crate::world::World;
 
 /// Reconciles workloads.
@@ -276,7 +277,7 @@ impl Look<'_> {
 
     fn lost(&self, node: &Object<Node>) -> Planned {
         if self.workload.spec.on_disconnect == OnDisconnect::Stop {
-            let stopped_by = node.observed.stopped_by.unwrap_or(node.status_since);
+            let stopped_by = stopped_by(node, self.world, self.now);
             if self.now < stopped_by {
                 return Ok(self.wait_for_certainty(node, stopped_by));
             }
@@ -353,7 +354,13 @@ impl Look<'_> {
         observed.health = None;
         observed.trouble = None;
         let message = format!("the agent of {node} to take it over");
-        observed.assigned = Some(Assigned { node, node_id, since: self.now });
+        observed.assigned = Some(Assigned {
+            node,
+            node_id,
+            since: self.now,
+            resources: self.workload.spec.resources,
+            ports: self.workload.spec.ports.clone(),
+        });
         edit.wait_for(WaitReason::Agent, &message, None);
         Ok(Plan::of(edit))
     }

@@ -1,0 +1,56 @@
+//! What the agent of a node has to know.
+
+use std::sync::Arc;
+
+use tessera_types::sync::Assignment;
+use tessera_types::workload::WorkloadStatus;
+use tessera_types::{Name, Revision, Uid};
+
+use crate::world::World;
+
+/// The answer to an agent that knows the assignments of revision `since`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct News {
+    /// The revision of the answer.
+    pub revision: Revision,
+    /// All assignments of the node, if anything is new.
+    pub assignments: Option<Vec<Assignment>>,
+}
+
+/// What the agent of `node` has to know; none while the node is Offline.
+///
+/// An agent that is heard of again gets no answer, and so no lease, before its
+/// node counts as reachable. Whatever was decided while it did not is committed
+/// by then, since one loop decides both; so no copy that was given up is started
+/// again by the node that lost it.
+#[must_use]
+pub fn news_for(world: &World, node: Uid, since: Revision) -> Option<News> {
+    if !world.nodes.get(node)?.status.is_reachable() {
+        return None;
+    }
+    let revision = world.revision();
+    let load = world.load_of(node);
+    let changed_at = load.map_or(Revision::ZERO, |load| load.changed_at);
+    // A revision from the future is one of another store: everything is news.
+    let since = if since > revision { Revision::ZERO } else { since };
+    let has_news = since == Revision::ZERO || changed_at > since;
+    Some(News { revision, assignments: has_news.then(|| assignments(world, node, since)) })
+}
+
+fn assignments(world: &World, node: Uid, since: Revision) -> Vec<Assignment> {
+    let Some(load) = world.load_of(node) else { return Vec::new() };
+    let one = |(id, changed_at): (&Uid, &Revision)| {
+        let workload = world.workloads.get(*id)?;
+        Some(Assignment {
+            id: *id,
+            namespace: workload.namespace.clone().unwrap_or_else(Name::default_namespace),
+            name: workload.name.clone(),
+            epoch: workload.observed.epoch,
+            generation: workload.generation,
+            stop: workload.status == WorkloadStatus::Stopping,
+            report_seq: workload.observed.report_seq,
+            spec: (*changed_at > since).then(|| Arc::clone(&workload.spec)),
+        })
+    };
+    load.workloads.iter().filter_map(one).collect()
+}
