@@ -14,16 +14,30 @@ usage: cargo xtask COMMAND
   walkthrough [--release] [NAME]...
         run the documents in docs/walkthroughs, or those named
   openapi
-        write the OpenAPI documents and the generated client again";
+        write the OpenAPI documents and the generated client again
+  sim [FROM] [COUNT]
+        run seeds of the simulation; a single one prints what happened
+  bench [NAME]... [--json FILE]
+        measure the release build: apply (latency), idle (memory, processor)";
 
 /// What is to be done.
 #[derive(Debug, PartialEq)]
 pub(crate) enum Command {
     Help,
     Test(TestOptions),
-    Check { fix: bool },
-    Walkthrough { names: Vec<String>, release: bool },
+    Check {
+        fix: bool,
+    },
+    Walkthrough {
+        names: Vec<String>,
+        release: bool,
+    },
     Openapi,
+    /// Another program of the workspace, with these arguments.
+    Tool {
+        package: &'static str,
+        arguments: Vec<String>,
+    },
 }
 
 /// What narrows or changes a test run.
@@ -49,8 +63,14 @@ pub(crate) fn parse(words: impl IntoIterator<Item = String>) -> Result<Command, 
             None => Ok(Command::Openapi),
             Some(word) => Err(unexpected("openapi", &word)),
         },
+        Some("sim") => Ok(tool("tessera-sim", words)),
+        Some("bench") => Ok(tool("tessera-bench", words)),
         Some(other) => Err(format!("there is no command '{other}'")),
     }
+}
+
+fn tool(package: &'static str, words: impl Iterator<Item = String>) -> Command {
+    Command::Tool { package, arguments: words.collect() }
 }
 
 fn test(mut words: impl Iterator<Item = String>) -> Result<Command, String> {

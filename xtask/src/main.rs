@@ -45,5 +45,14 @@ fn run(command: Command) -> anyhow::Result<()> {
         Command::Check { fix } => check::run(&project, fix),
         Command::Walkthrough { names, release } => walkthrough::command(&project, &names, release),
         Command::Openapi => check::openapi::write(&project),
+        Command::Tool { package, arguments } => tool(&project, package, &arguments),
     }
+}
+
+/// Builds the workspace's programs for release and runs one of them. The others
+/// are built too, since a benchmark starts them.
+fn tool(project: &Project, package: &str, arguments: &[String]) -> anyhow::Result<()> {
+    project::run(project.cargo(["build", "--release", "--workspace", "--bins"]))?;
+    let run = ["run", "--quiet", "--release", "--package", package, "--"];
+    project::run(project.cargo(run.into_iter().chain(arguments.iter().map(String::as_str))))
 }

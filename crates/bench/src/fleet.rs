@@ -1,0 +1,94 @@
+//! A control plane and an agent, as real processes, for one benchmark.
+
+use std::io::{BufRead, BufReader};
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use rustix::process::{Pid, Signal, kill_process};
+use tempfile::TempDir;
+use tessera_client::{Api, call};
+use tessera_types::Name;
+use tessera_types::node::NodeStatus;
+
+/// How long anything may take to start or to end.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// A control plane and an agent. Dropping it ends both.
+pub(crate) struct Fleet {
+    pub(crate) api: Api,
+    pub(crate) control: Process,
+    pub(crate) agent: Process,
+    _folder: TempDir,
+}
+
+/// A process that ends with its owner.
+pub(crate) struct Process(Child);
+
+impl Process {
+    pub(crate) fn id(&self) -> u32 {
+        self.0.id()
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // It may have ended by itself; then there is nothing to do.
+        if let Some(pid) = Pid::from_raw(self.0.id().cast_signed()) {
+            let _ = kill_process(pid, Signal::TERM);
+        }
+        let _ = self.0.wait();
+    }
+}
+
+impl Fleet {
+    /// Starts both and waits until the node is ready.
+    pub(crate) async fn start() -> Result<Self> {
+        let folder = tempfile::tempdir()?;
+        let state = folder.path().join("control").display().to_string();
+        let mut control = Command::new(binary("tessera-control")?)
+            .args(["--listen", "127.0.0.1:0", "--state-dir", &state])
+            .stdout(Stdio::piped())
+            .spawn()?;
+        let out = control.stdout.take().context("standard output is piped")?;
+        let control = Process(control);
+        let mut line = String::new();
+        BufReader::new(out).read_line(&mut line)?;
+        let url = line.trim().rsplit(' ').next().unwrap_or_default().to_owned();
+        let state = folder.path().join("agent").display().to_string();
+        let agent = Command::new(binary("tessera-agent")?)
+            .args(["--server", &url, "--name", "bench", "--state-dir", &state])
+            .args(["--container-socket", "none"])
+            .env("RUST_LOG", "warn")
+            .spawn()?;
+        let agent = Process(agent);
+        let api = Api::new(&url)?;
+        wait_until_ready(&api).await?;
+        Ok(Self { api, control, agent, _folder: folder })
+    }
+}
+
+async fn wait_until_ready(api: &Api) -> Result<()> {
+    let name: Name = "bench".parse()?;
+    let ready = async {
+        loop {
+            if let Ok(node) = call(api.node_get(&name)).await
+                && node.status == NodeStatus::Ready
+            {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, ready).await.context("the node did not become Ready")
+}
+
+/// The binary that was built beside this one.
+fn binary(name: &str) -> Result<PathBuf> {
+    let path = std::env::current_exe()?.with_file_name(name);
+    if !path.exists() {
+        bail!("{} is missing: run `cargo xtask bench`, which builds it", path.display());
+    }
+    Ok(path)
+}

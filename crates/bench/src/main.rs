@@ -1,0 +1,45 @@
+//! Measures the real binaries, as they are built for release: each benchmark
+//! starts a control plane and an agent of its own in a temporary folder, prints
+//! a table, and with `--json FILE` writes what it measured.
+//!
+//! `cargo xtask bench [NAME]` builds everything and runs this.
+
+mod apply;
+mod fleet;
+mod idle;
+mod process;
+mod report;
+
+use anyhow::{Result, bail};
+use report::Report;
+
+const USAGE: &str = "usage: tessera-bench [apply|idle]… [--json FILE]";
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<()> {
+    let mut names = Vec::new();
+    let mut json = None;
+    let mut args = std::env::args().skip(1);
+    while let Some(arg) = args.next() {
+        match arg.as_str() {
+            "--json" => json = args.next(),
+            "apply" | "idle" => names.push(arg),
+            _ => bail!("{USAGE}"),
+        }
+    }
+    if names.is_empty() {
+        names = ["apply", "idle"].map(str::to_owned).to_vec();
+    }
+    let mut report = Report::default();
+    for name in names {
+        match name.as_str() {
+            "apply" => apply::run(&mut report).await?,
+            _ => idle::run(&mut report).await?,
+        }
+    }
+    print!("{}", report.table());
+    if let Some(path) = json {
+        std::fs::write(path, report.json()?)?;
+    }
+    Ok(())
+}
