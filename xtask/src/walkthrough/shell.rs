@@ -86,8 +86,8 @@ impl<'a> Shell<'a> {
     }
 
     /// Starts a command in a process group of its own and returns the file that
-    /// its output goes to. `$!` is its process id, as bash replaces itself with
-    /// the last command of `-c`; it sees exported variables only.
+    /// its output goes to. `$!` is its process id, as bash replaces itself with a
+    /// single program; it sees exported variables only.
     pub(crate) fn start_background(&mut self, command: &str) -> anyhow::Result<PathBuf> {
         let output = self.next_output();
         // Bash opens it some time after it has said that the command started.
@@ -95,7 +95,7 @@ impl<'a> Shell<'a> {
         self.send(&format!(
             "set -m; bash --noprofile --norc -c {} >{} 2>&1 </dev/null &\n\
              walkthrough_groups+=($!); disown; set +m; echo started\n",
-            quoted(command),
+            quoted(&replacing_bash(command)),
             quoted(&output.to_string_lossy()),
         ))?;
         self.reply()?;
@@ -184,6 +184,14 @@ fn read_lines(stdout: impl Read + Send + 'static) -> Receiver<String> {
         }
     });
     receiver
+}
+
+/// The command so that bash becomes the program, where it is a single one. By
+/// itself bash does that only for commands without redirections.
+fn replacing_bash(command: &str) -> String {
+    let first = command.split_whitespace().next().unwrap_or_default();
+    let is_single = !first.contains('=') && !command.contains([';', '|', '&', '(', '\n']);
+    if is_single { format!("exec {command}") } else { command.to_owned() }
 }
 
 /// The text as one word of the shell.

@@ -1,0 +1,162 @@
+//! What must hold after every event, and what must have come to be in the end.
+//! The counts here are independent of the product's own.
+
+use std::collections::BTreeMap;
+
+use tessera_types::workload::{DesiredWorkloadStatus, OnDisconnect, Port, WorkloadStatus};
+use tessera_types::{Timestamp, Uid};
+
+use crate::control::Control;
+use crate::machine::Machine;
+
+/// After every event.
+pub(crate) fn always(machines: &[Machine], now: Timestamp) -> Result<(), String> {
+    no_workload_twice(machines)?;
+    no_machine_over_capacity(machines)?;
+    no_window_overrun(machines, now)
+}
+
+/// One live copy on a machine, ever; and of a workload that is declared
+/// `on_disconnect: stop` one in the fleet.
+fn no_workload_twice(machines: &[Machine]) -> Result<(), String> {
+    let mut live: BTreeMap<Uid, Vec<String>> = BTreeMap::new();
+    for machine in machines {
+        let mut here: BTreeMap<Uid, u32> = BTreeMap::new();
+        for (id, run) in machine.runs.iter().filter(|(_, run)| run.is_alive()) {
+            *here.entry(id.copy.id).or_default() += 1;
+            if run.spec.on_disconnect == OnDisconnect::Stop {
+                live.entry(id.copy.id).or_default().push(format!("{id} on {}", machine.name));
+            }
+        }
+        if let Some((id, count)) = here.iter().find(|(_, count)| **count > 1) {
+            return Err(format!("{count} live copies of {id} on {}", machine.name));
+        }
+    }
+    match live.values().find(|copies| copies.len() > 1) {
+        Some(copies) => Err(format!("two live copies, and at most one is allowed: {copies:?}")),
+        None => Ok(()),
+    }
+}
+
+fn no_machine_over_capacity(machines: &[Machine]) -> Result<(), String> {
+    for machine in machines.iter().filter(|machine| !machine.is_cut_off) {
+        let alive = machine.runs.values().filter(|run| run.is_alive());
+        let cpu: u64 = alive.map(|run| run.spec.resources.cpu.0).sum();
+        // A machine that is cut off, or has just come back, may have stale copies
+        // beside the new ones until its agent has heard of it; only what the
+        // control plane has placed is bounded then, and that is checked below.
+        if cpu > machine.cpu && machine.is_registered {
+            let runs: Vec<_> = machine.runs.keys().map(ToString::to_string).collect();
+            return Err(format!("{} uses {cpu}m of {}m: {runs:?}", machine.name, machine.cpu));
+        }
+    }
+    Ok(())
+}
+
+fn no_window_overrun(machines: &[Machine], now: Timestamp) -> Result<(), String> {
+    for machine in machines {
+        for (id, run) in machine.runs.iter().filter(|(_, run)| run.is_alive()) {
+            if run.not_after.is_some_and(|end| end < now) {
+                return Err(format!("{id} on {} outlives its window", machine.name));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// What the control plane has placed fits, by an independent count.
+pub(crate) fn placed_fits(control: &Control) -> Result<(), String> {
+    for node in control.world.nodes.iter() {
+        let on =
+            control.world.workloads_on(node.id).filter_map(|one| one.observed.assigned.as_ref());
+        let (mut cpu, mut count) = (0, 0);
+        let mut ports = Vec::new();
+        for assigned in on {
+            cpu += assigned.resources.cpu.0;
+            count += 1;
+            ports.extend(assigned.ports.iter().map(Port::on_host));
+        }
+        let capacity = node.allocatable();
+        if cpu > capacity.cpu.0 || count > capacity.workloads {
+            return Err(format!("{} has {cpu}m of {} placed", node.name, capacity.cpu));
+        }
+        ports.sort_unstable();
+        if ports.windows(2).any(|pair| pair[0] == pair[1]) {
+            return Err(format!("a port of {} is taken twice: {ports:?}", node.name));
+        }
+    }
+    Ok(())
+}
+
+/// The live world is what a restart would load.
+pub(crate) fn world_is_the_stores(control: &Control) -> Result<(), String> {
+    let reloaded = control.reloaded();
+    let same = control.world.workloads.iter().eq(reloaded.workloads.iter())
+        && control.world.nodes.iter().eq(reloaded.nodes.iter());
+    if same { Ok(()) } else { Err("the world is not what the store has".to_owned()) }
+}
+
+/// Once the faults have stopped, and time enough has passed.
+pub(crate) fn converged(
+    control: &Control,
+    machines: &[Machine],
+    now: Timestamp,
+) -> Result<(), String> {
+    for workload in control.world.workloads.iter() {
+        let name = &workload.name;
+        if workload.deletion_requested_at.is_some() {
+            return Err(format!("{name} is still being deleted: {:?}", workload.waiting_for));
+        }
+        let wanted = workload.desired_status == DesiredWorkloadStatus::Running;
+        let window_is_over = workload.spec.not_after.is_some_and(|end| end <= now);
+        let fine = match workload.status {
+            WorkloadStatus::Running => wanted && !window_is_over,
+            WorkloadStatus::Provisioning | WorkloadStatus::BackingOff => {
+                wanted && workload.waiting_for.is_some()
+            }
+            WorkloadStatus::Completed | WorkloadStatus::Failed => true,
+            WorkloadStatus::Stopped => !wanted || window_is_over,
+            WorkloadStatus::Pending => wanted && workload.waiting_for.is_some(),
+            _ => false,
+        };
+        if !fine {
+            return Err(format!(
+                "{name} is {} and wants {} ({:?})",
+                workload.status, workload.desired_status, workload.waiting_for
+            ));
+        }
+        reality_agrees(workload.id, workload.status, workload.observed.epoch.0, machines)?;
+    }
+    nothing_is_left_over(control, machines)
+}
+
+/// Where it is said to run, it runs, and nowhere else.
+fn reality_agrees(
+    id: Uid,
+    status: WorkloadStatus,
+    epoch: u64,
+    machines: &[Machine],
+) -> Result<(), String> {
+    let copies: Vec<_> =
+        machines.iter().flat_map(|machine| machine.alive(id)).map(|(run, _)| run.copy).collect();
+    let expected = usize::from(status == WorkloadStatus::Running);
+    let may_be_one = matches!(status, WorkloadStatus::Provisioning | WorkloadStatus::BackingOff);
+    if copies.len() == expected || (may_be_one && copies.len() <= 1) {
+        if copies.iter().all(|copy| copy.epoch.0 == epoch) {
+            return Ok(());
+        }
+        return Err(format!("{id} runs as {copies:?}, and epoch {epoch} is placed"));
+    }
+    Err(format!("{id} is {status}, and its live copies are {copies:?}"))
+}
+
+fn nothing_is_left_over(control: &Control, machines: &[Machine]) -> Result<(), String> {
+    for machine in machines {
+        for id in machine.runs.iter().filter(|(_, run)| run.is_alive()).map(|(id, _)| id) {
+            if control.world.workloads.get(id.copy.id).is_none() {
+                return Err(format!("{id} lives on {}, and its workload is gone", machine.name));
+            }
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,239 @@
+//! The control plane in the simulation: the real store engine on a disk in
+//! memory, the real world and reconciler; only the loop around them is ours.
+
+use std::collections::BTreeMap;
+use std::pin::pin;
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll, Waker};
+
+use tessera_reconciler::{Pass, Reconciler, World, apply_report, news_for, registered};
+use tessera_store::{Commit, CommitError, EmbeddedStore, MemoryDisk, Options, Store};
+use tessera_types::node::{Capacity, Executors};
+use tessera_types::sync::{Registration, Report};
+use tessera_types::{
+    Bytes, Committed, Duration, Edited, Labels, Millicores, Name, Revision, Timestamp, Uid, Write,
+};
+
+use crate::message::{ToAgent, ToControl};
+
+/// The lease in the simulation.
+pub(crate) const LEASE: Duration = Duration::from_secs(15);
+/// How long a sync waits for news.
+pub(crate) const POLL: Duration = Duration::from_secs(5);
+
+/// An open sync call.
+#[derive(Clone, Debug)]
+struct Poll_ {
+    session: u64,
+    since: Revision,
+    sent_at: Timestamp,
+    until: Timestamp,
+}
+
+/// A running control plane.
+pub(crate) struct Control {
+    store: EmbeddedStore,
+    pub(crate) world: World,
+    pub(crate) reconciler: Reconciler,
+    committed: Arc<Mutex<Vec<Arc<Committed>>>>,
+    sessions: BTreeMap<Name, (u64, Uid)>,
+    polls: BTreeMap<Name, Poll_>,
+}
+
+/// Runs a future that never waits: the store in memory answers at once.
+fn at_once<T>(future: impl Future<Output = T>) -> T {
+    match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(value) => value,
+        Poll::Pending => unreachable!("the store in memory answers at once"),
+    }
+}
+
+impl Control {
+    /// Starts on what the disk has.
+    pub(crate) fn start(disk: &MemoryDisk, now: Timestamp) -> Self {
+        let committed = Arc::new(Mutex::new(Vec::new()));
+        let sink = Arc::clone(&committed);
+        let observer = Box::new(move |one: &Arc<Committed>| {
+            sink.lock().expect("one thread").push(Arc::clone(one));
+        });
+        let store = disk.open(Options::default(), observer);
+        let snapshot = store.snapshot();
+        let mut world = World::load(snapshot.revision, snapshot.resources);
+        world.renew_leases(now, LEASE);
+        let reconciler = Reconciler::new(&world);
+        let (sessions, polls) = (BTreeMap::new(), BTreeMap::new());
+        Self { store, world, reconciler, committed, sessions, polls }
+    }
+
+    /// The world as a restart would load it.
+    pub(crate) fn reloaded(&self) -> World {
+        let snapshot = self.store.snapshot();
+        World::load(snapshot.revision, snapshot.resources)
+    }
+
+    /// Commits, and takes the commit in.
+    pub(crate) fn commit(
+        &mut self,
+        writes: Vec<Write>,
+        now: Timestamp,
+    ) -> Result<Arc<Committed>, CommitError> {
+        let outcome = at_once(self.store.commit(Commit::new(writes, now)));
+        let commits = std::mem::take(&mut *self.committed.lock().expect("one thread"));
+        for committed in commits {
+            self.world.apply(&committed);
+            self.reconciler.observe(&committed, &self.world);
+        }
+        outcome.map(|outcome| outcome.committed)
+    }
+
+    /// One pass of the loop, without its commit.
+    pub(crate) fn plan(&mut self, now: Timestamp) -> Pass {
+        self.reconciler.pass(&self.world, now, 100)
+    }
+
+    /// The commit of a pass.
+    pub(crate) fn commit_pass(&mut self, pass: Pass, now: Timestamp) {
+        let mut writes = pass.writes;
+        while !writes.is_empty() {
+            let batch = writes.iter().map(|(_, write)| write.clone()).collect();
+            match self.commit(batch, now) {
+                Ok(_) => {
+                    writes.iter().for_each(|(id, _)| self.reconciler.succeeded(*id));
+                    return;
+                }
+                Err(CommitError::Conflict { key, .. }) => {
+                    let (conflicting, rest): (Vec<_>, _) =
+                        writes.into_iter().partition(|(_, write)| write.key() == key);
+                    writes = rest;
+                    for (id, _) in conflicting {
+                        self.reconciler.conflicted(id, &self.world);
+                    }
+                }
+                Err(_) => {
+                    for (id, _) in &writes {
+                        self.reconciler.failed(*id, &self.world, now);
+                    }
+                    return;
+                }
+            }
+        }
+    }
+
+    /// An agent's message; the answer, if there is one at once.
+    pub(crate) fn receive(
+        &mut self,
+        name: &Name,
+        cpu: u64,
+        session: u64,
+        message: ToControl,
+        now: Timestamp,
+    ) -> Option<ToAgent> {
+        if let ToControl::Register = message {
+            return self.register(name, cpu, session, now);
+        }
+        let known = self.sessions.get(name).filter(|(known, _)| *known == session).copied();
+        let Some((_, id)) = known.filter(|(_, id)| self.world.nodes.get(*id).is_some()) else {
+            return Some(ToAgent::NotRegistered);
+        };
+        self.heard(id, now);
+        match message {
+            ToControl::Register => None,
+            ToControl::Sync { since, sent_at } => {
+                let until = now.plus(POLL);
+                self.polls.insert(name.clone(), Poll_ { session, since, sent_at, until });
+                None
+            }
+            ToControl::Report { reports } => self.report(name, reports, now),
+        }
+    }
+
+    fn heard(&mut self, id: Uid, now: Timestamp) {
+        self.world.renew_lease(id, now, LEASE);
+        self.reconciler.wake(id);
+    }
+
+    fn register(&mut self, name: &Name, cpu: u64, session: u64, now: Timestamp) -> Option<ToAgent> {
+        // A late registration of an agent that is gone must not replace its successor.
+        if self.sessions.get(name).is_some_and(|(known, _)| *known > session) {
+            return None;
+        }
+        let registration = Registration {
+            agent_id: name.to_string(),
+            session: session.to_string(),
+            version: "sim".to_owned(),
+            capacity: Capacity { cpu: Millicores(cpu), memory: Bytes(1 << 30), workloads: 20 },
+            labels: Labels::from([("node".to_owned(), name.to_string())]),
+            executors: Executors { simulated: true, ..Executors::default() },
+        };
+        let existing = self.world.nodes.find(None, name).cloned();
+        let id = match registered(existing.as_ref(), name, &registration, now) {
+            Some(write) => self.commit(vec![write], now).ok()?.changes.first()?.id,
+            None => existing?.id,
+        };
+        self.sessions.insert(name.clone(), (session, id));
+        self.polls.remove(name);
+        self.heard(id, now);
+        Some(ToAgent::Registered)
+    }
+
+    fn report(&mut self, name: &Name, reports: Vec<Report>, now: Timestamp) -> Option<ToAgent> {
+        let mut by_workload: BTreeMap<Uid, Vec<&Report>> = BTreeMap::new();
+        for report in &reports {
+            by_workload.entry(report.id).or_default().push(report);
+        }
+        let (mut writes, mut stale) = (Vec::new(), Vec::new());
+        for (id, reports) in by_workload {
+            let Some(workload) = self.world.workloads.get(id) else {
+                stale.push(id);
+                continue;
+            };
+            let mut current = Arc::clone(workload);
+            let mut transitions = Vec::new();
+            for report in reports {
+                match apply_report(&current, name, report, now) {
+                    Ok(Some(edited)) => {
+                        transitions.extend(edited.transitions);
+                        current = Arc::new(edited.object);
+                    }
+                    Ok(None) => {}
+                    Err(_) => stale.push(id),
+                }
+            }
+            if *current != **workload {
+                let object = Arc::unwrap_or_clone(current);
+                writes.push(Write::update(Edited { object, transitions }));
+            }
+        }
+        if !writes.is_empty() {
+            self.commit(writes, now).ok()?;
+        }
+        Some(ToAgent::Reported { reports, stale })
+    }
+
+    /// The open calls that can be answered now.
+    pub(crate) fn answers(&mut self, now: Timestamp) -> Vec<(Name, u64, ToAgent)> {
+        let mut answers = Vec::new();
+        for (name, poll) in std::mem::take(&mut self.polls) {
+            let id = self.sessions.get(&name).filter(|(known, _)| *known == poll.session);
+            let news = id.and_then(|(_, id)| news_for(&self.world, *id, poll.since));
+            match news {
+                Some(news) if news.assignments.is_some() || poll.until <= now => {
+                    let sent_at = poll.sent_at;
+                    answers.push((name, poll.session, ToAgent::News { news, sent_at }));
+                }
+                // A call that cannot be answered in time fails; the agent calls again.
+                None if poll.until <= now => {}
+                _ => {
+                    self.polls.insert(name, poll);
+                }
+            }
+        }
+        answers
+    }
+
+    /// When the loop or a call has something to do.
+    pub(crate) fn next_at(&self, now: Timestamp) -> Option<Timestamp> {
+        let polls = self.polls.values().map(|poll| poll.until.max(now));
+        polls.chain(self.reconciler.next_at(now)).min()
+    }
+}

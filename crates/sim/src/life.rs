@@ -1,0 +1,128 @@
+//! What people and fate do: declarations at bad moments, and faults.
+
+use tessera_types::manifest::Declared;
+use tessera_types::node::DesiredNodeStatus;
+use tessera_types::workload::WorkloadSpec;
+use tessera_types::{
+    Actor, Duration, Edit, Kind, KindName, Manifest, Name, Node, Timestamp, Workload, Write,
+};
+
+use crate::control::Control;
+use crate::rng::Rng;
+
+/// Names of workloads in play.
+pub(crate) const WORKLOADS: u64 = 12;
+
+fn name(rng: &mut Rng) -> Name {
+    Name::new(&format!("w{}", rng.between(0, WORKLOADS))).expect("a DNS label")
+}
+
+/// Any spec: policies, windows, sizes and constraints as they come.
+fn spec(now: Timestamp, rng: &mut Rng) -> WorkloadSpec {
+    let mut json = serde_json::json!({
+        "command": "x",
+        "args": [rng.between(0, 3).to_string()],
+        "resources": {"cpu": rng.between(0, 1500)},
+        "restart": {
+            "policy": *rng.pick(&["always", "always", "on_failure", "never"]),
+            "backoff": {"initial": "500ms", "max": "10s", "reset_after": "30s"},
+        },
+        "on_disconnect": *rng.pick(&["keep", "stop"]),
+        "stop": {"grace": "3s"},
+        "placement": *rng.pick(&["spread", "pack"]),
+    });
+    if rng.percent(20) {
+        json["constraints"] = serde_json::json!([{"label": "node", "not_equal": "n0"}]);
+    }
+    if rng.percent(15) {
+        json["not_before"] = now.plus(Duration::from_secs(rng.between(0, 60))).to_string().into();
+    }
+    if rng.percent(15) {
+        json["not_after"] = now.plus(Duration::from_secs(rng.between(61, 300))).to_string().into();
+    }
+    if rng.percent(20) {
+        json["health"] =
+            serde_json::json!({"tcp": {"port": 1}, "interval": "2s", "start_period": "1s"});
+    }
+    if rng.percent(20) {
+        json["ports"] = serde_json::json!([{"port": rng.between(1, 4)}]);
+    }
+    serde_json::from_value(json).expect("a valid spec")
+}
+
+/// Somebody does something; says what.
+pub(crate) fn operate(control: &mut Control, nodes: u64, now: Timestamp, rng: &mut Rng) -> String {
+    match rng.between(0, 10) {
+        0..=5 => declare(control, now, rng),
+        6 | 7 => delete(control, now, rng),
+        _ => desire(control, nodes, now, rng),
+    }
+}
+
+fn declare(control: &mut Control, now: Timestamp, rng: &mut Rng) -> String {
+    let mut manifest: Manifest<Workload> = serde_json::from_value(serde_json::json!({
+        "name": name(rng), "spec": spec(now, rng),
+    }))
+    .expect("a valid manifest");
+    if rng.percent(10) {
+        manifest.desired_status = serde_json::from_value("Stopped".into()).ok();
+    }
+    let key = manifest.key();
+    let existing = control.world.find(&key).as_ref().and_then(Workload::unwrap).cloned();
+    let write = match manifest.declare(existing.as_ref(), Actor::API, now) {
+        Ok(Declared::Create(object)) => Write::create(object),
+        Ok(Declared::Update(object)) => {
+            Write::update(tessera_types::Edited { object, transitions: Vec::new() })
+        }
+        Ok(Declared::Unchanged(_)) | Err(_) => return format!("declare {key}: nothing to do"),
+    };
+    let done = control.commit(vec![write], now).is_ok();
+    format!("declare {key}: {}", if done { "done" } else { "refused" })
+}
+
+fn delete(control: &mut Control, now: Timestamp, rng: &mut Rng) -> String {
+    let name = name(rng);
+    let Some(workload) =
+        control.world.workloads.find(Some(&Name::default_namespace()), &name).cloned()
+    else {
+        return format!("delete {name}: there is none");
+    };
+    let mut edit = Edit::of(&workload, now);
+    edit.object.deletion_requested_at = edit.object.deletion_requested_at.or(Some(now));
+    if let Some(edited) = edit.finish() {
+        // A refused deletion is as if it was never asked for.
+        let _ = control.commit(vec![Write::update(edited)], now);
+    }
+    format!("delete {name}")
+}
+
+fn desire(control: &mut Control, nodes: u64, now: Timestamp, rng: &mut Rng) -> String {
+    let name = Name::new(&format!("n{}", rng.between(0, nodes))).expect("a DNS label");
+    let desired = *rng.pick(&[
+        DesiredNodeStatus::Ready,
+        DesiredNodeStatus::Ready,
+        DesiredNodeStatus::Cordoned,
+        DesiredNodeStatus::Drained,
+    ]);
+    set_desired(control, &name, desired, now);
+    format!("{name}: {desired} is wanted")
+}
+
+/// Sets what is wanted of a node.
+pub(crate) fn set_desired(
+    control: &mut Control,
+    name: &Name,
+    desired: DesiredNodeStatus,
+    now: Timestamp,
+) {
+    debug_assert_eq!(Node::KIND, KindName::Node);
+    let Some(node) = control.world.nodes.find(None, name).cloned() else { return };
+    let mut edit = Edit::of(&node, now);
+    if edit.object.desired_status != desired {
+        edit.object.desired_status = desired;
+        edit.object.generation += 1;
+    }
+    if let Some(edited) = edit.finish() {
+        let _ = control.commit(vec![Write::update(edited)], now);
+    }
+}

@@ -1,0 +1,284 @@
+//! A simulated machine: the real agent core on it, and what the core's actions
+//! do there. Runs outlive the agent, as real ones do under their supervisors.
+
+use std::collections::BTreeMap;
+
+use tessera_agent::core::{
+    Action, Adopted, AgentCore, CopyId, Launch, Progress, RunEnd, RunEvent, RunId,
+};
+use tessera_types::workload::{ExitOutcome, Instance, OnDisconnect, WorkloadSpec};
+use tessera_types::{Duration, Name, Timestamp, Uid};
+
+use crate::rng::Rng;
+
+/// One start of one copy on the machine.
+#[derive(Clone, Debug)]
+pub(crate) struct Run {
+    pub(crate) spec: std::sync::Arc<WorkloadSpec>,
+    pub(crate) started: Option<Instance>,
+    /// When what happens next to it happens.
+    pub(crate) next: Timestamp,
+    pub(crate) phase: Phase,
+    pub(crate) lease_until: Option<Timestamp>,
+    pub(crate) not_after: Option<Timestamp>,
+    pub(crate) end: Option<RunEnd>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Phase {
+    Starting,
+    Running,
+    Stopping,
+    Ended,
+}
+
+impl Run {
+    /// Whether a process of it exists.
+    pub(crate) fn is_alive(&self) -> bool {
+        matches!(self.phase, Phase::Running | Phase::Stopping)
+    }
+}
+
+/// A simulated machine.
+pub(crate) struct Machine {
+    pub(crate) name: Name,
+    pub(crate) cpu: u64,
+    pub(crate) agent: Option<AgentCore>,
+    /// This start of the agent; counts.
+    pub(crate) session: u64,
+    pub(crate) is_registered: bool,
+    pub(crate) is_frozen: bool,
+    pub(crate) is_cut_off: bool,
+    pub(crate) sync_sent_at: Option<Timestamp>,
+    pub(crate) report_sent_at: Option<Timestamp>,
+    pub(crate) runs: BTreeMap<RunId, Run>,
+    pub(crate) disk: BTreeMap<CopyId, Progress>,
+    lease_until: Timestamp,
+    pids: u32,
+}
+
+impl Machine {
+    pub(crate) fn new(name: Name, cpu: u64) -> Self {
+        Self {
+            name,
+            cpu,
+            agent: Some(AgentCore::new()),
+            session: 1,
+            is_registered: false,
+            is_frozen: false,
+            is_cut_off: false,
+            sync_sent_at: None,
+            report_sent_at: None,
+            runs: BTreeMap::new(),
+            disk: BTreeMap::new(),
+            lease_until: Timestamp::EPOCH,
+            pids: 0,
+        }
+    }
+
+    /// The agent is killed; its runs go on.
+    pub(crate) fn kill_agent(&mut self) {
+        self.agent = None;
+        self.is_registered = false;
+    }
+
+    /// A new agent takes over what is there.
+    pub(crate) fn start_agent(&mut self, now: Timestamp, rng: &mut Rng) {
+        let adopted = self
+            .runs
+            .iter()
+            .map(|(run, state)| Adopted {
+                run: *run,
+                instance: state.started.clone(),
+                end: state.end.clone(),
+            })
+            .collect();
+        let saved = self.disk.values().cloned().collect();
+        self.agent = Some(AgentCore::restore(now, saved, adopted));
+        self.session += 1;
+        self.is_registered = false;
+        self.is_frozen = false;
+        self.sync_sent_at = None;
+        self.report_sent_at = None;
+        self.lease_until = Timestamp::EPOCH;
+        self.act(now, rng);
+    }
+
+    /// The agent, if it can act.
+    pub(crate) fn awake(&mut self) -> Option<&mut AgentCore> {
+        if self.is_frozen { None } else { self.agent.as_mut() }
+    }
+
+    /// An answered sync: the lease runs from when it was sent.
+    pub(crate) fn renew(&mut self, until: Timestamp) {
+        self.lease_until = until;
+        for run in self.runs.values_mut().filter(|run| run.lease_until.is_some()) {
+            run.lease_until = Some(until);
+        }
+    }
+
+    /// Does what the core asks for.
+    pub(crate) fn act(&mut self, now: Timestamp, rng: &mut Rng) {
+        loop {
+            let actions = self.awake().map(AgentCore::take_actions).unwrap_or_default();
+            if actions.is_empty() {
+                return;
+            }
+            for action in actions {
+                self.do_action(action, now, rng);
+            }
+        }
+    }
+
+    fn do_action(&mut self, action: Action, now: Timestamp, rng: &mut Rng) {
+        match action {
+            Action::Save { progress, .. } => {
+                self.disk.insert(progress.copy, *progress);
+            }
+            Action::Start(launch) => self.start(launch, now, rng),
+            Action::Stop { run, stop } => {
+                if let Some(run) = self.runs.get_mut(&run).filter(|run| run.end.is_none())
+                    && run.phase != Phase::Stopping
+                {
+                    run.phase = Phase::Stopping;
+                    let ms = rng.between(1, stop.grace.as_millis().max(2));
+                    run.next = now.plus(Duration::from_millis(ms));
+                }
+            }
+            Action::SetNotAfter { run, at } => {
+                if let Some(run) = self.runs.get_mut(&run) {
+                    run.not_after = at;
+                }
+            }
+            Action::Probe { run, .. } => {
+                let healthy = rng.percent(90);
+                let result = if healthy { Ok(()) } else { Err("no answer".to_owned()) };
+                if let Some(agent) = &mut self.agent {
+                    agent.event(now, run, RunEvent::Probed(result));
+                }
+            }
+            Action::Remove { run } => {
+                self.runs.remove(&run);
+            }
+            Action::Forget { copy } => {
+                self.disk.remove(&copy);
+            }
+        }
+    }
+
+    fn start(&mut self, launch: Launch, now: Timestamp, rng: &mut Rng) {
+        let must_stop = launch.spec.on_disconnect == OnDisconnect::Stop;
+        let run = Run {
+            not_after: launch.spec.not_after,
+            lease_until: must_stop.then_some(self.lease_until),
+            spec: launch.spec,
+            started: None,
+            next: now.plus(Duration::from_millis(rng.between(1, 50))),
+            phase: Phase::Starting,
+            end: None,
+        };
+        self.runs.insert(launch.run, run);
+    }
+
+    /// When something happens on this machine by itself.
+    pub(crate) fn next_at(&self, now: Timestamp) -> Option<Timestamp> {
+        let runs = self.runs.values().filter(|run| run.phase != Phase::Ended);
+        let of_runs = runs
+            .flat_map(|run| [Some(run.next), run.lease_until, run.not_after].into_iter().flatten());
+        let agent = self.agent.as_ref().filter(|_| !self.is_frozen);
+        let of_agent = agent.and_then(|agent| agent.next_wakeup(now));
+        of_runs.chain(of_agent).min()
+    }
+
+    /// Lets happen what happens by `now`.
+    pub(crate) fn advance(&mut self, now: Timestamp, crashes: bool, rng: &mut Rng) {
+        let ids: Vec<_> = self.runs.keys().copied().collect();
+        for id in ids {
+            if let Some(event) = self.advance_run(id, now, crashes, rng)
+                && let Some(agent) = self.awake()
+            {
+                agent.event(now, id, event);
+            }
+        }
+        if let Some(agent) = self.awake() {
+            agent.tick(now);
+        }
+        self.act(now, rng);
+    }
+
+    fn advance_run(
+        &mut self,
+        id: RunId,
+        now: Timestamp,
+        crashes: bool,
+        rng: &mut Rng,
+    ) -> Option<RunEvent> {
+        let run = self.runs.get_mut(&id)?;
+        if run.phase == Phase::Ended {
+            return None;
+        }
+        if run.lease_until.is_some_and(|until| until <= now) {
+            return Some(end(run, now, ExitOutcome::Disconnected, false));
+        }
+        if run.not_after.is_some_and(|at| at <= now) {
+            return Some(end(run, now, ExitOutcome::WindowClosed, false));
+        }
+        if run.next > now {
+            return None;
+        }
+        match run.phase {
+            Phase::Starting if crashes && rng.percent(5) => {
+                let message = "no such file".to_owned();
+                Some(end(run, now, ExitOutcome::StartFailed { message }, false))
+            }
+            Phase::Starting => {
+                self.pids += 1;
+                let instance =
+                    Instance { pid: Some(self.pids), container_id: None, started_at: now };
+                run.started = Some(instance.clone());
+                run.phase = Phase::Running;
+                run.next = now.plus(Duration::from_millis(rng.between(1000, 120_000)));
+                Some(RunEvent::Started(instance))
+            }
+            Phase::Running if crashes => {
+                let code = i32::from(rng.percent(70));
+                Some(end(run, now, ExitOutcome::Exited { code }, false))
+            }
+            Phase::Running => {
+                run.next = now.plus(Duration::from_secs(3600));
+                None
+            }
+            Phase::Stopping => Some(end(run, now, ExitOutcome::Signaled { signal: 15 }, true)),
+            Phase::Ended => None,
+        }
+    }
+
+    /// What the agent found out only now that it is awake again.
+    pub(crate) fn wake_up(&mut self, now: Timestamp, rng: &mut Rng) {
+        self.is_frozen = false;
+        let Some(agent) = &mut self.agent else { return };
+        for (id, run) in &self.runs {
+            match (&run.end, &run.started) {
+                (Some(end), _) => agent.event(now, *id, RunEvent::Ended(end.clone())),
+                (None, Some(instance)) => {
+                    agent.event(now, *id, RunEvent::Started(instance.clone()));
+                }
+                (None, None) => {}
+            }
+        }
+        agent.tick(now);
+        self.act(now, rng);
+    }
+
+    /// The runs of a workload of which a process exists.
+    pub(crate) fn alive(&self, workload: Uid) -> impl Iterator<Item = (&RunId, &Run)> {
+        self.runs.iter().filter(move |(id, run)| id.copy.id == workload && run.is_alive())
+    }
+}
+
+fn end(run: &mut Run, now: Timestamp, outcome: ExitOutcome, requested: bool) -> RunEvent {
+    let end = RunEnd { at: now, outcome, requested, permanent: false, last_lines: Vec::new() };
+    run.phase = Phase::Ended;
+    run.end = Some(end.clone());
+    RunEvent::Ended(end)
+}

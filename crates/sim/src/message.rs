@@ -1,0 +1,22 @@
+//! What goes over the simulated network.
+
+use tessera_reconciler::News;
+use tessera_types::sync::Report;
+use tessera_types::{Revision, Timestamp, Uid};
+
+/// From an agent to the control plane.
+#[derive(Clone, Debug)]
+pub(crate) enum ToControl {
+    Register,
+    Sync { since: Revision, sent_at: Timestamp },
+    Report { reports: Vec<Report> },
+}
+
+/// From the control plane to an agent.
+#[derive(Clone, Debug)]
+pub(crate) enum ToAgent {
+    Registered,
+    NotRegistered,
+    News { news: News, sent_at: Timestamp },
+    Reported { reports: Vec<Report>, stale: Vec<Uid> },
+}

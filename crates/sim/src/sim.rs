@@ -1,0 +1,469 @@
+//! The run: events in the order of their times, faults among them, and then
+//! peace.
+
+use std::collections::BTreeMap;
+
+use tessera_store::{DiskFault, MemoryDisk};
+use tessera_types::node::DesiredNodeStatus;
+use tessera_types::{Duration, Name, Timestamp};
+
+use crate::check;
+use crate::control::{Control, LEASE};
+use crate::life;
+use crate::machine::Machine;
+use crate::message::{ToAgent, ToControl};
+use crate::rng::Rng;
+
+/// What a run is like.
+#[derive(Clone, Copy, Debug)]
+pub struct Config {
+    /// The seed; the same seed is the same run.
+    pub seed: u64,
+    /// Machines.
+    pub nodes: u64,
+    /// How long people and fate are active.
+    pub busy: Duration,
+    /// How long everything then has to come to be.
+    pub calm: Duration,
+    /// Whether there are faults.
+    pub faults: bool,
+}
+
+impl Config {
+    /// The usual run of a seed.
+    #[must_use]
+    pub fn of_seed(seed: u64) -> Self {
+        let (busy, calm) = (Duration::from_secs(600), Duration::from_secs(900));
+        Self { seed, nodes: 2 + seed % 4, busy, calm, faults: !seed.is_multiple_of(7) }
+    }
+}
+
+/// What a run without a failure came to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Outcome {
+    /// Events.
+    pub events: u64,
+    /// Commits.
+    pub revision: u64,
+    /// What happened, line by line.
+    pub trace: Vec<String>,
+}
+
+/// An invariant that did not hold.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failure {
+    /// The seed that replays it.
+    pub seed: u64,
+    /// Which.
+    pub what: String,
+    /// The last lines of what happened.
+    pub trace: Vec<String>,
+}
+
+impl std::fmt::Display for Failure {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        writeln!(f, "seed {}: {}", self.seed, self.what)?;
+        self.trace.iter().rev().take(60).rev().try_for_each(|line| writeln!(f, "  {line}"))
+    }
+}
+
+#[derive(Clone, Debug)]
+enum Event {
+    /// A message reaches the control plane.
+    Up(usize, u64, ToControl),
+    /// A message reaches an agent.
+    Down(usize, u64, ToAgent),
+    /// Somebody does something.
+    Operate,
+    /// Something breaks.
+    Break,
+    /// Something that broke is mended.
+    Mend(Mend),
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Mend {
+    Control,
+    Agent(usize),
+    Frozen(usize),
+    CutOff(usize),
+    Disk,
+}
+
+struct Sim {
+    config: Config,
+    rng: Rng,
+    now: Timestamp,
+    queue: BTreeMap<(Timestamp, u64), Event>,
+    made: u64,
+    disk: MemoryDisk,
+    control: Option<Control>,
+    machines: Vec<Machine>,
+    peace_at: Timestamp,
+    trace: Vec<String>,
+}
+
+/// Runs one seed.
+///
+/// # Errors
+/// [`Failure`] when an invariant does not hold.
+pub fn run(config: Config) -> Result<Outcome, Failure> {
+    let mut sim = Sim::new(config);
+    match sim.live() {
+        Ok(events) => {
+            let revision = sim.control.as_ref().map_or(0, |control| control.world.revision().0);
+            Ok(Outcome { events, revision, trace: sim.trace })
+        }
+        Err(what) => Err(Failure { seed: config.seed, what, trace: sim.trace }),
+    }
+}
+
+impl Sim {
+    fn new(config: Config) -> Self {
+        let mut rng = Rng::new(config.seed);
+        let now = Timestamp::EPOCH.plus(Duration::from_secs(1_000_000));
+        let disk = MemoryDisk::new();
+        let control = Some(Control::start(&disk, now));
+        let machines = (0..config.nodes)
+            .map(|i| {
+                let name = Name::new(&format!("n{i}")).expect("a DNS label");
+                Machine::new(name, rng.between(2, 6) * 1000)
+            })
+            .collect();
+        let peace_at = now.plus(config.busy);
+        let (queue, trace) = (BTreeMap::new(), Vec::new());
+        Self { config, rng, now, queue, made: 0, disk, control, machines, peace_at, trace }
+    }
+
+    fn note(&mut self, line: &str) {
+        self.trace.push(format!(
+            "{:>10} {line}",
+            self.now.since(self.peace_at.minus(self.config.busy)).as_millis()
+        ));
+    }
+
+    fn after(&mut self, ms: u64, event: Event) {
+        self.made += 1;
+        self.queue.insert((self.now.plus(Duration::from_millis(ms)), self.made), event);
+    }
+
+    fn is_peace(&self) -> bool {
+        self.now >= self.peace_at
+    }
+
+    fn live(&mut self) -> Result<u64, String> {
+        self.after(10, Event::Operate);
+        if self.config.faults {
+            self.after(5000, Event::Break);
+        }
+        let end = self.peace_at.plus(self.config.calm);
+        let mut events = 0;
+        let mut was_peace = false;
+        while self.now < end {
+            events += 1;
+            if events > 2_000_000 {
+                return Err("it does not come to rest".to_owned());
+            }
+            self.step(end);
+            if self.is_peace() && !was_peace {
+                was_peace = true;
+                self.make_peace();
+            }
+            check::always(&self.machines, self.now)?;
+            if let Some(control) = &self.control {
+                check::placed_fits(control)?;
+            }
+        }
+        self.judge()?;
+        Ok(events)
+    }
+
+    /// The next thing that happens, and what follows from it at once.
+    fn step(&mut self, end: Timestamp) {
+        let now = self.now;
+        let next_event = self.queue.first_key_value().map(|((at, _), _)| *at);
+        let next_machine = self.machines.iter().filter_map(|machine| machine.next_at(now)).min();
+        let next_control = self.control.as_ref().and_then(|control| control.next_at(now));
+        let next_call = (0..self.machines.len()).filter_map(|i| self.next_call(i)).min();
+        let next = [next_event, next_machine, next_control, next_call].into_iter().flatten().min();
+        self.now = next.unwrap_or(end).clamp(now, end);
+        if next_event.is_some_and(|at| at <= self.now)
+            && let Some((_, event)) = self.queue.pop_first()
+        {
+            self.happen(event);
+        }
+        let crashes = !self.is_peace();
+        for machine in &mut self.machines {
+            machine.advance(self.now, crashes, &mut self.rng);
+        }
+        self.reconcile();
+        (0..self.machines.len()).for_each(|i| self.call(i));
+    }
+
+    fn reconcile(&mut self) {
+        let Some(control) = &mut self.control else { return };
+        while control.reconciler.next_at(self.now).is_some_and(|at| at <= self.now) {
+            let pass = control.plan(self.now);
+            // A crash between a plan and its commit, and right after it.
+            if self.config.faults
+                && self.now < self.peace_at
+                && self.rng.percent(1)
+                && self.rng.percent(20)
+            {
+                let committed = self.rng.percent(50);
+                if committed {
+                    control.commit_pass(pass, self.now);
+                }
+                self.control = None;
+                self.note(&format!("the control plane crashes in a pass, committed: {committed}"));
+                let ms = self.rng.between(10, 20_000);
+                return self.after(ms, Event::Mend(Mend::Control));
+            }
+            control.commit_pass(pass, self.now);
+            if self.now >= self.peace_at {
+                continue;
+            }
+            if control.reconciler.next_at(self.now).is_some_and(|at| at <= self.now)
+                && self.rng.percent(5)
+            {
+                break;
+            }
+        }
+        let Some(control) = &mut self.control else { return };
+        for (name, session, answer) in control.answers(self.now) {
+            let to = self.machines.iter().position(|machine| machine.name == name);
+            if let Some(to) = to {
+                self.send_down(to, session, &answer);
+            }
+        }
+    }
+
+    /// When the agent calls next by itself.
+    fn next_call(&self, i: usize) -> Option<Timestamp> {
+        let machine = &self.machines[i];
+        if machine.agent.is_none() || machine.is_frozen {
+            return None;
+        }
+        // A call that got no answer is given up after two polls.
+        let patience = Duration::from_secs(11);
+        match machine.sync_sent_at {
+            None => Some(self.now),
+            Some(at) => Some(at.plus(patience)),
+        }
+    }
+
+    /// Lets an agent say what it has to say.
+    fn call(&mut self, i: usize) {
+        let now = self.now;
+        let machine = &mut self.machines[i];
+        let session = machine.session;
+        let patience = Duration::from_secs(11);
+        let given_up = |sent: Option<Timestamp>| sent.is_none_or(|at| now.since(at) >= patience);
+        let (call, report) = (given_up(machine.sync_sent_at), given_up(machine.report_sent_at));
+        let is_registered = machine.is_registered;
+        let Some(agent) = machine.awake() else { return };
+        let reports = if is_registered && report { agent.reports(20) } else { Vec::new() };
+        let since = agent.since();
+        if call {
+            machine.sync_sent_at = Some(now);
+            let message = if is_registered {
+                ToControl::Sync { since, sent_at: now }
+            } else {
+                ToControl::Register
+            };
+            self.send_up(i, session, &message);
+        }
+        if !reports.is_empty() {
+            self.machines[i].report_sent_at = Some(now);
+            self.send_up(i, session, &ToControl::Report { reports });
+        }
+    }
+
+    /// Over a network that delays, drops and doubles, as long as there are faults.
+    fn send_up(&mut self, from: usize, session: u64, message: &ToControl) {
+        for ms in self.deliveries(from) {
+            self.after(ms, Event::Up(from, session, message.clone()));
+        }
+    }
+
+    fn send_down(&mut self, to: usize, session: u64, message: &ToAgent) {
+        for ms in self.deliveries(to) {
+            self.after(ms, Event::Down(to, session, message.clone()));
+        }
+    }
+
+    fn deliveries(&mut self, machine: usize) -> Vec<u64> {
+        if self.machines[machine].is_cut_off {
+            return Vec::new();
+        }
+        if !self.config.faults || self.is_peace() {
+            return vec![1];
+        }
+        let delay = |rng: &mut Rng| {
+            if rng.percent(5) { rng.between(100, 8000) } else { rng.between(1, 20) }
+        };
+        match self.rng.between(0, 100) {
+            0..=2 => Vec::new(),
+            3..=5 => vec![delay(&mut self.rng), delay(&mut self.rng)],
+            _ => vec![delay(&mut self.rng)],
+        }
+    }
+
+    fn happen(&mut self, event: Event) {
+        match event {
+            Event::Up(from, session, message) => self.reach_control(from, session, message),
+            Event::Down(to, session, message) => self.reach_agent(to, session, message),
+            Event::Operate | Event::Break if self.is_peace() => {}
+            Event::Operate => {
+                let nodes = self.config.nodes;
+                if let Some(control) = &mut self.control {
+                    let line = life::operate(control, nodes, self.now, &mut self.rng);
+                    self.note(&line);
+                }
+                let ms = self.rng.between(10, 10_000);
+                self.after(ms, Event::Operate);
+            }
+            Event::Break => {
+                self.break_something();
+                let ms = self.rng.between(1000, 30_000);
+                self.after(ms, Event::Break);
+            }
+            Event::Mend(mend) => self.mend(mend),
+        }
+    }
+
+    fn reach_control(&mut self, from: usize, session: u64, message: ToControl) {
+        let machine = &self.machines[from];
+        if machine.is_cut_off {
+            return;
+        }
+        let Some(control) = &mut self.control else { return };
+        let (name, cpu) = (machine.name.clone(), machine.cpu);
+        if let Some(answer) = control.receive(&name, cpu, session, message, self.now) {
+            self.send_down(from, session, &answer);
+        }
+    }
+
+    fn reach_agent(&mut self, to: usize, session: u64, message: ToAgent) {
+        let now = self.now;
+        let machine = &mut self.machines[to];
+        if machine.session != session || machine.is_cut_off || machine.awake().is_none() {
+            return;
+        }
+        match message {
+            ToAgent::Registered => {
+                machine.is_registered = true;
+                machine.sync_sent_at = None;
+                if let Some(agent) = machine.awake() {
+                    agent.registered();
+                }
+            }
+            ToAgent::NotRegistered => {
+                machine.is_registered = false;
+                machine.sync_sent_at = None;
+                machine.report_sent_at = None;
+            }
+            ToAgent::News { news, sent_at } => {
+                // Only the answer to the call that is open counts.
+                if machine.sync_sent_at != Some(sent_at) {
+                    return;
+                }
+                machine.sync_sent_at = None;
+                let until = sent_at.plus(LEASE);
+                if until > now {
+                    machine.renew(until);
+                }
+                if let Some(agent) = machine.awake() {
+                    agent.synced(now, until, news.revision, news.assignments.as_deref());
+                }
+            }
+            ToAgent::Reported { reports, stale } => {
+                machine.report_sent_at = None;
+                if let Some(agent) = machine.awake() {
+                    agent.acknowledged(&reports, &stale);
+                }
+            }
+        }
+        let machine = &mut self.machines[to];
+        machine.act(now, &mut self.rng);
+    }
+
+    fn break_something(&mut self) {
+        let i = self.rng.between(0, self.machines.len() as u64) as usize;
+        let ms = self.rng.between(100, 60_000);
+        let name = self.machines[i].name.clone();
+        let (line, mend) = match self.rng.between(0, 6) {
+            0 => {
+                self.control = None;
+                ("the control plane crashes".to_owned(), Mend::Control)
+            }
+            1 => {
+                self.machines[i].kill_agent();
+                (format!("the agent of {name} is killed"), Mend::Agent(i))
+            }
+            2 => {
+                self.machines[i].is_frozen = true;
+                (format!("the agent of {name} freezes"), Mend::Frozen(i))
+            }
+            3 | 4 => {
+                self.machines[i].is_cut_off = true;
+                (format!("{name} is cut off"), Mend::CutOff(i))
+            }
+            _ => {
+                self.disk.set_fault(Some(DiskFault::Full));
+                ("the disk is full".to_owned(), Mend::Disk)
+            }
+        };
+        self.note(&format!("{line}, for {ms} ms"));
+        self.after(ms, Event::Mend(mend));
+    }
+
+    fn mend(&mut self, mend: Mend) {
+        self.note(&format!("mended: {mend:?}"));
+        let now = self.now;
+        match mend {
+            Mend::Control => {
+                self.control.get_or_insert_with(|| Control::start(&self.disk, now));
+            }
+            Mend::Agent(i) => {
+                if self.machines[i].agent.is_none() {
+                    self.machines[i].start_agent(now, &mut self.rng);
+                }
+            }
+            Mend::Frozen(i) => self.machines[i].wake_up(now, &mut self.rng),
+            Mend::CutOff(i) => self.machines[i].is_cut_off = false,
+            Mend::Disk => self.disk.set_fault(None),
+        }
+    }
+
+    /// Faults are over: everything is mended, and every node is wanted.
+    fn make_peace(&mut self) {
+        self.note("peace");
+        for i in 0..self.machines.len() {
+            self.mend(Mend::Agent(i));
+            self.mend(Mend::Frozen(i));
+            self.mend(Mend::CutOff(i));
+        }
+        self.mend(Mend::Disk);
+        self.mend(Mend::Control);
+        let names: Vec<_> = self.machines.iter().map(|machine| machine.name.clone()).collect();
+        let now = self.now;
+        if let Some(control) = &mut self.control {
+            for name in names {
+                life::set_desired(control, &name, DesiredNodeStatus::Ready, now);
+            }
+        }
+    }
+
+    fn judge(&mut self) -> Result<(), String> {
+        let control = self.control.as_mut().ok_or("there is no control plane in the end")?;
+        check::world_is_the_stores(control)?;
+        check::converged(control, &self.machines, self.now)?;
+        control.reconciler.resync(&control.world);
+        let pass = control.reconciler.pass(&control.world, self.now, usize::MAX);
+        match pass.writes.first() {
+            Some((_, write)) => Err(format!("a settled system wants to write {write:?}")),
+            None => Ok(()),
+        }
+    }
+}
