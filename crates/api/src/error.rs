@@ -40,12 +40,17 @@ impl HttpResponseError for ApiError {
     }
 }
 
+/// How Dropshot begins to say, with status 400, that a body is too large.
+const TOO_LARGE: &str = "request body exceeded maximum size";
+
 impl From<HttpError> for ApiError {
     /// Dropshot refuses a request (broken JSON, a bad parameter, a body that is
     /// too large) before a handler sees it. What it says to outsiders becomes
     /// the detail; what it says to insiders goes to the log with the request.
     fn from(error: HttpError) -> Self {
+        let is_too_large = error.external_message.starts_with(TOO_LARGE);
         let code = match error.status_code.as_u16() {
+            400 if is_too_large => Code::TooLarge,
             404 | 405 => Code::NoSuchRoute,
             413 => Code::TooLarge,
             503 => Code::Unavailable,

@@ -75,7 +75,10 @@ pub async fn call<T>(
 async fn of(error: progenitor_client::Error<Problem>) -> Error {
     use progenitor_client::Error as Generated;
     match error {
-        Generated::ErrorResponse(response) => Error::Refused(Box::new(response.into_inner())),
+        Generated::ErrorResponse(response) => {
+            let id = request_id(response.headers());
+            Error::Refused(Box::new(Problem { request_id: id, ..response.into_inner() }))
+        }
         Generated::CommunicationError(error)
         | Generated::ResponseBodyError(error)
         | Generated::InvalidUpgrade(error) => Error::transport(&error),
@@ -89,8 +92,14 @@ async fn of(error: progenitor_client::Error<Problem>) -> Error {
 /// or what some other server says.
 pub(crate) async fn of_response(response: reqwest::Response) -> Error {
     let status = response.status();
+    let id = request_id(response.headers());
     match response.json::<Problem>().await {
-        Ok(problem) => Error::Refused(Box::new(problem)),
+        Ok(problem) => Error::Refused(Box::new(Problem { request_id: id, ..problem })),
         Err(_) => Error::Protocol(format!("HTTP status {status}")),
     }
+}
+
+/// The id under which the server's log has the details.
+fn request_id(headers: &reqwest::header::HeaderMap) -> Option<String> {
+    headers.get("x-request-id")?.to_str().ok().map(str::to_owned)
 }

@@ -9,6 +9,7 @@ use tessera_store::{CommitError, IdempotencyKey};
 use tessera_types::api::{Applied, ApplyOutcome, PlannedPlacement};
 use tessera_types::manifest::{Declared, Refusal};
 use tessera_types::problem::Code;
+use tessera_types::workload::{DesiredWorkloadStatus, WorkloadStatus};
 use tessera_types::{
     Actor, Edit, Kind, KindName, Manifest, Object, Problem, Resource, ResourceKey, Write,
 };
@@ -91,21 +92,28 @@ impl Plane {
             Declared::Update(object) => (ApplyOutcome::Updated, Arc::new(object)),
         };
         let diff = diff::declared(existing.as_deref(), &object);
-        let placement = self.plan_placement(existing.as_deref(), &object).await;
+        let placement = self.plan_placement(&object).await;
         Ok(Applied { diff, placement, ..applied(outcome, object) })
     }
 
-    async fn plan_placement<K: Kind>(
-        &self,
-        existing: Option<&Object<K>>,
-        object: &Arc<Object<K>>,
-    ) -> Option<PlannedPlacement> {
+    async fn plan_placement<K: Kind>(&self, object: &Arc<Object<K>>) -> Option<PlannedPlacement> {
         let Resource::Workload(workload) = K::wrap(Arc::clone(object)) else { return None };
-        let assigned = workload.observed.assigned.as_ref();
-        let moves = existing.is_none_or(|before| before.generation != object.generation);
-        if let Some(assigned) = assigned.filter(|_| !moves) {
+        if workload.desired_status != DesiredWorkloadStatus::Running {
+            return None;
+        }
+        let observed = &workload.observed;
+        let is_launched_anew = observed.launch_generation > observed.placed_generation;
+        if let Some(assigned) = observed.assigned.as_ref().filter(|_| !is_launched_anew) {
             let message = format!("it stays on {}", assigned.node);
             return Some(PlannedPlacement { node: Some(assigned.node.clone()), message });
+        }
+        let is_at_rest = match workload.status {
+            WorkloadStatus::Completed => !is_launched_anew,
+            WorkloadStatus::Failed => workload.generation == observed.placed_generation,
+            _ => false,
+        };
+        if is_at_rest {
+            return None;
         }
         let (answer, answered) = oneshot::channel();
         self.tell_loop(LoopMessage::PlanPlacement(workload, answer));
@@ -169,11 +177,17 @@ impl Plane {
     }
 }
 
-/// The idempotency key of a request, if it has one.
-pub(crate) fn idempotency(key: Option<String>, request: impl Hash) -> Option<IdempotencyKey> {
-    let mut hasher = DefaultHasher::new();
-    request.hash(&mut hasher);
-    key.map(|key| IdempotencyKey { key, fingerprint: hasher.finish() })
+/// The idempotency key of a request, if it has one. The request is only looked
+/// at then.
+pub(crate) fn idempotency<H: Hash>(
+    key: Option<String>,
+    request: impl FnOnce() -> H,
+) -> Option<IdempotencyKey> {
+    key.map(|key| {
+        let mut hasher = DefaultHasher::new();
+        request().hash(&mut hasher);
+        IdempotencyKey { key, fingerprint: hasher.finish() }
+    })
 }
 
 pub(crate) fn key_of(

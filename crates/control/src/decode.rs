@@ -5,7 +5,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use tessera_types::manifest::WRITTEN_BY_TESSERA;
 use tessera_types::problem::Code;
-use tessera_types::{Kind, Manifest, Name, Problem, nearest};
+use tessera_types::{Kind, KindName, Manifest, Name, Problem, nearest};
 
 /// Reads the manifest of the resource that the request's path names.
 pub(crate) fn manifest<K: Kind>(
@@ -57,6 +57,12 @@ pub(crate) fn any_manifest<K: Kind>(mut json: Value) -> Result<Manifest<K>, Prob
         problems if problems.is_empty() => Ok(manifest),
         problems => Err(Problem::invalid(manifest.key(), problems)),
     }
+}
+
+/// Reads the kind of a manifest.
+pub(crate) fn kind(json: Value) -> Result<KindName, Problem> {
+    strictly(json)
+        .map_err(|problem| Problem { detail: format!("kind: {}", problem.detail), ..problem })
 }
 
 fn strictly<T: DeserializeOwned>(json: Value) -> Result<T, Problem> {

@@ -1,6 +1,7 @@
 //! The registry of kinds: the trait that each satisfies, and one type that holds
 //! a resource of any.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
@@ -21,7 +22,9 @@ use crate::validate::Validate;
 use crate::workload::Workload;
 
 /// What differs between kinds.
-pub trait Kind: JsonSchema + fmt::Debug + Clone + PartialEq + Send + Sync + Sized + 'static {
+pub trait Kind:
+    JsonSchema + fmt::Debug + Clone + PartialEq + Send + Sync + Sized + 'static
+{
     /// Its name.
     const KIND: KindName;
     /// What a person declares.
@@ -66,6 +69,12 @@ pub trait Kind: JsonSchema + fmt::Debug + Clone + PartialEq + Send + Sync + Size
     /// What else changes when a new spec is declared; `object` has the new spec
     /// and generation.
     fn declared(object: &mut Object<Self>, before: &Self::Spec);
+
+    /// What selectors look at: the object's labels, with those that it has of
+    /// other sources.
+    fn selected_by(object: &Object<Self>) -> Cow<'_, Labels> {
+        Cow::Borrowed(&object.labels)
+    }
 
     /// Wraps an object of this kind.
     fn wrap(object: Arc<Object<Self>>) -> Resource;
@@ -268,10 +277,13 @@ impl Resource {
         with_object!(self, object => object.generation)
     }
 
-    /// Its labels.
+    /// What selectors look at.
     #[must_use]
-    pub fn labels(&self) -> &Labels {
-        with_object!(self, object => &object.labels)
+    pub fn selected_by(&self) -> Cow<'_, Labels> {
+        match self {
+            Self::Node(node) => Node::selected_by(node),
+            Self::Workload(workload) => Workload::selected_by(workload),
+        }
     }
 
     /// Its status as text.

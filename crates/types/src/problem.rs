@@ -181,7 +181,8 @@ pub struct Problem {
     /// Each broken rule with its place, for `invalid_spec`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub invalid: Vec<Invalid>,
-    /// The id under which the server's log has the details.
+    /// The id under which the server's log has the details: the client takes it
+    /// from the header `x-request-id`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub request_id: Option<String>,
     /// Further facts, such as the revision that was found.

@@ -2,6 +2,7 @@
 //! that is refused, or that somebody else was faster with, is dealt with alone.
 
 use std::collections::HashSet;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
 use serde_json::Value;
@@ -40,12 +41,18 @@ pub(super) async fn apply(
         );
         return Err(Problem::new(Code::TooLarge, detail).remedy("send it in several").into());
     }
-    let key = key.map(|key| idempotency(Some(key), hashable(&request.manifests)));
+    let key = idempotency(key, || hashable(&request.manifests));
     let manifests: Vec<_> = request.manifests.into_iter().map(read).collect();
-    if let Some(response) = together(plane, &manifests, key.clone().flatten()).await? {
+    if let Some(response) = together(plane, &manifests, key.clone()).await? {
         return Ok(response);
     }
-    one_by_one(plane, manifests, key.flatten()).await
+    one_by_one(plane, manifests, key).await
+}
+
+fn hash(text: &str) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    text.hash(&mut hasher);
+    hasher.finish()
 }
 
 fn hashable(manifests: &[Value]) -> Vec<String> {
@@ -55,12 +62,7 @@ fn hashable(manifests: &[Value]) -> Vec<String> {
 fn read(json: Value) -> Result<AnyManifest, Problem> {
     let kind = match json.get("kind") {
         None | Some(Value::Null) => KindName::Workload,
-        Some(Value::String(word)) => {
-            word.parse().map_err(|error: tessera_types::UnknownKind| {
-                Problem::new(Code::InvalidRequest, error.to_string())
-            })?
-        }
-        Some(_) => return Err(Problem::new(Code::InvalidRequest, "kind: it must be a string")),
+        Some(kind) => decode::kind(kind.clone())?,
     };
     Ok(match kind {
         KindName::Node => AnyManifest::Node(Box::new(decode::any_manifest(json)?)),
@@ -172,8 +174,11 @@ async fn one_by_one(
 ) -> Result<ApplyResponse, ApiError> {
     let mut results = Vec::with_capacity(manifests.len());
     for (i, manifest) in manifests.into_iter().enumerate() {
-        let key =
-            key.as_ref().map(|key| IdempotencyKey { key: format!("{}#{i}", key.key), ..*key });
+        // As long as any key, since the caller's may be as long as allowed.
+        let key = key.as_ref().map(|IdempotencyKey { key, fingerprint }| {
+            let (key, fingerprint) = (format!("{:016x}#{i}", hash(key)), *fingerprint);
+            IdempotencyKey { key, fingerprint }
+        });
         results.push(match manifest {
             Ok(manifest) => {
                 let resource = manifest.key();

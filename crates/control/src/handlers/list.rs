@@ -20,7 +20,7 @@ pub(super) fn page<K: Kind>(
     let limit = query.limit.unwrap_or(limits::PAGE_DEFAULT).clamp(1, limits::PAGE_MAX);
     let is_wanted = |object: &Object<K>| {
         (query.namespace.is_none() || object.namespace == query.namespace)
-            && selector.matches(&object.labels)
+            && (selector.is_empty() || selector.matches(&K::selected_by(object)))
     };
     let mut matching = table.iter_after(after).filter(|object| is_wanted(object)).cloned();
     let items: Vec<_> = matching.by_ref().take(limit).collect();

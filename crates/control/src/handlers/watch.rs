@@ -6,13 +6,14 @@
 
 use std::collections::HashSet;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use dropshot::Body as HttpBody;
 use http::{HeaderValue, Response};
 use serde::Serialize;
 use tessera_api::{ApiError, WatchQuery};
+use tessera_store::WatchError;
 use tessera_types::api::WatchEvent;
 use tessera_types::problem::Code;
 use tessera_types::{Change, Committed, Problem, Resource, Revision, Selector, Uid};
@@ -35,14 +36,23 @@ pub(super) fn open(
     let selector = list::selector(query.selector.as_deref())?;
     let resumed = last_event.map(revision_of).transpose()?.or(query.since);
     let since = resumed.unwrap_or_else(|| plane.world.read().revision());
-    if since < plane.store.compacted() {
-        let oldest = plane.store.compacted().next();
-        return Err(failure::of_watch(tessera_store::WatchError::Compacted { oldest }).into());
-    }
+    check_is_kept(plane, since)?;
     let (sender, stream) = body::stream();
     let filter = Filter { query, selector, known_not_to_match: HashSet::new() };
     tokio::spawn(run(Arc::clone(plane), since, filter, sender));
     body::respond("text/event-stream", HttpBody::wrap(stream))
+}
+
+/// A watch that cannot begin is refused, rather than failed once it has begun.
+fn check_is_kept(plane: &Plane, since: Revision) -> Result<(), Problem> {
+    let (oldest, newest) = (plane.store.compacted(), plane.store.revision());
+    if since < oldest {
+        return Err(failure::of_watch(WatchError::Compacted { oldest: oldest.next() }));
+    }
+    if since > newest {
+        return Err(failure::of_watch(WatchError::Ahead { newest }));
+    }
+    Ok(())
 }
 
 fn revision_of(header: &HeaderValue) -> Result<Revision, Problem> {
@@ -59,7 +69,7 @@ fn revision_of(header: &HeaderValue) -> Result<Revision, Problem> {
 async fn run(plane: Arc<Plane>, since: Revision, mut filter: Filter, sender: mpsc::Sender<Bytes>) {
     let _watching = plane.metrics.watcher();
     let mut watcher = plane.store.watch(since);
-    let mut at = since;
+    let (mut at, mut said_at) = (since, Instant::now());
     if send(&sender, Some(at), &WatchEvent::Bookmark { revision: at }).await.is_none() {
         return;
     }
@@ -72,7 +82,14 @@ async fn run(plane: Arc<Plane>, since: Revision, mut filter: Filter, sender: mps
         let sent = match next {
             Ok(Ok(committed)) => {
                 at = committed.revision;
-                send_commit(&sender, &mut filter, &committed).await
+                match send_commit(&sender, &mut filter, &committed).await {
+                    // Nothing of it is for this watcher, which hears something all the same.
+                    Some(0) if said_at.elapsed() < BOOKMARK_EVERY => continue,
+                    Some(0) => {
+                        send(&sender, Some(at), &WatchEvent::Bookmark { revision: at }).await
+                    }
+                    sent => sent.map(|_| ()),
+                }
             }
             Ok(Err(error)) => {
                 let problem = failure::of_watch(error);
@@ -84,16 +101,18 @@ async fn run(plane: Arc<Plane>, since: Revision, mut filter: Filter, sender: mps
         if sent.is_none() {
             return;
         }
+        said_at = Instant::now();
     }
 }
 
-/// Sends what a commit means to this watcher. Only the last event of a commit
+/// Sends what a commit means to this watcher, and says how many events that
+/// were; none when nobody reads any more. Only the last event of a commit
 /// carries its id: a client that resumes in between gets all of it again.
 async fn send_commit(
     sender: &mpsc::Sender<Bytes>,
     filter: &mut Filter,
     committed: &Committed,
-) -> Option<()> {
+) -> Option<usize> {
     let events: Vec<_> = committed
         .changes
         .iter()
@@ -104,7 +123,7 @@ async fn send_commit(
         let id = (i + 1 == last).then_some(committed.revision);
         send(sender, id, event).await?;
     }
-    Some(())
+    Some(last)
 }
 
 async fn send(
@@ -144,7 +163,7 @@ impl Filter {
             id: change.id,
         };
         match &change.after {
-            Some(resource) if self.selector.matches(resource.labels()) => {
+            Some(resource) if self.selector.matches(&resource.selected_by()) => {
                 self.known_not_to_match.remove(&change.id);
                 Some(WatchEvent::Changed { revision, resource: Resource::clone(resource) })
             }

@@ -369,7 +369,8 @@ impl Look<'_> {
         let mut edit = self.edit();
         match self.node().filter(|_| self.workload.status == WorkloadStatus::Lost) {
             Some(node) => {
-                let message = format!("{} is Offline, and elsewhere {refusal}", node.name);
+                let message =
+                    format!("{} is Offline, and no other node takes it: {refusal}", node.name);
                 edit.wait_for(WaitReason::NodeOffline, &message, None);
             }
             None => edit.wait_for(WaitReason::NoNodeFits, &refusal.to_string(), None),

@@ -4,6 +4,7 @@ mod status;
 
 pub use status::{DesiredNodeStatus, NodeStatus};
 
+use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
@@ -31,6 +32,10 @@ impl Kind for Node {
     type Observed = NodeObserved;
 
     fn declared(_: &mut Object<Self>, _: &NodeSpec) {}
+
+    fn selected_by(object: &Object<Self>) -> Cow<'_, Labels> {
+        Cow::Owned(object.effective_labels())
+    }
 
     fn wrap(object: Arc<Object<Self>>) -> Resource {
         Resource::Node(object)
