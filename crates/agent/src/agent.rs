@@ -1,0 +1,264 @@
+//! The agent as a whole: from its options to running nodes, and back to nothing.
+
+use std::path::PathBuf;
+
+use tessera_client::Api;
+use tessera_types::node::Capacity;
+use tessera_types::sync::Registration;
+use tessera_types::{Duration, Invalid, Labels, Name, Validate};
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinHandle;
+
+use crate::cgroup::CgroupParent;
+use crate::clock::now;
+use crate::control::Control;
+use crate::core::AgentCore;
+use crate::error::StartError;
+use crate::executor::{Executor, Simulated, Supervised, SupervisedOptions};
+use crate::logs::LogLimits;
+use crate::machine::{CapacityOverrides, capacity, default_state_dir};
+use crate::session::{Command, Node, NodeParts};
+use crate::state_dir::{StateDir, random_id};
+use crate::supervisor::own_executable;
+
+/// Labels that every agent gives its node.
+const OWN_LABELS: [&str; 3] = ["node", "os", "arch"];
+/// How long a simulated run takes to come up.
+const SIMULATED_START: Duration = Duration::from_millis(20);
+
+/// As much of the agent's identity as tells two of one machine apart.
+const INSTALLATION_CHARS: usize = 8;
+
+/// What an agent is to be.
+#[derive(Clone, Debug)]
+pub struct AgentOptions {
+    /// The node's name.
+    pub name: Name,
+    /// The control plane's address.
+    pub server: String,
+    /// Where the node keeps its state.
+    pub state_dir: PathBuf,
+    /// Labels beside those that every agent gives: `node`, `os` and `arch`.
+    pub labels: Labels,
+    /// What the node offers, where that is not what the machine has.
+    pub capacity: CapacityOverrides,
+    /// Whether it only behaves as if.
+    pub simulated: bool,
+    /// Where the API of the container runtime is.
+    pub container_socket: ContainerSocket,
+    /// A binary that serves [`supervisor::dispatch`](crate::supervisor::dispatch), to supervise runs.
+    pub exe: PathBuf,
+}
+
+/// Where the Docker-compatible API of the container runtime is.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum ContainerSocket {
+    /// Wherever one of the usual runtimes has it.
+    #[default]
+    Find,
+    /// There.
+    Path(PathBuf),
+    /// The node runs no containers.
+    None,
+}
+
+impl AgentOptions {
+    /// The usual options of a node.
+    #[must_use]
+    pub fn new(name: Name, server: &str) -> Self {
+        Self {
+            state_dir: default_state_dir(&name),
+            name,
+            server: server.to_owned(),
+            labels: Labels::new(),
+            capacity: CapacityOverrides::default(),
+            simulated: false,
+            container_socket: ContainerSocket::default(),
+            exe: own_executable(),
+        }
+    }
+
+    fn check(&self) -> Result<(), StartError> {
+        if let Some(own) = OWN_LABELS.into_iter().find(|own| self.labels.contains_key(*own)) {
+            return Err(StartError::ReservedLabel(own.to_owned()));
+        }
+        let mut problems: Vec<Invalid> = Vec::new();
+        self.labels.validate("label", &mut problems);
+        problems.first().map_or(Ok(()), |problem| Err(StartError::Label(problem.to_string())))
+    }
+
+    fn node_labels(&self, name: &Name) -> Labels {
+        let (os, arch) = (std::env::consts::OS, std::env::consts::ARCH);
+        let own = [name.as_str(), os, arch].map(str::to_owned);
+        OWN_LABELS.map(str::to_owned).into_iter().zip(own).chain(self.labels.clone()).collect()
+    }
+}
+
+/// Starts agents.
+#[derive(Debug)]
+pub struct Agent;
+
+/// Running nodes of one process. Dropping it ends them and leaves their workloads running.
+#[derive(Debug)]
+pub struct AgentHandle {
+    nodes: Vec<RunningNode>,
+    /// Kept so that no other agent uses the folder meanwhile.
+    _state: StateDir,
+}
+
+#[derive(Debug)]
+struct RunningNode {
+    commands: mpsc::Sender<Command>,
+    task: JoinHandle<()>,
+}
+
+impl Agent {
+    /// Starts the agent of one node. The control plane need not be there yet.
+    ///
+    /// # Errors
+    /// [`StartError`] when the options or the state folder cannot be used.
+    pub async fn start(options: AgentOptions) -> Result<AgentHandle, StartError> {
+        let api = Api::new(&options.server).map_err(StartError::Server)?;
+        Self::start_with(options, api).await
+    }
+
+    /// As [`Agent::start`], with a control plane that need not be behind an address.
+    ///
+    /// # Errors
+    /// [`StartError`] when the options or the state folder cannot be used.
+    pub async fn start_with<C: Control>(
+        options: AgentOptions,
+        control: C,
+    ) -> Result<AgentHandle, StartError> {
+        options.check()?;
+        let state = StateDir::open(&options.state_dir)?;
+        let agent_id = state.agent_id()?;
+        let node = if options.simulated {
+            start_simulated(&options, options.name.clone(), agent_id, control)?
+        } else {
+            Box::pin(start_supervised(&options, &state, agent_id, control)).await?
+        };
+        Ok(AgentHandle { nodes: vec![node], _state: state })
+    }
+
+    /// Starts `count` simulated nodes, named as `options` say and numbered: `node-0001` and so on.
+    ///
+    /// # Errors
+    /// [`StartError`] when the options or the state folder cannot be used, or the names would be too long.
+    pub fn start_simulated_nodes(
+        options: &AgentOptions,
+        count: u32,
+    ) -> Result<AgentHandle, StartError> {
+        options.check()?;
+        let api = Api::new(&options.server).map_err(StartError::Server)?;
+        let state = StateDir::open(&options.state_dir)?;
+        let agent_id = state.agent_id()?;
+        let start = |number: u32| {
+            let name = format!("{}-{number:04}", options.name);
+            let name = Name::new(&name).map_err(|error| StartError::Name(error.to_string()))?;
+            start_simulated(options, name, format!("{agent_id}-{number}"), api.clone())
+        };
+        let nodes = (1..=count).map(start).collect::<Result<_, _>>()?;
+        Ok(AgentHandle { nodes, _state: state })
+    }
+}
+
+impl AgentHandle {
+    /// Ends the nodes. With `stop_workloads` all their runs are stopped first, each as it is declared and all at
+    /// once; they start again with the next agent. Without, they just go on.
+    pub async fn shutdown(self, stop_workloads: bool) {
+        let mut answers = Vec::new();
+        for node in &self.nodes {
+            let (done, answer) = oneshot::channel();
+            if node.commands.send(Command::Shutdown { stop_workloads, done }).await.is_ok() {
+                answers.push(answer);
+            }
+        }
+        for answer in answers {
+            let _ended_by_itself = answer.await;
+        }
+        for node in self.nodes {
+            let _panicked = node.task.await;
+        }
+    }
+}
+
+fn start_simulated<C: Control>(
+    options: &AgentOptions,
+    name: Name,
+    agent_id: String,
+    control: C,
+) -> Result<RunningNode, StartError> {
+    let (events, received) = mpsc::unbounded_channel();
+    let executor = Box::new(Simulated::new(events, SIMULATED_START));
+    let registration = registration(options, &name, agent_id, executor.as_ref())?;
+    let core = AgentCore::new().with_capacity(registration.capacity);
+    Ok(spawn(|commands| NodeParts {
+        name,
+        registration,
+        control,
+        core,
+        executor,
+        events: received,
+        commands,
+        progress: None,
+        logs_dir: None,
+    }))
+}
+
+async fn start_supervised<C: Control>(
+    options: &AgentOptions,
+    state: &StateDir,
+    agent_id: String,
+    control: C,
+) -> Result<RunningNode, StartError> {
+    let (events, received) = mpsc::unbounded_channel();
+    let supervised = SupervisedOptions {
+        runs_dir: state.runs(),
+        logs_dir: state.logs(),
+        log_limits: LogLimits::default(),
+        installation: agent_id.chars().take(INSTALLATION_CHARS).collect(),
+        exe: options.exe.clone(),
+        cgroup: CgroupParent::prepare(options.name.as_str()),
+    };
+    let progress = state.progress()?;
+    let (executor, adopted) = Supervised::open(supervised, events).await?;
+    let core = AgentCore::restore(now(), progress.load()?, adopted);
+    let executor = Box::new(executor);
+    let registration = registration(options, &options.name, agent_id, executor.as_ref())?;
+    let core = core.with_capacity(registration.capacity);
+    Ok(spawn(|commands| NodeParts {
+        name: options.name.clone(),
+        registration,
+        control,
+        core,
+        executor,
+        events: received,
+        commands,
+        progress: Some(progress),
+        logs_dir: Some(state.logs()),
+    }))
+}
+
+fn registration(
+    options: &AgentOptions,
+    name: &Name,
+    agent_id: String,
+    executor: &dyn Executor,
+) -> Result<Registration, StartError> {
+    let capacity: Capacity = capacity(options.capacity);
+    Ok(Registration {
+        agent_id,
+        session: random_id().map_err(StartError::Random)?,
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        capacity,
+        labels: options.node_labels(name),
+        executors: executor.executors(),
+    })
+}
+
+fn spawn<C: Control>(parts: impl FnOnce(mpsc::Receiver<Command>) -> NodeParts<C>) -> RunningNode {
+    let (commands, received) = mpsc::channel(1);
+    let node = Box::new(Node::new(parts(received)));
+    RunningNode { commands, task: tokio::spawn(async move { node.run().await }) }
+}

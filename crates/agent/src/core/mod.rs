@@ -1,0 +1,288 @@
+//! What one node does with the copies that are assigned to it: a pure state machine.
+//!
+//! It has no clock, does no I/O and draws no random numbers: it is told the time, what the control plane wants and
+//! what happened to its runs, and answers with [`Action`]s and reports. The shell around it
+//! (the session) carries these out; the simulation does so in its own way.
+//!
+//! A *copy* is one placement of a workload (its id and epoch); a *run* is one start of a copy. The rules:
+//!
+//! - There is never more than one run of a workload on the node. A new copy waits until the old one is gone.
+//! - A copy that was told to stop, whose window closed, or that is not in the newest list of assignments, is never
+//!   started again. A final state is final.
+//! - What is needed to go on after a crash is saved ([`Action::Save`]) before anything depends on it.
+//! - The list of assignments is all there is to know: it may be lost, repeated or late without harm.
+
+mod action;
+mod copy;
+mod events;
+mod health;
+mod identity;
+mod progress;
+mod restart;
+mod restore;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use tessera_types::node::Capacity;
+use tessera_types::sync::{Assignment, Report};
+use tessera_types::workload::WorkloadSpec;
+use tessera_types::{Epoch, Revision, Timestamp, Uid};
+
+pub use action::{Action, Adopted, Launch, RunEnd, RunEvent};
+pub use identity::{CopyId, NotAnId, RunId};
+pub use progress::{Ending, Progress, REPORTS_KEPT_MAX};
+
+use copy::{Copy, Gates};
+
+/// The state machine of one node.
+#[derive(Debug, Default)]
+pub struct AgentCore {
+    copies: BTreeMap<CopyId, Copy>,
+    /// Runs that nothing is known of, being stopped.
+    orphans: BTreeSet<RunId>,
+    /// The assignments that are applied.
+    revision: Revision,
+    /// Some assignment came without the spec that is needed.
+    incomplete: bool,
+    lease_until: Timestamp,
+    hold_until: Timestamp,
+    halting: bool,
+    /// What the node has, as it was registered; none if it is not bounded.
+    capacity: Option<Capacity>,
+    outbox: Vec<Action>,
+}
+
+impl AgentCore {
+    /// A core that knows nothing yet.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Bounds what runs on the node, stale copies included.
+    #[must_use]
+    pub fn with_capacity(mut self, capacity: Capacity) -> Self {
+        self.capacity = Some(capacity);
+        self
+    }
+
+    /// What to ask the control plane with: the revision that is applied, or zero where the full specs are needed.
+    #[must_use]
+    pub fn since(&self) -> Revision {
+        if self.incomplete { Revision::ZERO } else { self.revision }
+    }
+
+    /// The agent has registered: the control plane may be another one, so revisions count anew.
+    pub fn registered(&mut self) {
+        self.revision = Revision::ZERO;
+    }
+
+    /// The control plane was heard of. Until `lease_until`, copies that must not outlive the lease may be started;
+    /// `list` has all assignments of the node as of `revision`, if there is anything new. A list that is older than
+    /// what is applied is ignored.
+    pub fn synced(
+        &mut self,
+        now: Timestamp,
+        lease_until: Timestamp,
+        revision: Revision,
+        list: Option<&[Assignment]>,
+    ) {
+        self.lease_until = lease_until;
+        if let Some(list) = list.filter(|_| revision >= self.revision) {
+            self.revision = revision;
+            self.assignments(now, list);
+        }
+        self.advance_all(now);
+    }
+
+    fn assignments(&mut self, now: Timestamp, list: &[Assignment]) {
+        self.incomplete = false;
+        self.hold_until = Timestamp::EPOCH;
+        let wanted = newest_by_workload(list);
+        for assignment in wanted.values() {
+            self.assign(now, assignment);
+        }
+        for (id, copy) in &mut self.copies {
+            if wanted.get(&id.id).is_none_or(|assignment| assignment.epoch != id.epoch) {
+                copy.unassign();
+            }
+        }
+    }
+
+    fn assign(&mut self, now: Timestamp, assignment: &Assignment) {
+        let id = CopyId { id: assignment.id, epoch: assignment.epoch };
+        if let Some(copy) = self.copies.get_mut(&id) {
+            copy.update(now, assignment, &mut self.outbox);
+        } else if let Some(spec) = self.spec_of(assignment) {
+            self.copies.insert(id, Copy::assigned(assignment, spec));
+        } else {
+            self.incomplete = true;
+        }
+    }
+
+    /// The spec of an assignment: its own, or the same generation's as of an earlier copy.
+    fn spec_of(&self, assignment: &Assignment) -> Option<Arc<WorkloadSpec>> {
+        let known = || {
+            self.of_workload(assignment.id)
+                .find(|copy| copy.progress.generation == assignment.generation)
+                .map(|copy| copy.progress.spec.clone())
+        };
+        assignment.spec.clone().or_else(known)
+    }
+
+    /// Something happened to a run.
+    pub fn event(&mut self, now: Timestamp, run: RunId, event: RunEvent) {
+        let current = self.copies.get_mut(&run.copy).filter(|copy| copy.run() == Some(run));
+        if let Some(copy) = current {
+            copy.event(now, event, self.halting, &mut self.outbox);
+        } else if matches!(event, RunEvent::Ended(_)) {
+            self.orphans.remove(&run);
+            self.outbox.push(Action::Remove { run });
+        }
+        if matches!(self.copies.get(&run.copy), Some(copy) if copy.is_stale()) {
+            // It made room for others.
+            self.advance_all(now);
+        }
+        self.advance_workload(now, run.copy.id);
+    }
+
+    /// Does what is due by now.
+    pub fn tick(&mut self, now: Timestamp) {
+        self.advance_all(now);
+    }
+
+    /// Stops all runs without giving up their copies: they start again with the next agent.
+    pub fn halt(&mut self, now: Timestamp) {
+        self.halting = true;
+        self.advance_all(now);
+    }
+
+    /// When [`AgentCore::tick`] has something to do, if nothing else happens before.
+    #[must_use]
+    pub fn next_wakeup(&self, now: Timestamp) -> Option<Timestamp> {
+        let due = |copy: &Copy| copy.next_wakeup(now, &self.gates(copy.id()));
+        self.copies.values().filter_map(due).min()
+    }
+
+    /// What is to be done, in this order. Saving comes first: a run that is started or removed before that is
+    /// written down would be lost by a crash in between.
+    pub fn take_actions(&mut self) -> Vec<Action> {
+        let mut actions = Vec::new();
+        let known = self.copies.values_mut().filter(|copy| !copy.is_gone());
+        for copy in known.filter(|copy| copy.changed) {
+            copy.changed = false;
+            let news = std::mem::take(&mut copy.news);
+            actions.push(Action::Save { progress: Box::new(copy.progress.clone()), news });
+        }
+        actions.append(&mut self.outbox);
+        let gone: Vec<CopyId> =
+            self.copies.values().filter(|copy| copy.is_gone()).map(Copy::id).collect();
+        for copy in gone {
+            self.copies.remove(&copy);
+            actions.push(Action::Forget { copy });
+        }
+        actions
+    }
+
+    /// At most `limit` reports that were not acknowledged, oldest first for each copy.
+    #[must_use]
+    pub fn reports(&self, limit: usize) -> Vec<Report> {
+        self.copies.values().flat_map(Copy::reports).take(limit).cloned().collect()
+    }
+
+    /// Whether there is any report that was not acknowledged.
+    #[must_use]
+    pub fn has_reports(&self) -> bool {
+        self.copies.values().any(|copy| copy.reports().next().is_some())
+    }
+
+    /// The control plane has dealt with these reports. Those of workloads in `stale` it refused, as it has other
+    /// plans for them: then what it wants is asked for in full.
+    pub fn acknowledged(&mut self, reports: &[Report], stale: &[Uid]) {
+        for report in reports {
+            let id = CopyId { id: report.id, epoch: report.epoch };
+            if let Some(copy) = self.copies.get_mut(&id) {
+                copy.progress.acknowledged(report.seq);
+                self.incomplete |= stale.contains(&report.id);
+            }
+        }
+    }
+
+    /// All copies, by workload and epoch.
+    pub fn copies(&self) -> impl Iterator<Item = &Progress> {
+        self.copies.values().map(|copy| &copy.progress)
+    }
+
+    /// The runs that may be there.
+    pub fn live_runs(&self) -> impl Iterator<Item = RunId> {
+        self.copies.values().filter_map(Copy::run).chain(self.orphans.iter().copied())
+    }
+
+    fn of_workload(&self, id: Uid) -> impl Iterator<Item = &Copy> {
+        let all = CopyId { id, epoch: Epoch(0) }..=CopyId { id, epoch: Epoch(u64::MAX) };
+        self.copies.range(all).map(|(_, copy)| copy)
+    }
+
+    fn gates(&self, id: CopyId) -> Gates {
+        let other_copy = self.of_workload(id.id).any(|copy| copy.id() != id && copy.live.is_some());
+        let orphan = self.orphans.iter().any(|run| run.copy.id == id.id);
+        Gates {
+            blocked: other_copy || orphan,
+            crowded: self.is_crowded_for(id),
+            lease_until: self.lease_until,
+            hold_until: self.hold_until,
+            halting: self.halting,
+        }
+    }
+
+    /// Whether stale copies, which the control plane does not count any more, leave too little room for this one: it
+    /// waits until they are gone. What the control plane has placed fits by itself.
+    fn is_crowded_for(&self, id: CopyId) -> bool {
+        let live =
+            || self.copies.values().filter(move |copy| copy.live.is_some() && copy.id() != id);
+        let (Some(copy), true) = (self.copies.get(&id), live().any(Copy::is_stale)) else {
+            return false;
+        };
+        let spec = &copy.progress.spec;
+        let takes_port = |other: &Copy| {
+            other.progress.spec.host_ports().any(|port| spec.host_ports().any(|mine| mine == port))
+        };
+        let Some(capacity) = self.capacity else { return live().any(takes_port) };
+        let (cpu, memory) =
+            live().fold((spec.resources.cpu.0, spec.resources.memory.0), |(cpu, memory), other| {
+                let resources = other.progress.spec.resources;
+                (cpu + resources.cpu.0, memory + resources.memory.0)
+            });
+        live().any(takes_port) || cpu > capacity.cpu.0 || memory > capacity.memory.0
+    }
+
+    fn advance_all(&mut self, now: Timestamp) {
+        let ids: Vec<CopyId> = self.copies.keys().copied().collect();
+        ids.into_iter().for_each(|id| self.advance(now, id));
+    }
+
+    fn advance_workload(&mut self, now: Timestamp, id: Uid) {
+        let ids: Vec<CopyId> = self.of_workload(id).map(Copy::id).collect();
+        ids.into_iter().for_each(|id| self.advance(now, id));
+    }
+
+    fn advance(&mut self, now: Timestamp, id: CopyId) {
+        let gates = self.gates(id);
+        if let Some(copy) = self.copies.get_mut(&id) {
+            copy.advance(now, &gates, &mut self.outbox);
+        }
+    }
+}
+
+/// One assignment for each workload. Should there ever be two, the newer placement counts.
+fn newest_by_workload(list: &[Assignment]) -> BTreeMap<Uid, &Assignment> {
+    let mut newest: BTreeMap<Uid, &Assignment> = BTreeMap::new();
+    for assignment in list {
+        let known = newest.entry(assignment.id).or_insert(assignment);
+        if assignment.epoch > known.epoch {
+            *known = assignment;
+        }
+    }
+    newest
+}

@@ -1,0 +1,157 @@
+//! What is remembered of a copy over a restart of the agent.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use tessera_types::sync::{Assignment, CopyState, Report};
+use tessera_types::workload::{Exit, Health, Instance, WorkloadSpec};
+use tessera_types::{Name, Timestamp, limits};
+
+use super::identity::{CopyId, RunId};
+
+/// Reports of one copy that are kept while the control plane cannot be reached.
+pub const REPORTS_KEPT_MAX: usize = 16;
+
+/// How far one copy is. It is saved with every change, so that a new agent goes on where the last one was.
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
+pub struct Progress {
+    /// The copy.
+    pub copy: CopyId,
+    /// The workload's namespace.
+    pub namespace: Name,
+    /// The workload's name.
+    pub name: Name,
+    /// The workload's generation that `spec` is of.
+    pub generation: u64,
+    /// What is declared.
+    pub spec: Arc<WorkloadSpec>,
+    /// Why it is to end, or has ended, for good.
+    pub ending: Option<Ending>,
+    /// Why its present run is being ended although the copy is to go on.
+    pub unhealthy: Option<String>,
+    /// The number of the last start.
+    pub attempt: u32,
+    /// Whether the run of that start may be there.
+    pub live: bool,
+    /// Ends in a row.
+    pub failures: u32,
+    /// How often it was started again.
+    pub restarts: u32,
+    /// What it does.
+    pub state: CopyState,
+    /// Why, in words.
+    pub reason: String,
+    /// The present run, once it was started.
+    pub instance: Option<Instance>,
+    /// When it starts again.
+    pub next_start_at: Option<Timestamp>,
+    /// How it ended last.
+    pub last_exit: Option<Exit>,
+    /// What its health check says.
+    pub health: Option<Health>,
+    /// What goes wrong at the moment.
+    pub trouble: Option<String>,
+    /// The number of the last report.
+    pub seq: u64,
+    /// Reports that were not acknowledged, oldest first.
+    pub reports: VecDeque<Report>,
+}
+
+/// Why a copy is to end for good.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Ending {
+    /// The control plane asked for it.
+    StopAsked,
+    /// Its `not_after` has passed.
+    WindowClosed,
+    /// It is not the node's business any more; nobody wants to hear of it.
+    Unassigned,
+}
+
+impl Progress {
+    /// A copy that was just assigned.
+    pub(super) fn new(assignment: &Assignment, spec: Arc<WorkloadSpec>) -> Self {
+        Self {
+            copy: CopyId { id: assignment.id, epoch: assignment.epoch },
+            namespace: assignment.namespace.clone(),
+            name: assignment.name.clone(),
+            generation: assignment.generation,
+            spec,
+            ending: assignment.stop.then_some(Ending::StopAsked),
+            unhealthy: None,
+            attempt: 0,
+            live: false,
+            failures: 0,
+            restarts: 0,
+            state: CopyState::Provisioning,
+            reason: String::new(),
+            instance: None,
+            next_start_at: None,
+            last_exit: None,
+            health: None,
+            trouble: None,
+            seq: assignment.report_seq,
+            reports: VecDeque::new(),
+        }
+    }
+
+    /// The run of the last start.
+    #[must_use]
+    pub fn run(&self) -> RunId {
+        RunId { copy: self.copy, attempt: self.attempt }
+    }
+
+    /// Queues a report of how it is now. Where too many wait, the oldest goes: the newest says what is.
+    pub(super) fn report(&mut self, now: Timestamp, reason: &str) {
+        self.reason = limits::clip(reason, limits::REASON_BYTES_MAX);
+        if self.ending == Some(Ending::Unassigned) {
+            return;
+        }
+        self.seq += 1;
+        if self.reports.len() == REPORTS_KEPT_MAX {
+            self.reports.pop_front();
+        }
+        self.reports.push_back(Report {
+            id: self.copy.id,
+            epoch: self.copy.epoch,
+            seq: self.seq,
+            at: now,
+            state: self.state,
+            reason: self.reason.clone(),
+            restarts: self.restarts,
+            instance: self.instance.clone(),
+            next_start_at: self.next_start_at,
+            last_exit: self.last_exit.clone(),
+            health: self.health,
+            trouble: self.trouble.clone(),
+        });
+    }
+
+    /// Drops the reports up to number `seq`.
+    pub(super) fn acknowledged(&mut self, seq: u64) {
+        while self.reports.front().is_some_and(|report| report.seq <= seq) {
+            self.reports.pop_front();
+        }
+    }
+}
+
+/// The spec may hold secrets, so it is not shown.
+impl fmt::Debug for Progress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Progress")
+            .field("copy", &self.copy)
+            .field("ending", &self.ending)
+            .field("attempt", &self.attempt)
+            .field("live", &self.live)
+            .field("failures", &self.failures)
+            .field("state", &self.state)
+            .field("reason", &self.reason)
+            .field("next_start_at", &self.next_start_at)
+            .field("seq", &self.seq)
+            .field("reports", &self.reports.len())
+            .finish_non_exhaustive()
+    }
+}

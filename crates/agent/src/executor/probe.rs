@@ -1,0 +1,161 @@
+//! One health check of one run.
+
+use std::process::Stdio;
+
+use tessera_types::limits;
+use tessera_types::workload::{HealthCheck, HttpProbe};
+use tokio::net::TcpStream;
+use tokio::process::Command;
+use tokio::time::timeout;
+
+use crate::supervisor::ProcessSpec;
+
+/// What a check inherits of the agent's environment: the same as the workload itself.
+const INHERITED: [&str; 6] = ["PATH", "HOME", "LANG", "TZ", "USER", "TMPDIR"];
+const MESSAGE_BYTES_MAX: usize = 200;
+
+/// Checks once. The error says for people what failed.
+pub(super) async fn probe(
+    check: &HealthCheck,
+    process: Option<&ProcessSpec>,
+    http: &reqwest::Client,
+) -> Result<(), String> {
+    let attempt = async {
+        match check {
+            HealthCheck { exec: Some(command), .. } => exec(command, process).await,
+            HealthCheck { http: Some(probe), .. } => get(http, probe).await,
+            HealthCheck { tcp: Some(probe), .. } => connect(probe.port).await,
+            _ => Ok(()),
+        }
+    };
+    // Dropping the attempt closes the connection, or kills the command.
+    match timeout(check.timeout.as_std(), attempt).await {
+        Ok(Ok(())) => Ok(()),
+        Ok(Err(message)) => Err(limits::clip(&message, MESSAGE_BYTES_MAX)),
+        Err(_) => Err(format!("no answer within {}", check.timeout)),
+    }
+}
+
+async fn exec(command: &[String], process: Option<&ProcessSpec>) -> Result<(), String> {
+    let [program, args @ ..] = command else { return Err("the command is empty".to_owned()) };
+    let mut command = Command::new(program);
+    command.args(args).env_clear().kill_on_drop(true);
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    for name in INHERITED {
+        if let Some(value) = std::env::var_os(name) {
+            command.env(name, value);
+        }
+    }
+    if let Some(process) = process {
+        command.envs(&process.env);
+        command.current_dir(process.working_dir.as_deref().unwrap_or("/".as_ref()));
+    }
+    match command.status().await {
+        Ok(status) if status.success() => Ok(()),
+        Ok(status) => match status.code() {
+            Some(code) => Err(format!("{program} exited with code {code}")),
+            None => Err(format!("{program} was killed")),
+        },
+        Err(error) => Err(format!("cannot execute {program}: {error}")),
+    }
+}
+
+async fn get(http: &reqwest::Client, probe: &HttpProbe) -> Result<(), String> {
+    let url = format!("http://127.0.0.1:{}{}", probe.port, probe.path);
+    match http.get(&url).send().await {
+        Ok(answer) if (200..400).contains(&answer.status().as_u16()) => Ok(()),
+        Ok(answer) => {
+            Err(format!("GET {url} was answered with status {}", answer.status().as_u16()))
+        }
+        Err(error) => Err(format!("GET {url}: {}", innermost(&error))),
+    }
+}
+
+/// The innermost cause says what happened; the layers above repeat the address.
+fn innermost(error: &dyn std::error::Error) -> String {
+    let mut cause = error;
+    while let Some(source) = cause.source() {
+        cause = source;
+    }
+    cause.to_string()
+}
+
+async fn connect(port: u16) -> Result<(), String> {
+    let connected = TcpStream::connect(("127.0.0.1", port)).await;
+    connected.map(drop).map_err(|error| format!("cannot connect to port {port}: {error}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    async fn outcome(check: serde_json::Value, process: Option<ProcessSpec>) -> Result<(), String> {
+        let check = serde_json::from_value(check).unwrap();
+        let http = reqwest::Client::builder().no_proxy().build().unwrap();
+        probe(&check, process.as_ref(), &http).await
+    }
+
+    #[tokio::test]
+    async fn a_command_is_judged_by_its_exit_code_in_the_surroundings_of_the_workload() {
+        let process = ProcessSpec {
+            command: "/bin/true".to_owned(),
+            args: vec![],
+            env: BTreeMap::from([("READY".to_owned(), "yes".to_owned())]),
+            working_dir: Some("/proc".into()),
+        };
+        let script =
+            |script: &str| serde_json::json!({"exec": ["/bin/sh", "-c", script], "timeout": "5s"});
+        let good = script("test \"$READY\" = yes && test -r self/stat");
+        assert_eq!(outcome(good, Some(process)).await, Ok(()));
+        let bad = outcome(script("exit 3"), None).await;
+        assert_eq!(bad, Err("/bin/sh exited with code 3".to_owned()));
+        let hangs = serde_json::json!({"exec": ["/bin/sleep", "60"], "timeout": "50ms"});
+        assert_eq!(outcome(hangs, None).await, Err("no answer within 50ms".to_owned()));
+        let missing = outcome(serde_json::json!({"exec": ["/bin/nope"]}), None).await.unwrap_err();
+        assert!(missing.contains("/bin/nope"), "{missing}");
+    }
+
+    #[tokio::test]
+    async fn a_port_is_judged_by_whether_it_accepts() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        assert_eq!(outcome(serde_json::json!({"tcp": {"port": port}}), None).await, Ok(()));
+        drop(listener);
+        let refused = outcome(serde_json::json!({"tcp": {"port": port}}), None).await.unwrap_err();
+        assert!(refused.contains(&format!("port {port}")), "{refused}");
+    }
+
+    #[tokio::test]
+    async fn a_page_is_judged_by_its_status() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let server = tokio::spawn(async move {
+            for status in ["204 No Content", "302 Found", "503 Service Unavailable"] {
+                let (mut stream, _) = listener.accept().await.unwrap();
+                let _request = stream.read(&mut [0; 1024]).await.unwrap();
+                let answer = format!(
+                    "HTTP/1.1 {status}\r\nLocation: /x\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+                );
+                stream.write_all(answer.as_bytes()).await.unwrap();
+            }
+        });
+        let http = reqwest::Client::builder()
+            .no_proxy()
+            .redirect(reqwest::redirect::Policy::none())
+            .build()
+            .unwrap();
+        let check =
+            serde_json::from_value(serde_json::json!({"http": {"port": port, "path": "/ready"}}))
+                .unwrap();
+        assert_eq!(probe(&check, None, &http).await, Ok(()));
+        assert_eq!(probe(&check, None, &http).await, Ok(()));
+        let bad = probe(&check, None, &http).await.unwrap_err();
+        assert_eq!(bad, format!("GET http://127.0.0.1:{port}/ready was answered with status 503"));
+        server.await.unwrap();
+    }
+}

@@ -1,0 +1,144 @@
+//! The machine: what it has and what of it is used.
+
+use std::fs;
+use std::path::PathBuf;
+use std::thread::available_parallelism;
+
+use tessera_types::api::Used;
+use tessera_types::node::Capacity;
+use tessera_types::{Bytes, Millicores, Name, NameError};
+
+/// Workloads that a node takes unless told otherwise.
+const WORKLOADS_MAX: u32 = 500;
+
+/// What of the machine is offered, where that is not what it has.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct CapacityOverrides {
+    /// Processor time.
+    pub cpu: Option<Millicores>,
+    /// Memory.
+    pub memory: Option<Bytes>,
+    /// Number of workloads.
+    pub workloads: Option<u32>,
+}
+
+/// What the machine has, as far as `overrides` do not say otherwise.
+#[must_use]
+pub fn capacity(overrides: CapacityOverrides) -> Capacity {
+    Capacity {
+        cpu: overrides.cpu.unwrap_or_else(|| Millicores(processors() * 1000)),
+        memory: overrides
+            .memory
+            .unwrap_or_else(|| memory().map_or(Bytes(0), |memory| memory.total)),
+        workloads: overrides.workloads.unwrap_or(WORKLOADS_MAX),
+    }
+}
+
+/// The name of a node that was not given one: the first label of the host's name.
+///
+/// # Errors
+/// If that is no name for a node.
+pub fn host_name() -> Result<Name, NameError> {
+    let uname = rustix::system::uname();
+    let host = uname.nodename().to_string_lossy().to_lowercase();
+    Name::new(host.split('.').next().unwrap_or_default())
+}
+
+struct Memory {
+    total: Bytes,
+    available: Bytes,
+}
+
+fn memory() -> Option<Memory> {
+    parse_meminfo(&fs::read_to_string("/proc/meminfo").ok()?)
+}
+
+fn parse_meminfo(text: &str) -> Option<Memory> {
+    let field = |name: &str| {
+        let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))?;
+        let kib: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+        Some(Bytes(kib * 1024))
+    };
+    Some(Memory { total: field("MemTotal")?, available: field("MemAvailable")? })
+}
+
+/// Measures the machine.
+#[derive(Debug, Default)]
+pub(crate) struct MachineMeter {
+    before: Option<Ticks>,
+}
+
+/// Processor time of the machine since it was started, in clock ticks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Ticks {
+    busy: u64,
+    total: u64,
+}
+
+impl MachineMeter {
+    /// What is used, the processor as a mean since the last call.
+    pub(crate) fn measure(&mut self) -> Option<Used> {
+        let now = parse_stat(&fs::read_to_string("/proc/stat").ok()?)?;
+        let before = self.before.replace(now);
+        let memory = memory()?;
+        Some(Used {
+            cpu: before.map_or(Millicores(0), |before| share(before, now, processors())),
+            memory: Bytes(memory.total.0.saturating_sub(memory.available.0)),
+        })
+    }
+}
+
+fn processors() -> u64 {
+    available_parallelism().map_or(1, |cores| cores.get() as u64)
+}
+
+fn share(before: Ticks, now: Ticks, processors: u64) -> Millicores {
+    let busy = now.busy.saturating_sub(before.busy);
+    let total = now.total.saturating_sub(before.total).max(1);
+    Millicores(busy * processors * 1000 / total)
+}
+
+/// See proc_stat(5): user, nice, system, idle, iowait, irq, softirq, steal; guests are counted in user.
+fn parse_stat(text: &str) -> Option<Ticks> {
+    let line = text.lines().next()?.strip_prefix("cpu ")?;
+    let fields: Vec<u64> = line.split_whitespace().take(8).filter_map(|f| f.parse().ok()).collect();
+    let total = fields.iter().sum();
+    let idle = fields.get(3)? + fields.get(4)?;
+    Some(Ticks { busy: total - idle, total })
+}
+
+/// Where a node keeps its state unless told otherwise.
+#[must_use]
+pub fn default_state_dir(node: &Name) -> PathBuf {
+    PathBuf::from(".tessera-agent").join(node.as_str())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_machine_is_measured_as_a_mean() {
+        let before = parse_stat("cpu  100 0 100 700 100 0 0 0 0 0\ncpu0 1 1").unwrap();
+        let now = parse_stat("cpu  150 0 150 1400 200 0 0 0 0 0\n").unwrap();
+        assert_eq!(before, Ticks { busy: 200, total: 1000 });
+        assert_eq!(share(before, now, 2), Millicores(222));
+        assert!(MachineMeter::default().measure().unwrap().memory.0 > 0);
+    }
+
+    #[test]
+    fn memory_is_read_in_bytes() {
+        let text = "MemTotal:        2048 kB\nMemFree:  12 kB\nMemAvailable:    1024 kB\n";
+        let memory = parse_meminfo(text).unwrap();
+        assert_eq!((memory.total, memory.available), (Bytes(2 << 20), Bytes(1 << 20)));
+        assert!(parse_meminfo("MemTotal: many\n").is_none());
+    }
+
+    #[test]
+    fn what_is_offered_may_be_said() {
+        let overrides = CapacityOverrides { cpu: Some(Millicores(7)), ..Default::default() };
+        let capacity = capacity(overrides);
+        assert_eq!((capacity.cpu, capacity.workloads), (Millicores(7), WORKLOADS_MAX));
+        assert!(capacity.memory.0 > 0);
+    }
+}

@@ -1,0 +1,268 @@
+//! The calls that a node has under way: at most one that registers or syncs, and one that reports.
+//!
+//! A call runs with the pause before it as one future, so that the node's loop has nothing to time. The loop decides
+//! what to call; this module knows how long to wait and what the answers mean for the connection itself.
+
+use std::future::{Future, pending};
+use std::pin::Pin;
+use std::time::{Duration, Instant};
+
+use tessera_client::Error;
+use tessera_types::problem::Code;
+use tessera_types::sync::{
+    Registered, Registration, Report, ReportRequest, ReportResponse, SyncRequest, SyncResponse,
+    Usage,
+};
+use tessera_types::{Name, Revision};
+use tokio::time::{sleep, timeout};
+use tracing::{debug, error, info, warn};
+
+use super::pace::{Pace, jitter};
+use crate::control::Control;
+use crate::supervisor::BootInstant;
+
+const CALL_TIME: Duration = Duration::from_secs(15);
+const RETRY_INITIAL: Duration = Duration::from_millis(100);
+const RETRY_MAX: Duration = Duration::from_secs(3);
+/// Another agent has the name: that takes a person, or its lease, to change.
+const NAME_TAKEN_RETRY: Duration = Duration::from_secs(10);
+/// A sync that came back with nothing, and early, is not repeated at once.
+const EMPTY_ANSWER_PAUSE: Duration = Duration::from_millis(200);
+
+type Call<T> = Option<Pin<Box<dyn Future<Output = T> + Send>>>;
+
+/// What came of a call.
+pub(super) enum Heard {
+    Registered(Result<Registered, Error>),
+    Synced(Synced),
+    Reported(Vec<Report>, Result<ReportResponse, Error>),
+}
+
+/// What came of a sync.
+pub(super) struct Synced {
+    /// When it was sent: the lease counts from here.
+    pub(super) sent_at: BootInstant,
+    pub(super) took: Duration,
+    pub(super) result: Result<SyncResponse, Error>,
+}
+
+/// A node's connection to the control plane.
+pub(super) struct Link<C> {
+    control: C,
+    node: Name,
+    registration: Registration,
+    registered: bool,
+    lease: Duration,
+    main: Call<Heard>,
+    reporting: Call<Heard>,
+    main_pause: Duration,
+    report_pause: Duration,
+    main_pace: Pace,
+    report_pace: Pace,
+    cut_off: bool,
+}
+
+impl<C: Control> Link<C> {
+    pub(super) fn new(control: C, node: Name, registration: Registration) -> Self {
+        Self {
+            control,
+            node,
+            registration,
+            registered: false,
+            lease: Duration::ZERO,
+            main: None,
+            reporting: None,
+            main_pause: Duration::ZERO,
+            report_pause: Duration::ZERO,
+            main_pace: Pace::new(RETRY_INITIAL, RETRY_MAX),
+            report_pace: Pace::new(RETRY_INITIAL, RETRY_MAX),
+            cut_off: false,
+        }
+    }
+
+    pub(super) fn session(&self) -> &str {
+        &self.registration.session
+    }
+
+    pub(super) fn control(&self) -> &C {
+        &self.control
+    }
+
+    /// Whether a register or sync call is to be made.
+    pub(super) fn is_idle(&self) -> bool {
+        self.main.is_none()
+    }
+
+    pub(super) fn is_registered(&self) -> bool {
+        self.registered
+    }
+
+    /// Whether reports can be posted.
+    pub(super) fn can_report(&self) -> bool {
+        self.registered && self.reporting.is_none()
+    }
+
+    pub(super) fn register(&mut self) {
+        let (control, node) = (self.control.clone(), self.node.clone());
+        let (registration, pause) =
+            (self.registration.clone(), std::mem::take(&mut self.main_pause));
+        self.main = Some(Box::pin(async move {
+            sleep(pause).await;
+            let call = control.register(&node, &registration);
+            Heard::Registered(in_time(CALL_TIME, call).await)
+        }));
+    }
+
+    pub(super) fn sync(&mut self, since: Revision, usage: Option<Usage>) {
+        let (control, node) = (self.control.clone(), self.node.clone());
+        let pause = std::mem::take(&mut self.main_pause);
+        let wait = self.lease / 3;
+        // An answer that comes later than this leaves no time for another attempt within the lease.
+        let limit = wait * 2;
+        let request = SyncRequest {
+            session: self.registration.session.clone(),
+            since,
+            wait: tessera_types::Duration::from_millis(wait.as_millis() as u64),
+            usage,
+        };
+        self.main = Some(Box::pin(async move {
+            sleep(pause).await;
+            let (sent_at, began) = (BootInstant::now(), Instant::now());
+            let result = in_time(limit, control.sync(&node, &request)).await;
+            Heard::Synced(Synced { sent_at, took: began.elapsed(), result })
+        }));
+    }
+
+    /// Gives up the sync that is under way, as another is needed.
+    pub(super) fn interrupt(&mut self) {
+        self.main = None;
+    }
+
+    pub(super) fn report(&mut self, reports: Vec<Report>) {
+        let (control, node) = (self.control.clone(), self.node.clone());
+        let pause = std::mem::take(&mut self.report_pause);
+        let request = ReportRequest { session: self.registration.session.clone(), reports };
+        self.reporting = Some(Box::pin(async move {
+            sleep(pause).await;
+            let result = in_time(CALL_TIME, control.report(&node, &request)).await;
+            Heard::Reported(request.reports, result)
+        }));
+    }
+
+    /// The next answer. It may be dropped while it waits; no answer is lost by that.
+    pub(super) async fn next(&mut self) -> Heard {
+        let heard = tokio::select! {
+            heard = answer(&mut self.main) => heard,
+            heard = answer(&mut self.reporting) => heard,
+        };
+        match &heard {
+            Heard::Registered(result) => self.after_register(result.as_ref()),
+            Heard::Synced(synced) => self.after_sync(synced),
+            Heard::Reported(_, result) => self.after_report(result.as_ref().err()),
+        }
+        heard
+    }
+
+    fn after_register(&mut self, result: Result<&Registered, &Error>) {
+        match result {
+            Ok(registered) => {
+                self.registered = true;
+                self.lease = registered.lease.as_std();
+                self.main_pace.reset();
+                self.cut_off = false;
+                info!(target: "tessera::agent", node = %self.node, id = %registered.node_id, lease = %registered.lease, "registered");
+            }
+            Err(error) if code(error) == Some(Code::NodeNameTaken) => {
+                error!(
+                    target: "tessera::agent", node = %self.node,
+                    "another live agent has this node's name; stop it, or give this one another with --name"
+                );
+                self.main_pause = jitter(NAME_TAKEN_RETRY);
+            }
+            Err(error) => self.main_failed("register", error),
+        }
+    }
+
+    fn after_sync(&mut self, synced: &Synced) {
+        match &synced.result {
+            Ok(answer) => {
+                self.lease = answer.lease.as_std();
+                self.main_pace.reset();
+                self.cut_off = false;
+                let empty = answer.assignments.is_none() && answer.log_requests.is_empty();
+                if empty && synced.took < EMPTY_ANSWER_PAUSE {
+                    self.main_pause = EMPTY_ANSWER_PAUSE;
+                }
+                debug!(
+                    target: "tessera::agent", node = %self.node, took = ?synced.took,
+                    revision = %answer.revision, news = !empty, "heartbeat"
+                );
+            }
+            Err(error) if self.must_register(error) => {}
+            Err(error) => self.main_failed("sync", error),
+        }
+    }
+
+    fn after_report(&mut self, failure: Option<&Error>) {
+        match failure {
+            None => self.report_pace.reset(),
+            Some(error) if self.must_register(error) => self.interrupt(),
+            Some(error) => {
+                self.report_pause = self.report_pace.failed();
+                debug!(target: "tessera::agent", node = %self.node, %error, "reports are kept and posted again");
+            }
+        }
+    }
+
+    /// Whether the control plane does not know this session (any more). Then it is to be registered again.
+    fn must_register(&mut self, error: &Error) -> bool {
+        let unknown = code(error) == Some(Code::NotRegistered);
+        if unknown {
+            self.registered = false;
+            self.main_pause = self.main_pace.failed();
+            info!(target: "tessera::agent", node = %self.node, "the control plane asks to register again");
+        }
+        unknown
+    }
+
+    fn main_failed(&mut self, what: &str, error: &Error) {
+        self.main_pause = self.main_pace.failed();
+        let first = !std::mem::replace(&mut self.cut_off, true);
+        let (node, control) = (&self.node, problem(error));
+        if first {
+            warn!(target: "tessera::agent", %node, call = what, "{control}; workloads go on, and it is tried again");
+        } else {
+            debug!(target: "tessera::agent", %node, call = what, "{control}");
+        }
+    }
+}
+
+fn problem(error: &Error) -> String {
+    match error.problem().and_then(|problem| problem.remedy.as_deref()) {
+        Some(remedy) => format!("{error}; {remedy}"),
+        None => error.to_string(),
+    }
+}
+
+fn code(error: &Error) -> Option<Code> {
+    error.problem().map(|problem| problem.code)
+}
+
+async fn in_time<T>(
+    limit: Duration,
+    call: impl Future<Output = Result<T, Error>>,
+) -> Result<T, Error> {
+    let late = |_| Err(Error::Unreachable("the control plane does not answer".to_owned()));
+    timeout(limit, call).await.unwrap_or_else(late)
+}
+
+async fn answer<T>(call: &mut Call<T>) -> T {
+    match call {
+        Some(under_way) => {
+            let answer = under_way.await;
+            *call = None;
+            answer
+        }
+        None => pending().await,
+    }
+}

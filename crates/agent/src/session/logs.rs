@@ -1,0 +1,195 @@
+//! Sending the log of a workload to somebody who reads it through the control plane.
+
+use std::collections::VecDeque;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use tessera_client::Error;
+use tessera_types::Name;
+use tessera_types::sync::{LogChunk, LogLine, LogRequest, LogStream};
+use tokio::time::{sleep, timeout};
+use tracing::debug;
+
+use crate::control::Control;
+use crate::logs::{self, LogReader, ReadOptions, Stream};
+
+const LINES_MAX: usize = 500;
+const BYTES_MAX: usize = 256 * 1024;
+/// How often it is asked whether somebody still reads, where there is nothing to send.
+const ASK_INTERVAL: Duration = Duration::from_secs(5);
+const CALL_TIME: Duration = Duration::from_secs(15);
+const ATTEMPTS: u32 = 5;
+const RETRY: Duration = Duration::from_millis(500);
+/// Requests that are remembered, so that one which is repeated is not served twice.
+const REMEMBERED: usize = 1024;
+
+/// The requests that were taken on.
+#[derive(Debug, Default)]
+pub(super) struct LogRequests {
+    taken: VecDeque<String>,
+}
+
+impl LogRequests {
+    /// Whether this request is new.
+    pub(super) fn take(&mut self, request: &LogRequest) -> bool {
+        if self.taken.contains(&request.request) {
+            return false;
+        }
+        if self.taken.len() == REMEMBERED {
+            self.taken.pop_front();
+        }
+        self.taken.push_back(request.request.clone());
+        true
+    }
+}
+
+/// One request being answered.
+pub(super) struct Sender<C> {
+    pub(super) control: C,
+    pub(super) node: Name,
+    pub(super) session: String,
+    pub(super) request: LogRequest,
+}
+
+impl<C: Control> Sender<C> {
+    /// Sends the log until its end, or until nobody reads it any more. No folder: there are no logs here.
+    pub(super) async fn run(self, dir: Option<PathBuf>) {
+        let result = match dir {
+            Some(dir) => self.send_log(dir).await,
+            None => {
+                let why = "the node is simulated: it has no logs".to_owned();
+                self.send(Vec::new(), true, Some(why)).await.map(drop)
+            }
+        };
+        if let Err(error) = result {
+            debug!(target: "tessera::agent", node = %self.node, %error, "a log is not sent any more");
+        }
+    }
+
+    async fn send_log(&self, dir: PathBuf) -> Result<(), Error> {
+        let options = ReadOptions {
+            tail: self.request.tail.map(|lines| lines as usize),
+            since: self.request.since.map(Into::into),
+            follow: self.request.follow,
+        };
+        match LogReader::open(&dir, options) {
+            Ok(mut reader) => self.send_lines(&mut reader).await,
+            Err(error) => {
+                let why = format!("the log cannot be read: {error}");
+                self.send(Vec::new(), true, Some(why)).await.map(drop)
+            }
+        }
+    }
+
+    async fn send_lines(&self, reader: &mut LogReader) -> Result<(), Error> {
+        loop {
+            let lines = match timeout(ASK_INTERVAL, reader.next()).await {
+                Ok(Ok(Some(lines))) => lines,
+                Ok(Ok(None)) => return self.send(Vec::new(), true, None).await.map(drop),
+                Ok(Err(error)) => {
+                    let why = format!("the log cannot be read any further: {error}");
+                    return self.send(Vec::new(), true, Some(why)).await.map(drop);
+                }
+                Err(_nothing_new) => Vec::new(),
+            };
+            for chunk in chunks(lines) {
+                if !self.send(chunk, false, None).await? {
+                    return Ok(());
+                }
+            }
+        }
+    }
+
+    /// Sends a chunk, some times over if need be. Answers whether somebody still reads.
+    async fn send(
+        &self,
+        lines: Vec<LogLine>,
+        end: bool,
+        error: Option<String>,
+    ) -> Result<bool, Error> {
+        let chunk = LogChunk { session: self.session.clone(), lines, end, error };
+        let mut attempt = 1;
+        loop {
+            let call = self.control.log_chunk(&self.node, &self.request.request, &chunk);
+            let answer = timeout(CALL_TIME, call).await;
+            match answer.unwrap_or_else(|_| Err(Error::Unreachable("no answer in time".to_owned())))
+            {
+                Ok(answer) => return Ok(answer.wanted),
+                Err(error @ Error::Unreachable(_)) if attempt < ATTEMPTS => {
+                    debug!(target: "tessera::agent", %error, "a part of a log is sent again");
+                    sleep(RETRY * attempt).await;
+                    attempt += 1;
+                }
+                Err(error) => return Err(error),
+            }
+        }
+    }
+}
+
+/// Parts that fit into one call each; one empty part if there are no lines.
+fn chunks(lines: Vec<logs::LogLine>) -> Vec<Vec<LogLine>> {
+    let mut chunks = vec![Vec::new()];
+    let mut bytes = 0;
+    for line in lines {
+        let full = chunks.last().is_some_and(|chunk| chunk.len() == LINES_MAX);
+        if full || bytes + line.text.len() > BYTES_MAX {
+            chunks.push(Vec::new());
+            bytes = 0;
+        }
+        bytes += line.text.len();
+        if let Some(chunk) = chunks.last_mut() {
+            chunk.push(on_the_wire(line));
+        }
+    }
+    chunks
+}
+
+fn on_the_wire(line: logs::LogLine) -> LogLine {
+    let stream = match line.stream {
+        Stream::Stdout => LogStream::Stdout,
+        // A notice that lines were lost belongs where complaints are looked for.
+        Stream::Stderr | Stream::Notice => LogStream::Stderr,
+    };
+    LogLine { at: line.at.into(), stream, text: line.text }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn line(text: String) -> logs::LogLine {
+        let at = jiff::Timestamp::UNIX_EPOCH;
+        logs::LogLine { at, stream: Stream::Stdout, partial: false, text }
+    }
+
+    #[test]
+    fn no_chunk_is_larger_than_allowed_and_no_line_is_lost() {
+        for (count, len) in [(0, 0), (1, 5), (500, 1), (501, 1), (1700, 100), (40, 16 * 1024)] {
+            let lines: Vec<_> = (0..count).map(|_| line("x".repeat(len))).collect();
+            let chunks = chunks(lines);
+            assert!(!chunks.is_empty());
+            assert_eq!(chunks.iter().map(Vec::len).sum::<usize>(), count);
+            for chunk in chunks {
+                assert!(chunk.len() <= LINES_MAX);
+                assert!(chunk.iter().map(|line| line.text.len()).sum::<usize>() <= BYTES_MAX);
+            }
+        }
+    }
+
+    #[test]
+    fn a_repeated_request_is_taken_once() {
+        let request = |n: usize| LogRequest {
+            request: n.to_string(),
+            namespace: Name::default_namespace(),
+            name: Name::default_namespace(),
+            tail: None,
+            since: None,
+            follow: false,
+        };
+        let mut requests = LogRequests::default();
+        assert!(requests.take(&request(1)));
+        assert!(!requests.take(&request(1)));
+        assert!((2..3000).all(|n| requests.take(&request(n))));
+        assert!(requests.taken.len() <= REMEMBERED);
+    }
+}

@@ -1,0 +1,322 @@
+//! The loop of one node: it tells the core what happens, and does what the core says.
+//!
+//! There is one task for each node, and everything that takes time runs beside it: calls to the control plane
+//! ([`link`]), processes ([`executor`](crate::executor)), logs that somebody reads ([`logs`]). The loop itself never
+//! waits for any of them, so a node that is cut off restarts its workloads and closes their windows as ever.
+//!
+//! The lease: a sync that was answered entitles the node to the copies that are declared `on_disconnect: stop` until
+//! the lease's end, counted from when the sync was *sent*. Only such an answer renews their supervisors. They kill
+//! on their own when it lapses, so that it does not matter whether this task lives, hangs or is frozen.
+
+mod link;
+mod logs;
+mod pace;
+
+use std::collections::HashSet;
+use std::path::PathBuf;
+use std::time::{Duration, SystemTime};
+
+use tessera_types::sync::{Registration, SyncResponse, Usage, WorkloadUsage};
+use tessera_types::{Name, Timestamp, limits};
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::{Instant, sleep_until};
+use tracing::{debug, info, warn};
+
+use self::link::{Heard, Link, Synced};
+use self::logs::{LogRequests, Sender};
+use crate::clock::now;
+use crate::control::Control;
+use crate::core::{Action, AgentCore, Progress, RunEvent, RunId};
+use crate::executor::Executor;
+use crate::logs::{Retention, retention};
+use crate::machine::MachineMeter;
+use crate::state_dir::ProgressStore;
+use crate::supervisor::{BootInstant, Lease};
+
+/// The clock may be set while the loop sleeps; it looks at least this often.
+const SLEEP_MAX: Duration = Duration::from_secs(10);
+const MEASURE_INTERVAL: Duration = Duration::from_secs(5);
+const TRIM_INTERVAL: Duration = Duration::from_secs(3600);
+const TRIM_FIRST: Duration = Duration::from_secs(60);
+/// Beyond the longest grace: SIGKILL takes a moment.
+const HALT_SLACK: Duration = Duration::from_secs(10);
+const LAST_REPORTS: Duration = Duration::from_secs(2);
+/// Logs of workloads that are gone: two weeks, and two gigabytes together.
+const KEPT_LOGS: Retention =
+    Retention { max_total_bytes: 2 << 30, max_age: Duration::from_secs(14 * 24 * 3600) };
+
+/// An order to the loop.
+#[derive(Debug)]
+pub(crate) enum Command {
+    /// End; the sender is told when it is done.
+    Shutdown {
+        /// Whether the workloads are stopped first.
+        stop_workloads: bool,
+        /// Told when it is done.
+        done: oneshot::Sender<()>,
+    },
+}
+
+/// What a node consists of.
+pub(crate) struct NodeParts<C> {
+    pub(crate) name: Name,
+    pub(crate) registration: Registration,
+    pub(crate) control: C,
+    pub(crate) core: AgentCore,
+    pub(crate) executor: Box<dyn Executor>,
+    pub(crate) events: mpsc::UnboundedReceiver<(RunId, RunEvent)>,
+    pub(crate) commands: mpsc::Receiver<Command>,
+    /// Nothing is saved where there is none.
+    pub(crate) progress: Option<ProgressStore>,
+    /// The folder of the logs, if there are any.
+    pub(crate) logs_dir: Option<PathBuf>,
+}
+
+/// One node.
+pub(crate) struct Node<C> {
+    name: Name,
+    core: AgentCore,
+    executor: Box<dyn Executor>,
+    events: mpsc::UnboundedReceiver<(RunId, RunEvent)>,
+    commands: mpsc::Receiver<Command>,
+    progress: Option<ProgressStore>,
+    logs_dir: Option<PathBuf>,
+    link: Link<C>,
+    lease: Lease,
+    machine: MachineMeter,
+    measure_at: Instant,
+    trim_at: Instant,
+    log_requests: LogRequests,
+    ending: Option<Shutdown>,
+}
+
+/// An end that is under way.
+struct Shutdown {
+    stop_workloads: bool,
+    deadline: Instant,
+    done: oneshot::Sender<()>,
+}
+
+impl<C: Control> Node<C> {
+    pub(crate) fn new(parts: NodeParts<C>) -> Self {
+        let now = Instant::now();
+        Self {
+            link: Link::new(parts.control, parts.name.clone(), parts.registration),
+            name: parts.name,
+            core: parts.core,
+            executor: parts.executor,
+            events: parts.events,
+            commands: parts.commands,
+            progress: parts.progress,
+            logs_dir: parts.logs_dir,
+            lease: Lease { lease_ms: 0, granted_at: BootInstant::now() },
+            machine: MachineMeter::default(),
+            measure_at: now,
+            trim_at: now + TRIM_FIRST,
+            log_requests: LogRequests::default(),
+            ending: None,
+        }
+    }
+
+    /// Runs the node until it is told to end. Dropping the command channel leaves the workloads running, too.
+    pub(crate) async fn run(mut self) {
+        loop {
+            self.core.tick(now());
+            self.carry_out();
+            if self.is_done() {
+                break;
+            }
+            self.keep_calling();
+            let wake = self.wake_at();
+            tokio::select! {
+                command = self.commands.recv(), if self.ending.is_none() => match command {
+                    Some(Command::Shutdown { stop_workloads, done }) => self.shut_down(stop_workloads, done),
+                    None => break,
+                },
+                Some((run, event)) = self.events.recv() => self.happened(run, event),
+                heard = self.link.next() => self.heard(heard),
+                () = sleep_until(wake) => {}
+            }
+            self.trim_logs();
+        }
+        if let Some(ending) = self.ending.take() {
+            let _nobody_waits = ending.done.send(());
+        }
+    }
+
+    fn wake_at(&self) -> Instant {
+        let wall = now();
+        let until = |at: Timestamp| {
+            // A whole millisecond more, so that it is due when the sleep ends.
+            at.since(wall).as_std().saturating_add(Duration::from_millis(1))
+        };
+        let due = self.core.next_wakeup(wall).map_or(SLEEP_MAX, until).min(SLEEP_MAX);
+        let wake = Instant::now() + due;
+        self.ending.as_ref().map_or(wake, |ending| wake.min(ending.deadline))
+    }
+
+    fn happened(&mut self, run: RunId, event: RunEvent) {
+        self.core.event(now(), run, event);
+        // What happened meanwhile is taken in as well, so that it is saved and reported in one go.
+        while let Ok((run, event)) = self.events.try_recv() {
+            self.core.event(now(), run, event);
+        }
+    }
+
+    // Towards the node.
+
+    fn carry_out(&mut self) {
+        for action in self.core.take_actions() {
+            self.act(action);
+        }
+    }
+
+    fn act(&mut self, action: Action) {
+        match action {
+            Action::Save { progress, news } => self.save(&progress, news),
+            Action::Start(launch) => self.executor.start(launch, self.lease),
+            Action::Stop { run, stop } => self.executor.stop(run, &stop),
+            Action::SetNotAfter { run, at } => self.executor.set_not_after(run, at),
+            Action::Probe { run, check } => self.executor.probe(run, check),
+            Action::Remove { run } => self.executor.remove(run),
+            Action::Forget { copy } => {
+                let forgotten =
+                    self.progress.as_ref().map_or(Ok(()), |progress| progress.forget(copy));
+                if let Err(error) = forgotten {
+                    warn!(target: "tessera::agent", node = %self.name, %copy, %error, "cannot forget a copy");
+                }
+            }
+        }
+    }
+
+    fn save(&self, progress: &Progress, news: bool) {
+        if news {
+            info!(
+                target: "tessera::agent", node = %self.name,
+                workload = %format_args!("{}/{}", progress.namespace, progress.name),
+                epoch = %progress.copy.epoch, state = %progress.state, "{}", progress.reason
+            );
+        }
+        let saved = self.progress.as_ref().map_or(Ok(()), |store| store.save(progress));
+        if let Err(error) = saved {
+            warn!(
+                target: "tessera::agent", node = %self.name, copy = %progress.copy, %error,
+                "cannot save how far a copy is; a restart of the agent may not know of it"
+            );
+        }
+    }
+
+    // Towards the control plane.
+
+    fn keep_calling(&mut self) {
+        if self.link.is_idle() {
+            if self.link.is_registered() {
+                let usage = self.measure();
+                self.link.sync(self.core.since(), usage);
+            } else {
+                self.link.register();
+            }
+        }
+        if self.link.can_report() && self.core.has_reports() {
+            self.link.report(self.core.reports(limits::REPORTS_MAX));
+        }
+    }
+
+    fn measure(&mut self) -> Option<Usage> {
+        let now = Instant::now();
+        if self.executor.executors().simulated || now < self.measure_at {
+            return None;
+        }
+        self.measure_at = now + MEASURE_INTERVAL;
+        let node = self.machine.measure()?;
+        let of_run = |(run, used): (RunId, _)| WorkloadUsage { id: run.copy.id, used };
+        Some(Usage { node, workloads: self.executor.usage().into_iter().map(of_run).collect() })
+    }
+
+    fn heard(&mut self, heard: Heard) {
+        match heard {
+            Heard::Registered(Ok(_)) => self.core.registered(),
+            Heard::Synced(Synced { sent_at, result: Ok(answer), .. }) => {
+                self.synced(sent_at, &answer);
+            }
+            Heard::Reported(reports, Ok(answer)) => {
+                self.core.acknowledged(&reports, &answer.stale);
+                if !answer.stale.is_empty() {
+                    debug!(target: "tessera::agent", node = %self.name, stale = ?answer.stale, "some reports were refused");
+                    self.link.interrupt();
+                }
+            }
+            Heard::Registered(Err(_)) | Heard::Synced(_) | Heard::Reported(_, Err(_)) => {}
+        }
+    }
+
+    fn synced(&mut self, sent_at: BootInstant, answer: &SyncResponse) {
+        self.lease = Lease { lease_ms: answer.lease.as_millis(), granted_at: sent_at };
+        self.executor.renew(self.lease);
+        let left = self.lease.until().since(BootInstant::now());
+        let left = tessera_types::Duration::from_millis(left.as_millis() as u64);
+        let wall = now();
+        self.core.synced(wall, wall.plus(left), answer.revision, answer.assignments.as_deref());
+        for request in &answer.log_requests {
+            if self.log_requests.take(request) {
+                let sender = Sender {
+                    control: self.link.control().clone(),
+                    node: self.name.clone(),
+                    session: self.link.session().to_owned(),
+                    request: request.clone(),
+                };
+                let dir = self.executor.log_dir(&request.namespace, &request.name);
+                tokio::spawn(sender.run(dir));
+            }
+        }
+    }
+
+    // The logs of workloads that are gone.
+
+    fn trim_logs(&mut self) {
+        let now = Instant::now();
+        let Some(root) = self.logs_dir.clone().filter(|_| now >= self.trim_at) else { return };
+        self.trim_at = now + TRIM_INTERVAL;
+        let dir = |copy: &Progress| self.executor.log_dir(&copy.namespace, &copy.name);
+        let live: HashSet<PathBuf> = self.core.copies().filter_map(dir).collect();
+        tokio::task::spawn_blocking(move || {
+            match retention(&root, KEPT_LOGS, SystemTime::now(), |dir| live.contains(dir)) {
+                Ok(trimmed) => {
+                    debug!(target: "tessera::agent", folders = trimmed.folders.len(), bytes = trimmed.bytes, "old logs removed");
+                }
+                Err(error) => warn!(target: "tessera::agent", %error, "cannot remove old logs"),
+            }
+        });
+    }
+
+    // The end.
+
+    fn shut_down(&mut self, stop_workloads: bool, done: oneshot::Sender<()>) {
+        let mut deadline = Instant::now();
+        if stop_workloads {
+            self.core.halt(now());
+            let graces = self.core.copies().map(|copy| copy.spec.stop.grace.as_std());
+            deadline += graces.max().unwrap_or_default() + HALT_SLACK;
+        }
+        self.ending = Some(Shutdown { stop_workloads, deadline, done });
+    }
+
+    /// Whether the end has come: at once where the workloads go on, else when they are gone and that is reported.
+    fn is_done(&mut self) -> bool {
+        let running = self.core.live_runs().count();
+        let unsaid = self.link.is_registered() && self.core.has_reports();
+        let Some(ending) = &mut self.ending else { return false };
+        if !ending.stop_workloads || (running == 0 && !unsaid) {
+            return true;
+        }
+        let now = Instant::now();
+        if running == 0 {
+            ending.deadline = ending.deadline.min(now + LAST_REPORTS);
+        }
+        let late = now >= ending.deadline;
+        if late && running > 0 {
+            warn!(target: "tessera::agent", node = %self.name, running, "some workloads could not be stopped in time");
+        }
+        late
+    }
+}

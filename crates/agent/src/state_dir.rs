@@ -1,0 +1,197 @@
+//! The folder in which a node keeps what must outlive its agent.
+//!
+//! ```text
+//! lock                       held while an agent uses the folder
+//! agent_id                   made once; tells the control plane that it is the same installation
+//! runs/<run>/                one folder for each run, see `supervisor`
+//! progress/<copy>.json       how far each copy is
+//! logs/<namespace>/<name>/   what workloads printed
+//! ```
+
+use std::fs::{self, DirBuilder, File, TryLockError};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use tracing::warn;
+
+use crate::core::{CopyId, Progress};
+use crate::error::StartError;
+
+/// The folder, which no other agent can use meanwhile.
+#[derive(Debug)]
+pub(crate) struct StateDir {
+    path: PathBuf,
+    _lock: File,
+}
+
+impl StateDir {
+    /// Opens the folder; it is made if it is not there.
+    pub(crate) fn open(path: &Path) -> Result<Self, StartError> {
+        let failed = |source| StartError::StateDir { path: path.to_owned(), source };
+        DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(failed)?;
+        let path = fs::canonicalize(path).map_err(failed)?;
+        let lock =
+            File::options().create(true).append(true).open(path.join("lock")).map_err(failed)?;
+        match lock.try_lock() {
+            Ok(()) => Ok(Self { path, _lock: lock }),
+            Err(TryLockError::WouldBlock) => Err(StartError::InUse { path }),
+            Err(TryLockError::Error(source)) => Err(failed(source)),
+        }
+    }
+
+    /// The installation's identity.
+    pub(crate) fn agent_id(&self) -> Result<String, StartError> {
+        let path = self.path.join("agent_id");
+        let failed = |source| StartError::StateDir { path: path.clone(), source };
+        match fs::read_to_string(&path) {
+            Ok(id) if !id.trim().is_empty() => Ok(id.trim().to_owned()),
+            Ok(_) => self.make_agent_id(&path).map_err(failed),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                self.make_agent_id(&path).map_err(failed)
+            }
+            Err(error) => Err(failed(error)),
+        }
+    }
+
+    fn make_agent_id(&self, path: &Path) -> io::Result<String> {
+        let id = random_id()?;
+        write_whole(path, format!("{id}\n").as_bytes())?;
+        Ok(id)
+    }
+
+    pub(crate) fn runs(&self) -> PathBuf {
+        self.path.join("runs")
+    }
+
+    pub(crate) fn logs(&self) -> PathBuf {
+        self.path.join("logs")
+    }
+
+    /// What is known of copies.
+    pub(crate) fn progress(&self) -> Result<ProgressStore, StartError> {
+        let dir = self.path.join("progress");
+        let made = DirBuilder::new().recursive(true).mode(0o700).create(&dir);
+        made.map_err(|source| StartError::StateDir { path: dir.clone(), source })?;
+        Ok(ProgressStore { dir })
+    }
+}
+
+/// Sixteen random bytes in hexadecimal.
+pub(crate) fn random_id() -> io::Result<String> {
+    let mut bytes = [0; 16];
+    File::open("/dev/urandom")?.read_exact(&mut bytes)?;
+    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
+/// Writes a file so that it is seen whole or not at all. It is not synced to the disk: a crash of the machine ends
+/// the runs that it is about.
+fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let temporary = path.with_extension("tmp");
+    let options = &mut File::options();
+    let mut file = options.create(true).write(true).truncate(true).mode(0o600).open(&temporary)?;
+    file.write_all(bytes)?;
+    fs::rename(temporary, path)
+}
+
+/// One file for each copy.
+#[derive(Debug)]
+pub(crate) struct ProgressStore {
+    dir: PathBuf,
+}
+
+impl ProgressStore {
+    fn path(&self, copy: CopyId) -> PathBuf {
+        self.dir.join(format!("{copy}.json"))
+    }
+
+    pub(crate) fn save(&self, progress: &Progress) -> io::Result<()> {
+        write_whole(&self.path(progress.copy), &serde_json::to_vec(progress)?)
+    }
+
+    pub(crate) fn forget(&self, copy: CopyId) -> io::Result<()> {
+        match fs::remove_file(self.path(copy)) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            other => other,
+        }
+    }
+
+    /// Everything that was saved. A file that cannot be read is left out: its copy is started anew if it is still
+    /// assigned, and its run is stopped.
+    pub(crate) fn load(&self) -> Result<Vec<Progress>, StartError> {
+        let failed = |source| StartError::StateDir { path: self.dir.clone(), source };
+        let mut all = Vec::new();
+        for entry in fs::read_dir(&self.dir).map_err(failed)? {
+            let path = entry.map_err(failed)?.path();
+            if path.extension().is_none_or(|extension| extension != "json") {
+                continue;
+            }
+            match fs::read(&path).and_then(|bytes| Ok(serde_json::from_slice(&bytes)?)) {
+                Ok(progress) => all.push(progress),
+                // The message of the parser could repeat a secret.
+                Err(_) => {
+                    warn!(target: "tessera::agent", file = %path.display(), "cannot be read, and is left out");
+                }
+            }
+        }
+        Ok(all)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::VecDeque;
+    use std::sync::Arc;
+
+    use tessera_types::sync::CopyState;
+    use tessera_types::{Epoch, Name, Uid};
+
+    use super::*;
+
+    #[test]
+    fn only_one_agent_uses_a_folder_and_the_next_is_the_same_installation() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a/b");
+        let first = StateDir::open(&path).unwrap();
+        let id = first.agent_id().unwrap();
+        assert_eq!(id.len(), 32);
+        assert!(matches!(StateDir::open(&path), Err(StartError::InUse { .. })));
+        drop(first);
+        assert_eq!(StateDir::open(&path).unwrap().agent_id().unwrap(), id);
+    }
+
+    #[test]
+    fn what_was_saved_is_found_again_and_what_is_broken_left_out() {
+        let dir = tempfile::tempdir().unwrap();
+        let state = StateDir::open(dir.path()).unwrap();
+        let store = state.progress().unwrap();
+        let progress = Progress {
+            copy: CopyId { id: Uid(1), epoch: Epoch(2) },
+            namespace: Name::default_namespace(),
+            name: Name::new("web").unwrap(),
+            generation: 1,
+            spec: Arc::default(),
+            ending: None,
+            unhealthy: None,
+            attempt: 1,
+            live: true,
+            failures: 0,
+            restarts: 0,
+            state: CopyState::Running,
+            reason: "started".to_owned(),
+            instance: None,
+            next_start_at: None,
+            last_exit: None,
+            health: None,
+            trouble: None,
+            seq: 2,
+            reports: VecDeque::new(),
+        };
+        store.save(&progress).unwrap();
+        fs::write(dir.path().join("progress/0000000000000001-3.json"), "{").unwrap();
+        assert_eq!(store.load().unwrap(), std::slice::from_ref(&progress));
+        store.forget(progress.copy).unwrap();
+        store.forget(progress.copy).unwrap();
+        assert!(store.load().unwrap().is_empty());
+    }
+}

@@ -1,0 +1,126 @@
+//! What must happen between fork and exec, in a process of its own.
+//!
+//! Forking a large process is slow and running code after a fork is unsafe, so the supervisor
+//! spawns this instead: it makes the process what the workload should be, and then becomes the
+//! workload by `exec`, keeping its pid.
+//!
+//! Standard input is a pipe to the supervisor at first. One byte on it says that `exec` comes next;
+//! what follows that is what went wrong. On success nothing follows, for `exec` closes the pipe.
+
+use std::fs::File;
+use std::io::{self, Write};
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::{Command, ExitCode};
+
+use rustix::io::fcntl_dupfd_cloexec;
+use rustix::process::{Pid, Signal, getppid, set_parent_process_death_signal, setsid};
+use rustix::stdio::{dup2_stdin, stdin};
+
+use super::procfs::RUN_DIR_VARIABLE;
+use super::run_dir::{RunDir, SPEC};
+use super::spec::{ProcessSpec, RunKind, RunSpec};
+
+/// Says on the pipe that `exec` comes next.
+pub(super) const ABOUT_TO_EXECUTE: u8 = b'.';
+
+/// For the workload's own use.
+const RUN_VARIABLE: &str = "TESSERA_RUN";
+
+/// What a workload inherits of the agent's environment.
+const INHERITED: [&str; 6] = ["PATH", "HOME", "LANG", "TZ", "USER", "TMPDIR"];
+
+/// Becomes the process that the run in `dir` asks for. It returns only if that fails.
+pub fn launch_main(dir: &Path, supervisor_pid: u32) -> ExitCode {
+    let Ok(mut report) = take_report_pipe() else { return ExitCode::FAILURE };
+    let message = match launch(dir, supervisor_pid, &mut report) {
+        Ok(never) => match never {},
+        Err(message) => message,
+    };
+    // Nobody is left to tell if this fails.
+    let _unread = report.write_all(message.as_bytes());
+    ExitCode::FAILURE
+}
+
+/// Moves the pipe out of the workload's way, to a descriptor that `exec` closes.
+fn take_report_pipe() -> io::Result<File> {
+    let report = File::from(fcntl_dupfd_cloexec(stdin(), 3)?);
+    dup2_stdin(File::open("/dev/null")?)?;
+    Ok(report)
+}
+
+fn launch(dir: &Path, supervisor_pid: u32, report: &mut File) -> Result<Never, String> {
+    let spec: RunSpec = RunDir::new(dir)
+        .read(SPEC)
+        .map_err(|error| format!("cannot read the run's spec: {error}"))?
+        .ok_or("the run's spec is gone")?;
+    detach(supervisor_pid)?;
+    let group = spec.group();
+    group.join().map_err(|error| format!("cannot join the control group: {error}"))?;
+    let RunKind::Process(process) = spec.kind;
+    enter(process.working_dir.as_deref().unwrap_or(Path::new("/")))?;
+    let mut command = command(&process, dir, &spec.run_id);
+    report.write_all(&[ABOUT_TO_EXECUTE]).map_err(|error| error.to_string())?;
+    Err(explain(&process.command, &command.exec()))
+}
+
+/// `exec` returns only to say why it failed.
+enum Never {}
+
+/// A session of its own, and an end if the supervisor ends: without it nothing would stop the
+/// workload in time.
+fn detach(supervisor_pid: u32) -> Result<(), String> {
+    setsid().map_err(|error| format!("cannot make a session: {error}"))?;
+    set_parent_process_death_signal(Some(Signal::KILL))
+        .map_err(|error| format!("cannot follow the supervisor: {error}"))?;
+    // It may have died before the line above.
+    let parent = getppid().map(Pid::as_raw_nonzero).map(|pid| pid.get().unsigned_abs());
+    if parent == Some(supervisor_pid) { Ok(()) } else { Err("the supervisor is gone".into()) }
+}
+
+fn enter(dir: &Path) -> Result<(), String> {
+    std::env::set_current_dir(dir)
+        .map_err(|error| format!("working directory {}: {}", dir.display(), plain(&error)))
+}
+
+fn command(process: &ProcessSpec, dir: &Path, run_id: &str) -> Command {
+    let mut command = Command::new(&process.command);
+    command.args(&process.args).env_clear();
+    for name in INHERITED {
+        if let Some(value) = std::env::var_os(name) {
+            command.env(name, value);
+        }
+    }
+    command.envs(&process.env).env(RUN_VARIABLE, run_id).env(RUN_DIR_VARIABLE, dir);
+    command
+}
+
+/// Says what is wrong with a program that could not be executed.
+fn explain(command: &str, error: &io::Error) -> String {
+    let by_path = command.contains('/');
+    let file = Path::new(command);
+    match error.kind() {
+        io::ErrorKind::NotFound if !by_path => format!("no such command in PATH: {command}"),
+        io::ErrorKind::NotFound if file.exists() => {
+            format!("{command} needs an interpreter or loader that does not exist")
+        }
+        io::ErrorKind::NotFound => format!("no such file: {command}"),
+        io::ErrorKind::PermissionDenied if by_path && file.is_dir() => {
+            format!("not a program but a folder: {command}")
+        }
+        io::ErrorKind::PermissionDenied => format!("not executable: {command}"),
+        io::ErrorKind::ArgumentListTooLong => {
+            format!("the arguments and the environment of {command} are too large together")
+        }
+        _ => format!("{command}: {}", plain(error)),
+    }
+}
+
+/// The system's words, without the number behind them.
+fn plain(error: &io::Error) -> String {
+    let text = error.to_string();
+    match text.split_once(" (os error") {
+        Some((words, _)) => words.to_lowercase(),
+        None => text,
+    }
+}

@@ -1,0 +1,81 @@
+//! What an agent does about a run whose supervisor is gone without a word.
+//!
+//! The main process died with its supervisor (the kernel sees to that), but what it had started did
+//! not. It is found through the run's control group, and by the run's folder in its environment.
+
+use std::collections::BTreeSet;
+use std::io;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+
+use super::output::last_lines_of;
+use super::procfs;
+use super::run_dir::{ERRORS, EXIT, RunDir, SPEC, STARTED};
+use super::spec::{ExitRecord, Outcome, RunSpec, Started};
+use crate::cgroup::{Cgroup, kill};
+
+const KILL_TIME: Duration = Duration::from_secs(5);
+const KILL_RETRY: Duration = Duration::from_millis(10);
+
+/// Kills what is left of a run and writes its record. Answers `None` if it has a supervisor after
+/// all.
+///
+/// # Errors
+/// If something of it survives SIGKILL, or the record cannot be written. It may be tried again.
+pub(super) fn recover(dir: &RunDir, spec: &RunSpec) -> io::Result<Option<ExitRecord>> {
+    let Some(_lock) = dir.take_over()? else { return Ok(None) };
+    if let Some(record) = dir.read(EXIT)? {
+        return Ok(Some(record));
+    }
+    let said = std::fs::read_to_string(dir.file(ERRORS)).unwrap_or_default();
+    tracing::warn!(run = spec.run_id, supervisor = said.trim(), "the supervisor of a run is gone");
+    let group = spec.group();
+    kill_leftovers(&group, dir.path())?;
+    group.remove()?;
+    let record = record(dir.read(STARTED)?, said_last(dir, spec).unwrap_or_default());
+    dir.write(EXIT, &record)?;
+    Ok(Some(record))
+}
+
+fn kill_leftovers(group: &Cgroup, run_dir: &Path) -> io::Result<()> {
+    let deadline = Instant::now() + KILL_TIME;
+    loop {
+        let left = leftovers(group, run_dir);
+        if left.is_empty() {
+            return Ok(());
+        }
+        if Instant::now() > deadline {
+            return Err(io::Error::other(format!("processes survive SIGKILL: {left:?}")));
+        }
+        group.kill_all();
+        kill(|| procfs::of_run(run_dir));
+        std::thread::sleep(KILL_RETRY);
+    }
+}
+
+fn leftovers(group: &Cgroup, run_dir: &Path) -> BTreeSet<u32> {
+    let mut left = group.pids();
+    left.append(&mut procfs::of_run(run_dir));
+    left
+}
+
+/// What it printed last. Its first lines may be older than the record of its start, but not than
+/// its spec.
+fn said_last(dir: &RunDir, spec: &RunSpec) -> io::Result<Vec<String>> {
+    let since = std::fs::metadata(dir.file(SPEC))?.modified()?;
+    last_lines_of(&spec.log.dir, Timestamp::try_from(since).map_err(io::Error::other)?)
+}
+
+fn record(started: Option<Started>, last_lines: Vec<String>) -> ExitRecord {
+    ExitRecord {
+        started_at: started.map(|started| started.started_at),
+        ended_at: Timestamp::now(),
+        pid: started.map(|started| started.pid),
+        outcome: Outcome::SupervisorLost,
+        requested: false,
+        reason: None,
+        last_lines,
+    }
+}

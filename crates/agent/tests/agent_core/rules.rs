@@ -1,0 +1,344 @@
+//! One rule at a time, with what people get to read.
+
+use std::sync::Arc;
+
+use tessera_agent::core::{Action, Adopted, AgentCore, CopyId, RunEnd, RunEvent, RunId};
+use tessera_types::sync::{Assignment, CopyState, Report};
+use tessera_types::workload::{ExitOutcome, Health, Instance, WorkloadSpec};
+use tessera_types::{Duration, Epoch, Name, Revision, Timestamp, Uid};
+
+fn at(ms: i64) -> Timestamp {
+    Timestamp::from_micros(ms * 1000)
+}
+
+fn assignment(epoch: u64, spec: serde_json::Value) -> Assignment {
+    let spec: WorkloadSpec = serde_json::from_value(spec).unwrap();
+    Assignment {
+        id: Uid(1),
+        namespace: Name::default_namespace(),
+        name: Name::new("web").unwrap(),
+        epoch: Epoch(epoch),
+        generation: epoch,
+        stop: false,
+        report_seq: 0,
+        spec: Some(Arc::new(spec)),
+    }
+}
+
+fn run(epoch: u64, attempt: u32) -> RunId {
+    RunId { copy: CopyId { id: Uid(1), epoch: Epoch(epoch) }, attempt }
+}
+
+/// A core with a clock of its own that remembers the lists' revisions.
+struct Node {
+    core: AgentCore,
+    now: Timestamp,
+    revision: u64,
+}
+
+impl Node {
+    fn new() -> Self {
+        Self { core: AgentCore::new(), now: at(0), revision: 0 }
+    }
+
+    fn list(&mut self, list: &[Assignment]) -> Vec<Action> {
+        self.revision += 1;
+        let lease = self.now.plus(Duration::from_secs(15));
+        self.core.synced(self.now, lease, Revision(self.revision), Some(list));
+        self.effects()
+    }
+
+    fn event(&mut self, run: RunId, event: RunEvent) -> Vec<Action> {
+        self.core.event(self.now, run, event);
+        self.effects()
+    }
+
+    fn started(&mut self, run: RunId) -> Vec<Action> {
+        let instance = Instance { pid: Some(4711), container_id: None, started_at: self.now };
+        self.event(run, RunEvent::Started(instance))
+    }
+
+    fn ended(&mut self, run: RunId, outcome: ExitOutcome) -> Vec<Action> {
+        let end = RunEnd {
+            at: self.now,
+            outcome,
+            requested: false,
+            permanent: false,
+            last_lines: vec!["panic".to_owned()],
+        };
+        self.event(run, RunEvent::Ended(end))
+    }
+
+    fn pass(&mut self, ms: u64) -> Vec<Action> {
+        self.now = self.now.plus(Duration::from_millis(ms));
+        self.core.tick(self.now);
+        self.effects()
+    }
+
+    fn effects(&mut self) -> Vec<Action> {
+        let actions = self.core.take_actions();
+        actions.into_iter().filter(|action| !matches!(action, Action::Save { .. })).collect()
+    }
+
+    fn last(&self) -> Report {
+        self.core.reports(100).pop().expect("something was reported")
+    }
+
+    fn says(&self, state: CopyState, reason: &str) {
+        let last = self.last();
+        assert_eq!((last.state, last.reason.as_str()), (state, reason));
+    }
+}
+
+#[test]
+fn a_crash_loop_backs_off_and_says_so() {
+    let mut node = Node::new();
+    node.list(&[assignment(1, serde_json::json!({"command": "a"}))]);
+    node.says(CopyState::Provisioning, "starting");
+    node.started(run(1, 1));
+    node.says(CopyState::Running, "started as process 4711");
+    node.ended(run(1, 1), ExitOutcome::Exited { code: 1 });
+    node.says(CopyState::BackingOff, "exited with code 1; next start in 500ms");
+    assert_eq!(node.core.next_wakeup(node.now), Some(at(500)));
+    assert!(node.pass(499).is_empty());
+    assert!(matches!(&node.pass(1)[..], [Action::Start(launch)] if launch.run == run(1, 2)));
+    node.says(CopyState::Provisioning, "starting again");
+    node.started(run(1, 2));
+    node.ended(run(1, 2), ExitOutcome::Signaled { signal: 9 });
+    node.says(CopyState::BackingOff, "ended by signal 9 (SIGKILL); next start in 1s (2 in a row)");
+    let last = node.last();
+    assert_eq!(last.restarts, 1);
+    assert_eq!(last.last_exit.unwrap().last_lines, ["panic"]);
+    assert_eq!(last.next_start_at, Some(node.now.plus(Duration::from_secs(1))));
+}
+
+#[test]
+fn a_new_placement_waits_for_the_old_copy_to_be_gone() {
+    let mut node = Node::new();
+    let spec = serde_json::json!({"command": "a", "stop": {"signal": "INT", "grace": "3s"}});
+    node.list(&[assignment(1, spec.clone())]);
+    node.started(run(1, 1));
+    let actions = node.list(&[assignment(2, spec)]);
+    assert!(matches!(&actions[..], [Action::Stop { run: old, .. }] if *old == run(1, 1)));
+    node.says(CopyState::Provisioning, "waits until the copy of its earlier placement is gone");
+    let actions = node.ended(run(1, 1), ExitOutcome::Signaled { signal: 2 });
+    assert!(matches!(
+        &actions[..],
+        [Action::Remove { .. }, Action::Start(launch), Action::Forget { copy }]
+            if launch.run == run(2, 1) && copy.epoch == Epoch(1)
+    ));
+    assert!(node.core.reports(100).iter().all(|report| report.epoch == Epoch(2)));
+}
+
+#[test]
+fn a_stop_is_carried_out_in_every_state() {
+    let spec = serde_json::json!({"command": "a"});
+    let stop = Assignment { stop: true, ..assignment(1, spec.clone()) };
+
+    let mut node = Node::new();
+    assert!(node.list(std::slice::from_ref(&stop)).is_empty());
+    node.says(CopyState::Stopped, "stopped before it was started");
+
+    let mut node = Node::new();
+    node.list(&[assignment(1, spec.clone())]);
+    assert!(matches!(&node.list(std::slice::from_ref(&stop))[..], [Action::Stop { .. }]));
+    node.says(CopyState::Stopping, "asked to stop: SIGTERM, and SIGKILL after 10s");
+    assert!(node.list(std::slice::from_ref(&stop)).is_empty(), "once is enough");
+    node.started(run(1, 1));
+    node.ended(run(1, 1), ExitOutcome::Exited { code: 0 });
+    node.says(CopyState::Stopped, "stopped: exited with code 0");
+
+    let mut node = Node::new();
+    node.list(&[assignment(1, spec.clone())]);
+    node.ended(run(1, 1), ExitOutcome::Exited { code: 3 });
+    node.list(&[stop]);
+    node.says(CopyState::Stopped, "stopped before it was started again");
+    assert_eq!(node.last().last_exit.unwrap().outcome, ExitOutcome::Exited { code: 3 });
+    node.list(&[assignment(1, spec)]);
+    assert!(node.pass(100_000).is_empty(), "a stop is not taken back in the same epoch");
+}
+
+#[test]
+fn the_window_closes_without_the_control_plane() {
+    let mut node = Node::new();
+    let spec = serde_json::json!({"command": "a", "not_after": "1970-01-01T00:00:30Z"});
+    node.list(&[assignment(1, spec)]);
+    node.started(run(1, 1));
+    assert_eq!(node.core.next_wakeup(node.now), Some(at(30_000)));
+    assert!(matches!(&node.pass(30_000)[..], [Action::Stop { .. }]));
+    node.ended(run(1, 1), ExitOutcome::Signaled { signal: 15 });
+    node.says(CopyState::Stopped, "stopped: its not_after has passed");
+    assert_eq!(node.last().last_exit.unwrap().outcome, ExitOutcome::WindowClosed);
+}
+
+#[test]
+fn a_moved_window_needs_no_restart() {
+    let mut node = Node::new();
+    let ending = |end: &str| {
+        let spec = serde_json::json!({"command": "a", "not_after": end});
+        Assignment {
+            epoch: Epoch(1),
+            ..assignment(if end.contains("00:01") { 2 } else { 1 }, spec)
+        }
+    };
+    node.list(&[ending("1970-01-01T00:00:30Z")]);
+    node.started(run(1, 1));
+    let actions = node.list(&[ending("1970-01-01T00:01:00Z")]);
+    assert!(
+        matches!(&actions[..], [Action::SetNotAfter { at: Some(end), .. }] if *end == at(60_000))
+    );
+    assert!(node.pass(30_000).is_empty());
+    assert!(matches!(&node.pass(30_000)[..], [Action::Stop { .. }]));
+}
+
+#[test]
+fn a_run_counts_as_running_when_its_check_has_passed_and_ends_when_it_fails() {
+    let mut node = Node::new();
+    let health = serde_json::json!({
+        "tcp": {"port": 80}, "start_period": "0s", "interval": "1s", "retries": 2
+    });
+    node.list(&[assignment(1, serde_json::json!({"command": "a", "health": health}))]);
+    assert!(matches!(&node.started(run(1, 1))[..], [Action::Probe { .. }]));
+    node.says(
+        CopyState::Provisioning,
+        "started as process 4711; waits for its health check to pass",
+    );
+    assert_eq!(node.last().health, Some(Health::Starting));
+    node.event(run(1, 1), RunEvent::Probed(Ok(())));
+    node.says(CopyState::Running, "its health check passes");
+    assert_eq!(node.last().health, Some(Health::Healthy));
+    let refused = || RunEvent::Probed(Err("connection refused".to_owned()));
+    assert!(matches!(&node.pass(1000)[..], [Action::Probe { .. }]));
+    node.event(run(1, 1), refused());
+    node.says(CopyState::Running, "health check failed 1 of 2 times: connection refused");
+    assert_eq!(node.last().health, Some(Health::Unhealthy));
+    node.pass(1000);
+    assert!(matches!(&node.event(run(1, 1), refused())[..], [Action::Stop { .. }]));
+    node.ended(run(1, 1), ExitOutcome::Signaled { signal: 15 });
+    node.says(CopyState::BackingOff, "unhealthy: connection refused; next start in 500ms");
+}
+
+#[test]
+fn a_program_that_can_never_start_fails() {
+    let mut node = Node::new();
+    node.list(&[assignment(1, serde_json::json!({"command": "/bin/nope"}))]);
+    let end = RunEnd::start_failed(node.now, "no such file: /bin/nope".to_owned(), true);
+    node.event(run(1, 1), RunEvent::Ended(end));
+    node.says(CopyState::Failed, "could not be started: no such file: /bin/nope");
+    assert!(node.pass(1_000_000).is_empty());
+}
+
+#[test]
+fn a_copy_that_must_not_outlive_the_lease_waits_for_the_control_plane() {
+    let mut node = Node::new();
+    node.list(&[assignment(1, serde_json::json!({"command": "a", "on_disconnect": "stop"}))]);
+    node.started(run(1, 1));
+    node.pass(15_000);
+    node.ended(run(1, 1), ExitOutcome::Disconnected);
+    assert_eq!(node.last().state, CopyState::BackingOff);
+    assert!(node.pass(1_000_000).is_empty());
+    let lease = node.now.plus(Duration::from_secs(15));
+    node.core.synced(node.now, lease, Revision(1), None);
+    assert!(matches!(&node.effects()[..], [Action::Start(_)]));
+}
+
+#[test]
+fn a_spec_that_is_not_known_is_asked_for() {
+    let mut node = Node::new();
+    let full = assignment(1, serde_json::json!({"command": "a"}));
+    let bare = Assignment { spec: None, ..full.clone() };
+    assert!(node.list(std::slice::from_ref(&bare)).is_empty());
+    assert_eq!(node.core.since(), Revision::ZERO);
+    assert!(matches!(&node.list(&[full])[..], [Action::Start(_)]));
+    assert_eq!(node.core.since(), Revision(2));
+    assert!(node.list(&[bare]).is_empty());
+    assert_eq!(node.core.since(), Revision(3));
+}
+
+#[test]
+fn an_agent_that_halts_leaves_its_copies_to_the_next_one() {
+    let mut node = Node::new();
+    node.list(&[assignment(1, serde_json::json!({"command": "a"}))]);
+    node.started(run(1, 1));
+    node.core.halt(node.now);
+    assert!(matches!(&node.effects()[..], [Action::Stop { .. }]));
+    let end = RunEnd {
+        at: node.now,
+        outcome: ExitOutcome::Signaled { signal: 15 },
+        requested: true,
+        permanent: false,
+        last_lines: vec![],
+    };
+    node.event(run(1, 1), RunEvent::Ended(end));
+    assert_eq!(node.core.live_runs().count(), 0);
+    node.says(CopyState::BackingOff, "stopped together with its agent; it starts again with it");
+    let saved = node.core.copies().cloned().collect();
+    let mut next = AgentCore::restore(node.now, saved, vec![]);
+    next.take_actions();
+    next.synced(
+        node.now,
+        node.now,
+        Revision(9),
+        Some(&[assignment(1, serde_json::json!({"command": "a"}))]),
+    );
+    let actions = next.take_actions();
+    assert!(
+        actions
+            .iter()
+            .any(|action| matches!(action, Action::Start(launch) if launch.run == run(1, 2)))
+    );
+}
+
+#[test]
+fn reports_go_on_from_what_the_control_plane_has() {
+    let mut node = Node::new();
+    let known = Assignment { report_seq: 41, ..assignment(1, serde_json::json!({"command": "a"})) };
+    node.list(&[known]);
+    assert_eq!(node.last().seq, 42);
+    node.started(run(1, 1));
+    let sent = node.core.reports(1);
+    node.core.acknowledged(&sent, &[]);
+    let seqs: Vec<_> = node.core.reports(10).iter().map(|report| report.seq).collect();
+    assert_eq!(seqs, [43]);
+    node.core.acknowledged(&node.core.reports(10), &[Uid(1)]);
+    assert!(!node.core.has_reports());
+    assert_eq!(node.core.since(), Revision::ZERO, "a refusal means that the plans have changed");
+}
+
+#[test]
+fn a_copy_that_was_let_go_does_not_come_back_in_its_epoch() {
+    let mut node = Node::new();
+    let wanted = assignment(1, serde_json::json!({"command": "a"}));
+    node.list(std::slice::from_ref(&wanted));
+    node.started(run(1, 1));
+    assert!(matches!(&node.list(&[])[..], [Action::Stop { .. }]));
+    assert!(!node.core.has_reports());
+    assert!(node.list(&[wanted]).is_empty());
+    node.ended(run(1, 1), ExitOutcome::Signaled { signal: 15 });
+    node.says(CopyState::Stopped, "stopped: ended by signal 15 (SIGTERM)");
+    assert!(node.pass(1_000_000).is_empty());
+}
+
+#[test]
+fn an_end_counts_once_though_the_agent_crashed_before_it_cleaned_up() {
+    let mut node = Node::new();
+    node.list(&[assignment(1, serde_json::json!({"command": "a"}))]);
+    node.started(run(1, 1));
+    node.ended(run(1, 1), ExitOutcome::Exited { code: 1 });
+    let saved: Vec<_> = node.core.copies().cloned().collect();
+    let there = Adopted {
+        run: run(1, 1),
+        instance: None,
+        end: Some(RunEnd {
+            at: node.now,
+            outcome: ExitOutcome::Exited { code: 1 },
+            requested: false,
+            permanent: false,
+            last_lines: vec![],
+        }),
+    };
+    let mut next = AgentCore::restore(node.now, saved.clone(), vec![there]);
+    let actions = next.take_actions();
+    assert!(matches!(&actions[..], [Action::Save { .. }, Action::Remove { .. }]), "{actions:?}");
+    assert_eq!(next.copies().cloned().collect::<Vec<_>>(), saved);
+}

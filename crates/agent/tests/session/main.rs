@@ -1,0 +1,301 @@
+//! A whole agent with real processes, against a control plane in memory.
+
+mod plane;
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal, kill_process, test_kill_process};
+use serde_json::json;
+use tempfile::TempDir;
+use tessera_agent::{Agent, AgentHandle, AgentOptions, StartError};
+use tessera_types::Name;
+use tessera_types::sync::{CopyState, Report};
+use tessera_types::workload::{ExitOutcome, Health};
+
+use plane::{Plane, eventually};
+
+/// Long enough that nothing lapses in a test that does not want it to.
+const LONG_LEASE_MS: u64 = 15_000;
+
+/// A state folder, and an end for all that was started from it.
+struct Home(TempDir);
+
+impl Home {
+    fn new() -> Self {
+        Self(tempfile::tempdir().unwrap())
+    }
+
+    fn options(&self) -> AgentOptions {
+        AgentOptions {
+            state_dir: self.0.path().join("state"),
+            exe: PathBuf::from(env!("CARGO_BIN_EXE_tessera-agent")),
+            ..AgentOptions::new(Name::new("node-a").unwrap(), "http://127.0.0.1:1")
+        }
+    }
+
+    async fn agent(&self, plane: &Plane) -> AgentHandle {
+        Agent::start_with(self.options(), plane.clone()).await.unwrap()
+    }
+
+    fn runs(&self) -> Vec<PathBuf> {
+        let entries = std::fs::read_dir(self.0.path().join("state/runs")).into_iter().flatten();
+        entries.flatten().map(|entry| entry.path()).collect()
+    }
+
+    fn saved(&self) -> usize {
+        std::fs::read_dir(self.0.path().join("state/progress")).unwrap().count()
+    }
+}
+
+/// A test that failed leaves nothing behind: a supervisor's end is its workload's.
+impl Drop for Home {
+    fn drop(&mut self) {
+        for run in self.runs() {
+            if let Some(pid) = supervisor_of(&run) {
+                let _gone = kill_process(pid, Signal::KILL);
+            }
+        }
+    }
+}
+
+fn supervisor_of(run: &Path) -> Option<Pid> {
+    if run.join("exit.json").exists() {
+        return None;
+    }
+    let started = std::fs::read(run.join("started.json")).ok()?;
+    let started: serde_json::Value = serde_json::from_slice(&started).ok()?;
+    Pid::from_raw(started["supervisor_pid"].as_i64()?.try_into().ok()?)
+}
+
+fn pid(report: &Report) -> Pid {
+    let pid = report.instance.as_ref().and_then(|instance| instance.pid).expect("it runs");
+    Pid::from_raw(pid.try_into().unwrap()).unwrap()
+}
+
+fn is_alive(pid: Pid) -> bool {
+    test_kill_process(pid).is_ok()
+}
+
+fn sleeper() -> serde_json::Value {
+    json!({"command": "/bin/sleep", "args": ["1000"], "restart": {"backoff": {"initial": "50ms"}}})
+}
+
+fn script(script: &str) -> serde_json::Value {
+    json!({
+        "command": "/bin/sh", "args": ["-c", script],
+        "restart": {"policy": "on_failure", "backoff": {"initial": "50ms"}},
+    })
+}
+
+#[tokio::test]
+async fn a_workload_is_started_restarted_and_stopped() {
+    let (home, plane) = (Home::new(), Plane::new(LONG_LEASE_MS));
+    let agent = home.agent(&plane).await;
+    plane.place(1, sleeper());
+    let first = pid(&plane.until_state(1, CopyState::Running).await);
+    assert!(is_alive(first));
+    kill_process(first, Signal::KILL).unwrap();
+    let again =
+        plane.until(1, "a second run", |r| r.state == CopyState::Running && r.restarts == 1).await;
+    assert!(!is_alive(first) && is_alive(pid(&again)));
+    assert_eq!(again.last_exit.as_ref().unwrap().outcome, ExitOutcome::Signaled { signal: 9 });
+    let states: Vec<_> = plane.reports(1).iter().map(|report| report.state.as_str()).collect();
+    let expected = ["Provisioning", "Running", "BackingOff", "Provisioning", "Running"];
+    assert_eq!(states, expected);
+    plane.ask_to_stop(1);
+    plane.until_state(1, CopyState::Stopped).await;
+    assert!(!is_alive(pid(&again)));
+    plane.unassign(1);
+    eventually("a clean state folder", || home.runs().is_empty() && home.saved() == 0).await;
+    agent.shutdown(false).await;
+}
+
+#[tokio::test]
+async fn a_new_agent_takes_over_what_the_last_one_left() {
+    let (home, plane) = (Home::new(), Plane::new(LONG_LEASE_MS));
+    let agent = home.agent(&plane).await;
+    plane.place(1, sleeper());
+    let mut waiting =
+        script("echo ready; while ! test -e go; do sleep 0.02; done; echo done; exit 3");
+    waiting["working_dir"] = json!(home.0.path());
+    waiting["restart"] = json!("never");
+    plane.place(2, waiting);
+    let before = pid(&plane.until_state(1, CopyState::Running).await);
+    plane.until(2, "the second workload", |r| r.state == CopyState::Running).await;
+    agent.shutdown(false).await;
+    assert!(is_alive(before), "a workload outlives its agent");
+
+    std::fs::write(home.0.path().join("go"), "").unwrap();
+    let ended = || home.runs().iter().any(|run| run.join("exit.json").exists());
+    eventually("the end of a run without an agent", ended).await;
+    let agent = home.agent(&plane).await;
+    let failed = plane.until_state(2, CopyState::Failed).await;
+    let exit = failed.last_exit.unwrap();
+    assert_eq!(exit.outcome, ExitOutcome::Exited { code: 3 });
+    assert_eq!(exit.last_lines, ["ready", "done"]);
+    assert!(is_alive(before));
+    assert_eq!(pid(&plane.reports(1).pop().unwrap()), before, "the same process as before");
+    kill_process(before, Signal::KILL).unwrap();
+    plane
+        .until(1, "a restart by the new agent", |r| {
+            r.state == CopyState::Running && r.restarts == 1
+        })
+        .await;
+    agent.shutdown(true).await;
+}
+
+#[tokio::test]
+async fn a_node_that_is_cut_off_goes_on_and_tells_later() {
+    let (home, plane) = (Home::new(), Plane::new(600));
+    let agent = home.agent(&plane).await;
+    plane.place(1, sleeper());
+    let first = pid(&plane.until_state(1, CopyState::Running).await);
+    plane.set_down(true);
+    kill_process(first, Signal::KILL).unwrap();
+    let restarted = || {
+        let second = |run: &PathBuf| run.to_string_lossy().ends_with(".0000000000000001-1-2");
+        home.runs().iter().any(|run| second(run) && run.join("started.json").exists())
+    };
+    eventually("a restart without the control plane", restarted).await;
+    assert_eq!(plane.reports(1).len(), 2);
+    plane.set_down(false);
+    let back = plane
+        .until(1, "the second run", |r| r.state == CopyState::Running && r.restarts == 1)
+        .await;
+    assert!(is_alive(pid(&back)));
+    let seqs: Vec<_> = plane.reports(1).iter().map(|report| report.seq).collect();
+    assert_eq!(seqs, [1, 2, 3, 4, 5]);
+    agent.shutdown(true).await;
+}
+
+#[tokio::test]
+async fn a_copy_that_must_be_alone_ends_with_the_lease() {
+    const LEASE_MS: u64 = 3000;
+    let (home, plane) = (Home::new(), Plane::new(LEASE_MS));
+    let agent = home.agent(&plane).await;
+    let mut alone = sleeper();
+    alone["on_disconnect"] = json!("stop");
+    plane.place(1, alone);
+    let first = pid(&plane.until_state(1, CopyState::Running).await);
+    let lease = Duration::from_millis(LEASE_MS);
+    let began = std::time::Instant::now();
+    eventually("the time of a whole lease", || began.elapsed() > lease).await;
+    assert!(is_alive(first));
+    plane.set_down(true);
+    eventually("its end", || !is_alive(first)).await;
+    eventually("the record of its end", || home.runs().is_empty()).await;
+    plane.set_down(false);
+    let back =
+        plane.until(1, "another run", |r| r.state == CopyState::Running && r.restarts == 1).await;
+    assert_eq!(back.last_exit.unwrap().outcome, ExitOutcome::Disconnected);
+    agent.shutdown(true).await;
+}
+
+#[tokio::test]
+async fn stopping_everything_leaves_it_to_the_next_agent() {
+    let (home, plane) = (Home::new(), Plane::new(LONG_LEASE_MS));
+    let agent = home.agent(&plane).await;
+    plane.place(1, sleeper());
+    plane.place(2, sleeper());
+    let pids = [
+        pid(&plane.until_state(1, CopyState::Running).await),
+        pid(&plane.until_state(2, CopyState::Running).await),
+    ];
+    agent.shutdown(true).await;
+    assert!(pids.into_iter().all(|pid| !is_alive(pid)));
+    let last = plane.until_state(1, CopyState::BackingOff).await;
+    assert!(last.reason.contains("together with its agent"), "{}", last.reason);
+    let agent = home.agent(&plane).await;
+    plane.until_state(1, CopyState::Running).await;
+    plane.until_state(2, CopyState::Running).await;
+    agent.shutdown(true).await;
+}
+
+#[tokio::test]
+async fn logs_are_sent_on_request() {
+    let (home, plane) = (Home::new(), Plane::new(LONG_LEASE_MS));
+    let agent = home.agent(&plane).await;
+    plane.place(1, script("for n in $(seq 1 1200); do echo line $n; done"));
+    plane.until_state(1, CopyState::Completed).await;
+    plane.read_log(1, "first", false);
+    eventually("the end of the log", || plane.log().1).await;
+    let expected: Vec<_> = (1..=1200).map(|n| format!("line {n}")).collect();
+    assert_eq!(plane.log().0, expected);
+    agent.shutdown(true).await;
+}
+
+#[tokio::test]
+async fn an_agent_that_is_not_known_registers_again() {
+    let (home, plane) = (Home::new(), Plane::new(LONG_LEASE_MS));
+    let agent = home.agent(&plane).await;
+    plane.place(1, sleeper());
+    let first = plane.until_state(1, CopyState::Running).await;
+    plane.forget_session();
+    eventually("another registration", || plane.registrations() == 2).await;
+    plane.place(2, sleeper());
+    plane.until_state(2, CopyState::Running).await;
+    assert!(is_alive(pid(&first)));
+    let labels = plane.registration().labels;
+    assert_eq!(labels.get("node").map(String::as_str), Some("node-a"));
+    assert!(plane.registration().capacity.memory.0 > 0);
+    agent.shutdown(true).await;
+}
+
+#[tokio::test]
+async fn a_health_check_decides_when_a_workload_runs() {
+    let (home, plane) = (Home::new(), Plane::new(LONG_LEASE_MS));
+    let agent = home.agent(&plane).await;
+    let mut checked = sleeper();
+    checked["working_dir"] = json!(home.0.path());
+    checked["health"] = json!({"exec": ["/usr/bin/test", "-e", "ready"], "interval": "100ms", "start_period": "0s", "retries": 1000});
+    plane.place(1, checked);
+    let failing = plane.until(1, "a failed check", |r| r.trouble.is_some()).await;
+    assert_eq!((failing.state, failing.health), (CopyState::Provisioning, Some(Health::Starting)));
+    std::fs::write(home.0.path().join("ready"), "").unwrap();
+    let passing = plane.until_state(1, CopyState::Running).await;
+    assert_eq!((passing.health, passing.trouble), (Some(Health::Healthy), None));
+    agent.shutdown(true).await;
+}
+
+#[tokio::test]
+async fn what_cannot_be_run_fails_with_a_reason() {
+    let (home, plane) = (Home::new(), Plane::new(LONG_LEASE_MS));
+    let agent = home.agent(&plane).await;
+    plane.place(1, json!({"command": "/bin/nope"}));
+    let failed = plane.until_state(1, CopyState::Failed).await;
+    assert_eq!(failed.reason, "could not be started: no such file: /bin/nope");
+    agent.shutdown(true).await;
+}
+
+#[tokio::test]
+async fn a_state_folder_is_for_one_agent() {
+    let (home, plane) = (Home::new(), Plane::new(LONG_LEASE_MS));
+    let agent = home.agent(&plane).await;
+    let second = Agent::start_with(home.options(), plane.clone()).await;
+    assert!(matches!(second, Err(StartError::InUse { .. })));
+    agent.shutdown(false).await;
+    home.agent(&plane).await.shutdown(false).await;
+}
+
+#[tokio::test]
+async fn a_simulated_node_behaves_like_one() {
+    let (home, plane) = (Home::new(), Plane::new(LONG_LEASE_MS));
+    let options = AgentOptions { simulated: true, ..home.options() };
+    let agent = Agent::start_with(options, plane.clone()).await.unwrap();
+    plane.place(1, sleeper());
+    plane.place(
+        2,
+        json!({
+            "command": "/bin/sleep", "restart": {"attempts_max": 3, "backoff": {"initial": "10ms"}},
+            "env": {"TESSERA_SIM_EXIT_AFTER": "10ms", "TESSERA_SIM_EXIT_CODE": "7"},
+        }),
+    );
+    plane.until_state(1, CopyState::Running).await;
+    let looped = plane.until_state(2, CopyState::Failed).await;
+    assert_eq!(looped.reason, "exited with code 7; 3 in a row, and no more are allowed");
+    plane.ask_to_stop(1);
+    plane.until_state(1, CopyState::Stopped).await;
+    assert!(home.runs().is_empty());
+    agent.shutdown(true).await;
+}

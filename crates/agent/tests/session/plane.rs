@@ -1,0 +1,245 @@
+//! A control plane in memory: it hands out assignments, takes reports, and can be made unreachable.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
+
+use tessera_agent::control::Control;
+use tessera_client::Error;
+use tessera_types::problem::{Code, Problem};
+use tessera_types::sync::{
+    Assignment, CopyState, LogChunk, LogChunkAnswer, LogLine, LogRequest, Registered, Registration,
+    Report, ReportRequest, ReportResponse, SyncRequest, SyncResponse,
+};
+use tessera_types::{Epoch, Name, Revision, Uid};
+use tokio::sync::Notify;
+use tokio::time::{sleep, timeout};
+
+/// How long a test waits for what must come.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// The control plane. Clones are the same one.
+#[derive(Clone)]
+pub(crate) struct Plane {
+    state: Arc<Mutex<State>>,
+    news: Arc<Notify>,
+    lease_ms: u64,
+}
+
+#[derive(Default)]
+struct State {
+    down: bool,
+    registration: Option<Registration>,
+    registrations: usize,
+    revision: u64,
+    assignments: BTreeMap<Uid, Assignment>,
+    reports: Vec<Report>,
+    log_requests: Vec<LogRequest>,
+    log: Vec<LogLine>,
+    log_ended: bool,
+    log_wanted: bool,
+}
+
+impl Plane {
+    pub(crate) fn new(lease_ms: u64) -> Self {
+        Self { state: Arc::default(), news: Arc::default(), lease_ms }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap()
+    }
+
+    fn change<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
+        let mut state = self.state();
+        state.revision += 1;
+        let result = change(&mut state);
+        drop(state);
+        self.news.notify_waiters();
+        result
+    }
+
+    /// Places a workload, as its next epoch.
+    pub(crate) fn place(&self, id: u64, spec: serde_json::Value) {
+        self.change(|state| {
+            let epoch = state.assignments.get(&Uid(id)).map_or(Epoch(1), |a| a.epoch.next());
+            let assignment = Assignment {
+                id: Uid(id),
+                namespace: Name::default_namespace(),
+                name: Name::new(&format!("w{id}")).unwrap(),
+                epoch,
+                generation: epoch.0,
+                stop: false,
+                report_seq: 0,
+                spec: Some(Arc::new(serde_json::from_value(spec).unwrap())),
+            };
+            state.assignments.insert(Uid(id), assignment);
+        });
+    }
+
+    pub(crate) fn ask_to_stop(&self, id: u64) {
+        self.change(|state| {
+            if let Some(assignment) = state.assignments.get_mut(&Uid(id)) {
+                assignment.stop = true;
+            }
+        });
+    }
+
+    pub(crate) fn unassign(&self, id: u64) {
+        self.change(|state| state.assignments.remove(&Uid(id)));
+    }
+
+    pub(crate) fn set_down(&self, down: bool) {
+        self.change(|state| state.down = down);
+    }
+
+    pub(crate) fn forget_session(&self) {
+        self.change(|state| state.registration = None);
+    }
+
+    pub(crate) fn registrations(&self) -> usize {
+        self.state().registrations
+    }
+
+    pub(crate) fn registration(&self) -> Registration {
+        self.state().registration.clone().expect("the agent has registered")
+    }
+
+    pub(crate) fn read_log(&self, id: u64, request: &str, follow: bool) {
+        self.change(|state| {
+            state.log_wanted = true;
+            state.log_requests.push(LogRequest {
+                request: request.to_owned(),
+                namespace: Name::default_namespace(),
+                name: Name::new(&format!("w{id}")).unwrap(),
+                tail: None,
+                since: None,
+                follow,
+            });
+        });
+    }
+
+    /// What came of the log so far, and whether it has ended.
+    pub(crate) fn log(&self) -> (Vec<String>, bool) {
+        let state = self.state();
+        (state.log.iter().map(|line| line.text.clone()).collect(), state.log_ended)
+    }
+
+    pub(crate) fn reports(&self, id: u64) -> Vec<Report> {
+        self.state().reports.iter().filter(|report| report.id == Uid(id)).cloned().collect()
+    }
+
+    /// Waits until the newest report of a workload is as wanted.
+    pub(crate) async fn until(
+        &self,
+        id: u64,
+        what: &str,
+        wanted: impl Fn(&Report) -> bool,
+    ) -> Report {
+        let poll = async {
+            loop {
+                if let Some(report) = self.reports(id).pop().filter(|report| wanted(report)) {
+                    return report;
+                }
+                sleep(Duration::from_millis(5)).await;
+            }
+        };
+        match timeout(PATIENCE, poll).await {
+            Ok(report) => report,
+            Err(_) => panic!("{what} was never reported; reports: {:#?}", self.reports(id)),
+        }
+    }
+
+    pub(crate) async fn until_state(&self, id: u64, state: CopyState) -> Report {
+        self.until(id, state.as_str(), |report| report.state == state).await
+    }
+
+    fn check(&self, session: &str) -> Result<(), Error> {
+        let state = self.state();
+        if state.down {
+            return Err(Error::Unreachable("it is down".to_owned()));
+        }
+        match &state.registration {
+            Some(registration) if registration.session == session => Ok(()),
+            _ => Err(Error::Refused(Box::new(Problem::new(Code::NotRegistered, "register first")))),
+        }
+    }
+
+    fn lease(&self) -> tessera_types::Duration {
+        tessera_types::Duration::from_millis(self.lease_ms)
+    }
+
+    /// An answer, if there is anything new.
+    fn answer(&self, since: Revision) -> Option<SyncResponse> {
+        let mut state = self.state();
+        let log_requests = std::mem::take(&mut state.log_requests);
+        let news = state.revision > since.0 || since == Revision::ZERO;
+        (news || !log_requests.is_empty()).then(|| SyncResponse {
+            lease: self.lease(),
+            revision: Revision(state.revision),
+            assignments: Some(state.assignments.values().cloned().collect()),
+            log_requests,
+        })
+    }
+}
+
+/// Waits for something that is not reported.
+pub(crate) async fn eventually(what: &str, condition: impl Fn() -> bool) {
+    let poll = async {
+        while !condition() {
+            sleep(Duration::from_millis(5)).await;
+        }
+    };
+    assert!(timeout(PATIENCE, poll).await.is_ok(), "{what} did not come to be");
+}
+
+impl Control for Plane {
+    async fn register(&self, _: &Name, body: &Registration) -> Result<Registered, Error> {
+        let mut state = self.state();
+        if state.down {
+            return Err(Error::Unreachable("it is down".to_owned()));
+        }
+        state.registration = Some(body.clone());
+        state.registrations += 1;
+        Ok(Registered { node_id: Uid(99), lease: self.lease() })
+    }
+
+    async fn sync(&self, _: &Name, body: &SyncRequest) -> Result<SyncResponse, Error> {
+        let wait = async {
+            loop {
+                let news = self.news.notified();
+                self.check(&body.session)?;
+                if let Some(answer) = self.answer(body.since) {
+                    return Ok(answer);
+                }
+                news.await;
+            }
+        };
+        timeout(body.wait.as_std(), wait).await.unwrap_or_else(|_| {
+            let (revision, lease) = (body.since, self.lease());
+            Ok(SyncResponse { lease, revision, assignments: None, log_requests: Vec::new() })
+        })
+    }
+
+    async fn report(&self, _: &Name, body: &ReportRequest) -> Result<ReportResponse, Error> {
+        self.check(&body.session)?;
+        let mut state = self.state();
+        for report in &body.reports {
+            if let Some(assignment) = state.assignments.get_mut(&report.id)
+                && assignment.epoch == report.epoch
+                && assignment.report_seq < report.seq
+            {
+                assignment.report_seq = report.seq;
+                state.reports.push(report.clone());
+            }
+        }
+        Ok(ReportResponse { stale: Vec::new() })
+    }
+
+    async fn log_chunk(&self, _: &Name, _: &str, body: &LogChunk) -> Result<LogChunkAnswer, Error> {
+        self.check(&body.session)?;
+        let mut state = self.state();
+        state.log.extend(body.lines.iter().cloned());
+        state.log_ended |= body.end;
+        Ok(LogChunkAnswer { wanted: state.log_wanted })
+    }
+}
