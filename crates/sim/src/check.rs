@@ -39,13 +39,10 @@ fn no_workload_twice(machines: &[Machine]) -> Result<(), String> {
 }
 
 fn no_machine_over_capacity(machines: &[Machine]) -> Result<(), String> {
-    for machine in machines.iter().filter(|machine| !machine.is_cut_off) {
+    for machine in machines {
         let alive = machine.runs.values().filter(|run| run.is_alive());
         let cpu: u64 = alive.map(|run| run.spec.resources.cpu.0).sum();
-        // A machine that is cut off, or has just come back, may have stale copies
-        // beside the new ones until its agent has heard of it; only what the
-        // control plane has placed is bounded then, and that is checked below.
-        if cpu > machine.cpu && machine.is_registered {
+        if cpu > machine.cpu {
             let runs: Vec<_> = machine.runs.keys().map(ToString::to_string).collect();
             return Err(format!("{} uses {cpu}m of {}m: {runs:?}", machine.name, machine.cpu));
         }

@@ -8,12 +8,11 @@ use std::task::{Context, Poll, Waker};
 
 use tessera_reconciler::{Pass, Reconciler, World, apply_report, news_for, registered};
 use tessera_store::{Commit, CommitError, EmbeddedStore, MemoryDisk, Options, Store};
-use tessera_types::node::{Capacity, Executors};
+use tessera_types::node::Executors;
 use tessera_types::sync::{Registration, Report};
-use tessera_types::{
-    Bytes, Committed, Duration, Edited, Labels, Millicores, Name, Revision, Timestamp, Uid, Write,
-};
+use tessera_types::{Committed, Duration, Edited, Labels, Name, Revision, Timestamp, Uid, Write};
 
+use crate::machine::capacity;
 use crate::message::{ToAgent, ToControl};
 
 /// The lease in the simulation.
@@ -161,7 +160,7 @@ impl Control {
             agent_id: name.to_string(),
             session: session.to_string(),
             version: "sim".to_owned(),
-            capacity: Capacity { cpu: Millicores(cpu), memory: Bytes(1 << 30), workloads: 20 },
+            capacity: capacity(cpu),
             labels: Labels::from([("node".to_owned(), name.to_string())]),
             executors: Executors { simulated: true, ..Executors::default() },
         };

@@ -6,8 +6,9 @@ use std::collections::BTreeMap;
 use tessera_agent::core::{
     Action, Adopted, AgentCore, CopyId, Launch, Progress, RunEnd, RunEvent, RunId,
 };
+use tessera_types::node::Capacity;
 use tessera_types::workload::{ExitOutcome, Instance, OnDisconnect, WorkloadSpec};
-use tessera_types::{Duration, Name, Timestamp, Uid};
+use tessera_types::{Bytes, Duration, Millicores, Name, Timestamp, Uid};
 
 use crate::rng::Rng;
 
@@ -62,7 +63,7 @@ impl Machine {
         Self {
             name,
             cpu,
-            agent: Some(AgentCore::new()),
+            agent: Some(AgentCore::new().with_capacity(capacity(cpu))),
             session: 1,
             is_registered: false,
             is_frozen: false,
@@ -94,7 +95,8 @@ impl Machine {
             })
             .collect();
         let saved = self.disk.values().cloned().collect();
-        self.agent = Some(AgentCore::restore(now, saved, adopted));
+        let agent = AgentCore::restore(now, saved, adopted);
+        self.agent = Some(agent.with_capacity(capacity(self.cpu)));
         self.session += 1;
         self.is_registered = false;
         self.is_frozen = false;
@@ -274,6 +276,11 @@ impl Machine {
     pub(crate) fn alive(&self, workload: Uid) -> impl Iterator<Item = (&RunId, &Run)> {
         self.runs.iter().filter(move |(id, run)| id.copy.id == workload && run.is_alive())
     }
+}
+
+/// What a machine of this size says that it has.
+pub(crate) fn capacity(cpu: u64) -> Capacity {
+    Capacity { cpu: Millicores(cpu), memory: Bytes(1 << 30), workloads: 20 }
 }
 
 fn end(run: &mut Run, now: Timestamp, outcome: ExitOutcome, requested: bool) -> RunEvent {

@@ -135,6 +135,32 @@ impl Sim {
         Self { config, rng, now, queue, made: 0, disk, control, machines, peace_at, trace }
     }
 
+    /// Adds to the trace what the agents and the control plane think.
+    fn explain(&mut self) {
+        let mut lines = Vec::new();
+        for machine in &self.machines {
+            for (id, run) in &machine.runs {
+                lines.push(format!("{}: run {id} is {:?}", machine.name, run.phase));
+            }
+            for copy in machine.agent.iter().flat_map(|agent| agent.copies()) {
+                let (id, state, ending) = (copy.copy, copy.state, copy.ending);
+                lines.push(format!(
+                    "{}: copy {id} is {state}, ending {ending:?}, live {}",
+                    machine.name, copy.live
+                ));
+            }
+        }
+        for workload in self.control.iter().flat_map(|control| control.world.workloads.iter()) {
+            let at = workload.observed.assigned.as_ref().map(|assigned| &assigned.node);
+            let (id, epoch) = (workload.id, workload.observed.epoch);
+            lines.push(format!(
+                "control: {id}-{epoch} is {} on {at:?}, {}",
+                workload.status, workload.spec.resources.cpu
+            ));
+        }
+        lines.iter().for_each(|line| self.note(line));
+    }
+
     fn note(&mut self, line: &str) {
         self.trace.push(format!(
             "{:>10} {line}",
@@ -169,7 +195,7 @@ impl Sim {
                 was_peace = true;
                 self.make_peace();
             }
-            check::always(&self.machines, self.now)?;
+            check::always(&self.machines, self.now).inspect_err(|_| self.explain())?;
             if let Some(control) = &self.control {
                 check::placed_fits(control)?;
             }

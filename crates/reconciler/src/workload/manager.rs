@@ -12,12 +12,17 @@ use tessera_scheduler::{Demand, Refusal};
 use tessera_types::node::DesiredNodeStatus;
 use tessera_types::workload::{Assigned, DesiredWorkloadStatus, OnDisconnect, WorkloadStatus};
 use tessera_types::{
-    Actor, Edit, IllegalTransition, Name, Node, Object, Timestamp, Uid, WaitReason, Workload, Write,
+    Actor, Duration, Edit, IllegalTransition, Name, Node, Object, Timestamp, Uid, WaitReason,
+    Workload, Write,
 };
 
 use crate::manager::{Manager, Plan};
 use crate::node::stopped_by;
 use crate::world::World;
+
+/// It is looked at again when there is more room. When there is less, only the
+/// reason why it waits is another; that is brought up to date so often.
+const EXPLAIN_EVERY: Duration = Duration::from_secs(60);
 
 /// Reconciles workloads.
 #[derive(Clone, Copy, Debug, Default)]
@@ -375,7 +380,9 @@ impl Look<'_> {
             }
             None => edit.wait_for(WaitReason::NoNodeFits, &refusal.to_string(), None),
         }
-        Plan::of(edit).look_again(self.workload.spec.not_after)
+        Plan::of(edit)
+            .look_again(self.workload.spec.not_after)
+            .look_again(Some(self.now.plus(EXPLAIN_EVERY)))
     }
 }
 
