@@ -24,6 +24,7 @@ mod failure;
 mod handlers;
 mod log_broker;
 mod metrics;
+mod nodelay;
 mod options;
 mod plane;
 mod reconcile_loop;

@@ -20,6 +20,7 @@ use crate::clock;
 use crate::handlers::Handlers;
 use crate::log_broker::LogBroker;
 use crate::metrics::Metrics;
+use crate::nodelay;
 use crate::options::Options;
 use crate::plane::{LoopMessage, Plane};
 use crate::reconcile_loop;
@@ -87,6 +88,12 @@ impl Control {
                 return Err(error);
             }
         };
+        match nodelay::for_listener(server.local_addr()) {
+            Ok(true) => {}
+            // Watches are slower then, and nothing else.
+            Ok(false) => tracing::debug!(target: "tessera", "the API's socket was not found"),
+            Err(error) => tracing::debug!(target: "tessera", %error, "TCP_NODELAY cannot be set"),
+        }
         let reconcile_loop = tokio::spawn(reconcile_loop::run(Arc::clone(&plane), messages));
         tracing::info!(target: "tessera", listen = %server.local_addr(), state_dir = %plane.options.state_dir.display(), revision = %plane.store.revision(), "the control plane is ready");
         Ok(Self { plane, server, reconcile_loop })

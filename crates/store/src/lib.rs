@@ -7,7 +7,7 @@
 //! after it. Everything that is read often is read from memory.
 //!
 //! [`Store`] is the contract, [`sqlite`] and [`MemoryDisk`] are the backends, and
-//! [`conformance`] is the suite that each backend passes.
+//! `conformance` (a feature of that name) is the suite that each backend passes.
 //!
 //! ```text
 //!  commit ──► queue ──► writer: check, append, one fsync for the whole batch

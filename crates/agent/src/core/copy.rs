@@ -116,7 +116,9 @@ impl Copy {
     }
 
     fn respec(&mut self, now: Timestamp, spec: &Arc<WorkloadSpec>, out: &mut Vec<Action>) {
-        if self.progress.spec == *spec {
+        // One that asks for another program, or for other resources, is not this copy's: the control plane stops it
+        // and places the workload anew. Until then what was started, and takes room here, is what is remembered.
+        if self.progress.spec == *spec || !spec.launches_like(&self.progress.spec) {
             return;
         }
         let before = std::mem::replace(&mut self.progress.spec, spec.clone());

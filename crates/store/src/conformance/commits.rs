@@ -141,6 +141,21 @@ pub(super) async fn resources_come_back_whole(mut harness: Harness) {
     assert_eq!(harness.watched(Revision::ZERO, 2).await, [made, declared]);
 }
 
+/// A store that writes a declaration only when it has changed must notice each
+/// of the ways in which it can.
+pub(super) async fn each_part_of_a_declaration_is_kept_by_itself(mut harness: Harness) {
+    let mut made = vec![harness.apply(sample::full().into()).await];
+    let key = made[0].changes[0].key.clone();
+    for change in sample::DECLARED_FIELDS {
+        let resource = harness.store().get(&key).unwrap();
+        let changed = harness.apply(vec![sample::change(&resource, change)]).await;
+        harness.restart().await;
+        assert_eq!(harness.store().get(&key), changed.changes[0].after);
+        made.push(changed);
+    }
+    assert_eq!(harness.watched(Revision::ZERO, made.len()).await, made);
+}
+
 pub(super) async fn the_observer_knows_before_the_committer(harness: Harness) {
     for i in 0..20 {
         let made = harness.apply(vec![sample::create(&format!("w-{i}"))]).await;

@@ -63,6 +63,7 @@ cases! {
     commits::identities_are_never_reused,
     commits::senseless_commits_are_refused,
     commits::resources_come_back_whole,
+    commits::each_part_of_a_declaration_is_kept_by_itself,
     commits::the_observer_knows_before_the_committer,
     contention::exactly_one_of_many_creators_wins,
     contention::no_update_is_lost,

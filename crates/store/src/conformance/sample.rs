@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tessera_types::node::{NodeObserved, NodeStatus};
 use tessera_types::workload::{
-    Assigned, Exit, ExitOutcome, Instance, WorkloadSpec, WorkloadStatus,
+    Assigned, DesiredWorkloadStatus, Exit, ExitOutcome, Instance, WorkloadSpec, WorkloadStatus,
 };
 use tessera_types::{
     Actor, Edit, Epoch, Kind, KindName, Name, Node, Object, OwnerRef, Resource, ResourceKey,
@@ -79,6 +79,25 @@ pub fn declare(resource: &Resource, argument: &str) -> Write {
     let spec = WorkloadSpec { args: vec![argument.to_owned()], ..(*edit.object.spec).clone() };
     edit.object.spec = Arc::new(spec);
     edit.object.generation += 1;
+    update(edit)
+}
+
+/// Changes that each touch one declared field and nothing else.
+pub const DECLARED_FIELDS: [fn(&mut Object<Workload>); 7] = [
+    |object| drop(object.labels.insert("tier".to_owned(), "web".to_owned())),
+    |object| object.spec = Arc::new(WorkloadSpec { args: Vec::new(), ..WorkloadSpec::default() }),
+    |object| object.desired_status = DesiredWorkloadStatus::Stopped,
+    |object| object.generation += 1,
+    |object| object.owner = None,
+    |object| object.deletion_requested_at = None,
+    |object| object.created_at = Timestamp::EPOCH,
+];
+
+/// Applies one such change.
+#[must_use]
+pub fn change(resource: &Resource, change: fn(&mut Object<Workload>)) -> Write {
+    let mut edit = Edit::of(unwrap(resource), NOW);
+    change(&mut edit.object);
     update(edit)
 }
 
