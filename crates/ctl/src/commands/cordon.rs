@@ -1,0 +1,25 @@
+//! `cordon`: a node keeps what it has and takes nothing new.
+
+use clap::Args;
+use tessera_client::call;
+use tessera_types::KindName;
+
+use super::{ACTION_FORMATS, done};
+use crate::context::Context;
+use crate::failure::Failure;
+use crate::kinds::bounded;
+use crate::target;
+
+/// Let a node keep what it has and take nothing new
+#[derive(Debug, Args)]
+pub(crate) struct Arguments {
+    /// The node
+    node: String,
+}
+
+pub(crate) async fn run(context: &Context, arguments: &Arguments) -> Result<(), Failure> {
+    let format = context.format(&ACTION_FORMATS)?;
+    let name = target::name_of(KindName::Node, &arguments.node)?;
+    let node = bounded("node_cordon", call(context.api.node_cordon(&name))).await?;
+    done(context, format, &node.key(), "cordoned")
+}

@@ -1,0 +1,240 @@
+//! `get`: resources as a table, or whole as JSON or YAML. With `--watch` it goes on
+//! with a row for each change.
+
+use clap::Args;
+use tessera_types::problem::Code;
+use tessera_types::{KindName, Name, Resource};
+
+use super::ended;
+use crate::cli::{Everywhere, Format, Selection};
+use crate::context::{Context, json, json_line, print, tell, yaml, yaml_documents};
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::follow::{Change, Follow, Scope};
+use crate::kinds::{self, ListOptions};
+use crate::moment::now;
+use crate::show::{Detail, Tops, row, table};
+use crate::style::Tone;
+use crate::table::{Cell, Layout};
+use crate::target::{self, Target};
+
+/// Show resources
+///
+/// What -o json and -o yaml print, `apply -f` takes again.
+#[derive(Debug, Args)]
+pub(crate) struct Arguments {
+    /// KIND, KIND NAME…, or KIND/NAME…
+    #[arg(required = true, value_name = "RESOURCE")]
+    resources: Vec<String>,
+    #[command(flatten)]
+    selection: Selection,
+    #[command(flatten)]
+    everywhere: Everywhere,
+    /// Go on with a row for each change, until Ctrl-C
+    #[arg(short, long)]
+    watch: bool,
+}
+
+const FORMATS: [Format; 5] =
+    [Format::Table, Format::Wide, Format::Json, Format::Yaml, Format::Name];
+
+pub(crate) async fn run(context: &Context, arguments: &Arguments) -> Result<(), Failure> {
+    let format = context.format(&FORMATS)?;
+    let targets = target::parse(&arguments.resources)?;
+    check(&targets, arguments)?;
+    if arguments.watch {
+        return watch(context, &targets, arguments, format).await;
+    }
+    let (mut found, mut exits) = (Vec::new(), Vec::new());
+    for target in &targets {
+        let (resources, missed) = fetch(context, target, arguments).await?;
+        found.push((target.kind, resources));
+        exits.extend(missed);
+    }
+    if !exits.is_empty() && found.iter().all(|(_, resources)| resources.is_empty()) {
+        return ended(exits);
+    }
+    let is_one = matches!(targets.as_slice(), [target] if target.names.len() == 1);
+    show(context, &found, format, detail(arguments, format), is_one).await?;
+    ended(exits)
+}
+
+fn check(targets: &[Target], arguments: &Arguments) -> Result<(), Failure> {
+    let is_named = targets.iter().any(|target| !target.names.is_empty());
+    if is_named && arguments.selection.selector.is_some() {
+        return Err(Failure::usage("give names or -l, not both"));
+    }
+    if is_named && arguments.everywhere.all_namespaces {
+        return Err(Failure::usage(
+            "a name is in one namespace: give it with -n, or leave out the names",
+        ));
+    }
+    Ok(())
+}
+
+fn detail(arguments: &Arguments, format: Format) -> Detail {
+    Detail { wide: format == Format::Wide, namespaces: arguments.everywhere.all_namespaces }
+}
+
+/// The resources of a target. What is not there is told, and counts in the end.
+async fn fetch(
+    context: &Context,
+    target: &Target,
+    arguments: &Arguments,
+) -> Result<(Vec<Resource>, Vec<Exit>), Failure> {
+    if target.names.is_empty() {
+        let namespace = arguments.everywhere.or(context.namespace());
+        let options = ListOptions {
+            namespace: namespace.as_ref(),
+            selector: arguments.selection.selector.as_deref(),
+            ..ListOptions::default()
+        };
+        let (resources, _) = kinds::list_all(&context.api, target.kind, options).await?;
+        return Ok((resources, Vec::new()));
+    }
+    let (mut resources, mut exits) = (Vec::new(), Vec::new());
+    for key in target.keys(context.namespace()) {
+        match kinds::get(&context.api, &key).await {
+            Ok(resource) => resources.push(resource),
+            Err(error) if error.problem().is_some_and(|it| it.code == Code::NotFound) => {
+                let failure = Failure::from(error);
+                context.complain(&failure);
+                exits.push(failure.exit());
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok((resources, exits))
+}
+
+async fn show(
+    context: &Context,
+    found: &[(KindName, Vec<Resource>)],
+    format: Format,
+    detail: Detail,
+    is_one: bool,
+) -> Result<(), Failure> {
+    let all: Vec<_> = found.iter().flat_map(|(_, resources)| resources).cloned().collect();
+    match format {
+        Format::Json if is_one => all.first().map_or(Ok(()), |one| print(&json(one)?)),
+        Format::Json => print(&json(&all)?),
+        Format::Yaml => print(&yaml_documents(&all)?),
+        Format::Name => {
+            print(&all.iter().map(|resource| format!("{}\n", resource.key())).collect::<String>())
+        }
+        Format::Table | Format::Wide => tables(context, found, detail).await,
+    }
+}
+
+async fn tables(
+    context: &Context,
+    found: &[(KindName, Vec<Resource>)],
+    detail: Detail,
+) -> Result<(), Failure> {
+    let mut text = String::new();
+    for (kind, resources) in found.iter().filter(|(_, resources)| !resources.is_empty()) {
+        let tops = tops(context, *kind).await;
+        if !text.is_empty() {
+            text.push('\n');
+        }
+        let table = table(*kind, resources, detail, &tops, now());
+        text.push_str(&table.render(context.style, context.width()));
+    }
+    if text.is_empty() {
+        let kinds: Vec<_> = found.iter().map(|(kind, _)| kind.plural()).collect();
+        tell(&format!("no {} found\n", kinds.join(" and ")));
+    }
+    print(&text)
+}
+
+async fn tops(context: &Context, kind: KindName) -> Tops {
+    match kind {
+        KindName::Node => context.tops().await,
+        KindName::Workload => Tops::new(),
+    }
+}
+
+/// Prints what is there, then a row for each change.
+async fn watch(
+    context: &Context,
+    targets: &[Target],
+    arguments: &Arguments,
+    format: Format,
+) -> Result<(), Failure> {
+    let [target] = targets else {
+        return Err(Failure::usage("one kind at a time can be watched"));
+    };
+    let names = &target.names;
+    let scope = Scope {
+        kind: Some(target.kind),
+        namespace: arguments
+            .everywhere
+            .or(context.namespace())
+            .filter(|_| target.kind.is_namespaced()),
+        name: names.first().filter(|_| names.len() == 1).cloned(),
+        selector: arguments.selection.selector.clone(),
+    };
+    let mut follow = Follow::start(&context.api, scope).await?;
+    let is_meant = |name: &Name| names.is_empty() || names.contains(name);
+    let known: Vec<_> = follow.known().values().filter(|it| is_meant(it.name())).cloned().collect();
+    let mut rows =
+        Rows::begin(context, target.kind, &known, detail(arguments, format), format).await?;
+    loop {
+        match follow.next().await? {
+            Change::Notice(text) => tell(&format!("{text}\n")),
+            Change::Changed { after, .. } if is_meant(after.name()) => rows.print(&after, false)?,
+            Change::Deleted { before, .. } if is_meant(before.name()) => {
+                rows.print(&before, true)?;
+            }
+            _ => {}
+        }
+    }
+}
+
+/// Rows that follow a table.
+struct Rows<'a> {
+    context: &'a Context,
+    detail: Detail,
+    format: Format,
+    layout: Layout,
+    status_at: usize,
+}
+
+impl<'a> Rows<'a> {
+    /// Prints what is there, which gives the columns their widths.
+    async fn begin(
+        context: &'a Context,
+        kind: KindName,
+        known: &[Resource],
+        detail: Detail,
+        format: Format,
+    ) -> Result<Self, Failure> {
+        let tops = tops(context, kind).await;
+        let table = table(kind, known, detail, &tops, now());
+        let layout = table.layout(context.width());
+        // The columns begin with the namespace, where that is shown, and the name.
+        let status_at = if detail.namespaces && kind.is_namespaced() { 2 } else { 1 };
+        let mut rows = Self { context, detail, format, layout, status_at };
+        match format {
+            Format::Table | Format::Wide => print(&table.render(context.style, context.width()))?,
+            _ => known.iter().try_for_each(|resource| rows.print(resource, false))?,
+        }
+        Ok(rows)
+    }
+
+    fn print(&mut self, resource: &Resource, is_gone: bool) -> Result<(), Failure> {
+        match self.format {
+            Format::Json => print(&json_line(resource)?),
+            Format::Yaml => print(&format!("---\n{}", yaml(resource)?)),
+            Format::Name => print(&format!("{}\n", resource.key())),
+            Format::Table | Format::Wide => {
+                let mut row = row(resource, self.detail, &Tops::new(), now());
+                if is_gone {
+                    row[self.status_at] = Cell::toned("Deleted", Tone::Quiet);
+                }
+                self.layout.admit(&row);
+                print(&self.layout.line(&row, self.context.style))
+            }
+        }
+    }
+}

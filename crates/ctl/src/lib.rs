@@ -1,0 +1,122 @@
+//! `tesseractl`: the command line of Tessera, and what the all-in-one program
+//! shares with it.
+//!
+//! The one idea: commands are thin. What they have in common stands beside them:
+//! reading [`manifests`], sending them ([`apply()`]), following changes
+//! ([`Follow`]), waiting until something has come about ([`converge`]), and
+//! saying what went wrong ([`Failure`], [`Exit`]).
+
+mod apply;
+mod cli;
+mod commands;
+mod context;
+pub mod converge;
+mod exit;
+mod failure;
+mod follow;
+mod kinds;
+pub mod manifests;
+mod moment;
+mod show;
+mod style;
+mod table;
+mod target;
+mod yaml;
+
+pub use apply::apply;
+pub use exit::Exit;
+pub use failure::Failure;
+pub use follow::{Change, Follow, Scope};
+pub use style::{Style, Tone, When};
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use clap::parser::ValueSource;
+use clap::{CommandFactory, FromArgMatches};
+use tracing_subscriber::EnvFilter;
+
+use cli::{Cli, Command};
+use context::{Context, tell};
+
+/// Runs `tesseractl` with these arguments, of which the first is its own name.
+pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let parsed = Cli::command().try_get_matches_from(arguments).and_then(|matches| {
+        let is_given = matches.value_source("namespace") == Some(ValueSource::CommandLine);
+        Cli::from_arg_matches(&matches).map(|cli| (cli, is_given))
+    });
+    let (cli, namespace_is_given) = match parsed {
+        Ok(parsed) => parsed,
+        Err(error) => {
+            // Help is asked for and goes to standard output; a mistake does not.
+            let _ = error.print();
+            return if error.use_stderr() { Exit::Usage.into() } else { Exit::Done.into() };
+        }
+    };
+    trace(cli.global.verbose, Style::of(cli.global.color, &std::io::stderr()));
+    run(cli, namespace_is_given).into()
+}
+
+fn run(cli: Cli, namespace_is_given: bool) -> Exit {
+    let error_style = Style::of(cli.global.color, &std::io::stderr());
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            tell(&Failure::Output(error).render(error_style));
+            return Exit::Failed;
+        }
+    };
+    let result = runtime.block_on(async {
+        tokio::select! {
+            result = dispatch(cli, namespace_is_given) => result,
+            _ = tokio::signal::ctrl_c() => Err(Failure::Told(Exit::Interrupted)),
+        }
+    });
+    // A thread that waits for standard input does not keep the process.
+    runtime.shutdown_background();
+    match result {
+        Ok(()) => Exit::Done,
+        Err(failure) => {
+            tell(&failure.render(error_style));
+            failure.exit()
+        }
+    }
+}
+
+async fn dispatch(cli: Cli, namespace_is_given: bool) -> Result<(), Failure> {
+    if let Command::Completion(arguments) = cli.command {
+        return commands::completion::run(&arguments);
+    }
+    let context = Context::new(&cli.global, namespace_is_given)?;
+    match cli.command {
+        Command::Apply(arguments) => commands::apply::run(&context, &arguments).await,
+        Command::Diff(arguments) => commands::diff::run(&context, &arguments).await,
+        Command::Get(arguments) => commands::get::run(&context, &arguments).await,
+        Command::Describe(arguments) => commands::describe::run(&context, &arguments).await,
+        Command::Delete(arguments) => commands::delete::run(&context, &arguments).await,
+        Command::Watch(arguments) => commands::watch::run(&context, &arguments).await,
+        Command::Logs(arguments) => commands::logs::run(&context, &arguments).await,
+        Command::Cordon(arguments) => commands::cordon::run(&context, &arguments).await,
+        Command::Uncordon(arguments) => commands::uncordon::run(&context, &arguments).await,
+        Command::Drain(arguments) => commands::drain::run(&context, &arguments).await,
+        Command::History(arguments) => commands::history::run(&context, &arguments).await,
+        Command::Top(arguments) => commands::top::run(&context, &arguments).await,
+        Command::Version(arguments) => commands::version::run(&context, &arguments).await,
+        Command::Completion(_) => Ok(()),
+    }
+}
+
+/// Writes what happens to standard error, as `-v` and `RUST_LOG` ask for.
+fn trace(verbose: u8, style: Style) {
+    let default = match verbose {
+        0 => "off",
+        1 => "tessera=debug",
+        _ => "debug",
+    };
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(default));
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_ansi(style.is_coloured())
+        .with_writer(std::io::stderr)
+        .init();
+}

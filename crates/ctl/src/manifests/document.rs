@@ -1,0 +1,195 @@
+//! One document of a manifest: which kind it is, what it declares, and where its
+//! mistakes are.
+
+use serde::Deserialize;
+use serde::de::IgnoredAny;
+use tessera_manifest::{Document, Problem, code};
+use tessera_types::manifest::WRITTEN_BY_TESSERA;
+use tessera_types::{Kind, KindName, Labels, Manifest, Name, Revision, Uid, nearest, with_kind};
+
+use super::{Declaration, Namespace};
+
+/// What `get -o yaml` prints besides [`WRITTEN_BY_TESSERA`], and nobody declares.
+const DELETION: &str = "deletion_requested_at";
+/// The path and code of problems that validation finds.
+const BREAKS_A_RULE: &str = "invalid_spec";
+
+/// A manifest as `get -o yaml` prints it: with what Tessera writes, which a
+/// declaration does not repeat. Only read where there is any of that, so that
+/// the hints for a misspelt field name what a person may write.
+#[derive(Deserialize)]
+#[serde(bound = "", deny_unknown_fields)]
+struct Printed<K: Kind> {
+    #[serde(default)]
+    kind: Option<KindName>,
+    name: Name,
+    #[serde(default)]
+    namespace: Option<Name>,
+    #[serde(default)]
+    labels: Labels,
+    spec: K::Spec,
+    #[serde(default)]
+    desired_status: Option<K::Desired>,
+    #[serde(default)]
+    id: Option<Uid>,
+    #[serde(default)]
+    revision: Option<Revision>,
+    #[serde(default, rename = "generation")]
+    _generation: IgnoredAny,
+    #[serde(default, rename = "owner")]
+    _owner: IgnoredAny,
+    #[serde(default, rename = "status")]
+    _status: IgnoredAny,
+    #[serde(default, rename = "status_since")]
+    _status_since: IgnoredAny,
+    #[serde(default, rename = "waiting_for")]
+    _waiting_for: IgnoredAny,
+    #[serde(default, rename = "observed")]
+    _observed: IgnoredAny,
+    #[serde(default, rename = "state_history")]
+    _state_history: IgnoredAny,
+    #[serde(default, rename = "created_at")]
+    _created_at: IgnoredAny,
+    #[serde(default, rename = "updated_at")]
+    _updated_at: IgnoredAny,
+    #[serde(default, rename = "deletion_requested_at")]
+    _deletion_requested_at: IgnoredAny,
+}
+
+impl<K: Kind> From<Printed<K>> for Manifest<K> {
+    fn from(printed: Printed<K>) -> Self {
+        Self {
+            kind: printed.kind,
+            name: printed.name,
+            namespace: printed.namespace,
+            labels: printed.labels,
+            spec: printed.spec,
+            desired_status: printed.desired_status,
+            id: printed.id,
+            revision: printed.revision,
+        }
+    }
+}
+
+/// What a document declares.
+///
+/// # Errors
+/// All that is wrong with it.
+pub(super) fn declaration(
+    document: &Document,
+    namespace: &Namespace,
+) -> Result<Declaration, Vec<Problem>> {
+    let kind = kind_of(document).map_err(|problem| vec![problem])?;
+    with_kind!(kind, K => declaration_of::<K>(document, namespace))
+}
+
+fn kind_of(document: &Document) -> Result<KindName, Problem> {
+    // A kind that is no text is for decoding to complain about.
+    let Some(word) = document.root().get("kind").and_then(|kind| kind.as_str()) else {
+        return Ok(KindName::Workload);
+    };
+    let names = KindName::ALL.map(KindName::as_str);
+    KindName::ALL.into_iter().find(|kind| kind.as_str() == word).ok_or_else(|| {
+        let message = format!("there is no kind `{}`", tessera_types::limits::clip(word, 40));
+        let hint = match nearest(word, names) {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => format!("known are {}", names.join(", ")),
+        };
+        document.problem("kind", code::UNKNOWN_VARIANT, message, Some(hint))
+    })
+}
+
+fn declaration_of<K: Kind>(
+    document: &Document,
+    namespace: &Namespace,
+) -> Result<Declaration, Vec<Problem>> {
+    let mut manifest = decode::<K>(document)?;
+    let mut problems: Vec<_> = manifest
+        .problems()
+        .into_iter()
+        .map(|broken| document.problem(&broken.path, BREAKS_A_RULE, broken.message, None))
+        .collect();
+    problems.extend(settle_namespace(document, &mut manifest, namespace));
+    if !problems.is_empty() {
+        return Err(problems);
+    }
+    manifest.kind = Some(K::KIND);
+    let position = document.position(document.root().span);
+    let at = format!("{}:{}:{}", document.source_name(), position.line, position.column);
+    let key = manifest.key();
+    let manifest = serde_json::to_value(&manifest)
+        .expect("a manifest has text keys only, and was read from text");
+    Ok(Declaration { key, manifest, at })
+}
+
+fn decode<K: Kind>(document: &Document) -> Result<Manifest<K>, Vec<Problem>> {
+    let is_written = |key: &str| key == DELETION || WRITTEN_BY_TESSERA.contains(&key);
+    if document.root().entries().iter().any(|entry| is_written(&entry.key)) {
+        return document.decode::<Printed<K>>().map(Manifest::from);
+    }
+    document.decode()
+}
+
+/// Gives a manifest its namespace, unless it is in another than it must be.
+fn settle_namespace<K: Kind>(
+    document: &Document,
+    manifest: &mut Manifest<K>,
+    namespace: &Namespace,
+) -> Option<Problem> {
+    if !K::KIND.is_namespaced() {
+        return None;
+    }
+    let own = manifest.namespace.get_or_insert_with(|| namespace.name.clone());
+    if !namespace.is_required || *own == namespace.name {
+        return None;
+    }
+    let message = format!(
+        "the manifest is in namespace `{own}`, and --namespace asks for `{}`",
+        namespace.name
+    );
+    let hint = "remove one of the two".to_owned();
+    Some(document.problem("namespace", code::INVALID_VALUE, message, Some(hint)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+    use tessera_manifest::{Format, Limits, Source, parse};
+
+    fn declared(value: &serde_json::Value) -> Result<Declaration, Vec<Problem>> {
+        let source = Source::new("x.json", value.to_string());
+        let documents = parse(source, Format::Json, &Limits::default()).unwrap();
+        declaration(&documents[0], &Namespace::default())
+    }
+
+    #[test]
+    fn all_that_tessera_writes_is_dropped_and_preconditions_are_kept() {
+        let mut value = json!({
+            "name": "web", "spec": {"command": "x"}, "id": "00000000000000ab", "revision": 7,
+        });
+        for field in WRITTEN_BY_TESSERA.into_iter().chain([DELETION]) {
+            value[field] = json!({"anything": [1, 2]});
+        }
+        let manifest = declared(&value).unwrap().manifest;
+        let expected = json!({
+            "kind": "Workload", "name": "web", "namespace": "default", "spec": {"command": "x"},
+            "id": "00000000000000ab", "revision": 7,
+        });
+        assert_eq!(manifest, expected);
+    }
+
+    #[test]
+    fn a_misspelt_field_is_compared_with_what_people_write() {
+        let problems =
+            declared(&json!({"name": "web", "spec": {"command": "x"}, "lables": {}})).unwrap_err();
+        assert_eq!(problems[0].hint.as_deref(), Some("did you mean `labels`?"));
+    }
+
+    #[test]
+    fn a_kind_in_the_wrong_case_is_named_right() {
+        let problems =
+            declared(&json!({"kind": "workload", "name": "web", "spec": {}})).unwrap_err();
+        assert_eq!(problems[0].hint.as_deref(), Some("did you mean `Workload`?"));
+    }
+}

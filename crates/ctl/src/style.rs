@@ -1,0 +1,149 @@
+//! Colours and terminals. A stream is coloured and its width respected only
+//! where a person looks at it; what is piped is plain and whole.
+
+use std::io::IsTerminal;
+
+use rustix::fd::AsFd;
+
+/// When to use colours.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum When {
+    /// On a terminal, unless `NO_COLOR` is set or `TERM` is `dumb`.
+    #[default]
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+/// What a piece of text means, which is what its colour says.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Tone {
+    /// Ordinary text.
+    #[default]
+    Plain,
+    /// It is as it should be.
+    Good,
+    /// It is on its way.
+    Busy,
+    /// It is wrong.
+    Bad,
+    /// It is of less interest.
+    Quiet,
+    /// It names or heads something.
+    Strong,
+}
+
+/// Whether a stream is coloured.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Style {
+    coloured: bool,
+}
+
+impl Style {
+    /// No colours.
+    pub const PLAIN: Self = Self { coloured: false };
+
+    /// The style of a stream.
+    #[must_use]
+    pub fn of(when: When, stream: &impl IsTerminal) -> Self {
+        let coloured = match when {
+            When::Always => true,
+            When::Never => false,
+            When::Auto => stream.is_terminal() && environment_allows(),
+        };
+        Self { coloured }
+    }
+
+    pub(crate) fn is_coloured(self) -> bool {
+        self.coloured
+    }
+
+    /// `text` in the colour of its tone.
+    #[must_use]
+    pub fn paint(self, tone: Tone, text: &str) -> String {
+        let code = match tone {
+            Tone::Plain => return text.to_owned(),
+            Tone::Good => "32",
+            Tone::Busy => "33",
+            Tone::Bad => "31",
+            Tone::Quiet => "2",
+            Tone::Strong => "1",
+        };
+        if self.coloured && !text.is_empty() {
+            format!("\x1b[{code}m{text}\x1b[0m")
+        } else {
+            text.to_owned()
+        }
+    }
+}
+
+/// `NO_COLOR` counts when it is set and not empty (<https://no-color.org>).
+fn environment_allows() -> bool {
+    std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+        && std::env::var_os("TERM").is_none_or(|term| term != "dumb")
+}
+
+/// The columns and rows of a terminal; none when the stream is not one.
+pub(crate) fn terminal_size(stream: &impl AsFd) -> Option<(usize, usize)> {
+    let size = rustix::termios::tcgetwinsize(stream).ok()?;
+    (size.ws_col > 0 && size.ws_row > 0)
+        .then_some((usize::from(size.ws_col), usize::from(size.ws_row)))
+}
+
+/// The tone of a status, whatever the kind.
+pub(crate) fn tone_of_status(status: &str) -> Tone {
+    match status {
+        "Running" | "Ready" | "Completed" => Tone::Good,
+        "Failed" | "Lost" | "Offline" => Tone::Bad,
+        "Stopped" | "Cordoned" | "Drained" | "Deleted" => Tone::Quiet,
+        _ => Tone::Busy,
+    }
+}
+
+/// Text from elsewhere with what could drive a terminal replaced.
+pub(crate) fn printable(text: &str) -> String {
+    text.chars()
+        .map(|c| match c {
+            '\t' | '\n' => ' ',
+            c if c.is_control() => '\u{fffd}',
+            c => c,
+        })
+        .collect()
+}
+
+/// `text` in at most `width` columns; a cut is marked.
+pub(crate) fn fit(text: &str, width: usize) -> String {
+    if text.chars().count() <= width {
+        return text.to_owned();
+    }
+    let kept: String = text.chars().take(width.saturating_sub(1)).collect();
+    if width == 0 { kept } else { format!("{}…", kept.trim_end()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn colours_are_only_where_they_are_wanted() {
+        let stream = std::fs::File::open("/dev/null").unwrap();
+        assert_eq!(Style::of(When::Auto, &stream).paint(Tone::Bad, "x"), "x");
+        assert_eq!(Style::of(When::Never, &stream).paint(Tone::Bad, "x"), "x");
+        assert_eq!(Style::of(When::Always, &stream).paint(Tone::Bad, "x"), "\x1b[31mx\x1b[0m");
+    }
+
+    #[test]
+    fn what_is_cut_says_so_and_fits() {
+        assert_eq!(fit("abc", 3), "abc");
+        assert_eq!(fit("ab cd", 4), "ab…");
+        assert_eq!(fit("äöü", 2), "ä…");
+        assert_eq!(fit("abc", 0), "");
+    }
+
+    #[test]
+    fn escape_sequences_are_defused() {
+        assert_eq!(printable("a\x1b[2Jb\nc"), "a\u{fffd}[2Jb c");
+    }
+}

@@ -1,0 +1,11 @@
+//! The real program against a control plane of cardboard: what it sends, what it
+//! prints, and which exit code it ends with.
+
+mod converging;
+mod errors;
+mod following;
+mod objects;
+mod program;
+mod reading;
+mod sending;
+mod stub;
