@@ -609,34 +609,3 @@ fn children_of(parent: u32) -> usize {
         })
         .count()
 }
-
-/// What a supervisor costs. It asserts nothing; run it with `--ignored --nocapture`.
-#[tokio::test]
-#[ignore = "measures, and asserts nothing"]
-async fn measure_memory_and_start() {
-    let _alone = MACHINE.write().await;
-    let node = Node::new();
-    let mut took = Vec::new();
-    for number in 0..50 {
-        let mut spec = node.process(ProcessSpec {
-            command: "/bin/sleep".into(),
-            args: vec![LIFETIME.into()],
-            env: BTreeMap::new(),
-            working_dir: None,
-        });
-        spec.run_id = format!("run-{number}");
-        let before = std::time::Instant::now();
-        let run = node.start(spec).await;
-        took.push(before.elapsed());
-        if number == 0 {
-            let pid = run.started().unwrap().supervisor_pid;
-            let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
-            status.lines().filter(|line| line.contains("Rss")).for_each(|line| println!("{line}"));
-            println!("{}", fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).unwrap());
-        }
-        run.kill().await.unwrap();
-        end(&run).await;
-    }
-    took.sort();
-    println!("start to started: median {:?}, slowest {:?}", took[25], took[49]);
-}

@@ -33,19 +33,45 @@ pub(crate) async fn run(report: &mut Report) -> Result<()> {
 
 /// Declares a workload, waits until it runs, and deletes it again.
 async fn one(fleet: &Fleet, i: usize) -> Result<Duration> {
-    let name: Name = format!("bench-{i}").parse()?;
+    let name = format!("bench-{i}");
+    let run = start(fleet, &name).await?;
+    end(fleet, &name).await?;
+    Ok(run.took)
+}
+
+/// A workload that runs.
+pub(crate) struct Run {
+    pub(crate) pid: u32,
+    took: Duration,
+}
+
+/// Declares a workload and waits until it runs.
+pub(crate) async fn start(fleet: &Fleet, name: &str) -> Result<Run> {
+    let name: Name = name.parse()?;
     let manifest: Manifest<Workload> = serde_json::from_value(serde_json::json!({
         "name": name, "spec": {"command": "/bin/sleep", "args": ["3600"], "stop": {"grace": "1s"}},
     }))?;
-    let options = WatchOptions { name: Some(name.clone()), ..WatchOptions::default() };
-    let mut watch = Watch::open(&fleet.api, options).await?;
+    let mut watch = watch(fleet, &name).await?;
     let started = Instant::now();
     call(fleet.api.workload_put(&name, None, None, None, &manifest)).await?;
     until(&mut watch, is_running).await?;
     let took = started.elapsed();
+    let workload = call(fleet.api.workload_get(&name, None)).await?;
+    let pid = workload.observed.instance.and_then(|instance| instance.pid);
+    Ok(Run { pid: pid.context("it has no process id")?, took })
+}
+
+/// Deletes a workload and waits until it is gone.
+pub(crate) async fn end(fleet: &Fleet, name: &str) -> Result<()> {
+    let name: Name = name.parse()?;
+    let mut watch = watch(fleet, &name).await?;
     call(fleet.api.workload_delete(&name, None, None, None)).await?;
-    until(&mut watch, |event| Ok(matches!(event, WatchEvent::Deleted { .. }))).await?;
-    Ok(took)
+    until(&mut watch, |event| Ok(matches!(event, WatchEvent::Deleted { .. }))).await
+}
+
+async fn watch(fleet: &Fleet, name: &Name) -> Result<Watch> {
+    let options = WatchOptions { name: Some(name.clone()), ..WatchOptions::default() };
+    Ok(Watch::open(&fleet.api, options).await?)
 }
 
 async fn until(watch: &mut Watch, is_it: impl Fn(&WatchEvent) -> Result<bool>) -> Result<()> {

@@ -4,10 +4,12 @@ use std::time::Duration;
 
 use anyhow::Result;
 
+use crate::apply;
 use crate::fleet::{Fleet, Process};
-use crate::process::{cpu_time, resident_bytes};
+use crate::process::{cpu_time, own_bytes, parent, resident_bytes};
 use crate::report::Report;
 
+const MEBIBYTE: f64 = 1_048_576.0;
 /// How long nothing is done before anything is measured.
 const SETTLE: Duration = Duration::from_secs(3);
 /// How long it is measured.
@@ -23,12 +25,20 @@ pub(crate) async fn run(report: &mut Report) -> Result<()> {
     for ((name, process), before) in processes.into_iter().zip(before) {
         measure(report, name, process, before)?;
     }
-    Ok(())
+    // Only now, so that it is not in the figures of the agent.
+    let run = apply::start(&fleet, "bench").await?;
+    let supervisor = parent(run.pid)?;
+    report.add("idle", "supervisor of a run, resident memory", mebibytes(supervisor)?, "MiB");
+    report.add("idle", "of that its own", own_bytes(supervisor)? as f64 / MEBIBYTE, "MiB");
+    apply::end(&fleet, "bench").await
+}
+
+fn mebibytes(pid: u32) -> Result<f64> {
+    Ok(resident_bytes(pid)? as f64 / MEBIBYTE)
 }
 
 fn measure(report: &mut Report, name: &str, process: &Process, before: Duration) -> Result<()> {
-    let memory = resident_bytes(process.id())? as f64 / f64::from(1 << 20);
-    report.add("idle", &format!("{name}, resident memory"), memory, "MiB");
+    report.add("idle", &format!("{name}, resident memory"), mebibytes(process.id())?, "MiB");
     let used = cpu_time(process.id())?.saturating_sub(before);
     let share = used.as_secs_f64() / MEASURE.as_secs_f64() * 100.0;
     report.add("idle", &format!("{name}, processor time"), share, "% of a core");

@@ -7,10 +7,27 @@ use anyhow::{Context, Result};
 
 /// Resident memory, in bytes.
 pub(crate) fn resident_bytes(pid: u32) -> Result<u64> {
+    status_bytes(pid, "VmRSS:")
+}
+
+/// Of the resident memory what is not mapped from a file, in bytes: what one
+/// process more costs where others run the same program.
+pub(crate) fn own_bytes(pid: u32) -> Result<u64> {
+    status_bytes(pid, "RssAnon:")
+}
+
+fn status_bytes(pid: u32, field: &str) -> Result<u64> {
     let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-    let kib = line.and_then(|line| line.trim().strip_suffix(" kB")).context("no VmRSS")?;
+    let line = status.lines().find_map(|line| line.strip_prefix(field));
+    let kib = line.and_then(|line| line.trim().strip_suffix(" kB")).context("no such field")?;
     Ok(kib.trim().parse::<u64>()? * 1024)
+}
+
+/// The parent of a process.
+pub(crate) fn parent(pid: u32) -> Result<u32> {
+    let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
+    let line = status.lines().find_map(|line| line.strip_prefix("PPid:")).context("no parent")?;
+    Ok(line.trim().parse()?)
 }
 
 /// Processor time used so far.

@@ -3,10 +3,9 @@
 use std::sync::Arc;
 
 use tessera_types::sync::Assignment;
-use tessera_types::workload::WorkloadStatus;
 use tessera_types::{Name, Revision, Uid};
 
-use crate::world::World;
+use crate::world::{World, is_to_stop};
 
 /// The answer to an agent that knows the assignments of revision `since`.
 #[derive(Clone, Debug, PartialEq)]
@@ -47,7 +46,7 @@ fn assignments(world: &World, node: Uid, since: Revision) -> Vec<Assignment> {
             name: workload.name.clone(),
             epoch: workload.observed.epoch,
             generation: workload.generation,
-            stop: workload.status == WorkloadStatus::Stopping,
+            stop: is_to_stop(workload),
             report_seq: workload.observed.report_seq,
             spec: (*changed_at > since).then(|| Arc::clone(&workload.spec)),
         })

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::Bound;
 use std::sync::Arc;
 
+use tessera_types::workload::WorkloadStatus;
 use tessera_types::{
     Change, Committed, Duration, Kind, KindName, Name, Node, Object, Resource, ResourceKey,
     Revision, Timestamp, Uid, Workload,
@@ -261,7 +262,11 @@ fn is_news(before: Option<&Object<Workload>>, after: Option<&Object<Workload>>) 
     }
 }
 
-/// Whether the agent has to stop its copy.
-fn is_to_stop(workload: &Object<Workload>) -> bool {
-    workload.status == tessera_types::workload::WorkloadStatus::Stopping
+/// Whether the agent has to stop its copy. One that was placed for an earlier
+/// spec is stopped even before that is its status: an agent that has not started
+/// it yet would start the new one in the room of the old.
+pub(crate) fn is_to_stop(workload: &Object<Workload>) -> bool {
+    let observed = &workload.observed;
+    workload.status == WorkloadStatus::Stopping
+        || observed.launch_generation > observed.placed_generation
 }
