@@ -53,6 +53,15 @@ impl Error {
         }
         Self::Unreachable(format!("{at}{cause}"))
     }
+
+    /// What broke a body that was being read as it came: the connection, however
+    /// the client library calls it.
+    pub(crate) fn cut_off(error: &reqwest::Error) -> Self {
+        match Self::transport(error) {
+            Self::Protocol(cause) => Self::Unreachable(cause),
+            other => other,
+        }
+    }
 }
 
 fn origin(url: &reqwest::Url) -> String {

@@ -2,7 +2,7 @@
 #[allow(unused_imports)]
 pub use progenitor_client::{ByteStream, ClientInfo, Error, ResponseValue};
 #[allow(unused_imports)]
-use progenitor_client::{ClientHooks, OperationInfo, RequestBuilderExt, encode_path};
+use progenitor_client::{encode_path, ClientHooks, OperationInfo, RequestBuilderExt};
 #[derive(Clone, Debug)]
 /**Client for Tessera
 
@@ -14,11 +14,11 @@ pub struct Client {
     pub(crate) client: reqwest::Client,
 }
 impl Client {
-    /// Create a new client.
+    ///Create a new client.
     ///
-    /// `baseurl` is the base URL provided to the internal
-    /// `reqwest::Client`, and should include a scheme and hostname,
-    /// as well as port and a path stem if applicable.
+    ///`baseurl` is the base URL provided to the internal
+    ///`reqwest::Client`, and should include a scheme and hostname,
+    ///as well as port and a path stem if applicable.
     pub fn new(baseurl: &str) -> Self {
         #[cfg(not(target_arch = "wasm32"))]
         let client = {
@@ -29,14 +29,17 @@ impl Client {
         let client = reqwest::ClientBuilder::new();
         Self::new_with_client(baseurl, client.build().unwrap())
     }
-    /// Construct a new client with an existing `reqwest::Client`,
-    /// allowing more control over its configuration.
+    ///Construct a new client with an existing `reqwest::Client`,
+    ///allowing more control over its configuration.
     ///
-    /// `baseurl` is the base URL provided to the internal
-    /// `reqwest::Client`, and should include a scheme and hostname,
-    /// as well as port and a path stem if applicable.
+    ///`baseurl` is the base URL provided to the internal
+    ///`reqwest::Client`, and should include a scheme and hostname,
+    ///as well as port and a path stem if applicable.
     pub fn new_with_client(baseurl: &str, client: reqwest::Client) -> Self {
-        Self { baseurl: baseurl.to_string(), client }
+        Self {
+            baseurl: baseurl.to_string(),
+            client,
+        }
     }
 }
 impl ClientInfo<()> for Client {
@@ -58,18 +61,21 @@ impl ClientHooks<()> for &Client {}
 impl Client {
     /**Whether the process lives
 
-    Sends a `GET` request to `/healthz`
-
-    */
+Sends a `GET` request to `/healthz`
+*/
     pub async fn healthz<'a>(
         &'a self,
-    ) -> Result<ResponseValue<tessera_types::api::Readiness>, Error<tessera_types::Problem>> {
+    ) -> Result<
+        ResponseValue<tessera_types::api::Readiness>,
+        Error<tessera_types::Problem>,
+    > {
         let url = format!("{}/healthz", self.baseurl,);
         let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
-        header_map.append(
-            ::reqwest::header::HeaderName::from_static("api-version"),
-            ::reqwest::header::HeaderValue::from_static(Self::api_version()),
-        );
+        header_map
+            .append(
+                ::reqwest::header::HeaderName::from_static("api-version"),
+                ::reqwest::header::HeaderValue::from_static(Self::api_version()),
+            );
         #[allow(unused_mut)]
         let mut request = self
             .client
@@ -80,7 +86,9 @@ impl Client {
             )
             .headers(header_map)
             .build()?;
-        let info = OperationInfo { operation_id: "healthz" };
+        let info = OperationInfo {
+            operation_id: "healthz",
+        };
         self.pre(&mut request, &info).await?;
         let result = self.exec(request, &info).await;
         self.post(&result, &info).await?;
@@ -98,19 +106,23 @@ impl Client {
     }
     /**Metrics in the Prometheus text format
 
-    Sends a `GET` request to `/metrics`
-
-    */
-    pub async fn metrics<'a>(&'a self) -> Result<ResponseValue<ByteStream>, Error<ByteStream>> {
+Sends a `GET` request to `/metrics`
+*/
+    pub async fn metrics<'a>(
+        &'a self,
+    ) -> Result<ResponseValue<ByteStream>, Error<ByteStream>> {
         let url = format!("{}/metrics", self.baseurl,);
         let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
-        header_map.append(
-            ::reqwest::header::HeaderName::from_static("api-version"),
-            ::reqwest::header::HeaderValue::from_static(Self::api_version()),
-        );
+        header_map
+            .append(
+                ::reqwest::header::HeaderName::from_static("api-version"),
+                ::reqwest::header::HeaderValue::from_static(Self::api_version()),
+            );
         #[allow(unused_mut)]
         let mut request = self.client.get(url).headers(header_map).build()?;
-        let info = OperationInfo { operation_id: "metrics" };
+        let info = OperationInfo {
+            operation_id: "metrics",
+        };
         self.pre(&mut request, &info).await?;
         let result = self.exec(request, &info).await;
         self.post(&result, &info).await?;
@@ -122,19 +134,23 @@ impl Client {
     }
     /**This document
 
-    Sends a `GET` request to `/openapi.json`
-
-    */
-    pub async fn openapi<'a>(&'a self) -> Result<ResponseValue<ByteStream>, Error<ByteStream>> {
+Sends a `GET` request to `/openapi.json`
+*/
+    pub async fn openapi<'a>(
+        &'a self,
+    ) -> Result<ResponseValue<ByteStream>, Error<ByteStream>> {
         let url = format!("{}/openapi.json", self.baseurl,);
         let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
-        header_map.append(
-            ::reqwest::header::HeaderName::from_static("api-version"),
-            ::reqwest::header::HeaderValue::from_static(Self::api_version()),
-        );
+        header_map
+            .append(
+                ::reqwest::header::HeaderName::from_static("api-version"),
+                ::reqwest::header::HeaderValue::from_static(Self::api_version()),
+            );
         #[allow(unused_mut)]
         let mut request = self.client.get(url).headers(header_map).build()?;
-        let info = OperationInfo { operation_id: "openapi" };
+        let info = OperationInfo {
+            operation_id: "openapi",
+        };
         self.pre(&mut request, &info).await?;
         let result = self.exec(request, &info).await;
         self.post(&result, &info).await?;
@@ -146,18 +162,21 @@ impl Client {
     }
     /**Whether it serves: the store is open and writable, the loop runs
 
-    Sends a `GET` request to `/readyz`
-
-    */
+Sends a `GET` request to `/readyz`
+*/
     pub async fn readyz<'a>(
         &'a self,
-    ) -> Result<ResponseValue<tessera_types::api::Readiness>, Error<tessera_types::Problem>> {
+    ) -> Result<
+        ResponseValue<tessera_types::api::Readiness>,
+        Error<tessera_types::Problem>,
+    > {
         let url = format!("{}/readyz", self.baseurl,);
         let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
-        header_map.append(
-            ::reqwest::header::HeaderName::from_static("api-version"),
-            ::reqwest::header::HeaderValue::from_static(Self::api_version()),
-        );
+        header_map
+            .append(
+                ::reqwest::header::HeaderName::from_static("api-version"),
+                ::reqwest::header::HeaderValue::from_static(Self::api_version()),
+            );
         #[allow(unused_mut)]
         let mut request = self
             .client
@@ -168,7 +187,9 @@ impl Client {
             )
             .headers(header_map)
             .build()?;
-        let info = OperationInfo { operation_id: "readyz" };
+        let info = OperationInfo {
+            operation_id: "readyz",
+        };
         self.pre(&mut request, &info).await?;
         let result = self.exec(request, &info).await;
         self.post(&result, &info).await?;
@@ -186,24 +207,26 @@ impl Client {
     }
     /**Declare many manifests of any kind
 
-    Sends a `POST` request to `/v1/apply`
+Sends a `POST` request to `/v1/apply`
 
-    Arguments:
-    - `idempotency_key`: Any text that is unique to the write, at most 128 bytes.
-    - `body`
-    */
+Arguments:
+- `idempotency_key`: Any text that is unique to the write, at most 128 bytes.
+- `body`*/
     pub async fn apply<'a>(
         &'a self,
         idempotency_key: Option<&'a str>,
         body: &'a tessera_types::api::ApplyRequest,
-    ) -> Result<ResponseValue<tessera_types::api::ApplyResponse>, Error<tessera_types::Problem>>
-    {
+    ) -> Result<
+        ResponseValue<tessera_types::api::ApplyResponse>,
+        Error<tessera_types::Problem>,
+    > {
         let url = format!("{}/v1/apply", self.baseurl,);
         let mut header_map = ::reqwest::header::HeaderMap::with_capacity(2usize);
-        header_map.append(
-            ::reqwest::header::HeaderName::from_static("api-version"),
-            ::reqwest::header::HeaderValue::from_static(Self::api_version()),
-        );
+        header_map
+            .append(
+                ::reqwest::header::HeaderName::from_static("api-version"),
+                ::reqwest::header::HeaderValue::from_static(Self::api_version()),
+            );
         if let Some(value) = idempotency_key {
             header_map.append("idempotency-key", value.to_string().try_into()?);
         }
@@ -218,7 +241,9 @@ impl Client {
             .json(&body)
             .headers(header_map)
             .build()?;
-        let info = OperationInfo { operation_id: "apply" };
+        let info = OperationInfo {
+            operation_id: "apply",
+        };
         self.pre(&mut request, &info).await?;
         let result = self.exec(request, &info).await;
         self.post(&result, &info).await?;
@@ -236,14 +261,13 @@ impl Client {
     }
     /**List nodes, by name
 
-    Sends a `GET` request to `/v1/nodes`
+Sends a `GET` request to `/v1/nodes`
 
-    Arguments:
-    - `limit`: At most so many; 500 unless given, and never more than 1000.
-    - `namespace`: Only this namespace; all unless given.
-    - `page`: The page after the one that answered with this `next_page`.
-    - `selector`: Only those whose labels match, such as `app=web,zone in (a,b)`.
-    */
+Arguments:
+- `limit`: At most so many; 500 unless given, and never more than 1000.
+- `namespace`: Only this namespace; all unless given.
+- `page`: The page after the one that answered with this `next_page`.
+- `selector`: Only those whose labels match, such as `app=web,zone in (a,b)`.*/
     pub async fn node_list<'a>(
         &'a self,
         limit: Option<u32>,
@@ -256,10 +280,11 @@ impl Client {
     > {
         let url = format!("{}/v1/nodes", self.baseurl,);
         let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
-        header_map.append(
-            ::reqwest::header::HeaderName::from_static("api-version"),
-            ::reqwest::header::HeaderValue::from_static(Self::api_version()),
-        );
+        header_map
+            .append(
+                ::reqwest::header::HeaderName::from_static("api-version"),
+                ::reqwest::header::HeaderValue::from_static(Self::api_version()),
+            );
         #[allow(unused_mut)]
         let mut request = self
             .client
@@ -274,7 +299,9 @@ impl Client {
             .query(&progenitor_client::QueryParam::new("selector", &selector))
             .headers(header_map)
             .build()?;
-        let info = OperationInfo { operation_id: "node_list" };
+        let info = OperationInfo {
+            operation_id: "node_list",
+        };
         self.pre(&mut request, &info).await?;
         let result = self.exec(request, &info).await;
         self.post(&result, &info).await?;
@@ -292,11 +319,10 @@ impl Client {
     }
     /**Get a node
 
-    Sends a `GET` request to `/v1/nodes/{name}`
+Sends a `GET` request to `/v1/nodes/{name}`
 
-    Arguments:
-    - `name`: The resource's name.
-    */
+Arguments:
+- `name`: The resource's name.*/
     pub async fn node_get<'a>(
         &'a self,
         name: &'a tessera_types::Name,
@@ -304,12 +330,15 @@ impl Client {
         ResponseValue<tessera_types::Object<tessera_types::Node>>,
         Error<tessera_types::Problem>,
     > {
-        let url = format!("{}/v1/nodes/{}", self.baseurl, encode_path(&name.to_string()),);
-        let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
-        header_map.append(
-            ::reqwest::header::HeaderName::from_static("api-version"),
-            ::reqwest::header::HeaderValue::from_static(Self::api_version()),
+        let url = format!(
+            "{}/v1/nodes/{}", self.baseurl, encode_path(& name.to_string()),
         );
+        let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
+        header_map
+            .append(
+                ::reqwest::header::HeaderName::from_static("api-version"),
+                ::reqwest::header::HeaderValue::from_static(Self::api_version()),
+            );
         #[allow(unused_mut)]
         let mut request = self
             .client
@@ -320,7 +349,9 @@ impl Client {
             )
             .headers(header_map)
             .build()?;
-        let info = OperationInfo { operation_id: "node_get" };
+        let info = OperationInfo {
+            operation_id: "node_get",
+        };
         self.pre(&mut request, &info).await?;
         let result = self.exec(request, &info).await;
         self.post(&result, &info).await?;
@@ -338,15 +369,14 @@ impl Client {
     }
     /**Declare a node's labels, limits or desired status
 
-    Sends a `PUT` request to `/v1/nodes/{name}`
+Sends a `PUT` request to `/v1/nodes/{name}`
 
-    Arguments:
-    - `name`: The resource's name.
-    - `dry_run`: Say what would come of it, and change nothing.
-    - `namespace`: Where it is; must not contradict the manifest.
-    - `idempotency_key`: Any text that is unique to the write, at most 128 bytes.
-    - `body`
-    */
+Arguments:
+- `name`: The resource's name.
+- `dry_run`: Say what would come of it, and change nothing.
+- `namespace`: Where it is; must not contradict the manifest.
+- `idempotency_key`: Any text that is unique to the write, at most 128 bytes.
+- `body`*/
     pub async fn node_put<'a>(
         &'a self,
         name: &'a tessera_types::Name,
@@ -358,12 +388,15 @@ impl Client {
         ResponseValue<tessera_types::api::Applied<tessera_types::Node>>,
         Error<tessera_types::Problem>,
     > {
-        let url = format!("{}/v1/nodes/{}", self.baseurl, encode_path(&name.to_string()),);
-        let mut header_map = ::reqwest::header::HeaderMap::with_capacity(2usize);
-        header_map.append(
-            ::reqwest::header::HeaderName::from_static("api-version"),
-            ::reqwest::header::HeaderValue::from_static(Self::api_version()),
+        let url = format!(
+            "{}/v1/nodes/{}", self.baseurl, encode_path(& name.to_string()),
         );
+        let mut header_map = ::reqwest::header::HeaderMap::with_capacity(2usize);
+        header_map
+            .append(
+                ::reqwest::header::HeaderName::from_static("api-version"),
+                ::reqwest::header::HeaderValue::from_static(Self::api_version()),
+            );
         if let Some(value) = idempotency_key {
             header_map.append("idempotency-key", value.to_string().try_into()?);
         }
@@ -380,7 +413,9 @@ impl Client {
             .query(&progenitor_client::QueryParam::new("namespace", &namespace))
             .headers(header_map)
             .build()?;
-        let info = OperationInfo { operation_id: "node_put" };
+        let info = OperationInfo {
+            operation_id: "node_put",
+        };
         self.pre(&mut request, &info).await?;
         let result = self.exec(request, &info).await;
         self.post(&result, &info).await?;
@@ -398,16 +433,15 @@ impl Client {
     }
     /**Forget a node. What it had is placed elsewhere; if its agent comes back
 
-    it stops its copies and registers anew.
+it stops its copies and registers anew.
 
-    Sends a `DELETE` request to `/v1/nodes/{name}`
+Sends a `DELETE` request to `/v1/nodes/{name}`
 
-    Arguments:
-    - `name`: The resource's name.
-    - `id`: Only if the resource has this identity.
-    - `namespace`: `default` unless given.
-    - `revision`: Only if the resource is at this revision.
-    */
+Arguments:
+- `name`: The resource's name.
+- `id`: Only if the resource has this identity.
+- `namespace`: `default` unless given.
+- `revision`: Only if the resource is at this revision.*/
     pub async fn node_delete<'a>(
         &'a self,
         name: &'a tessera_types::Name,
@@ -418,12 +452,15 @@ impl Client {
         ResponseValue<tessera_types::Object<tessera_types::Node>>,
         Error<tessera_types::Problem>,
     > {
-        let url = format!("{}/v1/nodes/{}", self.baseurl, encode_path(&name.to_string()),);
-        let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
-        header_map.append(
-            ::reqwest::header::HeaderName::from_static("api-version"),
-            ::reqwest::header::HeaderValue::from_static(Self::api_version()),
+        let url = format!(
+            "{}/v1/nodes/{}", self.baseurl, encode_path(& name.to_string()),
         );
+        let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
+        header_map
+            .append(
+                ::reqwest::header::HeaderName::from_static("api-version"),
+                ::reqwest::header::HeaderValue::from_static(Self::api_version()),
+            );
         #[allow(unused_mut)]
         let mut request = self
             .client
@@ -437,7 +474,9 @@ impl Client {
             .query(&progenitor_client::QueryParam::new("revision", &revision))
             .headers(header_map)
             .build()?;
-        let info = OperationInfo { operation_id: "node_delete" };
+        let info = OperationInfo {
+            operation_id: "node_delete",
+        };
         self.pre(&mut request, &info).await?;
         let result = self.exec(request, &info).await;
         self.post(&result, &info).await?;
@@ -455,11 +494,10 @@ impl Client {
     }
     /**Let a node keep what it has and take nothing new
 
-    Sends a `POST` request to `/v1/nodes/{name}/cordon`
+Sends a `POST` request to `/v1/nodes/{name}/cordon`
 
-    Arguments:
-    - `name`: The resource's name.
-    */
+Arguments:
+- `name`: The resource's name.*/
     pub async fn node_cordon<'a>(
         &'a self,
         name: &'a tessera_types::Name,
@@ -467,12 +505,15 @@ impl Client {
         ResponseValue<tessera_types::Object<tessera_types::Node>>,
         Error<tessera_types::Problem>,
     > {
-        let url = format!("{}/v1/nodes/{}/cordon", self.baseurl, encode_path(&name.to_string()),);
-        let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
-        header_map.append(
-            ::reqwest::header::HeaderName::from_static("api-version"),
-            ::reqwest::header::HeaderValue::from_static(Self::api_version()),
+        let url = format!(
+            "{}/v1/nodes/{}/cordon", self.baseurl, encode_path(& name.to_string()),
         );
+        let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
+        header_map
+            .append(
+                ::reqwest::header::HeaderName::from_static("api-version"),
+                ::reqwest::header::HeaderValue::from_static(Self::api_version()),
+            );
         #[allow(unused_mut)]
         let mut request = self
             .client
@@ -483,7 +524,9 @@ impl Client {
             )
             .headers(header_map)
             .build()?;
-        let info = OperationInfo { operation_id: "node_cordon" };
+        let info = OperationInfo {
+            operation_id: "node_cordon",
+        };
         self.pre(&mut request, &info).await?;
         let result = self.exec(request, &info).await;
         self.post(&result, &info).await?;
@@ -501,11 +544,10 @@ impl Client {
     }
     /**Move everything off a node and let it take nothing new
 
-    Sends a `POST` request to `/v1/nodes/{name}/drain`
+Sends a `POST` request to `/v1/nodes/{name}/drain`
 
-    Arguments:
-    - `name`: The resource's name.
-    */
+Arguments:
+- `name`: The resource's name.*/
     pub async fn node_drain<'a>(
         &'a self,
         name: &'a tessera_types::Name,
@@ -513,12 +555,15 @@ impl Client {
         ResponseValue<tessera_types::Object<tessera_types::Node>>,
         Error<tessera_types::Problem>,
     > {
-        let url = format!("{}/v1/nodes/{}/drain", self.baseurl, encode_path(&name.to_string()),);
-        let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
-        header_map.append(
-            ::reqwest::header::HeaderName::from_static("api-version"),
-            ::reqwest::header::HeaderValue::from_static(Self::api_version()),
+        let url = format!(
+            "{}/v1/nodes/{}/drain", self.baseurl, encode_path(& name.to_string()),
         );
+        let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
+        header_map
+            .append(
+                ::reqwest::header::HeaderName::from_static("api-version"),
+                ::reqwest::header::HeaderValue::from_static(Self::api_version()),
+            );
         #[allow(unused_mut)]
         let mut request = self
             .client
@@ -529,7 +574,9 @@ impl Client {
             )
             .headers(header_map)
             .build()?;
-        let info = OperationInfo { operation_id: "node_drain" };
+        let info = OperationInfo {
+            operation_id: "node_drain",
+        };
         self.pre(&mut request, &info).await?;
         let result = self.exec(request, &info).await;
         self.post(&result, &info).await?;
@@ -547,27 +594,32 @@ impl Client {
     }
     /**The transitions of a node, newest first
 
-    Sends a `GET` request to `/v1/nodes/{name}/history`
+Sends a `GET` request to `/v1/nodes/{name}/history`
 
-    Arguments:
-    - `name`: The resource's name.
-    - `before_seq`: Only entries older than this one.
-    - `limit`: At most so many entries; 500 unless given, and never more than 1000.
-    - `namespace`: `default` unless given.
-    */
+Arguments:
+- `name`: The resource's name.
+- `before_seq`: Only entries older than this one.
+- `limit`: At most so many entries; 500 unless given, and never more than 1000.
+- `namespace`: `default` unless given.*/
     pub async fn node_history<'a>(
         &'a self,
         name: &'a tessera_types::Name,
         before_seq: Option<u64>,
         limit: Option<u32>,
         namespace: Option<&'a tessera_types::Name>,
-    ) -> Result<ResponseValue<tessera_types::api::History>, Error<tessera_types::Problem>> {
-        let url = format!("{}/v1/nodes/{}/history", self.baseurl, encode_path(&name.to_string()),);
-        let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
-        header_map.append(
-            ::reqwest::header::HeaderName::from_static("api-version"),
-            ::reqwest::header::HeaderValue::from_static(Self::api_version()),
+    ) -> Result<
+        ResponseValue<tessera_types::api::History>,
+        Error<tessera_types::Problem>,
+    > {
+        let url = format!(
+            "{}/v1/nodes/{}/history", self.baseurl, encode_path(& name.to_string()),
         );
+        let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
+        header_map
+            .append(
+                ::reqwest::header::HeaderName::from_static("api-version"),
+                ::reqwest::header::HeaderValue::from_static(Self::api_version()),
+            );
         #[allow(unused_mut)]
         let mut request = self
             .client
@@ -581,7 +633,9 @@ impl Client {
             .query(&progenitor_client::QueryParam::new("namespace", &namespace))
             .headers(header_map)
             .build()?;
-        let info = OperationInfo { operation_id: "node_history" };
+        let info = OperationInfo {
+            operation_id: "node_history",
+        };
         self.pre(&mut request, &info).await?;
         let result = self.exec(request, &info).await;
         self.post(&result, &info).await?;
@@ -599,31 +653,31 @@ impl Client {
     }
     /**A part of a log that somebody reads
 
-    Sends a `POST` request to `/v1/nodes/{name}/logs/{request}`
+Sends a `POST` request to `/v1/nodes/{name}/logs/{request}`
 
-    Arguments:
-    - `name`: The node's name.
-    - `request`: The request, as the sync answer named it.
-    - `body`
-    */
+Arguments:
+- `name`: The node's name.
+- `request`: The request, as the sync answer named it.
+- `body`*/
     pub async fn agent_logs<'a>(
         &'a self,
         name: &'a tessera_types::Name,
         request: &'a str,
         body: &'a tessera_types::sync::LogChunk,
-    ) -> Result<ResponseValue<tessera_types::sync::LogChunkAnswer>, Error<tessera_types::Problem>>
-    {
+    ) -> Result<
+        ResponseValue<tessera_types::sync::LogChunkAnswer>,
+        Error<tessera_types::Problem>,
+    > {
         let url = format!(
-            "{}/v1/nodes/{}/logs/{}",
-            self.baseurl,
-            encode_path(&name.to_string()),
-            encode_path(&request.to_string()),
+            "{}/v1/nodes/{}/logs/{}", self.baseurl, encode_path(& name.to_string()),
+            encode_path(& request.to_string()),
         );
         let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
-        header_map.append(
-            ::reqwest::header::HeaderName::from_static("api-version"),
-            ::reqwest::header::HeaderValue::from_static(Self::api_version()),
-        );
+        header_map
+            .append(
+                ::reqwest::header::HeaderName::from_static("api-version"),
+                ::reqwest::header::HeaderValue::from_static(Self::api_version()),
+            );
         #[allow(unused_mut)]
         let mut _request = self
             .client
@@ -635,7 +689,9 @@ impl Client {
             .json(&body)
             .headers(header_map)
             .build()?;
-        let info = OperationInfo { operation_id: "agent_logs" };
+        let info = OperationInfo {
+            operation_id: "agent_logs",
+        };
         self.pre(&mut _request, &info).await?;
         let result = self.exec(_request, &info).await;
         self.post(&result, &info).await?;
@@ -653,23 +709,28 @@ impl Client {
     }
     /**An agent introduces its node
 
-    Sends a `POST` request to `/v1/nodes/{name}/register`
+Sends a `POST` request to `/v1/nodes/{name}/register`
 
-    Arguments:
-    - `name`: The resource's name.
-    - `body`
-    */
+Arguments:
+- `name`: The resource's name.
+- `body`*/
     pub async fn agent_register<'a>(
         &'a self,
         name: &'a tessera_types::Name,
         body: &'a tessera_types::sync::Registration,
-    ) -> Result<ResponseValue<tessera_types::sync::Registered>, Error<tessera_types::Problem>> {
-        let url = format!("{}/v1/nodes/{}/register", self.baseurl, encode_path(&name.to_string()),);
-        let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
-        header_map.append(
-            ::reqwest::header::HeaderName::from_static("api-version"),
-            ::reqwest::header::HeaderValue::from_static(Self::api_version()),
+    ) -> Result<
+        ResponseValue<tessera_types::sync::Registered>,
+        Error<tessera_types::Problem>,
+    > {
+        let url = format!(
+            "{}/v1/nodes/{}/register", self.baseurl, encode_path(& name.to_string()),
         );
+        let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
+        header_map
+            .append(
+                ::reqwest::header::HeaderName::from_static("api-version"),
+                ::reqwest::header::HeaderValue::from_static(Self::api_version()),
+            );
         #[allow(unused_mut)]
         let mut request = self
             .client
@@ -681,7 +742,9 @@ impl Client {
             .json(&body)
             .headers(header_map)
             .build()?;
-        let info = OperationInfo { operation_id: "agent_register" };
+        let info = OperationInfo {
+            operation_id: "agent_register",
+        };
         self.pre(&mut request, &info).await?;
         let result = self.exec(request, &info).await;
         self.post(&result, &info).await?;
@@ -699,24 +762,28 @@ impl Client {
     }
     /**What happened to an agent's copies
 
-    Sends a `POST` request to `/v1/nodes/{name}/reports`
+Sends a `POST` request to `/v1/nodes/{name}/reports`
 
-    Arguments:
-    - `name`: The resource's name.
-    - `body`
-    */
+Arguments:
+- `name`: The resource's name.
+- `body`*/
     pub async fn agent_report<'a>(
         &'a self,
         name: &'a tessera_types::Name,
         body: &'a tessera_types::sync::ReportRequest,
-    ) -> Result<ResponseValue<tessera_types::sync::ReportResponse>, Error<tessera_types::Problem>>
-    {
-        let url = format!("{}/v1/nodes/{}/reports", self.baseurl, encode_path(&name.to_string()),);
-        let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
-        header_map.append(
-            ::reqwest::header::HeaderName::from_static("api-version"),
-            ::reqwest::header::HeaderValue::from_static(Self::api_version()),
+    ) -> Result<
+        ResponseValue<tessera_types::sync::ReportResponse>,
+        Error<tessera_types::Problem>,
+    > {
+        let url = format!(
+            "{}/v1/nodes/{}/reports", self.baseurl, encode_path(& name.to_string()),
         );
+        let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
+        header_map
+            .append(
+                ::reqwest::header::HeaderName::from_static("api-version"),
+                ::reqwest::header::HeaderValue::from_static(Self::api_version()),
+            );
         #[allow(unused_mut)]
         let mut request = self
             .client
@@ -728,7 +795,9 @@ impl Client {
             .json(&body)
             .headers(header_map)
             .build()?;
-        let info = OperationInfo { operation_id: "agent_report" };
+        let info = OperationInfo {
+            operation_id: "agent_report",
+        };
         self.pre(&mut request, &info).await?;
         let result = self.exec(request, &info).await;
         self.post(&result, &info).await?;
@@ -746,24 +815,28 @@ impl Client {
     }
     /**An agent's heartbeat, answered as soon as there is news for it
 
-    Sends a `POST` request to `/v1/nodes/{name}/sync`
+Sends a `POST` request to `/v1/nodes/{name}/sync`
 
-    Arguments:
-    - `name`: The resource's name.
-    - `body`
-    */
+Arguments:
+- `name`: The resource's name.
+- `body`*/
     pub async fn agent_sync<'a>(
         &'a self,
         name: &'a tessera_types::Name,
         body: &'a tessera_types::sync::SyncRequest,
-    ) -> Result<ResponseValue<tessera_types::sync::SyncResponse>, Error<tessera_types::Problem>>
-    {
-        let url = format!("{}/v1/nodes/{}/sync", self.baseurl, encode_path(&name.to_string()),);
-        let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
-        header_map.append(
-            ::reqwest::header::HeaderName::from_static("api-version"),
-            ::reqwest::header::HeaderValue::from_static(Self::api_version()),
+    ) -> Result<
+        ResponseValue<tessera_types::sync::SyncResponse>,
+        Error<tessera_types::Problem>,
+    > {
+        let url = format!(
+            "{}/v1/nodes/{}/sync", self.baseurl, encode_path(& name.to_string()),
         );
+        let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
+        header_map
+            .append(
+                ::reqwest::header::HeaderName::from_static("api-version"),
+                ::reqwest::header::HeaderValue::from_static(Self::api_version()),
+            );
         #[allow(unused_mut)]
         let mut request = self
             .client
@@ -775,7 +848,9 @@ impl Client {
             .json(&body)
             .headers(header_map)
             .build()?;
-        let info = OperationInfo { operation_id: "agent_sync" };
+        let info = OperationInfo {
+            operation_id: "agent_sync",
+        };
         self.pre(&mut request, &info).await?;
         let result = self.exec(request, &info).await;
         self.post(&result, &info).await?;
@@ -793,11 +868,10 @@ impl Client {
     }
     /**Let a node take workloads again
 
-    Sends a `POST` request to `/v1/nodes/{name}/uncordon`
+Sends a `POST` request to `/v1/nodes/{name}/uncordon`
 
-    Arguments:
-    - `name`: The resource's name.
-    */
+Arguments:
+- `name`: The resource's name.*/
     pub async fn node_uncordon<'a>(
         &'a self,
         name: &'a tessera_types::Name,
@@ -805,12 +879,15 @@ impl Client {
         ResponseValue<tessera_types::Object<tessera_types::Node>>,
         Error<tessera_types::Problem>,
     > {
-        let url = format!("{}/v1/nodes/{}/uncordon", self.baseurl, encode_path(&name.to_string()),);
-        let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
-        header_map.append(
-            ::reqwest::header::HeaderName::from_static("api-version"),
-            ::reqwest::header::HeaderValue::from_static(Self::api_version()),
+        let url = format!(
+            "{}/v1/nodes/{}/uncordon", self.baseurl, encode_path(& name.to_string()),
         );
+        let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
+        header_map
+            .append(
+                ::reqwest::header::HeaderName::from_static("api-version"),
+                ::reqwest::header::HeaderValue::from_static(Self::api_version()),
+            );
         #[allow(unused_mut)]
         let mut request = self
             .client
@@ -821,7 +898,9 @@ impl Client {
             )
             .headers(header_map)
             .build()?;
-        let info = OperationInfo { operation_id: "node_uncordon" };
+        let info = OperationInfo {
+            operation_id: "node_uncordon",
+        };
         self.pre(&mut request, &info).await?;
         let result = self.exec(request, &info).await;
         self.post(&result, &info).await?;
@@ -839,18 +918,18 @@ impl Client {
     }
     /**What nodes have, and what of it is in use
 
-    Sends a `GET` request to `/v1/top`
-
-    */
+Sends a `GET` request to `/v1/top`
+*/
     pub async fn top<'a>(
         &'a self,
     ) -> Result<ResponseValue<tessera_types::api::Top>, Error<tessera_types::Problem>> {
         let url = format!("{}/v1/top", self.baseurl,);
         let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
-        header_map.append(
-            ::reqwest::header::HeaderName::from_static("api-version"),
-            ::reqwest::header::HeaderValue::from_static(Self::api_version()),
-        );
+        header_map
+            .append(
+                ::reqwest::header::HeaderName::from_static("api-version"),
+                ::reqwest::header::HeaderValue::from_static(Self::api_version()),
+            );
         #[allow(unused_mut)]
         let mut request = self
             .client
@@ -861,7 +940,9 @@ impl Client {
             )
             .headers(header_map)
             .build()?;
-        let info = OperationInfo { operation_id: "top" };
+        let info = OperationInfo {
+            operation_id: "top",
+        };
         self.pre(&mut request, &info).await?;
         let result = self.exec(request, &info).await;
         self.post(&result, &info).await?;
@@ -879,17 +960,16 @@ impl Client {
     }
     /**Every change from a revision on, as server-sent events. Each event's
 
-    data is a JSON `WatchEvent` and its id the revision.
+data is a JSON `WatchEvent` and its id the revision.
 
-    Sends a `GET` request to `/v1/watch`
+Sends a `GET` request to `/v1/watch`
 
-    Arguments:
-    - `kind`: Only this kind.
-    - `name`: Only the resource of this name.
-    - `namespace`: Only this namespace.
-    - `selector`: Only those whose labels match; one that stops matching is reported as deleted.
-    - `since`: Changes after this revision. From now on, unless given; the header `Last-Event-ID` wins over it.
-    */
+Arguments:
+- `kind`: Only this kind.
+- `name`: Only the resource of this name.
+- `namespace`: Only this namespace.
+- `selector`: Only those whose labels match; one that stops matching is reported as deleted.
+- `since`: Changes after this revision. From now on, unless given; the header `Last-Event-ID` wins over it.*/
     pub async fn watch<'a>(
         &'a self,
         kind: Option<&'a tessera_types::KindName>,
@@ -900,10 +980,11 @@ impl Client {
     ) -> Result<ResponseValue<ByteStream>, Error<ByteStream>> {
         let url = format!("{}/v1/watch", self.baseurl,);
         let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
-        header_map.append(
-            ::reqwest::header::HeaderName::from_static("api-version"),
-            ::reqwest::header::HeaderValue::from_static(Self::api_version()),
-        );
+        header_map
+            .append(
+                ::reqwest::header::HeaderName::from_static("api-version"),
+                ::reqwest::header::HeaderValue::from_static(Self::api_version()),
+            );
         #[allow(unused_mut)]
         let mut request = self
             .client
@@ -915,7 +996,9 @@ impl Client {
             .query(&progenitor_client::QueryParam::new("since", &since))
             .headers(header_map)
             .build()?;
-        let info = OperationInfo { operation_id: "watch" };
+        let info = OperationInfo {
+            operation_id: "watch",
+        };
         self.pre(&mut request, &info).await?;
         let result = self.exec(request, &info).await;
         self.post(&result, &info).await?;
@@ -927,14 +1010,13 @@ impl Client {
     }
     /**List workloads, by namespace and name
 
-    Sends a `GET` request to `/v1/workloads`
+Sends a `GET` request to `/v1/workloads`
 
-    Arguments:
-    - `limit`: At most so many; 500 unless given, and never more than 1000.
-    - `namespace`: Only this namespace; all unless given.
-    - `page`: The page after the one that answered with this `next_page`.
-    - `selector`: Only those whose labels match, such as `app=web,zone in (a,b)`.
-    */
+Arguments:
+- `limit`: At most so many; 500 unless given, and never more than 1000.
+- `namespace`: Only this namespace; all unless given.
+- `page`: The page after the one that answered with this `next_page`.
+- `selector`: Only those whose labels match, such as `app=web,zone in (a,b)`.*/
     pub async fn workload_list<'a>(
         &'a self,
         limit: Option<u32>,
@@ -947,10 +1029,11 @@ impl Client {
     > {
         let url = format!("{}/v1/workloads", self.baseurl,);
         let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
-        header_map.append(
-            ::reqwest::header::HeaderName::from_static("api-version"),
-            ::reqwest::header::HeaderValue::from_static(Self::api_version()),
-        );
+        header_map
+            .append(
+                ::reqwest::header::HeaderName::from_static("api-version"),
+                ::reqwest::header::HeaderValue::from_static(Self::api_version()),
+            );
         #[allow(unused_mut)]
         let mut request = self
             .client
@@ -965,7 +1048,9 @@ impl Client {
             .query(&progenitor_client::QueryParam::new("selector", &selector))
             .headers(header_map)
             .build()?;
-        let info = OperationInfo { operation_id: "workload_list" };
+        let info = OperationInfo {
+            operation_id: "workload_list",
+        };
         self.pre(&mut request, &info).await?;
         let result = self.exec(request, &info).await;
         self.post(&result, &info).await?;
@@ -983,12 +1068,11 @@ impl Client {
     }
     /**Get a workload
 
-    Sends a `GET` request to `/v1/workloads/{name}`
+Sends a `GET` request to `/v1/workloads/{name}`
 
-    Arguments:
-    - `name`: The resource's name.
-    - `namespace`: `default` unless given.
-    */
+Arguments:
+- `name`: The resource's name.
+- `namespace`: `default` unless given.*/
     pub async fn workload_get<'a>(
         &'a self,
         name: &'a tessera_types::Name,
@@ -997,12 +1081,15 @@ impl Client {
         ResponseValue<tessera_types::Object<tessera_types::Workload>>,
         Error<tessera_types::Problem>,
     > {
-        let url = format!("{}/v1/workloads/{}", self.baseurl, encode_path(&name.to_string()),);
-        let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
-        header_map.append(
-            ::reqwest::header::HeaderName::from_static("api-version"),
-            ::reqwest::header::HeaderValue::from_static(Self::api_version()),
+        let url = format!(
+            "{}/v1/workloads/{}", self.baseurl, encode_path(& name.to_string()),
         );
+        let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
+        header_map
+            .append(
+                ::reqwest::header::HeaderName::from_static("api-version"),
+                ::reqwest::header::HeaderValue::from_static(Self::api_version()),
+            );
         #[allow(unused_mut)]
         let mut request = self
             .client
@@ -1014,7 +1101,9 @@ impl Client {
             .query(&progenitor_client::QueryParam::new("namespace", &namespace))
             .headers(header_map)
             .build()?;
-        let info = OperationInfo { operation_id: "workload_get" };
+        let info = OperationInfo {
+            operation_id: "workload_get",
+        };
         self.pre(&mut request, &info).await?;
         let result = self.exec(request, &info).await;
         self.post(&result, &info).await?;
@@ -1032,15 +1121,14 @@ impl Client {
     }
     /**Declare a workload: make it, or change it to be as declared
 
-    Sends a `PUT` request to `/v1/workloads/{name}`
+Sends a `PUT` request to `/v1/workloads/{name}`
 
-    Arguments:
-    - `name`: The resource's name.
-    - `dry_run`: Say what would come of it, and change nothing.
-    - `namespace`: Where it is; must not contradict the manifest.
-    - `idempotency_key`: Any text that is unique to the write, at most 128 bytes.
-    - `body`
-    */
+Arguments:
+- `name`: The resource's name.
+- `dry_run`: Say what would come of it, and change nothing.
+- `namespace`: Where it is; must not contradict the manifest.
+- `idempotency_key`: Any text that is unique to the write, at most 128 bytes.
+- `body`*/
     pub async fn workload_put<'a>(
         &'a self,
         name: &'a tessera_types::Name,
@@ -1052,12 +1140,15 @@ impl Client {
         ResponseValue<tessera_types::api::Applied<tessera_types::Workload>>,
         Error<tessera_types::Problem>,
     > {
-        let url = format!("{}/v1/workloads/{}", self.baseurl, encode_path(&name.to_string()),);
-        let mut header_map = ::reqwest::header::HeaderMap::with_capacity(2usize);
-        header_map.append(
-            ::reqwest::header::HeaderName::from_static("api-version"),
-            ::reqwest::header::HeaderValue::from_static(Self::api_version()),
+        let url = format!(
+            "{}/v1/workloads/{}", self.baseurl, encode_path(& name.to_string()),
         );
+        let mut header_map = ::reqwest::header::HeaderMap::with_capacity(2usize);
+        header_map
+            .append(
+                ::reqwest::header::HeaderName::from_static("api-version"),
+                ::reqwest::header::HeaderValue::from_static(Self::api_version()),
+            );
         if let Some(value) = idempotency_key {
             header_map.append("idempotency-key", value.to_string().try_into()?);
         }
@@ -1074,7 +1165,9 @@ impl Client {
             .query(&progenitor_client::QueryParam::new("namespace", &namespace))
             .headers(header_map)
             .build()?;
-        let info = OperationInfo { operation_id: "workload_put" };
+        let info = OperationInfo {
+            operation_id: "workload_put",
+        };
         self.pre(&mut request, &info).await?;
         let result = self.exec(request, &info).await;
         self.post(&result, &info).await?;
@@ -1092,14 +1185,13 @@ impl Client {
     }
     /**Ask for a workload's deletion. It disappears once its copy is stopped
 
-    Sends a `DELETE` request to `/v1/workloads/{name}`
+Sends a `DELETE` request to `/v1/workloads/{name}`
 
-    Arguments:
-    - `name`: The resource's name.
-    - `id`: Only if the resource has this identity.
-    - `namespace`: `default` unless given.
-    - `revision`: Only if the resource is at this revision.
-    */
+Arguments:
+- `name`: The resource's name.
+- `id`: Only if the resource has this identity.
+- `namespace`: `default` unless given.
+- `revision`: Only if the resource is at this revision.*/
     pub async fn workload_delete<'a>(
         &'a self,
         name: &'a tessera_types::Name,
@@ -1110,12 +1202,15 @@ impl Client {
         ResponseValue<tessera_types::Object<tessera_types::Workload>>,
         Error<tessera_types::Problem>,
     > {
-        let url = format!("{}/v1/workloads/{}", self.baseurl, encode_path(&name.to_string()),);
-        let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
-        header_map.append(
-            ::reqwest::header::HeaderName::from_static("api-version"),
-            ::reqwest::header::HeaderValue::from_static(Self::api_version()),
+        let url = format!(
+            "{}/v1/workloads/{}", self.baseurl, encode_path(& name.to_string()),
         );
+        let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
+        header_map
+            .append(
+                ::reqwest::header::HeaderName::from_static("api-version"),
+                ::reqwest::header::HeaderValue::from_static(Self::api_version()),
+            );
         #[allow(unused_mut)]
         let mut request = self
             .client
@@ -1129,7 +1224,9 @@ impl Client {
             .query(&progenitor_client::QueryParam::new("revision", &revision))
             .headers(header_map)
             .build()?;
-        let info = OperationInfo { operation_id: "workload_delete" };
+        let info = OperationInfo {
+            operation_id: "workload_delete",
+        };
         self.pre(&mut request, &info).await?;
         let result = self.exec(request, &info).await;
         self.post(&result, &info).await?;
@@ -1147,28 +1244,32 @@ impl Client {
     }
     /**The transitions of a workload, newest first; also of one that is gone
 
-    Sends a `GET` request to `/v1/workloads/{name}/history`
+Sends a `GET` request to `/v1/workloads/{name}/history`
 
-    Arguments:
-    - `name`: The resource's name.
-    - `before_seq`: Only entries older than this one.
-    - `limit`: At most so many entries; 500 unless given, and never more than 1000.
-    - `namespace`: `default` unless given.
-    */
+Arguments:
+- `name`: The resource's name.
+- `before_seq`: Only entries older than this one.
+- `limit`: At most so many entries; 500 unless given, and never more than 1000.
+- `namespace`: `default` unless given.*/
     pub async fn workload_history<'a>(
         &'a self,
         name: &'a tessera_types::Name,
         before_seq: Option<u64>,
         limit: Option<u32>,
         namespace: Option<&'a tessera_types::Name>,
-    ) -> Result<ResponseValue<tessera_types::api::History>, Error<tessera_types::Problem>> {
-        let url =
-            format!("{}/v1/workloads/{}/history", self.baseurl, encode_path(&name.to_string()),);
-        let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
-        header_map.append(
-            ::reqwest::header::HeaderName::from_static("api-version"),
-            ::reqwest::header::HeaderValue::from_static(Self::api_version()),
+    ) -> Result<
+        ResponseValue<tessera_types::api::History>,
+        Error<tessera_types::Problem>,
+    > {
+        let url = format!(
+            "{}/v1/workloads/{}/history", self.baseurl, encode_path(& name.to_string()),
         );
+        let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
+        header_map
+            .append(
+                ::reqwest::header::HeaderName::from_static("api-version"),
+                ::reqwest::header::HeaderValue::from_static(Self::api_version()),
+            );
         #[allow(unused_mut)]
         let mut request = self
             .client
@@ -1182,7 +1283,9 @@ impl Client {
             .query(&progenitor_client::QueryParam::new("namespace", &namespace))
             .headers(header_map)
             .build()?;
-        let info = OperationInfo { operation_id: "workload_history" };
+        let info = OperationInfo {
+            operation_id: "workload_history",
+        };
         self.pre(&mut request, &info).await?;
         let result = self.exec(request, &info).await;
         self.post(&result, &info).await?;
@@ -1200,17 +1303,16 @@ impl Client {
     }
     /**The output of a workload: one JSON `LogLine` a line. Also of one that is
 
-    gone, as long as its node keeps it.
+gone, as long as its node keeps it.
 
-    Sends a `GET` request to `/v1/workloads/{name}/logs`
+Sends a `GET` request to `/v1/workloads/{name}/logs`
 
-    Arguments:
-    - `name`: The resource's name.
-    - `follow`: Go on as lines are written.
-    - `namespace`: `default` unless given.
-    - `since`: Only lines at or after this time.
-    - `tail`: Only the last so many lines.
-    */
+Arguments:
+- `name`: The resource's name.
+- `follow`: Go on as lines are written.
+- `namespace`: `default` unless given.
+- `since`: Only lines at or after this time.
+- `tail`: Only the last so many lines.*/
     pub async fn workload_logs<'a>(
         &'a self,
         name: &'a tessera_types::Name,
@@ -1219,12 +1321,15 @@ impl Client {
         since: Option<&'a tessera_types::Timestamp>,
         tail: Option<u32>,
     ) -> Result<ResponseValue<ByteStream>, Error<ByteStream>> {
-        let url = format!("{}/v1/workloads/{}/logs", self.baseurl, encode_path(&name.to_string()),);
-        let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
-        header_map.append(
-            ::reqwest::header::HeaderName::from_static("api-version"),
-            ::reqwest::header::HeaderValue::from_static(Self::api_version()),
+        let url = format!(
+            "{}/v1/workloads/{}/logs", self.baseurl, encode_path(& name.to_string()),
         );
+        let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
+        header_map
+            .append(
+                ::reqwest::header::HeaderName::from_static("api-version"),
+                ::reqwest::header::HeaderValue::from_static(Self::api_version()),
+            );
         #[allow(unused_mut)]
         let mut request = self
             .client
@@ -1235,7 +1340,9 @@ impl Client {
             .query(&progenitor_client::QueryParam::new("tail", &tail))
             .headers(header_map)
             .build()?;
-        let info = OperationInfo { operation_id: "workload_logs" };
+        let info = OperationInfo {
+            operation_id: "workload_logs",
+        };
         self.pre(&mut request, &info).await?;
         let result = self.exec(request, &info).await;
         self.post(&result, &info).await?;

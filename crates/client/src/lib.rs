@@ -7,6 +7,7 @@
 //! what it answers into a value or an [`Error`].
 
 mod error;
+#[rustfmt::skip]
 #[expect(
     unreachable_pub,
     clippy::allow_attributes,

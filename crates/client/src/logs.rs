@@ -62,7 +62,7 @@ impl LogStream {
                 return Ok(Some(line));
             }
             let Some(bytes) =
-                self.response.chunk().await.map_err(|error| Error::transport(&error))?
+                self.response.chunk().await.map_err(|error| Error::cut_off(&error))?
             else {
                 return Ok(None);
             };

@@ -104,7 +104,7 @@ impl Watch {
         let silent = |_| Error::Unreachable("the watch fell silent".to_owned());
         let chunk = tokio::time::timeout(SILENCE_MAX, response.chunk()).await.map_err(silent)?;
         let bytes = chunk
-            .map_err(|error| Error::transport(&error))?
+            .map_err(|error| Error::cut_off(&error))?
             .ok_or_else(|| Error::Unreachable("the watch was closed".to_owned()))?;
         let events = parser
             .push(&bytes)
@@ -127,7 +127,9 @@ impl Watch {
         query.extend(options.selector.as_ref().map(|text| ("selector", text.clone())));
         query.extend(options.since.map(|revision| ("since", revision.to_string())));
         let request = self.api.client().get(format!("{}/v1/watch", self.api.url())).query(&query);
-        let response = request.send().await.map_err(|error| Error::transport(&error))?;
+        let no_answer = |_| Error::Unreachable("the watch got no answer in time".to_owned());
+        let sent = tokio::time::timeout(SILENCE_MAX, request.send()).await.map_err(no_answer)?;
+        let response = sent.map_err(|error| Error::transport(&error))?;
         if !response.status().is_success() {
             return Err(of_response(response).await);
         }

@@ -78,6 +78,25 @@ fn generated() -> Result<Vec<(PathBuf, String)>> {
     ])
 }
 
+/// Progenitor indents the lines of a description, which makes code blocks of
+/// them.
+fn dedent_docs(item: &mut syn::Item) {
+    let syn::Item::Impl(item) = item else { return };
+    for function in &mut item.items {
+        let syn::ImplItem::Fn(function) = function else { continue };
+        for attribute in &mut function.attrs {
+            if let syn::Meta::NameValue(doc) = &mut attribute.meta
+                && let syn::Expr::Lit(literal) = &mut doc.value
+                && let syn::Lit::Str(text) = &mut literal.lit
+            {
+                let lines: Vec<_> =
+                    text.value().lines().map(|line| line.trim().to_owned()).collect();
+                *text = syn::LitStr::new(&lines.join("\n"), text.span());
+            }
+        }
+    }
+}
+
 fn client(document: &str) -> Result<String> {
     let spec: openapiv3::OpenAPI = serde_json::from_str(document)?;
     let mut settings = GenerationSettings::default();
@@ -95,6 +114,7 @@ fn client(document: &str) -> Result<String> {
     // Progenitor also writes a copy of every schema that is only reached through
     // one of ours. Nothing uses the copies: the compiler would say if it did.
     file.items.retain(|item| !matches!(item, syn::Item::Mod(module) if module.ident == "types"));
+    file.items.iter_mut().for_each(dedent_docs);
     Ok(format!(
         "// Generated from openapi/tessera.json by `cargo xtask openapi`. Do not edit.\n{}",
         prettyplease::unparse(&file)

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use tessera_agent::core::AgentCore;
 use tessera_store::{DiskFault, MemoryDisk};
 use tessera_types::node::DesiredNodeStatus;
 use tessera_types::{Duration, Name, Timestamp};
@@ -142,7 +143,7 @@ impl Sim {
             for (id, run) in &machine.runs {
                 lines.push(format!("{}: run {id} is {:?}", machine.name, run.phase));
             }
-            for copy in machine.agent.iter().flat_map(|agent| agent.copies()) {
+            for copy in machine.agent.iter().flat_map(AgentCore::copies) {
                 let (id, state, ending) = (copy.copy, copy.state, copy.ending);
                 lines.push(format!(
                     "{}: copy {id} is {state}, ending {ending:?}, live {}",

@@ -3,8 +3,8 @@
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
-use tesseractl::manifests::Declaration;
 use tessera_types::KindName;
+use tesseractl::manifests::Declaration;
 
 /// Three commands that work as they are printed.
 pub(crate) fn commands(address: SocketAddr, declarations: &[Declaration]) -> [String; 3] {

@@ -26,7 +26,7 @@ fn main() -> ExitCode {
     }
     let arguments: Vec<OsString> = std::env::args_os().collect();
     match arguments.get(1).and_then(|argument| argument.to_str()) {
-        Some("up") => up::main(up::Arguments::parse_from(&arguments[1..])),
+        Some("up") => up::main(&up::Arguments::parse_from(&arguments[1..])),
         None | Some("help" | "--help" | "-h") => {
             print!("{HELP}");
             ExitCode::SUCCESS

@@ -57,7 +57,7 @@ pub(crate) struct Arguments {
 }
 
 /// Runs `tessera up`.
-pub(crate) fn main(arguments: Arguments) -> ExitCode {
+pub(crate) fn main(arguments: &Arguments) -> ExitCode {
     log_to_stderr();
     // Read before anything is started: a mistake in a file changes nothing.
     let sources = Sources { paths: arguments.files.clone(), recursive: false };
@@ -65,9 +65,10 @@ pub(crate) fn main(arguments: Arguments) -> ExitCode {
         Ok(declarations) => declarations,
         Err(failure) => return complain(&failure),
     };
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
     let result = match runtime {
-        Ok(runtime) => runtime.block_on(up(&arguments, &declarations)),
+        Ok(runtime) => runtime.block_on(up(arguments, &declarations)),
         Err(error) => Err(failed(format!("cannot start the runtime: {error}"))),
     };
     match result {
@@ -160,7 +161,10 @@ async fn serve(
     address: SocketAddr,
     declarations: &[Declaration],
 ) -> Result<(), Failure> {
-    say(&format!("The API listens on http://{address}; state is in {}.", arguments.state_dir.display()))?;
+    say(&format!(
+        "The API listens on http://{address}; state is in {}.",
+        arguments.state_dir.display()
+    ))?;
     let api = Api::new(&format!("http://{address}"))?;
     if let Err(failure) = declare(arguments, &api, declarations).await {
         match failure.exit() {

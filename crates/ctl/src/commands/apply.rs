@@ -4,11 +4,11 @@ use clap::Args;
 use tessera_types::api::ApplyResult;
 use tessera_types::{Problem, ResourceKey};
 
-use super::{Timeout, ended};
+use super::{Timeout, ended, waited};
 use crate::apply::apply;
 use crate::cli::{Files, Format};
 use crate::context::{Context, json, print, tell, yaml};
-use crate::converge::{Board, Goal, Progress, for_stdout, wait};
+use crate::converge::{Board, Goal};
 use crate::exit::Exit;
 use crate::failure::{Failure, refused};
 use crate::follow::{Follow, Scope};
@@ -123,23 +123,7 @@ async fn converge(
         return Ok(Exit::Done);
     }
     let mut board = Board::new("converged", goals, follow.known());
-    let mut progress = progress(context, format);
-    match wait(follow, &mut board, timeout.get(), progress.as_mut()).await {
-        Ok(()) => Ok(Exit::Done),
-        Err(failure @ Failure::ClosedPipe) => Err(failure),
-        Err(failure) => {
-            context.complain(&failure);
-            Ok(failure.exit())
-        }
-    }
-}
-
-/// Progress is for people: where the output is for programs it stays apart.
-fn progress(context: &Context, format: Format) -> Box<dyn Progress> {
-    match format {
-        Format::Table => for_stdout(context.style),
-        _ => Box::new(crate::converge::Plain::new(std::io::stderr(), context.error_style)),
-    }
+    waited(context, format, follow, &mut board, timeout).await
 }
 
 async fn dry_run(context: &Context, declarations: &[Declaration]) -> Result<(), Failure> {

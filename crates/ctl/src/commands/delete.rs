@@ -1,14 +1,14 @@
 //! `delete`: deletion is asked for; a resource disappears once all it has is gone.
 
 use clap::Args;
+use tessera_client::Error;
 use tessera_types::problem::Code;
 use tessera_types::{ResourceKey, Uid};
 
-use super::{ACTION_FORMATS, Timeout, done, ended};
+use super::{ACTION_FORMATS, Timeout, done, ended, waited};
 use crate::cli::{Files, Selection};
 use crate::context::Context;
-use crate::converge::{Board, Goal, for_stdout, wait};
-use crate::exit::Exit;
+use crate::converge::{Board, Goal};
 use crate::failure::Failure;
 use crate::follow::{Follow, Scope};
 use crate::kinds::{self, ListOptions};
@@ -54,32 +54,23 @@ pub(crate) async fn run(context: &Context, arguments: &Arguments) -> Result<(), 
                 done(context, format, key, "deletion requested")?;
                 goals.push((key.clone(), Goal::Gone { id: resource.id() }));
             }
+            Err(error) if arguments.ignore_not_found && is_missing(&error) => {}
             Err(error) => {
-                let is_missing = error.problem().is_some_and(|it| it.code == Code::NotFound);
-                if is_missing && arguments.ignore_not_found {
-                    continue;
-                }
                 let failure = Failure::from(error);
                 context.complain(&failure);
                 exits.push(failure.exit());
             }
         }
     }
-    if let Some(follow) = &mut follow
-        && !goals.is_empty()
-    {
+    if let Some(follow) = follow.as_mut().filter(|_| !goals.is_empty()) {
         let mut board = Board::new("deleted", goals, follow.known());
-        let mut progress = for_stdout(context.style);
-        let waited = wait(follow, &mut board, arguments.timeout.get(), progress.as_mut()).await;
-        exits.push(waited.map_or_else(
-            |failure| {
-                context.complain(&failure);
-                failure.exit()
-            },
-            |()| Exit::Done,
-        ));
+        exits.push(waited(context, format, follow, &mut board, arguments.timeout).await?);
     }
     ended(exits)
+}
+
+fn is_missing(error: &Error) -> bool {
+    error.problem().is_some_and(|problem| problem.code == Code::NotFound)
 }
 
 async fn doomed(context: &Context, arguments: &Arguments) -> Result<Vec<Doomed>, Failure> {

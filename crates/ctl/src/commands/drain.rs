@@ -4,9 +4,9 @@ use clap::Args;
 use tessera_client::call;
 use tessera_types::{KindName, ResourceKey};
 
-use super::{ACTION_FORMATS, Timeout, done};
+use super::{ACTION_FORMATS, Timeout, done, ended, waited};
 use crate::context::Context;
-use crate::converge::{Board, Goal, for_stdout, wait};
+use crate::converge::{Board, Goal};
 use crate::failure::Failure;
 use crate::follow::{Follow, Scope};
 use crate::kinds::bounded;
@@ -42,6 +42,5 @@ pub(crate) async fn run(context: &Context, arguments: &Arguments) -> Result<(), 
     done(context, format, &key, "drain requested")?;
     let Some(follow) = &mut follow else { return Ok(()) };
     let mut board = Board::new("drained", [(key, Goal::Drained)], follow.known());
-    let mut progress = for_stdout(context.style);
-    wait(follow, &mut board, arguments.timeout.get(), progress.as_mut()).await
+    ended(vec![waited(context, format, follow, &mut board, arguments.timeout).await?])
 }

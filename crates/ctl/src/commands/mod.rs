@@ -22,8 +22,10 @@ use tessera_types::ResourceKey;
 
 use crate::cli::Format;
 use crate::context::{Context, print};
+use crate::converge::{Board, Plain, for_stdout, wait};
 use crate::exit::Exit;
 use crate::failure::Failure;
+use crate::follow::Follow;
 use crate::show::change::KEY_TONE;
 
 /// How long to wait.
@@ -61,5 +63,29 @@ pub(crate) fn ended(exits: Vec<Exit>) -> Result<(), Failure> {
     match Exit::of_all(exits) {
         Exit::Done => Ok(()),
         exit => Err(Failure::Told(exit)),
+    }
+}
+
+/// Waits for a board's goals, and tells what was not reached.
+///
+/// Progress is for people: where the output is for programs it stays apart.
+pub(crate) async fn waited(
+    context: &Context,
+    format: Format,
+    follow: &mut Follow,
+    board: &mut Board,
+    timeout: Timeout,
+) -> Result<Exit, Failure> {
+    let mut progress = match format {
+        Format::Table => for_stdout(context.style),
+        _ => Box::new(Plain::new(std::io::stderr(), context.error_style)),
+    };
+    match wait(follow, board, timeout.get(), progress.as_mut()).await {
+        Ok(()) => Ok(Exit::Done),
+        Err(failure @ Failure::ClosedPipe) => Err(failure),
+        Err(failure) => {
+            context.complain(&failure);
+            Ok(failure.exit())
+        }
     }
 }
