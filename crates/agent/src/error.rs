@@ -5,6 +5,21 @@ use std::path::PathBuf;
 
 use crate::supervisor::SupervisorError;
 
+impl StartError {
+    /// The sort of error, stable for programs: `docs/reference/errors.md` lists them.
+    #[must_use]
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::StateDir { .. } => "state_dir",
+            Self::InUse { .. } => "state_dir_in_use",
+            Self::Server(_) => "usage",
+            Self::Name(_) | Self::ReservedLabel(_) | Self::Label(_) => "invalid_name",
+            Self::Runs(_) => "runs",
+            Self::Random(_) => "random",
+        }
+    }
+}
+
 /// Why an agent cannot start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {

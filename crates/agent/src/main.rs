@@ -21,10 +21,11 @@ fn main() -> ExitCode {
     }
     let arguments = Arguments::parse();
     log_to_stderr();
-    match arguments.wanted().and_then(run) {
+    let wanted = arguments.wanted().map_err(|message| format!("error[invalid_name]: {message}"));
+    match wanted.and_then(run) {
         Ok(()) => ExitCode::SUCCESS,
         Err(message) => {
-            eprintln!("tessera-agent: {message}");
+            eprintln!("{message}");
             ExitCode::FAILURE
         }
     }
@@ -41,10 +42,13 @@ fn log_to_stderr() {
 
 fn run(wanted: Wanted) -> Result<(), String> {
     let runtime = runtime(wanted.simulated_nodes.is_some())
-        .map_err(|error| format!("cannot start the runtime: {error}"))?;
+        .map_err(|error| format!("error: cannot start the runtime: {error}"))?;
     runtime.block_on(async {
-        let agent = start(wanted).await.map_err(|error| error.to_string())?;
-        wait_for_signal().await.map_err(|error| format!("cannot wait for signals: {error}"))?;
+        let agent =
+            start(wanted).await.map_err(|error| format!("error[{}]: {error}", error.code()))?;
+        wait_for_signal()
+            .await
+            .map_err(|error| format!("error: cannot wait for signals: {error}"))?;
         info!(target: "tessera::agent", "ends; its workloads go on");
         agent.shutdown(false).await;
         Ok(())

@@ -41,12 +41,12 @@ fn main() -> ExitCode {
         tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
     let result = match runtime {
         Ok(runtime) => runtime.block_on(run(options)),
-        Err(error) => Err(error.to_string()),
+        Err(error) => Err(format!("error: cannot start the runtime: {error}")),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("error: {error}");
+            eprintln!("{error}");
             ExitCode::FAILURE
         }
     }
@@ -63,8 +63,11 @@ fn init_log() {
 }
 
 async fn run(options: Options) -> Result<(), String> {
-    let mut terminate = signal(SignalKind::terminate()).map_err(|error| error.to_string())?;
-    let control = Control::start(options).await.map_err(|error| error.to_string())?;
+    let mut terminate = signal(SignalKind::terminate())
+        .map_err(|error| format!("error: cannot wait for signals: {error}"))?;
+    let control = Control::start(options)
+        .await
+        .map_err(|error| format!("error[{}]: {error}", error.code()))?;
     println!("listening on http://{}", control.local_addr());
     tokio::select! {
         _ = tokio::signal::ctrl_c() => {}

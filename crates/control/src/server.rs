@@ -60,6 +60,24 @@ pub enum StartError {
     Store(#[from] OpenError),
 }
 
+impl StartError {
+    /// The sort of error, stable for programs: `docs/reference/errors.md` lists
+    /// them.
+    #[must_use]
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::NotLoopback(_) => "not_loopback",
+            Self::Listen { .. } => "listen",
+            Self::StateDir { .. } => "state_dir",
+            Self::Store(OpenError::Locked { .. }) => "store_in_use",
+            Self::Store(OpenError::Newer { .. }) => "store_newer",
+            Self::Store(OpenError::NotADatabase { .. }) => "store_foreign",
+            Self::Store(OpenError::Damaged { .. }) => "store_damaged",
+            Self::Store(OpenError::Io { .. } | OpenError::Failed { .. }) => "store",
+        }
+    }
+}
+
 /// A control plane that runs.
 pub struct Control {
     plane: Arc<Plane>,

@@ -36,6 +36,14 @@ pub enum Failure {
         /// More of it, a line each.
         details: Vec<String>,
     },
+    /// A part of Tessera could not be started in this process.
+    #[error("{message}")]
+    Start {
+        /// The sort of error.
+        code: &'static str,
+        /// What went wrong, and what to do.
+        message: String,
+    },
     /// Everything was said already; what is left is the exit code.
     #[error("{0:?}")]
     Told(Exit),
@@ -73,7 +81,7 @@ impl Failure {
         match self {
             Self::Usage { .. } | Self::Manifests(_) => Exit::Usage,
             Self::Api(error) => Exit::of(error),
-            Self::Failed { .. } | Self::Output(_) => Exit::Failed,
+            Self::Failed { .. } | Self::Start { .. } | Self::Output(_) => Exit::Failed,
             Self::Told(exit) => *exit,
             Self::ClosedPipe => Exit::Done,
         }
@@ -89,6 +97,7 @@ impl Failure {
             Self::Manifests(problems) => manifests(problems, style),
             Self::Api(error) => api(error, style),
             Self::Failed { message, details } => said(style, None, message, details, None),
+            Self::Start { code, message } => said(style, Some(code), message, &[], None),
             Self::Output(_) => said(style, None, &self.to_string(), &[], None),
             Self::Told(_) | Self::ClosedPipe => String::new(),
         }

@@ -137,7 +137,9 @@ async fn start_control(arguments: &Arguments) -> Result<Control, Failure> {
         state_dir: arguments.state_dir.clone(),
         ..Options::default()
     };
-    Control::start(options).await.map_err(|error| failed(error.to_string()))
+    Control::start(options)
+        .await
+        .map_err(|error| Failure::Start { code: error.code(), message: error.to_string() })
 }
 
 async fn start_agent(arguments: &Arguments, address: SocketAddr) -> Result<AgentHandle, Failure> {
@@ -152,7 +154,9 @@ async fn start_agent(arguments: &Arguments, address: SocketAddr) -> Result<Agent
         container_socket,
         ..AgentOptions::new(arguments.name.clone(), &format!("http://{address}"))
     };
-    Agent::start(options).await.map_err(|error| failed(error.to_string()))
+    Agent::start(options)
+        .await
+        .map_err(|error| Failure::Start { code: error.code(), message: error.to_string() })
 }
 
 /// Declares what was given, shows how it comes to be, and then waits for ever.
