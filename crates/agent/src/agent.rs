@@ -11,6 +11,7 @@ use tokio::task::JoinHandle;
 
 use crate::cgroup::CgroupParent;
 use crate::clock::now;
+use crate::containers::ContainerSocket;
 use crate::control::Control;
 use crate::core::AgentCore;
 use crate::error::StartError;
@@ -48,18 +49,6 @@ pub struct AgentOptions {
     pub container_socket: ContainerSocket,
     /// A binary that serves [`supervisor::dispatch`](crate::supervisor::dispatch), to supervise runs.
     pub exe: PathBuf,
-}
-
-/// Where the Docker-compatible API of the container runtime is.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub enum ContainerSocket {
-    /// Wherever one of the usual runtimes has it.
-    #[default]
-    Find,
-    /// There.
-    Path(PathBuf),
-    /// The node runs no containers.
-    None,
 }
 
 impl AgentOptions {
@@ -214,6 +203,8 @@ async fn start_supervised<C: Control>(
 ) -> Result<RunningNode, StartError> {
     let (events, received) = mpsc::unbounded_channel();
     let supervised = SupervisedOptions {
+        node: options.name.clone(),
+        container_socket: options.container_socket.clone(),
         runs_dir: state.runs(),
         logs_dir: state.logs(),
         log_limits: LogLimits::default(),

@@ -12,6 +12,7 @@
 //!
 //! [`Cgroup`] is the group of one run: one folder in each of the hierarchies.
 
+mod container;
 mod detect;
 mod group;
 mod kill;

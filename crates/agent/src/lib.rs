@@ -9,6 +9,7 @@
 mod agent;
 pub mod cgroup;
 mod clock;
+pub mod containers;
 pub mod control;
 pub mod core;
 mod error;
@@ -19,6 +20,7 @@ mod session;
 mod state_dir;
 pub mod supervisor;
 
-pub use agent::{Agent, AgentHandle, AgentOptions, ContainerSocket};
+pub use agent::{Agent, AgentHandle, AgentOptions};
+pub use containers::ContainerSocket;
 pub use error::StartError;
 pub use machine::{CapacityOverrides, capacity, default_state_dir, host_name};

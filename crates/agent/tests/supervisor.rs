@@ -209,7 +209,7 @@ async fn a_program_gets_a_clean_environment_session_and_descriptors() {
         "env; echo fds: /proc/self/fd/*; echo stdin: $(readlink /proc/$$/fd/0); echo pwd: $(pwd); \
          echo session: $(cut -d' ' -f6 /proc/$$/stat) $$",
     );
-    let RunKind::Process(process) = &mut spec.kind;
+    let RunKind::Process(process) = &mut spec.kind else { panic!("not a process") };
     process.env.insert("HOME".into(), "/elsewhere".into());
     process.working_dir = Some("/usr".into());
     let lines = node.run(spec).await.last_lines;
@@ -348,7 +348,7 @@ async fn a_run_is_found_again_with_the_same_pid() {
     let found = Supervisor::scan(&node.runs()).await.unwrap();
     assert!(found.failed.is_empty(), "{:?}", found.failed);
     let [run] = &found.runs[..] else { panic!("{} runs", found.runs.len()) };
-    assert_eq!(run.started(), Some(started));
+    assert_eq!(run.started().as_ref(), Some(&started));
     assert!(run.is_alive().unwrap() && runs(started.pid));
     assert!(matches!(run.clone().remove().await, Err(SupervisorError::Alive(_))));
     kill(started.pid);
@@ -513,7 +513,7 @@ async fn secrets_stay_in_the_folder_of_the_run() {
     let _machine = MACHINE.read().await;
     let node = Node::new();
     let mut spec = node.script("sleep $LIFETIME");
-    let RunKind::Process(process) = &mut spec.kind;
+    let RunKind::Process(process) = &mut spec.kind else { panic!("not a process") };
     process.env.insert("TOKEN".into(), "hunter2".into());
     let run = node.start(spec.clone()).await;
     let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;

@@ -42,6 +42,7 @@ pub struct Watch {
     api: Api,
     options: WatchOptions,
     stream: Option<(reqwest::Response, Parser)>,
+    held: Vec<(WatchEvent, Option<Revision>)>,
     ready: VecDeque<(WatchEvent, Option<Revision>)>,
     failures: u32,
 }
@@ -52,8 +53,14 @@ impl Watch {
     /// # Errors
     /// [`Error`] when the first connection fails or is refused.
     pub async fn open(api: &Api, options: WatchOptions) -> Result<Self, Error> {
-        let mut watch =
-            Self { api: api.clone(), options, stream: None, ready: VecDeque::new(), failures: 0 };
+        let mut watch = Self {
+            api: api.clone(),
+            options,
+            stream: None,
+            held: Vec::new(),
+            ready: VecDeque::new(),
+            failures: 0,
+        };
         watch.connect().await?;
         Ok(watch)
     }
@@ -112,8 +119,14 @@ impl Watch {
         for event in events {
             let value = serde_json::from_str(&event.data)
                 .map_err(|error| Error::Protocol(format!("in a watch event: {error}")))?;
+            // The last event of a commit carries its id. The others wait for it: a
+            // connection that breaks in between brings all of them again.
             let revision = event.id.and_then(|id| id.parse().ok()).map(Revision);
-            self.ready.push_back((value, revision));
+            let is_last = revision.is_some() || matches!(value, WatchEvent::Failed { .. });
+            self.held.push((value, revision));
+            if is_last {
+                self.ready.extend(self.held.drain(..));
+            }
         }
         Ok(())
     }
@@ -133,6 +146,7 @@ impl Watch {
         if !response.status().is_success() {
             return Err(of_response(response).await);
         }
+        self.held.clear();
         self.stream = Some((response, Parser::default()));
         Ok(())
     }

@@ -32,9 +32,13 @@ pub(crate) struct Agent {
 impl Agents {
     /// An agent has registered: it replaces the one that was there.
     pub(crate) fn registered(&self, name: &Name, agent: Agent) {
-        if let Some(before) = self.by_node.lock().insert(name.clone(), agent) {
+        let mut agents = self.by_node.lock();
+        let before = agents.insert(name.clone(), agent);
+        if let (Some(before), Some(agent)) = (before, agents.get_mut(name)) {
             // Its open call, if it has one, ends: it is not the agent any more.
             before.news.notify_waiters();
+            // What it was not told of, the new one is.
+            agent.log_requests = before.log_requests;
         }
     }
 

@@ -24,8 +24,17 @@ struct Args {
     #[arg(long, env = "TESSERA_STATE_DIR", default_value = ".tessera", value_name = "FOLDER")]
     state_dir: PathBuf,
     /// How long a node counts as reachable after it was last heard of
-    #[arg(long, default_value = "15s", value_name = "DURATION")]
+    #[arg(long, default_value = "15s", value_name = "DURATION", value_parser = lease)]
     lease: Duration,
+}
+
+/// A lease that heartbeats can keep, and that ends within a day.
+fn lease(text: &str) -> Result<Duration, String> {
+    match text.parse::<Duration>().map_err(|error| error.to_string())? {
+        lease if lease < Duration::from_secs(1) => Err("a lease is at least 1s".to_owned()),
+        lease if lease > Duration::from_secs(86_400) => Err("a lease is at most 1d".to_owned()),
+        lease => Ok(lease),
+    }
 }
 
 fn main() -> ExitCode {

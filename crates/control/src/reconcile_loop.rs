@@ -34,7 +34,7 @@ pub(crate) async fn run(plane: Arc<Plane>, mut messages: mpsc::UnboundedReceiver
         }
         reconcile.check_clock();
         let now = clock::now();
-        if reconcile.reconciler.next_at(now).is_some_and(|at| at <= now) {
+        if reconcile.next_at(now) <= now {
             reconcile.pass(now).await;
             continue;
         }
@@ -86,10 +86,14 @@ impl Loop {
         }
     }
 
+    /// When there is something to do.
+    fn next_at(&self, now: Timestamp) -> Timestamp {
+        self.reconciler.next_at(now).unwrap_or(self.resync_at).min(self.resync_at)
+    }
+
     fn nap(&self, now: Timestamp) -> Duration {
-        let next = self.reconciler.next_at(now).unwrap_or(self.resync_at).min(self.resync_at);
         // A millisecond more, since a nap ends on whole ones.
-        next.since(now).min(NAP_MAX).max(Duration::from_millis(1))
+        self.next_at(now).since(now).min(NAP_MAX).max(Duration::from_millis(1))
     }
 
     async fn pass(&mut self, now: Timestamp) {

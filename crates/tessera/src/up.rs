@@ -220,23 +220,27 @@ async fn declare(
 }
 
 /// Ends in order: first the workloads, then the node, then the control plane,
-/// which so hears how they ended. A second signal does not wait for that.
+/// which so hears how they ended. A second signal does not wait for that. Nobody
+/// may be left to read what it says, and that keeps it from nothing.
 async fn end(
     arguments: &Arguments,
     agent: AgentHandle,
     control: Control,
     stop: &mut Stop,
 ) -> Result<(), Failure> {
-    say(match arguments.keep_running {
+    let _ = say(match arguments.keep_running {
         true => "\nStopping; the workloads go on.",
         false => "\nStopping the workloads, then the rest; Ctrl-C again does not wait.",
-    })?;
+    });
     let in_order = async {
         agent.shutdown(!arguments.keep_running).await;
         control.stop().await;
     };
     tokio::select! {
-        () = in_order => say("Stopped. The state is kept; the next start goes on from there."),
+        () = in_order => {
+            let _ = say("Stopped. The state is kept; the next start goes on from there.");
+            Ok(())
+        }
         () = stop.asked() => Err(Failure::Told(Exit::Interrupted)),
     }
 }

@@ -18,8 +18,10 @@
 
 mod elf;
 mod parts;
+mod podman;
 
 pub use parts::{PARTS, Part, Sign};
+pub use podman::{Podman, podman};
 
 /// The environment variable that lists the parts that are present, separated by commas.
 pub const PARTS_VARIABLE: &str = "TESSERA_TEST_PARTS";

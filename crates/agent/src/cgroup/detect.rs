@@ -61,21 +61,21 @@ fn delegated(mount: &Mount, own: &str) -> Option<PathBuf> {
 
 /// One line of `/proc/self/mountinfo`, as far as it matters.
 #[derive(Debug)]
-struct Mount {
-    root: PathBuf,
-    point: PathBuf,
-    kind: String,
+pub(super) struct Mount {
+    pub(super) root: PathBuf,
+    pub(super) point: PathBuf,
+    pub(super) kind: String,
     options: String,
 }
 
 impl Mount {
-    fn has(&self, controller: &str) -> bool {
+    pub(super) fn has(&self, controller: &str) -> bool {
         self.options.split(',').any(|option| option == controller)
     }
 }
 
 /// See proc_pid_mountinfo(5): the optional fields in the middle end with a single hyphen.
-fn parse_mounts(text: &str) -> Vec<Mount> {
+pub(super) fn parse_mounts(text: &str) -> Vec<Mount> {
     let parse = |line: &str| {
         let (front, back) = line.split_once(" - ")?;
         let front: Vec<&str> = front.split(' ').collect();

@@ -18,7 +18,7 @@ const CPU_QUOTA_US_MIN: u64 = 1_000;
 /// The group of one run. Creating, joining, killing and removing are idempotent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Cgroup {
-    unified: Option<Unified>,
+    pub(super) unified: Option<Unified>,
     memory: Option<PathBuf>,
     cpu: Option<PathBuf>,
 }

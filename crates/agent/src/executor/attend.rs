@@ -11,6 +11,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 use tracing::{debug, warn};
 
 use super::Events;
+use super::image::NotStarted;
 use crate::clock::now;
 use crate::core::{RunEnd, RunEvent, RunId};
 use crate::supervisor::{
@@ -51,9 +52,18 @@ impl Attendant {
         mut self,
         runs_dir: PathBuf,
         exe: PathBuf,
-        spec: RunSpec,
+        mut spec: RunSpec,
         shared: Handle,
     ) {
+        match self.bring_image(&mut spec).await {
+            Ok(()) => {}
+            Err(NotStarted::Ended(end)) => {
+                self.say(RunEvent::Ended(end));
+                self.wait_for_removal().await;
+                return;
+            }
+            Err(NotStarted::Forgotten) => return,
+        }
         match Supervisor::start(&runs_dir, &exe, spec).await {
             Ok(handle) => {
                 let handle = shared.get_or_init(|| handle).clone();
@@ -155,7 +165,7 @@ impl Attendant {
         self.say_trouble(trouble);
     }
 
-    fn say_trouble(&mut self, trouble: Option<String>) {
+    pub(super) fn say_trouble(&mut self, trouble: Option<String>) {
         if self.trouble != trouble {
             self.trouble.clone_from(&trouble);
             self.say(RunEvent::Trouble(trouble));
@@ -180,8 +190,8 @@ impl Attendant {
 /// As what a run runs, if it was started.
 pub(super) fn instance(handle: &RunHandle) -> Option<Instance> {
     handle.started().map(|started| Instance {
-        pid: Some(started.pid),
-        container_id: None,
+        pid: Some(started.pid).filter(|pid| *pid != 0),
+        container_id: started.container_id,
         started_at: started.started_at.into(),
     })
 }

@@ -4,6 +4,9 @@
 //! node's loop never waits for a process, and one that hangs holds up nothing else.
 
 mod attend;
+mod containers;
+mod declared;
+mod image;
 mod probe;
 mod simulated;
 mod supervised;

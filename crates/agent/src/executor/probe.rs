@@ -1,5 +1,6 @@
 //! One health check of one run.
 
+use std::path::PathBuf;
 use std::process::Stdio;
 
 use tessera_types::limits;
@@ -8,14 +9,39 @@ use tokio::net::TcpStream;
 use tokio::process::Command;
 use tokio::time::timeout;
 
+use crate::containers::{self, ContainerApi};
 use crate::supervisor::ProcessSpec;
 
 /// What a check inherits of the agent's environment: the same as the workload itself.
 const INHERITED: [&str; 6] = ["PATH", "HOME", "LANG", "TZ", "USER", "TMPDIR"];
 const MESSAGE_BYTES_MAX: usize = 200;
 
+/// Where commands are run.
+#[derive(Debug)]
+pub(super) enum Inside {
+    /// On the node, in the surroundings of this process.
+    Process(ProcessSpec),
+    /// In this container.
+    Container { socket: PathBuf, id: String },
+}
+
 /// Checks once. The error says for people what failed.
 pub(super) async fn probe(
+    check: &HealthCheck,
+    inside: Option<&Inside>,
+    http: &reqwest::Client,
+) -> Result<(), String> {
+    let result = match (&check.exec, inside) {
+        (Some(command), Some(Inside::Container { socket, id })) => {
+            containers::exec(&ContainerApi::new(socket), id, command, check.timeout).await
+        }
+        (_, Some(Inside::Process(process))) => probe_here(check, Some(process), http).await,
+        (_, Some(Inside::Container { .. }) | None) => probe_here(check, None, http).await,
+    };
+    result.map_err(|message| limits::clip(&message, MESSAGE_BYTES_MAX))
+}
+
+async fn probe_here(
     check: &HealthCheck,
     process: Option<&ProcessSpec>,
     http: &reqwest::Client,
@@ -30,8 +56,7 @@ pub(super) async fn probe(
     };
     // Dropping the attempt closes the connection, or kills the command.
     match timeout(check.timeout.as_std(), attempt).await {
-        Ok(Ok(())) => Ok(()),
-        Ok(Err(message)) => Err(limits::clip(&message, MESSAGE_BYTES_MAX)),
+        Ok(result) => result,
         Err(_) => Err(format!("no answer within {}", check.timeout)),
     }
 }
@@ -97,7 +122,7 @@ mod tests {
     async fn outcome(check: serde_json::Value, process: Option<ProcessSpec>) -> Result<(), String> {
         let check = serde_json::from_value(check).unwrap();
         let http = reqwest::Client::builder().no_proxy().build().unwrap();
-        probe(&check, process.as_ref(), &http).await
+        probe(&check, process.map(Inside::Process).as_ref(), &http).await
     }
 
     #[tokio::test]

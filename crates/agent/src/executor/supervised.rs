@@ -5,27 +5,29 @@ use std::path::PathBuf;
 
 use tessera_types::api::Used;
 use tessera_types::node::Executors;
-use tessera_types::workload::{HealthCheck, OnDisconnect, Stop, WorkloadSpec};
+use tessera_types::workload::{HealthCheck, OnDisconnect, Stop};
 use tessera_types::{Name, Timestamp};
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 use tracing::warn;
 
 use super::attend::{Attendant, Handle, Order, instance, run_end};
-use super::probe::probe;
+use super::containers::Runtime;
+use super::declared::{resources, run_kind, stop_spec};
+use super::probe::{Inside, probe};
 use super::usage::Meter;
 use super::{Events, Executor};
 use crate::cgroup::CgroupParent;
 use crate::clock::now;
+use crate::containers::ContainerSocket;
 use crate::core::{Adopted, Launch, RunEnd, RunEvent, RunId};
 use crate::logs::LogLimits;
-use crate::supervisor::{
-    Lease, LogSpec, ProcessSpec, Resources, RunHandle, RunKind, RunSpec, Signal, StopSpec,
-    Supervisor, SupervisorError,
-};
+use crate::supervisor::{Lease, LogSpec, RunHandle, RunKind, RunSpec, Supervisor, SupervisorError};
 
 /// Where and how runs are supervised.
 #[derive(Clone, Debug)]
 pub struct SupervisedOptions {
+    /// The node's name.
+    pub node: Name,
     /// The folder of the runs' folders.
     pub runs_dir: PathBuf,
     /// The folder of the logs; the log of a workload is in `<namespace>/<name>` below it.
@@ -39,6 +41,8 @@ pub struct SupervisedOptions {
     pub installation: String,
     /// Where control groups are made.
     pub cgroup: CgroupParent,
+    /// Where the container runtime is.
+    pub container_socket: ContainerSocket,
 }
 
 /// Runs workloads under supervisors.
@@ -49,6 +53,7 @@ pub struct Supervised {
     http: reqwest::Client,
     runs: HashMap<RunId, Tracked>,
     meter: Meter,
+    containers: Runtime,
 }
 
 /// A run and the task that attends to it.
@@ -56,8 +61,21 @@ pub struct Supervised {
 struct Tracked {
     orders: UnboundedSender<Order>,
     handle: Handle,
-    process: Option<ProcessSpec>,
+    kind: RunKind,
     leased: bool,
+}
+
+impl Tracked {
+    /// Where commands that check its health are run.
+    fn inside(&self) -> Option<Inside> {
+        match &self.kind {
+            RunKind::Process(process) => Some(Inside::Process(process.clone())),
+            RunKind::Container(container) => {
+                let id = self.handle.get()?.started()?.container_id?;
+                Some(Inside::Container { socket: container.socket.clone(), id })
+            }
+        }
+    }
 }
 
 impl Supervised {
@@ -74,6 +92,7 @@ impl Supervised {
             warn!(target: "tessera::agent", %error, "a run cannot be taken over");
         }
         let mut supervised = Self {
+            containers: Runtime::look(options.container_socket.clone()).await,
             options,
             events,
             http: probing_client(),
@@ -106,11 +125,10 @@ impl Supervised {
 
     fn track(&mut self, run: RunId, spec: &RunSpec) -> Attendant {
         let (orders, received) = unbounded_channel();
-        let RunKind::Process(process) = &spec.kind;
         let tracked = Tracked {
             orders,
             handle: Handle::default(),
-            process: Some(process.clone()),
+            kind: spec.kind.clone(),
             leased: spec.lease.is_some(),
         };
         self.runs.insert(run, tracked);
@@ -123,16 +141,12 @@ impl Supervised {
         }
     }
 
-    fn run_spec(&self, launch: &Launch, process: ProcessSpec, lease: Lease) -> RunSpec {
+    fn run_spec(&self, launch: &Launch, kind: RunKind, lease: Lease) -> RunSpec {
         let spec = &launch.spec;
-        let some = |amount: u64| (amount > 0).then_some(amount);
         RunSpec {
             run_id: format!("{}.{}", self.options.installation, launch.run),
-            kind: RunKind::Process(process),
-            resources: Resources {
-                cpu_millicores: some(spec.resources.cpu.0),
-                memory_bytes: some(spec.resources.memory.0),
-            },
+            kind,
+            resources: resources(spec.resources),
             stop: stop_spec(&spec.stop),
             lease: (spec.on_disconnect == OnDisconnect::Stop).then_some(lease),
             not_after: spec.not_after.map(Into::into),
@@ -154,18 +168,19 @@ impl Executor for Supervised {
     fn executors(&self) -> Executors {
         let support = self.options.cgroup.support();
         let limits = support.limits_cpu && support.limits_memory;
-        Executors { process: true, container: None, simulated: false, limits }
+        let container = self.containers.found().map(|runtime| runtime.name);
+        Executors { process: true, container, simulated: false, limits }
     }
 
     fn start(&mut self, launch: Launch, lease: Lease) {
-        let Some(process) = process_spec(&launch.spec) else {
-            let message = "this node does not run containers: give the workload a `command`, or \
-                           place it on a node with a container runtime";
-            let end = RunEnd::start_failed(now(), message.to_owned(), true);
+        let runtime = self.containers.found();
+        let socket = runtime.as_ref().map(|runtime| runtime.socket.as_path());
+        let Some(kind) = run_kind(&launch, &self.options.node, socket) else {
+            let end = no_runtime(&self.options.container_socket);
             let _agent_is_ending = self.events.send((launch.run, RunEvent::Ended(end)));
             return;
         };
-        let spec = self.run_spec(&launch, process, lease);
+        let spec = self.run_spec(&launch, kind, lease);
         let attendant = self.track(launch.run, &spec);
         let Some(tracked) = self.runs.get(&launch.run) else { return };
         let SupervisedOptions { runs_dir, exe, .. } = self.options.clone();
@@ -181,10 +196,10 @@ impl Executor for Supervised {
     }
 
     fn probe(&mut self, run: RunId, check: HealthCheck) {
-        let process = self.runs.get(&run).and_then(|tracked| tracked.process.clone());
+        let inside = self.runs.get(&run).and_then(Tracked::inside);
         let (http, events) = (self.http.clone(), self.events.clone());
         tokio::spawn(async move {
-            let result = probe(&check, process.as_ref(), &http).await;
+            let result = probe(&check, inside.as_ref(), &http).await;
             let _agent_is_ending = events.send((run, RunEvent::Probed(result)));
         });
     }
@@ -221,30 +236,9 @@ fn probing_client() -> reqwest::Client {
         .expect("a client without TLS needs nothing that could be missing")
 }
 
-fn process_spec(spec: &WorkloadSpec) -> Option<ProcessSpec> {
-    let command = spec.command.clone().filter(|_| spec.image.is_none())?;
-    Some(ProcessSpec {
-        command,
-        args: spec.args.clone(),
-        env: spec.env.clone(),
-        working_dir: spec.working_dir.as_ref().map(PathBuf::from),
-    })
-}
-
-fn stop_spec(stop: &Stop) -> StopSpec {
-    let signal = stop.signal.as_str().parse().unwrap_or(Signal::TERM);
-    StopSpec { signal, grace_ms: stop.grace.as_millis() }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_declared_signal_is_one_that_can_be_sent() {
-        for name in ["HUP", "INT", "QUIT", "USR1", "USR2", "TERM", "WINCH", "KILL"] {
-            let stop = Stop { signal: name.parse().unwrap(), ..Stop::default() };
-            assert_eq!(stop_spec(&stop).signal.to_string(), format!("SIG{name}"));
-        }
-    }
+/// A runtime that is to be found may still come up, as after the machine was started.
+fn no_runtime(wanted: &ContainerSocket) -> RunEnd {
+    let message = "no container runtime answers on this node: start Docker or Podman there, or \
+                   place the workload on a node that has one";
+    RunEnd::start_failed(now(), message.to_owned(), *wanted == ContainerSocket::None)
 }

@@ -10,8 +10,9 @@ use std::time::Instant;
 use tessera_types::api::Used;
 use tessera_types::{Bytes, Millicores};
 
+use crate::cgroup::Cgroup;
 use crate::core::RunId;
-use crate::supervisor::RunHandle;
+use crate::supervisor::{RunHandle, Started};
 
 /// One process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,8 +64,9 @@ fn share(ticks: u64, seconds: f64) -> Millicores {
 }
 
 fn total(table: &HashMap<u32, Process>, handle: &RunHandle) -> (u64, Bytes) {
-    let session = handle.started().map(|started| started.pid);
-    let group: BTreeSet<u32> = handle.spec().group().pids();
+    let started = handle.started();
+    let session = started.as_ref().map(|started| started.pid);
+    let group: BTreeSet<u32> = group(handle, started.as_ref());
     let belongs = |(pid, process): &(&u32, &Process)| {
         group.contains(*pid) || (group.is_empty() && Some(process.session) == session)
     };
@@ -73,6 +75,16 @@ fn total(table: &HashMap<u32, Process>, handle: &RunHandle) -> (u64, Bytes) {
         (ticks + process.ticks, pages + process.resident_pages)
     });
     (ticks, Bytes(pages * rustix::param::page_size() as u64))
+}
+
+/// The container runtime makes the group of a container.
+fn group(handle: &RunHandle, started: Option<&Started>) -> BTreeSet<u32> {
+    match started {
+        Some(Started { pid, container_id: Some(id), .. }) => {
+            Cgroup::of_container(*pid, id).map(|group| group.pids()).unwrap_or_default()
+        }
+        _ => handle.spec().group().pids(),
+    }
 }
 
 fn read_processes() -> HashMap<u32, Process> {

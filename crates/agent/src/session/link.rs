@@ -8,6 +8,7 @@ use std::pin::Pin;
 use std::time::{Duration, Instant};
 
 use tessera_client::Error;
+use tessera_types::node::Executors;
 use tessera_types::problem::Code;
 use tessera_types::sync::{
     Registered, Registration, Report, ReportRequest, ReportResponse, SyncRequest, SyncResponse,
@@ -91,6 +92,14 @@ impl<C: Control> Link<C> {
     /// Whether a register or sync call is to be made.
     pub(super) fn is_idle(&self) -> bool {
         self.main.is_none()
+    }
+
+    /// What the node can run. If that is news, it is registered again.
+    pub(super) fn offer(&mut self, executors: Executors) {
+        if self.registration.executors != executors {
+            self.registration.executors = executors;
+            self.registered = false;
+        }
     }
 
     pub(super) fn is_registered(&self) -> bool {

@@ -210,6 +210,7 @@ impl<C: Control> Node<C> {
 
     fn keep_calling(&mut self) {
         if self.link.is_idle() {
+            self.link.offer(self.executor.executors());
             if self.link.is_registered() {
                 let usage = self.measure();
                 self.link.sync(self.core.since(), usage);

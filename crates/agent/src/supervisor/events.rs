@@ -16,7 +16,11 @@ use super::spec::Outcome;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Event {
     /// The program was executed, under this pid.
-    Started { pid: u32 },
+    Started {
+        pid: u32,
+        /// The container that it is in, if it is in one.
+        container_id: Option<String>,
+    },
     /// It could not be executed.
     StartFailed { message: String },
     /// The main process has ended.

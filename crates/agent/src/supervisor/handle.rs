@@ -18,7 +18,8 @@ use super::SUPERVISE;
 use super::protocol::{Answer, Request, Status};
 use super::recover::recover;
 use super::run_dir::{ERRORS, EXIT, RunDir, SPEC, STARTED};
-use super::spec::{ExitRecord, Lease, RunSpec, Started, StopSpec};
+use super::spec::{ExitRecord, Lease, RunKind, RunSpec, Started, StopSpec};
+use crate::containers::ContainerApi;
 
 /// How long a start may take before the handle is given out without it; it goes on then.
 const START_TIME: Duration = Duration::from_secs(10);
@@ -92,7 +93,7 @@ pub struct Supervisor;
 pub struct Scan {
     /// The runs, alive or ended.
     pub runs: Vec<RunHandle>,
-    /// Folders that could not be read, or in which something will not die.
+    /// Folders that could not be read.
     pub failed: Vec<SupervisorError>,
 }
 
@@ -240,18 +241,22 @@ impl RunHandle {
     }
 
     /// Takes over the run in this folder. If its supervisor was killed, what is left of the run is
-    /// killed too and recorded as [`Outcome::SupervisorLost`](super::Outcome::SupervisorLost).
+    /// killed too and recorded as [`Outcome::SupervisorLost`](super::Outcome::SupervisorLost). If
+    /// that is not possible now, [`wait`](Self::wait) goes on trying.
     ///
     /// # Errors
-    /// If the folder cannot be read, or something of a lost run will not die.
+    /// If the folder cannot be read.
     pub async fn open(dir: &Path) -> Result<Self> {
         let dir = RunDir::new(fs::canonicalize(dir).map_err(io_error("open", dir))?);
         let missing = || io::Error::from(io::ErrorKind::NotFound);
         let spec = dir.read(SPEC).and_then(|spec| spec.ok_or_else(missing));
         let spec = spec.map_err(io_error("read", &dir.file(SPEC)))?;
         let handle = Self::new(dir, spec);
-        if handle.exit()?.is_none() && !handle.is_alive()? {
-            handle.recover().await?;
+        if handle.exit()?.is_none()
+            && !handle.is_alive()?
+            && let Err(error) = handle.recover().await
+        {
+            tracing::warn!(run = handle.run_id(), %error, "a run is not over yet");
         }
         Ok(handle)
     }
@@ -274,10 +279,10 @@ impl RunHandle {
     /// When it was executed and under which pid; `None` before that, and if it never was.
     pub fn started(&self) -> Option<Started> {
         if let Some(started) = self.shared.started.get() {
-            return Some(*started);
+            return Some(started.clone());
         }
         let started = self.shared.dir.read(STARTED).ok().flatten()?;
-        Some(*self.shared.started.get_or_init(|| started))
+        Some(self.shared.started.get_or_init(|| started).clone())
     }
 
     /// How it ended; `None` while it has not.
@@ -370,14 +375,19 @@ impl RunHandle {
         }
     }
 
-    /// Forgets a run that has ended: removes its folder, and its control group if that is still
-    /// there. The log stays.
+    /// Forgets a run that has ended: removes its folder, and its container or control group if that
+    /// is still there. The log stays.
     ///
     /// # Errors
     /// If it has not ended, or something cannot be removed.
     pub async fn remove(self) -> Result<()> {
         if self.exit()?.is_none() {
             return Err(SupervisorError::Alive(self.run_id().to_owned()));
+        }
+        if let RunKind::Container(container) = &self.shared.spec.kind {
+            let removed = ContainerApi::new(&container.socket).remove_run(self.run_id()).await;
+            let removed = removed.map_err(io::Error::other);
+            removed.map_err(io_error("remove the container of", self.dir()))?;
         }
         let shared = Arc::clone(&self.shared);
         let remove = move || {

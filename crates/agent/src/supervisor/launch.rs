@@ -25,7 +25,7 @@ use super::spec::{ProcessSpec, RunKind, RunSpec};
 pub(super) const ABOUT_TO_EXECUTE: u8 = b'.';
 
 /// For the workload's own use.
-const RUN_VARIABLE: &str = "TESSERA_RUN";
+pub(crate) const RUN_VARIABLE: &str = "TESSERA_RUN";
 
 /// What a workload inherits of the agent's environment.
 const INHERITED: [&str; 6] = ["PATH", "HOME", "LANG", "TZ", "USER", "TMPDIR"];
@@ -57,7 +57,9 @@ fn launch(dir: &Path, supervisor_pid: u32, report: &mut File) -> Result<Never, S
     detach(supervisor_pid)?;
     let group = spec.group();
     group.join().map_err(|error| format!("cannot join the control group: {error}"))?;
-    let RunKind::Process(process) = spec.kind;
+    let RunKind::Process(process) = spec.kind else {
+        return Err("the run is no process".into());
+    };
     enter(process.working_dir.as_deref().unwrap_or(Path::new("/")))?;
     let mut command = command(&process, dir, &spec.run_id);
     report.write_all(&[ABOUT_TO_EXECUTE]).map_err(|error| error.to_string())?;

@@ -30,9 +30,10 @@
 //! [`RunHandle::open`].
 //!
 //! In here, `life` decides (pure), `control` and `run` do, `process` is the runtime for plain
-//! processes, and `handle` is the agent's side.
+//! processes and `container` that for containers, and `handle` is the agent's side.
 
 mod clock;
+mod container;
 mod control;
 mod events;
 mod handle;
@@ -58,6 +59,7 @@ use std::process::ExitCode;
 
 pub use clock::BootInstant;
 pub use handle::{RunHandle, Scan, Supervisor, SupervisorError};
+pub(crate) use launch::RUN_VARIABLE;
 pub use launch::launch_main;
 pub use protocol::{Phase, Status};
 pub use signal::{Signal, UnknownSignal};

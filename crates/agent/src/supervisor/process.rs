@@ -171,7 +171,8 @@ fn how_it_went(mut report: File, main: Pid) -> Event {
     let message = match (read, bytes.split_first()) {
         (Err(error), _) => format!("the launcher's report cannot be read: {error}"),
         (Ok(_), Some((&ABOUT_TO_EXECUTE, []))) => {
-            return Event::Started { pid: main.as_raw_nonzero().get().unsigned_abs() };
+            let pid = main.as_raw_nonzero().get().unsigned_abs();
+            return Event::Started { pid, container_id: None };
         }
         (Ok(_), Some((&ABOUT_TO_EXECUTE, message))) => String::from_utf8_lossy(message).into(),
         (Ok(_), Some(_)) => String::from_utf8_lossy(&bytes).into(),

@@ -1,7 +1,8 @@
 //! What an agent does about a run whose supervisor is gone without a word.
 //!
 //! The main process died with its supervisor (the kernel sees to that), but what it had started did
-//! not. It is found through the run's control group, and by the run's folder in its environment.
+//! not. It is found through the run's control group, and by the run's folder in its environment. A
+//! container is no child of its supervisor and outlives it; it is found by its label.
 
 use std::collections::BTreeSet;
 use std::io;
@@ -10,10 +11,11 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 
+use super::container;
 use super::output::last_lines_of;
 use super::procfs;
 use super::run_dir::{ERRORS, EXIT, RunDir, SPEC, STARTED};
-use super::spec::{ExitRecord, Outcome, RunSpec, Started};
+use super::spec::{ExitRecord, Outcome, RunKind, RunSpec, Started};
 use crate::cgroup::{Cgroup, kill};
 
 const KILL_TIME: Duration = Duration::from_secs(5);
@@ -31,10 +33,14 @@ pub(super) fn recover(dir: &RunDir, spec: &RunSpec) -> io::Result<Option<ExitRec
     }
     let said = std::fs::read_to_string(dir.file(ERRORS)).unwrap_or_default();
     tracing::warn!(run = spec.run_id, supervisor = said.trim(), "the supervisor of a run is gone");
+    let started: Option<Started> = dir.read(STARTED)?;
+    if let RunKind::Container(container) = &spec.kind {
+        container::end_without_supervisor(&spec.run_id, container, started.as_ref())?;
+    }
     let group = spec.group();
     kill_leftovers(&group, dir.path())?;
     group.remove()?;
-    let record = record(dir.read(STARTED)?, said_last(dir, spec).unwrap_or_default());
+    let record = record(started.as_ref(), said_last(dir, spec).unwrap_or_default());
     dir.write(EXIT, &record)?;
     Ok(Some(record))
 }
@@ -68,7 +74,7 @@ fn said_last(dir: &RunDir, spec: &RunSpec) -> io::Result<Vec<String>> {
     last_lines_of(&spec.log.dir, Timestamp::try_from(since).map_err(io::Error::other)?)
 }
 
-fn record(started: Option<Started>, last_lines: Vec<String>) -> ExitRecord {
+fn record(started: Option<&Started>, last_lines: Vec<String>) -> ExitRecord {
     ExitRecord {
         started_at: started.map(|started| started.started_at),
         ended_at: Timestamp::now(),

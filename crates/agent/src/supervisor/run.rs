@@ -87,7 +87,7 @@ impl<R: Runtime> Run<R> {
     /// Something happened.
     pub(super) fn handle(&mut self, event: Event, now: Now) {
         match event {
-            Event::Started { pid } => self.executed(pid, now),
+            Event::Started { pid, container_id } => self.executed(pid, container_id, now),
             Event::StartFailed { message } => self.fail(message, now),
             Event::Ended(outcome) => {
                 self.outcome.get_or_insert(outcome);
@@ -99,8 +99,9 @@ impl<R: Runtime> Run<R> {
         }
     }
 
-    fn executed(&mut self, pid: u32, now: Now) {
-        let started = Started { pid, supervisor_pid: std::process::id(), started_at: now.wall };
+    fn executed(&mut self, pid: u32, container_id: Option<String>, now: Now) {
+        let (supervisor_pid, started_at) = (std::process::id(), now.wall);
+        let started = Started { pid, container_id, supervisor_pid, started_at };
         if let Err(error) = self.dir.write(STARTED, &started) {
             // Without this record a later agent would not know what runs here.
             self.fail(format!("cannot write {}: {error}", self.dir.file(STARTED).display()), now);
@@ -194,7 +195,7 @@ impl<R: Runtime> Run<R> {
 
     /// Whether nothing of it is left.
     pub(super) fn is_over(&mut self) -> bool {
-        self.over = self.outcome.is_some() && self.runtime.remaining().is_empty();
+        self.over = self.outcome.is_some() && self.runtime.is_gone();
         self.over
     }
 
@@ -229,9 +230,9 @@ impl<R: Runtime> Run<R> {
         };
         let oom = self.oom_killed && !self.life.requested() && is_kill(&outcome);
         ExitRecord {
-            started_at: self.started.map(|started| started.started_at),
+            started_at: self.started.as_ref().map(|started| started.started_at),
             ended_at: Timestamp::now(),
-            pid: self.started.map(|started| started.pid),
+            pid: self.started.as_ref().map(|started| started.pid),
             reason: self.life.reason().or(oom.then_some(ExitReason::Oom)),
             requested: self.life.requested(),
             outcome,
@@ -246,8 +247,8 @@ impl<R: Runtime> Run<R> {
         };
         Status {
             phase: if self.over { Phase::Ended } else { self.life.phase() },
-            pid: self.started.map(|started| started.pid),
-            started_at: self.started.map(|started| started.started_at),
+            pid: self.started.as_ref().map(|started| started.pid),
+            started_at: self.started.as_ref().map(|started| started.started_at),
             unkillable,
             not_after: self.life.not_after(),
             lease_left_ms: self.life.lease_left_ms(now.boot),
@@ -285,7 +286,7 @@ mod tests {
 
     impl Runtime for Stubborn {
         fn start(&mut self, events: &Events) -> Result<Output, String> {
-            events.send(Event::Started { pid: 1 });
+            events.send(Event::Started { pid: 1, container_id: None });
             Ok(Vec::new())
         }
 

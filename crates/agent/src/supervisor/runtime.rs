@@ -29,8 +29,13 @@ pub(super) trait Runtime {
     /// Sends SIGKILL to everything that is left, once.
     fn kill_all(&self);
 
-    /// The processes that are left.
+    /// The processes that are left, as far as they are known.
     fn remaining(&self) -> Vec<u32>;
+
+    /// Nothing is left.
+    fn is_gone(&self) -> bool {
+        self.remaining().is_empty()
+    }
 
     /// The kernel killed something in here because it used too much memory.
     fn oom_killed(&self) -> bool;

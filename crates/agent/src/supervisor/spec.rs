@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::clock::BootInstant;
 use super::signal::Signal;
 use crate::cgroup::{Cgroup, CgroupParent};
+use crate::containers::ContainerSpec;
 use crate::logs::LogLimits;
 
 /// Everything a supervisor needs to know, written once by the agent.
@@ -57,6 +58,8 @@ impl RunSpec {
 pub enum RunKind {
     /// A program on the node itself.
     Process(ProcessSpec),
+    /// A container.
+    Container(ContainerSpec),
 }
 
 /// A program, its arguments and surroundings.
@@ -143,10 +146,14 @@ pub struct LogSpec {
 }
 
 /// The program was executed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Started {
-    /// The main process, which leads a session of its own.
+    /// The main process, which leads a session of its own. 0 for a container that ended before its
+    /// runtime could be asked.
     pub pid: u32,
+    /// The container, if it is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub container_id: Option<String>,
     /// Its supervisor.
     pub supervisor_pid: u32,
     /// When.

@@ -12,6 +12,7 @@ use rustix::io::fcntl_dupfd_cloexec;
 use rustix::process::{getpid, set_child_subreaper, setsid};
 use rustix::stdio::{dup2_stdin, dup2_stdout, stdin, stdout};
 
+use super::container::Container;
 use super::control::Control;
 use super::process::Process;
 use super::run_dir::{EXIT, LOCK, RunDir, SPEC};
@@ -45,11 +46,16 @@ fn supervise(dir: &RunDir) -> io::Result<()> {
 
 fn control(dir: &RunDir, notify: OwnedFd) -> io::Result<()> {
     let spec: RunSpec = dir.read(SPEC)?.ok_or(io::ErrorKind::NotFound)?;
-    let group = spec.group();
-    let runtime = match spec.kind {
-        RunKind::Process(_) => Process::new(dir.path().to_owned(), group, spec.resources),
-    };
-    Control::new(dir.clone(), &spec, runtime, notify)?.run(&spec)
+    match &spec.kind {
+        RunKind::Process(_) => {
+            let process = Process::new(dir.path().to_owned(), spec.group(), spec.resources);
+            Control::new(dir.clone(), &spec, process, notify)?.run(&spec)
+        }
+        RunKind::Container(container) => {
+            let container = Container::new(&spec.run_id, container.clone(), spec.resources);
+            Control::new(dir.clone(), &spec, container, notify)?.run(&spec)
+        }
+    }
 }
 
 /// Moves the lock to a descriptor that is not handed on to the workload.

@@ -189,7 +189,13 @@ pub(super) async fn report(
         let detail = format!("a call has at most {} reports", limits::REPORTS_MAX);
         return Err(Problem::new(Code::TooLarge, detail).into());
     }
-    session(plane, name, &request.session, None)?;
+    let agent = session(plane, name, &request.session, None)?;
+    // What was decided while the node counted as Offline is committed first; see
+    // `news_for`. The agent says it again.
+    let is_reachable = |node: &Arc<Object<Node>>| node.status.is_reachable();
+    if !plane.world.read().nodes.get(agent.node_id).is_some_and(is_reachable) {
+        return Err(not_ready(name).into());
+    }
     let mut by_workload: BTreeMap<Uid, Vec<&Report>> = BTreeMap::new();
     for report in &request.reports {
         by_workload.entry(report.id).or_default().push(report);

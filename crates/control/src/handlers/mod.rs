@@ -236,7 +236,9 @@ async fn put<K: Kind>(
     header: IdempotencyHeader,
     body: Body<Manifest<K>>,
 ) -> Json<Applied<K>> {
-    let key = idempotency(header.idempotency_key, || (K::KIND, &path.name, body.json.to_string()));
+    let key = idempotency(header.idempotency_key, || {
+        (K::KIND, &query.namespace, &path.name, body.json.to_string())
+    });
     let manifest = decode::manifest::<K>(body.json, &path.name, query.namespace.as_ref())?;
     if query.dry_run.unwrap_or(false) {
         return Ok(HttpResponseOk(ctx.context().dry_run(manifest).await?));

@@ -10,7 +10,9 @@ use std::sync::Arc;
 
 use tessera_scheduler::{Demand, Refusal};
 use tessera_types::node::DesiredNodeStatus;
-use tessera_types::workload::{Assigned, DesiredWorkloadStatus, OnDisconnect, WorkloadStatus};
+use tessera_types::workload::{
+    Assigned, DesiredWorkloadStatus, Exit, ExitOutcome, OnDisconnect, WorkloadStatus,
+};
 use tessera_types::{
     Actor, Duration, Edit, IllegalTransition, Name, Node, Object, Timestamp, Uid, WaitReason,
     Workload, Write,
@@ -108,6 +110,17 @@ impl Look<'_> {
         }
     }
 
+    /// Whether its window has closed by its node's clock, which may be ahead of
+    /// ours: it would only be stopped there again.
+    fn has_closed(&self) -> bool {
+        let observed = &self.workload.observed;
+        let closed = |exit: &Exit| exit.outcome == ExitOutcome::WindowClosed;
+        self.workload.status == WorkloadStatus::Stopped
+            && self.workload.spec.not_after.is_some()
+            && self.workload.generation == observed.placed_generation
+            && observed.last_exit.as_ref().is_some_and(closed)
+    }
+
     fn pending(&self) -> Planned {
         let mut edit = self.edit();
         if !self.is_wanted() {
@@ -139,7 +152,7 @@ impl Look<'_> {
             WorkloadStatus::Failed => self.workload.generation > observed.placed_generation,
             _ => true,
         };
-        if !self.is_wanted() || self.is_window_over() || !changed {
+        if !self.is_wanted() || self.is_window_over() || self.has_closed() || !changed {
             return Ok(Plan::nothing());
         }
         let reason = match self.workload.status {
@@ -281,7 +294,8 @@ impl Look<'_> {
     }
 
     fn lost(&self, node: &Object<Node>) -> Planned {
-        if self.workload.spec.on_disconnect == OnDisconnect::Stop {
+        let assigned = self.workload.observed.assigned.as_ref();
+        if assigned.is_some_and(|assigned| assigned.on_disconnect == OnDisconnect::Stop) {
             let stopped_by = stopped_by(node, self.world, self.now);
             if self.now < stopped_by {
                 return Ok(self.wait_for_certainty(node, stopped_by));
@@ -364,6 +378,7 @@ impl Look<'_> {
             node_id,
             since: self.now,
             resources: self.workload.spec.resources,
+            on_disconnect: self.workload.spec.on_disconnect,
             ports: self.workload.spec.ports.clone(),
         });
         edit.wait_for(WaitReason::Agent, &message, None);

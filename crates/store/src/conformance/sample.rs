@@ -149,6 +149,7 @@ pub fn full() -> [Write; 2] {
         since: NOW,
         resources: Default::default(),
         ports: Vec::new(),
+        on_disconnect: tessera_types::workload::OnDisconnect::Stop,
     });
     first.observed.instance =
         Some(Instance { pid: Some(42), container_id: Some("c".to_owned()), started_at: NOW });

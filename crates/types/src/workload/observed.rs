@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::identity::{Epoch, Uid};
 use crate::name::Name;
 use crate::time::Timestamp;
-use crate::workload::spec::{Port, Resources};
+use crate::workload::spec::{OnDisconnect, Port, Resources};
 
 /// What Tessera knows of a workload besides its status.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -59,6 +59,10 @@ pub struct Assigned {
     /// What is set aside for it there, whatever its spec says by now.
     #[serde(default, skip_serializing_if = "Resources::is_nothing")]
     pub resources: Resources,
+    /// What was declared for the case that its node is cut off: the copy behaves
+    /// as it was started, whatever its spec says by now.
+    #[serde(default)]
+    pub on_disconnect: OnDisconnect,
     /// The ports that it takes there.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub ports: Vec<Port>,

@@ -1,0 +1,57 @@
+//! What is shown when something did not come about: the resources, their
+//! histories, and the end of every log.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::path::Path;
+
+use tessera_client::{Api, call};
+
+/// Lines shown of each log.
+const LOG_LINES: usize = 60;
+const HISTORY_MAX: u32 = 30;
+
+/// The resources and their histories.
+pub(crate) async fn resources(api: &Api) -> String {
+    let mut text = String::new();
+    match call(api.node_list(None, None, None, None)).await {
+        Ok(list) => list.items.iter().for_each(|node| {
+            let _ = writeln!(text, "{}", serde_json::to_string(&**node).unwrap_or_default());
+        }),
+        Err(error) => text = format!("the nodes cannot be listed: {error}\n"),
+    }
+    let Ok(list) = call(api.workload_list(None, None, None, None)).await else { return text };
+    for workload in &list.items {
+        let json = serde_json::to_string(&**workload).unwrap_or_default();
+        let _ = writeln!(text, "{json}");
+        let namespace = workload.namespace.as_ref();
+        let history = api.workload_history(&workload.name, None, Some(HISTORY_MAX), namespace);
+        for entry in call(history).await.map(|history| history.items).unwrap_or_default() {
+            let record = &entry.record;
+            let from = record.from.as_deref().unwrap_or("-");
+            let _ = writeln!(
+                text,
+                "  {} r{} {from} -> {}: {} {:?}",
+                record.at, entry.revision, record.to, record.reason, record.metadata
+            );
+        }
+    }
+    text
+}
+
+/// The end of every log in `folder`.
+pub(crate) fn logs(folder: &Path) -> String {
+    let mut text = String::new();
+    let mut paths: Vec<_> =
+        fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path()).collect();
+    paths.sort();
+    for path in paths.iter().filter(|path| path.extension().is_some_and(|it| it == "log")) {
+        let log = String::from_utf8_lossy(&fs::read(path).unwrap_or_default()).into_owned();
+        let lines: Vec<_> = log.lines().collect();
+        let _ = writeln!(text, "== {}", path.display());
+        for line in &lines[lines.len().saturating_sub(LOG_LINES)..] {
+            let _ = writeln!(text, "{line}");
+        }
+    }
+    text
+}

@@ -1,0 +1,18 @@
+//! What must hold, tried with the real binaries. One file for each promise.
+
+mod agent_death;
+mod bad_input;
+mod bad_starts;
+mod changes;
+mod control_death;
+mod drain;
+mod full_disk;
+mod logs;
+mod offline;
+mod restarts;
+mod stop_on_disconnect;
+mod stopping;
+mod up;
+mod watchers;
+mod windows;
+mod writers;

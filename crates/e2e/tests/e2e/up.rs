@@ -1,0 +1,145 @@
+//! `tessera up`: everything in one process, started and stopped with one key.
+
+use std::path::{Path, PathBuf};
+
+use tessera_e2e::{Area, MARK, Process, Running, copies, tessera};
+
+/// Where it listens, once it has said so.
+async fn address(up: &mut Running) -> String {
+    up.line("it listens", |line| {
+        let rest = line.strip_prefix("The API listens on ")?;
+        rest.split_once(';').map(|(url, _)| url.to_owned())
+    })
+    .await
+}
+
+fn start(area: &Area, arguments: &[&str]) -> Running {
+    let state = area.join("state");
+    let common = ["up", "--listen", "127.0.0.1:0", "--container-socket", "none", "--state-dir"];
+    let mut all = common.to_vec();
+    all.push(state.to_str().unwrap());
+    all.extend(arguments);
+    Running::start(area, "tessera", &all, &[("TMPDIR", area.path().to_owned())])
+}
+
+/// A manifest of one workload whose copies can be counted.
+fn manifest(area: &Area) -> PathBuf {
+    let path = area.join("web.yaml");
+    let mark = format!("{}/web", area.tag());
+    let text = format!(
+        "name: web\nspec:\n  command: /bin/sleep\n  args: ['100000']\n  env: {{{MARK}: {mark}}}\n"
+    );
+    std::fs::write(&path, text).unwrap();
+    path
+}
+
+fn the_copy(area: &Area) -> Process {
+    let found = copies(&area.tag()).remove("web").unwrap_or_default();
+    assert_eq!(found.len(), 1, "{found:?}");
+    Process::find(found.into_iter().next().unwrap()).unwrap()
+}
+
+async fn try_next(up: &mut Running) {
+    up.line("it is up", |line| (line == "Ctrl-C stops it.").then_some(())).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_quick_start_comes_up_and_ctrl_c_stops_all_of_it_in_order() {
+    let area = Area::new();
+    let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/quickstart.yaml");
+    let mut up = start(&area, &["-f", example.to_str().unwrap()]);
+    let url = address(&mut up).await;
+    try_next(&mut up).await;
+    let said = up.output();
+    let commands: Vec<_> = said
+        .lines()
+        .skip_while(|line| !line.starts_with("Try next"))
+        .filter_map(|line| line.strip_prefix("  "))
+        .collect();
+    assert_eq!(commands.len(), 3, "{said}");
+    assert!(commands.iter().all(|command| command.contains(&url)), "{said}");
+    let table = tessera("tessera", &["get", "workloads", "--server", &url]).expect(0).stdout;
+    for name in ["ticker", "beacon", "report", "flaky"] {
+        assert!(table.contains(name), "{table}");
+    }
+    assert!(!area.processes().is_empty());
+    let ended = up.interrupt().await.expect(0);
+    assert!(
+        ended.stdout.trim_end().ends_with("the next start goes on from there."),
+        "{}",
+        ended.stdout
+    );
+    assert!(area.processes().is_empty(), "nothing is left");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_second_start_finds_its_state_again() {
+    let area = Area::new();
+    let file = manifest(&area);
+    let mut up = start(&area, &["-f", file.to_str().unwrap()]);
+    address(&mut up).await;
+    try_next(&mut up).await;
+    let first = the_copy(&area);
+    up.interrupt().await.expect(0);
+    assert!(!first.is_alive());
+
+    let mut up = start(&area, &[]);
+    let url = address(&mut up).await;
+    let wait = ["--server", &url, "apply", "--wait", "-f", file.to_str().unwrap()];
+    let again = tessera("tesseractl", &wait).expect(0);
+    assert!(again.stdout.contains("workload/default/web unchanged"), "{}", again.stdout);
+    assert!(the_copy(&area).is_alive());
+    up.interrupt().await.expect(0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn workloads_may_be_left_running_and_survive_a_crash() {
+    let area = Area::new();
+    let file = manifest(&area);
+    let mut up = start(&area, &["--keep-running", "-f", file.to_str().unwrap()]);
+    address(&mut up).await;
+    try_next(&mut up).await;
+    let copy = the_copy(&area);
+    up.interrupt().await.expect(0);
+    assert!(copy.is_alive());
+
+    let mut up = start(&area, &["-f", file.to_str().unwrap()]);
+    address(&mut up).await;
+    try_next(&mut up).await;
+    assert_eq!(the_copy(&area), copy, "it is taken over");
+    up.kill();
+    assert!(copy.is_alive());
+
+    let mut up = start(&area, &["-f", file.to_str().unwrap()]);
+    let url = address(&mut up).await;
+    try_next(&mut up).await;
+    assert_eq!(the_copy(&area), copy);
+    let shown = tessera("tessera", &["--server", &url, "get", "workload", "web", "-o", "json"]);
+    let shown: serde_json::Value = serde_json::from_str(&shown.expect(0).stdout).unwrap();
+    assert_eq!(shown["observed"]["restarts"], 0, "{shown}");
+    up.interrupt().await.expect(0);
+    assert!(!copy.is_alive());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_cannot_work_is_said_before_anything_is_started() {
+    let area = Area::new();
+    let file = area.join("bad.yaml");
+    std::fs::write(&file, "name: web\nspec:\n  comand: /bin/true\n").unwrap();
+    let up = start(&area, &["-f", file.to_str().unwrap()]);
+    let ended = up.end().await.expect(2);
+    assert!(
+        ended.stdout.contains("bad.yaml:3:3") && ended.stdout.contains("`command`"),
+        "{}",
+        ended.stdout
+    );
+    assert!(!area.join("state").exists(), "nothing was made");
+
+    let good = manifest(&area);
+    let mut up = start(&area, &["-f", good.to_str().unwrap()]);
+    address(&mut up).await;
+    try_next(&mut up).await;
+    let second = start(&area, &[]).end().await.expect(1);
+    assert!(second.stdout.contains("in use by process"), "{}", second.stdout);
+    up.interrupt().await.expect(0);
+}
