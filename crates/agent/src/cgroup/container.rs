@@ -7,8 +7,9 @@ use super::detect::{Mount, parse_mounts};
 use super::{Cgroup, Unified};
 
 impl Cgroup {
-    /// The group of the container `id`, by one of its processes. None if that process is not, or no longer, in the
-    /// container. So this also says whether a process number still means what it meant.
+    /// The group of the container `id`, by one of its processes. None if that process is not, or no
+    /// longer, in the container. So this also says whether a process number still means what it
+    /// meant.
     pub(crate) fn of_container(pid: u32, id: &str) -> Option<Self> {
         let groups = fs::read_to_string(format!("/proc/{pid}/cgroup")).ok()?;
         let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();

@@ -1,7 +1,7 @@
 //! The calls that a run needs, in the words of the Docker API.
 //!
-//! Paths carry no version: the runtime then speaks its newest, in which these calls have been the same for years,
-//! while any version that is old enough for one runtime is refused by another.
+//! Paths carry no version: the runtime then speaks its newest, in which these calls have been the
+//! same for years, while any version that is old enough for one runtime is refused by another.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;

@@ -11,7 +11,8 @@ use crate::cgroup::{Cgroup, kill};
 
 /// Enough of its output to say why it failed.
 const SAID_BYTES_MAX: usize = 200;
-/// By these codes a runtime says that a program does not exist or cannot be executed, as a shell does.
+/// By these codes a runtime says that a program does not exist or cannot be executed, as a shell
+/// does.
 const NOT_EXECUTED: [i32; 2] = [126, 127];
 
 /// Runs a command in a container. An error says for people what failed.
@@ -56,7 +57,8 @@ async fn listen(mut output: Body) -> String {
     String::from_utf8_lossy(&said).lines().next().unwrap_or_default().trim().to_owned()
 }
 
-/// Kills a command that takes too long: the API knows no way, and hanging checks would become ever more.
+/// Kills a command that takes too long: the API knows no way, and hanging checks would become ever
+/// more.
 async fn end(api: &ContainerApi, id: &str, exec_id: &str) {
     if let Ok(state) = api.inspect_exec(exec_id).await
         && state.running

@@ -1,6 +1,7 @@
 //! Takes apart the one stream in which a runtime sends both streams of a container.
 //!
-//! Each frame has a header of eight bytes: which stream, three zeros, and the length in network byte order.
+//! Each frame has a header of eight bytes: which stream, three zeros, and the length in network
+//! byte order.
 
 use crate::logs::Stream;
 

@@ -1,6 +1,7 @@
 //! HTTP over a unix socket: one connection for each call.
 //!
-//! A connection costs next to nothing there, and one that is not shared cannot be held up or broken by another call.
+//! A connection costs next to nothing there, and one that is not shared cannot be held up or broken
+//! by another call.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;

@@ -39,7 +39,8 @@ pub(crate) struct ImageError {
     pub(crate) permanent: bool,
 }
 
-/// Sees to it that the node has an image. If it must be pulled, `pulling` is told its full name first.
+/// Sees to it that the node has an image. If it must be pulled, `pulling` is told its full name
+/// first.
 ///
 /// The runtime itself sees to it that pulls of the same image at the same time are one.
 pub(crate) async fn ensure_image(

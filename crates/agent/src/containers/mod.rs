@@ -1,12 +1,12 @@
 //! Containers, through the Docker-compatible API of Docker or Podman on this machine.
 //!
-//! Only the few calls that a run needs are here, over one small HTTP client: the supervisor of every container makes
-//! them, so it matters what they cost. A client library for the whole API was measured: it makes each supervisor half
-//! again as large, and takes half a minute more to build.
+//! Only the few calls that a run needs are here, over one small HTTP client: the supervisor of
+//! every container makes them, so it matters what they cost. A client library for the whole API was
+//! measured: it makes each supervisor half again as large, and takes half a minute more to build.
 //!
-//! [`find`] looks for a runtime, [`ContainerApi`] speaks to it, [`ensure_image`] brings an image to the node, and
-//! [`ContainerSpec`] says what a container is to be. What happens to a container from its start to its end is the
-//! matter of its [`supervisor`](crate::supervisor).
+//! [`find`] looks for a runtime, and [`ContainerSpec`] says what a container is to be. In here,
+//! `api` speaks to the runtime over `http`, and `image` brings an image to the node. What happens
+//! to a container from its start to its end is the matter of its [`supervisor`](crate::supervisor).
 
 mod api;
 mod exec;

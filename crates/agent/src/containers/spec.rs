@@ -12,7 +12,8 @@ use tessera_types::workload::{Mount, Port};
 use super::api::RUN_LABEL;
 use crate::supervisor::{RUN_VARIABLE, Resources};
 
-/// Ports are published here only: what listens on this machine for others is for a person to decide.
+/// Ports are published here only: what listens on this machine for others is for a person to
+/// decide.
 const PUBLISHED_ON: &str = "127.0.0.1";
 /// The kernel's usual accounting period for CPU limits, in microseconds.
 const CPU_PERIOD_US: u64 = 100_000;
@@ -108,7 +109,8 @@ fn host_config(spec: &ContainerSpec, resources: Resources) -> Value {
         "Mounts": spec.mounts.iter().map(bind).collect::<Vec<_>>(),
         "PortBindings": bindings(&spec.ports),
         "RestartPolicy": {"Name": "no"},
-        // What it prints is in its workload's log, which has a bound; the runtime's own would have none.
+        // What it prints is in its workload's log, which has a bound; the runtime's own would have
+        // none.
         "LogConfig": {"Type": "none"},
     });
     if let Some(bytes) = resources.memory_bytes {

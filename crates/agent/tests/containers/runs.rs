@@ -400,27 +400,3 @@ async fn what_ends_at_once_ends_well_and_a_window_is_kept() {
     assert_eq!(exit.reason, Some(ExitReason::NotAfter));
     assert!(!exit.requested && node.containers().is_empty());
 }
-
-/// What a container's supervisor costs. It asserts nothing; run it with `--ignored --nocapture`.
-#[tokio::test]
-#[ignore = "measures, and asserts nothing"]
-async fn measure_memory_and_start() {
-    let Some(node) = Node::new() else { return };
-    let mut took = Vec::new();
-    for number in 0..10 {
-        let mut spec = node.script("exec sleep 100", json!({}));
-        spec.run_id = format!("run-{number}");
-        let before = Instant::now();
-        let run = node.start(spec).await;
-        took.push(before.elapsed());
-        if number == 0 {
-            let pid = run.started().unwrap().supervisor_pid;
-            let rollup = fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).unwrap();
-            rollup.lines().skip(1).take(8).for_each(|line| println!("{line}"));
-        }
-        run.kill().await.unwrap();
-        end(&run).await;
-    }
-    took.sort();
-    println!("start to started: median {:?}, slowest {:?}", took[5], took[9]);
-}

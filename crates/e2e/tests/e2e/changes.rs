@@ -142,7 +142,9 @@ async fn a_workload_counts_as_running_when_it_is_healthy_and_is_restarted_when_i
     fleet.apply(&manifest).await;
     let starting = fleet
         .until("web", "starts", |it| {
-            it.status == WorkloadStatus::Provisioning && it.observed.instance.is_some()
+            it.status == WorkloadStatus::Provisioning
+                && it.observed.instance.is_some()
+                && it.waiting_for.is_some()
         })
         .await;
     assert_eq!(starting.waiting_for.unwrap().reason, WaitReason::Start);

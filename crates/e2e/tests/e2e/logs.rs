@@ -5,6 +5,7 @@ use std::fs;
 
 use serde_json::{Value, json};
 use tessera_e2e::{Fleet, Running};
+use tessera_types::Timestamp;
 use tessera_types::workload::WorkloadStatus;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -31,10 +32,10 @@ async fn logs_are_read_from_the_end_from_a_time_and_after_the_workload_is_gone()
     assert_eq!((none.stdout.as_str(), none.stderr.as_str()), ("", ""));
     let future = fleet.ctl(&["logs", "job", "--since", "2200-01-01T00:00:00Z"]).expect(0);
     assert_eq!((future.stdout.as_str(), future.stderr.as_str()), ("", ""));
-    let at = |line: &Value| line["at"].as_str().unwrap().to_owned();
+    let at = |line: &Value| line["at"].as_str().unwrap().parse::<Timestamp>().unwrap();
     assert!(all_lines.iter().map(at).is_sorted(), "lines are in the order of their times");
     let middle = at(&all_lines[1000]);
-    let since = json_lines(&fleet, &["logs", "job", "--since", &middle, "-o", "json"]);
+    let since = json_lines(&fleet, &["logs", "job", "--since", &middle.to_string(), "-o", "json"]);
     let expected: Vec<_> = all_lines.iter().filter(|line| at(line) >= middle).cloned().collect();
     assert_eq!(since, expected);
 

@@ -55,7 +55,9 @@ async fn a_crash_loop_backs_off_to_its_ceiling_and_is_visible_as_such() {
     fleet.apply(&manifest).await;
     let at_ceiling = fleet
         .until("flaky", "at the ceiling", |it| {
-            it.status == WorkloadStatus::BackingOff && it.observed.restarts >= 6
+            it.status == WorkloadStatus::BackingOff
+                && it.observed.restarts >= 6
+                && it.waiting_for.is_some()
         })
         .await;
     let observed = &at_ceiling.observed;

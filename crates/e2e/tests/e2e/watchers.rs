@@ -129,9 +129,6 @@ async fn watchers_that_resume_see_every_change_once_and_in_order() {
     same_for_all(steady.await.unwrap(), resuming).await;
 }
 
-// BUG: `tessera_client::Watch` returns events of a commit before the one that
-// carries the commit's id. When the connection breaks in between, it resumes
-// before that commit, and returns those events again.
 #[tokio::test(flavor = "multi_thread")]
 async fn watchers_whose_connections_break_anywhere_see_every_change_once_and_in_order() {
     let mut random = Random::new();

@@ -1,10 +1,10 @@
 //! Runs a container: asks the container runtime for it, and kills it without asking if need be.
 //!
-//! A container is no child of its supervisor but the container runtime's, which is spoken to through
-//! its API and may be slow, or gone. So a thread of its own, the [`keeper`], does all the talking,
-//! while the control loop goes on enforcing deadlines: to kill, it does not wait for the API but
-//! sends SIGKILL to the container's first process itself, which the kernel lets nothing in the
-//! container survive.
+//! A container is no child of its supervisor but the container runtime's, which is spoken to
+//! through its API and may be slow, or gone. So a thread of its own, the [`keeper`], does all the
+//! talking, while the control loop goes on enforcing deadlines: to kill, it does not wait for the
+//! API but sends SIGKILL to the container's first process itself, which the kernel lets nothing in
+//! the container survive.
 
 mod explain;
 mod keeper;
