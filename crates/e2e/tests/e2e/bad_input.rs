@@ -6,6 +6,7 @@ use std::time::Duration;
 use reqwest::{Client, Method, RequestBuilder};
 use serde_json::{Value, json};
 use tessera_e2e::Fleet;
+use tessera_types::node::NodeStatus;
 use tessera_types::problem::Code;
 use tessera_types::workload::{ExitOutcome, WorkloadStatus};
 use tessera_types::{Problem, WaitReason};
@@ -391,6 +392,7 @@ async fn agents_that_say_what_makes_no_sense() {
     // A node may report what it likes of a workload that is not its own.
     let registered = http.post("/v1/nodes/b/register", &impostor).send().await.unwrap();
     assert!(registered.status().is_success(), "{}", registered.text().await.unwrap());
+    fleet.node_until("b", "Ready", |node| node.status == NodeStatus::Ready).await;
     let report = json!({
         "id": web.id, "epoch": web.observed.epoch, "seq": 1000, "at": "2026-01-01T00:00:00Z",
         "state": "Failed", "reason": "so that it stops", "restarts": 0,
