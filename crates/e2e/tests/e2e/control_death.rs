@@ -100,23 +100,24 @@ struct Client {
     random: Random,
     templates: Vec<Value>,
     known: BTreeMap<Name, Known>,
-    deaths: Arc<AtomicU32>,
+    /// How often the control plane went or came.
+    changes: Arc<AtomicU32>,
     count: u64,
     acknowledged: u64,
 }
 
 impl Client {
-    /// The value of a call. It must be answered, unless the control plane died
-    /// meanwhile: then the HTTP library now and then waits for ever for a
-    /// connection that was closed before it was of use.
+    /// The value of a call. It must be answered, unless the control plane was
+    /// away in the meantime: then the HTTP library now and then waits for ever,
+    /// for a connection that was closed before it was of use.
     async fn answer<T>(&self, call: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
-        let deaths = self.deaths.load(Ordering::Relaxed);
+        let changes = self.changes.load(Ordering::Relaxed);
         let mut call = std::pin::pin!(call);
         for _ in 0..20 {
             match tokio::time::timeout(BOUND / 20, &mut call).await {
                 Ok(answer) => return answer,
-                Err(_) if self.deaths.load(Ordering::Relaxed) != deaths => {
-                    return Err(Error::Unreachable("it died".to_owned()));
+                Err(_) if self.changes.load(Ordering::Relaxed) != changes => {
+                    return Err(Error::Unreachable("it was away".to_owned()));
                 }
                 Err(_) => {}
             }
@@ -217,7 +218,7 @@ async fn what_was_acknowledged_survives_nothing_doubles_and_nothing_stops() {
     }
     let sampler = Sampler::start(&fleet.area().tag());
     let goes_on = Arc::new(AtomicBool::new(true));
-    let deaths = Arc::new(AtomicU32::new(0));
+    let changes = Arc::new(AtomicU32::new(0));
     let clients: Vec<_> = (0..CLIENTS)
         .map(|i| {
             let client = Client {
@@ -225,7 +226,7 @@ async fn what_was_acknowledged_survives_nothing_doubles_and_nothing_stops() {
                 random: random.fork(),
                 templates: (0..NAMES_EACH).map(|j| fleet.sleeper(&format!("w{i}-{j}"))).collect(),
                 known: BTreeMap::new(),
-                deaths: Arc::clone(&deaths),
+                changes: Arc::clone(&changes),
                 count: 0,
                 acknowledged: 0,
             };
@@ -235,10 +236,11 @@ async fn what_was_acknowledged_survives_nothing_doubles_and_nothing_stops() {
     for _ in 0..5 {
         tokio::time::sleep(random.millis(50..700)).await;
         fleet.kill_control();
-        deaths.fetch_add(1, Ordering::Relaxed);
+        changes.fetch_add(1, Ordering::Relaxed);
         // Some starts do not get far, either.
         fleet.crash_start(random.millis(0..60)).await;
         fleet.start_control().await;
+        changes.fetch_add(1, Ordering::Relaxed);
     }
     tokio::time::sleep(random.millis(50..300)).await;
     goes_on.store(false, Ordering::Relaxed);

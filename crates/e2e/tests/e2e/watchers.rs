@@ -192,9 +192,12 @@ async fn a_watcher_that_is_behind_a_compaction_is_told_so_lists_and_goes_on() {
     let behind = fleet.revision().await;
     write(&fleet, &mut random, 30).await;
     let up_to_date = Watch::open(&fleet.api, options(behind)).await.unwrap();
-    let follower = tokio::spawn(follow(up_to_date));
+    let (progress, reached) = tokio::sync::watch::channel(behind);
+    let follower = tokio::spawn(follow(up_to_date, progress));
     write(&fleet, &mut random, 5).await;
-    compact(&mut fleet).await;
+    let until = fleet.revision().await;
+    fleet.eventually("it is up to date", async || (*reached.borrow() >= until).then_some(())).await;
+    compact(&mut fleet, until).await;
 
     let refused = Watch::open(&fleet.api, options(behind)).await.unwrap_err();
     let Error::Refused(problem) = refused else { panic!("{refused}") };
@@ -225,12 +228,13 @@ async fn a_watcher_that_is_behind_a_compaction_is_told_so_lists_and_goes_on() {
     assert_eq!(ctl.lines().count(), listed(&fleet.api).await.0.len());
 }
 
-async fn follow(mut watch: Watch) -> Vec<Seen> {
+async fn follow(mut watch: Watch, progress: tokio::sync::watch::Sender<Revision>) -> Vec<Seen> {
     let mut all = Vec::new();
     loop {
         let event = tokio::time::timeout(BOUND, watch.next()).await.expect("an event").unwrap();
         let Some(seen) = seen(&event) else { continue };
         let is_last = seen.1.as_str() == LAST;
+        progress.send_replace(seen.0);
         all.push(seen);
         if is_last {
             return all;
@@ -238,13 +242,12 @@ async fn follow(mut watch: Watch) -> Vec<Seen> {
     }
 }
 
-/// Compacts the store as far as it goes, as its retention does in a long life.
-async fn compact(fleet: &mut Fleet) {
+/// Compacts the store, as its retention does in a long life.
+async fn compact(fleet: &mut Fleet, until: Revision) {
     fleet.stop_control().await;
     let path = fleet.state_dir().join("control.db");
     let store = tessera_store::sqlite::open(&path, Options::default(), no_observer()).unwrap();
-    let newest = store.revision();
-    assert_eq!(store.compact(newest).await.unwrap(), newest);
+    assert_eq!(store.compact(until).await.unwrap(), until);
     store.close().await;
     drop(store);
     fleet.start_control().await;
