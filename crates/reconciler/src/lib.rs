@@ -13,6 +13,7 @@ mod manager;
 mod node;
 mod queue;
 mod reconciler;
+mod tables;
 mod workload;
 mod world;
 
@@ -21,5 +22,6 @@ pub use manager::{Manager, Plan};
 pub use node::{KILL_MARGIN, NodeManager, registered};
 pub use queue::Queue;
 pub use reconciler::{Pass, PassStats, Reconciler};
+pub use tables::{Table, Tabled, Tables};
 pub use workload::{StaleReport, WorkloadManager, apply_report};
-pub use world::{NodeLoad, Table, World};
+pub use world::{NodeLoad, World};

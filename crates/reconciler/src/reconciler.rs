@@ -76,6 +76,7 @@ impl Reconciler {
             match &change.after {
                 Some(Resource::Node(node)) => self.node_changed(node, world),
                 Some(Resource::Workload(workload)) => self.workload_changed(workload),
+                Some(_) => {}
                 None => self.removed(change, world),
             }
         }
@@ -143,6 +144,7 @@ impl Reconciler {
                     self.queue.push(workload.id);
                 }
             }
+            _ => {}
         }
     }
 

@@ -2,83 +2,16 @@
 //! change stream. Everything that is read or decided is read from here.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::ops::Bound;
+use std::ops::Deref;
 use std::sync::Arc;
 
 use tessera_types::workload::WorkloadStatus;
 use tessera_types::{
-    Change, Committed, Duration, Kind, KindName, Name, Node, Object, Resource, ResourceKey,
-    Revision, Timestamp, Uid, Workload,
+    Change, Committed, Duration, InResource, KindName, Node, Object, Resource, Revision,
+    Timestamp, Uid, Workload,
 };
 
-type TableKey = (Option<Name>, Name);
-
-/// All resources of one kind, by identity and by name.
-#[derive(Clone, Debug)]
-pub struct Table<K: Kind> {
-    by_id: HashMap<Uid, Arc<Object<K>>>,
-    by_key: BTreeMap<TableKey, Uid>,
-}
-
-impl<K: Kind> Default for Table<K> {
-    fn default() -> Self {
-        Self { by_id: HashMap::new(), by_key: BTreeMap::new() }
-    }
-}
-
-impl<K: Kind> Table<K> {
-    /// The resource with this identity.
-    #[must_use]
-    pub fn get(&self, id: Uid) -> Option<&Arc<Object<K>>> {
-        self.by_id.get(&id)
-    }
-
-    /// The resource of this name.
-    #[must_use]
-    pub fn find(&self, namespace: Option<&Name>, name: &Name) -> Option<&Arc<Object<K>>> {
-        self.by_key.get(&(namespace.cloned(), name.clone())).and_then(|id| self.by_id.get(id))
-    }
-
-    /// All of them, by namespace and name.
-    pub fn iter(&self) -> impl Iterator<Item = &Arc<Object<K>>> {
-        self.by_key.values().filter_map(|id| self.by_id.get(id))
-    }
-
-    /// Those that come after `after` in the order of namespace and name.
-    pub fn iter_after(
-        &self,
-        after: Option<(Option<Name>, Name)>,
-    ) -> impl Iterator<Item = &Arc<Object<K>>> {
-        let from = after.map_or(Bound::Unbounded, Bound::Excluded);
-        self.by_key.range((from, Bound::Unbounded)).filter_map(|(_, id)| self.by_id.get(id))
-    }
-
-    /// How many there are.
-    #[must_use]
-    pub fn len(&self) -> usize {
-        self.by_id.len()
-    }
-
-    /// Whether there is none.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.by_id.is_empty()
-    }
-
-    fn insert(&mut self, object: Arc<Object<K>>) -> Option<Arc<Object<K>>> {
-        self.by_key.insert((object.namespace.clone(), object.name.clone()), object.id);
-        self.by_id.insert(object.id, object)
-    }
-
-    fn remove(&mut self, id: Uid) -> Option<Arc<Object<K>>> {
-        let object = self.by_id.remove(&id)?;
-        let key = (object.namespace.clone(), object.name.clone());
-        if self.by_key.get(&key) == Some(&id) {
-            self.by_key.remove(&key);
-        }
-        Some(object)
-    }
-}
+use crate::tables::{Table, Tabled, Tables};
 
 /// The workloads of one node, as its agent has to know them.
 #[derive(Clone, Debug, Default)]
@@ -90,14 +23,14 @@ pub struct NodeLoad {
     pub workloads: BTreeMap<Uid, Revision>,
 }
 
-/// Everything that is known.
+/// Everything that is known: the tables of all kinds, with indexes over them.
 #[derive(Clone, Debug, Default)]
 pub struct World {
     revision: Revision,
-    /// The nodes.
-    pub nodes: Table<Node>,
-    /// The workloads.
-    pub workloads: Table<Workload>,
+    tables: Tables,
+    /// What a resource owns. One that is gone may still have children.
+    children: HashMap<Uid, BTreeSet<(KindName, Uid)>>,
+    kinds: HashMap<Uid, KindName>,
     loads: HashMap<Uid, NodeLoad>,
     leases: HashMap<Uid, Timestamp>,
 }
@@ -131,34 +64,77 @@ impl World {
     }
 
     fn apply_change(&mut self, change: &Change, at: Revision, concerned: &mut BTreeSet<Uid>) {
-        match (&change.after, change.key.kind) {
-            (Some(resource), _) => concerned.extend(self.put(resource.clone(), at)),
-            (None, KindName::Workload) => {
-                if let Some(before) = self.workloads.remove(change.id) {
-                    concerned.extend(self.reload(Some(&before), None, at));
-                }
-            }
-            (None, KindName::Node) => {
-                self.nodes.remove(change.id);
-                self.leases.remove(&change.id);
-            }
+        match &change.after {
+            Some(resource) => concerned.extend(self.put(resource.clone(), at)),
+            None => concerned.extend(self.take(change.key.kind, change.id, at)),
         }
     }
 
     fn put(&mut self, resource: Resource, at: Revision) -> Vec<Uid> {
+        let (kind, id) = (resource.kind(), resource.id());
+        self.kinds.insert(id, kind);
+        if let Some(owner) = resource.owner() {
+            self.children.entry(owner.id).or_default().insert((kind, id));
+        }
+        let before = self.tables.insert(resource.clone());
         match resource {
             Resource::Node(node) => {
-                let (id, is_reachable) = (node.id, node.status.is_reachable());
-                let before = self.nodes.insert(node);
+                let before = before.as_ref().and_then(Node::unwrap);
                 let was_reachable = before.is_some_and(|before| before.status.is_reachable());
                 // An agent whose node is Offline waits until it is not.
-                if is_reachable && !was_reachable { vec![id] } else { Vec::new() }
+                if node.status.is_reachable() && !was_reachable { vec![id] } else { Vec::new() }
             }
             Resource::Workload(workload) => {
-                let before = self.workloads.insert(Arc::clone(&workload));
-                self.reload(before.as_deref(), Some(&workload), at)
+                let before = before.as_ref().and_then(Workload::unwrap);
+                self.reload(before.map(|before| &**before), Some(&workload), at)
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    fn take(&mut self, kind: KindName, id: Uid, at: Revision) -> Vec<Uid> {
+        self.kinds.remove(&id);
+        let Some(before) = self.tables.remove(kind, id) else { return Vec::new() };
+        if let Some(owner) = before.owner()
+            && let Some(siblings) = self.children.get_mut(&owner.id)
+        {
+            siblings.remove(&(kind, id));
+            if siblings.is_empty() {
+                self.children.remove(&owner.id);
             }
         }
+        match before {
+            Resource::Workload(workload) => self.reload(Some(&workload), None, at),
+            Resource::Node(_) => {
+                self.leases.remove(&id);
+                Vec::new()
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    /// The kind of the resource with this identity.
+    #[must_use]
+    pub fn kind_of(&self, id: Uid) -> Option<KindName> {
+        self.kinds.get(&id).copied()
+    }
+
+    /// What a resource owns, by kind and identity.
+    pub fn children_of(&self, owner: Uid) -> impl Iterator<Item = (KindName, Uid)> + '_ {
+        self.children.get(&owner).into_iter().flatten().copied()
+    }
+
+    /// The resources of one kind that a resource owns, oldest first.
+    pub fn owned<K: Tabled>(&self, owner: Uid) -> impl Iterator<Item = &Arc<Object<K>>> {
+        self.children_of(owner)
+            .filter(|(kind, _)| *kind == K::KIND)
+            .filter_map(|(_, id)| K::table(&self.tables).get(id))
+    }
+
+    /// The table of a kind.
+    #[must_use]
+    pub fn table<K: Tabled>(&self) -> &Table<K> {
+        K::table(&self.tables)
     }
 
     /// Brings the nodes' loads up to date after a workload changed.
@@ -208,18 +184,6 @@ impl World {
             .filter_map(|id| self.workloads.get(*id))
     }
 
-    /// A resource by its key.
-    #[must_use]
-    pub fn find(&self, key: &ResourceKey) -> Option<Resource> {
-        let namespace = key.namespace.as_ref();
-        match key.kind {
-            KindName::Node => self.nodes.find(None, &key.name).cloned().map(Resource::Node),
-            KindName::Workload => {
-                self.workloads.find(namespace, &key.name).cloned().map(Resource::Workload)
-            }
-        }
-    }
-
     /// The agent of a node was heard of: the node counts as reachable for
     /// `lease` from `now` on. Leases are never stored.
     pub fn renew_lease(&mut self, node: Uid, now: Timestamp, lease: Duration) {
@@ -247,6 +211,14 @@ impl World {
     #[must_use]
     pub fn lease_until(&self, node: Uid) -> Option<Timestamp> {
         self.leases.get(&node).copied()
+    }
+}
+
+impl Deref for World {
+    type Target = Tables;
+
+    fn deref(&self) -> &Tables {
+        &self.tables
     }
 }
 

@@ -1,6 +1,7 @@
 //! The envelope: what every resource has, whatever its kind.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::sync::Arc;
 
 use schemars::JsonSchema;
@@ -75,6 +76,12 @@ pub struct OwnerRef {
     pub id: Uid,
 }
 
+impl fmt::Display for OwnerRef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.kind.singular(), self.name)
+    }
+}
+
 /// What a resource waits for, since when, and until when at most.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct WaitingFor {
@@ -111,6 +118,14 @@ pub enum WaitReason {
     NodeOffline,
     /// Other resources must go first.
     Children,
+    /// No host takes it.
+    NoHostFits,
+    /// Its own time: the beginning of its provisioning, or of its window.
+    Time,
+    /// The gate of the part before it.
+    Gate,
+    /// A phase of its lifecycle, or the resources that this one runs on.
+    Phase,
 }
 
 impl<K: Kind> Object<K> {
@@ -220,8 +235,19 @@ impl<K: Kind> Edit<K> {
         Ok(self)
     }
 
+    /// Records something worth knowing that changes no status, such as an
+    /// extension: an entry of the history whose two statuses are the same.
+    pub fn note(&mut self, by: Actor, reason: impl Into<String>) -> &mut Self {
+        let status = self.object.status;
+        let reason = limits::clip(&reason.into(), limits::REASON_BYTES_MAX);
+        let (from, at) = (Some(status), self.now);
+        let metadata = BTreeMap::new();
+        self.transitions.push(Transition { from, to: status, at, by, reason, metadata });
+        self
+    }
+
     /// Adds a fact to the transition just made; nothing if there is none.
-    pub fn with(&mut self, name: &str, value: impl std::fmt::Display) -> &mut Self {
+    pub fn with(&mut self, name: &str, value: impl fmt::Display) -> &mut Self {
         if let Some(last) = self.transitions.last_mut() {
             last.metadata.insert(name.to_owned(), value.to_string());
         }

@@ -10,20 +10,29 @@ use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, Serialize};
 
-use crate::envelope::Object;
+use crate::catalogue::{
+    DeliveryEnvironment, HostDefinition, HostingSiteLocation, JobDefinition, LabLocation,
+    PartDefinition, PodDefinition, ReportDefinition, SessionDefinition,
+};
+use crate::envelope::{Object, OwnerRef};
+use crate::host::Host;
 use crate::identity::{Revision, Uid};
+use crate::job::Job;
 use crate::labels::Labels;
 use crate::name::Name;
 use crate::node::Node;
-use crate::state::State;
+use crate::pod::Pod;
+use crate::report::Report;
+use crate::session::{Session, SessionPart};
+use crate::state::{Actor, State};
 use crate::suggest::nearest;
 use crate::time::Timestamp;
-use crate::validate::Validate;
+use crate::validate::{Invalid, Validate};
 use crate::workload::Workload;
 
 /// What differs between kinds.
 pub trait Kind:
-    JsonSchema + fmt::Debug + Clone + PartialEq + Send + Sync + Sized + 'static
+    InResource + JsonSchema + fmt::Debug + Clone + PartialEq + Send + Sync + Sized + 'static
 {
     /// Its name.
     const KIND: KindName;
@@ -76,11 +85,33 @@ pub trait Kind:
         Cow::Borrowed(&object.labels)
     }
 
+    /// Completes a spec that is being declared over `existing`: what is said
+    /// relative to the moment of its declaration becomes absolute, once.
+    fn settle(_spec: &mut Self::Spec, _existing: Option<&Self::Spec>, _now: Timestamp) {}
+
+    /// Why a spec and labels may not replace those of `before`, if `by` may not
+    /// do that.
+    fn refuse_change(
+        _before: &Object<Self>,
+        _labels: &Labels,
+        _spec: &Self::Spec,
+        _by: &Actor,
+    ) -> Option<Invalid> {
+        None
+    }
+}
+
+/// How objects of a kind go into a [`Resource`] and come out of it.
+pub trait InResource: Sized {
     /// Wraps an object of this kind.
-    fn wrap(object: Arc<Object<Self>>) -> Resource;
+    fn wrap(object: Arc<Object<Self>>) -> Resource
+    where
+        Self: Kind;
 
     /// The object in `resource`, if it is of this kind.
-    fn unwrap(resource: &Resource) -> Option<&Arc<Object<Self>>>;
+    fn unwrap(resource: &Resource) -> Option<&Arc<Object<Self>>>
+    where
+        Self: Kind;
 }
 
 /// Kind, namespace and name: what a person calls a resource.
@@ -126,7 +157,7 @@ pub struct UnknownKind {
 }
 
 macro_rules! kinds {
-    ($($(#[$meta:meta])* $kind:ident { singular: $singular:literal, plural: $plural:literal, short: $short:literal, namespaced: $namespaced:literal }),+ $(,)?) => {
+    ($($(#[$meta:meta])* $kind:ident($table:ident) { singular: $singular:literal, plural: $plural:literal, short: $short:literal, namespaced: $namespaced:literal }),+ $(,)?) => {
         /// The name of a kind.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
         pub enum KindName { $($(#[$meta])* $kind),+ }
@@ -185,6 +216,21 @@ macro_rules! kinds {
             }
         }
 
+        $(
+            impl InResource for $kind {
+                fn wrap(object: Arc<Object<Self>>) -> Resource {
+                    Resource::$kind(object)
+                }
+
+                fn unwrap(resource: &Resource) -> Option<&Arc<Object<Self>>> {
+                    match resource {
+                        Resource::$kind(object) => Some(object),
+                        _ => None,
+                    }
+                }
+            }
+        )+
+
         /// Runs `$body` with `$object` bound to the object inside `$resource`.
         #[macro_export]
         #[doc(hidden)]
@@ -192,6 +238,14 @@ macro_rules! kinds {
             ($resource:expr, $object:ident => $body:expr) => {
                 match $resource { $($crate::Resource::$kind($object) => $body),+ }
             };
+        }
+
+        /// Calls the macro `$callback` with every kind and the name of its
+        /// table: `Node nodes, Workload workloads, …`.
+        #[macro_export]
+        #[doc(hidden)]
+        macro_rules! for_each_kind {
+            ($callback:ident) => { $callback! { $($kind $table),+ } };
         }
 
         /// Runs `$body` with `$K` bound to the kind that `$name` names.
@@ -207,9 +261,39 @@ macro_rules! kinds {
 
 kinds! {
     /// A machine that runs an agent.
-    Node { singular: "node", plural: "nodes", short: "no", namespaced: false },
+    Node(nodes) { singular: "node", plural: "nodes", short: "no", namespaced: false },
     /// One process or container that should run.
-    Workload { singular: "workload", plural: "workloads", short: "wl", namespaced: true },
+    Workload(workloads) { singular: "workload", plural: "workloads", short: "wl", namespaced: true },
+    /// A timed tree: its parts, and the pods that they own.
+    Session(sessions) { singular: "session", plural: "sessions", short: "se", namespaced: true },
+    /// A part of a session.
+    SessionPart(session_parts) { singular: "sessionpart", plural: "sessionparts", short: "part", namespaced: true },
+    /// A provisioned environment.
+    Pod(pods) { singular: "pod", plural: "pods", short: "po", namespaced: true },
+    /// What pods are placed on.
+    Host(hosts) { singular: "host", plural: "hosts", short: "ho", namespaced: false },
+    /// A program that runs once.
+    Job(jobs) { singular: "job", plural: "jobs", short: "jo", namespaced: true },
+    /// Results made into one.
+    Report(reports) { singular: "report", plural: "reports", short: "re", namespaced: true },
+    /// A type of session.
+    SessionDefinition(session_definitions) { singular: "sessiondefinition", plural: "sessiondefinitions", short: "sd", namespaced: false },
+    /// A type of part.
+    PartDefinition(part_definitions) { singular: "partdefinition", plural: "partdefinitions", short: "pad", namespaced: false },
+    /// A type of pod.
+    PodDefinition(pod_definitions) { singular: "poddefinition", plural: "poddefinitions", short: "pd", namespaced: false },
+    /// A type of host.
+    HostDefinition(host_definitions) { singular: "hostdefinition", plural: "hostdefinitions", short: "hd", namespaced: false },
+    /// A type of job.
+    JobDefinition(job_definitions) { singular: "jobdefinition", plural: "jobdefinitions", short: "jd", namespaced: false },
+    /// A type of report.
+    ReportDefinition(report_definitions) { singular: "reportdefinition", plural: "reportdefinitions", short: "rd", namespaced: false },
+    /// Whom hosts serve.
+    DeliveryEnvironment(delivery_environments) { singular: "deliveryenvironment", plural: "deliveryenvironments", short: "de", namespaced: false },
+    /// A place that has hosts.
+    LabLocation(lab_locations) { singular: "lablocation", plural: "lablocations", short: "ll", namespaced: false },
+    /// A building or a region of a provider.
+    HostingSiteLocation(hosting_site_locations) { singular: "hostingsitelocation", plural: "hostingsitelocations", short: "hsl", namespaced: false },
 }
 
 impl fmt::Display for KindName {
@@ -231,6 +315,39 @@ impl FromStr for KindName {
                 word: word.to_owned(),
                 near: nearest(&lower, Self::ALL.map(Self::plural)),
             })
+    }
+}
+
+impl KindName {
+    /// Whether a resource of this kind can own one of `child`. Ownership only
+    /// ever goes down, so it has no cycles.
+    #[must_use]
+    pub const fn may_own(self, child: Self) -> bool {
+        match self {
+            Self::Session => matches!(child, Self::SessionPart | Self::Report),
+            Self::SessionPart => matches!(child, Self::Pod | Self::Job | Self::Report),
+            Self::Pod => matches!(child, Self::Workload | Self::Job),
+            Self::Host => matches!(child, Self::Job),
+            Self::Job => matches!(child, Self::Workload),
+            _ => false,
+        }
+    }
+
+    /// Whether its resources are definitions: the catalogue.
+    #[must_use]
+    pub const fn is_definition(self) -> bool {
+        matches!(
+            self,
+            Self::SessionDefinition
+                | Self::PartDefinition
+                | Self::PodDefinition
+                | Self::HostDefinition
+                | Self::JobDefinition
+                | Self::ReportDefinition
+                | Self::DeliveryEnvironment
+                | Self::LabLocation
+                | Self::HostingSiteLocation
+        )
     }
 }
 
@@ -280,19 +397,19 @@ impl Resource {
     /// What selectors look at.
     #[must_use]
     pub fn selected_by(&self) -> Cow<'_, Labels> {
-        match self {
-            Self::Node(node) => Node::selected_by(node),
-            Self::Workload(workload) => Workload::selected_by(workload),
-        }
+        with_object!(self, object => Kind::selected_by(object))
     }
 
     /// Its status as text.
     #[must_use]
     pub fn status(&self) -> &'static str {
-        match self {
-            Self::Node(node) => node.status.as_str(),
-            Self::Workload(workload) => workload.status.as_str(),
-        }
+        with_object!(self, object => object.status.as_str())
+    }
+
+    /// The resource it belongs to.
+    #[must_use]
+    pub fn owner(&self) -> Option<&OwnerRef> {
+        with_object!(self, object => object.owner.as_ref())
     }
 
     /// When its deletion was asked for.

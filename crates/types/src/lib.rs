@@ -7,35 +7,51 @@
 //! this crate does I/O, reads a clock or draws a random number.
 
 pub mod api;
+pub mod catalogue;
 mod change;
 mod envelope;
+pub mod host;
 mod identity;
+pub mod job;
 mod kind;
 mod labels;
 pub mod limits;
 pub mod manifest;
 mod name;
 pub mod node;
+pub mod pod;
 pub mod problem;
 mod quantity;
+pub mod report;
 mod schema;
+pub mod session;
 mod state;
 mod suggest;
 pub mod sync;
 mod time;
+pub mod timed;
 mod validate;
 pub mod workload;
 
+pub use catalogue::{
+    DeliveryEnvironment, HostDefinition, HostingSiteLocation, JobDefinition, LabLocation,
+    PartDefinition, PodDefinition, ReportDefinition, SessionDefinition,
+};
 pub use change::{Change, Committed, HistoryEntry, Record, Write};
 pub use envelope::{Edit, Edited, Object, OwnerRef, WaitReason, WaitingFor};
+pub use host::Host;
 pub use identity::{Epoch, Revision, Uid};
-pub use kind::{Kind, KindName, Resource, ResourceKey, UnknownKind};
+pub use job::Job;
+pub use kind::{InResource, Kind, KindName, Resource, ResourceKey, UnknownKind};
 pub use labels::{Labels, Selector, SelectorError};
 pub use manifest::Manifest;
 pub use name::{DEFAULT_NAMESPACE, Name, NameError};
 pub use node::Node;
+pub use pod::Pod;
 pub use problem::Problem;
 pub use quantity::{Bytes, Millicores, QuantityError};
+pub use report::Report;
+pub use session::{Session, SessionPart};
 pub use state::{Actor, IllegalTransition, State, Transition};
 pub use suggest::nearest;
 pub use time::{Duration, TimeError, Timestamp};

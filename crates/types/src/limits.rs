@@ -1,5 +1,7 @@
 //! Every bound that the product enforces on what it is given, in one place.
 
+use crate::time::Duration;
+
 /// A request body, in bytes. Larger ones are answered `413`.
 pub const BODY_BYTES_MAX: usize = 4 << 20;
 /// One spec as JSON, in bytes.
@@ -34,6 +36,20 @@ pub const EXIT_LINE_BYTES_MAX: usize = 512;
 pub const REPORTS_MAX: usize = 1000;
 /// An idempotency key, in bytes.
 pub const IDEMPOTENCY_KEY_BYTES_MAX: usize = 128;
+
+/// A window, a lead time or a teardown buffer.
+pub const WINDOW_MAX: Duration = Duration::from_secs(366 * 24 * 3600);
+/// Children of one resource: the parts of a session, the pods of a part, the
+/// workloads of a pod.
+pub const CHILDREN_MAX: usize = 64;
+/// Phases of one lifecycle.
+pub const PHASES_MAX: usize = 32;
+/// Tries of one phase.
+pub const ATTEMPTS_MAX: u32 = 100;
+/// Requests of operators and events that wait at one resource.
+pub const REQUESTS_MAX: usize = 16;
+/// What could not be removed, as named in one resource.
+pub const LEFTOVERS_MAX: usize = 64;
 
 /// Cuts `text` to `bytes_max` at a character boundary and marks the cut.
 #[must_use]

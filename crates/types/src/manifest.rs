@@ -39,6 +39,9 @@ pub struct Manifest<K: Kind> {
     /// What is wanted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub desired_status: Option<K::Desired>,
+    /// The resource that a new one belongs to; it cannot change later.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub owner: Option<DeclaredOwner>,
     /// If given, the write happens only to the resource with this identity.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub id: Option<Uid>,
@@ -48,10 +51,22 @@ pub struct Manifest<K: Kind> {
     pub revision: Option<Revision>,
 }
 
+/// The resource that another is to belong to, in the same namespace.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct DeclaredOwner {
+    /// Its kind.
+    pub kind: KindName,
+    /// Its name.
+    pub name: Name,
+    /// Its identity, if that matters.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<Uid>,
+}
+
 /// The fields of the envelope that Tessera writes and a manifest may repeat.
-pub const WRITTEN_BY_TESSERA: [&str; 9] = [
+pub const WRITTEN_BY_TESSERA: [&str; 8] = [
     "generation",
-    "owner",
     "status",
     "status_since",
     "waiting_for",
@@ -94,6 +109,15 @@ pub enum Refusal {
     /// The resource is on its way out.
     #[error("it is being deleted")]
     BeingDeleted,
+    /// The resource belongs to another one, or to none.
+    #[error("it belongs to {}, and that does not change", .found.as_deref().unwrap_or("nothing"))]
+    Owner {
+        /// What it belongs to.
+        found: Option<String>,
+    },
+    /// This kind of resource does not change so.
+    #[error("{0}")]
+    Change(Invalid),
 }
 
 impl<K: Kind> Manifest<K> {
@@ -112,6 +136,22 @@ impl<K: Kind> Manifest<K> {
                 "namespace",
                 format!("{} have no namespace: remove it", K::KIND.plural()),
             ));
+        }
+        if let Some(owner) = &self.owner
+            && !owner.kind.may_own(K::KIND)
+        {
+            let owners = KindName::ALL.into_iter().filter(|kind| kind.may_own(K::KIND));
+            let owners: Vec<_> = owners.map(KindName::as_str).collect();
+            let message = match owners.as_slice() {
+                [] => format!("a {} belongs to nothing: remove it", K::KIND),
+                owners => format!(
+                    "a {} does not belong to a {}, only to a {}",
+                    K::KIND,
+                    owner.kind,
+                    owners.join(" or a ")
+                ),
+            };
+            problems.push(Invalid::new("owner", message));
         }
         self.labels.validate("labels", &mut problems);
         self.spec.validate("spec", &mut problems);
@@ -134,18 +174,23 @@ impl<K: Kind> Manifest<K> {
     /// # Errors
     /// [`Refusal`] when a precondition does not hold.
     pub fn declare(
-        self,
+        mut self,
         existing: Option<&Arc<Object<K>>>,
         by: Actor,
         now: Timestamp,
     ) -> Result<Declared<K>, Refusal> {
         self.check_preconditions(existing)?;
+        let before = existing.map(|existing| &*existing.spec);
+        K::settle(&mut self.spec, before, now);
         let Some(existing) = existing else {
             let mut object = Object::new(&self.key(), Arc::new(self.spec), by, now);
             object.labels = self.labels;
             object.desired_status = self.desired_status.unwrap_or_default();
             return Ok(Declared::Create(object));
         };
+        if let Some(invalid) = K::refuse_change(existing, &self.labels, &self.spec, &by) {
+            return Err(Refusal::Change(invalid));
+        }
         let desired = self.desired_status.unwrap_or(if K::KEEPS_DESIRED_STATUS {
             existing.desired_status
         } else {
@@ -173,6 +218,16 @@ impl<K: Kind> Manifest<K> {
         }
         if let Some(wanted) = self.revision.filter(|wanted| *wanted != found) {
             return Err(Refusal::Revision { wanted, found });
+        }
+        if let (Some(owner), Some(existing)) = (&self.owner, existing) {
+            let is_same = existing.owner.as_ref().is_some_and(|it| {
+                (it.kind, &it.name) == (owner.kind, &owner.name)
+                    && owner.id.is_none_or(|id| id == it.id)
+            });
+            if !is_same {
+                let found = existing.owner.as_ref().map(ToString::to_string);
+                return Err(Refusal::Owner { found });
+            }
         }
         match existing {
             Some(object) if object.deletion_requested_at.is_some() => Err(Refusal::BeingDeleted),

@@ -31,6 +31,12 @@ pub enum Code {
     BeingDeleted,
     /// The state machine has no such transition.
     IllegalTransition,
+    /// No host has room for it in its window.
+    DoesNotFit,
+    /// The resource's state does not allow this now.
+    NotNow,
+    /// Events of this source are not let in.
+    SourceNotAllowed,
     /// The idempotency key was used for another request.
     IdempotencyKeyReused,
     /// The revision to watch or list from has been compacted: list again.
@@ -65,6 +71,9 @@ impl Code {
         Self::AlreadyExists,
         Self::BeingDeleted,
         Self::IllegalTransition,
+        Self::DoesNotFit,
+        Self::NotNow,
+        Self::SourceNotAllowed,
         Self::IdempotencyKeyReused,
         Self::Compacted,
         Self::NodeNameTaken,
@@ -90,6 +99,9 @@ impl Code {
             Self::AlreadyExists => "already_exists",
             Self::BeingDeleted => "being_deleted",
             Self::IllegalTransition => "illegal_transition",
+            Self::DoesNotFit => "does_not_fit",
+            Self::NotNow => "not_now",
+            Self::SourceNotAllowed => "source_not_allowed",
             Self::IdempotencyKeyReused => "idempotency_key_reused",
             Self::Compacted => "compacted",
             Self::NodeNameTaken => "node_name_taken",
@@ -109,12 +121,15 @@ impl Code {
         match self {
             Self::InvalidRequest => 400,
             Self::InvalidSpec | Self::IdempotencyKeyReused => 422,
+            Self::SourceNotAllowed => 403,
             Self::TooLarge => 413,
             Self::NotFound | Self::NoSuchRoute => 404,
             Self::Conflict
             | Self::AlreadyExists
             | Self::BeingDeleted
             | Self::IllegalTransition
+            | Self::DoesNotFit
+            | Self::NotNow
             | Self::NodeNameTaken
             | Self::NotRegistered => 409,
             Self::Compacted => 410,
@@ -136,6 +151,9 @@ impl Code {
             Self::AlreadyExists => "The resource exists already",
             Self::BeingDeleted => "The resource is being deleted",
             Self::IllegalTransition => "The status cannot change so",
+            Self::DoesNotFit => "No host has room for it",
+            Self::NotNow => "Its state does not allow this now",
+            Self::SourceNotAllowed => "Events of this source are not let in",
             Self::IdempotencyKeyReused => "The idempotency key was used for another request",
             Self::Compacted => "The revision is no longer kept",
             Self::NodeNameTaken => "Another agent has this node's name",

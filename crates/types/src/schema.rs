@@ -69,3 +69,17 @@ text_schema!(
     None,
     "A signal by name, such as `TERM` or `SIGTERM`."
 );
+text_schema!(
+    crate::catalogue::Version,
+    "Version",
+    None,
+    None,
+    "A semantic version, such as `1.2.0`."
+);
+text_schema!(
+    crate::catalogue::VersionRange,
+    "VersionRange",
+    None,
+    None,
+    "A range of versions, such as `1.2` (that or a compatible later one) or `>=1, <3`."
+);

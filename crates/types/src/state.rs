@@ -68,6 +68,14 @@ impl Actor {
     pub const RECONCILER: Self = Self(Cow::Borrowed("reconciler"));
     /// A person or program through the API.
     pub const API: Self = Self(Cow::Borrowed("api"));
+    /// Seeding of the catalogue.
+    pub const SEEDER: Self = Self(Cow::Borrowed("seeder"));
+
+    /// An event from outside.
+    #[must_use]
+    pub fn event(source: &str) -> Self {
+        Self(Cow::Owned(format!("event/{source}")))
+    }
 
     /// The agent of a node.
     #[must_use]

@@ -4,15 +4,13 @@ mod status;
 
 pub use status::{DesiredNodeStatus, NodeStatus};
 
-use std::borrow::Cow;
-use std::fmt;
-use std::sync::Arc;
-
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
+use std::fmt;
 
 use crate::envelope::Object;
-use crate::kind::{Kind, KindName, Resource};
+use crate::kind::{Kind, KindName};
 use crate::labels::Labels;
 use crate::quantity::{Bytes, Millicores};
 use crate::time::Timestamp;
@@ -35,17 +33,6 @@ impl Kind for Node {
 
     fn selected_by(object: &Object<Self>) -> Cow<'_, Labels> {
         Cow::Owned(object.effective_labels())
-    }
-
-    fn wrap(object: Arc<Object<Self>>) -> Resource {
-        Resource::Node(object)
-    }
-
-    fn unwrap(resource: &Resource) -> Option<&Arc<Object<Self>>> {
-        match resource {
-            Resource::Node(object) => Some(object),
-            Resource::Workload(_) => None,
-        }
     }
 }
 

@@ -12,10 +12,8 @@ pub use spec::{
 };
 pub use status::{DesiredWorkloadStatus, WorkloadStatus};
 
-use std::sync::Arc;
-
 use crate::envelope::Object;
-use crate::kind::{Kind, KindName, Resource};
+use crate::kind::{Kind, KindName};
 
 /// The kind of workloads.
 #[derive(Clone, Debug, PartialEq, schemars::JsonSchema)]
@@ -32,17 +30,6 @@ impl Kind for Workload {
     fn declared(object: &mut Object<Self>, before: &WorkloadSpec) {
         if !object.spec.launches_like(before) {
             object.observed.launch_generation = object.generation;
-        }
-    }
-
-    fn wrap(object: Arc<Object<Self>>) -> Resource {
-        Resource::Workload(object)
-    }
-
-    fn unwrap(resource: &Resource) -> Option<&Arc<Object<Self>>> {
-        match resource {
-            Resource::Workload(object) => Some(object),
-            Resource::Node(_) => None,
         }
     }
 }

@@ -1,0 +1,64 @@
+//! The kinds of definitions.
+
+use schemars::JsonSchema;
+
+use super::head::{Catalogued, DefinitionObserved, DesiredCatalogued, refuse_change};
+use super::{
+    DeliveryEnvironmentSpec, HostDefinitionSpec, HostingSiteLocationSpec, JobDefinitionSpec,
+    LabLocationSpec, PartDefinitionSpec, PodDefinitionSpec, ReportDefinitionSpec,
+    SessionDefinitionSpec,
+};
+use crate::envelope::Object;
+use crate::kind::{Kind, KindName};
+use crate::labels::Labels;
+use crate::state::Actor;
+use crate::validate::Invalid;
+
+macro_rules! definition_kinds {
+    ($($(#[$meta:meta])* $kind:ident($spec:ty)),+ $(,)?) => { $(
+        $(#[$meta])*
+        #[derive(Clone, Debug, PartialEq, JsonSchema)]
+        pub struct $kind;
+
+        impl Kind for $kind {
+            const KIND: KindName = KindName::$kind;
+            const KEEPS_DESIRED_STATUS: bool = false;
+            type Spec = $spec;
+            type Status = Catalogued;
+            type Desired = DesiredCatalogued;
+            type Observed = DefinitionObserved;
+
+            fn declared(_: &mut Object<Self>, _: &$spec) {}
+
+            fn refuse_change(
+                before: &Object<Self>,
+                labels: &Labels,
+                spec: &$spec,
+                by: &Actor,
+            ) -> Option<Invalid> {
+                refuse_change(before, labels, spec, by)
+            }
+        }
+    )+ };
+}
+
+definition_kinds! {
+    /// The kind of session definitions.
+    SessionDefinition(SessionDefinitionSpec),
+    /// The kind of part definitions.
+    PartDefinition(PartDefinitionSpec),
+    /// The kind of pod definitions.
+    PodDefinition(PodDefinitionSpec),
+    /// The kind of host definitions.
+    HostDefinition(HostDefinitionSpec),
+    /// The kind of job definitions.
+    JobDefinition(JobDefinitionSpec),
+    /// The kind of report definitions.
+    ReportDefinition(ReportDefinitionSpec),
+    /// The kind of delivery environments.
+    DeliveryEnvironment(DeliveryEnvironmentSpec),
+    /// The kind of lab locations.
+    LabLocation(LabLocationSpec),
+    /// The kind of hosting sites.
+    HostingSiteLocation(HostingSiteLocationSpec),
+}

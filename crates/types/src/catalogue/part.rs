@@ -1,0 +1,139 @@
+//! Part definitions: which pods a part has, what is graded, and which events it
+//! listens to.
+
+use std::collections::HashSet;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::head::{Definition, definition_spec};
+use super::selector::DefinitionSelector;
+use crate::limits;
+use crate::name::Name;
+use crate::time::Duration;
+use crate::timed::{Lifecycle, OnFailure};
+use crate::validate::{Invalid, Validate, check_len};
+
+definition_spec! {
+    /// A type of part.
+    pub struct PartDefinitionSpec {
+        /// How long it takes.
+        pub duration: Duration,
+        /// How long before its start the provisioning of its pods begins, unless a
+        /// pod's definition says so itself.
+        #[serde(default)]
+        pub lead_time: Duration,
+        /// How long after its end its teardown may take.
+        #[serde(default)]
+        pub teardown_buffer: Duration,
+        /// Its pods.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        pub pods: Vec<PodRequirement>,
+        /// What happens when a pod fails.
+        #[serde(default)]
+        pub on_pod_failure: OnFailure,
+        /// What runs in which of its states. Phases that trigger on `Grading` grade
+        /// it: on request, and once at its end if they have not run by then.
+        #[serde(default, skip_serializing_if = "is_default")]
+        pub lifecycle: Lifecycle,
+        /// Which events do what to it.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        pub triggers: Vec<EventTrigger>,
+        /// Whether it ends when it has been graded on request, rather than going on
+        /// to the end of its window.
+        #[serde(default)]
+        pub ends_when_graded: bool,
+        /// Its report, made of the results of its jobs.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub report: Option<DefinitionSelector>,
+    }
+}
+
+/// A pod that a part has.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PodRequirement {
+    /// Its name, unique in the part.
+    pub name: Name,
+    /// The pod's definition.
+    pub selector: DefinitionSelector,
+    /// So many of them; they are numbered from 1 when it is more than one.
+    #[serde(default = "one")]
+    pub count: u32,
+}
+
+fn one() -> u32 {
+    1
+}
+
+/// What an event does to a part.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct EventTrigger {
+    /// The event's type, such as `student.submitted`.
+    pub event: String,
+    /// What it does.
+    pub action: TriggerAction,
+}
+
+/// What an event does to a part.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum TriggerAction {
+    /// It is graded.
+    Grade,
+    /// It ends before its window does.
+    Finish,
+}
+
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
+}
+
+impl Validate for PartDefinitionSpec {
+    fn validate(&self, path: &str, problems: &mut Vec<Invalid>) {
+        self.head().validate(path, problems);
+        self.lifecycle.validate(&format!("{path}.lifecycle"), problems);
+        if self.duration == Duration::ZERO || self.duration > limits::WINDOW_MAX {
+            let message =
+                format!("a part takes longer than nothing and at most {}", limits::WINDOW_MAX);
+            problems.push(Invalid::new(&format!("{path}.duration"), message));
+        }
+        if let Some(report) = &self.report {
+            report.validate(&format!("{path}.report"), problems);
+        }
+        self.validate_pods(&format!("{path}.pods"), problems);
+        let path = format!("{path}.triggers");
+        check_len(&path, self.triggers.len(), limits::LIST_MAX, problems);
+        for (i, trigger) in self.triggers.iter().enumerate() {
+            if trigger.event.is_empty() || trigger.event.len() > limits::LABEL_BYTES_MAX {
+                let path = format!("{path}[{i}].event");
+                problems.push(Invalid::new(&path, "give the type of an event"));
+            }
+        }
+    }
+}
+
+impl PartDefinitionSpec {
+    fn validate_pods(&self, path: &str, problems: &mut Vec<Invalid>) {
+        let count: u64 = self.pods.iter().map(|pod| u64::from(pod.count)).sum();
+        check_len(
+            path,
+            usize::try_from(count).unwrap_or(usize::MAX),
+            limits::CHILDREN_MAX,
+            problems,
+        );
+        let mut names = HashSet::new();
+        for (i, pod) in self.pods.iter().enumerate() {
+            let path = format!("{path}[{i}]");
+            if !names.insert(&pod.name) {
+                let message = format!("there is a pod `{}` already: names differ", pod.name);
+                problems.push(Invalid::new(&format!("{path}.name"), message));
+            }
+            if pod.count == 0 {
+                problems.push(Invalid::new(&format!("{path}.count"), "at least one"));
+            }
+            pod.selector.validate(&format!("{path}.selector"), problems);
+        }
+    }
+}
