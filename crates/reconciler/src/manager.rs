@@ -20,8 +20,9 @@ pub trait Manager {
 /// What a manager wants done about one resource.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Plan {
-    /// The write, if anything is to change.
-    pub write: Option<Write>,
+    /// What is to change: of the resource itself, and of what it owns. All of it
+    /// is written, or nothing.
+    pub writes: Vec<Write>,
     /// When to look again, whatever happens until then.
     pub look_again_at: Option<Timestamp>,
     /// It wants a node: the reconciler chooses one and asks the manager again.
@@ -38,13 +39,13 @@ impl Plan {
     /// Writes what `edit` changed, if it changed anything.
     #[must_use]
     pub fn of<K: Kind>(edit: Edit<K>) -> Self {
-        Self { write: edit.finish().map(Write::update), ..Self::default() }
+        Self { writes: edit.finish().map(Write::update).into_iter().collect(), ..Self::default() }
     }
 
     /// Does `write`.
     #[must_use]
     pub fn write(write: Write) -> Self {
-        Self { write: Some(write), ..Self::default() }
+        Self { writes: vec![write], ..Self::default() }
     }
 
     /// Looks again at `at` at the latest.

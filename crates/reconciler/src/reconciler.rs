@@ -201,9 +201,7 @@ impl Reconciler {
             if let Some(at) = plan.look_again_at {
                 self.queue.push_at(id, at);
             }
-            if let Some(write) = plan.write {
-                pass.writes.push((id, write));
-            }
+            pass.writes.extend(plan.writes.into_iter().map(|write| (id, write)));
         }
         pass
     }
@@ -312,7 +310,7 @@ impl DemandShape {
 fn look_at_node(node: &Arc<Object<Node>>, world: &World, now: Timestamp, pass: &mut Pass) -> Plan {
     pass.stats.nodes_evaluated += 1;
     let plan = NodeManager.reconcile(node, world, now);
-    if let Some(Write::Update { resource: Resource::Node(after), .. }) = &plan.write
+    if let Some(Write::Update { resource: Resource::Node(after), .. }) = plan.writes.first()
         && after.status == NodeStatus::Offline
         && node.status != NodeStatus::Offline
     {

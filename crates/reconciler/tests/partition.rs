@@ -51,7 +51,7 @@ fn counts_as_dead(started_with: OnDisconnect, declares: OnDisconnect) -> bool {
     let resources = [Resource::Node(Arc::new(node())), Resource::Workload(Arc::clone(&workload))];
     let world = World::load(Revision(2), resources);
     let plan = WorkloadManager.reconcile(&workload, &world, NOW);
-    match plan.write {
+    match plan.writes.into_iter().next() {
         Some(tessera_types::Write::Update { resource: Resource::Workload(after), .. }) => {
             after.status != WorkloadStatus::Lost
         }

@@ -1,0 +1,75 @@
+//! Admitting a host.
+
+use tessera_types::timed::Timeslot;
+use tessera_types::{
+    DeliveryEnvironment, Duration, Host, HostDefinition, Invalid, Object, Timestamp,
+};
+
+use super::AdmissionError;
+use super::resolve::{check_location, jobs_of, resolve};
+use crate::world::World;
+use tessera_types::catalogue::{DefinitionSelector, HostType};
+
+/// Admits a host, new or changed: `host` as it is declared. What it is pinned to
+/// already stays.
+///
+/// # Errors
+/// All that is wrong with it.
+pub fn admit_host(
+    world: &World,
+    mut host: Object<Host>,
+    now: Timestamp,
+) -> Result<Object<Host>, AdmissionError> {
+    let mut problems = Vec::new();
+    let path = "spec.definition";
+    let definition = match host.observed.definition.clone() {
+        Some(pinned) if host.spec.definition.type_key.as_ref() == Some(&pinned.type_key) => pinned,
+        _ => resolve::<HostDefinition>(world, &host.spec.definition, path)
+            .map_err(|invalid| AdmissionError::Invalid(vec![invalid]))?,
+    };
+    check_location(world, host.spec.location.as_ref(), "spec.location", &mut problems);
+    for (i, environment) in host.spec.delivery_environments.iter().enumerate() {
+        let path = format!("spec.delivery_environments[{i}]");
+        let selector = DefinitionSelector::of_type(environment);
+        let found = resolve::<DeliveryEnvironment>(world, &selector, &path);
+        problems.extend(found.err());
+    }
+    let is_group = definition.spec.host_type == HostType::NodeGroup;
+    if !is_group && !host.spec.nodes.is_empty() {
+        let message = format!("a {} has no nodes: remove it", definition.spec.host_type);
+        problems.push(Invalid::new("spec.nodes", message));
+    }
+    let capacity = host.spec.capacity.clone().unwrap_or_else(|| definition.spec.capacity.clone());
+    if is_group && (capacity.cpu.0 > 0 || capacity.memory.0 > 0) {
+        let message = "a node group has the cpu and memory of its nodes: remove them here";
+        problems.push(Invalid::new("spec.capacity", message));
+    }
+    let jobs = jobs_of(world, &definition.spec.lifecycle, path, &mut problems);
+    if !problems.is_empty() {
+        return Err(AdmissionError::Invalid(problems));
+    }
+    let observed = &mut host.observed;
+    observed.timed.jobs = jobs;
+    observed.timed.timeslot = Some(slot_of(&host.spec, now));
+    if !is_group {
+        observed.capacity = capacity;
+    }
+    observed.definition = Some(definition);
+    Ok(host)
+}
+
+/// The window of a host; one that is declared without is there from now on.
+fn slot_of(spec: &tessera_types::host::HostSpec, now: Timestamp) -> Timeslot {
+    let always = Timeslot {
+        start: now,
+        end: Timestamp::MAX,
+        lead_time: Duration::ZERO,
+        teardown_buffer: Duration::ZERO,
+    };
+    let Some(declared) = &spec.timeslot else { return always };
+    let slot = declared.resolve(Duration::ZERO, Duration::ZERO, Duration::ZERO);
+    slot.map_or(always, |slot| match declared.end.or(declared.duration.map(|_| slot.end)) {
+        Some(end) => Timeslot { end, ..slot },
+        None => Timeslot { end: Timestamp::MAX, ..slot },
+    })
+}

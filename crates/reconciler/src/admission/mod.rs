@@ -1,0 +1,46 @@
+//! Admission: from what a person declares to a tree of resources with its hosts
+//! booked, or a precise refusal. All of it is decided before anything is
+//! written, and written in one commit.
+//!
+//! The one idea: a booking is a fact of the pod that holds it (its binding), and
+//! a host's calendar is nothing but the sum of these. Whoever admits must
+//! therefore see every earlier admission: a shell admits one after the other.
+
+mod book;
+mod host;
+mod names;
+mod pod;
+mod rebook;
+mod resolve;
+mod session;
+mod window;
+
+pub use book::DoesNotFit;
+pub use host::admit_host;
+pub use pod::{admit_job, admit_pod, admit_report};
+pub use rebook::{Extended, Stretch, extend_session, readmit_session};
+pub use session::{Admitted, PlannedPod, admit_session};
+
+pub(crate) use rebook::{Moved, shift_parts, shift_pod};
+
+use tessera_types::Invalid;
+
+/// Why something is not admitted. Nothing is written then.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum AdmissionError {
+    /// What is declared cannot be: all that is wrong with it.
+    #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
+    Invalid(Vec<Invalid>),
+    /// No host has room for it.
+    #[error("{0}")]
+    DoesNotFit(Box<DoesNotFit>),
+    /// The state of the resource does not allow it now.
+    #[error("{0}")]
+    NotNow(String),
+}
+
+impl AdmissionError {
+    fn invalid(path: &str, message: impl Into<String>) -> Self {
+        Self::Invalid(vec![Invalid::new(path, message)])
+    }
+}

@@ -1,0 +1,81 @@
+//! Admitting what can also be declared alone: pods, jobs, reports.
+
+use tessera_types::timed::{DesiredTimedStatus, Timeslot};
+use tessera_types::{
+    Duration, Job, JobDefinition, Object, Pod, PodDefinition, Report, ReportDefinition, Timestamp,
+};
+
+use super::AdmissionError;
+use super::book::book;
+use super::resolve::{check_location, resolve};
+use super::session::{pin_pod, seeker};
+use super::window::check_is_ahead;
+use crate::world::World;
+
+/// Admits a pod that stands alone and does not exist yet.
+///
+/// # Errors
+/// All that is wrong with it, or that no host has room.
+pub fn admit_pod(
+    world: &World,
+    mut pod: Object<Pod>,
+    now: Timestamp,
+) -> Result<Object<Pod>, AdmissionError> {
+    let mut problems = Vec::new();
+    let definition = resolve::<PodDefinition>(world, &pod.spec.definition, "spec.definition")
+        .map_err(|invalid| AdmissionError::Invalid(vec![invalid]))?;
+    let lead_time = definition.spec.lead_time.unwrap_or_default();
+    let teardown_buffer = definition.spec.teardown_buffer.unwrap_or_default();
+    let declared = pod.spec.timeslot;
+    let Some(slot) = declared.resolve(Duration::ZERO, lead_time, teardown_buffer) else {
+        return Err(AdmissionError::invalid("spec.timeslot.start", "it has no start"));
+    };
+    check_is_ahead(&slot, "spec.timeslot", "it", now, &mut problems);
+    check_location(world, pod.spec.host.location.as_ref(), "spec.host.location", &mut problems);
+    pin_pod(world, &mut pod, definition, slot, "spec.definition", &mut problems);
+    if !problems.is_empty() {
+        return Err(AdmissionError::Invalid(problems));
+    }
+    pod.desired_status = pod.desired_status.max(DesiredTimedStatus::Active);
+    let bindings = book(world, &[seeker(&pod)], slot.start)?;
+    pod.observed.binding = bindings.into_iter().next();
+    Ok(pod)
+}
+
+/// Admits a job that somebody declares for a part, a pod or a host: it runs in
+/// the window of what it belongs to.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn admit_job(
+    world: &World,
+    mut job: Object<Job>,
+    slot: Option<Timeslot>,
+    now: Timestamp,
+) -> Result<Object<Job>, AdmissionError> {
+    let definition = resolve::<JobDefinition>(world, &job.spec.definition, "spec.definition")
+        .map_err(|invalid| AdmissionError::Invalid(vec![invalid]))?;
+    if let Some(slot) = slot.filter(|slot| now >= slot.teardown_at()) {
+        let message = format!("what it belongs to is over: its window was {slot}");
+        return Err(AdmissionError::NotNow(message));
+    }
+    let by_itself = now.plus(definition.spec.timeout);
+    let deadline = slot.map_or(by_itself, |slot| by_itself.min(slot.teardown_at()));
+    job.observed.deadline = Some(deadline);
+    job.observed.definition = Some(definition);
+    Ok(job)
+}
+
+/// Admits a report that somebody declares for a session or a part.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn admit_report(
+    world: &World,
+    mut report: Object<Report>,
+) -> Result<Object<Report>, AdmissionError> {
+    let definition = resolve::<ReportDefinition>(world, &report.spec.definition, "spec.definition")
+        .map_err(|invalid| AdmissionError::Invalid(vec![invalid]))?;
+    report.observed.definition = Some(definition);
+    Ok(report)
+}

@@ -1,0 +1,355 @@
+//! Changing the windows of what is admitted: extending, shrinking, shifting. A
+//! pod stays on its host, with its ports; either all pods fit, or nothing
+//! changes.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use tessera_scheduler::calendar::{Booking, Calendar, Hold};
+use tessera_types::pod::Binding;
+use tessera_types::timed::{TimedStatus, Timeslot};
+use tessera_types::{
+    Actor, Duration, Edit, Name, Object, Pod, Session, SessionPart, Timestamp, Uid, Write,
+};
+
+use super::book::DoesNotFit;
+use super::window::{check_is_ahead, lay_out};
+use super::AdmissionError;
+use crate::world::World;
+
+/// How a session's window changes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stretch {
+    /// Its end is so much later.
+    Extend(Duration),
+    /// Its end is so much earlier.
+    Shrink(Duration),
+}
+
+/// A session with another window, ready to be written.
+#[derive(Clone, Debug)]
+pub struct Extended {
+    /// The part whose end moves.
+    pub part: Name,
+    /// The session's window afterwards.
+    pub slot: Timeslot,
+    /// The writes of the one commit that changes it; the session's is the first.
+    pub writes: Vec<Write>,
+}
+
+/// New windows of parts, with those of their pods.
+pub(crate) struct Moved<'a> {
+    /// The session's window afterwards.
+    pub(crate) session: Timeslot,
+    pub(crate) parts: Vec<(&'a Arc<Object<SessionPart>>, Timeslot)>,
+    pub(crate) pods: Vec<(&'a Arc<Object<Pod>>, Timeslot, Binding)>,
+}
+
+/// Extends or shrinks a session: the end of `part`, or of the part that takes
+/// place now, or of the last one. Later parts that would overlap move.
+///
+/// # Errors
+/// When it is over, when nothing would be left of the part, or when a host has
+/// no room.
+pub fn extend_session(
+    world: &World,
+    session: &Arc<Object<Session>>,
+    part: Option<&Name>,
+    stretch: Stretch,
+    now: Timestamp,
+) -> Result<Extended, AdmissionError> {
+    let not_now = |message: String| Err(AdmissionError::NotNow(message));
+    let Some(slot) = session.observed.timed.timeslot else {
+        return not_now("it is not admitted".to_owned());
+    };
+    if session.status.is_over() || session.observed.timed.ended_at.is_some() {
+        return not_now(format!("session {} is over ({})", session.name, session.status));
+    }
+    let mut parts: Vec<_> = world.owned::<SessionPart>(session.id).collect();
+    parts.sort_by_key(|part| part.spec.order);
+    let at = target(&parts, part)?;
+    let target = parts[at];
+    let old = slot_of(target);
+    let new = match stretch {
+        Stretch::Extend(by) => Some(old.extend(by)),
+        Stretch::Shrink(by) => old.shrink(by).filter(|slot| slot.end > now),
+    };
+    let Some(new) = new else {
+        let message = format!(
+            "part {} ends at {}; it cannot end before it starts ({}) or before now ({now})",
+            target.spec.part, old.end, old.start
+        );
+        return not_now(message);
+    };
+    let changes = with_later_parts(&parts, at, new);
+    let moved = rebook(world, slot, &parts, changes).map_err(AdmissionError::DoesNotFit)?;
+    let words = match stretch {
+        Stretch::Extend(by) => format!("part {} extended by {by}, to {}", target.spec.part, new.end),
+        Stretch::Shrink(by) => format!("part {} shortened by {by}, to {}", target.spec.part, new.end),
+    };
+    let slot = moved.session;
+    let writes = writes(session, moved, &words, now);
+    Ok(Extended { part: target.spec.part.clone(), slot, writes })
+}
+
+fn slot_of(part: &Object<SessionPart>) -> Timeslot {
+    part.observed.timed.timeslot.expect("a part is made with its window")
+}
+
+/// The part whose end moves.
+fn target(
+    parts: &[&Arc<Object<SessionPart>>],
+    named: Option<&Name>,
+) -> Result<usize, AdmissionError> {
+    let is_over = |part: &Object<SessionPart>| {
+        part.status.is_ending() || part.observed.timed.ended_at.is_some()
+    };
+    if let Some(name) = named {
+        let found = parts.iter().position(|part| part.spec.part == *name);
+        let Some(at) = found else {
+            let known: Vec<_> = parts.iter().map(|part| part.spec.part.as_str()).collect();
+            let message = format!("there is no part `{name}`: the parts are {}", known.join(", "));
+            return Err(AdmissionError::invalid("part", message));
+        };
+        if is_over(parts[at]) {
+            return Err(AdmissionError::NotNow(format!("part {name} is over")));
+        }
+        return Ok(at);
+    }
+    let is_current =
+        |part: &&Arc<Object<SessionPart>>| matches!(part.status, TimedStatus::Active | TimedStatus::Grading);
+    let current = parts.iter().rposition(|part| is_current(&part) && !is_over(part));
+    let last = || parts.iter().rposition(|part| !is_over(part));
+    current
+        .or_else(last)
+        .ok_or_else(|| AdmissionError::NotNow("all its parts are over".to_owned()))
+}
+
+/// The new window of one part, and those of the later ones that would overlap.
+fn with_later_parts(
+    parts: &[&Arc<Object<SessionPart>>],
+    at: usize,
+    new: Timeslot,
+) -> Vec<(usize, Timeslot)> {
+    let mut changes = vec![(at, new)];
+    let mut before = (slot_of(parts[at]), new);
+    for (i, part) in parts.iter().enumerate().skip(at + 1) {
+        let slot = slot_of(part);
+        let was_after = slot.start >= before.0.end;
+        let overlap = before.1.end.since(slot.start);
+        if !was_after || overlap == Duration::ZERO || part.observed.timed.started_at.is_some() {
+            break;
+        }
+        let moved = later(slot, overlap, part.status != TimedStatus::Scheduled);
+        changes.push((i, moved));
+        before = (slot, moved);
+    }
+    changes
+}
+
+/// The same window, later. What is provisioned already keeps the beginning of
+/// its provisioning.
+fn later(slot: Timeslot, by: Duration, is_provisioned: bool) -> Timeslot {
+    let moved = slot.shift(by);
+    if !is_provisioned {
+        return moved;
+    }
+    Timeslot { lead_time: moved.start.since(slot.provision_at()), ..moved }
+}
+
+/// Finds room for the new windows, each pod on its host and with its ports.
+fn rebook<'a>(
+    world: &'a World,
+    session: Timeslot,
+    parts: &[&'a Arc<Object<SessionPart>>],
+    changes: Vec<(usize, Timeslot)>,
+) -> Result<Moved<'a>, Box<DoesNotFit>> {
+    let mut pods = Vec::new();
+    for (at, slot) in &changes {
+        let before = slot_of(parts[*at]);
+        for pod in world.owned::<Pod>(parts[*at].id) {
+            let Some(old) = pod.observed.timed.timeslot else { continue };
+            pods.push((pod, follow(old, before, *slot)));
+        }
+    }
+    let bound = fit(world, pods)?;
+    let parts_moved: Vec<_> = changes.iter().map(|(at, slot)| (parts[*at], *slot)).collect();
+    let ends = parts.iter().enumerate().map(|(i, part)| {
+        changes.iter().find(|(at, _)| *at == i).map_or_else(|| slot_of(part), |(_, slot)| *slot)
+    });
+    let slots: Vec<_> = ends.collect();
+    Ok(Moved { session: around(session, &slots), parts: parts_moved, pods: bound })
+}
+
+/// A pod's window moves as that of its part does.
+fn follow(pod: Timeslot, before: Timeslot, after: Timeslot) -> Timeslot {
+    let moved_by = after.start.since(before.start);
+    let pod_moved = Timeslot { start: after.start, end: after.end, ..pod };
+    if moved_by > Duration::ZERO && after.provision_at() == before.provision_at() {
+        return Timeslot { lead_time: after.start.since(pod.provision_at()), ..pod_moved };
+    }
+    pod_moved
+}
+
+/// The session's window around those of its parts: its end moves with theirs.
+fn around(session: Timeslot, parts: &[Timeslot]) -> Timeslot {
+    let last = parts.iter().map(|slot| slot.end).max().unwrap_or(session.end);
+    let cleanup = parts.iter().map(Timeslot::cleanup_deadline).max().unwrap_or(last);
+    Timeslot { end: last, teardown_buffer: cleanup.since(last), ..session }
+}
+
+/// New bindings for pods that stay where they are.
+fn fit<'a>(
+    world: &World,
+    pods: Vec<(&'a Arc<Object<Pod>>, Timeslot)>,
+) -> Result<Vec<(&'a Arc<Object<Pod>>, Timeslot, Binding)>, Box<DoesNotFit>> {
+    let mut trial: HashMap<Uid, Calendar> = HashMap::new();
+    for (pod, _) in &pods {
+        let Some(binding) = &pod.observed.binding else { continue };
+        let Some(calendar) = world.calendar(binding.host_id) else { continue };
+        trial.entry(binding.host_id).or_insert_with(|| calendar.clone()).release(pod.id);
+    }
+    let mut bound = Vec::new();
+    for (pod, slot) in pods {
+        let Some(binding) = pod.observed.binding.clone() else { continue };
+        let binding = Binding { window: slot.held(), ..binding };
+        if let Some(calendar) = trial.get_mut(&binding.host_id) {
+            let booking =
+                Booking { window: binding.window, demand: binding.demand.clone(), instead_of: None };
+            if let Err(clash) = calendar.fits_with(&booking, &binding.ports) {
+                let refusal = format!("{}: {clash}", binding.host);
+                let pod = pod.name.clone();
+                return Err(Box::new(DoesNotFit { pod, refusal, earliest: None }));
+            }
+            calendar.hold(pod.id, hold_of(pod, &binding));
+        }
+        bound.push((pod, slot, binding));
+    }
+    Ok(bound)
+}
+
+/// What a pod holds of its host.
+pub(crate) fn hold_of(pod: &Object<Pod>, binding: &Binding) -> Hold {
+    Hold {
+        window: binding.window,
+        amounts: binding.demand.amounts(),
+        ports: binding.ports.clone(),
+        label: pod.key().to_string(),
+    }
+}
+
+fn writes(
+    session: &Arc<Object<Session>>,
+    moved: Moved<'_>,
+    words: &str,
+    now: Timestamp,
+) -> Vec<Write> {
+    let mut edit = Edit::of(session, now);
+    edit.object.observed.timed.timeslot = Some(moved.session);
+    edit.note(Actor::API, words);
+    let mut writes: Vec<_> = edit.finish().map(Write::update).into_iter().collect();
+    for (part, slot) in moved.parts {
+        let mut edit = Edit::of(part, now);
+        edit.object.observed.timed.timeslot = Some(slot);
+        edit.note(Actor::API, words);
+        writes.extend(edit.finish().map(Write::update));
+    }
+    for (pod, slot, binding) in moved.pods {
+        let mut edit = Edit::of(pod, now);
+        edit.object.observed.timed.timeslot = Some(slot);
+        edit.object.observed.binding = Some(binding);
+        writes.extend(edit.finish().map(Write::update));
+    }
+    writes
+}
+
+/// Moves all the parts by `by`, if their hosts have room.
+pub(crate) fn shift_parts<'a>(
+    world: &'a World,
+    session: &Object<Session>,
+    parts: &[&'a Arc<Object<SessionPart>>],
+    by: Duration,
+) -> Option<Moved<'a>> {
+    let slot = session.observed.timed.timeslot?;
+    let changes = parts.iter().enumerate().map(|(i, part)| (i, slot_of(part).shift(by))).collect();
+    let moved = rebook(world, slot, parts, changes).ok()?;
+    let has_begun = session.observed.timed.started_at.is_some();
+    let start = if has_begun { slot.start } else { slot.start.plus(by) };
+    Some(Moved { session: Timeslot { start, ..moved.session }, ..moved })
+}
+
+/// A pod that stands alone, moved by `by`, if its host has room.
+pub(crate) fn shift_pod(world: &World, pod: &Object<Pod>, by: Duration) -> Option<Binding> {
+    let pod = Arc::new(pod.clone());
+    let slot = pod.observed.timed.timeslot?.shift(by);
+    let bound = fit(world, vec![(&pod, slot)]).ok()?;
+    bound.into_iter().next().map(|(_, _, binding)| binding)
+}
+
+/// A session whose declaration has changed: `after` as it is declared now. Its
+/// definition stays; its window may change as long as its parts have not begun.
+///
+/// # Errors
+/// When something else changes, when it has begun, or when a host has no room.
+pub fn readmit_session(
+    world: &World,
+    before: &Arc<Object<Session>>,
+    after: &Object<Session>,
+    now: Timestamp,
+) -> Result<Vec<Write>, AdmissionError> {
+    let (old, new) = (&before.spec, &after.spec);
+    for (path, differs) in [
+        ("spec.definition", old.definition != new.definition),
+        ("spec.host", old.host != new.host),
+        ("spec.env", old.env != new.env),
+    ] {
+        if differs {
+            let message = "it does not change once a session is admitted: delete the session and declare it again";
+            return Err(AdmissionError::invalid(path, message));
+        }
+    }
+    let own = |object: Object<Session>| {
+        vec![Write::update(tessera_types::Edited { object, transitions: Vec::new() })]
+    };
+    if old.timeslot == new.timeslot && old.parts == new.parts {
+        return Ok(own(after.clone()));
+    }
+    let mut parts: Vec<_> = world.owned::<SessionPart>(before.id).collect();
+    parts.sort_by_key(|part| part.spec.order);
+    if parts.iter().any(|part| part.status != TimedStatus::Scheduled) {
+        let message = format!(
+            "session {} has begun: its window changes by `tesseractl session extend` and `shrink`",
+            before.name
+        );
+        return Err(AdmissionError::NotNow(message));
+    }
+    let Some(definition) = &before.observed.definition else { return Ok(own(after.clone())) };
+    let pinned: Vec<_> =
+        parts.iter().filter_map(|part| part.observed.definition.clone()).collect();
+    let mut problems = Vec::new();
+    let windows = lay_out(new, &definition.spec, &pinned, &mut problems);
+    let Some(windows) = windows.filter(|windows| windows.parts.len() == parts.len()) else {
+        return Err(AdmissionError::invalid("spec.timeslot.start", "it has no start"));
+    };
+    let mut changes = Vec::new();
+    for (i, slot) in windows.parts.iter().enumerate() {
+        // Its pods may have longer lead times than the part's definition says.
+        let slot = Timeslot { lead_time: slot_of(parts[i]).lead_time, ..*slot };
+        let what = format!("part {}", parts[i].spec.part);
+        check_is_ahead(&slot, "spec.timeslot", &what, now, &mut problems);
+        changes.push((i, slot));
+    }
+    if !problems.is_empty() {
+        return Err(AdmissionError::Invalid(problems));
+    }
+    let moved = rebook(world, windows.session, &parts, changes).map_err(AdmissionError::DoesNotFit)?;
+    let mut writes = writes(before, moved, "its window was declared anew", now);
+    let mut edit = Edit::of(before, now);
+    edit.object.clone_from(after);
+    edit.object.observed.timed.timeslot = Some(windows.session);
+    edit.note(Actor::API, "its window was declared anew");
+    if let (Some(first), Some(edited)) = (writes.first_mut(), edit.finish()) {
+        *first = Write::update(edited);
+    }
+    Ok(writes)
+}

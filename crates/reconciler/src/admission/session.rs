@@ -1,0 +1,315 @@
+//! Admitting a session: the whole tree, with its hosts.
+
+use std::sync::Arc;
+
+use tessera_types::catalogue::{
+    DefinitionSelector, PartDefinitionSpec, Pinned, PodDefinitionSpec, PodRequirement,
+    SessionDefinitionSpec,
+};
+use tessera_types::pod::{Binding, PodSpec};
+use tessera_types::session::SessionPartSpec;
+use tessera_types::timed::{DeclaredTimeslot, DesiredTimedStatus, Timeslot};
+use tessera_types::{
+    Actor, Invalid, Kind, KindName, Name, Object, OwnerRef, PartDefinition, Pod, PodDefinition,
+    ResourceKey, Session, SessionDefinition, SessionPart, Timestamp, Uid, Write,
+};
+
+use super::AdmissionError;
+use super::book::{Seeker, book};
+use super::names::{check_room, join};
+use super::resolve::{check_location, jobs_of, report_of, resolve};
+use super::window::{Windows, check_is_ahead, lay_out};
+use crate::world::World;
+
+/// A session with all that belongs to it, ready to be written.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Admitted {
+    /// The session.
+    pub session: Object<Session>,
+    /// Its parts, in their order.
+    pub parts: Vec<Object<SessionPart>>,
+    /// Their pods, each on its host.
+    pub pods: Vec<Object<Pod>>,
+}
+
+/// A pod that would be made, for people who plan.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PlannedPod {
+    /// Its name.
+    pub name: Name,
+    /// Its window.
+    pub slot: Timeslot,
+    /// Its host.
+    pub binding: Binding,
+}
+
+impl Admitted {
+    /// The writes of the one commit that makes it.
+    #[must_use]
+    pub fn writes(self) -> Vec<Write> {
+        let parts = self.parts.into_iter().map(Write::create);
+        let pods = self.pods.into_iter().map(Write::create);
+        std::iter::once(Write::create(self.session)).chain(parts).chain(pods).collect()
+    }
+}
+
+/// Admits a session that does not exist yet: `session` as it was declared.
+///
+/// # Errors
+/// All that is wrong with it, or that no host has room.
+pub fn admit_session(
+    world: &World,
+    mut session: Object<Session>,
+    now: Timestamp,
+) -> Result<Admitted, AdmissionError> {
+    let mut problems = Vec::new();
+    let spec = Arc::clone(&session.spec);
+    let definition =
+        resolve::<SessionDefinition>(world, &spec.definition, "spec.definition")
+            .map_err(|invalid| AdmissionError::Invalid(vec![invalid]))?;
+    let parts = parts_of(world, &definition.spec, &mut problems);
+    check_location(world, spec.host.location.as_ref(), "spec.host.location", &mut problems);
+    if parts.len() < definition.spec.parts.len() {
+        return Err(AdmissionError::Invalid(problems));
+    }
+    let Some(windows) = lay_out(&spec, &definition.spec, &parts, &mut problems) else {
+        return Err(AdmissionError::invalid("spec.timeslot.start", "it has no start"));
+    };
+    let tree = Tree { world, session: &session, definition: &definition.spec, now };
+    let made = tree.make(&parts, &windows, &mut problems);
+    if !problems.is_empty() {
+        return Err(AdmissionError::Invalid(problems));
+    }
+    let (parts, mut pods) = made;
+    let seekers: Vec<_> = pods.iter().map(|(pod, _)| seeker(pod)).collect();
+    let bindings = book(world, &seekers, windows.session.start)?;
+    for ((pod, _), binding) in pods.iter_mut().zip(bindings) {
+        pod.observed.binding = Some(binding);
+    }
+    let path = "spec.definition (report)";
+    let timed = &mut session.observed.timed;
+    timed.timeslot = Some(windows.session);
+    timed.report = report_of(world, definition.spec.report.as_ref(), path, &mut problems);
+    session.observed.definition = Some(definition);
+    if !problems.is_empty() {
+        return Err(AdmissionError::Invalid(problems));
+    }
+    let pods = pods.into_iter().map(|(pod, _)| pod).collect();
+    Ok(Admitted { session, parts, pods })
+}
+
+/// What the hosts are asked for a pod that is not booked yet.
+pub(super) fn seeker(pod: &Object<Pod>) -> Seeker<'_> {
+    let observed = &pod.observed;
+    let definition = observed.definition.as_ref().expect("it was pinned when the pod was made");
+    Seeker {
+        name: &pod.name,
+        slot: observed.timed.timeslot.expect("it was set when the pod was made"),
+        definition: &definition.spec,
+        host: pod.spec.host.and(&definition.spec.host),
+    }
+}
+
+fn parts_of(
+    world: &World,
+    definition: &SessionDefinitionSpec,
+    problems: &mut Vec<Invalid>,
+) -> Vec<Pinned<PartDefinitionSpec>> {
+    let mut parts = Vec::new();
+    for requirement in &definition.parts {
+        let path = format!("spec.definition (part {})", requirement.name);
+        match resolve::<PartDefinition>(world, &requirement.selector, &path) {
+            Ok(part) => parts.push(part),
+            Err(invalid) => problems.push(invalid),
+        }
+    }
+    parts
+}
+
+struct Tree<'a> {
+    world: &'a World,
+    session: &'a Object<Session>,
+    definition: &'a SessionDefinitionSpec,
+    now: Timestamp,
+}
+
+type Made = (Vec<Object<SessionPart>>, Vec<(Object<Pod>, Name)>);
+
+impl Tree<'_> {
+    fn make(
+        &self,
+        definitions: &[Pinned<PartDefinitionSpec>],
+        windows: &Windows,
+        problems: &mut Vec<Invalid>,
+    ) -> Made {
+        check_room(&self.session.name, "report", "report of the session", problems);
+        let (mut parts, mut pods) = (Vec::new(), Vec::new());
+        for (order, (definition, slot)) in definitions.iter().zip(&windows.parts).enumerate() {
+            let made = self.make_part(order, definition, *slot, problems);
+            if let Some((part, of_part)) = made {
+                parts.push(part);
+                pods.extend(of_part);
+            }
+        }
+        (parts, pods)
+    }
+
+    fn make_part(
+        &self,
+        order: usize,
+        definition: &Pinned<PartDefinitionSpec>,
+        slot: Timeslot,
+        problems: &mut Vec<Invalid>,
+    ) -> Option<(Object<SessionPart>, Vec<(Object<Pod>, Name)>)> {
+        let requirement = &self.definition.parts[order];
+        let name = self.name(&self.session.name, requirement.name.as_str(), "part", problems)?;
+        self.check_is_free(KindName::SessionPart, &name, problems);
+        let path = format!("spec.definition (part {})", requirement.name);
+        let mut pods = Vec::new();
+        for wanted in &definition.spec.pods {
+            pods.extend(self.make_pods(&name, &path, wanted, slot, problems));
+        }
+        let provision_at =
+            pods.iter().filter_map(|(pod, _)| pod.observed.timed.timeslot).map(|it| it.provision_at());
+        let begin = provision_at.min().unwrap_or_else(|| slot.provision_at());
+        let slot = Timeslot { lead_time: slot.start.since(begin), ..slot };
+        let what = format!("part {}", requirement.name);
+        check_is_ahead(&slot, "spec.timeslot", &what, self.now, problems);
+        let spec = SessionPartSpec {
+            definition: DefinitionSelector::of_type(&definition.type_key),
+            timeslot: DeclaredTimeslot::exactly(slot),
+            part: requirement.name.clone(),
+            order: order as u32,
+            gate: requirement.gate,
+            on_failure: requirement
+                .on_failure
+                .unwrap_or(self.definition.part_execution.on_failure),
+            env: self.session.spec.env.clone(),
+        };
+        let mut part = self.object::<SessionPart>(name, spec);
+        part.owner = Some(self.owner(KindName::Session, &self.session.name));
+        // The session lets it begin when its turn has come.
+        part.desired_status = DesiredTimedStatus::Ready;
+        part.observed.timed.timeslot = Some(slot);
+        let lifecycle = &definition.spec.lifecycle;
+        part.observed.timed.jobs = jobs_of(self.world, lifecycle, &path, problems);
+        part.observed.timed.report =
+            report_of(self.world, definition.spec.report.as_ref(), &path, problems);
+        part.observed.definition = Some(definition.clone());
+        for phase in &lifecycle.phases {
+            let suffix = format!("{}-99", phase.name);
+            check_room(&part.name, &suffix, "job of a phase", problems);
+        }
+        Some((part, pods))
+    }
+
+    fn make_pods(
+        &self,
+        part: &Name,
+        path: &str,
+        wanted: &PodRequirement,
+        slot: Timeslot,
+        problems: &mut Vec<Invalid>,
+    ) -> Vec<(Object<Pod>, Name)> {
+        let path = format!("{path} (pod {})", wanted.name);
+        let definition = match resolve::<PodDefinition>(self.world, &wanted.selector, &path) {
+            Ok(definition) => definition,
+            Err(invalid) => {
+                problems.push(invalid);
+                return Vec::new();
+            }
+        };
+        let own_name = |number: u32| match wanted.count {
+            1 => wanted.name.to_string(),
+            _ => format!("{}-{number}", wanted.name),
+        };
+        let mut pods = Vec::new();
+        for number in 1..=wanted.count {
+            let Some(name) = self.name(part, &own_name(number), "pod", problems) else { break };
+            self.check_is_free(KindName::Pod, &name, problems);
+            pods.push((self.make_pod(part, name.clone(), &path, &definition, slot, problems), name));
+        }
+        pods
+    }
+
+    fn make_pod(
+        &self,
+        part: &Name,
+        name: Name,
+        path: &str,
+        definition: &Pinned<PodDefinitionSpec>,
+        slot: Timeslot,
+        problems: &mut Vec<Invalid>,
+    ) -> Object<Pod> {
+        let slot = Timeslot {
+            lead_time: definition.spec.lead_time.unwrap_or(slot.lead_time),
+            teardown_buffer: definition.spec.teardown_buffer.unwrap_or(slot.teardown_buffer),
+            ..slot
+        };
+        let spec = PodSpec {
+            definition: DefinitionSelector::of_type(&definition.type_key),
+            timeslot: DeclaredTimeslot::exactly(slot),
+            host: self.session.spec.host.clone(),
+            on_late: self.session.spec.on_late.unwrap_or(self.definition.on_late),
+            env: self.session.spec.env.clone(),
+        };
+        let mut pod = self.object::<Pod>(name, spec);
+        pod.owner = Some(self.owner(KindName::SessionPart, part));
+        pod.desired_status = DesiredTimedStatus::Ready;
+        pin_pod(self.world, &mut pod, definition.clone(), slot, path, problems);
+        pod
+    }
+
+    fn name(
+        &self,
+        owner: &Name,
+        own: &str,
+        what: &str,
+        problems: &mut Vec<Invalid>,
+    ) -> Option<Name> {
+        join(owner, own, what).map_err(|invalid| problems.push(invalid)).ok()
+    }
+
+    fn object<K: Kind>(&self, name: Name, spec: K::Spec) -> Object<K> {
+        let key = ResourceKey::new(K::KIND, self.session.namespace.clone(), name);
+        let mut object = Object::new(&key, Arc::new(spec), Actor::RECONCILER, self.now);
+        object.labels = self.session.labels.clone();
+        object
+    }
+
+    /// The owner is made in the same commit, and so has no identity yet: the
+    /// store puts it in.
+    fn owner(&self, kind: KindName, name: &Name) -> OwnerRef {
+        OwnerRef { kind, name: name.clone(), id: Uid::default() }
+    }
+
+    fn check_is_free(&self, kind: KindName, name: &Name, problems: &mut Vec<Invalid>) {
+        let key = ResourceKey::new(kind, self.session.namespace.clone(), name.clone());
+        if self.world.find(&key).is_some() {
+            let message = format!("it would have {key}, which exists already: choose another name");
+            problems.push(Invalid::new("name", message));
+        }
+    }
+}
+
+/// Pins to a pod what it is made from, and its window.
+pub(super) fn pin_pod(
+    world: &World,
+    pod: &mut Object<Pod>,
+    definition: Pinned<PodDefinitionSpec>,
+    slot: Timeslot,
+    path: &str,
+    problems: &mut Vec<Invalid>,
+) {
+    let lifecycle = &definition.spec.lifecycle;
+    pod.observed.timed.timeslot = Some(slot);
+    pod.observed.timed.jobs = jobs_of(world, lifecycle, path, problems);
+    let workloads = definition.spec.workloads.iter().map(|one| one.name.to_string());
+    let jobs = lifecycle.phases.iter().map(|phase| format!("{}-99", phase.name));
+    for suffix in workloads.chain(jobs) {
+        check_room(&pod.name, &suffix, "workload of a pod", problems);
+    }
+    let location = definition.spec.host.location.as_ref();
+    check_location(world, location, &format!("{path} (host.location)"), problems);
+    pod.observed.definition = Some(definition);
+}

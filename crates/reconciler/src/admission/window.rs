@@ -1,0 +1,121 @@
+//! When the parts of a session take place.
+
+use std::sync::Arc;
+
+use tessera_types::catalogue::{PartDefinitionSpec, PartOrder, Pinned, SessionDefinitionSpec};
+use tessera_types::session::SessionSpec;
+use tessera_types::timed::Timeslot;
+use tessera_types::{Duration, Invalid, Timestamp};
+
+/// The windows of a session and of its parts, in their order.
+pub(super) struct Windows {
+    pub(super) session: Timeslot,
+    pub(super) parts: Vec<Timeslot>,
+}
+
+/// Lays the parts out. Adds what is wrong to `problems`; none if no start is
+/// known.
+pub(super) fn lay_out(
+    spec: &SessionSpec,
+    definition: &SessionDefinitionSpec,
+    parts: &[Pinned<PartDefinitionSpec>],
+    problems: &mut Vec<Invalid>,
+) -> Option<Windows> {
+    let start = spec.timeslot.start?;
+    let mut windows: Vec<Timeslot> = Vec::new();
+    for (requirement, part) in definition.parts.iter().zip(parts) {
+        let part = Arc::clone(&part.spec);
+        let duration = requirement.duration.unwrap_or(part.duration);
+        let usual_start = match (requirement.offset, definition.part_execution.order, windows.last())
+        {
+            (Some(offset), _, _) => start.plus(offset),
+            (None, PartOrder::Sequential, Some(before)) => before.end,
+            (None, _, _) => start,
+        };
+        let mut declared =
+            spec.parts.get(&requirement.name).map(|one| one.timeslot).unwrap_or_default();
+        declared.start.get_or_insert(usual_start);
+        let lead_time = spec.timeslot.lead_time.unwrap_or(part.lead_time);
+        let teardown_buffer = spec.timeslot.teardown_buffer.unwrap_or(part.teardown_buffer);
+        windows.extend(declared.resolve(duration, lead_time, teardown_buffer));
+    }
+    for name in spec.parts.keys() {
+        if !definition.parts.iter().any(|requirement| requirement.name == *name) {
+            let known: Vec<_> = definition.parts.iter().map(|one| one.name.as_str()).collect();
+            let message = format!("there is no part `{name}`: the parts are {}", known.join(", "));
+            problems.push(Invalid::new(&format!("spec.parts.{name}"), message));
+        }
+    }
+    let last = windows.iter().map(|slot| slot.end).max()?;
+    let session = spec.timeslot.resolve(last.since(start), Duration::ZERO, Duration::ZERO)?;
+    let session = Timeslot {
+        lead_time: start.since(windows.iter().map(Timeslot::provision_at).min()?),
+        teardown_buffer: windows
+            .iter()
+            .map(Timeslot::cleanup_deadline)
+            .max()?
+            .since(session.end),
+        ..session
+    };
+    let windows = Windows { session, parts: windows };
+    check(&windows, definition, problems);
+    Some(windows)
+}
+
+fn check(windows: &Windows, definition: &SessionDefinitionSpec, problems: &mut Vec<Invalid>) {
+    let session = windows.session;
+    if session.end <= session.start {
+        let message = format!("{} is not after the start, {}", session.end, session.start);
+        problems.push(Invalid::new("spec.timeslot.end", message));
+    }
+    let named = || definition.parts.iter().map(|requirement| &requirement.name).zip(&windows.parts);
+    for (name, slot) in named() {
+        let path = format!("spec.parts.{name}.timeslot");
+        if slot.end <= slot.start {
+            let message = format!("{} is not after the start, {}", slot.end, slot.start);
+            problems.push(Invalid::new(&format!("{path}.end"), message));
+        }
+        if slot.start < session.start || slot.end > session.end {
+            let message =
+                format!("part {name} ({slot}) is not inside the session's window ({session})");
+            problems.push(Invalid::new(&path, message));
+        }
+    }
+    if definition.part_execution.order == PartOrder::Parallel {
+        return;
+    }
+    for ((first, one), (second, other)) in named().zip(named().skip(1)) {
+        if other.start < one.end {
+            let message = format!(
+                "part {second} ({other}) begins before part {first} ({one}) is over, and the parts \
+                 are sequential"
+            );
+            problems.push(Invalid::new(&format!("spec.parts.{second}.timeslot"), message));
+        }
+    }
+}
+
+/// Checks that a window is still to come, with the time that its provisioning
+/// needs.
+pub(super) fn check_is_ahead(
+    slot: &Timeslot,
+    path: &str,
+    what: &str,
+    now: Timestamp,
+    problems: &mut Vec<Invalid>,
+) {
+    if slot.start < now {
+        let message = format!("{what} starts at {}, which has passed (it is {now})", slot.start);
+        problems.push(Invalid::new(&format!("{path}.start"), message));
+    } else if slot.provision_at() < now {
+        let message = format!(
+            "{what} starts at {} with a lead time of {}, so its provisioning would have had to \
+             begin at {}, which has passed; the earliest start is {}",
+            slot.start,
+            slot.lead_time,
+            slot.provision_at(),
+            now.plus(slot.lead_time)
+        );
+        problems.push(Invalid::new(&format!("{path}.start"), message));
+    }
+}

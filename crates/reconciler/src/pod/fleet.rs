@@ -1,0 +1,166 @@
+//! The pod type `fleet`: a pod is made of workloads on Tessera's own nodes.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use tessera_types::catalogue::{PodDefinitionSpec, PodWorkload};
+use tessera_types::timed::Timeslot;
+use tessera_types::workload::{ExitOutcome, Signal, Stop, WorkloadSpec, WorkloadStatus};
+use tessera_types::{
+    Actor, Duration, Kind, KindName, Name, Object, OwnerRef, Pod, ResourceKey, Workload, Write,
+};
+
+use crate::timed::{Step, Try, env, env_of};
+
+/// The name of a pod's workload: `<pod>-<workload>`.
+fn name_of(pod: &Name, workload: &Name) -> Name {
+    // Admission refuses names of which this would be too long.
+    Name::new(&format!("{pod}-{workload}")).unwrap_or_else(|_| workload.clone())
+}
+
+/// Makes the workloads that are not there.
+pub(super) fn make_missing(step: &mut Step<'_, Pod>, definition: &PodDefinitionSpec) {
+    let there: Vec<_> = step.owned::<Workload>().map(|workload| workload.name.clone()).collect();
+    for workload in &definition.workloads {
+        let name = name_of(&step.object().name, &workload.name);
+        if !there.contains(&name) && !is_taken(step, &name) {
+            let made = make(step, workload, name);
+            step.write(Write::create(made));
+        }
+    }
+}
+
+/// Whether somebody else has a workload of this name.
+fn is_taken(step: &Step<'_, Pod>, name: &Name) -> bool {
+    let namespace = step.object().namespace.as_ref();
+    let found = step.world.workloads.find(namespace, name);
+    found.is_some_and(|it| it.owner.as_ref().map(|owner| owner.id) != Some(step.id()))
+}
+
+fn make(step: &Step<'_, Pod>, workload: &PodWorkload, name: Name) -> Object<Workload> {
+    let pod = step.object();
+    let mut spec = workload.spec.clone();
+    spec.env.extend(vars(step));
+    spec.not_after = step.slot().map(|slot| slot.teardown_at());
+    if let Some(binding) = &pod.observed.binding
+        && let Some(host) = step.world.hosts.get(binding.host_id)
+    {
+        spec.constraints.extend(host.spec.nodes.iter().cloned());
+    }
+    let key = ResourceKey::new(KindName::Workload, pod.namespace.clone(), name);
+    let mut made = Object::<Workload>::new(&key, Arc::new(spec), Actor::RECONCILER, step.now);
+    made.labels = pod.labels.clone();
+    made.owner = Some(OwnerRef { kind: Pod::KIND, name: pod.name.clone(), id: pod.id });
+    made
+}
+
+fn vars(step: &Step<'_, Pod>) -> BTreeMap<String, String> {
+    let pod = step.object();
+    let mut vars = env_of(step.world, pod);
+    vars.extend(pod.spec.env.clone());
+    if let Some(binding) = &pod.observed.binding
+        && !binding.ports.is_empty()
+    {
+        let ports: Vec<_> = binding.ports.iter().map(ToString::to_string).collect();
+        vars.insert(env::PORTS.to_owned(), ports.join(","));
+    }
+    vars
+}
+
+/// How a try of provisioning stands: all workloads run, or have done their work.
+pub(super) fn look(step: &Step<'_, Pod>, definition: &PodDefinitionSpec) -> Try {
+    let workloads: Vec<_> = step.owned::<Workload>().collect();
+    if let Some(failed) = failed(&workloads) {
+        return Try::Failed(failed);
+    }
+    let waited_for = workloads.iter().find(|workload| !is_up(workload.status));
+    match waited_for {
+        Some(workload) => {
+            let message = match &workload.waiting_for {
+                Some(waiting) => waiting.message.clone(),
+                None => workload.status.to_string(),
+            };
+            Try::UnderWay(format!("workload/{}: {message}", workload.name))
+        }
+        None if workloads.len() < definition.workloads.len() => {
+            let names =
+                definition.workloads.iter().map(|one| name_of(&step.object().name, &one.name));
+            match names.into_iter().find(|name| is_taken(step, name)) {
+                Some(name) => Try::Failed(format!("workload/{name} exists and is not of this pod")),
+                None => Try::UnderWay("its workloads to be made".to_owned()),
+            }
+        }
+        None => Try::Done,
+    }
+}
+
+/// What is wrong with a workload that has failed for good.
+pub(super) fn failed(workloads: &[&Arc<Object<Workload>>]) -> Option<String> {
+    let failed = workloads.iter().find(|workload| workload.status == WorkloadStatus::Failed)?;
+    let why = match failed.observed.last_exit.as_ref().map(|exit| &exit.outcome) {
+        Some(ExitOutcome::Exited { code }) => format!("exited with code {code}"),
+        Some(other) => other.to_string(),
+        None => "failed".to_owned(),
+    };
+    Some(format!("workload/{} {why}", failed.name))
+}
+
+fn is_up(status: WorkloadStatus) -> bool {
+    matches!(status, WorkloadStatus::Running | WorkloadStatus::Completed)
+}
+
+/// Has all workloads deleted. True once none is left.
+pub(super) fn clean(step: &mut Step<'_, Pod>) -> bool {
+    let workloads: Vec<_> = step.owned::<Workload>().collect();
+    for workload in &workloads {
+        step.ask_to_delete(workload);
+    }
+    workloads.is_empty()
+}
+
+/// Keeps the windows of the workloads at the pod's: an extension reaches the
+/// agents, and nothing is restarted.
+pub(super) fn follow(step: &mut Step<'_, Pod>, slot: &Timeslot) {
+    let not_after = Some(slot.teardown_at());
+    let workloads: Vec<_> = step.owned::<Workload>().collect();
+    for workload in workloads {
+        change_spec(step, workload, |spec| spec.not_after = not_after);
+    }
+}
+
+/// Has all that is left killed at once: the deadline has passed.
+pub(super) fn force(step: &mut Step<'_, Pod>) {
+    let workloads: Vec<_> = step.owned::<Workload>().collect();
+    for workload in workloads {
+        let at_once = Stop { signal: Signal::Kill, grace: Duration::ZERO };
+        change_spec(step, workload, |spec| spec.stop = at_once);
+    }
+}
+
+/// What is left, with where it is and what it waits for.
+pub(super) fn leftovers(step: &Step<'_, Pod>) -> Vec<String> {
+    let describe = |workload: &Arc<Object<Workload>>| {
+        let node = workload.observed.assigned.as_ref();
+        let on = node.map_or_else(String::new, |at| format!(" on {}", at.node));
+        let why = workload.waiting_for.as_ref();
+        let why = why.map_or_else(String::new, |waiting| format!(": waits for {}", waiting.message));
+        format!("workload/{}{on} ({}{why})", workload.name, workload.status)
+    };
+    step.owned::<Workload>().map(describe).collect()
+}
+
+fn change_spec(
+    step: &mut Step<'_, Pod>,
+    workload: &Arc<Object<Workload>>,
+    change: impl FnOnce(&mut WorkloadSpec),
+) {
+    step.change(workload, |edit| {
+        let mut spec = (*workload.spec).clone();
+        change(&mut spec);
+        if spec != *workload.spec {
+            edit.object.spec = Arc::new(spec);
+            edit.object.generation += 1;
+            Workload::declared(&mut edit.object, &workload.spec);
+        }
+    });
+}

@@ -1,0 +1,321 @@
+//! The manager of pods.
+//!
+//! A pod that belongs to a part is made ready by its own clock and ends when its
+//! part says so, at its deadline at the latest; one that stands alone also ends
+//! by its own clock.
+
+use std::sync::Arc;
+
+use tessera_types::catalogue::{PodDefinitionSpec, PodType};
+use tessera_types::timed::{
+    DesiredTimedStatus, Failure, LateDecision, Outcome, Request, TimedStatus, Timeslot,
+};
+use tessera_types::{
+    IllegalTransition, Job, Name, Object, Pod, Timestamp, WaitReason, Workload, limits,
+};
+
+use super::fleet;
+use crate::manager::{Manager, Plan};
+use crate::timed::{Done, Phases, Step, Try, advance, end_jobs, in_words, is_late, run_phases};
+use crate::world::World;
+
+/// The pod's own steps, as a phase.
+const PROVISION: &str = "provision";
+
+/// Reconciles pods.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct PodManager;
+
+impl Manager for PodManager {
+    type Kind = Pod;
+
+    fn reconcile(&self, pod: &Arc<Object<Pod>>, world: &World, now: Timestamp) -> Plan {
+        let Some(slot) = pod.observed.timed.timeslot else { return Plan::nothing() };
+        let Some(definition) = &pod.observed.definition else { return Plan::nothing() };
+        if pod.deletion_requested_at.is_some() && pod.status == TimedStatus::Terminated {
+            return remove(Step::of(pod, world, now));
+        }
+        let step = Step::of(pod, world, now);
+        Look { slot, definition: &definition.spec, step }.go().unwrap_or_else(|illegal| {
+            debug_assert!(false, "{illegal}");
+            Plan::nothing()
+        })
+    }
+}
+
+/// What is left of a pod that is gone are the records of its jobs.
+fn remove(mut step: Step<'_, Pod>) -> Plan {
+    let jobs: Vec<_> = step.owned::<Job>().collect();
+    if jobs.is_empty() {
+        return step.remove();
+    }
+    for job in jobs {
+        step.ask_to_delete(job);
+    }
+    step.wait(WaitReason::Children, "its jobs to be deleted", None);
+    step.finish()
+}
+
+struct Look<'a> {
+    slot: Timeslot,
+    definition: &'a PodDefinitionSpec,
+    step: Step<'a, Pod>,
+}
+
+impl Look<'_> {
+    fn go(mut self) -> Result<Plan, IllegalTransition> {
+        match self.step.object().status {
+            TimedStatus::Scheduled => self.scheduled()?,
+            TimedStatus::Provisioning => self.provisioning()?,
+            TimedStatus::Ready => self.ready()?,
+            TimedStatus::Active | TimedStatus::Grading => self.active()?,
+            TimedStatus::Failed => self.failed()?,
+            TimedStatus::TearingDown => self.tearing_down()?,
+            TimedStatus::Terminated => {}
+        }
+        Ok(self.step.finish())
+    }
+
+    /// Why it has to end, if it has to.
+    fn must_end(&mut self) -> Option<(Outcome, &'static str)> {
+        let pod = self.step.object();
+        if pod.deletion_requested_at.is_some() {
+            return Some((Outcome::Cancelled, "it is being deleted"));
+        }
+        if pod.desired_status == DesiredTimedStatus::TornDown {
+            // A part that is over lets its pods go; so they have done their work.
+            return Some((self.usual_outcome(), "it is not wanted any more"));
+        }
+        if pod.owner.is_some() {
+            let teardown_at = self.slot.teardown_at();
+            let is_over = self.step.has_come(teardown_at);
+            return is_over.then(|| (self.usual_outcome(), "its window and what may follow is over"));
+        }
+        let is_over = self.step.has_come(self.slot.end);
+        is_over.then(|| (self.usual_outcome(), "its window is over"))
+    }
+
+    fn usual_outcome(&self) -> Outcome {
+        match self.step.timed().started_at {
+            Some(_) => Outcome::Completed,
+            None => Outcome::Cancelled,
+        }
+    }
+
+    fn end(&mut self, outcome: Outcome, reason: &str) -> Done {
+        self.step.conclude(outcome);
+        let now = self.step.now;
+        self.step.timed_mut().ended_at.get_or_insert(now);
+        self.step.become_(TimedStatus::TearingDown, reason)?;
+        self.tearing_down()
+    }
+
+    fn scheduled(&mut self) -> Done {
+        if let Some((outcome, reason)) = self.must_end() {
+            return self.end(outcome, reason);
+        }
+        if self.step.object().owner.is_none() && self.decide_lateness()? {
+            return Ok(());
+        }
+        let provision_at = self.slot.provision_at();
+        if !self.step.has_come(provision_at) {
+            let message = format!("the beginning of its provisioning at {provision_at}");
+            self.step.wait(WaitReason::Time, &message, Some(provision_at));
+            return Ok(());
+        }
+        let Some(binding) = self.step.object().observed.binding.clone() else {
+            self.step.wait(WaitReason::NoHostFits, "a host", Some(self.slot.end));
+            return Ok(());
+        };
+        let reason = format!("its window opens at {}", self.slot.start);
+        self.step.become_(TimedStatus::Provisioning, reason)?;
+        self.step.edit.with("host", &binding.host);
+        self.provisioning()
+    }
+
+    /// For a pod that stands alone. True when it does not go on.
+    fn decide_lateness(&mut self) -> Result<bool, IllegalTransition> {
+        let Some(late) = is_late(&self.slot, self.step.now) else { return Ok(false) };
+        if self.step.timed().late.is_some() {
+            return Ok(false);
+        }
+        let policy = self.step.object().spec.on_late;
+        let mut decision = late.decide(policy);
+        if decision == LateDecision::Shifted {
+            let by = late.by();
+            match crate::admission::shift_pod(self.step.world, self.step.object(), by) {
+                Some(binding) => {
+                    self.slot = self.slot.shift(by);
+                    let slot = self.slot;
+                    self.step.timed_mut().timeslot = Some(slot);
+                    self.step.edit.object.observed.binding = Some(binding);
+                }
+                None => decision = late.decide_without_shift(),
+            }
+        }
+        let record = late.record(decision, self.step.now);
+        let words = in_words(&record);
+        self.step.timed_mut().late = Some(record);
+        if decision == LateDecision::Skipped {
+            self.end(Outcome::Skipped, &words)?;
+            return Ok(true);
+        }
+        self.step.edit.note(tessera_types::Actor::RECONCILER, words);
+        Ok(false)
+    }
+
+    fn provisioning(&mut self) -> Done {
+        if let Some((outcome, reason)) = self.must_end() {
+            return self.end(outcome, reason);
+        }
+        let phases = match self.provision() {
+            Phases::Done => {
+                let deadline = self.slot.end;
+                run_phases(&mut self.step, deadline)
+            }
+            other => other,
+        };
+        match phases {
+            Phases::UnderWay => Ok(()),
+            Phases::Failed(failure) => self.fail(failure),
+            Phases::Done => {
+                self.step.become_(TimedStatus::Ready, "all that it needs is there")?;
+                self.ready()
+            }
+        }
+    }
+
+    fn provision(&mut self) -> Phases {
+        let name = Name::new(PROVISION).expect("it is a name");
+        let definition = self.definition;
+        if definition.pod_type == PodType::Fleet {
+            let is_there = |run: Option<_>| run.is_none();
+            if is_there(self.step.timed().phase(&name)) {
+                fleet::make_missing(&mut self.step, definition);
+            }
+            fleet::follow(&mut self.step, &self.slot);
+        }
+        advance(
+            &mut self.step,
+            &name,
+            definition.provision,
+            |step, _| match definition.pod_type {
+                PodType::Fleet => fleet::look(step, definition),
+                other => Try::UnderWay(format!("an adapter for {other} pods, and there is none")),
+            },
+            fleet::clean,
+            |step, _| fleet::make_missing(step, definition),
+        )
+    }
+
+    fn fail(&mut self, failure: Failure) -> Done {
+        let reason = format!("{} failed: {}", failure.of, failure.message);
+        let attempts = failure.attempts;
+        self.step.fail(failure);
+        self.step.become_(TimedStatus::Failed, reason)?;
+        self.step.edit.with("attempts", attempts);
+        self.failed()
+    }
+
+    fn ready(&mut self) -> Done {
+        if let Some((outcome, reason)) = self.must_end() {
+            return self.end(outcome, reason);
+        }
+        if let Some(message) = self.broken() {
+            return self.fail_now(message);
+        }
+        fleet::follow(&mut self.step, &self.slot);
+        if !self.step.has_come(self.slot.start) {
+            let start = self.slot.start;
+            self.step.wait(WaitReason::Time, &format!("its start at {start}"), Some(start));
+            return Ok(());
+        }
+        if self.step.object().desired_status < DesiredTimedStatus::Active {
+            self.step.wait(WaitReason::Gate, "its part to begin", None);
+            return Ok(());
+        }
+        let now = self.step.now;
+        self.step.timed_mut().started_at = Some(now);
+        self.step.become_(TimedStatus::Active, "its window is open")?;
+        self.active()
+    }
+
+    fn active(&mut self) -> Done {
+        if let Some((outcome, reason)) = self.must_end() {
+            return self.end(outcome, reason);
+        }
+        if let Some(message) = self.broken() {
+            return self.fail_now(message);
+        }
+        fleet::follow(&mut self.step, &self.slot);
+        let deadline = self.slot.teardown_at();
+        match run_phases(&mut self.step, deadline) {
+            Phases::Failed(failure) => self.fail(failure),
+            Phases::UnderWay => Ok(()),
+            Phases::Done => {
+                self.step.edit.wait_for_nothing();
+                Ok(())
+            }
+        }
+    }
+
+    /// What is wrong with it, once it was ready.
+    fn broken(&self) -> Option<String> {
+        let workloads: Vec<_> = self.step.owned::<Workload>().collect();
+        fleet::failed(&workloads)
+    }
+
+    fn fail_now(&mut self, message: String) -> Done {
+        let at = self.step.now;
+        self.fail(Failure { of: "the running pod".to_owned(), attempts: 1, message, at })
+    }
+
+    /// Its workloads go at once; the rest when its part says so, when an operator
+    /// has it tried again, or when its window is over.
+    fn failed(&mut self) -> Done {
+        if let Some((_, reason)) = self.must_end() {
+            return self.end(Outcome::Failed, reason);
+        }
+        let is_clean = fleet::clean(&mut self.step);
+        if is_clean && self.step.serve(Request::Retry) {
+            let timed = self.step.timed_mut();
+            timed.outcome = None;
+            timed.failure = None;
+            self.step.become_(TimedStatus::Provisioning, "an operator has it tried again")?;
+            return self.provisioning();
+        }
+        let message = "somebody to retry or cancel it; at its end it is torn down";
+        self.step.wait(WaitReason::Phase, message, Some(self.slot.end));
+        Ok(())
+    }
+
+    fn tearing_down(&mut self) -> Done {
+        let deadline = self.slot.cleanup_deadline();
+        let is_forced = self.step.has_come(deadline);
+        if !is_forced && run_phases(&mut self.step, deadline) == Phases::UnderWay {
+            return Ok(());
+        }
+        let is_clean = fleet::clean(&mut self.step) & end_jobs(&mut self.step);
+        if is_clean {
+            self.step.edit.object.observed.binding = None;
+            return self.step.become_(TimedStatus::Terminated, "nothing of it is left");
+        }
+        if is_forced {
+            return self.force();
+        }
+        self.step.wait(WaitReason::Children, "its workloads to be gone", Some(deadline));
+        Ok(())
+    }
+
+    /// The deadline has passed: what is left is killed, named, and goes as soon
+    /// as its node can be reached.
+    fn force(&mut self) -> Done {
+        fleet::force(&mut self.step);
+        let mut leftovers = fleet::leftovers(&self.step);
+        leftovers.truncate(limits::LEFTOVERS_MAX);
+        let reason = format!("its deadline has passed; not removed yet: {}", leftovers.join("; "));
+        self.step.timed_mut().leftovers = leftovers;
+        self.step.edit.object.observed.binding = None;
+        self.step.become_(TimedStatus::Terminated, reason)
+    }
+}

@@ -1,0 +1,442 @@
+//! The manager of parts.
+
+use std::sync::Arc;
+
+use tessera_types::catalogue::PartDefinitionSpec;
+use tessera_types::report::{ReportSpec, ReportStatus};
+use tessera_types::timed::{
+    DesiredTimedStatus, Failure, OnFailure, Outcome, Request, TimedStatus, Timeslot,
+};
+use tessera_types::{
+    Actor, IllegalTransition, Job, Kind, KindName, Name, Object, OwnerRef, Pod, Report,
+    ResourceKey, Session, SessionPart, Timestamp, WaitReason, Write, limits,
+};
+
+use super::gate::{self, Verdict};
+use crate::manager::{Manager, Plan};
+use crate::timed::{Done, Phases, Step, end_jobs, run_phases};
+use crate::world::World;
+
+/// Reconciles parts.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct PartManager;
+
+impl Manager for PartManager {
+    type Kind = SessionPart;
+
+    fn reconcile(&self, part: &Arc<Object<SessionPart>>, world: &World, now: Timestamp) -> Plan {
+        let Some(slot) = part.observed.timed.timeslot else { return Plan::nothing() };
+        let Some(definition) = &part.observed.definition else { return Plan::nothing() };
+        let step = Step::of(part, world, now);
+        if part.deletion_requested_at.is_some() && part.status == TimedStatus::Terminated {
+            return remove(step);
+        }
+        Look { slot, definition: &definition.spec, step }.go().unwrap_or_else(|illegal| {
+            debug_assert!(false, "{illegal}");
+            Plan::nothing()
+        })
+    }
+}
+
+/// What is left of a part that is gone are the records of what it had.
+fn remove(mut step: Step<'_, SessionPart>) -> Plan {
+    let (pods, jobs) = (step.owned::<Pod>(), step.owned::<Job>());
+    let (pods, jobs): (Vec<_>, Vec<_>) = (pods.collect(), jobs.collect());
+    let reports: Vec<_> = step.owned::<Report>().collect();
+    if pods.is_empty() && jobs.is_empty() && reports.is_empty() {
+        return step.remove();
+    }
+    pods.iter().for_each(|pod| step.ask_to_delete(pod));
+    jobs.iter().for_each(|job| step.ask_to_delete(job));
+    reports.iter().for_each(|report| step.ask_to_delete(report));
+    step.wait(WaitReason::Children, "its pods, jobs and reports to be deleted", None);
+    step.finish()
+}
+
+struct Look<'a> {
+    slot: Timeslot,
+    definition: &'a PartDefinitionSpec,
+    step: Step<'a, SessionPart>,
+}
+
+impl<'a> Look<'a> {
+    fn go(mut self) -> Result<Plan, IllegalTransition> {
+        if self.step.serve(Request::Approve) {
+            self.approve();
+        }
+        match self.step.object().status {
+            TimedStatus::Scheduled => self.scheduled()?,
+            TimedStatus::Provisioning => self.provisioning()?,
+            TimedStatus::Ready => self.ready()?,
+            TimedStatus::Active => self.active()?,
+            TimedStatus::Grading => self.grading()?,
+            TimedStatus::Failed => self.failed()?,
+            TimedStatus::TearingDown => self.tearing_down()?,
+            TimedStatus::Terminated => {}
+        }
+        Ok(self.step.finish())
+    }
+
+    fn approve(&mut self) {
+        let observed = &mut self.step.edit.object.observed;
+        if observed.approved_by.is_none() {
+            observed.approved_by = Some(Actor::API);
+            self.step.edit.note(Actor::API, "its gate was approved");
+        }
+    }
+
+    fn pods(&self) -> impl Iterator<Item = &'a Arc<Object<Pod>>> + use<'a> {
+        self.step.owned::<Pod>()
+    }
+
+    /// Why it has to end at once, if it has to.
+    fn is_given_up(&self) -> Option<&'static str> {
+        let part = self.step.object();
+        if part.deletion_requested_at.is_some() {
+            return Some("it is being deleted");
+        }
+        let is_unwanted = part.desired_status == DesiredTimedStatus::TornDown;
+        is_unwanted.then_some("it is not wanted any more")
+    }
+
+    fn end(&mut self, outcome: Outcome, reason: impl Into<String>) -> Done {
+        self.step.conclude(outcome);
+        let now = self.step.now;
+        self.step.timed_mut().ended_at.get_or_insert(now);
+        self.step.become_(TimedStatus::TearingDown, reason)?;
+        self.tearing_down()
+    }
+
+    fn fail(&mut self, failure: Failure) -> Done {
+        let reason = format!("{} failed: {}", failure.of, failure.message);
+        self.step.fail(failure);
+        self.step.become_(TimedStatus::Failed, reason)?;
+        self.failed()
+    }
+
+    /// A pod that has failed, if that is the part's failure.
+    fn failed_pod(&self) -> Option<Failure> {
+        if self.definition.on_pod_failure == OnFailure::Continue {
+            return None;
+        }
+        self.pods().find_map(|pod| {
+            let failure = pod.observed.timed.failure.as_ref()?;
+            Some(Failure {
+                of: format!("pod/{}", pod.name),
+                message: format!("{}: {}", failure.of, failure.message),
+                ..failure.clone()
+            })
+        })
+    }
+
+    fn scheduled(&mut self) -> Done {
+        if let Some(reason) = self.is_given_up() {
+            return self.end(Outcome::Cancelled, reason);
+        }
+        if self.step.has_come(self.slot.end) {
+            return self.end(Outcome::Skipped, "its window was over before it began");
+        }
+        let provision_at = self.slot.provision_at();
+        if !self.step.has_come(provision_at) {
+            let message = format!("the beginning of its provisioning at {provision_at}");
+            self.step.wait(WaitReason::Time, &message, Some(provision_at));
+            return Ok(());
+        }
+        let reason = format!("its window opens at {}", self.slot.start);
+        self.step.become_(TimedStatus::Provisioning, reason)?;
+        self.provisioning()
+    }
+
+    fn provisioning(&mut self) -> Done {
+        if let Some(reason) = self.is_given_up() {
+            return self.end(Outcome::Cancelled, reason);
+        }
+        if let Some(failure) = self.failed_pod() {
+            return self.fail(failure);
+        }
+        if self.step.has_come(self.slot.end) {
+            let at = self.step.now;
+            let message = "it was not ready before its end".to_owned();
+            return self.fail(Failure { of: "its provisioning".to_owned(), attempts: 1, message, at });
+        }
+        let waited_for =
+            self.pods().find(|pod| !pod.status.is_usable() && pod.observed.timed.failure.is_none());
+        if let Some(pod) = waited_for {
+            let message = match &pod.waiting_for {
+                Some(waiting) => format!("pod/{}: {}", pod.name, waiting.message),
+                None => format!("pod/{} to be ready", pod.name),
+            };
+            self.step.wait(WaitReason::Children, &message, None);
+            return Ok(());
+        }
+        let deadline = self.slot.end;
+        match run_phases(&mut self.step, deadline) {
+            Phases::UnderWay => Ok(()),
+            Phases::Failed(failure) => self.fail(failure),
+            Phases::Done => {
+                self.step.become_(TimedStatus::Ready, "its pods are ready")?;
+                self.ready()
+            }
+        }
+    }
+
+    fn ready(&mut self) -> Done {
+        if let Some(reason) = self.is_given_up() {
+            return self.end(Outcome::Cancelled, reason);
+        }
+        if let Some(failure) = self.failed_pod() {
+            return self.fail(failure);
+        }
+        if self.step.has_come(self.slot.end) {
+            return self.end(Outcome::Cancelled, "its gate did not open before its end");
+        }
+        if self.step.object().desired_status < DesiredTimedStatus::Active {
+            let message = self.gate_in_words();
+            self.step.wait(WaitReason::Gate, &message, Some(self.slot.end));
+            return Ok(());
+        }
+        if !self.step.has_come(self.slot.start) {
+            let start = self.slot.start;
+            self.step.wait(WaitReason::Time, &format!("its start at {start}"), Some(start));
+            return Ok(());
+        }
+        let now = self.step.now;
+        self.step.timed_mut().started_at = Some(now);
+        self.step.become_(TimedStatus::Active, "its window is open")?;
+        self.active()
+    }
+
+    fn gate_in_words(&self) -> String {
+        let before = self.part_before();
+        match before.map(|part| gate::verdict(part)) {
+            Some(Verdict::Waiting(what) | Verdict::Shut(what)) => what,
+            Some(Verdict::Open) | None => "its session to let it begin".to_owned(),
+        }
+    }
+
+    fn part_before(&self) -> Option<&'a Arc<Object<SessionPart>>> {
+        let part = self.step.object();
+        let session = part.owner.as_ref()?.id;
+        let before = part.spec.order.checked_sub(1)?;
+        self.step.world.owned::<SessionPart>(session).find(|one| one.spec.order == before)
+    }
+
+    fn active(&mut self) -> Done {
+        if let Some(reason) = self.is_given_up() {
+            return self.end(Outcome::Cancelled, reason);
+        }
+        if let Some(failure) = self.failed_pod() {
+            return self.fail(failure);
+        }
+        let pods: Vec<_> = self.pods().collect();
+        for pod in pods {
+            self.step.desire(pod, DesiredTimedStatus::Active);
+        }
+        if self.step.serve(Request::Grade) && self.is_graded() {
+            self.step.become_(TimedStatus::Grading, "its grading was asked for")?;
+            return self.grading();
+        }
+        let is_over = self.step.has_come(self.slot.end);
+        if is_over || self.is_to_finish() {
+            return self.close(if is_over { "its window is over" } else { "it was finished early" });
+        }
+        let deadline = self.slot.teardown_at();
+        match run_phases(&mut self.step, deadline) {
+            Phases::Failed(failure) => self.fail(failure),
+            Phases::UnderWay => Ok(()),
+            Phases::Done => {
+                self.step.edit.wait_for_nothing();
+                Ok(())
+            }
+        }
+    }
+
+    fn is_graded(&self) -> bool {
+        self.definition.lifecycle.phases_in(TimedStatus::Grading).next().is_some()
+    }
+
+    fn is_to_finish(&self) -> bool {
+        self.step.timed().requested(Request::Finish).is_some()
+    }
+
+    /// Its window is over: it is graded for the last time, if it was not yet.
+    fn close(&mut self, reason: &str) -> Done {
+        let is_due = self.is_graded() && self.step.object().observed.graded_at.is_none();
+        if is_due && !self.step.has_come(self.slot.teardown_at()) {
+            self.step.become_(TimedStatus::Grading, format!("{reason}: it is graded"))?;
+            return self.grading();
+        }
+        self.end(Outcome::Completed, reason)
+    }
+
+    fn grading(&mut self) -> Done {
+        if let Some(reason) = self.is_given_up() {
+            return self.end(Outcome::Cancelled, reason);
+        }
+        if let Some(failure) = self.failed_pod() {
+            return self.fail(failure);
+        }
+        let deadline = self.slot.teardown_at();
+        if self.step.has_come(deadline) {
+            let at = self.step.now;
+            let message = "it was not done before the teardown had to begin".to_owned();
+            return self.fail(Failure { of: "its grading".to_owned(), attempts: 1, message, at });
+        }
+        match run_phases(&mut self.step, deadline) {
+            Phases::UnderWay => Ok(()),
+            Phases::Failed(failure) => self.fail(failure),
+            Phases::Done => self.graded(),
+        }
+    }
+
+    /// The phases that grade are done: the report is made of their results, and
+    /// then it goes on, or ends.
+    fn graded(&mut self) -> Done {
+        if !self.take_report() {
+            self.step.wait(WaitReason::Children, "its report", None);
+            return Ok(());
+        }
+        let now = self.step.now;
+        self.step.edit.object.observed.graded_at = Some(now);
+        let ends_early = self.definition.ends_when_graded || self.is_to_finish();
+        if self.step.has_come(self.slot.end) || ends_early {
+            return self.end(Outcome::Completed, "it is graded");
+        }
+        self.step.become_(TimedStatus::Active, "it is graded, and its window is open")?;
+        self.step.look_again(self.slot.end);
+        Ok(())
+    }
+
+    /// True once the report of this grading is made; its score is the part's.
+    fn take_report(&mut self) -> bool {
+        let Some(definition) = self.step.timed().report.clone() else { return true };
+        let Some(report) = self.step.owned::<Report>().next() else {
+            let part = self.step.object();
+            let report = report_of(part, definition, self.step.now);
+            self.step.write(Write::create(report));
+            return false;
+        };
+        let grading_since = self.step.object().status_since;
+        let is_old = report.observed.made_at.is_none_or(|made_at| made_at < grading_since);
+        match report.status {
+            ReportStatus::Pending => false,
+            ReportStatus::Complete | ReportStatus::Failed if is_old => {
+                self.step.change(report, |edit| {
+                    let again = "what it is made of was graded again";
+                    let step = edit.transition(ReportStatus::Pending, Actor::RECONCILER, again);
+                    debug_assert!(step.is_ok(), "the machine has this arrow");
+                });
+                false
+            }
+            ReportStatus::Complete | ReportStatus::Failed => {
+                let observed = &mut self.step.edit.object.observed;
+                observed.score = report.observed.score;
+                observed.passed = report.observed.passed;
+                true
+            }
+        }
+    }
+
+    /// It stays so until its session gives it up, an operator has it tried again,
+    /// or its window is over.
+    fn failed(&mut self) -> Done {
+        if let Some(reason) = self.is_given_up() {
+            return self.end(Outcome::Failed, reason);
+        }
+        if self.step.has_come(self.slot.end) {
+            return self.end(Outcome::Failed, "its window is over");
+        }
+        if self.step.serve(Request::Retry) {
+            return self.retry();
+        }
+        let message = "somebody to retry or cancel it; at its end it is torn down";
+        self.step.wait(WaitReason::Phase, message, Some(self.slot.end));
+        Ok(())
+    }
+
+    /// What has failed is tried again: the pods, and the phases of the part.
+    fn retry(&mut self) -> Done {
+        let failed: Vec<_> =
+            self.pods().filter(|pod| pod.status == TimedStatus::Failed).collect();
+        let now = self.step.now;
+        for pod in failed {
+            self.step.change(pod, |edit| {
+                let request = Request::Retry;
+                let by = Actor::RECONCILER;
+                let timed = &mut edit.object.observed.timed;
+                timed.failure = None;
+                timed.outcome = None;
+                timed.request(tessera_types::timed::Requested { request, by, event: None, at: now });
+            });
+        }
+        let timed = self.step.timed_mut();
+        timed.failure = None;
+        timed.outcome = None;
+        self.step.become_(TimedStatus::Provisioning, "an operator has it tried again")?;
+        self.step.wait(WaitReason::Children, "its pods to be ready", None);
+        Ok(())
+    }
+
+    fn tearing_down(&mut self) -> Done {
+        let deadline = self.slot.cleanup_deadline();
+        let is_forced = self.step.has_come(deadline);
+        let has_begun = self.pods().any(|pod| pod.status != TimedStatus::Scheduled);
+        if !is_forced
+            && has_begun
+            && run_phases(&mut self.step, deadline) == Phases::UnderWay
+        {
+            return Ok(());
+        }
+        let pods: Vec<_> = self.pods().collect();
+        for pod in &pods {
+            self.step.desire(pod, DesiredTimedStatus::TornDown);
+        }
+        let left = pods.iter().filter(|pod| pod.status != TimedStatus::Terminated).count();
+        let jobs_are_over = end_jobs(&mut self.step);
+        if left == 0 && jobs_are_over {
+            let leftovers = pods.iter().flat_map(|pod| pod.observed.timed.leftovers.clone());
+            let leftovers = leftovers.take(limits::LEFTOVERS_MAX).collect();
+            self.step.timed_mut().leftovers = leftovers;
+            return self.step.become_(TimedStatus::Terminated, "nothing of it is left");
+        }
+        // Past the deadline each pod ends by itself, and names what is left.
+        let until = (!is_forced).then_some(deadline);
+        let message = match left {
+            0 => "its jobs to be over".to_owned(),
+            left => format!("{left} of its {} pods to be gone", pods.len()),
+        };
+        self.step.wait(WaitReason::Children, &message, until);
+        Ok(())
+    }
+}
+
+/// The report of a part or a session: `<owner>-report`.
+pub(super) fn report_of<K: Kind>(
+    owner: &Object<K>,
+    definition: tessera_types::catalogue::Pinned<tessera_types::catalogue::ReportDefinitionSpec>,
+    now: Timestamp,
+) -> Object<Report> {
+    let selector =
+        tessera_types::catalogue::DefinitionSelector::of_type(&definition.type_key);
+    // Admission refuses names of which this would be too long.
+    let name = Name::new(&format!("{}-report", owner.name)).unwrap_or_else(|_| owner.name.clone());
+    let key = ResourceKey::new(KindName::Report, owner.namespace.clone(), name);
+    let spec = Arc::new(ReportSpec { definition: selector });
+    let mut report = Object::<Report>::new(&key, spec, Actor::RECONCILER, now);
+    report.owner = Some(OwnerRef { kind: K::KIND, name: owner.name.clone(), id: owner.id });
+    report.observed.definition = Some(definition);
+    report
+}
+
+/// Whether what a session has of a part is over.
+pub(super) fn is_over(part: &Object<SessionPart>) -> bool {
+    part.status == TimedStatus::Terminated
+}
+
+/// The session that a part belongs to.
+pub(super) fn session_of<'a>(
+    world: &'a World,
+    part: &Object<SessionPart>,
+) -> Option<&'a Arc<Object<Session>>> {
+    world.sessions.get(part.owner.as_ref()?.id)
+}

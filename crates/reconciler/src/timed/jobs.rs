@@ -1,0 +1,86 @@
+//! The jobs that a resource has run for it.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use tessera_types::catalogue::{DefinitionSelector, JobDefinitionSpec, Pinned};
+use tessera_types::job::{DesiredJobStatus, JobSpec};
+use tessera_types::timed::Timed;
+use tessera_types::{
+    Actor, Job, Kind, KindName, Name, Object, OwnerRef, ResourceKey, SessionPart, Timestamp,
+};
+
+use super::env;
+use super::step::Step;
+use crate::world::World;
+
+/// The name of a phase's job: `<owner>-<phase>-<number>`.
+pub(super) fn job_name(owner: &Name, phase: &Name, number: u32) -> Name {
+    // Admission refuses names of which this would be too long.
+    Name::new(&format!("{owner}-{phase}-{number}")).unwrap_or_else(|_| phase.clone())
+}
+
+/// A job that belongs to the resource of `step`.
+pub(super) fn job_for<K: Timed>(
+    step: &Step<'_, K>,
+    name: Name,
+    phase: &Name,
+    attempt: u32,
+    definition: Pinned<JobDefinitionSpec>,
+    deadline: Timestamp,
+) -> Object<Job> {
+    let owner = step.object();
+    let spec = JobSpec {
+        definition: DefinitionSelector::of_type(&definition.type_key),
+        phase: Some(phase.clone()),
+        attempt,
+        env: env_of(step.world, owner),
+    };
+    let key = ResourceKey::new(KindName::Job, owner.namespace.clone(), name);
+    let mut job = Object::<Job>::new(&key, Arc::new(spec), Actor::RECONCILER, step.now);
+    job.owner =
+        Some(OwnerRef { kind: K::KIND, name: owner.name.clone(), id: owner.id });
+    job.observed.definition = Some(definition);
+    job.observed.deadline = Some(deadline);
+    job
+}
+
+/// What the programs of a resource are told of where they are: of a part, of its
+/// session, and what is declared of either.
+pub(crate) fn env_of<K: Kind>(world: &World, object: &Object<K>) -> BTreeMap<String, String> {
+    let mut vars = BTreeMap::new();
+    let mut owner = Some(OwnerRef { kind: K::KIND, name: object.name.clone(), id: object.id });
+    while let Some(at) = owner {
+        match at.kind {
+            KindName::Session => {
+                vars.insert(env::SESSION.to_owned(), at.name.to_string());
+            }
+            KindName::SessionPart => {
+                if let Some(part) = world.table::<SessionPart>().get(at.id) {
+                    vars.insert(env::PART.to_owned(), part.spec.part.to_string());
+                    vars.extend(part.spec.env.clone());
+                }
+            }
+            KindName::Pod => {
+                vars.insert(env::POD.to_owned(), at.name.to_string());
+            }
+            _ => {}
+        }
+        owner = world.get(at.kind, at.id).and_then(|resource| resource.owner().cloned());
+    }
+    vars
+}
+
+/// Cancels the jobs that are not over. True once none is left.
+pub(crate) fn end_jobs<K: Timed>(step: &mut Step<'_, K>) -> bool {
+    let jobs: Vec<_> = step.owned::<Job>().filter(|job| !job.status.is_over()).collect();
+    for job in &jobs {
+        step.change(job, |edit| {
+            if edit.object.desired_status != DesiredJobStatus::Cancelled {
+                edit.object.desired_status = DesiredJobStatus::Cancelled;
+                edit.object.generation += 1;
+            }
+        });
+    }
+    jobs.is_empty()
+}

@@ -1,0 +1,241 @@
+//! Phases: what runs in one state of a resource, one after the other, each tried
+//! a bounded number of times.
+//!
+//! A try goes Running → Done, or Running → CleaningUp → BackingOff → Running
+//! with the next number, or to Failed when it was the last. What a try is, and
+//! what is cleaned up after it, is the caller's.
+
+use tessera_types::catalogue::JobDefinitionSpec;
+use tessera_types::job::JobStatus;
+use tessera_types::timed::{
+    Engine, Failure, Phase, PhaseRun, PhaseState, RetryPolicy, Timed, TimedStatus,
+};
+use tessera_types::{Job, Name, Timestamp, WaitReason, Write, limits};
+
+use super::jobs::{job_for, job_name};
+use super::step::Step;
+
+/// How the phases of a state stand.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Phases {
+    /// One is under way; the step says what it waits for.
+    UnderWay,
+    /// All are done, or failed and are not required.
+    Done,
+    /// A required one has failed as often as it may.
+    Failed(Failure),
+}
+
+/// How one try stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Try {
+    /// It goes on; in words, what it waits for.
+    UnderWay(String),
+    /// It has succeeded.
+    Done,
+    /// It has failed.
+    Failed(String),
+}
+
+/// Runs the workflow phases of the present state: each as a job. `deadline` is
+/// when its jobs are over at the latest.
+pub(crate) fn run_phases<K: Timed<Status = TimedStatus>>(
+    step: &mut Step<'_, K>,
+    deadline: Timestamp,
+) -> Phases {
+    let status = step.object().status;
+    let phases: Vec<Phase> = K::lifecycle(step.object())
+        .map(|lifecycle| lifecycle.phases_in(status).cloned().collect())
+        .unwrap_or_default();
+    for phase in phases.iter().filter(|phase| phase.engine == Engine::Workflow) {
+        match run_job_phase(step, phase, deadline) {
+            Phases::Done => {}
+            Phases::Failed(_) if !phase.is_required => {}
+            other => return other,
+        }
+    }
+    Phases::Done
+}
+
+fn run_job_phase<K: Timed<Status = TimedStatus>>(
+    step: &mut Step<'_, K>,
+    phase: &Phase,
+    deadline: Timestamp,
+) -> Phases {
+    let is_new = step.timed().phase(&phase.name).is_none();
+    let run = begin(step, &phase.name);
+    if is_new || run.state == PhaseState::Running && job_of(step, phase, run.attempt).is_none() {
+        make_job(step, phase, run.attempt, deadline);
+    }
+    advance(
+        step,
+        &phase.name,
+        phase.retry,
+        |step, run| match job_of(step, phase, run.attempt) {
+            None => Try::UnderWay(format!("the job of phase {}", phase.name)),
+            Some(job) => match job.status {
+                JobStatus::Succeeded => Try::Done,
+                JobStatus::Pending | JobStatus::Running => {
+                    Try::UnderWay(format!("job/{} ({})", job.name, job.status))
+                }
+                JobStatus::Failed | JobStatus::Cancelled => {
+                    let message = job.observed.message.clone();
+                    Try::Failed(message.unwrap_or_else(|| format!("it is {}", job.status)))
+                }
+            },
+        },
+        // A job removes its own workload when it is over.
+        |_| true,
+        |step, attempt| make_job(step, phase, attempt, deadline),
+    )
+}
+
+fn job_of<'a, K: Timed>(
+    step: &Step<'a, K>,
+    phase: &Phase,
+    attempt: u32,
+) -> Option<&'a std::sync::Arc<tessera_types::Object<Job>>> {
+    step.owned::<Job>()
+        .filter(|job| job.spec.phase.as_ref() == Some(&phase.name) && job.spec.attempt == attempt)
+        .last()
+}
+
+fn make_job<K: Timed>(step: &mut Step<'_, K>, phase: &Phase, attempt: u32, deadline: Timestamp) {
+    let Some(pinned) = step.timed().jobs.get(&phase.name).cloned() else { return };
+    // A state can be entered more than once: the number in the name goes on.
+    let earlier = step.owned::<Job>().filter(|job| job.spec.phase.as_ref() == Some(&phase.name));
+    let first = earlier.count() as u32 + 1;
+    let owner = step.object();
+    let is_free = |name: &Name| step.world.jobs.find(owner.namespace.as_ref(), name).is_none();
+    let mut names = (first..).map(|number| job_name(&owner.name, &phase.name, number));
+    let name = names.find(is_free).expect("there are more numbers than jobs");
+    let deadline = deadline.min(step.now.plus(JobDefinitionSpec::clone(&pinned.spec).timeout));
+    let job = job_for(step, name, &phase.name, attempt, pinned, deadline);
+    step.write(Write::create(job));
+}
+
+/// The run of a phase in the present state; it begins if it has not.
+fn begin<K: Timed>(step: &mut Step<'_, K>, name: &Name) -> PhaseRun {
+    if let Some(run) = step.timed().phase(name) {
+        return run.clone();
+    }
+    let run = PhaseRun {
+        name: name.clone(),
+        state: PhaseState::Running,
+        attempt: 1,
+        since: step.now,
+        retry_at: None,
+        message: None,
+    };
+    step.timed_mut().phases.push(run.clone());
+    run
+}
+
+/// Takes a phase as far as it goes now.
+///
+/// `look` says how the present try stands, `is_clean` whether nothing of a
+/// failed try is left (and removes it if something is), `start` begins a try.
+pub(crate) fn advance<K: Timed<Status = TimedStatus>>(
+    step: &mut Step<'_, K>,
+    name: &Name,
+    retry: RetryPolicy,
+    look: impl FnOnce(&Step<'_, K>, &PhaseRun) -> Try,
+    is_clean: impl FnOnce(&mut Step<'_, K>) -> bool,
+    start: impl FnOnce(&mut Step<'_, K>, u32),
+) -> Phases {
+    let mut run = begin(step, name);
+    if run.state == PhaseState::Running {
+        judge(step, &mut run, retry, look);
+    }
+    if run.state == PhaseState::CleaningUp && is_clean(step) {
+        run.state = PhaseState::BackingOff;
+        let pause = retry.backoff.pause(run.attempt);
+        run.retry_at = Some(run.since.plus(pause).max(step.now));
+        run.since = step.now;
+    }
+    if run.state == PhaseState::BackingOff
+        && run.retry_at.is_none_or(|at| step.has_come(at))
+    {
+        run = PhaseRun {
+            state: PhaseState::Running,
+            attempt: run.attempt + 1,
+            since: step.now,
+            retry_at: None,
+            ..run
+        };
+        start(step, run.attempt);
+        step.look_again(step.now.plus(retry.timeout));
+    }
+    say(step, &run, retry);
+    let outcome = match run.state {
+        PhaseState::Done => Phases::Done,
+        PhaseState::Failed => Phases::Failed(Failure {
+            of: format!("phase {name}"),
+            attempts: run.attempt,
+            message: run.message.clone().unwrap_or_default(),
+            at: run.since,
+        }),
+        _ => Phases::UnderWay,
+    };
+    if let Some(kept) = step.timed_mut().phases.iter_mut().find(|one| one.name == *name) {
+        *kept = run;
+    }
+    outcome
+}
+
+fn judge<K: Timed>(
+    step: &mut Step<'_, K>,
+    run: &mut PhaseRun,
+    retry: RetryPolicy,
+    look: impl FnOnce(&Step<'_, K>, &PhaseRun) -> Try,
+) {
+    let failed = match look(step, run) {
+        Try::Done => {
+            run.state = PhaseState::Done;
+            run.since = step.now;
+            return;
+        }
+        Try::Failed(message) => message,
+        Try::UnderWay(what) => {
+            if !step.has_come(run.since.plus(retry.timeout)) {
+                step.wait(WaitReason::Phase, &attempt_text(run, retry, &what), None);
+                return;
+            }
+            format!("it took longer than {}: waited for {what}", retry.timeout)
+        }
+    };
+    run.message = Some(limits::clip(&failed, limits::REASON_BYTES_MAX));
+    run.since = step.now;
+    run.state = if run.attempt >= retry.attempts_max {
+        PhaseState::Failed
+    } else {
+        PhaseState::CleaningUp
+    };
+}
+
+fn attempt_text(run: &PhaseRun, retry: RetryPolicy, what: &str) -> String {
+    match run.attempt {
+        1 => format!("phase {}: {what}", run.name),
+        attempt => {
+            format!("phase {}, try {attempt} of {}: {what}", run.name, retry.attempts_max)
+        }
+    }
+}
+
+fn say<K: Timed>(step: &mut Step<'_, K>, run: &PhaseRun, retry: RetryPolicy) {
+    let failed = run.message.as_deref().unwrap_or("it failed");
+    let tries = format!("try {} of {}", run.attempt, retry.attempts_max);
+    match run.state {
+        PhaseState::CleaningUp => {
+            let message =
+                format!("phase {}: what is left of {tries} to go ({failed})", run.name);
+            step.wait(WaitReason::Phase, &message, None);
+        }
+        PhaseState::BackingOff => {
+            let message =
+                format!("phase {}: the pause after {tries} ({failed})", run.name);
+            step.wait(WaitReason::Backoff, &message, run.retry_at);
+        }
+        PhaseState::Running | PhaseState::Done | PhaseState::Failed => {}
+    }
+}

@@ -1,0 +1,194 @@
+//! One step of one timed resource: what it becomes, and what is written besides.
+
+use std::sync::Arc;
+
+use tessera_types::timed::{
+    DesiredTimedStatus, Failure, Outcome, Request, Timed, TimedObserved, Timeslot,
+};
+use tessera_types::{
+    Actor, Edit, IllegalTransition, Kind, Object, Record, Timestamp, Uid, WaitReason, Write,
+};
+
+use crate::manager::Plan;
+use crate::tables::Tabled;
+use crate::world::World;
+
+/// A mistake of ours is the only error: an arrow that the machine does not have.
+pub(crate) type Done = Result<(), IllegalTransition>;
+
+/// One step of one timed resource.
+pub(crate) struct Step<'a, K: Timed> {
+    pub(crate) world: &'a World,
+    pub(crate) now: Timestamp,
+    pub(crate) edit: Edit<K>,
+    others: Vec<Write>,
+    look_again_at: Option<Timestamp>,
+}
+
+impl<'a, K: Timed> Step<'a, K> {
+    /// Nothing has happened yet.
+    pub(crate) fn of(object: &Arc<Object<K>>, world: &'a World, now: Timestamp) -> Self {
+        Self {
+            world,
+            now,
+            edit: Edit::of(object, now),
+            others: Vec::new(),
+            look_again_at: None,
+        }
+    }
+
+    /// The resource as this step has it so far.
+    pub(crate) fn object(&self) -> &Object<K> {
+        &self.edit.object
+    }
+
+    pub(crate) fn id(&self) -> Uid {
+        self.edit.object.id
+    }
+
+    pub(crate) fn timed(&self) -> &TimedObserved {
+        K::timed(&self.edit.object)
+    }
+
+    pub(crate) fn timed_mut(&mut self) -> &mut TimedObserved {
+        K::timed_mut(&mut self.edit.object)
+    }
+
+    /// Its window; none before it was admitted.
+    pub(crate) fn slot(&self) -> Option<Timeslot> {
+        self.timed().timeslot
+    }
+
+    /// Whether a time has come; if not, it is looked at again then.
+    pub(crate) fn has_come(&mut self, at: Timestamp) -> bool {
+        if self.now >= at {
+            return true;
+        }
+        self.look_again(at);
+        false
+    }
+
+    /// Looks at it again at `at` at the latest.
+    pub(crate) fn look_again(&mut self, at: Timestamp) {
+        self.look_again_at = Some(self.look_again_at.map_or(at, |other| other.min(at)));
+    }
+
+    /// What it owns of a kind, oldest first.
+    pub(crate) fn owned<C: Tabled>(&self) -> impl Iterator<Item = &'a Arc<Object<C>>> + use<'a, C, K> {
+        self.world.owned::<C>(self.edit.object.id)
+    }
+
+    /// Goes to another status.
+    pub(crate) fn become_(&mut self, to: K::Status, reason: impl Into<String>) -> Done {
+        self.edit.transition(to, Actor::RECONCILER, reason)?;
+        self.timed_mut().phases.clear();
+        Ok(())
+    }
+
+    /// Says what it waits for, until `until` at the latest, when it is looked at
+    /// again.
+    pub(crate) fn wait(&mut self, reason: WaitReason, message: &str, until: Option<Timestamp>) {
+        self.edit.wait_for(reason, message, until);
+        if let Some(until) = until {
+            self.look_again(until);
+        }
+    }
+
+    /// Takes a request away that has been seen to, and says whether there was
+    /// one.
+    pub(crate) fn serve(&mut self, request: Request) -> bool {
+        self.timed_mut().served(request).is_some()
+    }
+
+    /// Notes what failed.
+    pub(crate) fn fail(&mut self, failure: Failure) {
+        let timed = self.timed_mut();
+        timed.outcome = Some(Outcome::Failed);
+        timed.failure = Some(failure);
+    }
+
+    /// Notes what came of it, unless that is known already.
+    pub(crate) fn conclude(&mut self, outcome: Outcome) {
+        self.timed_mut().outcome.get_or_insert(outcome);
+    }
+
+    /// Writes something else in the same commit.
+    pub(crate) fn write(&mut self, write: Write) {
+        self.others.push(write);
+    }
+
+    /// Changes a child, if `change` changes anything, on top of what this step has
+    /// changed of it already.
+    pub(crate) fn change<C: Kind>(
+        &mut self,
+        child: &Arc<Object<C>>,
+        change: impl FnOnce(&mut Edit<C>),
+    ) {
+        let (changed, mut records) = self.take_back(child);
+        let mut edit = Edit::of(changed.as_ref().unwrap_or(child), self.now);
+        change(&mut edit);
+        let edited = edit.finish();
+        let after = match edited.map(Write::update) {
+            Some(Write::Update { resource, records: more }) => {
+                records.extend(more);
+                Some(resource)
+            }
+            _ => changed.map(C::wrap),
+        };
+        self.others.extend(after.map(|resource| Write::Update { resource, records }));
+    }
+
+    /// The child as this step has changed it so far, taken out of what it writes.
+    fn take_back<C: Kind>(
+        &mut self,
+        child: &Arc<Object<C>>,
+    ) -> (Option<Arc<Object<C>>>, Vec<Record>) {
+        let is_of_child = |write: &Write| {
+            matches!(write, Write::Update { resource, .. }
+                if resource.kind() == C::KIND && resource.id() == child.id)
+        };
+        match self.others.iter().position(is_of_child).map(|at| self.others.remove(at)) {
+            Some(Write::Update { resource, records }) => (C::unwrap(&resource).cloned(), records),
+            _ => (None, Vec::new()),
+        }
+    }
+
+    /// Tells a timed child how far it is wanted to go. What it was told last
+    /// only ever moves on: a child that is to be torn down stays so.
+    pub(crate) fn desire<C: Timed>(&mut self, child: &Arc<Object<C>>, wanted: DesiredTimedStatus)
+    where
+        C: Kind<Desired = DesiredTimedStatus>,
+    {
+        self.change(child, |edit| {
+            if edit.object.desired_status < wanted {
+                edit.object.desired_status = wanted;
+                edit.object.generation += 1;
+            }
+        });
+    }
+
+    /// Asks for a child's deletion.
+    pub(crate) fn ask_to_delete<C: Kind>(&mut self, child: &Arc<Object<C>>) {
+        let now = self.now;
+        self.change(child, |edit| {
+            edit.object.deletion_requested_at.get_or_insert(now);
+        });
+    }
+
+    /// Removes the resource itself. Nothing else of it is written.
+    pub(crate) fn remove(self) -> Plan {
+        let object = self.edit.before();
+        let write = Write::delete(object, Actor::RECONCILER, "deleted as asked", self.now);
+        Plan::write(write)
+    }
+
+    /// What is to be written.
+    pub(crate) fn finish(self) -> Plan {
+        let own = self.edit.finish().map(Write::update);
+        Plan {
+            writes: own.into_iter().chain(self.others).collect(),
+            look_again_at: self.look_again_at,
+            ..Plan::default()
+        }
+    }
+}
