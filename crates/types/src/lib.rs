@@ -9,6 +9,7 @@
 pub mod api;
 mod change;
 mod envelope;
+pub mod host;
 mod identity;
 mod kind;
 mod labels;
