@@ -5,8 +5,9 @@ use proptest::prelude::*;
 use tessera_scheduler::calendar::{
     Booked, Booking, Calendar, Calendars, Hold, HostCandidate, Wanted, Window, book_all,
 };
+use tessera_types::host::{Amounts, HostCapacity, HostDemand, PortRange};
 use tessera_types::workload::Placement;
-use tessera_types::{Name, Uid};
+use tessera_types::{Duration, Name, Uid};
 
 use crate::oracle::{self, Host, TICKS, at};
 
@@ -109,6 +110,52 @@ fn crowded_booking() -> impl Strategy<Value = Booking> {
     })
 }
 
+/// What the bookings of a batch have in common. Pods of one sort are common, and
+/// searched in fewer ways; those that only look so must not be.
+#[derive(Clone, Copy, Debug)]
+enum Like {
+    Nothing,
+    Window,
+    All,
+}
+
+impl Like {
+    fn make(self, bookings: Vec<Booking>) -> Vec<Booking> {
+        let first = bookings[0].clone();
+        let alike = bookings.into_iter().map(|booking| match self {
+            Self::Nothing => booking,
+            Self::Window => Booking { window: first.window, ..booking },
+            Self::All => first.clone(),
+        });
+        alike.collect()
+    }
+}
+
+fn port_booking() -> impl Strategy<Value = Booking> {
+    (0..6i64, 1..8i64, 1..=2u16).prop_map(|(from, length, ports)| Booking {
+        window: Window::new(at(from), at(from + length)),
+        demand: HostDemand { ports, ..HostDemand::default() },
+        instead_of: None,
+    })
+}
+
+/// A host whose ports are held for good from these ticks on.
+fn host_with_ports(free_until: &[i64]) -> Host {
+    let holds = free_until.iter().enumerate().map(|(n, from)| {
+        let window = Window::starting(at(*from));
+        let hold = Hold {
+            window,
+            amounts: Amounts::default(),
+            ports: vec![80 + n as u16],
+            label: format!("service/{n}"),
+        };
+        (n as u64, hold)
+    });
+    let ports = vec![PortRange { first: 80, last: 79 + free_until.len() as u16 }];
+    let capacity = HostCapacity { ports, ..HostCapacity::default() };
+    Host { capacity, open: None, holds: holds.collect() }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(1000))]
 
@@ -117,13 +164,9 @@ proptest! {
         hosts in prop::collection::vec(oracle::sound_host(4), 1..4),
         bookings in prop::collection::vec(crowded_booking(), 1..6),
         only in prop::collection::vec(prop_oneof![Just(7), 1..8usize], 5),
-        alike in prop::bool::weighted(0.3),
+        like in prop::sample::select(vec![Like::Nothing, Like::Window, Like::All]),
     ) {
-        // Pods of one sort are common, and searched in fewer ways.
-        let bookings = match alike {
-            true => bookings.iter().map(|_| bookings[0].clone()).collect(),
-            false => bookings,
-        };
+        let bookings = like.make(bookings);
         let room = Room::of(&hosts);
         let candidates = room.candidates();
         // Each booking may go to some of the hosts.
@@ -160,16 +203,16 @@ proptest! {
         }
     }
 
+    /// Each port is free at the start, for a time of its own: the bookings must
+    /// be matched to them, which the lowest free port first does not do.
     #[test]
     fn one_host_is_searched_for_an_arrangement_of_ports(
-        host in oracle::sound_host(4),
-        bookings in prop::collection::vec(crowded_booking(), 2..7),
+        (free_until, bookings) in prop::collection::vec(2..12i64, 3..6).prop_flat_map(|free_until| {
+            let bookings = prop::collection::vec(port_booking(), 2..=free_until.len() + 1);
+            (Just(free_until), bookings)
+        }),
     ) {
-        let mut host = host;
-        // Nothing but ports is short.
-        host.capacity.cpu.0 = 1000;
-        host.capacity.memory.0 = 1000;
-        host.capacity.counted.insert("licences".to_owned(), 1000);
+        let host = host_with_ports(&free_until);
         let room = Room::of(std::slice::from_ref(&host));
         let candidates = room.candidates();
         let wanted: Vec<Wanted<'_>> = bookings
@@ -243,9 +286,9 @@ proptest! {
             .iter()
             .map(|(id, hold)| Booking {
                 window: hold.window.moved_to(hold.window.from.plus(
-                    tessera_types::Duration::from_secs(60 * by as u64),
+                    Duration::from_secs(60 * by as u64),
                 )),
-                demand: tessera_types::host::HostDemand {
+                demand: HostDemand {
                     cpu: hold.amounts.cpu,
                     memory: hold.amounts.memory,
                     counted: hold.amounts.counted.clone(),

@@ -102,7 +102,7 @@ fn assert_never_over(granted: &[Granted]) -> Result<(), TestCaseError> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 4, max_shrink_iters: 50, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 2, max_shrink_iters: 50, ..ProptestConfig::default() })]
 
     #[test]
     fn no_host_is_ever_over_capacity_and_every_refusal_is_right(
