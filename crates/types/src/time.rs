@@ -35,6 +35,9 @@ impl Timestamp {
     /// 1970-01-01T00:00:00Z.
     pub const EPOCH: Self = Self(0);
 
+    /// The last time that can be written. As the end of a window: for ever.
+    pub const MAX: Self = Self(253_402_207_200_999_999);
+
     /// From microseconds since 1970.
     #[must_use]
     pub const fn from_micros(micros: i64) -> Self {
@@ -47,10 +50,11 @@ impl Timestamp {
         self.0
     }
 
-    /// This much later, or the last representable time.
+    /// This much later, or [`Timestamp::MAX`].
     #[must_use]
     pub const fn plus(self, duration: Duration) -> Self {
-        Self(self.0.saturating_add((duration.0 as i64).saturating_mul(MICROS_PER_MS)))
+        let later = self.0.saturating_add((duration.0 as i64).saturating_mul(MICROS_PER_MS));
+        Self(if later > Self::MAX.0 { Self::MAX.0 } else { later })
     }
 
     /// This much earlier, or the first representable time.
@@ -233,6 +237,12 @@ mod tests {
         for bad in ["", "5", "-3s", "soon", "1y"] {
             assert!(bad.parse::<Duration>().is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn for_ever_reads_back_and_does_not_end_later() {
+        assert_eq!(Timestamp::MAX.to_string().parse::<Timestamp>().unwrap(), Timestamp::MAX);
+        assert_eq!(Timestamp::MAX.plus(Duration::from_secs(1)), Timestamp::MAX);
     }
 
     proptest! {

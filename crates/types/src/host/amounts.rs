@@ -165,3 +165,53 @@ impl fmt::Display for PortRange {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn problems(spec: &impl Validate) -> Vec<String> {
+        let mut problems = Vec::new();
+        spec.validate("spec", &mut problems);
+        problems.iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn ranges_of_ports_are_ordered_and_disjoint() {
+        let range = |first, last| PortRange { first, last };
+        let capacity =
+            |ports: &[PortRange]| HostCapacity { ports: ports.to_vec(), ..HostCapacity::default() };
+        assert!(problems(&capacity(&[range(20, 29), range(10, 19)])).is_empty());
+        assert_eq!(
+            problems(&capacity(&[range(20, 29), range(10, 20)])),
+            ["spec.ports: 10-20 and 20-29 overlap: a port is in one range only"]
+        );
+        assert_eq!(
+            problems(&capacity(&[range(9, 8)])),
+            ["spec.ports: 9-8 is not a range: `first` is at least 1 and at most `last`"]
+        );
+        assert_eq!(problems(&capacity(&[range(0, 8)])).len(), 1);
+    }
+
+    #[test]
+    fn counted_things_have_names() {
+        let demand = |name: &str| HostDemand {
+            counted: BTreeMap::from([(name.to_owned(), 1)]),
+            ..HostDemand::default()
+        };
+        assert!(problems(&demand("licensed_nodes")).is_empty());
+        for bad in ["", "Licences", "a-b", &"x".repeat(64)] {
+            assert_eq!(problems(&demand(bad)).len(), 1, "{bad}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_said_is_nothing() {
+        let demand: HostDemand = serde_json::from_str("{}").unwrap();
+        assert!(demand.is_nothing());
+        assert!(serde_json::from_str::<HostDemand>(r#"{"gpu": 1}"#).is_err());
+        let ports: HostCapacity =
+            serde_json::from_str(r#"{"ports": [{"first": 5, "last": 7}]}"#).unwrap();
+        assert_eq!(ports.all_ports().collect::<Vec<_>>(), [5, 6, 7]);
+    }
+}
