@@ -8,20 +8,34 @@
 //! over what is due and gathers their plans into one batch of writes; a shell
 //! commits the batch and feeds the change stream back.
 
+pub mod admission;
 mod assignments;
+mod bookings;
+mod dispatch;
+mod host;
+mod job;
 mod manager;
 mod node;
+mod pod;
 mod queue;
 mod reconciler;
+mod report;
+mod session;
 mod tables;
+mod timed;
 mod workload;
 mod world;
 
 pub use assignments::{News, news_for};
+pub use host::HostManager;
+pub use job::JobManager;
 pub use manager::{Manager, Plan};
 pub use node::{KILL_MARGIN, NodeManager, registered};
+pub use pod::PodManager;
 pub use queue::Queue;
 pub use reconciler::{Pass, PassStats, Reconciler};
+pub use report::ReportManager;
+pub use session::{PartManager, SessionManager};
 pub use tables::{Table, Tabled, Tables};
 pub use workload::{StaleReport, WorkloadManager, apply_report};
 pub use world::{NodeLoad, World};

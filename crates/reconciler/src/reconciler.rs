@@ -16,6 +16,7 @@ use tessera_types::{
     Change, Committed, KindName, Node, Object, Resource, Timestamp, Uid, Workload, Write,
 };
 
+use crate::dispatch;
 use crate::manager::{Manager, Plan};
 use crate::node::NodeManager;
 use crate::queue::Queue;
@@ -67,6 +68,7 @@ impl Reconciler {
         for workload in world.workloads.iter() {
             reconciler.workload_changed(workload);
         }
+        reconciler.resync(world);
         reconciler
     }
 
@@ -74,9 +76,13 @@ impl Reconciler {
     pub fn observe(&mut self, committed: &Committed, world: &World) {
         for change in &committed.changes {
             match &change.after {
+                Some(resource) => self.wake_concerned(resource, world),
+                None => world.children_of(change.id).for_each(|(_, id)| self.queue.push(id)),
+            }
+            match &change.after {
                 Some(Resource::Node(node)) => self.node_changed(node, world),
                 Some(Resource::Workload(workload)) => self.workload_changed(workload),
-                Some(_) => {}
+                Some(resource) => self.queue.push(resource.id()),
                 None => self.removed(change, world),
             }
         }
@@ -90,12 +96,11 @@ impl Reconciler {
 
     /// Looks at everything: the safety net.
     pub fn resync(&mut self, world: &World) {
-        for node in world.nodes.iter() {
-            self.queue.push(node.id);
-        }
-        for workload in world.workloads.iter() {
-            self.queue.push(workload.id);
-        }
+        world.all().for_each(|resource| self.queue.push(resource.id()));
+    }
+
+    fn wake_concerned(&mut self, resource: &Resource, world: &World) {
+        dispatch::concerned(resource, world).into_iter().for_each(|id| self.queue.push(id));
     }
 
     fn node_changed(&mut self, node: &Object<Node>, world: &World) {
@@ -195,7 +200,10 @@ impl Reconciler {
                 }
                 None => match world.nodes.get(id) {
                     Some(node) => look_at_node(node, world, now, &mut pass),
-                    None => continue,
+                    None => match world.kind_of(id) {
+                        Some(kind) => dispatch::plan(kind, id, world, now),
+                        None => continue,
+                    },
                 },
             };
             if let Some(at) = plan.look_again_at {

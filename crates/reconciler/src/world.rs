@@ -5,12 +5,15 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::Deref;
 use std::sync::Arc;
 
+use tessera_scheduler::calendar::Calendar;
+use tessera_types::timed::TimedStatus;
 use tessera_types::workload::WorkloadStatus;
 use tessera_types::{
-    Change, Committed, Duration, InResource, KindName, Node, Object, Resource, Revision,
-    Timestamp, Uid, Workload,
+    Change, Committed, Duration, Host, InResource, KindName, Node, Object, Pod, Resource,
+    Revision, Timestamp, Uid, Workload,
 };
 
+use crate::bookings::{Bookings, group_of};
 use crate::tables::{Table, Tabled, Tables};
 
 /// The workloads of one node, as its agent has to know them.
@@ -31,6 +34,7 @@ pub struct World {
     /// What a resource owns. One that is gone may still have children.
     children: HashMap<Uid, BTreeSet<(KindName, Uid)>>,
     kinds: HashMap<Uid, KindName>,
+    bookings: Bookings,
     loads: HashMap<Uid, NodeLoad>,
     leases: HashMap<Uid, Timestamp>,
 }
@@ -81,10 +85,23 @@ impl World {
             Resource::Node(node) => {
                 let before = before.as_ref().and_then(Node::unwrap);
                 let was_reachable = before.is_some_and(|before| before.status.is_reachable());
+                if before.is_none_or(|before| before.effective_labels() != node.effective_labels()) {
+                    self.book_node(id);
+                }
                 // An agent whose node is Offline waits until it is not.
                 if node.status.is_reachable() && !was_reachable { vec![id] } else { Vec::new() }
             }
+            Resource::Host(host) => {
+                self.bookings.host_changed(&host);
+                self.groups_changed(before.as_ref().and_then(Host::unwrap), Some(&host));
+                Vec::new()
+            }
+            Resource::Pod(pod) => {
+                self.bookings.pod_changed(&pod);
+                Vec::new()
+            }
             Resource::Workload(workload) => {
+                self.book_workload(&workload);
                 let before = before.as_ref().and_then(Workload::unwrap);
                 self.reload(before.map(|before| &**before), Some(&workload), at)
             }
@@ -104,12 +121,74 @@ impl World {
             }
         }
         match before {
-            Resource::Workload(workload) => self.reload(Some(&workload), None, at),
+            Resource::Workload(workload) => {
+                self.bookings.release(id);
+                self.reload(Some(&workload), None, at)
+            }
+            Resource::Host(host) => {
+                self.bookings.host_removed(id);
+                self.groups_changed(Some(&host), None);
+                Vec::new()
+            }
+            Resource::Pod(_) => {
+                self.bookings.release(id);
+                Vec::new()
+            }
             Resource::Node(_) => {
                 self.leases.remove(&id);
                 Vec::new()
             }
             _ => Vec::new(),
+        }
+    }
+
+    /// What of a host is taken when.
+    #[must_use]
+    pub fn calendar(&self, host: Uid) -> Option<&Calendar> {
+        self.bookings.calendar(host)
+    }
+
+    /// The pods that hold something of a host.
+    pub fn pods_on(&self, host: Uid) -> impl Iterator<Item = &Arc<Object<Pod>>> {
+        self.bookings.pods_on(host).filter_map(|id| self.tables.pods.get(id))
+    }
+
+    /// The node group that a node belongs to, if it belongs to one.
+    #[must_use]
+    pub fn group_of(&self, node: &Object<Node>) -> Option<&Arc<Object<Host>>> {
+        group_of(&self.tables, node)
+    }
+
+    /// The nodes of a node group.
+    pub fn nodes_of(&self, host: Uid) -> impl Iterator<Item = &Arc<Object<Node>>> {
+        self.tables
+            .nodes
+            .iter()
+            .filter(move |node| self.group_of(node).is_some_and(|group| group.id == host))
+    }
+
+    fn book_workload(&mut self, workload: &Object<Workload>) {
+        let assigned = workload.observed.assigned.as_ref();
+        let node = assigned.and_then(|assigned| self.tables.nodes.get(assigned.node_id));
+        let group = node.and_then(|node| group_of(&self.tables, node)).map(|group| group.id);
+        self.bookings.workload_changed(workload, group);
+    }
+
+    /// What is on a node belongs to another group now.
+    fn book_node(&mut self, node: Uid) {
+        let workloads: Vec<_> = self.workloads_on(node).cloned().collect();
+        workloads.iter().for_each(|workload| self.book_workload(workload));
+    }
+
+    /// A host came, went or changed: nodes may belong to another group.
+    fn groups_changed(&mut self, before: Option<&Arc<Object<Host>>>, after: Option<&Arc<Object<Host>>>) {
+        let what = |host: &Arc<Object<Host>>| {
+            let is_over = host.status == TimedStatus::Terminated;
+            (host.spec.nodes.clone(), host.observed.definition.is_some(), is_over)
+        };
+        if before.map(what) != after.map(what) {
+            let nodes: Vec<_> = self.tables.nodes.iter().map(|node| node.id).collect();
+            nodes.into_iter().for_each(|node| self.book_node(node));
         }
     }
 

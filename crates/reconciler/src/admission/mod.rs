@@ -21,7 +21,7 @@ pub use pod::{admit_job, admit_pod, admit_report};
 pub use rebook::{Extended, Stretch, extend_session, readmit_session};
 pub use session::{Admitted, PlannedPod, admit_session};
 
-pub(crate) use rebook::{Moved, shift_parts, shift_pod};
+pub(crate) use rebook::{Moved, hold_of, shift_parts, shift_pod};
 
 use tessera_types::Invalid;
 

@@ -7,7 +7,7 @@ use tessera_types::catalogue::{
 };
 use tessera_types::timed::{Engine, Lifecycle};
 use tessera_types::{
-    Invalid, JobDefinition, Kind, LabLocation, Name, Object, ReportDefinition, suggestion,
+    Invalid, JobDefinition, LabLocation, Name, Object, ReportDefinition, nearest,
 };
 
 use crate::tables::Tabled;
@@ -62,7 +62,7 @@ where
     let hint = match &selector.type_key {
         _ if table.is_empty() => "there is none at all: seed some (tesseractl seed)".to_owned(),
         Some(_) if !versions.is_empty() => format!("there is version {}", versions.join(", ")),
-        Some(key) => match suggestion(key, keys.iter().map(String::as_str)) {
+        Some(key) => match nearest(key, keys.iter().map(String::as_str)) {
             Some(near) => format!("did you mean `{near}`?"),
             None => format!("known types are {}", clipped(&keys)),
         },

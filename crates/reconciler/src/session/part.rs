@@ -9,7 +9,7 @@ use tessera_types::timed::{
 };
 use tessera_types::{
     Actor, IllegalTransition, Job, Kind, KindName, Name, Object, OwnerRef, Pod, Report,
-    ResourceKey, Session, SessionPart, Timestamp, WaitReason, Write, limits,
+    ResourceKey, SessionPart, Timestamp, WaitReason, Write, limits,
 };
 
 use super::gate::{self, Verdict};
@@ -431,12 +431,4 @@ pub(super) fn report_of<K: Kind>(
 /// Whether what a session has of a part is over.
 pub(super) fn is_over(part: &Object<SessionPart>) -> bool {
     part.status == TimedStatus::Terminated
-}
-
-/// The session that a part belongs to.
-pub(super) fn session_of<'a>(
-    world: &'a World,
-    part: &Object<SessionPart>,
-) -> Option<&'a Arc<Object<Session>>> {
-    world.sessions.get(part.owner.as_ref()?.id)
 }

@@ -8,7 +8,7 @@ use super::holds::{Held, Hold, Holds};
 use super::load::{Dimension, Dimensions, Load, PORTS};
 use super::ports::PortSet;
 use super::timeline::Timeline;
-use super::window::Window;
+use tessera_types::timed::Window;
 
 /// What somebody would like to hold.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -148,6 +148,28 @@ impl Calendar {
             }
         }
         self.fitting_ports(&possible)
+    }
+
+    /// Whether `booking` fits with exactly these ports, such as those that a pod
+    /// has already.
+    ///
+    /// # Errors
+    /// [`Clash`] says what stands in the way: what is short first.
+    pub fn fits_with(&self, booking: &Booking, ports: &[u16]) -> Result<(), Clash> {
+        self.fits(booking)?;
+        let possible = self.possible(booking)?;
+        let free = self.free_ports(&possible);
+        let kept = ports.iter().filter(|port| free.contains(**port)).count();
+        if kept < ports.len() {
+            return Err(self.taken_ports(&possible, kept).into());
+        }
+        Ok(())
+    }
+
+    /// The next time after `at` at which a hold ends.
+    #[must_use]
+    pub fn next_end_after(&self, at: Timestamp) -> Option<Timestamp> {
+        self.holds.iter().map(|held| held.hold.window.until).filter(|end| *end > at).min()
     }
 
     /// Whether `booking` could fit if nobody held anything.

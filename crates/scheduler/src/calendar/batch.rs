@@ -14,7 +14,8 @@ use super::holds::Hold;
 use super::hosts::{Booked, Calendars, HostCandidate};
 use super::ports::choices;
 use super::refusal::Refusal;
-use super::window::Window;
+use super::window::hull;
+use tessera_types::timed::Window;
 
 /// The most bookings of which every arrangement is tried.
 pub const SEARCH_BOOKINGS_MAX: usize = 32;
@@ -92,7 +93,7 @@ fn tentative(index: usize) -> Uid {
 impl<'a> Trial<'a> {
     fn new(wanted: &'a [Wanted<'a>]) -> Self {
         let windows = wanted.iter().map(|wanted| wanted.booking.window);
-        let horizon = windows.reduce(|all, window| all.hull(&window));
+        let horizon = windows.reduce(|all, window| hull(all, &window));
         let mut trial = Self {
             wanted,
             changed: BTreeMap::new(),

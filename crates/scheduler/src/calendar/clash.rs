@@ -6,7 +6,8 @@ use tessera_types::limits::clip;
 
 use super::holds::Held;
 use super::load::Dimension;
-use super::window::Window;
+use super::window::beside;
+use tessera_types::timed::Window;
 
 /// What stands in the way of a booking. Times on the day on which the booking
 /// starts (UTC) are written without the day.
@@ -34,7 +35,7 @@ pub enum Clash {
     /// The host does not take pods during the whole window.
     #[error(
         "closed: the host is open {}, the booking is {}",
-        open.beside(window.from), window.beside(window.from)
+        beside(*open, window.from), beside(*window, window.from)
     )]
     Closed {
         /// When the host takes pods.
@@ -100,7 +101,7 @@ impl Taken {
     /// When too little is free, in words.
     pub(super) fn when(&self) -> String {
         let throughout = if self.dimension == Dimension::Ports { "throughout " } else { "" };
-        format!("{throughout}{}", self.window.beside(self.wanted.from))
+        format!("{throughout}{}", beside(self.window, self.wanted.from))
     }
 }
 

@@ -9,7 +9,7 @@ use super::account::Calendar;
 use super::clash::Holders;
 use super::holds::Held;
 use super::load::{Dimension, PORTS};
-use super::window::Window;
+use tessera_types::timed::Window;
 
 /// What is held beyond what the host has, and when first.
 #[derive(Clone, Debug, PartialEq, Eq)]

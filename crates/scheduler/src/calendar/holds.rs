@@ -7,7 +7,7 @@ use tessera_types::host::Amounts;
 use tessera_types::{Timestamp, Uid};
 
 use super::load::Load;
-use super::window::Window;
+use tessera_types::timed::Window;
 
 /// What one pod or service holds of a host.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -49,5 +49,5 @@ pub use holds::Hold;
 pub use hosts::{Booked, Calendars, Filtered, HostCandidate};
 pub use load::Dimension;
 pub use refusal::Refusal;
+pub use tessera_types::timed::Window;
 pub use usage::Usage;
-pub use window::Window;

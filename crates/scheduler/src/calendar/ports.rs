@@ -6,7 +6,7 @@ use tessera_types::Timestamp;
 use tessera_types::host::HostCapacity;
 
 use super::holds::Held;
-use super::window::Window;
+use tessera_types::timed::Window;
 
 const WORDS: usize = 65_536 / 64;
 

@@ -9,6 +9,7 @@ use tessera_types::Name;
 use super::clash::Clash;
 use super::hosts::Filtered;
 use super::load::Dimension;
+use super::window::beside;
 
 /// Why no host takes a booking. Its text is complete: it accounts for every
 /// host.
@@ -145,7 +146,7 @@ impl Group<'_> {
                 )
             }
             Clash::Closed { open, window } => {
-                let (open, window) = (open.beside(window.from), window.beside(window.from));
+                let (open, window) = (beside(*open, window.from), beside(*window, window.from));
                 let is = if count == 1 { "is" } else { "are" };
                 format!("{count} {is} not open {window} ({name} is open {open})")
             }

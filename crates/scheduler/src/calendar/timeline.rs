@@ -6,7 +6,7 @@ use std::ops::Bound::{Excluded, Unbounded};
 use tessera_types::Timestamp;
 
 use super::load::{Load, NOTHING};
-use super::window::Window;
+use tessera_types::timed::Window;
 
 /// What is held at each instant. There is a step wherever a hold starts or
 /// ends, also where the sum stays the same: so within a step the very same

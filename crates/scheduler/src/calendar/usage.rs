@@ -5,7 +5,7 @@ use tessera_types::{Timestamp, Uid};
 
 use super::account::Calendar;
 use super::load::{Load, PORTS};
-use super::window::Window;
+use tessera_types::timed::Window;
 
 /// What is held of a host from a time until the next step, or at one time.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -9,35 +9,79 @@ use crate::limits;
 use crate::time::{Duration, Timestamp};
 use crate::validate::{Invalid, Validate};
 
-/// A half-open stretch of time, `[from, until)`.
+/// The time from `from` until just before `until`.
 #[derive(
     Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
 )]
 pub struct Window {
-    /// The first moment inside.
+    /// The first instant.
     pub from: Timestamp,
-    /// The first moment after it.
+    /// The first instant after it; [`Timestamp::MAX`] is for ever.
     pub until: Timestamp,
 }
 
 impl Window {
-    /// Whether `at` is inside.
+    /// From `from` until just before `until`.
+    #[must_use]
+    pub const fn new(from: Timestamp, until: Timestamp) -> Self {
+        Self { from, until }
+    }
+
+    /// From `from` on, for ever.
+    #[must_use]
+    pub const fn starting(from: Timestamp) -> Self {
+        Self { from, until: Timestamp::MAX }
+    }
+
+    /// Whether there is no instant in it.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.from >= self.until
+    }
+
+    /// Whether it has no end.
+    #[must_use]
+    pub fn is_for_ever(&self) -> bool {
+        self.until >= Timestamp::MAX
+    }
+
+    /// Whether `at` is in it.
     #[must_use]
     pub fn contains(&self, at: Timestamp) -> bool {
         self.from <= at && at < self.until
     }
 
-    /// Whether the two have a moment in common. Windows that only touch have
-    /// none: an end comes before a start at the same time.
+    /// Whether an instant is in both.
     #[must_use]
     pub fn overlaps(&self, other: &Self) -> bool {
-        self.from < other.until && other.from < self.until
+        !self.is_empty() && !other.is_empty() && self.from < other.until && other.from < self.until
+    }
+
+    /// Whether all of `other` is in it.
+    #[must_use]
+    pub fn covers(&self, other: &Self) -> bool {
+        self.from <= other.from && other.until <= self.until
+    }
+
+    /// A window as long as this one that starts at `from`. One that has no end,
+    /// or would end after the last time, ends never.
+    #[must_use]
+    pub fn moved_to(&self, from: Timestamp) -> Self {
+        if self.is_for_ever() {
+            return Self::starting(from);
+        }
+        let micros = self.until.as_micros().saturating_sub(self.from.as_micros());
+        let until = Timestamp::from_micros(from.as_micros().saturating_add(micros));
+        Self { from, until: until.min(Timestamp::MAX) }
     }
 }
 
 impl fmt::Display for Window {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} to {}", self.from, self.until)
+        if self.is_for_ever() {
+            return write!(f, "from {} on", self.from);
+        }
+        write!(f, "from {} to {}", self.from, self.until)
     }
 }
 
@@ -129,7 +173,7 @@ impl Timeslot {
 
 impl fmt::Display for Timeslot {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(&self.window(), f)
+        write!(f, "{} to {}", self.start, self.end)
     }
 }
 
@@ -271,10 +315,21 @@ mod tests {
     }
 
     #[test]
+    fn a_moved_window_keeps_its_length_or_has_no_end() {
+        let window = Window::new(Timestamp::from_micros(5), Timestamp::from_micros(8));
+        let ten = Timestamp::from_micros(10);
+        assert_eq!(window.moved_to(ten), Window::new(ten, Timestamp::from_micros(13)));
+        assert_eq!(Window::starting(ten).moved_to(Timestamp::EPOCH).until, Timestamp::MAX);
+        assert!(window.moved_to(Timestamp::MAX).is_empty());
+    }
+
+    #[test]
     fn windows_that_touch_do_not_overlap() {
-        let first = Window { from: at(0), until: at(10) };
-        assert!(!first.overlaps(&Window { from: at(10), until: at(20) }));
-        assert!(first.overlaps(&Window { from: at(9), until: at(20) }));
+        let window =
+            |from, until| Window::new(Timestamp::from_micros(from), Timestamp::from_micros(until));
+        assert!(!window(0, 5).overlaps(&window(5, 9)));
+        assert!(window(0, 6).overlaps(&window(5, 9)));
+        assert!(!window(0, 6).overlaps(&window(3, 3)));
     }
 
     #[test]

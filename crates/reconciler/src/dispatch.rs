@@ -1,0 +1,66 @@
+//! Which manager reconciles which kind, and who else is looked at when a
+//! resource has changed.
+
+use std::sync::Arc;
+
+use tessera_types::{Actor, Kind, KindName, Object, Resource, Timestamp, Uid, Write};
+
+use crate::host::HostManager;
+use crate::job::JobManager;
+use crate::manager::{Manager, Plan};
+use crate::pod::PodManager;
+use crate::report::ReportManager;
+use crate::session::{PartManager, SessionManager};
+use crate::tables::Tabled;
+use crate::world::World;
+
+/// What to do about the resource of this kind and identity now. Nodes and
+/// workloads are not reconciled here: they need the fleet's account.
+pub(crate) fn plan(kind: KindName, id: Uid, world: &World, now: Timestamp) -> Plan {
+    match kind {
+        KindName::Session => by(SessionManager, id, world, now),
+        KindName::SessionPart => by(PartManager, id, world, now),
+        KindName::Pod => by(PodManager, id, world, now),
+        KindName::Host => by(HostManager, id, world, now),
+        KindName::Job => by(JobManager, id, world, now),
+        KindName::Report => by(ReportManager, id, world, now),
+        KindName::Node | KindName::Workload => Plan::nothing(),
+        definition => tessera_types::with_kind!(definition, K => {
+            world.table::<K>().get(id).map_or_else(Plan::nothing, |it| of_definition(it, now))
+        }),
+    }
+}
+
+fn by<M>(manager: M, id: Uid, world: &World, now: Timestamp) -> Plan
+where
+    M: Manager,
+    M::Kind: Tabled,
+{
+    let table = world.table::<M::Kind>();
+    table.get(id).map_or_else(Plan::nothing, |object| manager.reconcile(object, world, now))
+}
+
+/// Definitions are reference data: all that ever happens to one is that it goes.
+fn of_definition<K: Kind>(definition: &Arc<Object<K>>, now: Timestamp) -> Plan {
+    if definition.deletion_requested_at.is_none() {
+        return Plan::nothing();
+    }
+    Plan::write(Write::delete(definition, Actor::RECONCILER, "deleted as asked", now))
+}
+
+/// Who is looked at because `resource` has changed: its owner, and what it owns.
+/// A node's group counts its nodes.
+pub(crate) fn concerned(resource: &Resource, world: &World) -> Vec<Uid> {
+    let owner = resource.owner().map(|owner| owner.id);
+    let children = world.children_of(resource.id()).map(|(_, id)| id);
+    let mut concerned: Vec<_> = owner.into_iter().chain(children).collect();
+    match resource {
+        Resource::Node(_) => concerned.extend(world.hosts.iter().map(|host| host.id)),
+        // A host that is given up waits for its pods to go.
+        Resource::Pod(pod) => {
+            concerned.extend(pod.observed.binding.as_ref().map(|binding| binding.host_id));
+        }
+        _ => {}
+    }
+    concerned
+}

@@ -1,0 +1,192 @@
+//! The manager of hosts: whether they can be used, and what they have.
+
+use std::sync::Arc;
+
+use tessera_types::catalogue::{HostDefinitionSpec, HostType};
+use tessera_types::host::{HostCapacity, LargestNode};
+use tessera_types::node::{DesiredNodeStatus, NodeStatus};
+use tessera_types::timed::{DesiredTimedStatus, Outcome, TimedStatus, Timeslot};
+use tessera_types::{
+    Host, IllegalTransition, Job, Node, Object, Timestamp, WaitReason,
+};
+
+use crate::manager::{Manager, Plan};
+use crate::timed::{Done, Phases, Step, end_jobs, run_phases};
+use crate::world::World;
+
+/// Reconciles hosts.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct HostManager;
+
+impl Manager for HostManager {
+    type Kind = Host;
+
+    fn reconcile(&self, host: &Arc<Object<Host>>, world: &World, now: Timestamp) -> Plan {
+        let Some(slot) = host.observed.timed.timeslot else { return Plan::nothing() };
+        let Some(definition) = &host.observed.definition else { return Plan::nothing() };
+        let step = Step::of(host, world, now);
+        if host.deletion_requested_at.is_some() && host.status == TimedStatus::Terminated {
+            return remove(step);
+        }
+        Look { slot, definition: &definition.spec, step }.go().unwrap_or_else(|illegal| {
+            debug_assert!(false, "{illegal}");
+            Plan::nothing()
+        })
+    }
+}
+
+fn remove(mut step: Step<'_, Host>) -> Plan {
+    let jobs: Vec<_> = step.owned::<Job>().collect();
+    if jobs.is_empty() {
+        return step.remove();
+    }
+    jobs.iter().for_each(|job| step.ask_to_delete(job));
+    step.wait(WaitReason::Children, "its jobs to be deleted", None);
+    step.finish()
+}
+
+struct Look<'a> {
+    slot: Timeslot,
+    definition: &'a HostDefinitionSpec,
+    step: Step<'a, Host>,
+}
+
+impl Look<'_> {
+    fn go(mut self) -> Result<Plan, IllegalTransition> {
+        if self.definition.host_type == HostType::NodeGroup {
+            self.count_nodes();
+        }
+        match self.step.object().status {
+            TimedStatus::Scheduled => self.scheduled()?,
+            TimedStatus::Provisioning => self.provisioning()?,
+            TimedStatus::Ready => self.ready()?,
+            TimedStatus::Active | TimedStatus::Grading | TimedStatus::Failed => self.active()?,
+            TimedStatus::TearingDown => self.tearing_down()?,
+            TimedStatus::Terminated => {}
+        }
+        Ok(self.step.finish())
+    }
+
+    /// What its nodes have. Those that are Offline or leave do not count.
+    fn count_nodes(&mut self) {
+        let declared = self.step.object().spec.capacity.clone();
+        let mut capacity = declared.unwrap_or_else(|| self.definition.capacity.clone());
+        let (mut largest, mut count) = (LargestNode::default(), 0);
+        for node in self.step.world.nodes_of(self.step.id()).filter(|node| counts(node)) {
+            let has = node.allocatable();
+            capacity.cpu.0 += has.cpu.0;
+            capacity.memory.0 += has.memory.0;
+            largest.cpu = largest.cpu.max(has.cpu);
+            largest.memory = largest.memory.max(has.memory);
+            count += 1;
+        }
+        let observed = &mut self.step.edit.object.observed;
+        observed.capacity = HostCapacity { ..capacity };
+        observed.largest_node = Some(largest);
+        observed.nodes = Some(count);
+    }
+
+    fn must_end(&mut self) -> Option<(Outcome, &'static str)> {
+        let host = self.step.object();
+        if host.deletion_requested_at.is_some() {
+            return Some((Outcome::Cancelled, "it is being deleted"));
+        }
+        if host.desired_status == DesiredTimedStatus::TornDown {
+            return Some((Outcome::Cancelled, "it is not wanted any more"));
+        }
+        let is_over = self.step.has_come(self.slot.end);
+        is_over.then_some((Outcome::Completed, "its window is over"))
+    }
+
+    fn end(&mut self, outcome: Outcome, reason: &str) -> Done {
+        self.step.conclude(outcome);
+        self.step.become_(TimedStatus::TearingDown, reason)?;
+        self.tearing_down()
+    }
+
+    fn scheduled(&mut self) -> Done {
+        if let Some((outcome, reason)) = self.must_end() {
+            return self.end(outcome, reason);
+        }
+        let provision_at = self.slot.provision_at();
+        if !self.step.has_come(provision_at) {
+            let message = format!("the beginning of its window at {provision_at}");
+            self.step.wait(WaitReason::Time, &message, Some(provision_at));
+            return Ok(());
+        }
+        self.step.become_(TimedStatus::Provisioning, "it is wanted")?;
+        self.provisioning()
+    }
+
+    fn provisioning(&mut self) -> Done {
+        if let Some((outcome, reason)) = self.must_end() {
+            return self.end(outcome, reason);
+        }
+        if self.step.object().observed.nodes == Some(0) {
+            let message = "a node that belongs to it to be Ready";
+            self.step.wait(WaitReason::Children, message, None);
+            return Ok(());
+        }
+        let deadline = self.slot.end;
+        match run_phases(&mut self.step, deadline) {
+            Phases::UnderWay => Ok(()),
+            Phases::Failed(failure) => {
+                let reason = format!("{} failed: {}", failure.of, failure.message);
+                self.step.fail(failure);
+                self.step.become_(TimedStatus::Failed, reason)
+            }
+            Phases::Done => {
+                self.step.become_(TimedStatus::Ready, "it can take pods")?;
+                self.ready()
+            }
+        }
+    }
+
+    fn ready(&mut self) -> Done {
+        if let Some((outcome, reason)) = self.must_end() {
+            return self.end(outcome, reason);
+        }
+        if !self.step.has_come(self.slot.start) {
+            let start = self.slot.start;
+            self.step.wait(WaitReason::Time, &format!("its start at {start}"), Some(start));
+            return Ok(());
+        }
+        let now = self.step.now;
+        self.step.timed_mut().started_at = Some(now);
+        self.step.become_(TimedStatus::Active, "its window is open")
+    }
+
+    fn active(&mut self) -> Done {
+        if let Some((outcome, reason)) = self.must_end() {
+            return self.end(outcome, reason);
+        }
+        match self.step.object().observed.nodes {
+            Some(0) => {
+                self.step.wait(WaitReason::Children, "a node that belongs to it to be Ready", None);
+            }
+            _ => self.step.edit.wait_for_nothing(),
+        }
+        Ok(())
+    }
+
+    /// It takes nothing new; the pods that it has stay for their windows.
+    fn tearing_down(&mut self) -> Done {
+        let left = self.step.world.pods_on(self.step.id()).count();
+        if left > 0 {
+            let message = format!("{left} pods on it to be over");
+            self.step.wait(WaitReason::Children, &message, None);
+            return Ok(());
+        }
+        let deadline = self.step.now.plus(tessera_types::limits::WINDOW_MAX);
+        if run_phases(&mut self.step, deadline) == Phases::UnderWay || !end_jobs(&mut self.step) {
+            return Ok(());
+        }
+        self.step.become_(TimedStatus::Terminated, "nothing is on it any more")
+    }
+}
+
+fn counts(node: &Object<Node>) -> bool {
+    matches!(node.status, NodeStatus::Ready | NodeStatus::Cordoned)
+        && node.desired_status != DesiredNodeStatus::Drained
+        && node.deletion_requested_at.is_none()
+}
