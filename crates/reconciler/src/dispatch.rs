@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use tessera_types::timed::TimedStatus;
 use tessera_types::{Actor, Kind, KindName, Object, Resource, Timestamp, Uid, Write};
 
 use crate::host::HostManager;
@@ -57,8 +58,9 @@ pub(crate) fn concerned(resource: &Resource, world: &World) -> Vec<Uid> {
     match resource {
         Resource::Node(_) => concerned.extend(world.hosts.iter().map(|host| host.id)),
         // A host that is given up waits for its pods to go.
-        Resource::Pod(pod) => {
-            concerned.extend(pod.observed.binding.as_ref().map(|binding| binding.host_id));
+        Resource::Pod(_) => {
+            let leaving = world.hosts.iter().filter(|host| host.status == TimedStatus::TearingDown);
+            concerned.extend(leaving.map(|host| host.id));
         }
         _ => {}
     }

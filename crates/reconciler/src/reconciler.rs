@@ -31,6 +31,8 @@ pub struct Reconciler {
     /// Workloads that no node takes: looked at again when there is more room.
     unplaced: HashSet<Uid>,
     there_is_more_room: bool,
+    /// Whose each resource is: to look at the owner when one is gone.
+    owners: HashMap<Uid, Uid>,
 }
 
 /// What one pass wants written, each with the resource it is about.
@@ -68,7 +70,10 @@ impl Reconciler {
         for workload in world.workloads.iter() {
             reconciler.workload_changed(workload);
         }
-        reconciler.resync(world);
+        for resource in world.all() {
+            reconciler.wake_concerned(&resource, world);
+            reconciler.queue.push(resource.id());
+        }
         reconciler
     }
 
@@ -77,7 +82,11 @@ impl Reconciler {
         for change in &committed.changes {
             match &change.after {
                 Some(resource) => self.wake_concerned(resource, world),
-                None => world.children_of(change.id).for_each(|(_, id)| self.queue.push(id)),
+                None => {
+                    let owner = self.owners.remove(&change.id);
+                    let children = world.children_of(change.id).map(|(_, id)| id);
+                    owner.into_iter().chain(children).for_each(|id| self.queue.push(id));
+                }
             }
             match &change.after {
                 Some(Resource::Node(node)) => self.node_changed(node, world),
@@ -100,6 +109,9 @@ impl Reconciler {
     }
 
     fn wake_concerned(&mut self, resource: &Resource, world: &World) {
+        if let Some(owner) = resource.owner() {
+            self.owners.insert(resource.id(), owner.id);
+        }
         dispatch::concerned(resource, world).into_iter().for_each(|id| self.queue.push(id));
     }
 
