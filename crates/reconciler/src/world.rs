@@ -9,7 +9,7 @@ use tessera_scheduler::calendar::Calendar;
 use tessera_types::timed::TimedStatus;
 use tessera_types::workload::WorkloadStatus;
 use tessera_types::{
-    Change, Committed, Duration, Host, InResource, KindName, Node, Object, Pod, Resource,
+    Change, Committed, Duration, Host, Kind, KindName, Node, Object, Pod, Resource,
     Revision, Timestamp, Uid, Workload,
 };
 

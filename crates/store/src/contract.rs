@@ -32,7 +32,9 @@ pub fn no_observer() -> Observer {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Commit {
     /// What to write; each resource at most once. The preconditions are checked
-    /// against the state before the commit.
+    /// against the state before the commit. A resource may be made together with
+    /// its owner: an owner with the identity 0 is the resource of that name that
+    /// an earlier write of the same commit makes.
     pub writes: Vec<Write>,
     /// Makes a retry safe.
     pub idempotency: Option<IdempotencyKey>,

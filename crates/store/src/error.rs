@@ -52,6 +52,15 @@ pub enum InvalidCommit {
     /// It writes the same resource twice.
     #[error("{0} is written twice in one commit: join the two writes")]
     WrittenTwice(ResourceKey),
+    /// It makes a resource whose owner has no identity and is not made earlier in
+    /// the same commit.
+    #[error("{key} belongs to {owner}, which has no identity and is not made earlier in the commit")]
+    OwnerUnknown {
+        /// The resource.
+        key: ResourceKey,
+        /// Its owner.
+        owner: ResourceKey,
+    },
     /// Its idempotency key is empty or too long.
     #[error("an idempotency key has 1 to {max} bytes, this one has {0}", max = limits::IDEMPOTENCY_KEY_BYTES_MAX)]
     KeyLength(usize),

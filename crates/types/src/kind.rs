@@ -85,6 +85,16 @@ pub trait Kind:
         Cow::Borrowed(&object.labels)
     }
 
+    /// Wraps an object of this kind.
+    fn wrap(object: Arc<Object<Self>>) -> Resource {
+        Self::into_resource(object)
+    }
+
+    /// The object in `resource`, if it is of this kind.
+    fn unwrap(resource: &Resource) -> Option<&Arc<Object<Self>>> {
+        Self::in_resource(resource)
+    }
+
     /// Completes a spec that is being declared over `existing`: what is said
     /// relative to the moment of its declaration becomes absolute, once.
     fn settle(_spec: &mut Self::Spec, _existing: Option<&Self::Spec>, _now: Timestamp) {}
@@ -101,15 +111,16 @@ pub trait Kind:
     }
 }
 
-/// How objects of a kind go into a [`Resource`] and come out of it.
+/// How objects of a kind go into a [`Resource`] and come out of it; the registry
+/// below implements it.
 pub trait InResource: Sized {
-    /// Wraps an object of this kind.
-    fn wrap(object: Arc<Object<Self>>) -> Resource
+    /// See [`Kind::wrap`].
+    fn into_resource(object: Arc<Object<Self>>) -> Resource
     where
         Self: Kind;
 
-    /// The object in `resource`, if it is of this kind.
-    fn unwrap(resource: &Resource) -> Option<&Arc<Object<Self>>>
+    /// See [`Kind::unwrap`].
+    fn in_resource(resource: &Resource) -> Option<&Arc<Object<Self>>>
     where
         Self: Kind;
 }
@@ -218,11 +229,11 @@ macro_rules! kinds {
 
         $(
             impl InResource for $kind {
-                fn wrap(object: Arc<Object<Self>>) -> Resource {
+                fn into_resource(object: Arc<Object<Self>>) -> Resource {
                     Resource::$kind(object)
                 }
 
-                fn unwrap(resource: &Resource) -> Option<&Arc<Object<Self>>> {
+                fn in_resource(resource: &Resource) -> Option<&Arc<Object<Self>>> {
                     match resource {
                         Resource::$kind(object) => Some(object),
                         _ => None,
@@ -416,6 +427,17 @@ impl Resource {
     #[must_use]
     pub fn deletion_requested_at(&self) -> Option<Timestamp> {
         with_object!(self, object => object.deletion_requested_at)
+    }
+
+    /// The same with the identity of its owner, if it has one.
+    #[must_use]
+    pub fn owned_by(mut self, id: Uid) -> Self {
+        with_object!(&mut self, object => {
+            if let Some(owner) = &mut Arc::make_mut(object).owner {
+                owner.id = id;
+            }
+        });
+        self
     }
 
     /// The same with the identity and revision that the store gives it.

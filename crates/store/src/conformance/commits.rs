@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use tessera_types::{KindName, Revision, Uid, Write};
+use tessera_types::{KindName, OwnerRef, Revision, Uid, Write};
 
 use super::{Harness, sample};
 use crate::contract::{Commit, IdempotencyKey};
@@ -51,6 +51,33 @@ pub(super) async fn a_deletion_needs_the_same_identity_and_revision(mut harness:
     assert_eq!(harness.store().get(&sample::key("a")), None);
     let again = harness.commit(vec![sample::delete(&now, harness.now())]).await.unwrap_err();
     assert_eq!(again, conflict("a", second.revision, Revision::ZERO, Uid(0)));
+}
+
+pub(super) async fn a_tree_is_made_at_once(mut harness: Harness) {
+    let owned = |name: &str, owner: &str| {
+        let owner = sample::key(owner);
+        let mut workload = sample::workload(name);
+        workload.owner = Some(OwnerRef { kind: owner.kind, name: owner.name, id: Uid::default() });
+        Write::create(workload)
+    };
+    let writes = vec![sample::create("root"), owned("child", "root"), owned("grandchild", "child")];
+    let made = harness.apply(writes).await;
+    harness.step().await;
+    let owner_of = |name: &str| {
+        let found = harness.store().get(&sample::key(name)).unwrap();
+        found.owner().map(|owner| owner.id)
+    };
+    assert_eq!(owner_of("child"), Some(made.changes[0].id));
+    assert_eq!(owner_of("grandchild"), Some(made.changes[1].id));
+
+    let too_early = vec![owned("b", "a"), sample::create("a")];
+    for writes in [too_early, vec![owned("b", "root")]] {
+        let error = harness.commit(writes).await.unwrap_err();
+        let is_refused =
+            matches!(error, CommitError::Invalid(InvalidCommit::OwnerUnknown { .. }));
+        assert!(is_refused, "{error}");
+        assert_eq!(harness.store().get(&sample::key("b")), None);
+    }
 }
 
 pub(super) async fn all_writes_are_made_or_none(mut harness: Harness) {

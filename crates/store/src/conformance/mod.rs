@@ -62,6 +62,7 @@ cases! {
     commits::revisions_increase_by_one,
     commits::identities_are_never_reused,
     commits::senseless_commits_are_refused,
+    commits::a_tree_is_made_at_once,
     commits::resources_come_back_whole,
     commits::each_part_of_a_declaration_is_kept_by_itself,
     commits::the_observer_knows_before_the_committer,

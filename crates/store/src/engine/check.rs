@@ -6,7 +6,7 @@
 
 use std::collections::HashSet;
 
-use tessera_types::{Kind, Object, Resource, Revision, Uid, Write, limits, with_object};
+use tessera_types::{Kind, Object, Resource, ResourceKey, Revision, Uid, Write, limits, with_object};
 
 use crate::contract::{Commit, IdempotencyKey};
 use crate::engine::Head;
@@ -16,6 +16,7 @@ use crate::options::WRITES_MAX;
 
 /// Checks what can be checked whatever the state.
 pub(crate) fn validate(commit: &Commit) -> Result<(), InvalidCommit> {
+    check_owners(commit)?;
     match commit.writes.len() {
         0 => return Err(InvalidCommit::Empty),
         1 => return Ok(()),
@@ -31,6 +32,25 @@ pub(crate) fn validate(commit: &Commit) -> Result<(), InvalidCommit> {
         seen.insert(key);
     }
     Ok(())
+}
+
+/// Checks that an owner without an identity is made earlier in the same commit.
+fn check_owners(commit: &Commit) -> Result<(), InvalidCommit> {
+    for (at, write) in commit.writes.iter().enumerate() {
+        let Write::Create { resource, .. } = write else { continue };
+        let Some(owner) = new_owner(resource) else { continue };
+        let mut earlier = commit.writes[..at].iter();
+        if !earlier.any(|other| matches!(other, Write::Create { .. }) && other.key() == owner) {
+            return Err(InvalidCommit::OwnerUnknown { key: write.key(), owner });
+        }
+    }
+    Ok(())
+}
+
+/// The key of an owner that has no identity yet.
+fn new_owner(resource: &Resource) -> Option<ResourceKey> {
+    let owner = resource.owner().filter(|owner| owner.id == Uid::default())?;
+    Some(ResourceKey::new(owner.kind, resource.namespace().cloned(), owner.name.clone()))
 }
 
 /// Checks an idempotency key's form.
@@ -54,6 +74,7 @@ pub(crate) fn entry<'a>(
     for write in commit.writes {
         let found = current(&write);
         check_precondition(&write, found)?;
+        let write = with_owner(write, &changes);
         changes.push(change(write, found, &mut after));
     }
     let entry = LogEntry {
@@ -88,6 +109,18 @@ fn check_precondition(write: &Write, found: Option<&Versioned>) -> Result<(), Co
         found: found.1,
         found_id: found.0,
     })
+}
+
+/// Puts in the identity of an owner that is made earlier in the same commit.
+fn with_owner(write: Write, earlier: &[LogChange]) -> Write {
+    let Write::Create { resource, records } = write else { return write };
+    let owner = new_owner(&resource);
+    let made = owner.and_then(|owner| earlier.iter().find(|change| change.key == owner));
+    let resource = match made {
+        Some(made) => resource.owned_by(made.id),
+        None => resource,
+    };
+    Write::Create { resource, records }
 }
 
 /// What a write that may be made does.
