@@ -56,7 +56,8 @@ impl LogBroker {
 }
 
 impl LogReader {
-    /// The next chunk; none when the agent's call can bring none any more.
+    /// The next chunk. The broker keeps the sending end for as long as this one lives,
+    /// so this waits for as long as the agent says nothing: give it a bound.
     pub(crate) async fn next(&mut self) -> Option<LogChunk> {
         self.chunks.recv().await
     }
