@@ -44,7 +44,6 @@ impl Exit {
             Code::Conflict
             | Code::AlreadyExists
             | Code::BeingDeleted
-            | Code::IllegalTransition
             | Code::NodeNameTaken => Self::Conflict,
             Code::Unavailable => Self::Unreachable,
             Code::InvalidRequest

@@ -9,6 +9,7 @@
 pub mod api;
 mod change;
 mod envelope;
+mod fingerprint;
 mod identity;
 mod kind;
 mod labels;
@@ -28,6 +29,7 @@ pub mod workload;
 
 pub use change::{Change, Committed, HistoryEntry, Record, Write};
 pub use envelope::{Edit, Edited, Object, OwnerRef, WaitReason, WaitingFor};
+pub use fingerprint::Fingerprint;
 pub use identity::{Epoch, Revision, Uid};
 pub use kind::{Kind, KindName, Resource, ResourceKey, UnknownKind};
 pub use labels::{Labels, Selector, SelectorError};

@@ -29,8 +29,6 @@ pub enum Code {
     AlreadyExists,
     /// The resource is being deleted.
     BeingDeleted,
-    /// The state machine has no such transition.
-    IllegalTransition,
     /// The idempotency key was used for another request.
     IdempotencyKeyReused,
     /// The revision to watch or list from has been compacted: list again.
@@ -64,7 +62,6 @@ impl Code {
         Self::Conflict,
         Self::AlreadyExists,
         Self::BeingDeleted,
-        Self::IllegalTransition,
         Self::IdempotencyKeyReused,
         Self::Compacted,
         Self::NodeNameTaken,
@@ -89,7 +86,6 @@ impl Code {
             Self::Conflict => "conflict",
             Self::AlreadyExists => "already_exists",
             Self::BeingDeleted => "being_deleted",
-            Self::IllegalTransition => "illegal_transition",
             Self::IdempotencyKeyReused => "idempotency_key_reused",
             Self::Compacted => "compacted",
             Self::NodeNameTaken => "node_name_taken",
@@ -114,7 +110,6 @@ impl Code {
             Self::Conflict
             | Self::AlreadyExists
             | Self::BeingDeleted
-            | Self::IllegalTransition
             | Self::NodeNameTaken
             | Self::NotRegistered => 409,
             Self::Compacted => 410,
@@ -135,7 +130,6 @@ impl Code {
             Self::Conflict => "The resource has changed meanwhile",
             Self::AlreadyExists => "The resource exists already",
             Self::BeingDeleted => "The resource is being deleted",
-            Self::IllegalTransition => "The status cannot change so",
             Self::IdempotencyKeyReused => "The idempotency key was used for another request",
             Self::Compacted => "The revision is no longer kept",
             Self::NodeNameTaken => "Another agent has this node's name",

@@ -29,7 +29,7 @@ use tessera_types::sync::{
     SyncResponse,
 };
 use tessera_types::{
-    Kind, KindName, Manifest, Node, Object, Problem, ResourceKey, Workload, limits,
+    Fingerprint, Kind, KindName, Manifest, Node, Object, Problem, ResourceKey, Workload, limits,
 };
 
 use crate::body;
@@ -237,7 +237,12 @@ async fn put<K: Kind>(
     body: Body<Manifest<K>>,
 ) -> Json<Applied<K>> {
     let key = idempotency(header.idempotency_key, || {
-        (K::KIND, &query.namespace, &path.name, body.json.to_string())
+        let namespace = query.namespace.as_ref().map_or("", |name| name.as_str());
+        Fingerprint::default()
+            .text(K::KIND.singular())
+            .text(namespace)
+            .text(path.name.as_str())
+            .text(&body.json.to_string())
     });
     let manifest = decode::manifest::<K>(body.json, &path.name, query.namespace.as_ref())?;
     if query.dry_run.unwrap_or(false) {
