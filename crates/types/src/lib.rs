@@ -20,6 +20,7 @@ pub mod node;
 pub mod problem;
 mod quantity;
 mod schema;
+pub mod secret;
 mod state;
 mod suggest;
 pub mod sync;
