@@ -81,6 +81,13 @@ impl Agents {
         true
     }
 
+    /// Nobody reads this log any more: an agent that was not told of it need not be.
+    pub(crate) fn withdraw_log_request(&self, name: &Name, request: &str) {
+        if let Some(agent) = self.by_node.lock().get_mut(name) {
+            agent.log_requests.retain(|waiting| waiting.request != request);
+        }
+    }
+
     /// The log requests that the agent has not been told of.
     pub(crate) fn take_log_requests(&self, name: &Name, session: &str) -> Vec<LogRequest> {
         let mut agents = self.by_node.lock();

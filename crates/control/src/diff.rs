@@ -44,8 +44,7 @@ fn compare(path: &str, before: &Value, after: &Value, changes: &mut Vec<FieldCha
             }
         }
         (before, after) => {
-            let given =
-                |value: &Value| (!is_nothing(value)).then(|| masked(path, value.clone()));
+            let given = |value: &Value| (!is_nothing(value)).then(|| masked(path, value.clone()));
             let (before, after) = (given(before), given(after));
             if before.is_some() || after.is_some() {
                 changes.push(FieldChange { path: path.to_owned(), before, after });

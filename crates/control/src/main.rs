@@ -26,6 +26,9 @@ struct Args {
     /// How long a node counts as reachable after it was last heard of
     #[arg(long, default_value = "15s", value_name = "DURATION", value_parser = lease)]
     lease: Duration,
+    /// How long the agent that sends a log may say nothing; for tests
+    #[arg(long, hide = true, default_value = "20s", value_name = "DURATION")]
+    log_silence: Duration,
 }
 
 /// A lease that heartbeats can keep, and that ends within a day.
@@ -45,6 +48,7 @@ fn main() -> ExitCode {
         insecure_listen: args.insecure_listen,
         state_dir: args.state_dir,
         lease: args.lease,
+        log_silence: args.log_silence,
     };
     let runtime =
         tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();

@@ -21,6 +21,9 @@ pub struct Options {
     pub state_dir: PathBuf,
     /// How long a node counts as reachable after it was last heard of.
     pub lease: Duration,
+    /// How long the agent that sends a log may say nothing, before its reader is
+    /// told. Agents say something every five seconds.
+    pub log_silence: Duration,
 }
 
 impl Default for Options {
@@ -30,6 +33,7 @@ impl Default for Options {
             insecure_listen: false,
             state_dir: PathBuf::from(".tessera"),
             lease: Duration::from_secs(15),
+            log_silence: Duration::from_secs(20),
         }
     }
 }

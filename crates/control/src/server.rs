@@ -160,7 +160,7 @@ fn assemble(
         store,
         world,
         agents,
-        logs: LogBroker::default(),
+        logs: LogBroker::new(clock::now()),
         metrics: Metrics::new(),
         to_loop,
         stopping: CancellationToken::new(),

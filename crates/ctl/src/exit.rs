@@ -41,10 +41,9 @@ impl Exit {
     pub fn of_code(code: Code) -> Self {
         match code {
             Code::NotFound => Self::NotFound,
-            Code::Conflict
-            | Code::AlreadyExists
-            | Code::BeingDeleted
-            | Code::NodeNameTaken => Self::Conflict,
+            Code::Conflict | Code::AlreadyExists | Code::BeingDeleted | Code::NodeNameTaken => {
+                Self::Conflict
+            }
             Code::Unavailable => Self::Unreachable,
             Code::InvalidRequest
             | Code::InvalidSpec

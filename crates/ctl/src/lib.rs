@@ -15,6 +15,7 @@ mod exit;
 mod failure;
 mod follow;
 mod kinds;
+mod log_follow;
 pub mod manifests;
 mod moment;
 mod show;

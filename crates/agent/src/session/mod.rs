@@ -265,6 +265,7 @@ impl<C: Control> Node<C> {
                     node: self.name.clone(),
                     session: self.link.session().to_owned(),
                     request: request.clone(),
+                    sent: 0,
                 };
                 let dir = self.executor.log_dir(&request.namespace, &request.name);
                 tokio::spawn(sender.run(dir));

@@ -240,6 +240,6 @@ impl Control for Plane {
         let mut state = self.state();
         state.log.extend(body.lines.iter().cloned());
         state.log_ended |= body.end;
-        Ok(LogChunkAnswer { wanted: state.log_wanted })
+        Ok(LogChunkAnswer { wanted: state.log_wanted, taken: true })
     }
 }

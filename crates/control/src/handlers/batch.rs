@@ -11,8 +11,8 @@ use tessera_types::api::{ApplyOutcome, ApplyRequest, ApplyResponse, ApplyResult}
 use tessera_types::manifest::Declared;
 use tessera_types::problem::Code;
 use tessera_types::{
-    Actor, Fingerprint, Kind, KindName, Manifest, Node, Problem, Resource, ResourceKey, Workload, Write,
-    limits,
+    Actor, Fingerprint, Kind, KindName, Manifest, Node, Problem, Resource, ResourceKey, Workload,
+    Write, limits,
 };
 
 use crate::clock;
@@ -49,9 +49,7 @@ pub(super) async fn apply(
 }
 
 fn fingerprint(manifests: &[Value]) -> Fingerprint {
-    manifests
-        .iter()
-        .fold(Fingerprint::default(), |all, manifest| all.text(&manifest.to_string()))
+    manifests.iter().fold(Fingerprint::default(), |all, manifest| all.text(&manifest.to_string()))
 }
 
 fn read(json: Value) -> Result<AnyManifest, Problem> {

@@ -193,9 +193,8 @@ impl TesseraApi for Handlers {
         path: Path<NodeLogPath>,
         body: TypedBody<LogChunk>,
     ) -> Json<LogChunkAnswer> {
-        let wanted =
-            ctx.context().logs.deliver(&path.into_inner().request, body.into_inner()).await;
-        Ok(HttpResponseOk(LogChunkAnswer { wanted }))
+        let request = path.into_inner().request;
+        Ok(HttpResponseOk(ctx.context().logs.deliver(&request, body.into_inner()).await))
     }
 
     async fn healthz(ctx: Context) -> Json<Readiness> {

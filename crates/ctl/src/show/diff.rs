@@ -4,8 +4,8 @@ use std::fmt::Write as _;
 
 use serde_json::Value;
 use tessera_types::ResourceKey;
-use tessera_types::secret::{MASK, is_secret};
 use tessera_types::api::{ApplyOutcome, FieldChange, PlannedPlacement};
+use tessera_types::secret::{MASK, is_secret};
 
 use crate::kinds::Planned;
 use crate::show::change::KEY_TONE;
