@@ -21,6 +21,7 @@ mod declare;
 mod decode;
 mod diff;
 mod failure;
+mod front;
 mod handlers;
 mod log_broker;
 mod metrics;
@@ -31,5 +32,5 @@ mod reconcile_loop;
 mod request_log;
 mod server;
 
-pub use options::{DEFAULT_LISTEN, Options};
+pub use options::{DEFAULT_LISTEN, Options, allowed_host};
 pub use server::{Control, StartError};

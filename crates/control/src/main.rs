@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Parser;
-use tessera_control::{Control, DEFAULT_LISTEN, Options};
+use tessera_control::{Control, DEFAULT_LISTEN, Options, allowed_host};
 use tessera_types::Duration;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -20,6 +20,9 @@ struct Args {
     /// Allow an address that is not loopback; there is no authentication yet
     #[arg(long)]
     insecure_listen: bool,
+    /// A further name under which it may be called, such as that of a proxy; may be given many times
+    #[arg(long = "allowed-host", value_name = "HOST", value_parser = allowed_host)]
+    allowed_hosts: Vec<String>,
     /// The folder for its state
     #[arg(long, env = "TESSERA_STATE_DIR", default_value = ".tessera", value_name = "FOLDER")]
     state_dir: PathBuf,
@@ -46,6 +49,7 @@ fn main() -> ExitCode {
     let options = Options {
         listen: args.listen,
         insecure_listen: args.insecure_listen,
+        allowed_hosts: args.allowed_hosts,
         state_dir: args.state_dir,
         lease: args.lease,
         log_silence: args.log_silence,

@@ -17,6 +17,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::agents::Agents;
 use crate::clock;
+use crate::front::Front;
 use crate::handlers::Handlers;
 use crate::log_broker::LogBroker;
 use crate::metrics::Metrics;
@@ -81,7 +82,7 @@ impl StartError {
 /// A control plane that runs.
 pub struct Control {
     plane: Arc<Plane>,
-    server: HttpServer<Arc<Plane>>,
+    server: HttpServer<Arc<Front>>,
     reconcile_loop: JoinHandle<()>,
 }
 
@@ -188,7 +189,7 @@ fn observer(
     })
 }
 
-fn serve(plane: &Arc<Plane>) -> Result<HttpServer<Arc<Plane>>, StartError> {
+fn serve(plane: &Arc<Plane>) -> Result<HttpServer<Arc<Front>>, StartError> {
     let api = tessera_api_mod::api_description::<Handlers>()
         .expect("the description is valid: the tests of tessera-api build it");
     let config = ConfigDropshot {
@@ -198,7 +199,8 @@ fn serve(plane: &Arc<Plane>) -> Result<HttpServer<Arc<Plane>>, StartError> {
         ..ConfigDropshot::default()
     };
     let log = request_log::logger(plane.metrics.clone());
-    ServerBuilder::new(api, Arc::clone(plane), log).config(config).start().map_err(|error| {
+    let front = Arc::new(Front::new(Arc::clone(plane)));
+    ServerBuilder::new(api, front, log).config(config).start().map_err(|error| {
         let reason = match &error {
             BuildError::BindError { error, .. } => error.to_string(),
             other => other.to_string(),

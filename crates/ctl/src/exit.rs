@@ -49,6 +49,8 @@ impl Exit {
             | Code::InvalidSpec
             | Code::TooLarge
             | Code::NoSuchRoute
+            | Code::WrongHost
+            | Code::CrossSite
             | Code::IdempotencyKeyReused
             | Code::Compacted
             | Code::NotRegistered

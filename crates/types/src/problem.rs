@@ -23,6 +23,10 @@ pub enum Code {
     NotFound,
     /// No such path or method.
     NoSuchRoute,
+    /// The request is for another host than this one.
+    WrongHost,
+    /// A web page of another site asks for a change.
+    CrossSite,
     /// The resource has changed since the revision that the request names.
     Conflict,
     /// The resource exists already.
@@ -59,6 +63,8 @@ impl Code {
         Self::TooLarge,
         Self::NotFound,
         Self::NoSuchRoute,
+        Self::WrongHost,
+        Self::CrossSite,
         Self::Conflict,
         Self::AlreadyExists,
         Self::BeingDeleted,
@@ -83,6 +89,8 @@ impl Code {
             Self::TooLarge => "too_large",
             Self::NotFound => "not_found",
             Self::NoSuchRoute => "no_such_route",
+            Self::WrongHost => "wrong_host",
+            Self::CrossSite => "cross_site",
             Self::Conflict => "conflict",
             Self::AlreadyExists => "already_exists",
             Self::BeingDeleted => "being_deleted",
@@ -104,6 +112,8 @@ impl Code {
     pub const fn status(self) -> u16 {
         match self {
             Self::InvalidRequest => 400,
+            Self::CrossSite => 403,
+            Self::WrongHost => 421,
             Self::InvalidSpec | Self::IdempotencyKeyReused => 422,
             Self::TooLarge => 413,
             Self::NotFound | Self::NoSuchRoute => 404,
@@ -127,6 +137,8 @@ impl Code {
             Self::TooLarge => "The request is too large",
             Self::NotFound => "No such resource",
             Self::NoSuchRoute => "No such path or method",
+            Self::WrongHost => "The request is for another host",
+            Self::CrossSite => "The request comes from another site",
             Self::Conflict => "The resource has changed meanwhile",
             Self::AlreadyExists => "The resource exists already",
             Self::BeingDeleted => "The resource is being deleted",

@@ -3,6 +3,7 @@
 mod agent_death;
 mod bad_input;
 mod bad_starts;
+mod browsers;
 mod changes;
 mod control_death;
 mod drain;
