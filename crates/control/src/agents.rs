@@ -97,6 +97,16 @@ impl Agents {
         }
     }
 
+    /// A node was deleted: nothing is kept of it. Its open call ends.
+    pub(crate) fn node_is_gone(&self, node_id: Uid, name: &Name) {
+        let mut agents = self.by_node.lock();
+        if agents.get(name).is_some_and(|agent| agent.node_id == node_id)
+            && let Some(agent) = agents.remove(name)
+        {
+            agent.news.notify_waiters();
+        }
+    }
+
     pub(crate) fn forget(&self, name: &Name) {
         if let Some(agent) = self.by_node.lock().remove(name) {
             agent.news.notify_waiters();
@@ -115,5 +125,37 @@ impl Agent {
             news: Arc::new(Notify::new()),
             log_requests: Vec::new(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn request(number: usize) -> LogRequest {
+        LogRequest {
+            request: number.to_string(),
+            namespace: Name::default_namespace(),
+            name: Name::new("web").unwrap(),
+            tail: None,
+            since: None,
+            follow: true,
+        }
+    }
+
+    #[test]
+    fn nothing_is_kept_for_readers_that_are_gone_nor_of_nodes_that_are() {
+        let (agents, a) = (Agents::default(), Name::new("a").unwrap());
+        agents.registered(&a, Agent::new(Uid(1), "agent", "s", Timestamp::EPOCH));
+        for number in 0..3 {
+            assert!(agents.ask_for_log(&a, request(number)));
+        }
+        agents.withdraw_log_request(&a, "1");
+        let told: Vec<_> = agents.take_log_requests(&a, "s");
+        assert_eq!(told, [request(0), request(2)]);
+        agents.node_is_gone(Uid(2), &a);
+        assert!(agents.get(&a).is_some(), "that was another node of the name");
+        agents.node_is_gone(Uid(1), &a);
+        assert!(agents.get(&a).is_none());
     }
 }

@@ -14,6 +14,7 @@
 //!                      └── commit ──► store
 //! ```
 
+mod agent_limits;
 mod agents;
 mod body;
 mod clock;

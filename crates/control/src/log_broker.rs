@@ -12,11 +12,10 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 use tessera_types::Timestamp;
+use tessera_types::limits::LOG_READERS_MAX;
 use tessera_types::sync::{LogChunk, LogChunkAnswer};
 use tokio::sync::mpsc;
 
-/// Logs being read at once.
-const READERS_MAX: usize = 256;
 /// Chunks between an agent and a reader.
 const CHUNKS_MAX: usize = 2;
 /// How long an agent's call waits for a slow reader. Shorter than agents wait for an
@@ -58,7 +57,7 @@ impl LogBroker {
     /// A new reader; none when there are too many.
     pub(crate) fn open(&self) -> Option<LogReader> {
         let mut readers = self.0.readers.lock();
-        if readers.len() >= READERS_MAX {
+        if readers.len() >= LOG_READERS_MAX {
             return None;
         }
         let number = self.0.next.fetch_add(1, Ordering::Relaxed);
@@ -167,7 +166,7 @@ mod tests {
         let names = |start| {
             let broker = LogBroker::new(Timestamp::from_micros(start));
             let readers: Vec<_> = std::iter::from_fn(|| broker.open()).collect();
-            assert_eq!(readers.len(), READERS_MAX);
+            assert_eq!(readers.len(), LOG_READERS_MAX);
             readers.iter().map(|reader| reader.request.clone()).collect::<Vec<_>>()
         };
         let other = names(2);

@@ -6,7 +6,7 @@ use parking_lot::RwLock;
 use tessera_reconciler::World;
 use tessera_store::{Commit, CommitError, IdempotencyKey, Outcome, Store};
 use tessera_types::{Committed, Name, Object, Uid, Workload, Write};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
 use crate::agents::Agents;
@@ -32,6 +32,8 @@ pub(crate) struct Plane {
     pub(crate) world: Arc<RwLock<World>>,
     pub(crate) agents: Arc<Agents>,
     pub(crate) logs: LogBroker,
+    /// A permit for each watch that may be open.
+    pub(crate) watch_places: Arc<Semaphore>,
     pub(crate) metrics: Metrics,
     pub(crate) to_loop: mpsc::UnboundedSender<LoopMessage>,
     /// Cancelled when the control plane stops: what waits for news ends.

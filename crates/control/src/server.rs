@@ -10,8 +10,8 @@ use parking_lot::RwLock;
 use tessera_api::tessera_api_mod;
 use tessera_reconciler::World;
 use tessera_store::{OpenError, Store};
-use tessera_types::{Committed, limits};
-use tokio::sync::mpsc;
+use tessera_types::{Change, Committed, KindName, limits};
+use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -162,6 +162,7 @@ fn assemble(
         world,
         agents,
         logs: LogBroker::new(clock::now()),
+        watch_places: Arc::new(Semaphore::new(limits::WATCHERS_MAX)),
         metrics: Metrics::new(),
         to_loop,
         stopping: CancellationToken::new(),
@@ -183,6 +184,11 @@ fn observer(
         };
         for (id, name) in concerned {
             agents.ring(id, &name);
+        }
+        let is_gone =
+            |change: &&Change| change.key.kind == KindName::Node && change.after.is_none();
+        for gone in committed.changes.iter().filter(is_gone) {
+            agents.node_is_gone(gone.id, &gone.key.name);
         }
         // The loop is gone only when all stops.
         let _ = to_loop.send(LoopMessage::Committed(Arc::clone(committed)));

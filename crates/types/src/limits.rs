@@ -32,6 +32,17 @@ pub const EXIT_LINES_MAX: usize = 20;
 pub const EXIT_LINE_BYTES_MAX: usize = 512;
 /// Reports in one call of an agent.
 pub const REPORTS_MAX: usize = 1000;
+/// A text in a report (what goes wrong, how a run ended), in bytes.
+pub const REPORT_TEXT_BYTES_MAX: usize = 1024;
+/// What an agent calls itself, its session, its version or its container runtime, in
+/// bytes.
+pub const AGENT_TEXT_BYTES_MAX: usize = 128;
+/// Copies of which an agent says what they use.
+pub const USAGES_MAX: usize = 10_000;
+/// Watches that are open at once.
+pub const WATCHERS_MAX: usize = 1024;
+/// Logs being read at once.
+pub const LOG_READERS_MAX: usize = 256;
 /// An idempotency key, in bytes.
 pub const IDEMPOTENCY_KEY_BYTES_MAX: usize = 128;
 

@@ -15,7 +15,7 @@ use tessera_api::{ApiError, LogsQuery};
 use tessera_store::HistoryPage;
 use tessera_types::problem::Code;
 use tessera_types::sync::{LogChunk, LogEnd, LogEnding, LogItem, LogRequest};
-use tessera_types::{KindName, Name, Node, Problem, ResourceKey, Workload};
+use tessera_types::{KindName, Name, Node, Problem, ResourceKey, Workload, limits};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 
@@ -45,10 +45,10 @@ pub(super) async fn read(
     if !is_reachable(plane, &node) {
         return Err(silent(&key, &node).into());
     }
-    let reader = plane.logs.open().ok_or_else(|| {
-        Problem::new(Code::TooManyRequests, "too many logs are being read")
-            .remedy("try again later")
-    })?;
+    let Some(reader) = plane.logs.open() else {
+        let detail = format!("{} logs are being read already", limits::LOG_READERS_MAX);
+        return body::busy(&detail);
+    };
     let mut reading = ask(plane, key, node, &query, reader)?;
     let first = reading.first().await?;
     let (sender, stream) = body::stream();

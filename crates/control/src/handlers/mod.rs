@@ -32,6 +32,7 @@ use tessera_types::{
     Fingerprint, Kind, KindName, Manifest, Node, Object, Problem, ResourceKey, Workload, limits,
 };
 
+use crate::agent_limits;
 use crate::body;
 use crate::declare::{idempotency, key_of};
 use crate::decode;
@@ -167,8 +168,10 @@ impl TesseraApi for Handlers {
         path: Path<NamePath>,
         body: TypedBody<Registration>,
     ) -> Json<Registered> {
-        let name = path.into_inner().name;
-        Ok(HttpResponseOk(agent::register(plane(&ctx)?, &name, &body.into_inner()).await?))
+        let plane = plane(&ctx)?;
+        let (name, body) = (path.into_inner().name, body.into_inner());
+        agent_limits::check_registration(&name, &body)?;
+        Ok(HttpResponseOk(agent::register(plane, &name, &body).await?))
     }
 
     async fn agent_sync(
@@ -176,8 +179,10 @@ impl TesseraApi for Handlers {
         path: Path<NamePath>,
         body: TypedBody<SyncRequest>,
     ) -> Json<SyncResponse> {
-        let name = path.into_inner().name;
-        Ok(HttpResponseOk(agent::sync(plane(&ctx)?, &name, body.into_inner()).await?))
+        let plane = plane(&ctx)?;
+        let (name, body) = (path.into_inner().name, body.into_inner());
+        agent_limits::check_sync(&name, &body)?;
+        Ok(HttpResponseOk(agent::sync(plane, &name, body).await?))
     }
 
     async fn agent_report(
@@ -185,8 +190,10 @@ impl TesseraApi for Handlers {
         path: Path<NamePath>,
         body: TypedBody<ReportRequest>,
     ) -> Json<ReportResponse> {
-        let name = path.into_inner().name;
-        Ok(HttpResponseOk(agent::report(plane(&ctx)?, &name, &body.into_inner()).await?))
+        let plane = plane(&ctx)?;
+        let (name, body) = (path.into_inner().name, body.into_inner());
+        agent_limits::check_reports(&name, &body)?;
+        Ok(HttpResponseOk(agent::report(plane, &name, &body).await?))
     }
 
     async fn agent_logs(
