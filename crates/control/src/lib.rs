@@ -24,6 +24,7 @@ mod diff;
 mod failure;
 mod front;
 mod handlers;
+mod health;
 mod log_broker;
 mod metrics;
 mod nodelay;
@@ -33,5 +34,6 @@ mod reconcile_loop;
 mod request_log;
 mod server;
 
+pub use health::Died;
 pub use options::{DEFAULT_LISTEN, Options, allowed_host};
 pub use server::{Control, StartError};

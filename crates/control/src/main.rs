@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Parser;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tessera_control::{Control, DEFAULT_LISTEN, Options, allowed_host};
 use tessera_types::Duration;
 use tokio::signal::unix::{SignalKind, signal};
@@ -46,6 +47,7 @@ fn lease(text: &str) -> Result<Duration, String> {
 fn main() -> ExitCode {
     let args = Args::parse();
     init_log();
+    allow_many_connections();
     let options = Options {
         listen: args.listen,
         insecure_listen: args.insecure_listen,
@@ -69,6 +71,16 @@ fn main() -> ExitCode {
     }
 }
 
+/// Each agent, watch and log has a connection: with the usual soft limit of 1024 open
+/// files these would run out before the limits that are answered.
+fn allow_many_connections() {
+    let limit = getrlimit(Resource::Nofile);
+    let most = Rlimit { current: limit.maximum, maximum: limit.maximum };
+    if let Err(error) = setrlimit(Resource::Nofile, most) {
+        tracing::warn!(target: "tessera", %error, "the limit of open files stays as it is");
+    }
+}
+
 fn init_log() {
     let filter = tracing_subscriber::EnvFilter::try_from_default_env()
         .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("tessera=info"));
@@ -86,10 +98,11 @@ async fn run(options: Options) -> Result<(), String> {
         .await
         .map_err(|error| format!("error[{}]: {error}", error.code()))?;
     println!("listening on http://{}", control.local_addr());
-    tokio::select! {
-        _ = tokio::signal::ctrl_c() => {}
-        _ = terminate.recv() => {}
-    }
+    let ended = tokio::select! {
+        _ = tokio::signal::ctrl_c() => Ok(()),
+        _ = terminate.recv() => Ok(()),
+        died = control.died() => Err(format!("error[{}]: {died}", died.code())),
+    };
     control.stop().await;
-    Ok(())
+    ended
 }

@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::agents::Agents;
 use crate::clock;
+use crate::health::Health;
 use crate::log_broker::LogBroker;
 use crate::metrics::Metrics;
 use crate::options::Options;
@@ -36,6 +37,7 @@ pub(crate) struct Plane {
     pub(crate) watch_places: Arc<Semaphore>,
     pub(crate) metrics: Metrics,
     pub(crate) to_loop: mpsc::UnboundedSender<LoopMessage>,
+    pub(crate) health: Health,
     /// Cancelled when the control plane stops: what waits for news ends.
     pub(crate) stopping: CancellationToken,
 }

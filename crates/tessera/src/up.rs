@@ -128,6 +128,9 @@ async fn up(arguments: &Arguments, declarations: &[Declaration]) -> Result<(), F
     let served = tokio::select! {
         () = stop.asked() => Ok(()),
         served = serve(arguments, address, declarations) => served,
+        died = control.died() => {
+            Err(Failure::Start { code: died.code(), message: died.to_string() })
+        }
     };
     end(arguments, agent, control, &mut stop).await?;
     served

@@ -24,6 +24,7 @@ use tessera_types::api::{
     Applied, ApplyRequest, ApplyResponse, Body, History, List, Readiness, Top,
 };
 use tessera_types::node::DesiredNodeStatus;
+use tessera_types::problem::Code;
 use tessera_types::sync::{
     LogChunk, LogChunkAnswer, Registered, Registration, ReportRequest, ReportResponse, SyncRequest,
     SyncResponse,
@@ -210,10 +211,14 @@ impl TesseraApi for Handlers {
     }
 
     async fn readyz(ctx: Context) -> Json<Readiness> {
-        if plane(&ctx)?.stopping.is_cancelled() {
+        let plane = plane(&ctx)?;
+        if let Some(died) = plane.health.died() {
+            return Err(Problem::new(Code::Unavailable, died.to_string()).into());
+        }
+        if plane.stopping.is_cancelled() {
             return Err(failure::stopping().into());
         }
-        Ok(HttpResponseOk(readiness(plane(&ctx)?)))
+        Ok(HttpResponseOk(readiness(plane)))
     }
 
     async fn metrics(ctx: Context) -> Raw {
