@@ -14,7 +14,7 @@ use tessera_agent::cgroup::CgroupParent;
 use tessera_agent::logs::{LogLimits, LogReader, ReadOptions};
 use tessera_agent::supervisor::{
     BootInstant, ExitReason, ExitRecord, Lease, LogSpec, Outcome, Phase, ProcessSpec, Resources,
-    RunHandle, RunKind, RunSpec, Signal, StopSpec, Supervisor, SupervisorError,
+    RunHandle, RunKind, RunSpec, Signal, StartFault, StopSpec, Supervisor, SupervisorError,
 };
 use tokio::sync::RwLock;
 
@@ -182,7 +182,10 @@ async fn a_program_that_cannot_be_executed_is_explained() {
         let run = node.start(spec).await;
         assert_eq!(run.started(), None);
         match end(&run).await.outcome {
-            Outcome::StartFailed { message } => message,
+            Outcome::StartFailed { message, fault } => {
+                assert!(fault.is_permanent(), "{message}: {fault:?}");
+                message
+            }
             other => panic!("{other:?}"),
         }
     };
@@ -199,6 +202,16 @@ async fn a_program_that_cannot_be_executed_is_explained() {
     fs::set_permissions(&script, executable).unwrap();
     let message = start("f", path, None).await;
     assert_eq!(message, format!("{path} needs an interpreter or loader that does not exist"));
+}
+
+#[tokio::test]
+async fn a_start_that_the_machine_prevents_may_be_tried_again() {
+    let _machine = MACHINE.read().await;
+    let node = Node::new();
+    fs::write(node.file("log"), "not a folder").unwrap();
+    let exit = node.run(node.script("true")).await;
+    let Outcome::StartFailed { message, fault } = exit.outcome else { panic!("it was started") };
+    assert_eq!(fault, StartFault::Machine, "{message}");
 }
 
 #[tokio::test]

@@ -199,7 +199,7 @@ pub(super) fn instance(handle: &RunHandle) -> Option<Instance> {
 /// How a run ended, in the words that everybody shares.
 pub(super) fn run_end(record: &ExitRecord) -> RunEnd {
     let outcome = match (&record.outcome, record.reason) {
-        (Outcome::StartFailed { message }, _) => {
+        (Outcome::StartFailed { message, .. }, None | Some(ExitReason::Oom)) => {
             ExitOutcome::StartFailed { message: message.clone() }
         }
         (_, Some(ExitReason::NotAfter)) => ExitOutcome::WindowClosed,
@@ -213,23 +213,22 @@ pub(super) fn run_end(record: &ExitRecord) -> RunEnd {
     };
     RunEnd {
         at: record.ended_at.into(),
-        permanent: is_permanent(&outcome),
+        permanent: is_permanent(&record.outcome),
         outcome,
         requested: record.requested,
         last_lines: record.last_lines.clone(),
     }
 }
 
-/// Whether another start cannot go better. What the launcher itself could not do ("cannot join the control group")
-/// may well work the next time; a program that cannot be executed will not come into being by itself.
-fn is_permanent(outcome: &ExitOutcome) -> bool {
-    matches!(outcome, ExitOutcome::StartFailed { message } if !message.starts_with("cannot "))
+/// Whether another start cannot go better.
+fn is_permanent(outcome: &Outcome) -> bool {
+    matches!(outcome, Outcome::StartFailed { fault, .. } if fault.is_permanent())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::supervisor::Signal;
+    use crate::supervisor::{Signal, StartFault};
 
     fn end(outcome: Outcome, reason: Option<ExitReason>) -> RunEnd {
         let ended_at = jiff::Timestamp::UNIX_EPOCH;
@@ -261,8 +260,15 @@ mod tests {
     #[test]
     fn a_missing_program_is_not_tried_again() {
         let failed =
-            |message: &str| end(Outcome::StartFailed { message: message.to_owned() }, None);
-        assert!(failed("no such file: /bin/nope").permanent);
-        assert!(!failed("cannot join the control group: busy").permanent);
+            |fault| end(Outcome::StartFailed { message: "cannot run".to_owned(), fault }, None);
+        assert!(failed(StartFault::Program).permanent);
+        assert!(!failed(StartFault::Machine).permanent);
+        assert!(!failed(StartFault::Runtime).permanent);
+    }
+
+    #[test]
+    fn a_start_that_came_too_late_ends_as_its_window_does() {
+        let late = Outcome::StartFailed { message: "late".to_owned(), fault: StartFault::TooLate };
+        assert_eq!(end(late, Some(ExitReason::NotAfter)).outcome, ExitOutcome::WindowClosed);
     }
 }

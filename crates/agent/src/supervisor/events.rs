@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use rustix::event::{EventfdFlags, eventfd};
 
+use super::fault::StartFailure;
 use super::spec::Outcome;
 
 /// Something happened to the run.
@@ -22,7 +23,7 @@ pub(super) enum Event {
         container_id: Option<String>,
     },
     /// It could not be executed.
-    StartFailed { message: String },
+    StartFailed(StartFailure),
     /// The main process has ended.
     Ended(Outcome),
     /// Something else that it started has ended.

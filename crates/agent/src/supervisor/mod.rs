@@ -36,6 +36,7 @@ mod clock;
 mod container;
 mod control;
 mod events;
+mod fault;
 mod handle;
 mod launch;
 mod life;
@@ -58,6 +59,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 pub use clock::BootInstant;
+pub use fault::StartFault;
 pub use handle::{RunHandle, Scan, Supervisor, SupervisorError};
 pub(crate) use launch::RUN_VARIABLE;
 pub use launch::launch_main;

@@ -23,6 +23,7 @@ use rustix::process::{
 };
 
 use super::events::{Event, Events};
+use super::fault::StartFailure;
 use super::launch::ABOUT_TO_EXECUTE;
 use super::runtime::{Output, Runtime};
 use super::signal::Signal;
@@ -89,11 +90,13 @@ impl Process {
 }
 
 impl Runtime for Process {
-    fn start(&mut self, events: &Events) -> Result<Output, String> {
+    fn start(&mut self, events: &Events) -> Result<Output, StartFailure> {
+        let unable =
+            |what: &str, error: io::Error| StartFailure::machine(format!("cannot {what}: {error}"));
         self.group
             .create(self.resources.cpu_millicores, self.resources.memory_bytes)
-            .map_err(|error| format!("cannot set up the control group: {error}"))?;
-        self.try_start(events).map_err(|error| format!("cannot start a process: {error}"))
+            .map_err(|error| unable("set up the control group", error))?;
+        self.try_start(events).map_err(|error| unable("start a process", error))
     }
 
     fn signal(&self, signal: Signal) -> io::Result<()> {
@@ -168,20 +171,27 @@ impl Watcher {
 fn how_it_went(mut report: File, main: Pid) -> Event {
     let mut bytes = Vec::new();
     let read = report.read_to_end(&mut bytes);
-    let message = match (read, bytes.split_first()) {
-        (Err(error), _) => format!("the launcher's report cannot be read: {error}"),
+    let said = match (read, bytes.split_first()) {
+        (Err(error), _) => {
+            let message = format!("cannot read the launcher's report: {error}");
+            return Event::StartFailed(StartFailure::machine(message));
+        }
         (Ok(_), Some((&ABOUT_TO_EXECUTE, []))) => {
             let pid = main.as_raw_nonzero().get().unsigned_abs();
             return Event::Started { pid, container_id: None };
         }
-        (Ok(_), Some((&ABOUT_TO_EXECUTE, message))) => String::from_utf8_lossy(message).into(),
-        (Ok(_), Some(_)) => String::from_utf8_lossy(&bytes).into(),
+        (Ok(_), Some((&ABOUT_TO_EXECUTE, said))) => said,
+        (Ok(_), Some(_)) => &bytes,
         (Ok(_), None) => {
-            "it was killed before the program could be executed; is its memory limit too low?"
-                .into()
+            let message =
+                "it was killed before the program could be executed; is its memory limit too low?";
+            return Event::StartFailed(StartFailure::machine(message));
         }
     };
-    Event::StartFailed { message }
+    // A launcher that is killed in the middle of a word has told nothing that can be relied on.
+    let failure = serde_json::from_slice(said)
+        .unwrap_or_else(|_| StartFailure::machine(String::from_utf8_lossy(said)));
+    Event::StartFailed(failure)
 }
 
 fn outcome(status: WaitStatus) -> Outcome {

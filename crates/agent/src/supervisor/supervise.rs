@@ -14,6 +14,7 @@ use rustix::stdio::{dup2_stdin, dup2_stdout, stdin, stdout};
 
 use super::container::Container;
 use super::control::Control;
+use super::fault::StartFault;
 use super::process::Process;
 use super::run_dir::{EXIT, LOCK, RunDir, SPEC};
 use super::spec::{ExitRecord, Outcome, RunKind, RunSpec};
@@ -96,7 +97,10 @@ fn record_failure(dir: &RunDir, error: &io::Error) {
         started_at: None,
         ended_at: Timestamp::now(),
         pid: None,
-        outcome: Outcome::StartFailed { message: format!("its supervisor failed: {error}") },
+        outcome: Outcome::StartFailed {
+            message: format!("its supervisor failed: {error}"),
+            fault: StartFault::Machine,
+        },
         requested: false,
         reason: None,
         last_lines: Vec::new(),

@@ -269,6 +269,22 @@ async fn what_cannot_be_run_fails_with_a_reason() {
 }
 
 #[tokio::test]
+async fn a_start_that_never_happened_is_tried_a_few_times_under_restart_never() {
+    let (home, plane) = (Home::new(), Plane::new(LONG_LEASE_MS));
+    // A supervisor that does not come up.
+    let options = AgentOptions { exe: "/bin/false".into(), ..home.options() };
+    let agent = Agent::start_with(options, plane.clone()).await.unwrap();
+    let restart = json!({"policy": "never", "backoff": {"initial": "1ms"}});
+    plane.place(1, json!({"command": "/bin/true", "restart": restart}));
+    let failed = plane.until_state(1, CopyState::Failed).await;
+    assert!(failed.reason.contains("did not come up"), "{}", failed.reason);
+    assert!(failed.reason.ends_with("5 in a row, and no more are allowed"), "{}", failed.reason);
+    let starts = plane.reports(1).into_iter().filter(|r| r.state == CopyState::Provisioning);
+    assert_eq!(starts.count(), 5);
+    agent.shutdown(true).await;
+}
+
+#[tokio::test]
 async fn a_state_folder_is_for_one_agent() {
     let (home, plane) = (Home::new(), Plane::new(LONG_LEASE_MS));
     let agent = home.agent(&plane).await;
