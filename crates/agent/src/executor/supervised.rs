@@ -1,7 +1,7 @@
 //! Runs with a supervisor each: they outlive the agent, and the next one finds them again.
 
 use std::collections::{BTreeMap, HashMap};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use tessera_types::api::Used;
 use tessera_types::node::Executors;
@@ -67,11 +67,12 @@ struct Tracked {
 
 impl Tracked {
     /// Where commands that check its health are run.
-    fn inside(&self) -> Option<Inside> {
+    fn inside(&self, exe: &Path) -> Option<Inside> {
+        let run = self.handle.get()?;
         match &self.kind {
-            RunKind::Process(process) => Some(Inside::Process(process.clone())),
+            RunKind::Process(_) => Some(Inside::Process { run: run.clone(), exe: exe.to_owned() }),
             RunKind::Container(container) => {
-                let id = self.handle.get()?.started()?.container_id?;
+                let id = run.started()?.container_id?;
                 Some(Inside::Container { socket: container.socket.clone(), id })
             }
         }
@@ -196,7 +197,7 @@ impl Executor for Supervised {
     }
 
     fn probe(&mut self, run: RunId, check: HealthCheck) {
-        let inside = self.runs.get(&run).and_then(Tracked::inside);
+        let inside = self.runs.get(&run).and_then(|tracked| tracked.inside(&self.options.exe));
         let (http, events) = (self.http.clone(), self.events.clone());
         tokio::spawn(async move {
             let result = probe(&check, inside.as_ref(), &http).await;

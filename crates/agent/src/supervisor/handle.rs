@@ -375,6 +375,20 @@ impl RunHandle {
         }
     }
 
+    /// Runs a command that checks its health, in its surroundings and for at most `limit`, with
+    /// `exe` as for [`Supervisor::start`]. Nothing of the command is left afterwards.
+    ///
+    /// # Errors
+    /// If the check failed or could not be made: what was wrong, for people.
+    pub async fn check(
+        &self,
+        exe: &Path,
+        command: &[String],
+        limit: tessera_types::Duration,
+    ) -> std::result::Result<(), String> {
+        super::check::check(exe, self.dir(), command, limit).await
+    }
+
     /// Forgets a run that has ended: removes its folder, and its container or control group if that
     /// is still there. The log stays.
     ///
@@ -403,8 +417,8 @@ impl RunHandle {
         if self.started().is_some() || self.exit()?.is_some() || self.is_alive()? {
             return Ok(());
         }
-        let said = fs::read_to_string(self.shared.dir.file(ERRORS)).unwrap_or_default();
-        let detail = if said.is_empty() { "it said nothing".into() } else { said.trim().into() };
+        let said = self.shared.dir.errors();
+        let detail = if said.is_empty() { "it said nothing".into() } else { said };
         let _leftover = fs::remove_dir_all(self.dir());
         Err(SupervisorError::NotStarted { run_id: self.run_id().to_owned(), detail })
     }

@@ -8,6 +8,7 @@
 //! what follows that, or comes instead of it, is what went wrong, as JSON. On success nothing
 //! follows, for `exec` closes the pipe.
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, Write};
 use std::os::unix::process::CommandExt;
@@ -19,6 +20,7 @@ use rustix::process::{Pid, Signal, getppid, set_parent_process_death_signal, set
 use rustix::stdio::{dup2_stdin, stdin};
 
 use super::fault::{StartFailure, StartFault, is_about_the_file};
+use super::oom;
 use super::procfs::RUN_DIR_VARIABLE;
 use super::run_dir::{RunDir, SPEC};
 use super::spec::{ProcessSpec, RunKind, RunSpec};
@@ -33,9 +35,11 @@ pub(crate) const RUN_VARIABLE: &str = "TESSERA_RUN";
 const INHERITED: [&str; 6] = ["PATH", "HOME", "LANG", "TZ", "USER", "TMPDIR"];
 
 /// Becomes the process that the run in `dir` asks for. It returns only if that fails.
-pub fn launch_main(dir: &Path, supervisor_pid: u32) -> ExitCode {
+///
+/// `oom_score` is what the supervisor had before it protected itself.
+pub fn launch_main(dir: &Path, supervisor_pid: u32, oom_score: i32) -> ExitCode {
     let Ok(mut report) = take_report_pipe() else { return ExitCode::FAILURE };
-    let failure = match launch(dir, supervisor_pid, &mut report) {
+    let failure = match launch(dir, supervisor_pid, oom_score, &mut report) {
         Ok(never) => match never {},
         Err(failure) => failure,
     };
@@ -51,12 +55,18 @@ fn take_report_pipe() -> io::Result<File> {
     Ok(report)
 }
 
-fn launch(dir: &Path, supervisor_pid: u32, report: &mut File) -> Result<Never, StartFailure> {
+fn launch(
+    dir: &Path,
+    supervisor_pid: u32,
+    oom_score: i32,
+    report: &mut File,
+) -> Result<Never, StartFailure> {
     let spec: RunSpec = RunDir::new(dir)
         .read(SPEC)
         .map_err(unable("read the run's spec"))?
         .ok_or_else(|| StartFailure::machine("the run's spec is gone"))?;
     detach(supervisor_pid)?;
+    oom::expose(oom_score).map_err(unable("give up the supervisor's protection"))?;
     spec.group().join().map_err(unable("join the control group"))?;
     let RunKind::Process(process) = spec.kind else {
         return Err(StartFailure::machine("the run is no process"));
@@ -82,7 +92,7 @@ fn detach(supervisor_pid: u32) -> Result<(), StartFailure> {
     if parent == Some(supervisor_pid) { Ok(()) } else { Err(gone()) }
 }
 
-fn enter(dir: &Path) -> Result<(), StartFailure> {
+pub(super) fn enter(dir: &Path) -> Result<(), StartFailure> {
     std::env::set_current_dir(dir).map_err(|error| {
         let message = format!("working directory {}: {}", dir.display(), plain(&error));
         failure(StartFault::WorkingDir, &error, message)
@@ -102,14 +112,24 @@ fn unable<E: std::fmt::Display>(what: &str) -> impl FnOnce(E) -> StartFailure {
 
 fn command(process: &ProcessSpec, dir: &Path, run_id: &str) -> Command {
     let mut command = Command::new(&process.command);
-    command.args(&process.args).env_clear();
+    surround(command.args(&process.args), &process.env, dir, run_id);
+    command
+}
+
+/// Gives a command the environment of a run, and nothing else.
+pub(super) fn surround(
+    command: &mut Command,
+    env: &BTreeMap<String, String>,
+    dir: &Path,
+    run_id: &str,
+) {
+    command.env_clear();
     for name in INHERITED {
         if let Some(value) = std::env::var_os(name) {
             command.env(name, value);
         }
     }
-    command.envs(&process.env).env(RUN_VARIABLE, run_id).env(RUN_DIR_VARIABLE, dir);
-    command
+    command.envs(env).env(RUN_VARIABLE, run_id).env(RUN_DIR_VARIABLE, dir);
 }
 
 /// Says what is wrong with a program that could not be executed.

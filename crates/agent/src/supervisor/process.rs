@@ -38,6 +38,8 @@ pub(super) struct Process {
     run_dir: PathBuf,
     group: Cgroup,
     resources: Resources,
+    /// What this process had before it protected itself, and what its workload gets again.
+    oom_score: i32,
     /// Refers to the main process, and never to another one that got its number.
     main: Option<OwnedFd>,
     /// The supervisor has no descendants (any more).
@@ -45,8 +47,14 @@ pub(super) struct Process {
 }
 
 impl Process {
-    pub(super) fn new(run_dir: PathBuf, group: Cgroup, resources: Resources) -> Self {
-        Self { run_dir, group, resources, main: None, gone: Arc::new(AtomicBool::new(true)) }
+    pub(super) fn new(
+        run_dir: PathBuf,
+        group: Cgroup,
+        resources: Resources,
+        oom_score: i32,
+    ) -> Self {
+        let gone = Arc::new(AtomicBool::new(true));
+        Self { run_dir, group, resources, oom_score, main: None, gone }
     }
 
     /// Spawns the launcher. It dies with the thread that calls this, which must be the main one.
@@ -56,6 +64,7 @@ impl Process {
             .arg(LAUNCH)
             .arg(&self.run_dir)
             .arg(std::process::id().to_string())
+            .arg(self.oom_score.to_string())
             .stdin(Stdio::from(report))
             .stdout(Stdio::from(out))
             .stderr(Stdio::from(err))
@@ -124,6 +133,8 @@ impl Runtime for Process {
     }
 
     fn release(&self) -> io::Result<()> {
+        // A health check may have come in last.
+        self.group.kill_all();
         self.group.remove()
     }
 }

@@ -12,9 +12,10 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 
 use super::container;
+use super::fault::StartFailure;
 use super::output::last_lines_of;
 use super::procfs;
-use super::run_dir::{ERRORS, EXIT, RunDir, SPEC, STARTED};
+use super::run_dir::{EXIT, RunDir, SPEC, STARTED};
 use super::spec::{ExitRecord, Outcome, RunKind, RunSpec, Started};
 use crate::cgroup::{Cgroup, kill};
 
@@ -31,8 +32,8 @@ pub(super) fn recover(dir: &RunDir, spec: &RunSpec) -> io::Result<Option<ExitRec
     if let Some(record) = dir.read(EXIT)? {
         return Ok(Some(record));
     }
-    let said = std::fs::read_to_string(dir.file(ERRORS)).unwrap_or_default();
-    tracing::warn!(run = spec.run_id, supervisor = said.trim(), "the supervisor of a run is gone");
+    let said = dir.errors();
+    tracing::warn!(run = spec.run_id, supervisor = said, "the supervisor of a run is gone");
     let started: Option<Started> = dir.read(STARTED)?;
     if let RunKind::Container(container) = &spec.kind {
         container::end_without_supervisor(&spec.run_id, container, started.as_ref())?;
@@ -40,7 +41,8 @@ pub(super) fn recover(dir: &RunDir, spec: &RunSpec) -> io::Result<Option<ExitRec
     let group = spec.group();
     kill_leftovers(&group, dir.path())?;
     group.remove()?;
-    let record = record(started.as_ref(), said_last(dir, spec).unwrap_or_default());
+    let last_lines = said_last(dir, spec).unwrap_or_default();
+    let record = record(started.as_ref(), outcome(dir, &said), last_lines);
     dir.write(EXIT, &record)?;
     Ok(Some(record))
 }
@@ -74,12 +76,23 @@ fn said_last(dir: &RunDir, spec: &RunSpec) -> io::Result<Vec<String>> {
     last_lines_of(&spec.log.dir, Timestamp::try_from(since).map_err(io::Error::other)?)
 }
 
-fn record(started: Option<&Started>, last_lines: Vec<String>) -> ExitRecord {
+/// A supervisor that never listened has started nothing.
+fn outcome(dir: &RunDir, said: &str) -> Outcome {
+    if dir.was_bound() {
+        return Outcome::SupervisorLost;
+    }
+    let said = if said.is_empty() { "it said nothing" } else { said };
+    let StartFailure { fault, message } =
+        StartFailure::machine(format!("its supervisor did not come up: {said}"));
+    Outcome::StartFailed { message, fault }
+}
+
+fn record(started: Option<&Started>, outcome: Outcome, last_lines: Vec<String>) -> ExitRecord {
     ExitRecord {
         started_at: started.map(|started| started.started_at),
         ended_at: Timestamp::now(),
         pid: started.map(|started| started.pid),
-        outcome: Outcome::SupervisorLost,
+        outcome,
         requested: false,
         reason: None,
         last_lines,

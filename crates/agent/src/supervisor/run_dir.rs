@@ -1,7 +1,7 @@
 //! The folder of a run: its files, its lock, and its socket.
 
 use std::fs::{self, File, TryLockError};
-use std::io;
+use std::io::{self, Read};
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::OpenOptionsExt;
 use std::os::unix::net::UnixListener;
@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{Mode, OFlags};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use tessera_types::limits;
 
 pub(super) const SPEC: &str = "spec.json";
 pub(super) const LOCK: &str = "lock";
@@ -18,6 +19,8 @@ pub(super) const EXIT: &str = "exit.json";
 pub(super) const TROUBLE: &str = "trouble.json";
 pub(super) const ERRORS: &str = "supervisor.err";
 const SOCKET: &str = "control.sock";
+/// More than a reason has room for, however it is encoded.
+const ERRORS_BYTES_MAX: u64 = 4096;
 
 /// The folder of one run.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -90,6 +93,21 @@ impl RunDir {
         let _stale = fs::remove_file(self.file(SOCKET));
         let dir = self.open_dir()?;
         UnixListener::bind(socket_below(&dir))
+    }
+
+    /// Whether a supervisor ever listened on the control socket, which it does before it starts
+    /// anything.
+    pub(super) fn was_bound(&self) -> bool {
+        self.file(SOCKET).exists()
+    }
+
+    /// Reads the beginning of what the supervisor said when it failed.
+    pub(super) fn errors(&self) -> String {
+        let mut said = Vec::new();
+        let file = File::open(self.file(ERRORS));
+        let read = file.and_then(|file| file.take(ERRORS_BYTES_MAX).read_to_end(&mut said));
+        let _nothing_said = read;
+        limits::clip(String::from_utf8_lossy(&said).trim(), limits::REASON_BYTES_MAX)
     }
 
     /// Connects to the control socket.
