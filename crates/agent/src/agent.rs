@@ -202,15 +202,18 @@ async fn start_supervised<C: Control>(
     control: C,
 ) -> Result<RunningNode, StartError> {
     let (events, received) = mpsc::unbounded_channel();
+    let installation: String = agent_id.chars().take(INSTALLATION_CHARS).collect();
     let supervised = SupervisedOptions {
         node: options.name.clone(),
         container_socket: options.container_socket.clone(),
         runs_dir: state.runs(),
         logs_dir: state.logs(),
         log_limits: LogLimits::default(),
-        installation: agent_id.chars().take(INSTALLATION_CHARS).collect(),
         exe: options.exe.clone(),
-        cgroup: CgroupParent::prepare(options.name.as_str()),
+        // Not shared with an agent of another control plane whose node has the same name: the last
+        // that ends removes them.
+        cgroup: CgroupParent::prepare(&format!("{}.{installation}", options.name)),
+        installation,
     };
     let progress = state.progress()?;
     let (executor, adopted) = Supervised::open(supervised, events).await?;

@@ -29,7 +29,11 @@ impl Copy {
 
     fn started(&mut self, now: Timestamp, instance: Instance) {
         let Some(live) = &mut self.live else { return };
-        if self.progress.instance.is_some() {
+        if let Some(known) = &self.progress.instance {
+            // A run that could be taken over only now.
+            if *known == instance && live.probing.is_none() {
+                self.resume_checks(now);
+            }
             return;
         }
         let what = describe(&instance);

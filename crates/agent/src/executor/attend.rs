@@ -21,7 +21,7 @@ use crate::supervisor::{
 
 /// How often a run is looked at that comes up slowly or is being stopped.
 const LOOK_INTERVAL: Duration = Duration::from_secs(2);
-const RETRY: Duration = Duration::from_secs(5);
+pub(super) const RETRY: Duration = Duration::from_secs(5);
 
 /// What a run is told.
 #[derive(Debug)]
@@ -44,6 +44,8 @@ pub(super) struct Attendant {
     pub(super) orders: UnboundedReceiver<Order>,
     /// What was wrong when it was last looked at.
     pub(super) trouble: Option<String>,
+    /// Dropped when the run is not attended to any more.
+    pub(super) _busy: Arc<()>,
 }
 
 impl Attendant {
@@ -84,12 +86,18 @@ impl Attendant {
         self.remove(handle).await;
     }
 
-    /// Waits for the order to clean up, and does so.
+    /// Waits for the order to clean up, and does so, however often that takes: a control group may be
+    /// busy, a container runtime away.
     pub(super) async fn remove(mut self, handle: RunHandle) {
-        if self.wait_for_removal().await
-            && let Err(error) = handle.remove().await
-        {
-            warn!(target: "tessera::agent", run = %self.run, %error, "cannot clean up after a run");
+        if !self.wait_for_removal().await {
+            return;
+        }
+        let mut warned = false;
+        while let Err(error) = handle.remove().await {
+            if !std::mem::replace(&mut warned, true) {
+                warn!(target: "tessera::agent", run = %self.run, %error, "cannot clean up after a run yet; it is tried again");
+            }
+            sleep(RETRY).await;
         }
     }
 

@@ -65,7 +65,7 @@ use std::time::Duration;
 
 pub use clock::BootInstant;
 pub use fault::StartFault;
-pub use handle::{RunHandle, Scan, Supervisor, SupervisorError};
+pub use handle::{RunHandle, Scan, Supervisor, SupervisorError, Unreadable};
 pub(crate) use launch::RUN_VARIABLE;
 pub use launch::launch_main;
 pub use protocol::{Phase, Status};

@@ -15,7 +15,7 @@ use super::container;
 use super::fault::StartFailure;
 use super::output::last_lines_of;
 use super::procfs;
-use super::run_dir::{EXIT, RunDir, SPEC, STARTED};
+use super::run_dir::{EXIT, RunDir, SPEC, STARTED, is_broken};
 use super::spec::{ExitRecord, Outcome, RunKind, RunSpec, Started};
 use crate::cgroup::{Cgroup, kill};
 
@@ -29,12 +29,15 @@ const KILL_RETRY: Duration = Duration::from_millis(10);
 /// If something of it survives SIGKILL, or the record cannot be written. It may be tried again.
 pub(super) fn recover(dir: &RunDir, spec: &RunSpec) -> io::Result<Option<ExitRecord>> {
     let Some(_lock) = dir.take_over()? else { return Ok(None) };
-    if let Some(record) = dir.read(EXIT)? {
-        return Ok(Some(record));
+    match dir.read(EXIT) {
+        Ok(Some(record)) => return Ok(Some(record)),
+        Ok(None) => {}
+        Err(error) if is_broken(&error) => {}
+        Err(error) => return Err(error),
     }
     let said = dir.errors();
     tracing::warn!(run = spec.run_id, supervisor = said, "the supervisor of a run is gone");
-    let started: Option<Started> = dir.read(STARTED)?;
+    let started: Option<Started> = dir.read(STARTED).ok().flatten();
     if let RunKind::Container(container) = &spec.kind {
         container::end_without_supervisor(&spec.run_id, container, started.as_ref())?;
     }
@@ -76,9 +79,11 @@ fn said_last(dir: &RunDir, spec: &RunSpec) -> io::Result<Vec<String>> {
     last_lines_of(&spec.log.dir, Timestamp::try_from(since).map_err(io::Error::other)?)
 }
 
-/// A supervisor that never listened has started nothing.
+/// A supervisor that never listened has started nothing. Where the spec is lost, other files may be
+/// as well.
 fn outcome(dir: &RunDir, said: &str) -> Outcome {
-    if dir.was_bound() {
+    let is_whole = matches!(dir.read::<RunSpec>(SPEC), Ok(Some(_)));
+    if dir.was_bound() || !is_whole {
         return Outcome::SupervisorLost;
     }
     let said = if said.is_empty() { "it said nothing" } else { said };
