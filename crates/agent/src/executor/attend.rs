@@ -4,34 +4,22 @@ use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use tessera_types::Timestamp;
 use tessera_types::workload::{ExitOutcome, Instance};
-use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::time::{Instant, sleep, sleep_until};
 use tracing::{debug, warn};
 
 use super::Events;
 use super::image::NotStarted;
+use super::orders::{Inbox, Order};
 use crate::clock::now;
 use crate::core::{RunEnd, RunEvent, RunId};
 use crate::supervisor::{
-    ExitReason, ExitRecord, Lease, Outcome, RunHandle, RunSpec, StopSpec, Supervisor,
-    SupervisorError,
+    ExitReason, ExitRecord, Outcome, RunHandle, RunSpec, Supervisor, SupervisorError,
 };
 
 /// How often a run is looked at that comes up slowly or is being stopped.
 const LOOK_INTERVAL: Duration = Duration::from_secs(2);
 pub(super) const RETRY: Duration = Duration::from_secs(5);
-
-/// What a run is told.
-#[derive(Debug)]
-pub(super) enum Order {
-    Stop(StopSpec),
-    NotAfter(Option<Timestamp>),
-    Renew(Lease),
-    /// Clean up; the last order.
-    Remove,
-}
 
 /// What the task and the executor share: the run's handle, once there is one.
 pub(super) type Handle = Arc<OnceLock<RunHandle>>;
@@ -41,7 +29,7 @@ pub(super) type Handle = Arc<OnceLock<RunHandle>>;
 pub(super) struct Attendant {
     pub(super) run: RunId,
     pub(super) events: Events,
-    pub(super) orders: UnboundedReceiver<Order>,
+    pub(super) orders: Inbox,
     /// What was wrong when it was last looked at.
     pub(super) trouble: Option<String>,
     /// Dropped when the run is not attended to any more.

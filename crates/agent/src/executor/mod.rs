@@ -7,6 +7,7 @@ mod attend;
 mod containers;
 mod declared;
 mod image;
+mod orders;
 mod probe;
 mod simulated;
 mod supervised;

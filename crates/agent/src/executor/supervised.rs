@@ -8,12 +8,12 @@ use tessera_types::api::Used;
 use tessera_types::node::Executors;
 use tessera_types::workload::{HealthCheck, OnDisconnect, Stop};
 use tessera_types::{Name, Timestamp};
-use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 use tracing::warn;
 
-use super::attend::{Attendant, Handle, Order, instance, run_end};
+use super::attend::{Attendant, Handle, instance, run_end};
 use super::containers::Runtime;
 use super::declared::{resources, run_kind, stop_spec};
+use super::orders::{Order, Orders, orders};
 use super::probe::{Inside, probe};
 use super::unreadable::Lost;
 use super::usage::Meter;
@@ -65,7 +65,7 @@ pub struct Supervised {
 /// A run and the task that attends to it.
 #[derive(Debug)]
 struct Tracked {
-    orders: UnboundedSender<Order>,
+    orders: Orders,
     handle: Handle,
     /// Whether it was started under a lease; its handle says it, too, once there is one.
     leased: bool,
@@ -144,7 +144,7 @@ impl Supervised {
     }
 
     fn track(&mut self, run: RunId, leased: bool) -> Attendant {
-        let (orders, received) = unbounded_channel();
+        let (orders, received) = orders();
         self.runs.insert(run, Tracked { orders, handle: Handle::default(), leased });
         Attendant {
             run,
@@ -157,7 +157,7 @@ impl Supervised {
 
     fn order(&self, run: RunId, order: Order) {
         if let Some(tracked) = self.runs.get(&run) {
-            let _ended_before = tracked.orders.send(order);
+            tracked.orders.send(order);
         }
     }
 
@@ -231,7 +231,7 @@ impl Executor for Supervised {
 
     fn renew(&mut self, lease: Lease) {
         for tracked in self.runs.values().filter(|tracked| tracked.is_leased()) {
-            let _ended_before = tracked.orders.send(Order::Renew(lease));
+            tracked.orders.send(Order::Renew(lease));
         }
     }
 

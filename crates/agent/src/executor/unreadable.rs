@@ -9,8 +9,9 @@ use std::path::PathBuf;
 
 use tokio::time::sleep;
 
-use super::attend::{Attendant, Handle, Order, RETRY};
+use super::attend::{Attendant, Handle, RETRY};
 use super::containers::Runtime;
+use super::orders::Order;
 use super::supervised::SupervisedOptions;
 use crate::containers::{ContainerSocket, ContainerSpec};
 use crate::supervisor::{

@@ -51,7 +51,12 @@ impl Events {
     }
 
     pub(super) fn send(&self, event: Event) {
-        self.shared.queue.lock().unwrap_or_else(PoisonError::into_inner).push_back(event);
+        let mut queue = self.shared.queue.lock().unwrap_or_else(PoisonError::into_inner);
+        // It only says that there is something to look at, and a workload may fork without end.
+        if event != Event::Reaped || queue.back() != Some(&Event::Reaped) {
+            queue.push_back(event);
+        }
+        drop(queue);
         // It can only fail when it is readable already.
         let _readable = rustix::io::write(&self.shared.wake, &1_u64.to_ne_bytes());
     }

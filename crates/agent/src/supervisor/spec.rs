@@ -178,7 +178,9 @@ pub struct ExitRecord {
     /// Why it ended, where the outcome alone does not say.
     #[serde(default)]
     pub reason: Option<ExitReason>,
-    /// The last 20 lines that it printed, each at most 512 bytes.
+    /// The last lines that it printed, as many and as long as
+    /// [`EXIT_LINES_MAX`](tessera_types::limits::EXIT_LINES_MAX) and
+    /// [`EXIT_LINE_BYTES_MAX`](tessera_types::limits::EXIT_LINE_BYTES_MAX) allow.
     #[serde(default)]
     pub last_lines: Vec<String>,
 }
