@@ -120,8 +120,9 @@ impl<C: Control> Node<C> {
         }
     }
 
-    /// Runs the node until it is told to end. Dropping the command channel leaves the workloads running, too.
-    pub(crate) async fn run(mut self) {
+    /// Runs the node until it is told to end, or until another agent has taken its place: then it does nothing
+    /// more at all, and says so by answering `false`. Dropping the command channel leaves the workloads running, too.
+    pub(crate) async fn run(mut self) -> bool {
         loop {
             self.core.tick(now());
             self.carry_out();
@@ -139,11 +140,16 @@ impl<C: Control> Node<C> {
                 heard = self.link.next() => self.heard(heard),
                 () = sleep_until(wake) => {}
             }
+            if self.link.is_superseded() {
+                break;
+            }
             self.trim_logs();
         }
+        let superseded = self.link.is_superseded();
         if let Some(ending) = self.ending.take() {
             let _nobody_waits = ending.done.send(());
         }
+        !superseded
     }
 
     fn wake_at(&self) -> Instant {

@@ -430,6 +430,33 @@ async fn the_groups_above_the_runs_go_with_the_last_of_them() {
 }
 
 #[tokio::test]
+async fn an_agent_whose_place_is_taken_ends_and_stops_nothing() {
+    const LEASE_MS: u64 = 3000;
+    let (home, plane) = (Home::new(), Plane::new(LEASE_MS));
+    let agent = home.agent(&plane).await;
+    plane.place(1, sleeper());
+    let mut alone = sleeper();
+    alone["on_disconnect"] = json!("stop");
+    plane.place(2, alone);
+    let keep = pid(&plane.until_state(1, CopyState::Running).await);
+    let stop = pid(&plane.until_state(2, CopyState::Running).await);
+    plane.supersede();
+    tokio::time::timeout(Duration::from_secs(20), agent.superseded()).await.expect("it ends");
+    let calls = plane.calls();
+    assert!(is_alive(keep) && is_alive(stop));
+    eventually("the end of the lease", || has_ended(stop)).await;
+    assert!(is_alive(keep), "what is to be kept goes on");
+    assert_eq!(plane.calls(), calls, "nothing is tried any more");
+    agent.shutdown(false).await;
+    for run in home.runs() {
+        if let Some(supervisor) = supervisor_of(&run) {
+            kill_process(supervisor, Signal::KILL).unwrap();
+        }
+    }
+    eventually("the end of the other", || has_ended(keep)).await;
+}
+
+#[tokio::test]
 async fn a_state_folder_is_for_one_agent() {
     let (home, plane) = (Home::new(), Plane::new(LONG_LEASE_MS));
     let agent = home.agent(&plane).await;
