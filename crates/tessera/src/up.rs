@@ -124,6 +124,9 @@ async fn up(arguments: &Arguments, declarations: &[Declaration]) -> Result<(), F
     };
     let served = tokio::select! {
         () = stop.asked() => Ok(()),
+        () = agent.superseded() => Err(failed(
+            "another agent has taken this node's place; it needs a state folder of its own".to_owned(),
+        )),
         served = serve(arguments, address, declarations) => served,
     };
     end(arguments, agent, control, &mut stop).await?;

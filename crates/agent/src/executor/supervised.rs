@@ -117,9 +117,9 @@ impl Supervised {
 
     /// A run of which nothing is known but its name: it is there until the opposite is certain.
     fn adopt_unreadable(&mut self, Unreadable { dir, error }: Unreadable) -> Option<Adopted> {
-        warn!(target: "tessera::agent", dir = %dir.display(), %error, "the folder of a run cannot be read; it is looked at again, and its workload not started anew until it is certain that nothing of the run is left");
         let run_id = dir.file_name()?.to_string_lossy().into_owned();
         let run = run_of(&run_id, &dir)?;
+        warn!(target: "tessera::agent", dir = %dir.display(), %error, "the folder of a run cannot be read; it is looked at again, and its workload not started anew until it is certain that nothing of the run is left");
         let attendant = self.track(run, false);
         let shared = self.runs.get(&run)?.handle.clone();
         let (options, containers) = (self.options.clone(), self.containers.clone());

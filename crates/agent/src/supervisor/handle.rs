@@ -5,6 +5,7 @@ use std::io;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -248,11 +249,14 @@ struct Shared {
     dir: RunDir,
     spec: RunSpec,
     started: OnceLock<Started>,
+    /// That its supervisor is gone was said.
+    loss_told: AtomicBool,
 }
 
 impl RunHandle {
     fn new(dir: RunDir, spec: RunSpec) -> Self {
-        Self { shared: Arc::new(Shared { dir, spec, started: OnceLock::new() }) }
+        let (started, loss_told) = (OnceLock::new(), AtomicBool::new(false));
+        Self { shared: Arc::new(Shared { dir, spec, started, loss_told }) }
     }
 
     /// Takes over the run in this folder. If its supervisor was killed, what is left of the run is
@@ -459,7 +463,7 @@ impl RunHandle {
 
     async fn recover(&self) -> Result<Option<ExitRecord>> {
         let shared = Arc::clone(&self.shared);
-        let attempt = blocking(move || recover(&shared.dir, &shared.spec)).await;
+        let attempt = blocking(move || recover(&shared.dir, &shared.spec, &shared.loss_told)).await;
         attempt.map_err(io_error("clean up after the lost supervisor of", self.dir()))
     }
 

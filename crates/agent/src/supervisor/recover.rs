@@ -7,6 +7,7 @@
 use std::collections::BTreeSet;
 use std::io;
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
@@ -23,11 +24,15 @@ const KILL_TIME: Duration = Duration::from_secs(5);
 const KILL_RETRY: Duration = Duration::from_millis(10);
 
 /// Kills what is left of a run and writes its record. Answers `None` if it has a supervisor after
-/// all.
+/// all. The log says once, as `told` remembers, that the supervisor is gone.
 ///
 /// # Errors
 /// If something of it survives SIGKILL, or the record cannot be written. It may be tried again.
-pub(super) fn recover(dir: &RunDir, spec: &RunSpec) -> io::Result<Option<ExitRecord>> {
+pub(super) fn recover(
+    dir: &RunDir,
+    spec: &RunSpec,
+    told: &AtomicBool,
+) -> io::Result<Option<ExitRecord>> {
     let Some(_lock) = dir.take_over()? else { return Ok(None) };
     match dir.read(EXIT) {
         Ok(Some(record)) => return Ok(Some(record)),
@@ -36,7 +41,9 @@ pub(super) fn recover(dir: &RunDir, spec: &RunSpec) -> io::Result<Option<ExitRec
         Err(error) => return Err(error),
     }
     let said = dir.errors();
-    tracing::warn!(run = spec.run_id, supervisor = said, "the supervisor of a run is gone");
+    if !told.swap(true, Ordering::Relaxed) {
+        tracing::warn!(run = spec.run_id, supervisor = said, "the supervisor of a run is gone");
+    }
     let started: Option<Started> = dir.read(STARTED).ok().flatten();
     if let RunKind::Container(container) = &spec.kind {
         container::end_without_supervisor(&spec.run_id, container, started.as_ref())?;
