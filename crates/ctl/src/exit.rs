@@ -54,6 +54,7 @@ impl Exit {
             | Code::IdempotencyKeyReused
             | Code::Compacted
             | Code::NotRegistered
+            | Code::Superseded
             | Code::NodeUnavailable
             | Code::StorageFull
             | Code::StorageFailed

@@ -127,6 +127,9 @@ async fn up(arguments: &Arguments, declarations: &[Declaration]) -> Result<(), F
     };
     let served = tokio::select! {
         () = stop.asked() => Ok(()),
+        () = agent.superseded() => Err(failed(
+            "another agent has taken this node's place; it needs a state folder of its own".to_owned(),
+        )),
         served = serve(arguments, address, declarations) => served,
         died = control.died() => {
             Err(Failure::Start { code: died.code(), message: died.to_string() })

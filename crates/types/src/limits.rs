@@ -24,7 +24,8 @@ pub const ENV_MAX: usize = 512;
 pub const ARGS_MAX: usize = 1024;
 /// Entries of any other list in a spec (ports, mounts, constraints).
 pub const LIST_MAX: usize = 64;
-/// Changes that a watcher may be behind before it must list again.
+/// Recent commits that are kept in memory for watchers. One that is further behind reads from the
+/// log, and must list again only when that has been compacted, too.
 pub const WATCH_BUFFER_MAX: usize = 8192;
 /// The last lines of output that an exit carries.
 pub const EXIT_LINES_MAX: usize = 20;

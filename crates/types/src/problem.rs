@@ -41,6 +41,8 @@ pub enum Code {
     NodeNameTaken,
     /// The agent must register first.
     NotRegistered,
+    /// Another agent of the same installation has taken this one's place: it must end.
+    Superseded,
     /// The node cannot answer just now.
     NodeUnavailable,
     /// The disk is full; the control plane goes on reading.
@@ -72,6 +74,7 @@ impl Code {
         Self::Compacted,
         Self::NodeNameTaken,
         Self::NotRegistered,
+        Self::Superseded,
         Self::NodeUnavailable,
         Self::StorageFull,
         Self::StorageFailed,
@@ -98,6 +101,7 @@ impl Code {
             Self::Compacted => "compacted",
             Self::NodeNameTaken => "node_name_taken",
             Self::NotRegistered => "not_registered",
+            Self::Superseded => "superseded",
             Self::NodeUnavailable => "node_unavailable",
             Self::StorageFull => "storage_full",
             Self::StorageFailed => "storage_failed",
@@ -121,7 +125,8 @@ impl Code {
             | Self::AlreadyExists
             | Self::BeingDeleted
             | Self::NodeNameTaken
-            | Self::NotRegistered => 409,
+            | Self::NotRegistered
+            | Self::Superseded => 409,
             Self::Compacted => 410,
             Self::StorageFull => 507,
             Self::TooManyRequests => 429,
@@ -146,6 +151,7 @@ impl Code {
             Self::Compacted => "The revision is no longer kept",
             Self::NodeNameTaken => "Another agent has this node's name",
             Self::NotRegistered => "The agent is not registered",
+            Self::Superseded => "Another agent has taken this one's place",
             Self::NodeUnavailable => "The node cannot answer",
             Self::StorageFull => "The disk is full",
             Self::StorageFailed => "The store cannot write",

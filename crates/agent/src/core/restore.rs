@@ -77,6 +77,7 @@ impl Copy {
                 self.progress.instance = None;
                 self.event(now, RunEvent::Started(instance), false, out);
             }
+            None if run_is_news => self.progress.instance = None,
             None => {}
         }
         if let Some(end) = adopted.end {
@@ -109,7 +110,7 @@ impl Copy {
         }
     }
 
-    fn resume_checks(&mut self, now: Timestamp) {
+    pub(super) fn resume_checks(&mut self, now: Timestamp) {
         let started_at = self.progress.instance.as_ref().map(|instance| instance.started_at);
         let passed = self.progress.health != Some(Health::Starting);
         if let (Some(live), Some(at), Some(_)) =

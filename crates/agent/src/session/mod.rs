@@ -40,7 +40,9 @@ const TRIM_INTERVAL: Duration = Duration::from_secs(3600);
 const TRIM_FIRST: Duration = Duration::from_secs(60);
 /// Beyond the longest grace: SIGKILL takes a moment.
 const HALT_SLACK: Duration = Duration::from_secs(10);
-const LAST_REPORTS: Duration = Duration::from_secs(2);
+/// When nothing runs any more: for the last reports, and to clean up.
+const LAST_WORK: Duration = Duration::from_secs(2);
+const CLEAN_UP_LOOK: Duration = Duration::from_millis(10);
 /// Logs of workloads that are gone: two weeks, and two gigabytes together.
 const KEPT_LOGS: Retention =
     Retention { max_total_bytes: 2 << 30, max_age: Duration::from_secs(14 * 24 * 3600) };
@@ -118,8 +120,9 @@ impl<C: Control> Node<C> {
         }
     }
 
-    /// Runs the node until it is told to end. Dropping the command channel leaves the workloads running, too.
-    pub(crate) async fn run(mut self) {
+    /// Runs the node until it is told to end, or until another agent has taken its place: then it does nothing
+    /// more at all, and says so by answering `false`. Dropping the command channel leaves the workloads running, too.
+    pub(crate) async fn run(mut self) -> bool {
         loop {
             self.core.tick(now());
             self.carry_out();
@@ -137,11 +140,16 @@ impl<C: Control> Node<C> {
                 heard = self.link.next() => self.heard(heard),
                 () = sleep_until(wake) => {}
             }
+            if self.link.is_superseded() {
+                break;
+            }
             self.trim_logs();
         }
+        let superseded = self.link.is_superseded();
         if let Some(ending) = self.ending.take() {
             let _nobody_waits = ending.done.send(());
         }
+        !superseded
     }
 
     fn wake_at(&self) -> Instant {
@@ -151,6 +159,8 @@ impl<C: Control> Node<C> {
             at.since(wall).as_std().saturating_add(Duration::from_millis(1))
         };
         let due = self.core.next_wakeup(wall).map_or(SLEEP_MAX, until).min(SLEEP_MAX);
+        let cleans_up = self.ending.is_some() && self.core.live_runs().next().is_none();
+        let due = if cleans_up { due.min(CLEAN_UP_LOOK) } else { due };
         let wake = Instant::now() + due;
         self.ending.as_ref().map_or(wake, |ending| wake.min(ending.deadline))
     }
@@ -307,13 +317,14 @@ impl<C: Control> Node<C> {
     fn is_done(&mut self) -> bool {
         let running = self.core.live_runs().count();
         let unsaid = self.link.is_registered() && self.core.has_reports();
+        let busy = unsaid || !self.executor.is_idle();
         let Some(ending) = &mut self.ending else { return false };
-        if !ending.stop_workloads || (running == 0 && !unsaid) {
+        if !ending.stop_workloads || (running == 0 && !busy) {
             return true;
         }
         let now = Instant::now();
         if running == 0 {
-            ending.deadline = ending.deadline.min(now + LAST_REPORTS);
+            ending.deadline = ending.deadline.min(now + LAST_WORK);
         }
         let late = now >= ending.deadline;
         if late && running > 0 {
