@@ -9,9 +9,9 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use tessera_reconciler::{PassStats, Reconciler};
-use tessera_store::{Commit, CommitError};
-use tessera_types::{Duration, Timestamp, Uid, Write};
+use tessera_reconciler::{Answer, Batch, Pass, PassStats, Reconciler};
+use tessera_store::{Commit, CommitError, Outcome};
+use tessera_types::{Duration, Timestamp};
 use tokio::sync::mpsc;
 
 use crate::clock::{self, JumpDetector};
@@ -107,52 +107,36 @@ impl Loop {
             self.reconciler.pass(&world, now, LOOKS_MAX)
         };
         let planned = started.elapsed();
-        let writes = pass.writes.len();
-        let committed = self.commit(pass.writes).await;
-        self.plane.metrics.reconciled(&pass.stats, planned, self.reconciler.backlog());
-        log_pass(&pass.stats, writes, committed, planned, started.elapsed());
+        let (stats, writes) = (pass.stats, pass.writes.len());
+        let committed = self.commit(pass).await;
+        self.plane.metrics.reconciled(&stats, planned, self.reconciler.backlog());
+        log_pass(&stats, writes, committed, planned, started.elapsed());
     }
 
-    /// Commits the batch, without what conflicts. Returns how many were written.
-    async fn commit(&mut self, mut writes: Vec<(Uid, Write)>) -> usize {
-        while !writes.is_empty() {
-            let batch = writes.iter().map(|(_, write)| write.clone()).collect();
-            match self.plane.store.commit(Commit::new(batch, clock::now())).await {
-                Ok(_) => {
-                    writes.iter().for_each(|(id, _)| self.reconciler.succeeded(*id));
-                    return writes.len();
-                }
-                Err(CommitError::Conflict { key, .. }) => {
-                    let (conflicting, rest) =
-                        writes.into_iter().partition(|(_, write)| write.key() == key);
-                    writes = rest;
-                    self.conflicted(conflicting);
-                }
-                Err(error) => {
-                    self.failed(&writes, &error);
-                    return 0;
-                }
-            }
+    /// Commits what a pass wants written. Returns how much was.
+    async fn commit(&mut self, pass: Pass) -> usize {
+        let mut batch = Batch::of(pass);
+        while let Some(writes) = batch.next() {
+            let answer = answer(self.plane.store.commit(Commit::new(writes, clock::now())).await);
+            let world = self.plane.world.read();
+            batch.answered(answer, &mut self.reconciler, &world, clock::now());
         }
-        0
+        batch.written()
     }
+}
 
-    fn conflicted(&mut self, writes: Vec<(Uid, Write)>) {
-        let world = self.plane.world.read();
-        for (id, write) in writes {
-            tracing::debug!(target: "tessera::reconcile", key = %write.key(), "changed meanwhile: it is looked at again");
-            self.reconciler.conflicted(id, &world);
+/// What the outcome of a commit means for its batch.
+fn answer(outcome: Result<Outcome, CommitError>) -> Answer {
+    match outcome {
+        Ok(_) => Answer::Written,
+        Err(CommitError::Conflict { key, .. }) => {
+            tracing::debug!(target: "tessera::reconcile", %key, "changed meanwhile: it is looked at again");
+            Answer::Conflict(key)
         }
-    }
-
-    fn failed(&mut self, writes: &[(Uid, Write)], error: &CommitError) {
-        if !matches!(error, CommitError::Closed) {
-            tracing::error!(target: "tessera::reconcile", %error, writes = writes.len(), "a batch could not be written; it is tried again");
-        }
-        let now = clock::now();
-        let world = self.plane.world.read();
-        for (id, _) in writes {
-            self.reconciler.failed(*id, &world, now);
+        Err(CommitError::Closed) => Answer::Refused,
+        Err(error) => {
+            tracing::error!(target: "tessera::reconcile", %error, "a batch could not be written; it is tried again");
+            Answer::Refused
         }
     }
 }

@@ -220,9 +220,16 @@ impl World {
         }
     }
 
-    /// The agent of a node was heard of: the node counts as reachable for
-    /// `lease` from `now` on. Leases are never stored.
-    pub fn renew_lease(&mut self, node: Uid, now: Timestamp, lease: Duration) {
+    /// The agent of a node was heard of: its lease runs anew. Says whether the
+    /// node counts as Offline, so that it has to be looked at.
+    pub fn heard(&mut self, node: Uid, now: Timestamp, lease: Duration) -> bool {
+        self.renew_lease(node, now, lease);
+        self.nodes.get(node).is_some_and(|node| !node.status.is_reachable())
+    }
+
+    /// The node counts as reachable for `lease` from `now` on. Leases are never
+    /// stored.
+    fn renew_lease(&mut self, node: Uid, now: Timestamp, lease: Duration) {
         let until = now.plus(lease);
         let current = self.leases.entry(node).or_insert(until);
         *current = until.max(*current);

@@ -6,11 +6,13 @@ use std::pin::pin;
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
 
-use tessera_reconciler::{Pass, Reconciler, World, apply_report, news_for, registered};
+use tessera_reconciler::{
+    Answer, Batch, Pass, Reconciler, Reported, World, apply_reports, news_for, registered,
+};
 use tessera_store::{Commit, CommitError, EmbeddedStore, MemoryDisk, Options, Store};
 use tessera_types::node::Executors;
 use tessera_types::sync::{Registration, Report};
-use tessera_types::{Committed, Duration, Edited, Labels, Name, Revision, Timestamp, Uid, Write};
+use tessera_types::{Committed, Duration, Labels, Name, Revision, Timestamp, Uid, Write};
 
 use crate::machine::capacity;
 use crate::message::{ToAgent, ToControl};
@@ -92,29 +94,14 @@ impl Control {
 
     /// The commit of a pass.
     pub(crate) fn commit_pass(&mut self, pass: Pass, now: Timestamp) {
-        let mut writes = pass.writes;
-        while !writes.is_empty() {
-            let batch = writes.iter().map(|(_, write)| write.clone()).collect();
-            match self.commit(batch, now) {
-                Ok(_) => {
-                    writes.iter().for_each(|(id, _)| self.reconciler.succeeded(*id));
-                    return;
-                }
-                Err(CommitError::Conflict { key, .. }) => {
-                    let (conflicting, rest): (Vec<_>, _) =
-                        writes.into_iter().partition(|(_, write)| write.key() == key);
-                    writes = rest;
-                    for (id, _) in conflicting {
-                        self.reconciler.conflicted(id, &self.world);
-                    }
-                }
-                Err(_) => {
-                    for (id, _) in &writes {
-                        self.reconciler.failed(*id, &self.world, now);
-                    }
-                    return;
-                }
-            }
+        let mut batch = Batch::of(pass);
+        while let Some(writes) = batch.next() {
+            let answer = match self.commit(writes, now) {
+                Ok(_) => Answer::Written,
+                Err(CommitError::Conflict { key, .. }) => Answer::Conflict(key),
+                Err(_) => Answer::Refused,
+            };
+            batch.answered(answer, &mut self.reconciler, &self.world, now);
         }
     }
 
@@ -147,8 +134,9 @@ impl Control {
     }
 
     fn heard(&mut self, id: Uid, now: Timestamp) {
-        self.world.renew_lease(id, now, LEASE);
-        self.reconciler.wake(id);
+        if self.world.heard(id, now, LEASE) {
+            self.reconciler.wake(id);
+        }
     }
 
     fn register(&mut self, name: &Name, cpu: u64, session: u64, now: Timestamp) -> Option<ToAgent> {
@@ -176,33 +164,7 @@ impl Control {
     }
 
     fn report(&mut self, name: &Name, reports: Vec<Report>, now: Timestamp) -> Option<ToAgent> {
-        let mut by_workload: BTreeMap<Uid, Vec<&Report>> = BTreeMap::new();
-        for report in &reports {
-            by_workload.entry(report.id).or_default().push(report);
-        }
-        let (mut writes, mut stale) = (Vec::new(), Vec::new());
-        for (id, reports) in by_workload {
-            let Some(workload) = self.world.workloads.get(id) else {
-                stale.push(id);
-                continue;
-            };
-            let mut current = Arc::clone(workload);
-            let mut transitions = Vec::new();
-            for report in reports {
-                match apply_report(&current, name, report, now) {
-                    Ok(Some(edited)) => {
-                        transitions.extend(edited.transitions);
-                        current = Arc::new(edited.object);
-                    }
-                    Ok(None) => {}
-                    Err(_) => stale.push(id),
-                }
-            }
-            if *current != **workload {
-                let object = Arc::unwrap_or_clone(current);
-                writes.push(Write::update(Edited { object, transitions }));
-            }
-        }
+        let Reported { writes, stale } = apply_reports(&self.world, name, &reports, now);
         if !writes.is_empty() {
             self.commit(writes, now).ok()?;
         }

@@ -1,20 +1,17 @@
 //! The agents' side of the API: registering, heartbeats that wait for news, and
 //! reports.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Instant;
 
 use tessera_api::ApiError;
-use tessera_reconciler::{apply_report, news_for, registered};
+use tessera_reconciler::{Reported, apply_reports, news_for, registered};
 use tessera_store::CommitError;
 use tessera_types::problem::Code;
 use tessera_types::sync::{
-    Registered, Registration, Report, ReportRequest, ReportResponse, SyncRequest, SyncResponse,
+    Registered, Registration, ReportRequest, ReportResponse, SyncRequest, SyncResponse,
 };
-use tessera_types::{
-    Edited, Name, Node, Object, Problem, Revision, Timestamp, Uid, Workload, Write, limits,
-};
+use tessera_types::{Name, Node, Object, Problem, Revision, Timestamp, Uid, limits};
 
 use crate::agents::Agent;
 use crate::clock;
@@ -79,12 +76,8 @@ fn check_is_free(
 
 /// A node was heard of: its lease runs anew.
 fn heard(plane: &Plane, node_id: Uid, now: Timestamp) {
-    let is_offline = {
-        let mut world = plane.world.write();
-        world.renew_lease(node_id, now, plane.options.lease);
-        world.nodes.get(node_id).is_some_and(|node| !node.status.is_reachable())
-    };
-    if is_offline {
+    let is_back = plane.world.write().heard(node_id, now, plane.options.lease);
+    if is_back {
         plane.tell_loop(LoopMessage::Wake(node_id));
     }
 }
@@ -196,12 +189,9 @@ pub(super) async fn report(
     if !plane.world.read().nodes.get(agent.node_id).is_some_and(is_reachable) {
         return Err(not_ready(name).into());
     }
-    let mut by_workload: BTreeMap<Uid, Vec<&Report>> = BTreeMap::new();
-    for report in &request.reports {
-        by_workload.entry(report.id).or_default().push(report);
-    }
     for _ in 0..TRIES_MAX {
-        let (writes, stale) = plan_reports(plane, name, &by_workload);
+        let Reported { writes, stale } =
+            apply_reports(&plane.world.read(), name, &request.reports, clock::now());
         if writes.is_empty() {
             return Ok(ReportResponse { stale });
         }
@@ -212,49 +202,4 @@ pub(super) async fn report(
         }
     }
     Err(Problem::new(Code::Conflict, "the workloads change too fast").remedy("report again").into())
-}
-
-fn plan_reports(
-    plane: &Plane,
-    node: &Name,
-    by_workload: &BTreeMap<Uid, Vec<&Report>>,
-) -> (Vec<Write>, Vec<Uid>) {
-    let now = clock::now();
-    let world = plane.world.read();
-    let (mut writes, mut stale) = (Vec::new(), Vec::new());
-    for (id, reports) in by_workload {
-        match world.workloads.get(*id).map(|workload| fold(workload, node, reports, now)) {
-            Some((edited, is_stale)) => {
-                writes.extend(edited.map(Write::update));
-                stale.extend(is_stale.then_some(*id));
-            }
-            None => stale.push(*id),
-        }
-    }
-    (writes, stale)
-}
-
-/// All reports of one workload as one change, and whether any was stale.
-fn fold(
-    workload: &Arc<Object<Workload>>,
-    node: &Name,
-    reports: &[&Report],
-    now: Timestamp,
-) -> (Option<Edited<Workload>>, bool) {
-    let mut current = Arc::clone(workload);
-    let mut transitions = Vec::new();
-    let mut is_stale = false;
-    for report in reports {
-        match apply_report(&current, node, report, now) {
-            Ok(Some(edited)) => {
-                transitions.extend(edited.transitions);
-                current = Arc::new(edited.object);
-            }
-            Ok(None) => {}
-            Err(_) => is_stale = true,
-        }
-    }
-    let is_changed = *current != **workload;
-    let object = Arc::unwrap_or_clone(current);
-    (is_changed.then_some(Edited { object, transitions }), is_stale)
 }
