@@ -2,16 +2,15 @@
 //!
 //! It takes no input but the world and the time; messages only say that it is
 //! worth looking. It first takes in every commit that the world has, then looks
-//! at what is due, then commits what came of it in one batch. A write that
-//! conflicts is taken out of the batch and its resource looked at again; the
-//! others go on.
+//! at what is due, then commits what came of it in one batch. What the
+//! store's answer means for each resource, [`Batch`] decides.
 
 use std::sync::Arc;
 use std::time::Instant;
 
 use tessera_reconciler::{Answer, Batch, Pass, PassStats, Reconciler};
 use tessera_store::{Commit, CommitError, Outcome};
-use tessera_types::{Duration, Timestamp};
+use tessera_types::{Duration, Timestamp, Write};
 use tokio::sync::mpsc;
 
 use crate::clock::{self, JumpDetector};
@@ -117,7 +116,9 @@ impl Loop {
     async fn commit(&mut self, pass: Pass) -> usize {
         let mut batch = Batch::of(pass);
         while let Some(writes) = batch.next() {
-            let answer = answer(self.plane.store.commit(Commit::new(writes, clock::now())).await);
+            let what = Concerns::of(&writes);
+            let outcome = self.plane.store.commit(Commit::new(writes, clock::now())).await;
+            let answer = answer(outcome, &what);
             let world = self.plane.world.read();
             batch.answered(answer, &mut self.reconciler, &world, clock::now());
         }
@@ -125,17 +126,46 @@ impl Loop {
     }
 }
 
+/// What a commit is about, for the log.
+struct Concerns {
+    writes: usize,
+    /// The resource, if it is only one.
+    key: Option<String>,
+}
+
+impl Concerns {
+    fn of(writes: &[Write]) -> Self {
+        let key = match writes {
+            [one] => Some(one.key().to_string()),
+            _ => None,
+        };
+        Self { writes: writes.len(), key }
+    }
+}
+
 /// What the outcome of a commit means for its batch.
-fn answer(outcome: Result<Outcome, CommitError>) -> Answer {
+fn answer(outcome: Result<Outcome, CommitError>, what: &Concerns) -> Answer {
+    let Concerns { writes, key } = what;
     match outcome {
         Ok(_) => Answer::Written,
         Err(CommitError::Conflict { key, .. }) => {
             tracing::debug!(target: "tessera::reconcile", %key, "changed meanwhile: it is looked at again");
             Answer::Conflict(key)
         }
-        Err(CommitError::Closed) => Answer::Refused,
+        Err(CommitError::Closed) => Answer::Unavailable,
+        Err(error @ CommitError::Full) => {
+            tracing::error!(target: "tessera::reconcile", %error, writes, "nothing can be written; it is tried again");
+            Answer::Unavailable
+        }
         Err(error) => {
-            tracing::error!(target: "tessera::reconcile", %error, "a batch could not be written; it is tried again");
+            match key {
+                Some(key) => {
+                    tracing::error!(target: "tessera::reconcile", %error, key, "it could not be written; it is tried again");
+                }
+                None => {
+                    tracing::warn!(target: "tessera::reconcile", %error, writes, "a batch could not be written; it is tried in parts");
+                }
+            }
             Answer::Refused
         }
     }

@@ -22,6 +22,6 @@ pub use batch::{Answer, Batch};
 pub use manager::{Manager, Plan};
 pub use node::{KILL_MARGIN, NodeManager, registered};
 pub use queue::Queue;
-pub use reconciler::{Pass, PassStats, Reconciler};
+pub use reconciler::{Backlog, Pass, PassStats, Reconciler};
 pub use workload::{Reported, StaleReport, WorkloadManager, apply_report, apply_reports};
 pub use world::{NodeLoad, Table, World};

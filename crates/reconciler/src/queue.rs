@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 
-use tessera_types::{Duration, Timestamp, Uid};
+use tessera_types::{Duration, Timestamp, Uid, limits};
 
 /// The first pause after a failure, and the longest.
 const BACKOFF_MIN: Duration = Duration::from_millis(10);
@@ -16,13 +16,31 @@ pub struct Queue {
     is_due: HashSet<Uid>,
     timers: BTreeSet<(Timestamp, Uid)>,
     timer_of: HashMap<Uid, Timestamp>,
-    failures: HashMap<Uid, u32>,
+    failures: HashMap<Uid, Failures>,
+}
+
+/// How often in a row the writes of one resource have failed.
+#[derive(Clone, Copy, Debug, Default)]
+struct Failures {
+    /// Of these, each made the pause longer.
+    pauses: u32,
+    /// Of these, the store refused so many for the resource's own sake.
+    refused: u32,
+    /// It is not looked at before its pause is over, whoever asks.
+    is_paused: bool,
 }
 
 impl Queue {
     /// Looks at `id` as soon as possible. It is looked at once, however often
-    /// this is called before.
+    /// this is called before; and not before the end of its pause, if the store
+    /// refuses what is to be written of it.
     pub fn push(&mut self, id: Uid) {
+        if self.failures.get(&id).is_none_or(|failures| !failures.is_paused) {
+            self.push_now(id);
+        }
+    }
+
+    fn push_now(&mut self, id: Uid) {
         if self.is_due.insert(id) {
             self.due.push_back(id);
         }
@@ -41,26 +59,62 @@ impl Queue {
         self.timer_of.insert(id, at);
     }
 
-    /// Looks at `id` again after a failure: each further one waits twice as
-    /// long, up to half a minute, with a jitter that depends on the resource.
+    /// Looks at `id` again after a failure of the store: each further one waits
+    /// twice as long, up to half a minute, with a jitter that depends on the
+    /// resource.
     pub fn push_failed(&mut self, id: Uid, now: Timestamp) {
-        let failures = self.failures.entry(id).or_default();
-        *failures += 1;
-        let pause = BACKOFF_MIN.times(1 << (*failures - 1).min(12)).min(BACKOFF_MAX);
-        // Up to a quarter more, spread by Fibonacci hashing of the identity.
-        let spread = id.0.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 56;
-        let jitter = Duration::from_millis(pause.as_millis() / 4 * spread / 256);
-        self.push_at(id, now.plus(pause).plus(jitter));
+        let at = now.plus(self.next_pause(id));
+        self.push_at(id, at);
     }
 
-    /// What failed before has succeeded.
+    /// As [`Queue::push_failed`], when the store refused what is to be written
+    /// of this resource alone: nothing but the end of the pause wakes it.
+    pub fn push_refused(&mut self, id: Uid, now: Timestamp) {
+        let at = now.plus(self.next_pause(id));
+        let failures = self.failures.entry(id).or_default();
+        failures.refused += 1;
+        failures.is_paused = true;
+        self.stop_timer(id);
+        self.push_at(id, at);
+    }
+
+    fn next_pause(&mut self, id: Uid) -> Duration {
+        let failures = self.failures.entry(id).or_default();
+        failures.pauses += 1;
+        let pause = BACKOFF_MIN.times(1 << (failures.pauses - 1).min(12)).min(BACKOFF_MAX);
+        // Up to a quarter more, spread by Fibonacci hashing of the identity.
+        let spread = id.0.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 56;
+        Duration::from_millis(pause.as_millis() + pause.as_millis() / 4 * spread / 256)
+    }
+
+    /// What failed before has succeeded, or there is another reason to begin
+    /// anew: the resource is looked at as if nothing had failed.
     pub fn succeeded(&mut self, id: Uid) {
         self.failures.remove(&id);
+    }
+
+    /// Whether the store has refused this resource's writes as often as is
+    /// tried.
+    #[must_use]
+    pub fn is_given_up(&self, id: Uid) -> bool {
+        self.failures.get(&id).is_some_and(|failures| failures.refused >= limits::WRITE_TRIES_MAX)
+    }
+
+    /// How many resources have writes that the store refuses, and for how many
+    /// of them it has done so as often as is tried.
+    #[must_use]
+    pub fn refused(&self) -> (usize, usize) {
+        let count = |min| self.failures.values().filter(|one| one.refused >= min).count();
+        (count(1), count(limits::WRITE_TRIES_MAX))
     }
 
     /// Forgets a resource that is gone.
     pub fn forget(&mut self, id: Uid) {
         self.failures.remove(&id);
+        self.stop_timer(id);
+    }
+
+    fn stop_timer(&mut self, id: Uid) {
         if let Some(at) = self.timer_of.remove(&id) {
             self.timers.remove(&(at, id));
         }
@@ -71,12 +125,13 @@ impl Queue {
         while let Some((at, id)) = self.timers.first().copied().filter(|(at, _)| *at <= now) {
             self.timers.remove(&(at, id));
             self.timer_of.remove(&id);
-            self.push(id);
+            self.push_now(id);
         }
         let id = self.due.pop_front()?;
         self.is_due.remove(&id);
-        if let Some(at) = self.timer_of.remove(&id) {
-            self.timers.remove(&(at, id));
+        self.stop_timer(id);
+        if let Some(failures) = self.failures.get_mut(&id) {
+            failures.is_paused = false;
         }
         Some(id)
     }

@@ -32,6 +32,22 @@ pub struct Reconciler {
     there_is_more_room: bool,
 }
 
+/// What is still to be done.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Backlog {
+    /// Resources that are due.
+    pub due: usize,
+    /// Resources that wait for their time.
+    pub timers: usize,
+    /// Workloads that wait for room.
+    pub unplaced: usize,
+    /// Resources of which the store refuses what is to be written.
+    pub refused: usize,
+    /// Of those, the ones of which it has done so
+    /// [`tessera_types::limits::WRITE_TRIES_MAX`] times or more.
+    pub given_up: usize,
+}
+
 /// What one pass wants written, each with the resource it is about.
 #[derive(Debug, Default)]
 pub struct Pass {
@@ -73,6 +89,8 @@ impl Reconciler {
     /// Takes in a commit. `world` must have it already.
     pub fn observe(&mut self, committed: &Committed, world: &World) {
         for change in &committed.changes {
+            // It could be written, or somebody has changed it: it begins anew.
+            self.queue.succeeded(change.id);
             match &change.after {
                 Some(Resource::Node(node)) => self.node_changed(node, world),
                 Some(Resource::Workload(workload)) => self.workload_changed(workload),
@@ -164,12 +182,12 @@ impl Reconciler {
         self.queue.next_at(now)
     }
 
-    /// How many resources are due, how many wait for their time, and how many
-    /// workloads wait for room.
+    /// What is still to be done.
     #[must_use]
-    pub fn backlog(&self) -> (usize, usize, usize) {
+    pub fn backlog(&self) -> Backlog {
         let (due, timers) = self.queue.len();
-        (due, timers, self.unplaced.len())
+        let (refused, given_up) = self.queue.refused();
+        Backlog { due, timers, unplaced: self.unplaced.len(), refused, given_up }
     }
 
     /// Looks at up to `looks_max` resources that are due.
@@ -259,18 +277,36 @@ impl Reconciler {
         self.queue.push(id);
     }
 
-    /// A write could not be committed for another reason: the resource is
-    /// looked at again after a pause that grows with each failure.
+    /// A write could not be committed because the store cannot write: the
+    /// resource is looked at after a pause that grows with each failure.
     pub fn failed(&mut self, id: Uid, world: &World, now: Timestamp) {
-        if let Some(workload) = world.workloads.get(id) {
-            match &workload.observed.assigned {
-                Some(at) => self.fleet.reserve(id, at.node_id, &Demand::placed(workload)),
-                None => {
-                    self.fleet.release(id);
+        self.give_back(id, world);
+        self.queue.push_failed(id, now);
+    }
+
+    /// The store refused the write of this resource alone. It is tried again
+    /// after a pause that grows. After [`tessera_types::limits::WRITE_TRIES_MAX`]
+    /// times the resource is to be given up by the write that is returned, if
+    /// its kind and its status allow that: at once, so that only a store that
+    /// takes other writes says that the resource has failed.
+    pub fn refused(&mut self, id: Uid, world: &World, now: Timestamp) -> Option<Write> {
+        self.give_back(id, world);
+        self.queue.push_refused(id, now);
+        let workload = world.workloads.get(id).filter(|_| self.queue.is_given_up(id))?;
+        WorkloadManager::give_up(workload, now)?.write
+    }
+
+    /// Takes back what was set aside for a choice that could not be written.
+    fn give_back(&mut self, id: Uid, world: &World) {
+        let Some(workload) = world.workloads.get(id) else { return };
+        match &workload.observed.assigned {
+            Some(at) => self.fleet.reserve(id, at.node_id, &Demand::placed(workload)),
+            None => {
+                if self.fleet.release(id) {
+                    self.there_is_more_room = true;
                 }
             }
         }
-        self.queue.push_failed(id, now);
     }
 
     /// A write was committed.

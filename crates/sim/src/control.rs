@@ -99,6 +99,7 @@ impl Control {
             let answer = match self.commit(writes, now) {
                 Ok(_) => Answer::Written,
                 Err(CommitError::Conflict { key, .. }) => Answer::Conflict(key),
+                Err(CommitError::Full | CommitError::Closed) => Answer::Unavailable,
                 Err(_) => Answer::Refused,
             };
             batch.answered(answer, &mut self.reconciler, &self.world, now);

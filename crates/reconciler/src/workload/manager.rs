@@ -14,8 +14,8 @@ use tessera_types::workload::{
     Assigned, DesiredWorkloadStatus, Exit, ExitOutcome, OnDisconnect, WorkloadStatus,
 };
 use tessera_types::{
-    Actor, Duration, Edit, IllegalTransition, Name, Node, Object, Timestamp, Uid, WaitReason,
-    Workload, Write,
+    Actor, Duration, Edit, IllegalTransition, Name, Node, Object, State, Timestamp, Uid,
+    WaitReason, Workload, Write,
 };
 
 use crate::manager::{Manager, Plan};
@@ -25,6 +25,9 @@ use crate::world::World;
 /// It is looked at again when there is more room. When there is less, only the
 /// reason why it waits is another; that is brought up to date so often.
 const EXPLAIN_EVERY: Duration = Duration::from_secs(60);
+
+/// Why a workload is given up; see [`tessera_types::limits::WRITE_TRIES_MAX`].
+const GIVEN_UP: &str = "the store refuses what is to be written of it, see the control plane's log; a change of its spec tries again";
 
 /// Reconciles workloads.
 #[derive(Clone, Copy, Debug, Default)]
@@ -59,6 +62,24 @@ impl WorkloadManager {
             Ok((id, name)) => look.take(id, name).unwrap_or_default(),
             Err(refusal) => look.refused(&refusal),
         }
+    }
+
+    /// What becomes of a workload of which the store refuses what is to be
+    /// written, time and again; none where that would claim what is not known:
+    /// a copy of it may be alive, or it is to disappear.
+    #[must_use]
+    pub fn give_up(workload: &Arc<Object<Workload>>, now: Timestamp) -> Option<Plan> {
+        let is_at_rest = matches!(workload.status, WorkloadStatus::Failed);
+        if workload.status.holds_node() || workload.deletion_requested_at.is_some() || is_at_rest {
+            return None;
+        }
+        let mut edit = Edit::of(workload, now);
+        for step in workload.status.path_to(WorkloadStatus::Failed)? {
+            edit.transition(step, Actor::RECONCILER, GIVEN_UP).ok()?;
+        }
+        // Only another generation of it is worth another try.
+        edit.object.observed.placed_generation = workload.generation;
+        Some(Plan::of(edit))
     }
 }
 
