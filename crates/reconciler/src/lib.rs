@@ -10,6 +10,7 @@
 
 mod assignments;
 mod batch;
+mod explained;
 mod manager;
 mod node;
 mod queue;

@@ -7,7 +7,7 @@
 //! node is chosen, not when the choice is committed, so the placements of one
 //! pass see each other; a refused one is taken back.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use tessera_scheduler::{Demand, Fleet, NodeState, Refusal};
@@ -16,6 +16,7 @@ use tessera_types::{
     Change, Committed, KindName, Node, Object, Resource, Timestamp, Uid, Workload, Write,
 };
 
+use crate::explained::Explained;
 use crate::manager::{Manager, Plan};
 use crate::node::NodeManager;
 use crate::queue::Queue;
@@ -28,7 +29,7 @@ pub struct Reconciler {
     queue: Queue,
     fleet: Fleet,
     /// Workloads that no node takes: looked at again when there is more room.
-    unplaced: HashSet<Uid>,
+    unplaced: HashMap<Uid, Explained>,
     there_is_more_room: bool,
 }
 
@@ -194,7 +195,7 @@ impl Reconciler {
     pub fn pass(&mut self, world: &World, now: Timestamp, looks_max: usize) -> Pass {
         let mut pass = Pass::default();
         if std::mem::take(&mut self.there_is_more_room) {
-            let mut unplaced: Vec<_> = self.unplaced.iter().copied().collect();
+            let mut unplaced: Vec<_> = self.unplaced.keys().copied().collect();
             unplaced.sort_unstable();
             unplaced.into_iter().for_each(|id| self.queue.push(id));
         }
@@ -242,19 +243,40 @@ impl Reconciler {
             Some(refusal) => Err(refusal.clone()),
             None => self.fleet.choose(&demand),
         };
-        match &choice {
-            Ok((node, _)) => {
-                self.fleet.reserve(workload.id, *node, &demand);
+        match choice {
+            Ok((node, name)) => {
+                self.fleet.reserve(workload.id, node, &demand);
                 self.unplaced.remove(&workload.id);
                 pass.stats.workloads_placed += 1;
+                WorkloadManager::take(workload, node, name, now)
             }
             Err(refusal) => {
-                refused.insert(shape, refusal.clone());
-                self.unplaced.insert(workload.id);
                 pass.stats.workloads_unplaced += 1;
+                let plan = self.explain(workload, world, &refusal, now);
+                refused.insert(shape, refusal);
+                plan
             }
         }
-        WorkloadManager::sought(workload, world, choice, now).look_again(plan.look_again_at)
+        .look_again(plan.look_again_at)
+    }
+
+    /// Says why no node takes `workload`, unless much the same was said lately.
+    fn explain(
+        &mut self,
+        workload: &Arc<Object<Workload>>,
+        world: &World,
+        refusal: &Refusal,
+        now: Timestamp,
+    ) -> Plan {
+        let explained = self.unplaced.get(&workload.id).copied();
+        let told = explained.filter(|explained| explained.holds_until(refusal) > now);
+        let plan = WorkloadManager::refused(workload, world, refusal, told.is_some(), now);
+        let explained = match told {
+            Some(explained) if plan.write.is_none() => explained,
+            _ => Explained::new(refusal, now),
+        };
+        self.unplaced.insert(workload.id, explained);
+        plan.look_again(Some(explained.holds_until(refusal)))
     }
 
     /// Where a workload that is not stored would be placed now.
@@ -271,6 +293,7 @@ impl Reconciler {
     /// A write was refused: the resource has changed. What was tentatively
     /// taken is given back, and it is looked at again from what it is now.
     pub fn conflicted(&mut self, id: Uid, world: &World) {
+        self.unplaced.remove(&id);
         if let Some(workload) = world.workloads.get(id) {
             self.workload_changed(workload);
         }
@@ -296,8 +319,10 @@ impl Reconciler {
         WorkloadManager::give_up(workload, now)?.write
     }
 
-    /// Takes back what was set aside for a choice that could not be written.
+    /// Takes back what was set aside for a choice that could not be written, and
+    /// what would have been told.
     fn give_back(&mut self, id: Uid, world: &World) {
+        self.unplaced.remove(&id);
         let Some(workload) = world.workloads.get(id) else { return };
         match &workload.observed.assigned {
             Some(at) => self.fleet.reserve(id, at.node_id, &Demand::placed(workload)),

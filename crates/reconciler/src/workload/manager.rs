@@ -14,17 +14,13 @@ use tessera_types::workload::{
     Assigned, DesiredWorkloadStatus, Exit, ExitOutcome, OnDisconnect, WorkloadStatus,
 };
 use tessera_types::{
-    Actor, Duration, Edit, IllegalTransition, Name, Node, Object, State, Timestamp, Uid,
-    WaitReason, Workload, Write,
+    Actor, Edit, IllegalTransition, Name, Node, Object, State, Timestamp, Uid, WaitReason,
+    Workload, Write,
 };
 
 use crate::manager::{Manager, Plan};
 use crate::node::stopped_by;
 use crate::world::World;
-
-/// It is looked at again when there is more room. When there is less, only the
-/// reason why it waits is another; that is brought up to date so often.
-const EXPLAIN_EVERY: Duration = Duration::from_secs(60);
 
 /// Why a workload is given up; see [`tessera_types::limits::WRITE_TRIES_MAX`].
 const GIVEN_UP: &str = "the store refuses what is to be written of it, see the control plane's log; a change of its spec tries again";
@@ -49,19 +45,23 @@ impl Manager for WorkloadManager {
 }
 
 impl WorkloadManager {
-    /// What becomes of a workload for which a node was sought.
+    /// What becomes of a workload that a node was found for.
     #[must_use]
-    pub fn sought(
+    pub fn take(workload: &Arc<Object<Workload>>, id: Uid, name: Name, now: Timestamp) -> Plan {
+        take(workload, id, name, now).unwrap_or_default()
+    }
+
+    /// What becomes of a workload that no node takes. If it `is_told` much the
+    /// same already, it stays as it is.
+    #[must_use]
+    pub fn refused(
         workload: &Arc<Object<Workload>>,
         world: &World,
-        choice: Result<(Uid, Name), Refusal>,
+        refusal: &Refusal,
+        is_told: bool,
         now: Timestamp,
     ) -> Plan {
-        let look = Look { workload, world, now };
-        match choice {
-            Ok((id, name)) => look.take(id, name).unwrap_or_default(),
-            Err(refusal) => look.refused(&refusal),
-        }
+        Look { workload, world, now }.refused(refusal, is_told)
     }
 
     /// What becomes of a workload of which the store refuses what is to be
@@ -365,61 +365,64 @@ impl Look<'_> {
         Ok(Plan::of(edit))
     }
 
-    // A node was sought.
+    // No node was found.
 
-    fn take(&self, node_id: Uid, node: Name) -> Planned {
+    fn refused(&self, refusal: &Refusal, is_told: bool) -> Plan {
+        let offline = self.node().filter(|_| self.workload.status == WorkloadStatus::Lost);
+        let (reason, message) = match offline {
+            Some(node) => (
+                WaitReason::NodeOffline,
+                format!("{} is Offline, and no other node takes it: {refusal}", node.name),
+            ),
+            None => (WaitReason::NoNodeFits, refusal.to_string()),
+        };
+        let waits_for = self.workload.waiting_for.as_ref().map(|waiting| waiting.reason);
         let mut edit = self.edit();
-        if self.workload.status == WorkloadStatus::Lost {
-            let from = self.workload.observed.assigned.as_ref().map(|assigned| &assigned.node);
-            let reason = match from {
-                Some(from) => format!("{from} is Offline: it moves to {node}"),
-                None => format!("it moves to {node}"),
-            };
-            edit.transition(WorkloadStatus::Pending, Actor::RECONCILER, reason)?;
+        if !is_told || waits_for != Some(reason) {
+            edit.wait_for(reason, &message, None);
         }
-        let epoch = self.workload.observed.epoch.next();
-        let reason = format!("placed on {node}");
-        edit.transition(WorkloadStatus::Scheduled, Actor::RECONCILER, reason)?
-            .with("node", &node)
-            .with("epoch", epoch);
-        let generation = self.workload.generation;
-        let observed = &mut edit.object.observed;
-        observed.epoch = epoch;
-        observed.placed_generation = generation;
-        observed.last_node = Some(node.clone());
-        observed.report_seq = 0;
-        observed.restarts = 0;
-        observed.instance = None;
-        observed.next_start_at = None;
-        observed.health = None;
-        observed.trouble = None;
-        let message = format!("the agent of {node} to take it over");
-        observed.assigned = Some(Assigned {
-            node,
-            node_id,
-            since: self.now,
-            resources: self.workload.spec.resources,
-            on_disconnect: self.workload.spec.on_disconnect,
-            ports: self.workload.spec.ports.clone(),
-        });
-        edit.wait_for(WaitReason::Agent, &message, None);
-        Ok(Plan::of(edit))
+        Plan::of(edit).look_again(self.workload.spec.not_after)
     }
+}
 
-    fn refused(&self, refusal: &Refusal) -> Plan {
-        let mut edit = self.edit();
-        match self.node().filter(|_| self.workload.status == WorkloadStatus::Lost) {
-            Some(node) => {
-                let message =
-                    format!("{} is Offline, and no other node takes it: {refusal}", node.name);
-                edit.wait_for(WaitReason::NodeOffline, &message, None);
-            }
-            None => edit.wait_for(WaitReason::NoNodeFits, &refusal.to_string(), None),
-        }
-        Plan::of(edit)
-            .look_again(self.workload.spec.not_after)
-            .look_again(Some(self.now.plus(EXPLAIN_EVERY)))
+/// A node was found.
+fn take(workload: &Arc<Object<Workload>>, node_id: Uid, node: Name, now: Timestamp) -> Planned {
+    let mut edit = Edit::of(workload, now);
+    if workload.status == WorkloadStatus::Lost {
+        let from = workload.observed.assigned.as_ref().map(|assigned| &assigned.node);
+        let reason = match from {
+            Some(from) => format!("{from} is Offline: it moves to {node}"),
+            None => format!("it moves to {node}"),
+        };
+        edit.transition(WorkloadStatus::Pending, Actor::RECONCILER, reason)?;
     }
+    let epoch = workload.observed.epoch.next();
+    let reason = format!("placed on {node}");
+    edit.transition(WorkloadStatus::Scheduled, Actor::RECONCILER, reason)?
+        .with("node", &node)
+        .with("epoch", epoch);
+    let generation = workload.generation;
+    let observed = &mut edit.object.observed;
+    observed.epoch = epoch;
+    observed.placed_generation = generation;
+    observed.last_node = Some(node.clone());
+    observed.report_seq = 0;
+    observed.restarts = 0;
+    observed.instance = None;
+    observed.next_start_at = None;
+    observed.health = None;
+    observed.trouble = None;
+    let message = format!("the agent of {node} to take it over");
+    observed.assigned = Some(Assigned {
+        node,
+        node_id,
+        since: now,
+        resources: workload.spec.resources,
+        on_disconnect: workload.spec.on_disconnect,
+        ports: workload.spec.ports.clone(),
+    });
+    edit.wait_for(WaitReason::Agent, &message, None);
+    Ok(Plan::of(edit))
 }
 
 impl StopCause {
