@@ -10,10 +10,10 @@ use std::time::Instant;
 
 use tessera_reconciler::{Answer, Batch, Pass, PassStats, Reconciler};
 use tessera_store::{Commit, CommitError, Outcome};
-use tessera_types::{Duration, Timestamp, Write};
+use tessera_types::{BootTime, Duration, Now, Write};
 use tokio::sync::mpsc;
 
-use crate::clock::{self, JumpDetector};
+use crate::clock;
 use crate::plane::{LoopMessage, Plane};
 
 /// Resources looked at in one pass, so that a batch stays within the limits of
@@ -21,8 +21,12 @@ use crate::plane::{LoopMessage, Plane};
 const LOOKS_MAX: usize = 1000;
 /// The safety net: everything is looked at so often, whatever the changes said.
 const RESYNC_EVERY: Duration = Duration::from_secs(600);
-/// The loop wakes up at least so often, to notice that the clock was set.
+/// The loop wakes up at least so often, to notice that the wall clock was set:
+/// windows open and close by it.
 const NAP_MAX: Duration = Duration::from_secs(5);
+
+/// A nap that takes so much longer was no nap.
+const STALL_MIN: Duration = Duration::from_secs(3);
 
 /// Runs until the control plane stops.
 pub(crate) async fn run(plane: Arc<Plane>, mut messages: mpsc::UnboundedReceiver<LoopMessage>) {
@@ -31,36 +35,36 @@ pub(crate) async fn run(plane: Arc<Plane>, mut messages: mpsc::UnboundedReceiver
         while let Ok(message) = messages.try_recv() {
             reconcile.take_in(message);
         }
-        reconcile.check_clock();
-        let now = clock::now();
-        if reconcile.next_at(now) <= now {
+        let now = clock::both();
+        let time = reconcile.next_in(now);
+        if time == Duration::ZERO {
             reconcile.pass(now).await;
             continue;
         }
-        let nap = reconcile.nap(now).as_std();
+        let nap = time.min(NAP_MAX);
         tokio::select! {
             () = plane.stopping.cancelled() => return,
-            () = tokio::time::sleep(nap) => {}
+            () = tokio::time::sleep(nap.as_std()) => {}
             message = messages.recv() => match message {
                 Some(message) => reconcile.take_in(message),
                 None => return,
             },
         }
+        reconcile.check_nap(now.boot.plus(nap));
     }
 }
 
 struct Loop {
     plane: Arc<Plane>,
     reconciler: Reconciler,
-    clock: JumpDetector,
-    resync_at: Timestamp,
+    resync_at: BootTime,
 }
 
 impl Loop {
     fn new(plane: Arc<Plane>) -> Self {
         let reconciler = Reconciler::new(&plane.world.read());
-        let resync_at = clock::now().plus(RESYNC_EVERY);
-        Self { plane, reconciler, clock: JumpDetector::new(), resync_at }
+        let resync_at = clock::boot().plus(RESYNC_EVERY);
+        Self { plane, reconciler, resync_at }
     }
 
     fn take_in(&mut self, message: LoopMessage) {
@@ -76,31 +80,29 @@ impl Loop {
         }
     }
 
-    /// A wall clock that was set forward makes leases lapse that have not: every
-    /// node that counts as reachable gets a fresh one, as after a restart.
-    fn check_clock(&mut self) {
-        if let Some(jump) = self.clock.check() {
-            tracing::warn!(target: "tessera::reconcile", %jump, "the clock was set forward: every lease is renewed");
-            self.plane.world.write().renew_leases(clock::now(), self.plane.options.lease);
+    /// A control plane that was frozen, or whose machine was suspended, has heard
+    /// nobody meanwhile: that must not make every node Offline.
+    fn check_nap(&mut self, end: BootTime) {
+        let now = clock::boot();
+        let overslept = now.since(end);
+        if overslept >= STALL_MIN {
+            tracing::warn!(target: "tessera::reconcile", %overslept, "the control plane did not run for a while: every lease is renewed");
+            self.plane.world.write().renew_leases(now, self.plane.options.lease);
         }
     }
 
-    /// When there is something to do.
-    fn next_at(&self, now: Timestamp) -> Timestamp {
-        self.reconciler.next_at(now).unwrap_or(self.resync_at).min(self.resync_at)
+    /// How long there is nothing to do.
+    fn next_in(&self, now: Now) -> Duration {
+        let resync = self.resync_at.since(now.boot);
+        self.reconciler.next_in(now).map_or(resync, |time| time.min(resync))
     }
 
-    fn nap(&self, now: Timestamp) -> Duration {
-        // A millisecond more, since a nap ends on whole ones.
-        self.next_at(now).since(now).min(NAP_MAX).max(Duration::from_millis(1))
-    }
-
-    async fn pass(&mut self, now: Timestamp) {
+    async fn pass(&mut self, now: Now) {
         let started = Instant::now();
         let pass = {
             let world = self.plane.world.read();
-            if now >= self.resync_at {
-                self.resync_at = now.plus(RESYNC_EVERY);
+            if now.boot >= self.resync_at {
+                self.resync_at = now.boot.plus(RESYNC_EVERY);
                 self.reconciler.resync(&world);
             }
             self.reconciler.pass(&world, now, LOOKS_MAX)
@@ -120,7 +122,7 @@ impl Loop {
             let outcome = self.plane.store.commit(Commit::new(writes, clock::now())).await;
             let answer = answer(outcome, &what);
             let world = self.plane.world.read();
-            batch.answered(answer, &mut self.reconciler, &world, clock::now());
+            batch.answered(answer, &mut self.reconciler, &world, clock::both());
         }
         batch.written()
     }

@@ -153,7 +153,7 @@ fn assemble(
         Arc::new(tessera_store::sqlite::open(&path, tessera_store::Options::default(), observer)?);
     let snapshot = store.snapshot();
     let mut loaded = World::load(snapshot.revision, snapshot.resources);
-    loaded.renew_leases(clock::now(), options.lease);
+    loaded.started(clock::boot(), options.lease);
     *world.write() = loaded;
     Ok(Plane {
         options,

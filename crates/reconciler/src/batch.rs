@@ -7,7 +7,7 @@
 
 use std::collections::HashSet;
 
-use tessera_types::{ResourceKey, Timestamp, Uid, Write};
+use tessera_types::{Now, ResourceKey, Uid, Write};
 
 use crate::reconciler::{Pass, Reconciler};
 use crate::world::World;
@@ -69,7 +69,7 @@ impl Batch {
         answer: Answer,
         reconciler: &mut Reconciler,
         world: &World,
-        now: Timestamp,
+        now: Now,
     ) {
         let part = self.parts.pop().unwrap_or_default();
         match answer {
@@ -101,7 +101,7 @@ impl Batch {
         mut part: Vec<(Uid, Write)>,
         reconciler: &mut Reconciler,
         world: &World,
-        now: Timestamp,
+        now: Now,
     ) {
         self.refusals += 1;
         if let [(id, _)] = part.as_slice() {
@@ -120,7 +120,7 @@ impl Batch {
     }
 
     /// The store cannot write: nothing of this is any resource's fault.
-    fn give_up(&mut self, reconciler: &mut Reconciler, world: &World, now: Timestamp) {
+    fn give_up(&mut self, reconciler: &mut Reconciler, world: &World, now: Now) {
         for (id, _) in self.parts.drain(..).flatten() {
             reconciler.failed(id, world, now);
         }

@@ -6,7 +6,7 @@
 //! other numbers when they are old.
 
 use tessera_scheduler::{Obstacles, Refusal};
-use tessera_types::{Duration, Timestamp};
+use tessera_types::{BootTime, Duration};
 
 /// Numbers that have changed are told so often.
 const NUMBERS_EVERY: Duration = Duration::from_secs(60);
@@ -18,16 +18,16 @@ const OBSTACLES_EVERY: Duration = Duration::from_secs(5);
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Explained {
     obstacles: Obstacles,
-    at: Timestamp,
+    at: BootTime,
 }
 
 impl Explained {
-    pub(crate) fn new(refusal: &Refusal, now: Timestamp) -> Self {
+    pub(crate) fn new(refusal: &Refusal, now: BootTime) -> Self {
         Self { obstacles: refusal.obstacles(), at: now }
     }
 
     /// From when on `refusal` may be told instead.
-    pub(crate) fn holds_until(self, refusal: &Refusal) -> Timestamp {
+    pub(crate) fn holds_until(self, refusal: &Refusal) -> BootTime {
         let is_alike = self.obstacles == refusal.obstacles();
         self.at.plus(if is_alike { NUMBERS_EVERY } else { OBSTACLES_EVERY })
     }

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use tessera_scheduler::{Demand, Fleet, NodeState, Refusal};
 use tessera_types::node::{DesiredNodeStatus, NodeStatus};
 use tessera_types::{
-    Change, Committed, KindName, Node, Object, Resource, Timestamp, Uid, Workload, Write,
+    Change, Committed, Duration, KindName, Node, Now, Object, Resource, Uid, Workload, Write,
 };
 
 use crate::explained::Explained;
@@ -174,13 +174,14 @@ impl Reconciler {
         }
     }
 
-    /// When there is something to do: `now` or earlier if there is already.
+    /// How long there is nothing to do, if nothing happens and no clock is set:
+    /// zero if there is something now.
     #[must_use]
-    pub fn next_at(&self, now: Timestamp) -> Option<Timestamp> {
+    pub fn next_in(&self, now: Now) -> Option<Duration> {
         if self.there_is_more_room && !self.unplaced.is_empty() {
-            return Some(now);
+            return Some(Duration::ZERO);
         }
-        self.queue.next_at(now)
+        self.queue.next_in(now)
     }
 
     /// What is still to be done.
@@ -192,7 +193,7 @@ impl Reconciler {
     }
 
     /// Looks at up to `looks_max` resources that are due.
-    pub fn pass(&mut self, world: &World, now: Timestamp, looks_max: usize) -> Pass {
+    pub fn pass(&mut self, world: &World, now: Now, looks_max: usize) -> Pass {
         let mut pass = Pass::default();
         if std::mem::take(&mut self.there_is_more_room) {
             let mut unplaced: Vec<_> = self.unplaced.keys().copied().collect();
@@ -218,6 +219,9 @@ impl Reconciler {
             if let Some(at) = plan.look_again_at {
                 self.queue.push_at(id, at);
             }
+            if let Some(after) = plan.look_again_after {
+                self.queue.push_after(id, after);
+            }
             if let Some(write) = plan.write {
                 pass.writes.push((id, write));
             }
@@ -229,7 +233,7 @@ impl Reconciler {
         &mut self,
         workload: &Arc<Object<Workload>>,
         world: &World,
-        now: Timestamp,
+        now: Now,
         refused: &mut HashMap<DemandShape, Refusal>,
         pass: &mut Pass,
     ) -> Plan {
@@ -257,7 +261,7 @@ impl Reconciler {
                 plan
             }
         }
-        .look_again(plan.look_again_at)
+        .look_again_at(plan.look_again_at)
     }
 
     /// Says why no node takes `workload`, unless much the same was said lately.
@@ -266,17 +270,17 @@ impl Reconciler {
         workload: &Arc<Object<Workload>>,
         world: &World,
         refusal: &Refusal,
-        now: Timestamp,
+        now: Now,
     ) -> Plan {
         let explained = self.unplaced.get(&workload.id).copied();
-        let told = explained.filter(|explained| explained.holds_until(refusal) > now);
+        let told = explained.filter(|explained| explained.holds_until(refusal) > now.boot);
         let plan = WorkloadManager::refused(workload, world, refusal, told.is_some(), now);
         let explained = match told {
             Some(explained) if plan.write.is_none() => explained,
-            _ => Explained::new(refusal, now),
+            _ => Explained::new(refusal, now.boot),
         };
         self.unplaced.insert(workload.id, explained);
-        plan.look_again(Some(explained.holds_until(refusal)))
+        plan.look_again_after(Some(explained.holds_until(refusal)))
     }
 
     /// Where a workload that is not stored would be placed now.
@@ -302,9 +306,9 @@ impl Reconciler {
 
     /// A write could not be committed because the store cannot write: the
     /// resource is looked at after a pause that grows with each failure.
-    pub fn failed(&mut self, id: Uid, world: &World, now: Timestamp) {
+    pub fn failed(&mut self, id: Uid, world: &World, now: Now) {
         self.give_back(id, world);
-        self.queue.push_failed(id, now);
+        self.queue.push_failed(id, now.boot);
     }
 
     /// The store refused the write of this resource alone. It is tried again
@@ -312,11 +316,11 @@ impl Reconciler {
     /// times the resource is to be given up by the write that is returned, if
     /// its kind and its status allow that: at once, so that only a store that
     /// takes other writes says that the resource has failed.
-    pub fn refused(&mut self, id: Uid, world: &World, now: Timestamp) -> Option<Write> {
+    pub fn refused(&mut self, id: Uid, world: &World, now: Now) -> Option<Write> {
         self.give_back(id, world);
-        self.queue.push_refused(id, now);
+        self.queue.push_refused(id, now.boot);
         let workload = world.workloads.get(id).filter(|_| self.queue.is_given_up(id))?;
-        WorkloadManager::give_up(workload, now)?.write
+        WorkloadManager::give_up(workload, now.wall)?.write
     }
 
     /// Takes back what was set aside for a choice that could not be written, and
@@ -368,7 +372,7 @@ impl DemandShape {
     }
 }
 
-fn look_at_node(node: &Arc<Object<Node>>, world: &World, now: Timestamp, pass: &mut Pass) -> Plan {
+fn look_at_node(node: &Arc<Object<Node>>, world: &World, now: Now, pass: &mut Pass) -> Plan {
     pass.stats.nodes_evaluated += 1;
     let plan = NodeManager.reconcile(node, world, now);
     if let Some(Write::Update { resource: Resource::Node(after), .. }) = &plan.write

@@ -50,7 +50,8 @@ fn a_node_that_comes_and_goes_does_not_either() {
             0 => tessera_types::node::DesiredNodeStatus::Cordoned,
             _ => tessera_types::node::DesiredNodeStatus::Ready,
         };
-        let mut edit = tessera_types::Edit::of(plane.world.nodes.get(node).unwrap(), plane.now);
+        let mut edit =
+            tessera_types::Edit::of(plane.world.nodes.get(node).unwrap(), plane.now.wall);
         edit.desire(desired);
         plane.commit(vec![tessera_types::Write::update(edit.finish().unwrap())]);
         plane.wait(Duration::from_millis(500));

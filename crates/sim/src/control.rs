@@ -14,6 +14,7 @@ use tessera_types::node::Executors;
 use tessera_types::sync::{Registration, Report};
 use tessera_types::{Committed, Duration, Labels, Name, Revision, Timestamp, Uid, Write};
 
+use crate::clock::Clock;
 use crate::machine::capacity;
 use crate::message::{ToAgent, ToControl};
 
@@ -39,6 +40,10 @@ pub(crate) struct Control {
     committed: Arc<Mutex<Vec<Arc<Committed>>>>,
     sessions: BTreeMap<Name, (u64, Uid)>,
     polls: BTreeMap<Name, Poll_>,
+    pub(crate) clock: Clock,
+    /// When, in truth, each node was heard of last.
+    heard_at: BTreeMap<Uid, Timestamp>,
+    started_at: Timestamp,
 }
 
 /// Runs a future that never waits: the store in memory answers at once.
@@ -51,7 +56,7 @@ fn at_once<T>(future: impl Future<Output = T>) -> T {
 
 impl Control {
     /// Starts on what the disk has.
-    pub(crate) fn start(disk: &MemoryDisk, now: Timestamp) -> Self {
+    pub(crate) fn start(disk: &MemoryDisk, clock: Clock, now: Timestamp) -> Self {
         let committed = Arc::new(Mutex::new(Vec::new()));
         let sink = Arc::clone(&committed);
         let observer = Box::new(move |one: &Arc<Committed>| {
@@ -60,10 +65,11 @@ impl Control {
         let store = disk.open(Options::default(), observer);
         let snapshot = store.snapshot();
         let mut world = World::load(snapshot.revision, snapshot.resources);
-        world.renew_leases(now, LEASE);
+        world.started(clock.boot(now), LEASE);
         let reconciler = Reconciler::new(&world);
         let (sessions, polls) = (BTreeMap::new(), BTreeMap::new());
-        Self { store, world, reconciler, committed, sessions, polls }
+        let (heard_at, started_at) = (BTreeMap::new(), now);
+        Self { store, world, reconciler, committed, sessions, polls, clock, heard_at, started_at }
     }
 
     /// The world as a restart would load it.
@@ -78,7 +84,7 @@ impl Control {
         writes: Vec<Write>,
         now: Timestamp,
     ) -> Result<Arc<Committed>, CommitError> {
-        let outcome = at_once(self.store.commit(Commit::new(writes, now)));
+        let outcome = at_once(self.store.commit(Commit::new(writes, self.clock.wall(now))));
         let commits = std::mem::take(&mut *self.committed.lock().expect("one thread"));
         for committed in commits {
             self.world.apply(&committed);
@@ -89,7 +95,7 @@ impl Control {
 
     /// One pass of the loop, without its commit.
     pub(crate) fn plan(&mut self, now: Timestamp) -> Pass {
-        self.reconciler.pass(&self.world, now, 100)
+        self.reconciler.pass(&self.world, self.clock.now(now), 100)
     }
 
     /// The commit of a pass.
@@ -102,6 +108,7 @@ impl Control {
                 Err(CommitError::Full | CommitError::Closed) => Answer::Unavailable,
                 Err(_) => Answer::Refused,
             };
+            let now = self.clock.now(now);
             batch.answered(answer, &mut self.reconciler, &self.world, now);
         }
     }
@@ -135,7 +142,8 @@ impl Control {
     }
 
     fn heard(&mut self, id: Uid, now: Timestamp) {
-        if self.world.heard(id, now, LEASE) {
+        self.heard_at.insert(id, now);
+        if self.world.heard(id, self.clock.boot(now), LEASE) {
             self.reconciler.wake(id);
         }
     }
@@ -154,7 +162,7 @@ impl Control {
             executors: Executors { simulated: true, ..Executors::default() },
         };
         let existing = self.world.nodes.find(None, name).cloned();
-        let id = match registered(existing.as_ref(), name, &registration, now) {
+        let id = match registered(existing.as_ref(), name, &registration, self.clock.wall(now)) {
             Some(write) => self.commit(vec![write], now).ok()?.changes.first()?.id,
             None => existing?.id,
         };
@@ -165,7 +173,8 @@ impl Control {
     }
 
     fn report(&mut self, name: &Name, reports: Vec<Report>, now: Timestamp) -> Option<ToAgent> {
-        let Reported { writes, stale } = apply_reports(&self.world, name, &reports, now);
+        let Reported { writes, stale } =
+            apply_reports(&self.world, name, &reports, self.clock.wall(now));
         if !writes.is_empty() {
             self.commit(writes, now).ok()?;
         }
@@ -193,9 +202,20 @@ impl Control {
         answers
     }
 
+    /// Whether the loop has something to do.
+    pub(crate) fn is_due(&self, now: Timestamp) -> bool {
+        self.reconciler.next_in(self.clock.now(now)) == Some(Duration::ZERO)
+    }
+
     /// When the loop or a call has something to do.
     pub(crate) fn next_at(&self, now: Timestamp) -> Option<Timestamp> {
         let polls = self.polls.values().map(|poll| poll.until.max(now));
-        polls.chain(self.reconciler.next_at(now)).min()
+        let next = self.reconciler.next_in(self.clock.now(now));
+        polls.chain(next.map(|time| self.clock.after(now, time))).min()
+    }
+
+    /// Since when, in truth, nothing was heard of a node.
+    pub(crate) fn silent_since(&self, node: Uid) -> Timestamp {
+        self.heard_at.get(&node).copied().unwrap_or(self.started_at)
     }
 }

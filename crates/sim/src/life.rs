@@ -67,7 +67,7 @@ fn declare(control: &mut Control, now: Timestamp, rng: &mut Rng) -> String {
     }
     let key = manifest.key();
     let existing = control.world.find(&key).as_ref().and_then(Workload::unwrap).cloned();
-    let declared = manifest.declare(existing.as_ref(), Actor::API, now).ok();
+    let declared = manifest.declare(existing.as_ref(), Actor::API, control.clock.wall(now)).ok();
     let Some(write) = declared.and_then(Declared::write) else {
         return format!("declare {key}: nothing to do");
     };
@@ -82,7 +82,7 @@ fn delete(control: &mut Control, now: Timestamp, rng: &mut Rng) -> String {
     else {
         return format!("delete {name}: there is none");
     };
-    let mut edit = Edit::of(&workload, now);
+    let mut edit = Edit::of(&workload, control.clock.wall(now));
     edit.request_deletion();
     if let Some(edited) = edit.finish() {
         // A refused deletion is as if it was never asked for.
@@ -111,7 +111,7 @@ pub(crate) fn set_desired(
     now: Timestamp,
 ) {
     let Some(node) = control.world.nodes.find(None, name).cloned() else { return };
-    let mut edit = Edit::of(&node, now);
+    let mut edit = Edit::of(&node, control.clock.wall(now));
     edit.desire(desired);
     if let Some(edited) = edit.finish() {
         let _ = control.commit(vec![Write::update(edited)], now);

@@ -11,7 +11,7 @@ use tessera_types::problem::Code;
 use tessera_types::sync::{
     Registered, Registration, ReportRequest, ReportResponse, SyncRequest, SyncResponse,
 };
-use tessera_types::{Name, Node, Object, Problem, Revision, Timestamp, Uid, limits};
+use tessera_types::{Name, Node, Object, Problem, Revision, Uid, limits};
 
 use crate::agents::Agent;
 use crate::clock;
@@ -30,7 +30,7 @@ pub(super) async fn register(
     for _ in 0..TRIES_MAX {
         let now = clock::now();
         let existing = plane.world.read().nodes.find(None, name).cloned();
-        check_is_free(plane, name, existing.as_deref(), registration, now)?;
+        check_is_free(plane, name, existing.as_deref(), registration)?;
         let node_id = match registered(existing.as_ref(), name, registration, now) {
             Some(write) => match plane.commit(vec![write]).await {
                 Ok(done) => done.committed.changes.first().map(|change| change.id),
@@ -42,7 +42,7 @@ pub(super) async fn register(
         let Some(node_id) = node_id else { continue };
         let agent = Agent::new(node_id, &registration.agent_id, &registration.session, now);
         plane.agents.registered(name, agent);
-        heard(plane, node_id, now);
+        heard(plane, node_id);
         tracing::info!(target: "tessera::agents", node = %name, version = %registration.version, "an agent registered");
         return Ok(Registered { node_id, lease: plane.options.lease });
     }
@@ -55,18 +55,18 @@ fn check_is_free(
     name: &Name,
     existing: Option<&Object<Node>>,
     registration: &Registration,
-    now: Timestamp,
 ) -> Result<(), Problem> {
     let Some(existing) = existing else { return Ok(()) };
     let holder = match plane.agents.get(name) {
         Some(agent) if agent.node_id == existing.id => agent.agent_id,
         _ => existing.observed.agent_id.clone(),
     };
-    let lease_until = plane.world.read().lease_until(existing.id).filter(|until| *until > now);
+    let now = clock::both();
+    let lease_until = plane.world.read().lease_until(existing.id).filter(|until| *until > now.boot);
     match lease_until {
         Some(until) if !holder.is_empty() && holder != registration.agent_id => Err(Problem::new(
             Code::NodeNameTaken,
-            format!("another agent has the name {name}, at least until {until:.3}"),
+            format!("another agent has the name {name}, at least until {:.3}", now.wall_at(until)),
         )
         .instance(format!("node/{name}"))
         .remedy("give this agent another name with --name, or stop the other one")),
@@ -75,8 +75,8 @@ fn check_is_free(
 }
 
 /// A node was heard of: its lease runs anew.
-fn heard(plane: &Plane, node_id: Uid, now: Timestamp) {
-    let is_back = plane.world.write().heard(node_id, now, plane.options.lease);
+fn heard(plane: &Plane, node_id: Uid) {
+    let is_back = plane.world.write().heard(node_id, clock::boot(), plane.options.lease);
     if is_back {
         plane.tell_loop(LoopMessage::Wake(node_id));
     }
@@ -142,7 +142,7 @@ fn session(
         plane.agents.forget(name);
         return Err(not_registered(name));
     }
-    heard(plane, agent.node_id, now);
+    heard(plane, agent.node_id);
     Ok(agent)
 }
 

@@ -14,8 +14,8 @@ use tessera_types::workload::{
     Assigned, DesiredWorkloadStatus, Exit, ExitOutcome, OnDisconnect, WorkloadStatus,
 };
 use tessera_types::{
-    Actor, Edit, IllegalTransition, Name, Node, Object, State, Timestamp, Uid, WaitReason,
-    Workload, Write,
+    Actor, BootTime, Edit, IllegalTransition, Name, Node, Now, Object, State, Timestamp, Uid,
+    WaitReason, Workload, Write,
 };
 
 use crate::manager::{Manager, Plan};
@@ -32,7 +32,7 @@ pub struct WorkloadManager;
 impl Manager for WorkloadManager {
     type Kind = Workload;
 
-    fn reconcile(&self, workload: &Arc<Object<Workload>>, world: &World, now: Timestamp) -> Plan {
+    fn reconcile(&self, workload: &Arc<Object<Workload>>, world: &World, now: Now) -> Plan {
         let look = Look { workload, world, now };
         let plan = if workload.status.holds_node() { look.placed() } else { look.unplaced() };
         // The machine has every arrow that is used here; a missing one is a
@@ -47,8 +47,8 @@ impl Manager for WorkloadManager {
 impl WorkloadManager {
     /// What becomes of a workload that a node was found for.
     #[must_use]
-    pub fn take(workload: &Arc<Object<Workload>>, id: Uid, name: Name, now: Timestamp) -> Plan {
-        take(workload, id, name, now).unwrap_or_default()
+    pub fn take(workload: &Arc<Object<Workload>>, id: Uid, name: Name, now: Now) -> Plan {
+        take(workload, id, name, now.wall).unwrap_or_default()
     }
 
     /// What becomes of a workload that no node takes. If it `is_told` much the
@@ -59,7 +59,7 @@ impl WorkloadManager {
         world: &World,
         refusal: &Refusal,
         is_told: bool,
-        now: Timestamp,
+        now: Now,
     ) -> Plan {
         Look { workload, world, now }.refused(refusal, is_told)
     }
@@ -95,14 +95,14 @@ enum StopCause {
 struct Look<'a> {
     workload: &'a Arc<Object<Workload>>,
     world: &'a World,
-    now: Timestamp,
+    now: Now,
 }
 
 type Planned = Result<Plan, IllegalTransition>;
 
 impl Look<'_> {
     fn edit(&self) -> Edit<Workload> {
-        Edit::of(self.workload, self.now)
+        Edit::of(self.workload, self.now.wall)
     }
 
     fn is_deleted(&self) -> bool {
@@ -114,7 +114,7 @@ impl Look<'_> {
     }
 
     fn is_window_over(&self) -> bool {
-        self.workload.spec.not_after.is_some_and(|end| end <= self.now)
+        self.workload.spec.not_after.is_some_and(|end| end <= self.now.wall)
     }
 
     // No copy is alive anywhere.
@@ -122,7 +122,7 @@ impl Look<'_> {
     fn unplaced(&self) -> Planned {
         if self.is_deleted() {
             let write =
-                Write::delete(self.workload, Actor::RECONCILER, "deleted as asked", self.now);
+                Write::delete(self.workload, Actor::RECONCILER, "deleted as asked", self.now.wall);
             return Ok(Plan::write(write));
         }
         match self.workload.status {
@@ -156,12 +156,12 @@ impl Look<'_> {
             )?;
             return Ok(Plan::of(edit));
         }
-        if let Some(start) = self.workload.spec.not_before.filter(|start| *start > self.now) {
+        if let Some(start) = self.workload.spec.not_before.filter(|start| *start > self.now.wall) {
             edit.wait_for(WaitReason::NotBefore, &format!("its not_before, {start}"), Some(start));
-            return Ok(Plan::of(edit).look_again(Some(start)));
+            return Ok(Plan::of(edit).look_again_at(Some(start)));
         }
         Ok(Plan { wants_node: Some(Demand::of(self.workload)), ..Plan::nothing() }
-            .look_again(self.workload.spec.not_after))
+            .look_again_at(self.workload.spec.not_after))
     }
 
     /// Stopped, Completed or Failed: at rest, unless something is wanted that
@@ -317,8 +317,8 @@ impl Look<'_> {
     fn lost(&self, node: &Object<Node>) -> Planned {
         let assigned = self.workload.observed.assigned.as_ref();
         if assigned.is_some_and(|assigned| assigned.on_disconnect == OnDisconnect::Stop) {
-            let stopped_by = stopped_by(node, self.world, self.now);
-            if self.now < stopped_by {
+            let stopped_by = stopped_by(node, self.world);
+            if self.now.boot < stopped_by {
                 return Ok(self.wait_for_certainty(node, stopped_by));
             }
             return self.dead(&format!("{} has stopped its copy by now", node.name));
@@ -338,14 +338,15 @@ impl Look<'_> {
         Ok(Plan::of(edit))
     }
 
-    fn wait_for_certainty(&self, node: &Object<Node>, stopped_by: Timestamp) -> Plan {
+    fn wait_for_certainty(&self, node: &Object<Node>, stopped_by: BootTime) -> Plan {
         let mut edit = self.edit();
+        let shown = node.observed.stopped_by.unwrap_or_else(|| self.now.wall_at(stopped_by));
         let message = format!(
-            "{} is Offline; by {stopped_by:.3} it has stopped its copy (on_disconnect: stop)",
+            "{} is Offline; by {shown:.3} it has stopped its copy (on_disconnect: stop)",
             node.name
         );
-        edit.wait_for(WaitReason::NodeOffline, &message, Some(stopped_by));
-        Plan::of(edit).look_again(Some(stopped_by))
+        edit.wait_for(WaitReason::NodeOffline, &message, Some(shown));
+        Plan::of(edit).look_again_after(Some(stopped_by))
     }
 
     /// No copy of it is alive: it is free to be placed again, or to go.
@@ -381,7 +382,7 @@ impl Look<'_> {
         if !is_told || waits_for != Some(reason) {
             edit.wait_for(reason, &message, None);
         }
-        Plan::of(edit).look_again(self.workload.spec.not_after)
+        Plan::of(edit).look_again_at(self.workload.spec.not_after)
     }
 }
 

@@ -8,8 +8,8 @@ use tessera_types::node::{Capacity, Executors};
 use tessera_types::sync::Registration;
 use tessera_types::workload::WorkloadSpec;
 use tessera_types::{
-    Actor, Bytes, Change, Committed, Duration, KindName, Labels, Millicores, Name, Object,
-    Resource, ResourceKey, Revision, Timestamp, Uid, Workload, Write,
+    Actor, BootTime, Bytes, Change, Committed, Duration, KindName, Labels, Millicores, Name, Now,
+    Object, Resource, ResourceKey, Revision, Timestamp, Uid, Workload, Write,
 };
 
 /// Whether the store refuses a write.
@@ -18,7 +18,7 @@ type Refuses = Box<dyn Fn(&Write) -> bool>;
 pub(crate) struct Plane {
     pub(crate) world: World,
     pub(crate) reconciler: Reconciler,
-    pub(crate) now: Timestamp,
+    pub(crate) now: Now,
     pub(crate) refuses: Refuses,
     /// Commits that were tried, and writes that were taken.
     pub(crate) tried: usize,
@@ -30,7 +30,8 @@ impl Plane {
     pub(crate) fn new() -> Self {
         let world = World::default();
         let reconciler = Reconciler::new(&world);
-        let now = Timestamp::from_micros(1_000_000_000_000);
+        let wall = Timestamp::from_micros(1_000_000_000_000);
+        let now = Now { wall, boot: BootTime::from_millis(1_000_000) };
         let refuses: Refuses = Box::new(|_| false);
         Self { world, reconciler, now, refuses, tried: 0, taken: 0, ids: 0 }
     }
@@ -43,7 +44,7 @@ impl Plane {
         let revision = self.world.revision().next();
         self.taken += writes.len();
         let changes = writes.into_iter().map(|write| self.change(write, revision)).collect();
-        let committed = Committed { revision, at: self.now, changes };
+        let committed = Committed { revision, at: self.now.wall, changes };
         self.world.apply(&committed);
         self.reconciler.observe(&committed, &self.world);
         Answer::Written
@@ -75,7 +76,7 @@ impl Plane {
     /// Passes until nothing is due.
     pub(crate) fn settle(&mut self) {
         for _ in 0..1000 {
-            if self.reconciler.next_at(self.now).is_none_or(|at| at > self.now) {
+            if self.reconciler.next_in(self.now).is_none_or(|time| time > Duration::ZERO) {
                 return;
             }
             self.pass();
@@ -85,13 +86,19 @@ impl Plane {
 
     /// Lets time pass: everything is done when it is due.
     pub(crate) fn wait(&mut self, time: Duration) {
-        let end = self.now.plus(time);
+        let end = self.now.boot.plus(time);
         self.settle();
-        while let Some(at) = self.reconciler.next_at(self.now).filter(|at| *at <= end) {
-            self.now = at;
+        while let Some(time) = self.reconciler.next_in(self.now)
+            && self.now.boot.plus(time) <= end
+        {
+            self.pass_time(time);
             self.settle();
         }
-        self.now = end;
+        self.pass_time(end.since(self.now.boot));
+    }
+
+    fn pass_time(&mut self, time: Duration) {
+        self.now = Now { wall: self.now.wall.plus(time), boot: self.now.boot.plus(time) };
     }
 
     /// A node is there, and is heard of for as long as any test goes on.
@@ -107,12 +114,12 @@ impl Plane {
         };
         let existing = self.world.nodes.find(None, &name).cloned();
         if let Some(write) =
-            tessera_reconciler::registered(existing.as_ref(), &name, &registration, self.now)
+            tessera_reconciler::registered(existing.as_ref(), &name, &registration, self.now.wall)
         {
             self.commit(vec![write]);
         }
         let id = self.world.nodes.find(None, &name).unwrap().id;
-        self.world.heard(id, self.now, Duration::from_secs(1_000_000));
+        self.world.heard(id, self.now.boot, Duration::from_secs(1_000_000));
         self.reconciler.wake(id);
         id
     }
@@ -123,7 +130,7 @@ impl Plane {
         let spec: Arc<WorkloadSpec> = Arc::new(serde_json::from_value(spec).unwrap());
         let name = Name::new(name).unwrap();
         let key = ResourceKey::new(KindName::Workload, None, name.clone());
-        let object = Object::<Workload>::new(&key, spec, Actor::API, self.now);
+        let object = Object::<Workload>::new(&key, spec, Actor::API, self.now.wall);
         self.commit(vec![Write::create(object)]);
         self.world.workloads.find(key.namespace.as_ref(), &name).unwrap().id
     }
