@@ -149,7 +149,6 @@ pub(crate) fn converged(
         let window_is_over = workload.spec.not_after.is_some_and(|end| end <= now);
         let fine = match workload.status {
             WorkloadStatus::Running => wanted && !window_is_over,
-            WorkloadStatus::Provisioning => wanted && workload.waiting_for.is_some(),
             // A pause is short; only clocks could make it long.
             WorkloadStatus::BackingOff => {
                 let until = workload.waiting_for.as_ref().and_then(|waiting| waiting.until);
@@ -157,7 +156,9 @@ pub(crate) fn converged(
             }
             WorkloadStatus::Completed | WorkloadStatus::Failed => true,
             WorkloadStatus::Stopped => !wanted || window_is_over,
-            WorkloadStatus::Pending => wanted && workload.waiting_for.is_some(),
+            WorkloadStatus::Pending | WorkloadStatus::Provisioning => {
+                wanted && workload.waiting_for.is_some()
+            }
             _ => false,
         };
         if !fine {
