@@ -10,7 +10,7 @@ use parking_lot::RwLock;
 use tessera_api::tessera_api_mod;
 use tessera_reconciler::World;
 use tessera_store::{OpenError, Store};
-use tessera_types::{Committed, limits};
+use tessera_types::{Committed, KindName, limits};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -180,6 +180,11 @@ fn observer(
             let name = |id| world.nodes.get(id).map(|node| (id, node.name.clone()));
             concerned.into_iter().filter_map(name).collect()
         };
+        for change in &committed.changes {
+            if change.after.is_none() && change.key.kind == KindName::Node {
+                agents.removed(&change.key.name, change.id);
+            }
+        }
         for (id, name) in concerned {
             agents.ring(id, &name);
         }

@@ -45,7 +45,8 @@ impl Exit {
             | Code::AlreadyExists
             | Code::BeingDeleted
             | Code::IllegalTransition
-            | Code::NodeNameTaken => Self::Conflict,
+            | Code::NodeNameTaken
+            | Code::Superseded => Self::Conflict,
             Code::Unavailable => Self::Unreachable,
             Code::InvalidRequest
             | Code::InvalidSpec

@@ -15,6 +15,7 @@ mod manager;
 mod node;
 mod queue;
 mod reconciler;
+mod sessions;
 mod workload;
 mod world;
 
@@ -24,5 +25,6 @@ pub use manager::{Manager, Plan};
 pub use node::{KILL_MARGIN, NodeManager, registered};
 pub use queue::Queue;
 pub use reconciler::{Backlog, Pass, PassStats, Reconciler};
+pub use sessions::{NotInSession, Sessions};
 pub use workload::{Reported, StaleReport, WorkloadManager, apply_report, apply_reports};
 pub use world::{NodeLoad, Table, World};

@@ -7,12 +7,13 @@ use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
 
 use tessera_reconciler::{
-    Answer, Batch, Pass, Reconciler, Reported, World, apply_reports, news_for, registered,
+    Answer, Batch, NotInSession, Pass, Reconciler, Reported, Sessions, World, apply_reports,
+    news_for, registered,
 };
 use tessera_store::{Commit, CommitError, EmbeddedStore, MemoryDisk, Options, Store};
 use tessera_types::node::Executors;
 use tessera_types::sync::{Registration, Report};
-use tessera_types::{Committed, Duration, Labels, Name, Revision, Timestamp, Uid, Write};
+use tessera_types::{Committed, Duration, KindName, Labels, Name, Revision, Timestamp, Uid, Write};
 
 use crate::clock::Clock;
 use crate::machine::capacity;
@@ -38,7 +39,7 @@ pub(crate) struct Control {
     pub(crate) world: World,
     pub(crate) reconciler: Reconciler,
     committed: Arc<Mutex<Vec<Arc<Committed>>>>,
-    sessions: BTreeMap<Name, (u64, Uid)>,
+    sessions: Sessions,
     polls: BTreeMap<Name, Poll_>,
     pub(crate) clock: Clock,
     /// When, in truth, each node was heard of last.
@@ -67,7 +68,7 @@ impl Control {
         let mut world = World::load(snapshot.revision, snapshot.resources);
         world.started(clock.boot(now), LEASE);
         let reconciler = Reconciler::new(&world);
-        let (sessions, polls) = (BTreeMap::new(), BTreeMap::new());
+        let (sessions, polls) = (Sessions::default(), BTreeMap::new());
         let (heard_at, started_at) = (BTreeMap::new(), now);
         Self { store, world, reconciler, committed, sessions, polls, clock, heard_at, started_at }
     }
@@ -88,6 +89,10 @@ impl Control {
         let commits = std::mem::take(&mut *self.committed.lock().expect("one thread"));
         for committed in commits {
             self.world.apply(&committed);
+            let gone = committed.changes.iter().filter(|change| change.after.is_none());
+            for change in gone.filter(|change| change.key.kind == KindName::Node) {
+                self.sessions.removed(&change.key.name, change.id);
+            }
             self.reconciler.observe(&committed, &self.world);
         }
         outcome.map(|outcome| outcome.committed)
@@ -125,9 +130,9 @@ impl Control {
         if let ToControl::Register = message {
             return self.register(name, cpu, session, now);
         }
-        let known = self.sessions.get(name).filter(|(known, _)| *known == session).copied();
-        let Some((_, id)) = known.filter(|(_, id)| self.world.nodes.get(*id).is_some()) else {
-            return Some(ToAgent::NotRegistered);
+        let id = match self.sessions.speaks_for(&self.world, name, &session.to_string()) {
+            Ok(id) => id,
+            Err(why) => return Some(refused(why)),
         };
         self.heard(id, now);
         match message {
@@ -149,10 +154,6 @@ impl Control {
     }
 
     fn register(&mut self, name: &Name, cpu: u64, session: u64, now: Timestamp) -> Option<ToAgent> {
-        // A late registration of an agent that is gone must not replace its successor.
-        if self.sessions.get(name).is_some_and(|(known, _)| *known > session) {
-            return None;
-        }
         let registration = Registration {
             agent_id: name.to_string(),
             session: session.to_string(),
@@ -161,13 +162,18 @@ impl Control {
             labels: Labels::from([("node".to_owned(), name.to_string())]),
             executors: Executors { simulated: true, ..Executors::default() },
         };
+        let boot = self.clock.boot(now);
+        if let Err(why) = self.sessions.may_register(&self.world, name, &registration, boot) {
+            return Some(refused(why));
+        }
         let existing = self.world.nodes.find(None, name).cloned();
         let id = match registered(existing.as_ref(), name, &registration, self.clock.wall(now)) {
             Some(write) => self.commit(vec![write], now).ok()?.changes.first()?.id,
             None => existing?.id,
         };
-        self.sessions.insert(name.clone(), (session, id));
-        self.polls.remove(name);
+        if let Err(why) = self.sessions.registered(name, id, &registration) {
+            return Some(refused(why));
+        }
         self.heard(id, now);
         Some(ToAgent::Registered)
     }
@@ -185,9 +191,15 @@ impl Control {
     pub(crate) fn answers(&mut self, now: Timestamp) -> Vec<(Name, u64, ToAgent)> {
         let mut answers = Vec::new();
         for (name, poll) in std::mem::take(&mut self.polls) {
-            let id = self.sessions.get(&name).filter(|(known, _)| *known == poll.session);
-            let news = id.and_then(|(_, id)| news_for(&self.world, *id, poll.since));
-            match news {
+            let session = poll.session.to_string();
+            let id = match self.sessions.speaks_for(&self.world, &name, &session) {
+                Ok(id) => id,
+                Err(why) => {
+                    answers.push((name, poll.session, refused(why)));
+                    continue;
+                }
+            };
+            match news_for(&self.world, id, poll.since) {
                 Some(news) if news.assignments.is_some() || poll.until <= now => {
                     let sent_at = poll.sent_at;
                     answers.push((name, poll.session, ToAgent::News { news, sent_at }));
@@ -217,5 +229,13 @@ impl Control {
     /// Since when, in truth, nothing was heard of a node.
     pub(crate) fn silent_since(&self, node: Uid) -> Timestamp {
         self.heard_at.get(&node).copied().unwrap_or(self.started_at)
+    }
+}
+
+/// The answer to an agent that does not speak for its node.
+fn refused(why: NotInSession) -> ToAgent {
+    match why {
+        NotInSession::NameTaken { .. } | NotInSession::NotRegistered => ToAgent::NotRegistered,
+        NotInSession::Superseded => ToAgent::Superseded,
     }
 }

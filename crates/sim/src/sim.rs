@@ -424,6 +424,13 @@ impl Sim {
                 machine.sync_sent_at = None;
                 machine.report_sent_at = None;
             }
+            ToAgent::Superseded => {
+                // It ends, and is started again as a service is.
+                machine.kill_agent();
+                self.note(&format!("the agent of {} is superseded", self.machines[to].name));
+                let ms = self.rng.between(1000, 5000);
+                return self.after(ms, Event::Mend(Mend::Agent(to)));
+            }
             ToAgent::News { news, sent_at } => {
                 // Only the answer to the call that is open counts.
                 if machine.sync_sent_at != Some(sent_at) {
@@ -455,7 +462,7 @@ impl Sim {
         let i = self.rng.between(0, self.machines.len() as u64) as usize;
         let ms = self.rng.between(100, 60_000);
         let name = self.machines[i].name.clone();
-        let (line, mend) = match self.rng.between(0, 9) {
+        let (line, mend) = match self.rng.between(0, 10) {
             0 => {
                 self.control = None;
                 ("the control plane crashes".to_owned(), Mend::Control)
@@ -482,6 +489,12 @@ impl Sim {
                 let set_ms = any_ms(&mut self.rng);
                 self.set_control_clock(set_ms);
                 (format!("the control plane's clock is set by {set_ms} ms"), Mend::ControlClock)
+            }
+            7 => {
+                // An agent with a copy of the state folder registers, and is gone.
+                let session = 1_000_000 + self.made;
+                self.send_up(i, session, &ToControl::Register);
+                return self.note(&format!("a twin of {name}'s agent registers"));
             }
             _ => {
                 let set_ms = any_ms(&mut self.rng);

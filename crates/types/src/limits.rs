@@ -32,6 +32,8 @@ pub const EXIT_LINES_MAX: usize = 20;
 pub const EXIT_LINE_BYTES_MAX: usize = 512;
 /// Reports in one call of an agent.
 pub const REPORTS_MAX: usize = 1000;
+/// Earlier starts of one agent that the control plane remembers.
+pub const SUPERSEDED_MAX: usize = 64;
 /// How often the reconcile loop tries to write what the store refuses of one
 /// resource: with the pauses between them that is about five minutes.
 pub const WRITE_TRIES_MAX: u32 = 20;

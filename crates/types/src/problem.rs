@@ -37,6 +37,8 @@ pub enum Code {
     Compacted,
     /// Another live agent has this node's name.
     NodeNameTaken,
+    /// Another agent with the same identity has registered since.
+    Superseded,
     /// The agent must register first.
     NotRegistered,
     /// The node cannot answer just now.
@@ -68,6 +70,7 @@ impl Code {
         Self::IdempotencyKeyReused,
         Self::Compacted,
         Self::NodeNameTaken,
+        Self::Superseded,
         Self::NotRegistered,
         Self::NodeUnavailable,
         Self::StorageFull,
@@ -93,6 +96,7 @@ impl Code {
             Self::IdempotencyKeyReused => "idempotency_key_reused",
             Self::Compacted => "compacted",
             Self::NodeNameTaken => "node_name_taken",
+            Self::Superseded => "superseded",
             Self::NotRegistered => "not_registered",
             Self::NodeUnavailable => "node_unavailable",
             Self::StorageFull => "storage_full",
@@ -116,6 +120,7 @@ impl Code {
             | Self::BeingDeleted
             | Self::IllegalTransition
             | Self::NodeNameTaken
+            | Self::Superseded
             | Self::NotRegistered => 409,
             Self::Compacted => 410,
             Self::StorageFull => 507,
@@ -139,6 +144,7 @@ impl Code {
             Self::IdempotencyKeyReused => "The idempotency key was used for another request",
             Self::Compacted => "The revision is no longer kept",
             Self::NodeNameTaken => "Another agent has this node's name",
+            Self::Superseded => "Another agent with this identity has registered",
             Self::NotRegistered => "The agent is not registered",
             Self::NodeUnavailable => "The node cannot answer",
             Self::StorageFull => "The disk is full",

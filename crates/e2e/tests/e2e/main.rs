@@ -7,6 +7,7 @@ mod changes;
 mod control_death;
 mod drain;
 mod full_disk;
+mod identity;
 mod logs;
 mod offline;
 mod restarts;

@@ -1,10 +1,8 @@
 //! A write that the store does not take holds up nothing but its own resource.
 
-mod plane;
-
 use std::collections::BTreeSet;
 
-use plane::Plane;
+use crate::plane::Plane;
 use proptest::prelude::*;
 use serde_json::json;
 use tessera_types::workload::WorkloadStatus;

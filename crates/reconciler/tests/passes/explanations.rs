@@ -1,8 +1,6 @@
 //! Why a workload waits is told, and is not told again with every change of room.
 
-mod plane;
-
-use plane::Plane;
+use crate::plane::Plane;
 use serde_json::json;
 use tessera_types::{Duration, Uid};
 
