@@ -73,6 +73,7 @@ impl Loop {
                 self.reconciler.observe(&committed, &self.plane.world.read());
             }
             LoopMessage::Wake(id) => self.reconciler.wake(id),
+            LoopMessage::Reconcile(id) => self.reconciler.reconcile_now(id),
             LoopMessage::PlanPlacement(workload, answer) => {
                 let choice = self.reconciler.plan_placement(&workload);
                 let _ = answer.send(choice.map_err(|refusal| refusal.to_string()));

@@ -100,9 +100,16 @@ impl Reconciler {
         }
     }
 
-    /// Looks at a resource as soon as possible: its lease was renewed, or an
-    /// operator asks.
+    /// Looks at a resource as soon as possible: its lease was renewed.
     pub fn wake(&mut self, id: Uid) {
+        self.queue.push(id);
+    }
+
+    /// Looks at a resource now, because an operator asks: as if its writes had
+    /// never failed, and as if nothing had been told of why it waits.
+    pub fn reconcile_now(&mut self, id: Uid) {
+        self.queue.succeeded(id);
+        self.unplaced.remove(&id);
         self.queue.push(id);
     }
 

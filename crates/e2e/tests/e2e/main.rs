@@ -10,6 +10,7 @@ mod full_disk;
 mod identity;
 mod logs;
 mod offline;
+mod reconcile_now;
 mod restarts;
 mod stop_on_disconnect;
 mod stopping;

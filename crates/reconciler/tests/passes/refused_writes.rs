@@ -88,6 +88,24 @@ fn what_cannot_even_be_given_up_is_seen_and_tried_at_the_ceiling() {
 }
 
 #[test]
+fn an_operator_does_not_have_to_wait_for_the_end_of_a_pause() {
+    let mut plane = Plane::new();
+    plane.node("a", 1000);
+    plane.settle();
+    let id = plane.declare("w", json!({}));
+    plane.refuses = Box::new(move |write| outcome(write).is_some_and(|(other, _)| other == id));
+    plane.wait(minutes(7));
+    plane.refuses = Box::new(|_| false);
+    plane.reconciler.wake(id);
+    plane.settle();
+    assert_eq!(plane.workload(id).status, WorkloadStatus::Pending);
+    plane.reconciler.reconcile_now(id);
+    plane.settle();
+    assert_eq!(plane.workload(id).status, WorkloadStatus::Scheduled);
+    assert_eq!(plane.reconciler.backlog().refused, 0);
+}
+
+#[test]
 fn a_store_that_takes_nothing_is_nobodys_fault() {
     let mut plane = Plane::new();
     plane.node("a", 1_000_000);
