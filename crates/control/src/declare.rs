@@ -168,9 +168,7 @@ impl Plane {
                     .fact("found_id", found.id)
                     .remedy("read it again, and delete it if it still should go"));
             }
-            if found.deletion_requested_at.is_none() {
-                edit.object.deletion_requested_at = Some(clock::now());
-            }
+            edit.request_deletion();
             Ok(())
         })
         .await

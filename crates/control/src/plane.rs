@@ -22,6 +22,8 @@ pub(crate) enum LoopMessage {
     Committed(Arc<Committed>),
     /// Look at this one.
     Wake(Uid),
+    /// Look at this one now, whatever has failed before: an operator asks.
+    Reconcile(Uid),
     /// Where would this workload be placed? Nothing is changed.
     PlanPlacement(Arc<Object<Workload>>, oneshot::Sender<Result<Name, String>>),
 }

@@ -10,7 +10,7 @@ use parking_lot::RwLock;
 use tessera_api::tessera_api_mod;
 use tessera_reconciler::World;
 use tessera_store::{Observer, OpenError, Store};
-use tessera_types::{Change, Committed, KindName, limits};
+use tessera_types::{Committed, KindName, limits};
 use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -170,7 +170,7 @@ fn assemble(
     let store = open(&path, observer)?;
     let snapshot = store.snapshot();
     let mut loaded = World::load(snapshot.revision, snapshot.resources);
-    loaded.renew_leases(clock::now(), options.lease);
+    loaded.started(clock::boot(), options.lease);
     *world.write() = loaded;
     Ok(Plane {
         options,
@@ -203,13 +203,13 @@ fn observer(
             let name = |id| world.nodes.get(id).map(|node| (id, node.name.clone()));
             concerned.into_iter().filter_map(name).collect()
         };
+        for change in &committed.changes {
+            if change.after.is_none() && change.key.kind == KindName::Node {
+                agents.removed(&change.key.name, change.id);
+            }
+        }
         for (id, name) in concerned {
             agents.ring(id, &name);
-        }
-        let is_gone =
-            |change: &&Change| change.key.kind == KindName::Node && change.after.is_none();
-        for gone in committed.changes.iter().filter(is_gone) {
-            agents.node_is_gone(gone.id, &gone.key.name);
         }
         // The loop is gone only when all stops.
         let _ = to_loop.send(LoopMessage::Committed(Arc::clone(committed)));

@@ -41,9 +41,11 @@ impl Exit {
     pub fn of_code(code: Code) -> Self {
         match code {
             Code::NotFound => Self::NotFound,
-            Code::Conflict | Code::AlreadyExists | Code::BeingDeleted | Code::NodeNameTaken => {
-                Self::Conflict
-            }
+            Code::Conflict
+            | Code::AlreadyExists
+            | Code::BeingDeleted
+            | Code::NodeNameTaken
+            | Code::Superseded => Self::Conflict,
             Code::Unavailable => Self::Unreachable,
             Code::InvalidRequest
             | Code::InvalidSpec
@@ -54,7 +56,6 @@ impl Exit {
             | Code::IdempotencyKeyReused
             | Code::Compacted
             | Code::NotRegistered
-            | Code::Superseded
             | Code::NodeUnavailable
             | Code::StorageFull
             | Code::StorageFailed

@@ -9,17 +9,22 @@
 //! commits the batch and feeds the change stream back.
 
 mod assignments;
+mod batch;
+mod explained;
 mod manager;
 mod node;
 mod queue;
 mod reconciler;
+mod sessions;
 mod workload;
 mod world;
 
 pub use assignments::{News, news_for};
+pub use batch::{Answer, Batch};
 pub use manager::{Manager, Plan};
 pub use node::{KILL_MARGIN, NodeManager, registered};
 pub use queue::Queue;
-pub use reconciler::{Pass, PassStats, Reconciler};
-pub use workload::{StaleReport, WorkloadManager, apply_report};
+pub use reconciler::{Backlog, Pass, PassStats, Reconciler};
+pub use sessions::{NotInSession, Sessions};
+pub use workload::{Reported, StaleReport, WorkloadManager, apply_report, apply_reports};
 pub use world::{NodeLoad, Table, World};

@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use tessera_types::workload::WorkloadStatus;
 use tessera_types::{
-    Change, Committed, Duration, Kind, KindName, Name, Node, Object, Resource, ResourceKey,
-    Revision, Timestamp, Uid, Workload,
+    BootTime, Change, Committed, Duration, Kind, KindName, Name, Node, Object, Resource,
+    ResourceKey, Revision, Uid, Workload,
 };
 
 type TableKey = (Option<Name>, Name);
@@ -99,7 +99,8 @@ pub struct World {
     /// The workloads.
     pub workloads: Table<Workload>,
     loads: HashMap<Uid, NodeLoad>,
-    leases: HashMap<Uid, Timestamp>,
+    leases: HashMap<Uid, BootTime>,
+    started_at: BootTime,
 }
 
 impl World {
@@ -141,6 +142,7 @@ impl World {
             (None, KindName::Node) => {
                 self.nodes.remove(change.id);
                 self.leases.remove(&change.id);
+                self.forget_if_empty(change.id);
             }
         }
     }
@@ -180,12 +182,21 @@ impl World {
             load.workloads.remove(&id);
             load.changed_at = at;
         }
+        left.into_iter().for_each(|node| self.forget_if_empty(node));
         if let Some(node) = entered {
             let load = self.loads.entry(node).or_default();
             load.workloads.insert(id, at);
             load.changed_at = at;
         }
         left.into_iter().chain(entered).collect()
+    }
+
+    /// Forgets the load of a node that is gone, once nothing is left on it.
+    fn forget_if_empty(&mut self, node: Uid) {
+        let is_empty = self.loads.get(&node).is_some_and(|load| load.workloads.is_empty());
+        if is_empty && self.nodes.get(node).is_none() {
+            self.loads.remove(&node);
+        }
     }
 
     /// The workloads of a node.
@@ -220,33 +231,47 @@ impl World {
         }
     }
 
-    /// The agent of a node was heard of: the node counts as reachable for
-    /// `lease` from `now` on. Leases are never stored.
-    pub fn renew_lease(&mut self, node: Uid, now: Timestamp, lease: Duration) {
+    /// The control plane has just started, with leases of this length.
+    pub fn started(&mut self, now: BootTime, lease: Duration) {
+        self.started_at = now;
+        self.renew_leases(now, lease);
+    }
+
+    /// Every node that counts as reachable gets a fresh lease: after a start, or
+    /// when the control plane itself did not run for a while, nothing is known of
+    /// who was silent.
+    pub fn renew_leases(&mut self, now: BootTime, lease: Duration) {
+        let reachable = self.nodes.iter().filter(|node| node.status.is_reachable());
+        let reachable: Vec<_> = reachable.map(|node| node.id).collect();
+        for node in reachable {
+            self.heard(node, now, lease);
+        }
+    }
+
+    /// The agent of a node was heard of: the node counts as reachable for `lease`
+    /// from `now` on. Says whether it counts as Offline, so that it has to be
+    /// looked at. Leases are never stored.
+    pub fn heard(&mut self, node: Uid, now: BootTime, lease: Duration) -> bool {
         let until = now.plus(lease);
         let current = self.leases.entry(node).or_insert(until);
         *current = until.max(*current);
-    }
-
-    /// Every node that counts as reachable gets a fresh lease: after a restart,
-    /// or when the clock was set, nothing is known of who was silent.
-    pub fn renew_leases(&mut self, now: Timestamp, lease: Duration) {
-        let reachable: Vec<_> = self
-            .nodes
-            .iter()
-            .filter(|node| node.status.is_reachable())
-            .map(|node| node.id)
-            .collect();
-        for node in reachable {
-            self.renew_lease(node, now, lease);
-        }
+        self.nodes.get(node).is_some_and(|node| !node.status.is_reachable())
     }
 
     /// Until when a node counts as reachable; none when it was not heard of
     /// since the control plane started.
     #[must_use]
-    pub fn lease_until(&self, node: Uid) -> Option<Timestamp> {
+    pub fn lease_until(&self, node: Uid) -> Option<BootTime> {
         self.leases.get(&node).copied()
+    }
+
+    /// From when on no lease of a node that counts as Offline runs. Offline is
+    /// written once its lease has lapsed, and before that it is not answered; so
+    /// for one that was not heard of since the control plane started, no lease
+    /// has run since then.
+    #[must_use]
+    pub fn lapsed_at(&self, node: Uid) -> BootTime {
+        self.lease_until(node).unwrap_or(self.started_at)
     }
 }
 

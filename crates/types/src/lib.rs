@@ -41,6 +41,6 @@ pub use problem::Problem;
 pub use quantity::{Bytes, Millicores, QuantityError};
 pub use state::{Actor, IllegalTransition, State, Transition};
 pub use suggest::nearest;
-pub use time::{Duration, TimeError, Timestamp};
+pub use time::{BootTime, Duration, Now, TimeError, Timestamp};
 pub use validate::{Invalid, Validate};
 pub use workload::Workload;

@@ -44,6 +44,11 @@ pub const USAGES_MAX: usize = 10_000;
 pub const WATCHERS_MAX: usize = 1024;
 /// Logs being read at once.
 pub const LOG_READERS_MAX: usize = 256;
+/// Earlier starts of one agent that the control plane remembers.
+pub const SUPERSEDED_MAX: usize = 64;
+/// How often the reconcile loop tries to write what the store refuses of one
+/// resource: with the pauses between them that is about five minutes.
+pub const WRITE_TRIES_MAX: u32 = 20;
 /// An idempotency key, in bytes.
 pub const IDEMPOTENCY_KEY_BYTES_MAX: usize = 128;
 

@@ -39,10 +39,10 @@ pub enum Code {
     Compacted,
     /// Another live agent has this node's name.
     NodeNameTaken,
+    /// Another agent with the same identity has registered since.
+    Superseded,
     /// The agent must register first.
     NotRegistered,
-    /// Another agent of the same installation has taken this one's place: it must end.
-    Superseded,
     /// The node cannot answer just now.
     NodeUnavailable,
     /// The disk is full; the control plane goes on reading.
@@ -73,8 +73,8 @@ impl Code {
         Self::IdempotencyKeyReused,
         Self::Compacted,
         Self::NodeNameTaken,
-        Self::NotRegistered,
         Self::Superseded,
+        Self::NotRegistered,
         Self::NodeUnavailable,
         Self::StorageFull,
         Self::StorageFailed,
@@ -100,8 +100,8 @@ impl Code {
             Self::IdempotencyKeyReused => "idempotency_key_reused",
             Self::Compacted => "compacted",
             Self::NodeNameTaken => "node_name_taken",
-            Self::NotRegistered => "not_registered",
             Self::Superseded => "superseded",
+            Self::NotRegistered => "not_registered",
             Self::NodeUnavailable => "node_unavailable",
             Self::StorageFull => "storage_full",
             Self::StorageFailed => "storage_failed",
@@ -125,8 +125,8 @@ impl Code {
             | Self::AlreadyExists
             | Self::BeingDeleted
             | Self::NodeNameTaken
-            | Self::NotRegistered
-            | Self::Superseded => 409,
+            | Self::Superseded
+            | Self::NotRegistered => 409,
             Self::Compacted => 410,
             Self::StorageFull => 507,
             Self::TooManyRequests => 429,
@@ -150,8 +150,8 @@ impl Code {
             Self::IdempotencyKeyReused => "The idempotency key was used for another request",
             Self::Compacted => "The revision is no longer kept",
             Self::NodeNameTaken => "Another agent has this node's name",
+            Self::Superseded => "Another agent with this identity has registered",
             Self::NotRegistered => "The agent is not registered",
-            Self::Superseded => "Another agent has taken this one's place",
             Self::NodeUnavailable => "The node cannot answer",
             Self::StorageFull => "The disk is full",
             Self::StorageFailed => "The store cannot write",

@@ -26,7 +26,8 @@ use crate::workload::{Exit, Health, Instance, WorkloadSpec, WorkloadStatus};
 pub struct Registration {
     /// The agent's installation; made once and kept in its state folder.
     pub agent_id: String,
-    /// This start of the agent; a later one replaces an earlier one.
+    /// This start of the agent, drawn at random. The one that registers last
+    /// supersedes those before it, for good.
     pub session: String,
     /// The agent's version.
     pub version: String,

@@ -24,7 +24,7 @@ use tracing::{debug, info, warn};
 
 use self::link::{Heard, Link, Synced};
 use self::logs::{LogRequests, Sender};
-use crate::clock::now;
+use crate::clock::{SetDetector, now};
 use crate::control::Control;
 use crate::core::{Action, AgentCore, Progress, RunEvent, RunId};
 use crate::executor::Executor;
@@ -85,6 +85,7 @@ pub(crate) struct Node<C> {
     logs_dir: Option<PathBuf>,
     link: Link<C>,
     lease: Lease,
+    clock: SetDetector,
     machine: MachineMeter,
     measure_at: Instant,
     trim_at: Instant,
@@ -112,6 +113,7 @@ impl<C: Control> Node<C> {
             progress: parts.progress,
             logs_dir: parts.logs_dir,
             lease: Lease { lease_ms: 0, granted_at: BootInstant::now() },
+            clock: SetDetector::new(),
             machine: MachineMeter::default(),
             measure_at: now,
             trim_at: now + TRIM_FIRST,
@@ -124,7 +126,8 @@ impl<C: Control> Node<C> {
     /// more at all, and says so by answering `false`. Dropping the command channel leaves the workloads running, too.
     pub(crate) async fn run(mut self) -> bool {
         loop {
-            self.core.tick(now());
+            let now = self.now();
+            self.core.tick(now);
             self.carry_out();
             if self.is_done() {
                 break;
@@ -152,6 +155,15 @@ impl<C: Control> Node<C> {
         !superseded
     }
 
+    /// The time for the core. If the clock was set, the core hears of that first.
+    fn now(&mut self) -> Timestamp {
+        if let Some(by_ms) = self.clock.check() {
+            info!(target: "tessera::agent", node = %self.name, by_ms, "the clock was set");
+            self.core.clock_set(now(), by_ms);
+        }
+        now()
+    }
+
     fn wake_at(&self) -> Instant {
         let wall = now();
         let until = |at: Timestamp| {
@@ -166,10 +178,11 @@ impl<C: Control> Node<C> {
     }
 
     fn happened(&mut self, run: RunId, event: RunEvent) {
-        self.core.event(now(), run, event);
+        let now = self.now();
+        self.core.event(now, run, event);
         // What happened meanwhile is taken in as well, so that it is saved and reported in one go.
         while let Ok((run, event)) = self.events.try_recv() {
-            self.core.event(now(), run, event);
+            self.core.event(now, run, event);
         }
     }
 
@@ -266,7 +279,7 @@ impl<C: Control> Node<C> {
         self.executor.renew(self.lease);
         let left = self.lease.until().since(BootInstant::now());
         let left = tessera_types::Duration::from_millis(left.as_millis() as u64);
-        let wall = now();
+        let wall = self.now();
         self.core.synced(wall, wall.plus(left), answer.revision, answer.assignments.as_deref());
         for request in &answer.log_requests {
             if self.log_requests.take(request) {
@@ -306,7 +319,8 @@ impl<C: Control> Node<C> {
     fn shut_down(&mut self, stop_workloads: bool, done: oneshot::Sender<()>) {
         let mut deadline = Instant::now();
         if stop_workloads {
-            self.core.halt(now());
+            let now = self.now();
+            self.core.halt(now);
             let graces = self.core.copies().map(|copy| copy.spec.stop.grace.as_std());
             deadline += graces.max().unwrap_or_default() + HALT_SLACK;
         }

@@ -39,7 +39,7 @@ use crate::declare::{idempotency, key_of};
 use crate::decode;
 use crate::failure;
 use crate::front::Front;
-use crate::plane::Plane;
+use crate::plane::{LoopMessage, Plane};
 
 /// Where the trait is implemented; it has no values.
 pub(crate) enum Handlers {}
@@ -97,6 +97,15 @@ impl TesseraApi for Handlers {
         logs::read(plane(&ctx)?, path.into_inner().name, query.into_inner()).await
     }
 
+    async fn workload_reconcile(
+        ctx: Context,
+        path: Path<NamePath>,
+        query: Query<NamespaceQuery>,
+    ) -> Accepted<Object<Workload>> {
+        let key = key_of(KindName::Workload, query.into_inner().namespace, path.into_inner().name);
+        reconcile(plane(&ctx)?, &key)
+    }
+
     async fn node_list(ctx: Context, query: Query<ListQuery>) -> Json<List<Node>> {
         let world = plane(&ctx)?.world.read();
         Ok(HttpResponseOk(list::page(&world.nodes, world.revision(), &query.into_inner())?))
@@ -144,6 +153,10 @@ impl TesseraApi for Handlers {
 
     async fn node_drain(ctx: Context, path: Path<NamePath>) -> Accepted<Object<Node>> {
         node::desire(plane(&ctx)?, path.into_inner().name, DesiredNodeStatus::Drained).await
+    }
+
+    async fn node_reconcile(ctx: Context, path: Path<NamePath>) -> Accepted<Object<Node>> {
+        reconcile(plane(&ctx)?, &key_of(KindName::Node, None, path.into_inner().name))
     }
 
     async fn apply(
@@ -276,6 +289,13 @@ async fn delete<K: Kind>(
 ) -> Accepted<Object<K>> {
     let key = key_of(K::KIND, query.namespace.clone(), path.name);
     Ok(HttpResponseAccepted((*plane(ctx)?.delete::<K>(&key, query).await?).clone()))
+}
+
+/// Has the loop look at a resource now.
+fn reconcile<K: Kind>(plane: &Plane, key: &ResourceKey) -> Accepted<Object<K>> {
+    let object = plane.get::<K>(key)?;
+    plane.tell_loop(LoopMessage::Reconcile(object.id));
+    Ok(HttpResponseAccepted((*object).clone()))
 }
 
 async fn history(
