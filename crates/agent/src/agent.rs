@@ -1,12 +1,13 @@
 //! The agent as a whole: from its options to running nodes, and back to nothing.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use tessera_client::Api;
 use tessera_types::node::Capacity;
 use tessera_types::sync::Registration;
 use tessera_types::{Duration, Invalid, Labels, Name, Validate};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::task::JoinHandle;
 
 use crate::cgroup::CgroupParent;
@@ -17,7 +18,7 @@ use crate::core::AgentCore;
 use crate::error::StartError;
 use crate::executor::{Executor, Simulated, Supervised, SupervisedOptions};
 use crate::logs::LogLimits;
-use crate::machine::{CapacityOverrides, capacity, default_state_dir};
+use crate::machine::{CapacityOverrides, capacity, default_state_dir, fingerprint};
 use crate::session::{Command, Node, NodeParts};
 use crate::state_dir::{StateDir, random_id};
 use crate::supervisor::own_executable;
@@ -72,7 +73,7 @@ impl AgentOptions {
             return Err(StartError::ReservedLabel(own.to_owned()));
         }
         let mut problems: Vec<Invalid> = Vec::new();
-        self.labels.validate("label", &mut problems);
+        self.node_labels(&self.name).validate("label", &mut problems);
         problems.first().map_or(Ok(()), |problem| Err(StartError::Label(problem.to_string())))
     }
 
@@ -91,6 +92,7 @@ pub struct Agent;
 #[derive(Debug)]
 pub struct AgentHandle {
     nodes: Vec<RunningNode>,
+    superseded: Arc<Notify>,
     /// Kept so that no other agent uses the folder meanwhile.
     _state: StateDir,
 }
@@ -121,13 +123,14 @@ impl Agent {
     ) -> Result<AgentHandle, StartError> {
         options.check()?;
         let state = StateDir::open(&options.state_dir)?;
-        let agent_id = state.agent_id()?;
+        let agent_id = state.agent_id(fingerprint().as_deref())?;
+        let superseded = Arc::<Notify>::default();
         let node = if options.simulated {
-            start_simulated(&options, options.name.clone(), agent_id, control)?
+            start_simulated(&options, options.name.clone(), agent_id, control, &superseded)?
         } else {
-            Box::pin(start_supervised(&options, &state, agent_id, control)).await?
+            Box::pin(start_supervised(&options, &state, agent_id, control, &superseded)).await?
         };
-        Ok(AgentHandle { nodes: vec![node], _state: state })
+        Ok(AgentHandle { nodes: vec![node], superseded, _state: state })
     }
 
     /// Starts `count` simulated nodes, named as `options` say and numbered: `node-0001` and so on.
@@ -141,18 +144,26 @@ impl Agent {
         options.check()?;
         let api = Api::new(&options.server).map_err(StartError::Server)?;
         let state = StateDir::open(&options.state_dir)?;
-        let agent_id = state.agent_id()?;
+        let agent_id = state.agent_id(fingerprint().as_deref())?;
+        let superseded = Arc::<Notify>::default();
         let start = |number: u32| {
             let name = format!("{}-{number:04}", options.name);
             let name = Name::new(&name).map_err(|error| StartError::Name(error.to_string()))?;
-            start_simulated(options, name, format!("{agent_id}-{number}"), api.clone())
+            let id = format!("{agent_id}-{number}");
+            start_simulated(options, name, id, api.clone(), &superseded)
         };
         let nodes = (1..=count).map(start).collect::<Result<_, _>>()?;
-        Ok(AgentHandle { nodes, _state: state })
+        Ok(AgentHandle { nodes, superseded, _state: state })
     }
 }
 
 impl AgentHandle {
+    /// Waits until another agent has taken the place of one of the nodes. That node has ended by then, and stopped
+    /// nothing. It is told once.
+    pub async fn superseded(&self) {
+        self.superseded.notified().await;
+    }
+
     /// Ends the nodes. With `stop_workloads` all their runs are stopped first, each as it is declared and all at
     /// once; they start again with the next agent. Without, they just go on.
     pub async fn shutdown(self, stop_workloads: bool) {
@@ -177,12 +188,13 @@ fn start_simulated<C: Control>(
     name: Name,
     agent_id: String,
     control: C,
+    superseded: &Arc<Notify>,
 ) -> Result<RunningNode, StartError> {
     let (events, received) = mpsc::unbounded_channel();
     let executor = Box::new(Simulated::new(events, SIMULATED_START));
     let registration = registration(options, &name, agent_id, executor.as_ref())?;
     let core = AgentCore::new().with_capacity(registration.capacity);
-    Ok(spawn(|commands| NodeParts {
+    Ok(spawn(superseded, |commands| NodeParts {
         name,
         registration,
         control,
@@ -200,17 +212,21 @@ async fn start_supervised<C: Control>(
     state: &StateDir,
     agent_id: String,
     control: C,
+    superseded: &Arc<Notify>,
 ) -> Result<RunningNode, StartError> {
     let (events, received) = mpsc::unbounded_channel();
+    let installation: String = agent_id.chars().take(INSTALLATION_CHARS).collect();
     let supervised = SupervisedOptions {
         node: options.name.clone(),
         container_socket: options.container_socket.clone(),
         runs_dir: state.runs(),
         logs_dir: state.logs(),
         log_limits: LogLimits::default(),
-        installation: agent_id.chars().take(INSTALLATION_CHARS).collect(),
         exe: options.exe.clone(),
-        cgroup: CgroupParent::prepare(options.name.as_str()),
+        // Not shared with an agent of another control plane whose node has the same name: the last
+        // that ends removes them.
+        cgroup: CgroupParent::prepare(&format!("{}.{installation}", options.name)),
+        installation,
     };
     let progress = state.progress()?;
     let (executor, adopted) = Supervised::open(supervised, events).await?;
@@ -218,7 +234,7 @@ async fn start_supervised<C: Control>(
     let executor = Box::new(executor);
     let registration = registration(options, &options.name, agent_id, executor.as_ref())?;
     let core = core.with_capacity(registration.capacity);
-    Ok(spawn(|commands| NodeParts {
+    Ok(spawn(superseded, |commands| NodeParts {
         name: options.name.clone(),
         registration,
         control,
@@ -248,8 +264,17 @@ fn registration(
     })
 }
 
-fn spawn<C: Control>(parts: impl FnOnce(mpsc::Receiver<Command>) -> NodeParts<C>) -> RunningNode {
+fn spawn<C: Control>(
+    superseded: &Arc<Notify>,
+    parts: impl FnOnce(mpsc::Receiver<Command>) -> NodeParts<C>,
+) -> RunningNode {
     let (commands, received) = mpsc::channel(1);
     let node = Box::new(Node::new(parts(received)));
-    RunningNode { commands, task: tokio::spawn(async move { node.run().await }) }
+    let superseded = Arc::clone(superseded);
+    let task = tokio::spawn(async move {
+        if !node.run().await {
+            superseded.notify_one();
+        }
+    });
+    RunningNode { commands, task }
 }

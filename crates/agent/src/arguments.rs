@@ -21,7 +21,7 @@ Environment:
 
 Exit codes:
   0  It was asked to end.
-  1  It could not start; standard error says why.
+  1  It could not start, or another agent has taken its place; standard error says why.
   2  The command line is wrong.")]
 pub(crate) struct Arguments {
     /// The control plane's address

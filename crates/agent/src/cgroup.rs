@@ -1,7 +1,7 @@
 //! Control groups: holding a run to its limits, and finding everything that it started.
 //!
 //! Where the kernel offers groups differs from machine to machine, so [`CgroupParent::prepare`]
-//! looks once, makes a parent `tessera/<node>` in each hierarchy that is of use, and says by
+//! looks once, makes a parent `tessera/<name>` in each hierarchy that is of use, and says by
 //! [`CgroupParent::support`] what will be enforced. Hierarchies may be:
 //!
 //! - version 2 alone, with controllers (any current distribution);
@@ -31,8 +31,6 @@ pub struct CgroupSupport {
     pub limits_memory: bool,
     /// CPU limits hold.
     pub limits_cpu: bool,
-    /// Everything that a run started is found and killed, whatever it does to hide.
-    pub kills_all: bool,
 }
 
 /// The folders below which runs get their groups, one for each hierarchy.
@@ -63,13 +61,13 @@ impl CgroupParent {
         Self::default()
     }
 
-    /// Finds what this machine offers and makes the parents for `node`. Call it once, when the
-    /// agent starts.
+    /// Finds what this machine offers and makes the parents for `name`, which no other agent of the
+    /// machine may have. Call it once, when the agent starts.
     ///
     /// An unprivileged agent in a delegated group of version 2 moves itself into a leaf of that
     /// group, as the kernel allows controllers only below groups that hold no processes themselves.
-    pub fn prepare(node: &str) -> Self {
-        detect::prepare(node)
+    pub fn prepare(name: &str) -> Self {
+        detect::prepare(name)
     }
 
     /// What will be enforced.
@@ -78,15 +76,19 @@ impl CgroupParent {
         CgroupSupport {
             limits_memory: self.memory.is_some() || unified.is_some_and(|unified| unified.memory),
             limits_cpu: self.cpu.is_some() || unified.is_some_and(|unified| unified.cpu),
-            kills_all: unified.is_some() || self.memory.is_some() || self.cpu.is_some(),
         }
     }
 
-    /// Removes the parents, if no run has a group below them any more. Otherwise nothing happens.
+    /// Removes the parents, if no run has a group below them any more, and what holds the parents of
+    /// all nodes, if it is empty then. Otherwise nothing happens.
     pub fn remove(&self) {
         let unified = self.unified.as_ref().map(|unified| &unified.dir);
         for dir in [unified, self.memory.as_ref(), self.cpu.as_ref()].into_iter().flatten() {
-            let _in_use = std::fs::remove_dir(dir);
+            if std::fs::remove_dir(dir).is_ok()
+                && let Some(of_all_nodes) = dir.parent()
+            {
+                let _in_use = std::fs::remove_dir(of_all_nodes);
+            }
         }
     }
 

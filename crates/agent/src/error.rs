@@ -12,6 +12,7 @@ impl StartError {
         match self {
             Self::StateDir { .. } => "state_dir",
             Self::InUse { .. } => "state_dir_in_use",
+            Self::OtherMachine { .. } => "state_dir_foreign",
             Self::Server(_) => "usage",
             Self::Name(_) | Self::ReservedLabel(_) | Self::Label(_) => "invalid_name",
             Self::Runs(_) => "runs",
@@ -40,6 +41,16 @@ pub enum StartError {
         path.display()
     )]
     InUse {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// The state folder was made on another machine.
+    #[error(
+        "the state folder {} was made on another machine, and two machines cannot be the same node; \
+         delete it, or name another folder with --state-dir",
+        path.display()
+    )]
+    OtherMachine {
         /// The folder.
         path: PathBuf,
     },

@@ -4,6 +4,7 @@ use std::fs;
 use std::path::PathBuf;
 use std::thread::available_parallelism;
 
+use sha2::{Digest, Sha256};
 use tessera_types::api::Used;
 use tessera_types::node::Capacity;
 use tessera_types::{Bytes, Millicores, Name, NameError};
@@ -107,6 +108,20 @@ fn parse_stat(text: &str) -> Option<Ticks> {
     Some(Ticks { busy: total - idle, total })
 }
 
+/// Tells this machine from others: a hash of its `machine-id`, which itself should not leave the
+/// machine. None where there is no such id, as in some containers. See machine-id(5).
+pub(crate) fn fingerprint() -> Option<String> {
+    fingerprint_of(&fs::read_to_string("/etc/machine-id").ok()?)
+}
+
+fn fingerprint_of(machine_id: &str) -> Option<String> {
+    let id = machine_id.trim();
+    // An image that has not been started yet says `uninitialized`, or nothing.
+    let is_id = id.len() == 32 && id.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let hash = is_id.then(|| Sha256::digest(format!("tessera state folder of {id}")))?;
+    Some(hash.iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
 /// Where a node keeps its state unless told otherwise.
 #[must_use]
 pub fn default_state_dir(node: &Name) -> PathBuf {
@@ -124,6 +139,18 @@ mod tests {
         assert_eq!(before, Ticks { busy: 200, total: 1000 });
         assert_eq!(share(before, now, 2), Millicores(222));
         assert!(MachineMeter::default().measure().unwrap().memory.0 > 0);
+    }
+
+    #[test]
+    fn a_machine_is_known_by_a_hash_of_its_id_and_by_nothing_less() {
+        let id = "0123456789abcdef0123456789abcdef";
+        let print = fingerprint_of(&format!("{id}\n")).unwrap();
+        assert_eq!(print.len(), 64);
+        assert!(!print.contains(id));
+        assert_ne!(fingerprint_of(&id.replace('0', "1")), Some(print));
+        for none in ["", "uninitialized\n", "0123"] {
+            assert_eq!(fingerprint_of(none), None);
+        }
     }
 
     #[test]

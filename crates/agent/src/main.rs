@@ -23,7 +23,7 @@ fn main() -> ExitCode {
     log_to_stderr();
     let wanted = arguments.wanted().map_err(|message| format!("error[invalid_name]: {message}"));
     match wanted.and_then(run) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(message) => {
             eprintln!("{message}");
             ExitCode::FAILURE
@@ -40,18 +40,23 @@ fn log_to_stderr() {
         .init();
 }
 
-fn run(wanted: Wanted) -> Result<(), String> {
+fn run(wanted: Wanted) -> Result<ExitCode, String> {
     let runtime = runtime(wanted.simulated_nodes.is_some())
         .map_err(|error| format!("error: cannot start the runtime: {error}"))?;
     runtime.block_on(async {
         let agent =
             start(wanted).await.map_err(|error| format!("error[{}]: {error}", error.code()))?;
-        wait_for_signal()
-            .await
-            .map_err(|error| format!("error: cannot wait for signals: {error}"))?;
-        info!(target: "tessera::agent", "ends; its workloads go on");
+        let code = tokio::select! {
+            signal = wait_for_signal() => {
+                signal.map_err(|error| format!("error: cannot wait for signals: {error}"))?;
+                info!(target: "tessera::agent", "ends; its workloads go on");
+                ExitCode::SUCCESS
+            }
+            // The node has said so in the log.
+            () = agent.superseded() => ExitCode::FAILURE,
+        };
         agent.shutdown(false).await;
-        Ok(())
+        Ok(code)
     })
 }
 

@@ -3,6 +3,7 @@
 //! ```text
 //! lock                       held while an agent uses the folder
 //! agent_id                   made once; tells the control plane that it is the same installation
+//! machine                    on which machine that was: a copy elsewhere is not the same installation
 //! runs/<run>/                one folder for each run, see `supervisor`
 //! progress/<copy>.json       how far each copy is
 //! logs/<namespace>/<name>/   what workloads printed
@@ -17,6 +18,9 @@ use tracing::warn;
 
 use crate::core::{CopyId, Progress};
 use crate::error::StartError;
+
+/// The longest identity or fingerprint.
+const WORD_BYTES_MAX: u64 = 128;
 
 /// The folder, which no other agent can use meanwhile.
 #[derive(Debug)]
@@ -40,17 +44,29 @@ impl StateDir {
         }
     }
 
-    /// The installation's identity.
-    pub(crate) fn agent_id(&self) -> Result<String, StartError> {
+    /// The installation's identity. `machine` is the fingerprint of this machine, if it has one; a
+    /// folder that has none yet gets it.
+    ///
+    /// # Errors
+    /// If the folder belongs to another machine, or cannot be used.
+    pub(crate) fn agent_id(&self, machine: Option<&str>) -> Result<String, StartError> {
+        self.check_machine(machine)?;
         let path = self.path.join("agent_id");
         let failed = |source| StartError::StateDir { path: path.clone(), source };
-        match fs::read_to_string(&path) {
-            Ok(id) if !id.trim().is_empty() => Ok(id.trim().to_owned()),
-            Ok(_) => self.make_agent_id(&path).map_err(failed),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                self.make_agent_id(&path).map_err(failed)
-            }
-            Err(error) => Err(failed(error)),
+        match read_word(&path).map_err(failed)? {
+            Some(id) => Ok(id),
+            None => self.make_agent_id(&path).map_err(failed),
+        }
+    }
+
+    fn check_machine(&self, machine: Option<&str>) -> Result<(), StartError> {
+        let Some(machine) = machine else { return Ok(()) };
+        let path = self.path.join("machine");
+        let failed = |source| StartError::StateDir { path: path.clone(), source };
+        match read_word(&path).map_err(failed)? {
+            Some(recorded) if recorded == machine => Ok(()),
+            Some(_) => Err(StartError::OtherMachine { path: self.path.clone() }),
+            None => write_whole(&path, format!("{machine}\n").as_bytes()).map_err(failed),
         }
     }
 
@@ -75,6 +91,23 @@ impl StateDir {
         made.map_err(|source| StartError::StateDir { path: dir.clone(), source })?;
         Ok(ProgressStore { dir })
     }
+}
+
+/// Reads a file with one word of letters and digits; none if it is not there, or empty.
+fn read_word(path: &Path) -> io::Result<Option<String>> {
+    let mut text = String::new();
+    match File::open(path) {
+        Ok(file) => file.take(WORD_BYTES_MAX + 2).read_to_string(&mut text)?,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    let word = text.trim();
+    let fits = word.len() as u64 <= WORD_BYTES_MAX;
+    if !fits || !word.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
+        let what = "it should hold one word of letters and digits, and does not";
+        return Err(io::Error::new(io::ErrorKind::InvalidData, what));
+    }
+    Ok((!word.is_empty()).then(|| word.to_owned()))
 }
 
 /// Sixteen random bytes in hexadecimal.
@@ -153,11 +186,34 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("a/b");
         let first = StateDir::open(&path).unwrap();
-        let id = first.agent_id().unwrap();
+        let id = first.agent_id(None).unwrap();
         assert_eq!(id.len(), 32);
         assert!(matches!(StateDir::open(&path), Err(StartError::InUse { .. })));
         drop(first);
-        assert_eq!(StateDir::open(&path).unwrap().agent_id().unwrap(), id);
+        assert_eq!(StateDir::open(&path).unwrap().agent_id(None).unwrap(), id);
+    }
+
+    #[test]
+    fn a_folder_of_another_machine_is_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let state = StateDir::open(dir.path()).unwrap();
+        let id = state.agent_id(None).unwrap();
+        // A folder from before there were fingerprints gets one with the first that is known.
+        assert_eq!(state.agent_id(Some("a1")).unwrap(), id);
+        assert_eq!(state.agent_id(Some("a1")).unwrap(), id);
+        let error = state.agent_id(Some("b2")).unwrap_err();
+        assert!(matches!(error, StartError::OtherMachine { .. }), "{error}");
+        assert_eq!(state.agent_id(None).unwrap(), id, "a machine without an id is not judged");
+    }
+
+    #[test]
+    fn an_identity_is_one_short_word() {
+        let dir = tempfile::tempdir().unwrap();
+        let state = StateDir::open(dir.path()).unwrap();
+        for bad in ["a b", "../x", &"a".repeat(1000)] {
+            fs::write(dir.path().join("agent_id"), bad).unwrap();
+            assert!(matches!(state.agent_id(None), Err(StartError::StateDir { .. })), "{bad}");
+        }
     }
 
     #[test]

@@ -97,6 +97,58 @@ fn started(state: &Path) -> std::process::Child {
 }
 
 #[test]
+fn the_state_folder_of_another_machine_is_refused() {
+    let Ok(id) = std::fs::read_to_string("/etc/machine-id") else {
+        eprintln!("not run: this machine has no machine-id");
+        return;
+    };
+    let dir = tempfile::tempdir().unwrap();
+    let state = dir.path().to_str().unwrap();
+    std::fs::write(dir.path().join("machine"), "00ff\n").unwrap();
+    std::fs::write(dir.path().join("agent_id"), "abcd\n").unwrap();
+    let output = run(&["--name", "n", "--state-dir", state]);
+    assert_eq!(output.status.code(), Some(1));
+    let text = complaint(&output);
+    assert!(text.starts_with("error[state_dir_foreign]") && text.contains(state), "{text}");
+    assert!(text.contains("another machine") && text.contains("delete it"), "{text}");
+    assert!(!text.contains(id.trim()));
+}
+
+/// Answers every request that its place is taken.
+fn superseding(listener: &std::net::TcpListener) {
+    use std::io::{Read, Write};
+    let problem = tessera_types::problem::Problem::new(
+        tessera_types::problem::Code::Superseded,
+        "another agent has this place",
+    );
+    let body = serde_json::to_string(&problem).unwrap();
+    while let Ok((mut stream, _)) = listener.accept() {
+        let _request = stream.read(&mut [0; 16 * 1024]);
+        let _answered = write!(
+            stream,
+            "HTTP/1.1 409 Conflict\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\
+             connection: close\r\n\r\n{body}",
+            body.len()
+        );
+    }
+}
+
+#[test]
+fn an_agent_whose_place_is_taken_exits_with_1_and_one_line() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let server = format!("http://{}", listener.local_addr().unwrap());
+    std::thread::spawn(move || superseding(&listener));
+    let dir = tempfile::tempdir().unwrap();
+    let state = dir.path().to_str().unwrap();
+    let args = ["--name", "n", "--simulated", "--server", &server, "--state-dir", state];
+    let output = agent(&args).env("RUST_LOG", "warn").output().unwrap();
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    let log = String::from_utf8(output.stderr).unwrap() + &String::from_utf8_lossy(&output.stdout);
+    assert_eq!(log.lines().count(), 1, "{log}");
+    assert!(log.contains("ERROR") && log.contains("taken this one's place"), "{log}");
+}
+
+#[test]
 fn a_second_agent_is_refused_and_a_signal_ends_the_first_in_order() {
     let dir = tempfile::tempdir().unwrap();
     let state = dir.path().join("state");

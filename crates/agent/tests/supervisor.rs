@@ -14,7 +14,7 @@ use tessera_agent::cgroup::CgroupParent;
 use tessera_agent::logs::{LogLimits, LogReader, ReadOptions};
 use tessera_agent::supervisor::{
     BootInstant, ExitReason, ExitRecord, Lease, LogSpec, Outcome, Phase, ProcessSpec, Resources,
-    RunHandle, RunKind, RunSpec, Signal, StopSpec, Supervisor, SupervisorError,
+    RunHandle, RunKind, RunSpec, Signal, StartFault, StopSpec, Supervisor, SupervisorError,
 };
 use tokio::sync::RwLock;
 
@@ -182,7 +182,10 @@ async fn a_program_that_cannot_be_executed_is_explained() {
         let run = node.start(spec).await;
         assert_eq!(run.started(), None);
         match end(&run).await.outcome {
-            Outcome::StartFailed { message } => message,
+            Outcome::StartFailed { message, fault } => {
+                assert!(fault.is_permanent(), "{message}: {fault:?}");
+                message
+            }
             other => panic!("{other:?}"),
         }
     };
@@ -199,6 +202,153 @@ async fn a_program_that_cannot_be_executed_is_explained() {
     fs::set_permissions(&script, executable).unwrap();
     let message = start("f", path, None).await;
     assert_eq!(message, format!("{path} needs an interpreter or loader that does not exist"));
+}
+
+#[tokio::test]
+async fn a_supervisor_that_does_not_come_up_is_the_machines_fault() {
+    let _machine = MACHINE.read().await;
+    let node = Node::new();
+    // Whether the lock is still held when the pipe is closed already is a matter of chance.
+    for number in 0..20 {
+        let spec = RunSpec { run_id: format!("run-{number}"), ..node.script("true") };
+        match Supervisor::start(&node.runs(), Path::new("/bin/false"), spec).await {
+            Ok(run) => match end(&run).await.outcome {
+                Outcome::StartFailed { fault, .. } => assert_eq!(fault, StartFault::Machine),
+                other => panic!("{other:?}"),
+            },
+            Err(error) => assert!(matches!(error, SupervisorError::NotStarted { .. }), "{error}"),
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_start_that_the_machine_prevents_may_be_tried_again() {
+    let _machine = MACHINE.read().await;
+    let node = Node::new();
+    fs::write(node.file("log"), "not a folder").unwrap();
+    let exit = node.run(node.script("true")).await;
+    let Outcome::StartFailed { message, fault } = exit.outcome else { panic!("it was started") };
+    assert_eq!(fault, StartFault::Machine, "{message}");
+}
+
+/// A health check of a run.
+async fn check(run: &RunHandle, script: &str, limit_ms: u64) -> Result<(), String> {
+    let command = ["/bin/sh", "-c", script].map(str::to_owned);
+    run.check(Path::new(EXE), &command, tessera_types::Duration::from_millis(limit_ms)).await
+}
+
+#[tokio::test]
+async fn a_check_is_judged_by_its_exit_code_in_the_surroundings_of_the_run() {
+    let _machine = MACHINE.read().await;
+    let node = Node::new();
+    let mut spec = node.script("sleep $LIFETIME");
+    let RunKind::Process(process) = &mut spec.kind else { panic!("not a process") };
+    process.working_dir = Some("/proc".into());
+    let run = node.start(spec).await;
+    let good = "test \"$LIFETIME\" = 60 && test \"$TESSERA_RUN\" = run-1 && test -r self/stat";
+    assert_eq!(check(&run, good, 20_000).await, Ok(()));
+    let bad = check(&run, "exit 3", 20_000).await;
+    assert_eq!(bad, Err("/bin/sh exited with code 3".to_owned()));
+    let limit = tessera_types::Duration::from_secs(20);
+    let missing = run.check(Path::new(EXE), &["/bin/nope".to_owned()], limit).await.unwrap_err();
+    assert!(missing.starts_with("cannot execute /bin/nope"), "{missing}");
+    run.kill().await.unwrap();
+    end(&run).await;
+}
+
+/// A check that forks, also into another session and away from its parent, and hangs.
+const HANGING_CHECK: &str = "setsid sleep $LIFETIME & echo $! > $D/other
+    (sleep $LIFETIME & echo $! > $D/orphan) &
+    cut -d' ' -f6 /proc/$$/stat > $D/session; cat /proc/$$/cgroup > $D/groups
+    sleep $LIFETIME & echo $! > $D/child; wait";
+
+async fn a_late_check_is_killed_alone(node: &Node) {
+    let run = node.start(node.script("sleep $LIFETIME & echo $! > $D/helper; wait")).await;
+    let helper = node.pid_in("helper").await;
+    let late = check(&run, HANGING_CHECK, 1_000).await;
+    assert_eq!(late, Err("no answer within 1s".to_owned()));
+    for name in ["other", "orphan", "child"] {
+        let pid = node.pid_in(name).await;
+        assert!(!runs(pid), "{name}, {pid}, survived");
+    }
+    let main = run.started().unwrap().pid;
+    assert!(runs(main) && runs(helper), "the workload was hit");
+    assert_ne!(node.pid_in("session").await, main);
+    let group = |pid: u32| fs::read_to_string(format!("/proc/{pid}/cgroup")).unwrap();
+    assert_eq!(fs::read_to_string(node.file("groups")).unwrap(), group(main));
+    run.kill().await.unwrap();
+    end(&run).await;
+    run.remove().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_late_check_is_killed_with_all_that_it_started_and_nothing_else() {
+    let _machine = MACHINE.read().await;
+    a_late_check_is_killed_alone(&Node::new()).await;
+}
+
+#[tokio::test]
+async fn a_late_check_is_killed_as_well_where_there_are_no_control_groups() {
+    let _machine = MACHINE.read().await;
+    a_late_check_is_killed_alone(&Node::without_cgroups()).await;
+}
+
+#[tokio::test]
+async fn what_a_check_leaves_behind_is_killed_when_it_passes() {
+    let _machine = MACHINE.read().await;
+    let node = Node::new();
+    let run = node.start(node.script("sleep $LIFETIME")).await;
+    let script = "setsid sleep $LIFETIME & echo $! > $D/left";
+    assert_eq!(check(&run, script, 20_000).await, Ok(()));
+    let left = node.pid_in("left").await;
+    assert!(!runs(left));
+    run.kill().await.unwrap();
+    end(&run).await;
+}
+
+#[tokio::test]
+async fn a_check_ends_with_its_run() {
+    let _machine = MACHINE.read().await;
+    let node = Node::new();
+    if node.cgroup.support() == CgroupParent::none().support() {
+        eprintln!("not run: there are no control groups here");
+        return;
+    }
+    let run = node.start(node.script("sleep $LIFETIME")).await;
+    let checking = tokio::spawn({
+        let run = run.clone();
+        async move { check(&run, "echo $$ > $D/check; sleep $LIFETIME", 60_000).await }
+    });
+    let pid = node.pid_in("check").await;
+    run.kill().await.unwrap();
+    end(&run).await;
+    assert!(!runs(pid));
+    assert!(checking.await.unwrap().is_err());
+}
+
+fn oom_score(pid: u32) -> i32 {
+    let text = fs::read_to_string(format!("/proc/{pid}/oom_score_adj")).unwrap();
+    text.trim().parse().unwrap()
+}
+
+#[tokio::test]
+async fn the_supervisor_is_protected_from_want_of_memory_and_its_workload_is_not() {
+    let _machine = MACHINE.read().await;
+    let node = Node::new();
+    let own = oom_score(std::process::id());
+    let run = node.start(node.script("sleep $LIFETIME & echo $! > $D/child; wait")).await;
+    let child = node.pid_in("child").await;
+    let started = run.started().unwrap();
+    let supervisor = oom_score(started.supervisor_pid);
+    if rustix::process::geteuid().is_root() && supervisor == own {
+        eprintln!("not run in full: this root may not lower its own oom_score_adj");
+    } else if rustix::process::geteuid().is_root() {
+        assert_eq!(supervisor, -999);
+    }
+    assert_eq!(oom_score(started.pid), own.max(0));
+    assert_eq!(oom_score(child), own.max(0));
+    run.kill().await.unwrap();
+    end(&run).await;
 }
 
 #[tokio::test]

@@ -87,6 +87,15 @@ pub trait TesseraApi {
         query: Query<LogsQuery>,
     ) -> Result<Response<HttpBody>, ApiError>;
 
+    /// Look at a workload now, whatever it waits for and however often writing it
+    /// has failed.
+    #[endpoint { method = POST, path = "/v1/workloads/{name}/reconcile", tags = ["workloads"] }]
+    async fn workload_reconcile(
+        ctx: RequestContext<Self::Context>,
+        path: Path<NamePath>,
+        query: Query<NamespaceQuery>,
+    ) -> Result<HttpResponseAccepted<Object<Workload>>, ApiError>;
+
     /// List nodes, by name.
     #[endpoint { method = GET, path = "/v1/nodes", tags = ["nodes"] }]
     async fn node_list(
@@ -145,6 +154,13 @@ pub trait TesseraApi {
     /// Move everything off a node and let it take nothing new.
     #[endpoint { method = POST, path = "/v1/nodes/{name}/drain", tags = ["nodes"] }]
     async fn node_drain(
+        ctx: RequestContext<Self::Context>,
+        path: Path<NamePath>,
+    ) -> Result<HttpResponseAccepted<Object<Node>>, ApiError>;
+
+    /// Look at a node now, however often writing it has failed.
+    #[endpoint { method = POST, path = "/v1/nodes/{name}/reconcile", tags = ["nodes"] }]
+    async fn node_reconcile(
         ctx: RequestContext<Self::Context>,
         path: Path<NamePath>,
     ) -> Result<HttpResponseAccepted<Object<Node>>, ApiError>;

@@ -707,6 +707,56 @@ Arguments:
             _ => Err(Error::UnexpectedResponse(response)),
         }
     }
+    /**Look at a node now, however often writing it has failed
+
+Sends a `POST` request to `/v1/nodes/{name}/reconcile`
+
+Arguments:
+- `name`: The resource's name.*/
+    pub async fn node_reconcile<'a>(
+        &'a self,
+        name: &'a tessera_types::Name,
+    ) -> Result<
+        ResponseValue<tessera_types::Object<tessera_types::Node>>,
+        Error<tessera_types::Problem>,
+    > {
+        let url = format!(
+            "{}/v1/nodes/{}/reconcile", self.baseurl, encode_path(& name.to_string()),
+        );
+        let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
+        header_map
+            .append(
+                ::reqwest::header::HeaderName::from_static("api-version"),
+                ::reqwest::header::HeaderValue::from_static(Self::api_version()),
+            );
+        #[allow(unused_mut)]
+        let mut request = self
+            .client
+            .post(url)
+            .header(
+                ::reqwest::header::ACCEPT,
+                ::reqwest::header::HeaderValue::from_static("application/json"),
+            )
+            .headers(header_map)
+            .build()?;
+        let info = OperationInfo {
+            operation_id: "node_reconcile",
+        };
+        self.pre(&mut request, &info).await?;
+        let result = self.exec(request, &info).await;
+        self.post(&result, &info).await?;
+        let response = result?;
+        match response.status().as_u16() {
+            202u16 => ResponseValue::from_response(response).await,
+            400u16..=499u16 => {
+                Err(Error::ErrorResponse(ResponseValue::from_response(response).await?))
+            }
+            500u16..=599u16 => {
+                Err(Error::ErrorResponse(ResponseValue::from_response(response).await?))
+            }
+            _ => Err(Error::UnexpectedResponse(response)),
+        }
+    }
     /**An agent introduces its node
 
 Sends a `POST` request to `/v1/nodes/{name}/register`
@@ -1350,6 +1400,62 @@ Arguments:
         match response.status().as_u16() {
             200..=299 => Ok(ResponseValue::stream(response)),
             _ => Err(Error::ErrorResponse(ResponseValue::stream(response))),
+        }
+    }
+    /**Look at a workload now, whatever it waits for and however often writing it
+
+has failed.
+
+Sends a `POST` request to `/v1/workloads/{name}/reconcile`
+
+Arguments:
+- `name`: The resource's name.
+- `namespace`: `default` unless given.*/
+    pub async fn workload_reconcile<'a>(
+        &'a self,
+        name: &'a tessera_types::Name,
+        namespace: Option<&'a tessera_types::Name>,
+    ) -> Result<
+        ResponseValue<tessera_types::Object<tessera_types::Workload>>,
+        Error<tessera_types::Problem>,
+    > {
+        let url = format!(
+            "{}/v1/workloads/{}/reconcile", self.baseurl, encode_path(& name
+            .to_string()),
+        );
+        let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
+        header_map
+            .append(
+                ::reqwest::header::HeaderName::from_static("api-version"),
+                ::reqwest::header::HeaderValue::from_static(Self::api_version()),
+            );
+        #[allow(unused_mut)]
+        let mut request = self
+            .client
+            .post(url)
+            .header(
+                ::reqwest::header::ACCEPT,
+                ::reqwest::header::HeaderValue::from_static("application/json"),
+            )
+            .query(&progenitor_client::QueryParam::new("namespace", &namespace))
+            .headers(header_map)
+            .build()?;
+        let info = OperationInfo {
+            operation_id: "workload_reconcile",
+        };
+        self.pre(&mut request, &info).await?;
+        let result = self.exec(request, &info).await;
+        self.post(&result, &info).await?;
+        let response = result?;
+        match response.status().as_u16() {
+            202u16 => ResponseValue::from_response(response).await,
+            400u16..=499u16 => {
+                Err(Error::ErrorResponse(ResponseValue::from_response(response).await?))
+            }
+            500u16..=599u16 => {
+                Err(Error::ErrorResponse(ResponseValue::from_response(response).await?))
+            }
+            _ => Err(Error::UnexpectedResponse(response)),
         }
     }
 }

@@ -12,8 +12,8 @@ use crate::Api;
 use crate::error::{Error, of_response};
 use crate::sse::Parser;
 
-/// A server that says nothing for so long is gone; it sends a comment every few
-/// seconds when there is nothing to say.
+/// A server that says nothing for so long is gone: when there is nothing to say, it
+/// sends a bookmark every ten seconds.
 const SILENCE_MAX: Duration = Duration::from_secs(30);
 /// The pause before a broken connection is made again.
 const RECONNECT_PAUSE: Duration = Duration::from_millis(250);
@@ -29,7 +29,8 @@ pub struct WatchOptions {
     pub name: Option<Name>,
     /// Only those whose labels match.
     pub selector: Option<String>,
-    /// Changes after this revision; from now on when not given.
+    /// Changes after this revision. When not given: from the moment at which
+    /// [`Watch::open`] returns, or a little earlier.
     pub since: Option<Revision>,
     /// How often in a row a connection may fail before the watch gives up; 0
     /// gives up at once.
@@ -48,10 +49,13 @@ pub struct Watch {
 }
 
 impl Watch {
-    /// Begins to watch: the server has accepted it when this returns.
+    /// Begins to watch: the server has accepted it when this returns, and where it
+    /// begins is known. So no change after that is missed, however soon the
+    /// connection breaks.
     ///
     /// # Errors
-    /// [`Error`] when the first connection fails or is refused.
+    /// [`Error`] when the first connection fails or is refused, or breaks before the
+    /// server has said where the watch begins.
     pub async fn open(api: &Api, options: WatchOptions) -> Result<Self, Error> {
         let mut watch = Self {
             api: api.clone(),
@@ -62,6 +66,15 @@ impl Watch {
             failures: 0,
         };
         watch.connect().await?;
+        while watch.options.since.is_none() {
+            // The first event says it.
+            watch.read().await?;
+            match watch.ready.front() {
+                Some((WatchEvent::Failed { .. }, _)) => break,
+                Some((first, _)) => watch.options.since = beginning(first),
+                None => {}
+            }
+        }
         Ok(watch)
     }
 
@@ -149,5 +162,70 @@ impl Watch {
         self.held.clear();
         self.stream = Some((response, Parser::default()));
         Ok(())
+    }
+}
+
+/// From which revision on a watch goes whose first event this is.
+fn beginning(first: &WatchEvent) -> Option<Revision> {
+    match first {
+        WatchEvent::Bookmark { revision } => Some(*revision),
+        WatchEvent::Changed { revision, .. } | WatchEvent::Deleted { revision, .. } => {
+            Some(Revision(revision.0.saturating_sub(1)))
+        }
+        WatchEvent::Failed { .. } => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpListener;
+
+    /// A server that answers each connection with the next of `answers` and ends
+    /// it; the requests are sent to the test.
+    async fn server(answers: Vec<&'static str>) -> (Api, tokio::sync::mpsc::Receiver<String>) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let api = Api::new(&format!("http://{}", listener.local_addr().unwrap())).unwrap();
+        let (seen, requests) = tokio::sync::mpsc::channel(16);
+        tokio::spawn(async move {
+            for events in answers {
+                let (mut stream, _) = listener.accept().await.unwrap();
+                let mut request = Vec::new();
+                while !request.ends_with(b"\r\n\r\n") {
+                    request.push(stream.read_u8().await.unwrap());
+                }
+                seen.send(String::from_utf8(request).unwrap()).await.unwrap();
+                let head = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nconnection: close\r\n\r\n";
+                stream.write_all(format!("{head}{events}").as_bytes()).await.unwrap();
+            }
+        });
+        (api, requests)
+    }
+
+    const AT_7: &str = "id: 7\ndata: {\"event\":\"bookmark\",\"revision\":7}\n\n";
+    const AT_9: &str = "id: 9\ndata: {\"event\":\"bookmark\",\"revision\":9}\n\n";
+
+    #[tokio::test]
+    async fn a_watch_from_now_on_goes_on_where_it_began() {
+        let (api, mut requests) = server(vec![AT_7, AT_9]).await;
+        let options = WatchOptions { reconnects_max: 3, ..WatchOptions::default() };
+        let mut watch = Watch::open(&api, options).await.unwrap();
+        assert!(!requests.recv().await.unwrap().contains("since="));
+        // Nothing was taken from it yet, and the connection is gone already.
+        assert_eq!(watch.revision(), Some(Revision(7)));
+        for revision in [7, 9] {
+            let event = watch.next().await.unwrap();
+            assert_eq!(event, WatchEvent::Bookmark { revision: Revision(revision) });
+        }
+        assert!(requests.recv().await.unwrap().contains("since=7"));
+    }
+
+    #[tokio::test]
+    async fn a_watch_that_breaks_before_it_says_where_it_begins_is_not_open() {
+        let (api, _requests) = server(vec![": nothing yet\n\n"]).await;
+        let options = WatchOptions { reconnects_max: 3, ..WatchOptions::default() };
+        let error = Watch::open(&api, options).await.unwrap_err();
+        assert!(matches!(error, Error::Unreachable(_)), "{error}");
     }
 }

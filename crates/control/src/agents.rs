@@ -1,27 +1,32 @@
-//! The agents that are heard of: who they are, what they wait for, what they
-//! last measured. Nothing of this is stored: after a restart they all register
+//! The agents that are heard of: which of them speaks for its node, what they
+//! wait for, what they last measured. Nothing of this is stored: after a restart they all register
 //! again.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
-use tessera_types::sync::{LogRequest, Usage};
-use tessera_types::{Name, Timestamp, Uid};
+use tessera_reconciler::{NotInSession, Sessions, World};
+use tessera_types::sync::{LogRequest, Registration, Usage};
+use tessera_types::{BootTime, Name, Timestamp, Uid};
 use tokio::sync::Notify;
 
 /// The agents that are heard of.
 #[derive(Default)]
 pub(crate) struct Agents {
-    by_node: Mutex<HashMap<Name, Agent>>,
+    all: Mutex<All>,
+}
+
+#[derive(Default)]
+struct All {
+    sessions: Sessions,
+    by_node: HashMap<Name, Agent>,
 }
 
 /// One agent.
 #[derive(Clone)]
 pub(crate) struct Agent {
     pub(crate) node_id: Uid,
-    pub(crate) agent_id: String,
-    pub(crate) session: String,
     pub(crate) heard_at: Timestamp,
     pub(crate) usage: Option<Usage>,
     /// Rung when there is news for it.
@@ -30,83 +35,163 @@ pub(crate) struct Agent {
 }
 
 impl Agents {
-    /// An agent has registered: it replaces the one that was there.
-    pub(crate) fn registered(&self, name: &Name, agent: Agent) {
-        let mut agents = self.by_node.lock();
-        let before = agents.insert(name.clone(), agent);
-        if let (Some(before), Some(agent)) = (before, agents.get_mut(name)) {
+    /// As [`Sessions::may_register`].
+    pub(crate) fn may_register(
+        &self,
+        world: &World,
+        name: &Name,
+        registration: &Registration,
+        now: BootTime,
+    ) -> Result<(), NotInSession> {
+        self.all.lock().sessions.may_register(world, name, registration, now)
+    }
+
+    /// An agent has registered: it replaces the one that was there, if it was not
+    /// itself replaced meanwhile.
+    pub(crate) fn registered(
+        &self,
+        name: &Name,
+        node_id: Uid,
+        registration: &Registration,
+        now: Timestamp,
+    ) -> Result<(), NotInSession> {
+        let mut all = self.all.lock();
+        all.sessions.registered(name, node_id, registration)?;
+        let mut agent = Agent::new(node_id, now);
+        if let Some(before) = all.by_node.remove(name) {
             // Its open call, if it has one, ends: it is not the agent any more.
             before.news.notify_waiters();
             // What it was not told of, the new one is.
             agent.log_requests = before.log_requests;
         }
+        all.by_node.insert(name.clone(), agent);
+        Ok(())
     }
 
     pub(crate) fn get(&self, name: &Name) -> Option<Agent> {
-        self.by_node.lock().get(name).cloned()
+        self.all.lock().by_node.get(name).cloned()
     }
 
-    /// The agent of `name` if it is still in this session; notes that it was
-    /// heard of.
-    pub(crate) fn heard(
+    /// The agent of `name`, if this session speaks for it.
+    pub(crate) fn in_session(
         &self,
+        world: &World,
         name: &Name,
         session: &str,
-        now: Timestamp,
-        usage: Option<Usage>,
-    ) -> Option<Agent> {
-        let mut agents = self.by_node.lock();
-        let agent = agents.get_mut(name).filter(|agent| agent.session == session)?;
-        agent.heard_at = now;
-        if usage.is_some() {
-            agent.usage = usage;
+    ) -> Result<Agent, NotInSession> {
+        let all = self.all.lock();
+        all.sessions.speaks_for(world, name, session)?;
+        all.by_node.get(name).cloned().ok_or(NotInSession::NotRegistered)
+    }
+
+    /// Notes that the agent of `name` was heard of.
+    pub(crate) fn heard(&self, name: &Name, now: Timestamp, usage: Option<Usage>) {
+        if let Some(agent) = self.all.lock().by_node.get_mut(name) {
+            agent.heard_at = now;
+            if usage.is_some() {
+                agent.usage = usage;
+            }
         }
-        Some(agent.clone())
     }
 
     /// There is news for the agent of this node.
     pub(crate) fn ring(&self, node_id: Uid, name: &Name) {
-        if let Some(agent) = self.by_node.lock().get(name).filter(|agent| agent.node_id == node_id)
-        {
+        let all = self.all.lock();
+        if let Some(agent) = all.by_node.get(name).filter(|agent| agent.node_id == node_id) {
             agent.news.notify_waiters();
         }
     }
 
     /// Asks the agent for a log; says whether there is an agent to ask.
     pub(crate) fn ask_for_log(&self, name: &Name, request: LogRequest) -> bool {
-        let mut agents = self.by_node.lock();
-        let Some(agent) = agents.get_mut(name) else { return false };
+        let mut all = self.all.lock();
+        let Some(agent) = all.by_node.get_mut(name) else { return false };
         agent.log_requests.push(request);
         agent.news.notify_waiters();
         true
     }
 
-    /// The log requests that the agent has not been told of.
-    pub(crate) fn take_log_requests(&self, name: &Name, session: &str) -> Vec<LogRequest> {
-        let mut agents = self.by_node.lock();
-        match agents.get_mut(name).filter(|agent| agent.session == session) {
-            Some(agent) => std::mem::take(&mut agent.log_requests),
-            None => Vec::new(),
+    /// Nobody reads this log any more: an agent that was not told of it need not be.
+    pub(crate) fn withdraw_log_request(&self, name: &Name, request: &str) {
+        if let Some(agent) = self.all.lock().by_node.get_mut(name) {
+            agent.log_requests.retain(|waiting| waiting.request != request);
         }
     }
 
-    pub(crate) fn forget(&self, name: &Name) {
-        if let Some(agent) = self.by_node.lock().remove(name) {
+    /// The log requests that the agent has not been told of.
+    pub(crate) fn take_log_requests(&self, name: &Name) -> Vec<LogRequest> {
+        let mut all = self.all.lock();
+        all.by_node
+            .get_mut(name)
+            .map(|agent| std::mem::take(&mut agent.log_requests))
+            .unwrap_or_default()
+    }
+
+    /// A node was deleted: what is known of its agents goes with it.
+    pub(crate) fn removed(&self, name: &Name, node_id: Uid) {
+        let mut all = self.all.lock();
+        all.sessions.removed(name, node_id);
+        if all.by_node.get(name).is_some_and(|agent| agent.node_id == node_id)
+            && let Some(agent) = all.by_node.remove(name)
+        {
             agent.news.notify_waiters();
         }
     }
 }
 
 impl Agent {
-    pub(crate) fn new(node_id: Uid, agent_id: &str, session: &str, now: Timestamp) -> Self {
+    fn new(node_id: Uid, now: Timestamp) -> Self {
         Self {
             node_id,
-            agent_id: agent_id.to_owned(),
-            session: session.to_owned(),
             heard_at: now,
             usage: None,
             news: Arc::new(Notify::new()),
             log_requests: Vec::new(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tessera_types::Labels;
+    use tessera_types::node::{Capacity, Executors};
+
+    fn request(number: usize) -> LogRequest {
+        LogRequest {
+            request: number.to_string(),
+            namespace: Name::default_namespace(),
+            name: Name::new("web").unwrap(),
+            tail: None,
+            since: None,
+            follow: true,
+        }
+    }
+
+    fn registration() -> Registration {
+        Registration {
+            agent_id: "agent".to_owned(),
+            session: "s".to_owned(),
+            version: String::new(),
+            capacity: Capacity::default(),
+            labels: Labels::default(),
+            executors: Executors::default(),
+        }
+    }
+
+    #[test]
+    fn nothing_is_kept_for_readers_that_are_gone_nor_of_nodes_that_are() {
+        let (agents, a) = (Agents::default(), Name::new("a").unwrap());
+        agents.registered(&a, Uid(1), &registration(), Timestamp::EPOCH).unwrap();
+        for number in 0..3 {
+            assert!(agents.ask_for_log(&a, request(number)));
+        }
+        agents.withdraw_log_request(&a, "1");
+        let told: Vec<_> = agents.take_log_requests(&a);
+        assert_eq!(told, [request(0), request(2)]);
+        agents.removed(&a, Uid(2));
+        assert!(agents.get(&a).is_some(), "that was another node of the name");
+        agents.removed(&a, Uid(1));
+        assert!(agents.get(&a).is_none());
     }
 }

@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use http::Response;
+use http::{HeaderValue, Response, StatusCode};
 use http_body::Frame;
 use tessera_api::ApiError;
 use tessera_types::Problem;
@@ -46,4 +46,18 @@ pub(crate) fn respond(
         .header(http::header::CACHE_CONTROL, "no-store")
         .body(body)
         .map_err(|error| Problem::new(Code::Internal, error.to_string()).into())
+}
+
+/// When to try again what was refused because too many do it, in seconds.
+const RETRY_AFTER: HeaderValue = HeaderValue::from_static("2");
+
+/// The refusal of a stream where too many are open.
+pub(crate) fn busy(detail: &str) -> Result<Response<dropshot::Body>, ApiError> {
+    let problem = Problem::new(Code::TooManyRequests, detail).remedy("close some, or try again");
+    let text = serde_json::to_string(&problem)
+        .map_err(|error| Problem::new(Code::Internal, error.to_string()))?;
+    let mut response = respond("application/json", text.into())?;
+    *response.status_mut() = StatusCode::TOO_MANY_REQUESTS;
+    response.headers_mut().insert(http::header::RETRY_AFTER, RETRY_AFTER);
+    Ok(response)
 }

@@ -1,36 +1,23 @@
-//! The one place where the control plane reads the clock.
+//! The one place where the control plane reads the clocks.
 
-use std::time::Instant;
+use rustix::time::{ClockId, clock_gettime};
+use tessera_types::{BootTime, Now, Timestamp};
 
-use tessera_types::{Duration, Timestamp};
-
-/// The time now.
+/// What the wall clock shows.
 pub(crate) fn now() -> Timestamp {
     jiff::Timestamp::now().into()
 }
 
-/// A wall clock that gains more than this on the monotonic one has jumped.
-const JUMP_MIN: Duration = Duration::from_secs(2);
-
-/// Notices when the wall clock jumps forward: leases would lapse that have not.
-#[derive(Debug)]
-pub(crate) struct JumpDetector {
-    wall: Timestamp,
-    monotonic: Instant,
+/// What the clock shows that nobody sets, and that counts on while the machine
+/// sleeps.
+pub(crate) fn boot() -> BootTime {
+    let time = clock_gettime(ClockId::Boottime);
+    let seconds = u64::try_from(time.tv_sec).unwrap_or(0);
+    let millis = u64::try_from(time.tv_nsec).unwrap_or(0) / 1_000_000;
+    BootTime::from_millis(seconds * 1000 + millis)
 }
 
-impl JumpDetector {
-    pub(crate) fn new() -> Self {
-        Self { wall: now(), monotonic: Instant::now() }
-    }
-
-    /// By how much the wall clock has jumped forward since the last call.
-    pub(crate) fn check(&mut self) -> Option<Duration> {
-        let (wall, monotonic) = (now(), Instant::now());
-        let elapsed = Duration::from_millis((monotonic - self.monotonic).as_millis() as u64);
-        let expected = self.wall.plus(elapsed);
-        (self.wall, self.monotonic) = (wall, monotonic);
-        let jump = wall.since(expected);
-        (jump >= JUMP_MIN).then_some(jump)
-    }
+/// The time on both clocks.
+pub(crate) fn both() -> Now {
+    Now { wall: now(), boot: boot() }
 }

@@ -1,7 +1,6 @@
 //! Declaring and deleting: a pure decision over what is there, committed with
 //! its revision as the precondition, and decided again when somebody was faster.
 
-use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
 use tessera_api::{ApiError, DeleteQuery};
@@ -11,7 +10,8 @@ use tessera_types::manifest::{Declared, Refusal};
 use tessera_types::problem::Code;
 use tessera_types::workload::{DesiredWorkloadStatus, WorkloadStatus};
 use tessera_types::{
-    Actor, Edit, Kind, KindName, Manifest, Object, Problem, Resource, ResourceKey, Write,
+    Actor, Edit, Fingerprint, Kind, KindName, Manifest, Object, Problem, Resource, ResourceKey,
+    Write,
 };
 use tokio::sync::oneshot;
 
@@ -168,9 +168,7 @@ impl Plane {
                     .fact("found_id", found.id)
                     .remedy("read it again, and delete it if it still should go"));
             }
-            if found.deletion_requested_at.is_none() {
-                edit.object.deletion_requested_at = Some(clock::now());
-            }
+            edit.request_deletion();
             Ok(())
         })
         .await
@@ -179,15 +177,11 @@ impl Plane {
 
 /// The idempotency key of a request, if it has one. The request is only looked
 /// at then.
-pub(crate) fn idempotency<H: Hash>(
+pub(crate) fn idempotency(
     key: Option<String>,
-    request: impl FnOnce() -> H,
+    request: impl FnOnce() -> Fingerprint,
 ) -> Option<IdempotencyKey> {
-    key.map(|key| {
-        let mut hasher = DefaultHasher::new();
-        request().hash(&mut hasher);
-        IdempotencyKey { key, fingerprint: hasher.finish() }
-    })
+    key.map(|key| IdempotencyKey { key, fingerprint: request().finish() })
 }
 
 pub(crate) fn key_of(
@@ -202,7 +196,8 @@ fn applied<K: Kind>(outcome: ApplyOutcome, resource: Arc<Object<K>>) -> Applied<
     Applied { outcome, resource, diff: Vec::new(), placement: None }
 }
 
-fn updated<K: Kind>(object: Object<K>) -> Write {
+/// What declaring a resource anew writes: no status changes by it.
+pub(crate) fn updated<K: Kind>(object: Object<K>) -> Write {
     Write::update(tessera_types::Edited { object, transitions: Vec::new() })
 }
 

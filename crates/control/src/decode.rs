@@ -5,6 +5,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use tessera_types::manifest::WRITTEN_BY_TESSERA;
 use tessera_types::problem::Code;
+use tessera_types::secret::is_secret;
 use tessera_types::{Kind, KindName, Manifest, Name, Problem, nearest};
 
 /// Reads the manifest of the resource that the request's path names.
@@ -68,7 +69,10 @@ pub(crate) fn kind(json: Value) -> Result<KindName, Problem> {
 fn strictly<T: DeserializeOwned>(json: Value) -> Result<T, Problem> {
     serde_path_to_error::deserialize(json).map_err(|error| {
         let path = error.path().to_string();
-        let message = error.inner().to_string();
+        let message = match error.inner().to_string() {
+            message if is_secret(&path) => without_value(&message),
+            message => message,
+        };
         let detail = if path == "." { message.clone() } else { format!("{path}: {message}") };
         let problem = Problem::new(Code::InvalidRequest, detail);
         match suggestion(&message) {
@@ -76,6 +80,15 @@ fn strictly<T: DeserializeOwned>(json: Value) -> Result<T, Problem> {
             None => problem,
         }
     })
+}
+
+/// What serde says of a value that may be a secret, without the value. It stands
+/// before what was expected: `invalid type: integer `17`, expected a string`.
+fn without_value(message: &str) -> String {
+    match message.rsplit_once(", expected ") {
+        Some((_, expected)) => format!("expected {expected}"),
+        None => "the value cannot be read".to_owned(),
+    }
 }
 
 /// The nearest known word, from serde's message about an unknown one: the
@@ -114,6 +127,19 @@ mod tests {
     fn the_path_and_the_manifest_must_agree() {
         let problem = refused(serde_json::json!({"name": "db", "spec": {"command": "x"}}));
         assert_eq!(problem.detail, "the path names the resource `web` and the manifest `db`");
+    }
+
+    #[test]
+    fn no_value_of_the_environment_is_repeated() {
+        for (env, detail) in [
+            (serde_json::json!({"PIN": 4711}), "spec.env.PIN: expected a string"),
+            (serde_json::json!({"PIN": {"value": "4711"}}), "spec.env.PIN: expected a string"),
+            (serde_json::json!("PIN=4711"), "spec.env: expected a map"),
+            (serde_json::json!(["PIN=4711"]), "spec.env: expected a map"),
+        ] {
+            let problem = refused(serde_json::json!({"spec": {"command": "x", "env": env}}));
+            assert_eq!(problem.detail, detail);
+        }
     }
 
     #[test]

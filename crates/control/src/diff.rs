@@ -1,7 +1,9 @@
-//! What a declaration changes, field by field.
+//! What a declaration changes, field by field. Secrets are masked: that one changed
+//! can be seen, and no more.
 
 use serde_json::Value;
 use tessera_types::api::FieldChange;
+use tessera_types::secret::masked;
 use tessera_types::{Kind, Object};
 
 /// The fields of what a person declares that differ.
@@ -42,7 +44,7 @@ fn compare(path: &str, before: &Value, after: &Value, changes: &mut Vec<FieldCha
             }
         }
         (before, after) => {
-            let given = |value: &Value| (!is_nothing(value)).then(|| value.clone());
+            let given = |value: &Value| (!is_nothing(value)).then(|| masked(path, value.clone()));
             let (before, after) = (given(before), given(after));
             if before.is_some() || after.is_some() {
                 changes.push(FieldChange { path: path.to_owned(), before, after });
@@ -70,5 +72,24 @@ mod tests {
         assert_eq!(paths, ["spec.args", "spec.env.A", "spec.env.B"]);
         assert_eq!(changes[1].after, None);
         assert_eq!(changes[2].before, None);
+    }
+
+    #[test]
+    fn no_value_of_the_environment_is_told() {
+        let spec = |env: Value| serde_json::json!({"spec": {"command": "x", "env": env}});
+        let (old, new) = (
+            spec(serde_json::json!({"A": "s3cret", "B": "s3cret", "C": "same"})),
+            spec(serde_json::json!({"A": "s3cret2", "D": "s3cret", "C": "same"})),
+        );
+        for (before, after, paths) in [
+            (&old, &new, vec!["spec.env.A", "spec.env.B", "spec.env.D"]),
+            (&Value::Null, &new, vec!["spec.command", "spec.env"]),
+        ] {
+            let mut changes = Vec::new();
+            compare("", before, after, &mut changes);
+            assert_eq!(changes.iter().map(|change| &change.path).collect::<Vec<_>>(), paths);
+            let told = serde_json::to_string(&changes).unwrap();
+            assert!(!told.contains("s3cret") && told.contains("***"), "{told}");
+        }
     }
 }

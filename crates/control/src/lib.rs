@@ -14,6 +14,7 @@
 //!                      └── commit ──► store
 //! ```
 
+mod agent_limits;
 mod agents;
 mod body;
 mod clock;
@@ -21,7 +22,9 @@ mod declare;
 mod decode;
 mod diff;
 mod failure;
+mod front;
 mod handlers;
+mod health;
 mod log_broker;
 mod metrics;
 mod nodelay;
@@ -31,5 +34,6 @@ mod reconcile_loop;
 mod request_log;
 mod server;
 
-pub use options::{DEFAULT_LISTEN, Options};
+pub use health::Died;
+pub use options::{DEFAULT_LISTEN, Options, allowed_host};
 pub use server::{Control, StartError};

@@ -6,7 +6,8 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Parser;
-use tessera_control::{Control, DEFAULT_LISTEN, Options};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use tessera_control::{Control, DEFAULT_LISTEN, Options, allowed_host};
 use tessera_types::Duration;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -20,12 +21,18 @@ struct Args {
     /// Allow an address that is not loopback; there is no authentication yet
     #[arg(long)]
     insecure_listen: bool,
+    /// A further name under which it may be called, such as that of a proxy; may be given many times
+    #[arg(long = "allowed-host", value_name = "HOST", value_parser = allowed_host)]
+    allowed_hosts: Vec<String>,
     /// The folder for its state
     #[arg(long, env = "TESSERA_STATE_DIR", default_value = ".tessera", value_name = "FOLDER")]
     state_dir: PathBuf,
     /// How long a node counts as reachable after it was last heard of
     #[arg(long, default_value = "15s", value_name = "DURATION", value_parser = lease)]
     lease: Duration,
+    /// How long the agent that sends a log may say nothing; for tests
+    #[arg(long, hide = true, default_value = "20s", value_name = "DURATION")]
+    log_silence: Duration,
 }
 
 /// A lease that heartbeats can keep, and that ends within a day.
@@ -40,11 +47,14 @@ fn lease(text: &str) -> Result<Duration, String> {
 fn main() -> ExitCode {
     let args = Args::parse();
     init_log();
+    allow_many_connections();
     let options = Options {
         listen: args.listen,
         insecure_listen: args.insecure_listen,
+        allowed_hosts: args.allowed_hosts,
         state_dir: args.state_dir,
         lease: args.lease,
+        log_silence: args.log_silence,
     };
     let runtime =
         tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
@@ -58,6 +68,16 @@ fn main() -> ExitCode {
             eprintln!("{error}");
             ExitCode::FAILURE
         }
+    }
+}
+
+/// Each agent, watch and log has a connection: with the usual soft limit of 1024 open
+/// files these would run out before the limits that are answered.
+fn allow_many_connections() {
+    let limit = getrlimit(Resource::Nofile);
+    let most = Rlimit { current: limit.maximum, maximum: limit.maximum };
+    if let Err(error) = setrlimit(Resource::Nofile, most) {
+        tracing::warn!(target: "tessera", %error, "the limit of open files stays as it is");
     }
 }
 
@@ -78,10 +98,11 @@ async fn run(options: Options) -> Result<(), String> {
         .await
         .map_err(|error| format!("error[{}]: {error}", error.code()))?;
     println!("listening on http://{}", control.local_addr());
-    tokio::select! {
-        _ = tokio::signal::ctrl_c() => {}
-        _ = terminate.recv() => {}
-    }
+    let ended = tokio::select! {
+        _ = tokio::signal::ctrl_c() => Ok(()),
+        _ = terminate.recv() => Ok(()),
+        died = control.died() => Err(format!("error[{}]: {died}", died.code())),
+    };
     control.stop().await;
-    Ok(())
+    ended
 }

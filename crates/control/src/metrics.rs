@@ -12,7 +12,7 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::{Registry, Unit};
-use tessera_reconciler::PassStats;
+use tessera_reconciler::{Backlog, PassStats};
 use tessera_store::Stats;
 
 use crate::plane::Plane;
@@ -52,6 +52,8 @@ pub(crate) struct Metrics {
     offline: Counter,
     due: Gauge,
     unplaced: Gauge,
+    refused: Gauge,
+    given_up: Gauge,
 }
 
 impl Metrics {
@@ -76,6 +78,8 @@ impl Metrics {
             offline: Counter::default(),
             due: Gauge::default(),
             unplaced: Gauge::default(),
+            refused: Gauge::default(),
+            given_up: Gauge::default(),
         };
         metrics.register();
         metrics
@@ -119,6 +123,16 @@ impl Metrics {
         r.register("reconcile_placed", "Workloads placed", self.placed.clone());
         r.register("reconcile_nodes_offline", "Nodes marked Offline", self.offline.clone());
         r.register("reconcile_due", "Resources that are due", self.due.clone());
+        r.register(
+            "reconcile_refused",
+            "Resources of which the store refuses what is to be written",
+            self.refused.clone(),
+        );
+        r.register(
+            "reconcile_given_up",
+            "Of those, the ones of which it has done so as often as is tried",
+            self.given_up.clone(),
+        );
         r.register("workloads_unplaced", "Workloads that no node takes", self.unplaced.clone());
     }
 
@@ -134,19 +148,16 @@ impl Metrics {
         }
     }
 
-    pub(crate) fn reconciled(
-        &self,
-        stats: &PassStats,
-        took: Duration,
-        backlog: (usize, usize, usize),
-    ) {
+    pub(crate) fn reconciled(&self, stats: &PassStats, took: Duration, backlog: Backlog) {
         self.passes.inc();
         self.pass_seconds.observe(took.as_secs_f64());
         self.evaluated.inc_by(stats.evaluated as u64);
         self.placed.inc_by(stats.workloads_placed as u64);
         self.offline.inc_by(stats.nodes_offline as u64);
-        self.due.set(backlog.0 as i64);
-        self.unplaced.set(backlog.2 as i64);
+        self.due.set(backlog.due as i64);
+        self.unplaced.set(backlog.unplaced as i64);
+        self.refused.set(backlog.refused as i64);
+        self.given_up.set(backlog.given_up as i64);
     }
 
     /// Counts a watch for as long as the answer lives.

@@ -17,10 +17,16 @@ pub struct Options {
     /// Allows an address that is not loopback, although there is no
     /// authentication yet.
     pub insecure_listen: bool,
+    /// Further names under which it may be called, such as that of a proxy. See
+    /// [`allowed_host`].
+    pub allowed_hosts: Vec<String>,
     /// The folder that the store is in.
     pub state_dir: PathBuf,
     /// How long a node counts as reachable after it was last heard of.
     pub lease: Duration,
+    /// How long the agent that sends a log may say nothing, before its reader is
+    /// told. Agents say something every five seconds.
+    pub log_silence: Duration,
 }
 
 impl Default for Options {
@@ -28,8 +34,24 @@ impl Default for Options {
         Self {
             listen: DEFAULT_LISTEN,
             insecure_listen: false,
+            allowed_hosts: Vec::new(),
             state_dir: PathBuf::from(".tessera"),
             lease: Duration::from_secs(15),
+            log_silence: Duration::from_secs(20),
         }
     }
+}
+
+/// Reads one of [`Options::allowed_hosts`]: a name or an address, without a port.
+///
+/// # Errors
+/// What it should be instead.
+pub fn allowed_host(text: &str) -> Result<String, String> {
+    let host = text.trim_start_matches('[').trim_end_matches(']');
+    let is_name = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+    let is_host = !host.is_empty() && host.chars().all(is_name);
+    if is_host || host.parse::<std::net::IpAddr>().is_ok() {
+        return Ok(text.to_owned());
+    }
+    Err("write a name or an address, without http:// and without a port".to_owned())
 }

@@ -6,11 +6,12 @@ use parking_lot::RwLock;
 use tessera_reconciler::World;
 use tessera_store::{Commit, CommitError, IdempotencyKey, Outcome, Store};
 use tessera_types::{Committed, Name, Object, Uid, Workload, Write};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
 use crate::agents::Agents;
 use crate::clock;
+use crate::health::Health;
 use crate::log_broker::LogBroker;
 use crate::metrics::Metrics;
 use crate::options::Options;
@@ -21,6 +22,8 @@ pub(crate) enum LoopMessage {
     Committed(Arc<Committed>),
     /// Look at this one.
     Wake(Uid),
+    /// Look at this one now, whatever has failed before: an operator asks.
+    Reconcile(Uid),
     /// Where would this workload be placed? Nothing is changed.
     PlanPlacement(Arc<Object<Workload>>, oneshot::Sender<Result<Name, String>>),
 }
@@ -32,8 +35,11 @@ pub(crate) struct Plane {
     pub(crate) world: Arc<RwLock<World>>,
     pub(crate) agents: Arc<Agents>,
     pub(crate) logs: LogBroker,
+    /// A permit for each watch that may be open.
+    pub(crate) watch_places: Arc<Semaphore>,
     pub(crate) metrics: Metrics,
     pub(crate) to_loop: mpsc::UnboundedSender<LoopMessage>,
+    pub(crate) health: Health,
     /// Cancelled when the control plane stops: what waits for news ends.
     pub(crate) stopping: CancellationToken,
 }

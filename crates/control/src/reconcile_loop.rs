@@ -2,19 +2,18 @@
 //!
 //! It takes no input but the world and the time; messages only say that it is
 //! worth looking. It first takes in every commit that the world has, then looks
-//! at what is due, then commits what came of it in one batch. A write that
-//! conflicts is taken out of the batch and its resource looked at again; the
-//! others go on.
+//! at what is due, then commits what came of it in one batch. What the
+//! store's answer means for each resource, [`Batch`] decides.
 
 use std::sync::Arc;
 use std::time::Instant;
 
-use tessera_reconciler::{PassStats, Reconciler};
-use tessera_store::{Commit, CommitError};
-use tessera_types::{Duration, Timestamp, Uid, Write};
+use tessera_reconciler::{Answer, Batch, Pass, PassStats, Reconciler};
+use tessera_store::{Commit, CommitError, Outcome};
+use tessera_types::{BootTime, Duration, Now, Write};
 use tokio::sync::mpsc;
 
-use crate::clock::{self, JumpDetector};
+use crate::clock;
 use crate::plane::{LoopMessage, Plane};
 
 /// Resources looked at in one pass, so that a batch stays within the limits of
@@ -22,8 +21,12 @@ use crate::plane::{LoopMessage, Plane};
 const LOOKS_MAX: usize = 1000;
 /// The safety net: everything is looked at so often, whatever the changes said.
 const RESYNC_EVERY: Duration = Duration::from_secs(600);
-/// The loop wakes up at least so often, to notice that the clock was set.
+/// The loop wakes up at least so often, to notice that the wall clock was set:
+/// windows open and close by it.
 const NAP_MAX: Duration = Duration::from_secs(5);
+
+/// A nap that takes so much longer was no nap.
+const STALL_MIN: Duration = Duration::from_secs(3);
 
 /// Runs until the control plane stops.
 pub(crate) async fn run(plane: Arc<Plane>, mut messages: mpsc::UnboundedReceiver<LoopMessage>) {
@@ -32,36 +35,36 @@ pub(crate) async fn run(plane: Arc<Plane>, mut messages: mpsc::UnboundedReceiver
         while let Ok(message) = messages.try_recv() {
             reconcile.take_in(message);
         }
-        reconcile.check_clock();
-        let now = clock::now();
-        if reconcile.next_at(now) <= now {
+        let now = clock::both();
+        let time = reconcile.next_in(now);
+        if time == Duration::ZERO {
             reconcile.pass(now).await;
             continue;
         }
-        let nap = reconcile.nap(now).as_std();
+        let nap = time.min(NAP_MAX);
         tokio::select! {
             () = plane.stopping.cancelled() => return,
-            () = tokio::time::sleep(nap) => {}
+            () = tokio::time::sleep(nap.as_std()) => {}
             message = messages.recv() => match message {
                 Some(message) => reconcile.take_in(message),
                 None => return,
             },
         }
+        reconcile.check_nap(now.boot.plus(nap));
     }
 }
 
 struct Loop {
     plane: Arc<Plane>,
     reconciler: Reconciler,
-    clock: JumpDetector,
-    resync_at: Timestamp,
+    resync_at: BootTime,
 }
 
 impl Loop {
     fn new(plane: Arc<Plane>) -> Self {
         let reconciler = Reconciler::new(&plane.world.read());
-        let resync_at = clock::now().plus(RESYNC_EVERY);
-        Self { plane, reconciler, clock: JumpDetector::new(), resync_at }
+        let resync_at = clock::boot().plus(RESYNC_EVERY);
+        Self { plane, reconciler, resync_at }
     }
 
     fn take_in(&mut self, message: LoopMessage) {
@@ -70,6 +73,7 @@ impl Loop {
                 self.reconciler.observe(&committed, &self.plane.world.read());
             }
             LoopMessage::Wake(id) => self.reconciler.wake(id),
+            LoopMessage::Reconcile(id) => self.reconciler.reconcile_now(id),
             LoopMessage::PlanPlacement(workload, answer) => {
                 let choice = self.reconciler.plan_placement(&workload);
                 let _ = answer.send(choice.map_err(|refusal| refusal.to_string()));
@@ -77,82 +81,95 @@ impl Loop {
         }
     }
 
-    /// A wall clock that was set forward makes leases lapse that have not: every
-    /// node that counts as reachable gets a fresh one, as after a restart.
-    fn check_clock(&mut self) {
-        if let Some(jump) = self.clock.check() {
-            tracing::warn!(target: "tessera::reconcile", %jump, "the clock was set forward: every lease is renewed");
-            self.plane.world.write().renew_leases(clock::now(), self.plane.options.lease);
+    /// A control plane that was frozen, or whose machine was suspended, has heard
+    /// nobody meanwhile: that must not make every node Offline.
+    fn check_nap(&mut self, end: BootTime) {
+        let now = clock::boot();
+        let overslept = now.since(end);
+        if overslept >= STALL_MIN {
+            tracing::warn!(target: "tessera::reconcile", %overslept, "the control plane did not run for a while: every lease is renewed");
+            self.plane.world.write().renew_leases(now, self.plane.options.lease);
         }
     }
 
-    /// When there is something to do.
-    fn next_at(&self, now: Timestamp) -> Timestamp {
-        self.reconciler.next_at(now).unwrap_or(self.resync_at).min(self.resync_at)
+    /// How long there is nothing to do.
+    fn next_in(&self, now: Now) -> Duration {
+        let resync = self.resync_at.since(now.boot);
+        self.reconciler.next_in(now).map_or(resync, |time| time.min(resync))
     }
 
-    fn nap(&self, now: Timestamp) -> Duration {
-        // A millisecond more, since a nap ends on whole ones.
-        self.next_at(now).since(now).min(NAP_MAX).max(Duration::from_millis(1))
-    }
-
-    async fn pass(&mut self, now: Timestamp) {
+    async fn pass(&mut self, now: Now) {
         let started = Instant::now();
         let pass = {
             let world = self.plane.world.read();
-            if now >= self.resync_at {
-                self.resync_at = now.plus(RESYNC_EVERY);
+            if now.boot >= self.resync_at {
+                self.resync_at = now.boot.plus(RESYNC_EVERY);
                 self.reconciler.resync(&world);
             }
             self.reconciler.pass(&world, now, LOOKS_MAX)
         };
         let planned = started.elapsed();
-        let writes = pass.writes.len();
-        let committed = self.commit(pass.writes).await;
-        self.plane.metrics.reconciled(&pass.stats, planned, self.reconciler.backlog());
-        log_pass(&pass.stats, writes, committed, planned, started.elapsed());
+        let (stats, writes) = (pass.stats, pass.writes.len());
+        let committed = self.commit(pass).await;
+        self.plane.metrics.reconciled(&stats, planned, self.reconciler.backlog());
+        log_pass(&stats, writes, committed, planned, started.elapsed());
     }
 
-    /// Commits the batch, without what conflicts. Returns how many were written.
-    async fn commit(&mut self, mut writes: Vec<(Uid, Write)>) -> usize {
-        while !writes.is_empty() {
-            let batch = writes.iter().map(|(_, write)| write.clone()).collect();
-            match self.plane.store.commit(Commit::new(batch, clock::now())).await {
-                Ok(_) => {
-                    writes.iter().for_each(|(id, _)| self.reconciler.succeeded(*id));
-                    return writes.len();
+    /// Commits what a pass wants written. Returns how much was.
+    async fn commit(&mut self, pass: Pass) -> usize {
+        let mut batch = Batch::of(pass);
+        while let Some(writes) = batch.next() {
+            let what = Concerns::of(&writes);
+            let outcome = self.plane.store.commit(Commit::new(writes, clock::now())).await;
+            let answer = answer(outcome, &what);
+            let world = self.plane.world.read();
+            batch.answered(answer, &mut self.reconciler, &world, clock::both());
+        }
+        batch.written()
+    }
+}
+
+/// What a commit is about, for the log.
+struct Concerns {
+    writes: usize,
+    /// The resource, if it is only one.
+    key: Option<String>,
+}
+
+impl Concerns {
+    fn of(writes: &[Write]) -> Self {
+        let key = match writes {
+            [one] => Some(one.key().to_string()),
+            _ => None,
+        };
+        Self { writes: writes.len(), key }
+    }
+}
+
+/// What the outcome of a commit means for its batch.
+fn answer(outcome: Result<Outcome, CommitError>, what: &Concerns) -> Answer {
+    let Concerns { writes, key } = what;
+    match outcome {
+        Ok(_) => Answer::Written,
+        Err(CommitError::Conflict { key, .. }) => {
+            tracing::debug!(target: "tessera::reconcile", %key, "changed meanwhile: it is looked at again");
+            Answer::Conflict(key)
+        }
+        Err(CommitError::Closed) => Answer::Unavailable,
+        Err(error @ CommitError::Full) => {
+            tracing::error!(target: "tessera::reconcile", %error, writes, "nothing can be written; it is tried again");
+            Answer::Unavailable
+        }
+        Err(error) => {
+            match key {
+                Some(key) => {
+                    tracing::error!(target: "tessera::reconcile", %error, key, "it could not be written; it is tried again");
                 }
-                Err(CommitError::Conflict { key, .. }) => {
-                    let (conflicting, rest) =
-                        writes.into_iter().partition(|(_, write)| write.key() == key);
-                    writes = rest;
-                    self.conflicted(conflicting);
-                }
-                Err(error) => {
-                    self.failed(&writes, &error);
-                    return 0;
+                None => {
+                    tracing::warn!(target: "tessera::reconcile", %error, writes, "a batch could not be written; it is tried in parts");
                 }
             }
-        }
-        0
-    }
-
-    fn conflicted(&mut self, writes: Vec<(Uid, Write)>) {
-        let world = self.plane.world.read();
-        for (id, write) in writes {
-            tracing::debug!(target: "tessera::reconcile", key = %write.key(), "changed meanwhile: it is looked at again");
-            self.reconciler.conflicted(id, &world);
-        }
-    }
-
-    fn failed(&mut self, writes: &[(Uid, Write)], error: &CommitError) {
-        if !matches!(error, CommitError::Closed) {
-            tracing::error!(target: "tessera::reconcile", %error, writes = writes.len(), "a batch could not be written; it is tried again");
-        }
-        let now = clock::now();
-        let world = self.plane.world.read();
-        for (id, _) in writes {
-            self.reconciler.failed(*id, &world, now);
+            Answer::Refused
         }
     }
 }

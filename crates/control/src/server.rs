@@ -1,7 +1,7 @@
 //! Starting and stopping a control plane.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,15 +9,17 @@ use dropshot::{BuildError, ConfigDropshot, HandlerTaskMode, HttpServer, ServerBu
 use parking_lot::RwLock;
 use tessera_api::tessera_api_mod;
 use tessera_reconciler::World;
-use tessera_store::{OpenError, Store};
-use tessera_types::{Committed, limits};
-use tokio::sync::mpsc;
+use tessera_store::{Observer, OpenError, Store};
+use tessera_types::{Committed, KindName, limits};
+use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::agents::Agents;
 use crate::clock;
+use crate::front::Front;
 use crate::handlers::Handlers;
+use crate::health::{Died, Health, supervise};
 use crate::log_broker::LogBroker;
 use crate::metrics::Metrics;
 use crate::nodelay;
@@ -81,8 +83,8 @@ impl StartError {
 /// A control plane that runs.
 pub struct Control {
     plane: Arc<Plane>,
-    server: HttpServer<Arc<Plane>>,
-    reconcile_loop: JoinHandle<()>,
+    server: HttpServer<Arc<Front>>,
+    supervision: JoinHandle<()>,
 }
 
 impl Control {
@@ -91,6 +93,15 @@ impl Control {
     /// # Errors
     /// [`StartError`]; nothing runs then.
     pub async fn start(options: Options) -> Result<Self, StartError> {
+        Self::start_with(options, open_store, reconcile_loop::run).await
+    }
+
+    /// As [`Control::start`], with another store or loop for tests.
+    async fn start_with<F: Future<Output = ()> + Send + 'static>(
+        options: Options,
+        open: impl FnOnce(&Path, Observer) -> Result<Arc<dyn Store>, OpenError>,
+        run: impl FnOnce(Arc<Plane>, mpsc::UnboundedReceiver<LoopMessage>) -> F,
+    ) -> Result<Self, StartError> {
         if !options.listen.ip().is_loopback() {
             if !options.insecure_listen {
                 return Err(StartError::NotLoopback(options.listen));
@@ -98,7 +109,7 @@ impl Control {
             tracing::warn!(target: "tessera", listen = %options.listen, "THE API IS OPEN TO THE NETWORK WITHOUT AUTHENTICATION: whoever reaches it can run anything on every node");
         }
         let (to_loop, messages) = mpsc::unbounded_channel();
-        let plane = Arc::new(assemble(options, to_loop)?);
+        let plane = Arc::new(assemble(options, to_loop, open)?);
         let server = match serve(&plane) {
             Ok(server) => server,
             Err(error) => {
@@ -112,9 +123,11 @@ impl Control {
             Ok(false) => tracing::debug!(target: "tessera", "the API's socket was not found"),
             Err(error) => tracing::debug!(target: "tessera", %error, "TCP_NODELAY cannot be set"),
         }
-        let reconcile_loop = tokio::spawn(reconcile_loop::run(Arc::clone(&plane), messages));
+        let looping = tokio::spawn(run(Arc::clone(&plane), messages));
+        let supervised = Arc::clone(&plane);
+        let supervision = tokio::spawn(async move { supervise(&supervised, looping).await });
         tracing::info!(target: "tessera", listen = %server.local_addr(), state_dir = %plane.options.state_dir.display(), revision = %plane.store.revision(), "the control plane is ready");
-        Ok(Self { plane, server, reconcile_loop })
+        Ok(Self { plane, server, supervision })
     }
 
     /// Where the API listens.
@@ -123,16 +136,20 @@ impl Control {
         self.server.local_addr()
     }
 
+    /// Waits until a part has died that nothing works without, which is to say for
+    /// ever if all goes well. Then the control plane is to be stopped.
+    pub async fn died(&self) -> Died {
+        self.plane.health.until_died().await
+    }
+
     /// Ends what waits, stops serving and reconciling, and closes the store.
     pub async fn stop(self) {
         self.plane.stopping.cancel();
         if tokio::time::timeout(DRAIN_WITHIN, self.server.close()).await.is_err() {
             tracing::warn!(target: "tessera", "some requests did not end in time");
         }
-        // The loop ends with the token above; it fails only if it panicked.
-        if let Err(error) = self.reconcile_loop.await {
-            tracing::error!(target: "tessera", %error, "the reconcile loop had died");
-        }
+        // The loop ends with the token above. Whether it had died was said already.
+        let _ = self.supervision.await;
         self.plane.store.close().await;
         tracing::info!(target: "tessera", "the control plane has stopped");
     }
@@ -142,6 +159,7 @@ impl Control {
 fn assemble(
     options: Options,
     to_loop: mpsc::UnboundedSender<LoopMessage>,
+    open: impl FnOnce(&Path, Observer) -> Result<Arc<dyn Store>, OpenError>,
 ) -> Result<Plane, StartError> {
     std::fs::create_dir_all(&options.state_dir)
         .map_err(|source| StartError::StateDir { path: options.state_dir.clone(), source })?;
@@ -149,22 +167,27 @@ fn assemble(
     let agents = Arc::new(Agents::default());
     let observer = observer(Arc::clone(&world), Arc::clone(&agents), to_loop.clone());
     let path = options.state_dir.join("control.db");
-    let store: Arc<dyn Store> =
-        Arc::new(tessera_store::sqlite::open(&path, tessera_store::Options::default(), observer)?);
+    let store = open(&path, observer)?;
     let snapshot = store.snapshot();
     let mut loaded = World::load(snapshot.revision, snapshot.resources);
-    loaded.renew_leases(clock::now(), options.lease);
+    loaded.started(clock::boot(), options.lease);
     *world.write() = loaded;
     Ok(Plane {
         options,
         store,
         world,
         agents,
-        logs: LogBroker::default(),
+        logs: LogBroker::new(clock::now()),
+        watch_places: Arc::new(Semaphore::new(limits::WATCHERS_MAX)),
         metrics: Metrics::new(),
         to_loop,
+        health: Health::new(),
         stopping: CancellationToken::new(),
     })
+}
+
+fn open_store(path: &Path, observer: Observer) -> Result<Arc<dyn Store>, OpenError> {
+    Ok(Arc::new(tessera_store::sqlite::open(path, tessera_store::Options::default(), observer)?))
 }
 
 /// Takes each commit into the world before its committer is answered.
@@ -172,7 +195,7 @@ fn observer(
     world: Arc<RwLock<World>>,
     agents: Arc<Agents>,
     to_loop: mpsc::UnboundedSender<LoopMessage>,
-) -> tessera_store::Observer {
+) -> Observer {
     Box::new(move |committed: &Arc<Committed>| {
         let concerned: Vec<_> = {
             let mut world = world.write();
@@ -180,6 +203,11 @@ fn observer(
             let name = |id| world.nodes.get(id).map(|node| (id, node.name.clone()));
             concerned.into_iter().filter_map(name).collect()
         };
+        for change in &committed.changes {
+            if change.after.is_none() && change.key.kind == KindName::Node {
+                agents.removed(&change.key.name, change.id);
+            }
+        }
         for (id, name) in concerned {
             agents.ring(id, &name);
         }
@@ -188,7 +216,7 @@ fn observer(
     })
 }
 
-fn serve(plane: &Arc<Plane>) -> Result<HttpServer<Arc<Plane>>, StartError> {
+fn serve(plane: &Arc<Plane>) -> Result<HttpServer<Arc<Front>>, StartError> {
     let api = tessera_api_mod::api_description::<Handlers>()
         .expect("the description is valid: the tests of tessera-api build it");
     let config = ConfigDropshot {
@@ -198,11 +226,112 @@ fn serve(plane: &Arc<Plane>) -> Result<HttpServer<Arc<Plane>>, StartError> {
         ..ConfigDropshot::default()
     };
     let log = request_log::logger(plane.metrics.clone());
-    ServerBuilder::new(api, Arc::clone(plane), log).config(config).start().map_err(|error| {
+    let front = Arc::new(Front::new(Arc::clone(plane)));
+    ServerBuilder::new(api, front, log).config(config).start().map_err(|error| {
         let reason = match &error {
             BuildError::BindError { error, .. } => error.to_string(),
             other => other.to_string(),
         };
         StartError::Listen { address: plane.options.listen, reason }
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::atomic::{AtomicBool, Ordering};
+    use tessera_types::limits::WATCHERS_MAX;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpStream;
+
+    fn options(folder: &Path) -> Options {
+        let listen = SocketAddr::from(([127, 0, 0, 1], 0));
+        Options { listen, state_dir: folder.to_owned(), ..Options::default() }
+    }
+
+    /// The status line, headers and body of an answer.
+    async fn ask(control: &Control, request: &str, body: &str) -> String {
+        let mut stream = TcpStream::connect(control.local_addr()).await.unwrap();
+        let headers = "host: localhost\r\nconnection: close\r\ncontent-type: application/json";
+        let length = body.len();
+        let text =
+            format!("{request} HTTP/1.1\r\n{headers}\r\ncontent-length: {length}\r\n\r\n{body}");
+        stream.write_all(text.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.unwrap();
+        answer
+    }
+
+    /// The control plane says that it is not ready, and can still be stopped.
+    async fn is_seen(control: Control, reason: &str) {
+        let ready = ask(&control, "GET /readyz", "").await;
+        assert!(ready.starts_with("HTTP/1.1 503") && ready.contains(reason), "{ready}");
+        assert!(ask(&control, "GET /healthz", "").await.starts_with("HTTP/1.1 200"));
+        control.stop().await;
+    }
+
+    #[tokio::test]
+    async fn a_loop_that_dies_is_seen() {
+        let folder = tempfile::tempdir().unwrap();
+        let run = async |_, mut messages: mpsc::UnboundedReceiver<LoopMessage>| {
+            messages.recv().await;
+            panic!("a fault for the test");
+        };
+        let control = Control::start_with(options(folder.path()), open_store, run).await.unwrap();
+        assert!(ask(&control, "GET /readyz", "").await.starts_with("HTTP/1.1 200"));
+        control.plane.tell_loop(LoopMessage::Wake(tessera_types::Uid(1)));
+        assert_eq!(control.died().await, Died::Loop("a fault for the test".to_owned()));
+        is_seen(control, "the reconcile loop has died (a fault for the test)").await;
+    }
+
+    #[tokio::test]
+    async fn a_writer_that_dies_is_seen() {
+        let folder = tempfile::tempdir().unwrap();
+        let fuse = Arc::new(AtomicBool::new(false));
+        let blown = Arc::clone(&fuse);
+        let open = |path: &Path, observer: Observer| {
+            let faulty = move |committed: &Arc<Committed>| {
+                assert!(!blown.load(Ordering::SeqCst), "a fault for the test");
+                observer(committed);
+            };
+            open_store(path, Box::new(faulty))
+        };
+        let control =
+            Control::start_with(options(folder.path()), open, reconcile_loop::run).await.unwrap();
+        fuse.store(true, Ordering::SeqCst);
+        let workload = r#"{"spec": {"command": "x"}}"#;
+        let refused = ask(&control, "PUT /v1/workloads/web", workload).await;
+        assert!(refused.starts_with("HTTP/1.1 503"), "{refused}");
+        assert_eq!(control.died().await, Died::Store);
+        is_seen(control, "the store's writer has died").await;
+    }
+
+    #[tokio::test]
+    async fn a_control_plane_that_stops_in_order_has_not_died() {
+        let folder = tempfile::tempdir().unwrap();
+        let control = Control::start(options(folder.path())).await.unwrap();
+        let plane = Arc::clone(&control.plane);
+        control.stop().await;
+        assert_eq!(plane.health.died(), None);
+    }
+
+    #[tokio::test]
+    async fn more_watches_than_allowed_are_refused_for_a_while() {
+        let folder = tempfile::tempdir().unwrap();
+        let control = Control::start(options(folder.path())).await.unwrap();
+        let places = Arc::clone(&control.plane.watch_places);
+        let all = places.try_acquire_many(WATCHERS_MAX as u32).unwrap();
+        let refused = ask(&control, "GET /v1/watch", "").await;
+        assert!(refused.starts_with("HTTP/1.1 429"), "{refused}");
+        for part in ["retry-after: ", "too_many_requests", "1024 watches"] {
+            assert!(refused.contains(part), "{part}: {refused}");
+        }
+        drop(all);
+        let mut stream = TcpStream::connect(control.local_addr()).await.unwrap();
+        stream.write_all(b"GET /v1/watch HTTP/1.1\r\nhost: localhost\r\n\r\n").await.unwrap();
+        let mut begin = [0; 12];
+        stream.read_exact(&mut begin).await.unwrap();
+        assert_eq!(&begin, b"HTTP/1.1 200");
+        control.stop().await;
+    }
 }

@@ -84,6 +84,7 @@ pub(crate) enum Command {
     Cordon(commands::cordon::Arguments),
     Uncordon(commands::uncordon::Arguments),
     Drain(commands::drain::Arguments),
+    Reconcile(commands::reconcile::Arguments),
     History(commands::history::Arguments),
     Top(commands::top::Arguments),
     Completion(commands::completion::Arguments),

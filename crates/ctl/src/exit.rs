@@ -44,13 +44,15 @@ impl Exit {
             Code::Conflict
             | Code::AlreadyExists
             | Code::BeingDeleted
-            | Code::IllegalTransition
-            | Code::NodeNameTaken => Self::Conflict,
+            | Code::NodeNameTaken
+            | Code::Superseded => Self::Conflict,
             Code::Unavailable => Self::Unreachable,
             Code::InvalidRequest
             | Code::InvalidSpec
             | Code::TooLarge
             | Code::NoSuchRoute
+            | Code::WrongHost
+            | Code::CrossSite
             | Code::IdempotencyKeyReused
             | Code::Compacted
             | Code::NotRegistered

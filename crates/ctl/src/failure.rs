@@ -36,7 +36,7 @@ pub enum Failure {
         /// More of it, a line each.
         details: Vec<String>,
     },
-    /// A part of Tessera could not be started in this process.
+    /// A part of Tessera could not be started in this process, or has died.
     #[error("{message}")]
     Start {
         /// The sort of error.

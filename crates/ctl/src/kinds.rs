@@ -47,6 +47,7 @@ pub(crate) trait Calls: Kind {
     async fn get(api: &Api, key: &ResourceKey) -> Result<Object<Self>, Error>;
     async fn dry_run(api: &Api, manifest: &Manifest<Self>) -> Result<Applied<Self>, Error>;
     async fn delete(api: &Api, key: &ResourceKey, id: Option<&Uid>) -> Result<Object<Self>, Error>;
+    async fn reconcile(api: &Api, key: &ResourceKey) -> Result<Object<Self>, Error>;
     async fn history(
         api: &Api,
         key: &ResourceKey,
@@ -78,6 +79,11 @@ impl Calls for Workload {
         bounded("workload_delete", call(delete)).await
     }
 
+    async fn reconcile(api: &Api, key: &ResourceKey) -> Result<Object<Self>, Error> {
+        let reconcile = api.workload_reconcile(&key.name, key.namespace.as_ref());
+        bounded("workload_reconcile", call(reconcile)).await
+    }
+
     async fn history(
         api: &Api,
         key: &ResourceKey,
@@ -107,6 +113,10 @@ impl Calls for Node {
 
     async fn delete(api: &Api, key: &ResourceKey, id: Option<&Uid>) -> Result<Object<Self>, Error> {
         bounded("node_delete", call(api.node_delete(&key.name, id, None, None))).await
+    }
+
+    async fn reconcile(api: &Api, key: &ResourceKey) -> Result<Object<Self>, Error> {
+        bounded("node_reconcile", call(api.node_reconcile(&key.name))).await
     }
 
     async fn history(
@@ -161,6 +171,11 @@ pub(crate) async fn delete(
     id: Option<&Uid>,
 ) -> Result<Resource, Error> {
     with_kind!(key.kind, K => K::delete(api, key, id).await.map(|object| K::wrap(Arc::new(object))))
+}
+
+/// Has a resource looked at now. Returns it as it is.
+pub(crate) async fn reconcile(api: &Api, key: &ResourceKey) -> Result<Resource, Error> {
+    with_kind!(key.kind, K => K::reconcile(api, key).await.map(|object| K::wrap(Arc::new(object))))
 }
 
 /// What applying a manifest would come to.

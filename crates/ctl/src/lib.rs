@@ -15,6 +15,7 @@ mod exit;
 mod failure;
 mod follow;
 mod kinds;
+mod log_follow;
 pub mod manifests;
 mod moment;
 mod show;
@@ -99,6 +100,7 @@ async fn dispatch(cli: Cli, namespace_is_given: bool) -> Result<(), Failure> {
         Command::Cordon(arguments) => commands::cordon::run(&context, &arguments).await,
         Command::Uncordon(arguments) => commands::uncordon::run(&context, &arguments).await,
         Command::Drain(arguments) => commands::drain::run(&context, &arguments).await,
+        Command::Reconcile(arguments) => commands::reconcile::run(&context, &arguments).await,
         Command::History(arguments) => commands::history::run(&context, &arguments).await,
         Command::Top(arguments) => commands::top::run(&context, &arguments).await,
         Command::Version(arguments) => commands::version::run(&context, &arguments).await,

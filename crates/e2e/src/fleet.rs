@@ -28,6 +28,7 @@ pub struct Fleet {
     pub api: Api,
     gate: Gate,
     lease: String,
+    arguments: Vec<String>,
     address: Option<SocketAddr>,
     state_dir: PathBuf,
     starts: u32,
@@ -50,17 +51,29 @@ impl Fleet {
         Self::in_folder(area, state_dir, lease).await
     }
 
+    /// As [`Fleet::with_lease`], with further arguments for the control plane.
+    pub async fn with_arguments(lease: &str, arguments: &[&str]) -> Self {
+        let area = Area::new();
+        let state_dir = area.join("control");
+        Self::begin(area, state_dir, lease, arguments).await
+    }
+
     /// A control plane whose state is in `state_dir`.
     ///
     /// # Panics
     /// When it does not start.
     pub async fn in_folder(area: Area, state_dir: PathBuf, lease: &str) -> Self {
+        Self::begin(area, state_dir, lease, &[]).await
+    }
+
+    async fn begin(area: Area, state_dir: PathBuf, lease: &str, arguments: &[&str]) -> Self {
         let gate = Gate::open().await;
         let api = Api::new(&gate.url()).expect("a gate has an address");
         let mut fleet = Self {
             api,
             gate,
             lease: lease.to_owned(),
+            arguments: arguments.iter().map(|&argument| argument.to_owned()).collect(),
             address: None,
             state_dir,
             starts: 0,
@@ -100,7 +113,7 @@ impl Fleet {
     fn spawn_control(&self) -> Program {
         let mut command = plain("tessera-control");
         command.args(["--listen", "127.0.0.1:0", "--lease", &self.lease, "--state-dir"]);
-        command.arg(&self.state_dir);
+        command.arg(&self.state_dir).args(&self.arguments);
         Program::start(command, self.area.join(&format!("control.{}.log", self.starts)))
     }
 

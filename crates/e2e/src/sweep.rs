@@ -122,7 +122,7 @@ fn is_run(pid: u32, folder: &Path) -> bool {
 
 /// The control groups of the runs whose state is below `folder`: their names
 /// begin with the installation, whose identity is in the state. The groups above
-/// them are shared with the agents of other tests, and stay.
+/// them, whose names end with it, come last.
 fn control_groups(folder: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
     for state in folders(folder).chain(folders(folder).flat_map(|inner| folders(&inner))) {
@@ -130,12 +130,14 @@ fn control_groups(folder: &Path) -> Vec<PathBuf> {
         let Some(prefix) = id.get(..8).map(|id| format!("{id}.")) else { continue };
         let root = PathBuf::from("/sys/fs/cgroup");
         let parents = folders(&root).chain([root.clone()]).map(|base| base.join("tessera"));
-        let nodes = parents.flat_map(|parent| folders(&parent));
-        let groups = nodes.flat_map(|node| folders(&node));
-        let is_ours = |group: &PathBuf| {
-            group.file_name().is_some_and(|name| name.to_string_lossy().starts_with(&prefix))
+        let nodes: Vec<PathBuf> = parents.flat_map(|parent| folders(&parent)).collect();
+        let named = |group: &PathBuf, is_ours: &dyn Fn(&str) -> bool| {
+            group.file_name().is_some_and(|name| is_ours(&name.to_string_lossy()))
         };
-        found.extend(groups.filter(is_ours));
+        let groups = nodes.iter().flat_map(|node| folders(node));
+        found.extend(groups.filter(|group| named(group, &|name| name.starts_with(&prefix))));
+        let suffix = format!(".{}", prefix.trim_end_matches('.'));
+        found.extend(nodes.into_iter().filter(|node| named(node, &|name| name.ends_with(&suffix))));
     }
     found
 }

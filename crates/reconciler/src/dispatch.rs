@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use tessera_types::timed::TimedStatus;
-use tessera_types::{Actor, Kind, KindName, Object, Resource, Timestamp, Uid, Write};
+use tessera_types::{Actor, Kind, KindName, Now, Object, Resource, Timestamp, Uid, Write};
 
 use crate::host::HostManager;
 use crate::job::JobManager;
@@ -17,7 +17,7 @@ use crate::world::World;
 
 /// What to do about the resource of this kind and identity now. Nodes and
 /// workloads are not reconciled here: they need the fleet's account.
-pub(crate) fn plan(kind: KindName, id: Uid, world: &World, now: Timestamp) -> Plan {
+pub(crate) fn plan(kind: KindName, id: Uid, world: &World, now: Now) -> Plan {
     match kind {
         KindName::Session => by(SessionManager, id, world, now),
         KindName::SessionPart => by(PartManager, id, world, now),
@@ -27,12 +27,12 @@ pub(crate) fn plan(kind: KindName, id: Uid, world: &World, now: Timestamp) -> Pl
         KindName::Report => by(ReportManager, id, world, now),
         KindName::Node | KindName::Workload => Plan::nothing(),
         definition => tessera_types::with_kind!(definition, K => {
-            world.table::<K>().get(id).map_or_else(Plan::nothing, |it| of_definition(it, now))
+            world.table::<K>().get(id).map_or_else(Plan::nothing, |it| of_definition(it, now.wall))
         }),
     }
 }
 
-fn by<M>(manager: M, id: Uid, world: &World, now: Timestamp) -> Plan
+fn by<M>(manager: M, id: Uid, world: &World, now: Now) -> Plan
 where
     M: Manager,
     M::Kind: Tabled,

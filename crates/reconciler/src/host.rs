@@ -6,9 +6,7 @@ use tessera_types::catalogue::{HostDefinitionSpec, HostType};
 use tessera_types::host::{HostCapacity, LargestNode};
 use tessera_types::node::{DesiredNodeStatus, NodeStatus};
 use tessera_types::timed::{DesiredTimedStatus, Outcome, TimedStatus, Timeslot};
-use tessera_types::{
-    Host, IllegalTransition, Job, Node, Object, Timestamp, WaitReason,
-};
+use tessera_types::{Host, IllegalTransition, Job, Node, Now, Object, WaitReason};
 
 use crate::manager::{Manager, Plan};
 use crate::timed::{Done, Phases, Step, end_jobs, run_phases};
@@ -21,7 +19,8 @@ pub struct HostManager;
 impl Manager for HostManager {
     type Kind = Host;
 
-    fn reconcile(&self, host: &Arc<Object<Host>>, world: &World, now: Timestamp) -> Plan {
+    fn reconcile(&self, host: &Arc<Object<Host>>, world: &World, now: Now) -> Plan {
+        let now = now.wall;
         let Some(slot) = host.observed.timed.timeslot else { return Plan::nothing() };
         let Some(definition) = &host.observed.definition else { return Plan::nothing() };
         let step = Step::of(host, world, now);

@@ -11,7 +11,7 @@ use tessera_types::catalogue::{JobDefinitionSpec, JobResultFrom, Pinned};
 use tessera_types::job::{DesiredJobStatus, JobResult, JobStatus};
 use tessera_types::workload::{OnDisconnect, Restart, RestartPolicy, WorkloadStatus};
 use tessera_types::{
-    Actor, Edit, IllegalTransition, Job, Kind, KindName, Name, Object, OwnerRef, ResourceKey,
+    Actor, Edit, IllegalTransition, Job, Kind, KindName, Name, Now, Object, OwnerRef, ResourceKey,
     Timestamp, WaitReason, Workload, Write,
 };
 
@@ -26,7 +26,8 @@ pub struct JobManager;
 impl Manager for JobManager {
     type Kind = Job;
 
-    fn reconcile(&self, job: &Arc<Object<Job>>, world: &World, now: Timestamp) -> Plan {
+    fn reconcile(&self, job: &Arc<Object<Job>>, world: &World, now: Now) -> Plan {
+        let now = now.wall;
         let look = Look { job, world, now };
         look.go().unwrap_or_else(|illegal| {
             debug_assert!(false, "{illegal}");
@@ -103,9 +104,9 @@ impl Look<'_> {
                 || "its program could not run".to_owned(),
                 |exit| format!("its program {}", exit.outcome),
             ))),
-            WorkloadStatus::Lost => {
-                Some(End::Failed("its node is Offline: whether it did its work is not known".into()))
-            }
+            WorkloadStatus::Lost => Some(End::Failed(
+                "its node is Offline: whether it did its work is not known".into(),
+            )),
             WorkloadStatus::Stopped => Some(End::Failed("its program was stopped".to_owned())),
             _ => None,
         }
@@ -157,7 +158,7 @@ impl Look<'_> {
         if self.workload().is_some() {
             let mut edit = Edit::of(self.job, self.now);
             edit.transition(JobStatus::Running, Actor::RECONCILER, "its workload is there")?;
-            return Ok(Plan::of(edit).look_again(self.job.observed.deadline));
+            return Ok(Plan::of(edit).look_again_at(self.job.observed.deadline));
         }
         let workload = self.make(definition);
         if self.world.workloads.find(workload.namespace.as_ref(), &workload.name).is_some() {
@@ -166,9 +167,13 @@ impl Look<'_> {
         }
         let mut edit = Edit::of(self.job, self.now);
         let name = workload.name.clone();
-        edit.transition(JobStatus::Running, Actor::RECONCILER, format!("it runs as workload/{name}"))?;
+        edit.transition(
+            JobStatus::Running,
+            Actor::RECONCILER,
+            format!("it runs as workload/{name}"),
+        )?;
         edit.object.observed.workload = Some(name);
-        let mut plan = Plan::of(edit).look_again(self.job.observed.deadline);
+        let mut plan = Plan::of(edit).look_again_at(self.job.observed.deadline);
         plan.writes.push(Write::create(workload));
         Ok(plan)
     }
@@ -201,7 +206,7 @@ impl Look<'_> {
             None => "its definition".to_owned(),
         };
         edit.wait_for(WaitReason::Phase, &message, self.job.observed.deadline);
-        Plan::of(edit).look_again(self.job.observed.deadline)
+        Plan::of(edit).look_again_at(self.job.observed.deadline)
     }
 
     /// It is over: its workload goes, and so does it once that is asked for or

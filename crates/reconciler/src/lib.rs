@@ -10,8 +10,10 @@
 
 pub mod admission;
 mod assignments;
+mod batch;
 mod bookings;
 mod dispatch;
+mod explained;
 mod host;
 mod job;
 mod manager;
@@ -21,21 +23,24 @@ mod queue;
 mod reconciler;
 mod report;
 mod session;
+mod sessions;
 mod tables;
 mod timed;
 mod workload;
 mod world;
 
 pub use assignments::{News, news_for};
+pub use batch::{Answer, Batch};
 pub use host::HostManager;
 pub use job::JobManager;
 pub use manager::{Manager, Plan};
 pub use node::{KILL_MARGIN, NodeManager, registered};
 pub use pod::PodManager;
 pub use queue::Queue;
-pub use reconciler::{Pass, PassStats, Reconciler};
+pub use reconciler::{Backlog, Pass, PassStats, Reconciler};
 pub use report::ReportManager;
 pub use session::{PartManager, SessionManager};
+pub use sessions::{NotInSession, Sessions};
 pub use tables::{Table, Tabled, Tables};
-pub use workload::{StaleReport, WorkloadManager, apply_report};
+pub use workload::{Reported, StaleReport, WorkloadManager, apply_report, apply_reports};
 pub use world::{NodeLoad, World};

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use tessera_scheduler::Demand;
-use tessera_types::{Edit, Kind, Object, Timestamp, Write};
+use tessera_types::{BootTime, Edit, Kind, Now, Object, Timestamp, Write};
 
 use crate::world::World;
 
@@ -14,7 +14,7 @@ pub trait Manager {
 
     /// What to do about `object` now. A second call on the outcome plans
     /// nothing more.
-    fn reconcile(&self, object: &Arc<Object<Self::Kind>>, world: &World, now: Timestamp) -> Plan;
+    fn reconcile(&self, object: &Arc<Object<Self::Kind>>, world: &World, now: Now) -> Plan;
 }
 
 /// What a manager wants done about one resource.
@@ -23,8 +23,10 @@ pub struct Plan {
     /// What is to change: of the resource itself, and of what it owns. All of it
     /// is written, or nothing.
     pub writes: Vec<Write>,
-    /// When to look again, whatever happens until then.
+    /// When to look again by the wall clock, whatever happens until then.
     pub look_again_at: Option<Timestamp>,
+    /// When to look again by the clock that nobody sets.
+    pub look_again_after: Option<BootTime>,
     /// It wants a node: the reconciler chooses one and asks the manager again.
     pub wants_node: Option<Demand>,
 }
@@ -48,13 +50,24 @@ impl Plan {
         Self { writes: vec![write], ..Self::default() }
     }
 
-    /// Looks again at `at` at the latest.
+    /// Looks again when the wall clock shows `at`, at the latest.
     #[must_use]
-    pub fn look_again(mut self, at: Option<Timestamp>) -> Self {
-        self.look_again_at = match (self.look_again_at, at) {
-            (Some(one), Some(other)) => Some(one.min(other)),
-            (one, other) => one.or(other),
-        };
+    pub fn look_again_at(mut self, at: Option<Timestamp>) -> Self {
+        self.look_again_at = earlier(self.look_again_at, at);
         self
+    }
+
+    /// Looks again when `after` has come, at the latest.
+    #[must_use]
+    pub fn look_again_after(mut self, after: Option<BootTime>) -> Self {
+        self.look_again_after = earlier(self.look_again_after, after);
+        self
+    }
+}
+
+fn earlier<T: Ord>(one: Option<T>, other: Option<T>) -> Option<T> {
+    match (one, other) {
+        (Some(one), Some(other)) => Some(one.min(other)),
+        (one, other) => one.or(other),
     }
 }

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use tessera_types::node::{DesiredNodeStatus, NodeSpec, NodeStatus};
 use tessera_types::sync::Registration;
 use tessera_types::{
-    Actor, Duration, Edit, KindName, Name, Node, Object, ResourceKey, Timestamp, WaitReason, Write,
+    Actor, BootTime, Duration, Edit, KindName, Name, Node, Now, Object, ResourceKey, Timestamp,
+    WaitReason, Write,
 };
 
 use crate::manager::{Manager, Plan};
@@ -16,6 +17,9 @@ use crate::world::World;
 /// knows lapses, which is earlier than the one counted here.
 pub const KILL_MARGIN: Duration = Duration::from_secs(3);
 
+/// How far a time that is shown may be off.
+const SHOWN_WITHIN: Duration = Duration::from_secs(2);
+
 /// Reconciles nodes.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct NodeManager;
@@ -23,37 +27,53 @@ pub struct NodeManager;
 impl Manager for NodeManager {
     type Kind = Node;
 
-    fn reconcile(&self, node: &Arc<Object<Node>>, world: &World, now: Timestamp) -> Plan {
+    fn reconcile(&self, node: &Arc<Object<Node>>, world: &World, now: Now) -> Plan {
         let lease_until = world.lease_until(node.id);
-        let is_reachable = lease_until.is_some_and(|until| until > now);
+        let is_reachable = lease_until.is_some_and(|until| until > now.boot);
         let count = world.count_on(node.id);
         if node.deletion_requested_at.is_some() && count == 0 {
-            return Plan::write(Write::delete(node, Actor::RECONCILER, "deleted as asked", now));
+            return Plan::write(Write::delete(
+                node,
+                Actor::RECONCILER,
+                "deleted as asked",
+                now.wall,
+            ));
         }
-        let mut edit = Edit::of(node, now);
+        let mut edit = Edit::of(node, now.wall);
         let goal = goal(node, is_reachable, count);
         // The machine has a way from every status to every goal but from
         // Offline to Drained, which is two steps.
         for step in path(node.status, goal) {
-            let reason = reason(step, node, lease_until, count);
+            let lapsed_at = lease_until.map(|until| now.wall_at(until));
+            let reason = reason(step, node, lapsed_at, count);
             if edit.transition(step, Actor::RECONCILER, reason).is_err() {
                 break;
             }
         }
-        let stopped_by = stopped_by(node, world, now);
-        edit.object.observed.stopped_by = (!is_reachable).then_some(stopped_by);
+        edit.object.observed.stopped_by =
+            (!is_reachable).then(|| shown(node.observed.stopped_by, stopped_by(node, world), now));
         wait(&mut edit, count);
-        Plan::of(edit).look_again(lease_until.filter(|until| *until > now))
+        Plan::of(edit).look_again_after(lease_until.filter(|until| *until > now.boot))
     }
 }
 
 /// From when on no copy that is declared `on_disconnect: stop` can be alive on a
-/// node that is not heard of any more: when its last lease has lapsed, and it
-/// has had the time to kill them. Not known: as if it were heard of just now.
-pub(crate) fn stopped_by(node: &Object<Node>, world: &World, now: Timestamp) -> Timestamp {
-    let by_lease = world.lease_until(node.id).map(|until| until.plus(KILL_MARGIN));
-    let known = node.observed.stopped_by.max(by_lease);
-    known.unwrap_or_else(|| now.plus(KILL_MARGIN))
+/// node that counts as Offline: when its last lease has lapsed, and it has had
+/// the time to kill them.
+pub(crate) fn stopped_by(node: &Object<Node>, world: &World) -> BootTime {
+    world.lapsed_at(node.id).plus(KILL_MARGIN)
+}
+
+/// What the wall clock shows at `stopped_by`, for people. What was shown stays,
+/// as long as it is about right: the two clocks do not tick alike, and it is not
+/// worth a write. When the time has come, any time in the past will do.
+fn shown(before: Option<Timestamp>, stopped_by: BootTime, now: Now) -> Timestamp {
+    let estimate = now.wall_at(stopped_by);
+    let is_right = |before: &Timestamp| match stopped_by <= now.boot {
+        true => *before <= now.wall,
+        false => before.since(estimate).max(estimate.since(*before)) <= SHOWN_WITHIN,
+    };
+    before.filter(is_right).unwrap_or(estimate)
 }
 
 fn goal(node: &Object<Node>, is_reachable: bool, count: usize) -> NodeStatus {
@@ -80,11 +100,11 @@ fn path(from: NodeStatus, to: NodeStatus) -> Vec<NodeStatus> {
 fn reason(
     step: NodeStatus,
     node: &Object<Node>,
-    lease_until: Option<Timestamp>,
+    lapsed_at: Option<Timestamp>,
     count: usize,
 ) -> String {
     match step {
-        NodeStatus::Offline => match lease_until {
+        NodeStatus::Offline => match lapsed_at {
             Some(until) => format!("its agent was not heard of; its lease lapsed at {until:.3}"),
             None => "its agent was not heard of".to_owned(),
         },

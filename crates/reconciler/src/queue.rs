@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 
-use tessera_types::{Duration, Timestamp, Uid};
+use tessera_types::{BootTime, Duration, Now, Timestamp, Uid, limits};
 
 /// The first pause after a failure, and the longest.
 const BACKOFF_MIN: Duration = Duration::from_millis(10);
@@ -14,83 +14,181 @@ const BACKOFF_MAX: Duration = Duration::from_secs(30);
 pub struct Queue {
     due: VecDeque<Uid>,
     is_due: HashSet<Uid>,
-    timers: BTreeSet<(Timestamp, Uid)>,
-    timer_of: HashMap<Uid, Timestamp>,
-    failures: HashMap<Uid, u32>,
+    /// By the wall clock: windows.
+    at: Timers<Timestamp>,
+    /// By the clock that nobody sets: everything else.
+    after: Timers<BootTime>,
+    failures: HashMap<Uid, Failures>,
+}
+
+/// How often in a row the writes of one resource have failed.
+#[derive(Clone, Copy, Debug, Default)]
+struct Failures {
+    /// Of these, each made the pause longer.
+    pauses: u32,
+    /// Of these, the store refused so many for the resource's own sake.
+    refused: u32,
+    /// It is not looked at before its pause is over, whoever asks.
+    is_paused: bool,
 }
 
 impl Queue {
     /// Looks at `id` as soon as possible. It is looked at once, however often
-    /// this is called before.
+    /// this is called before; and not before the end of its pause, if the store
+    /// refuses what is to be written of it.
     pub fn push(&mut self, id: Uid) {
+        if self.failures.get(&id).is_none_or(|failures| !failures.is_paused) {
+            self.push_now(id);
+        }
+    }
+
+    fn push_now(&mut self, id: Uid) {
         if self.is_due.insert(id) {
             self.due.push_back(id);
         }
     }
 
-    /// Looks at `id` at `at`. A resource has one timer: the earliest wins until
-    /// it is looked at.
+    /// Looks at `id` when the wall clock shows `at`. A resource has one timer on
+    /// each clock: the earliest wins until it is looked at.
     pub fn push_at(&mut self, id: Uid, at: Timestamp) {
-        if let Some(current) = self.timer_of.get(&id) {
-            if *current <= at {
-                return;
-            }
-            self.timers.remove(&(*current, id));
-        }
-        self.timers.insert((at, id));
-        self.timer_of.insert(id, at);
+        self.at.set(id, at);
     }
 
-    /// Looks at `id` again after a failure: each further one waits twice as
-    /// long, up to half a minute, with a jitter that depends on the resource.
-    pub fn push_failed(&mut self, id: Uid, now: Timestamp) {
+    /// Looks at `id` when `after` has come, in the same way.
+    pub fn push_after(&mut self, id: Uid, after: BootTime) {
+        self.after.set(id, after);
+    }
+
+    /// Looks at `id` again after a failure of the store: each further one waits
+    /// twice as long, up to half a minute, with a jitter that depends on the
+    /// resource.
+    pub fn push_failed(&mut self, id: Uid, now: BootTime) {
+        let after = now.plus(self.next_pause(id));
+        self.push_after(id, after);
+    }
+
+    /// As [`Queue::push_failed`], when the store refused what is to be written
+    /// of this resource alone: nothing but the end of the pause wakes it.
+    pub fn push_refused(&mut self, id: Uid, now: BootTime) {
+        let after = now.plus(self.next_pause(id));
         let failures = self.failures.entry(id).or_default();
-        *failures += 1;
-        let pause = BACKOFF_MIN.times(1 << (*failures - 1).min(12)).min(BACKOFF_MAX);
+        failures.refused += 1;
+        failures.is_paused = true;
+        self.stop_timers(id);
+        self.push_after(id, after);
+    }
+
+    fn next_pause(&mut self, id: Uid) -> Duration {
+        let failures = self.failures.entry(id).or_default();
+        failures.pauses += 1;
+        let pause = BACKOFF_MIN.times(1 << (failures.pauses - 1).min(12)).min(BACKOFF_MAX);
         // Up to a quarter more, spread by Fibonacci hashing of the identity.
         let spread = id.0.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 56;
-        let jitter = Duration::from_millis(pause.as_millis() / 4 * spread / 256);
-        self.push_at(id, now.plus(pause).plus(jitter));
+        Duration::from_millis(pause.as_millis() + pause.as_millis() / 4 * spread / 256)
     }
 
-    /// What failed before has succeeded.
+    /// What failed before has succeeded, or there is another reason to begin
+    /// anew: the resource is looked at as if nothing had failed.
     pub fn succeeded(&mut self, id: Uid) {
         self.failures.remove(&id);
+    }
+
+    /// Whether the store has refused this resource's writes as often as is
+    /// tried.
+    #[must_use]
+    pub fn is_given_up(&self, id: Uid) -> bool {
+        self.failures.get(&id).is_some_and(|failures| failures.refused >= limits::WRITE_TRIES_MAX)
+    }
+
+    /// How many resources have writes that the store refuses, and for how many
+    /// of them it has done so as often as is tried.
+    #[must_use]
+    pub fn refused(&self) -> (usize, usize) {
+        let count = |min| self.failures.values().filter(|one| one.refused >= min).count();
+        (count(1), count(limits::WRITE_TRIES_MAX))
     }
 
     /// Forgets a resource that is gone.
     pub fn forget(&mut self, id: Uid) {
         self.failures.remove(&id);
-        if let Some(at) = self.timer_of.remove(&id) {
-            self.timers.remove(&(at, id));
-        }
+        self.stop_timers(id);
     }
 
-    /// The next resource to look at, if any is due at `now`. Its timer is off.
-    pub fn pop(&mut self, now: Timestamp) -> Option<Uid> {
-        while let Some((at, id)) = self.timers.first().copied().filter(|(at, _)| *at <= now) {
-            self.timers.remove(&(at, id));
-            self.timer_of.remove(&id);
-            self.push(id);
+    fn stop_timers(&mut self, id: Uid) {
+        self.at.stop(id);
+        self.after.stop(id);
+    }
+
+    /// The next resource to look at, if any is due. Its timers are off.
+    pub fn pop(&mut self, now: Now) -> Option<Uid> {
+        while let Some(id) = self.at.pop(now.wall).or_else(|| self.after.pop(now.boot)) {
+            self.push_now(id);
         }
         let id = self.due.pop_front()?;
         self.is_due.remove(&id);
-        if let Some(at) = self.timer_of.remove(&id) {
-            self.timers.remove(&(at, id));
+        self.stop_timers(id);
+        if let Some(failures) = self.failures.get_mut(&id) {
+            failures.is_paused = false;
         }
         Some(id)
     }
 
-    /// When the next one is due: `now` or earlier if one is already.
+    /// How long nothing is due; zero if something is.
     #[must_use]
-    pub fn next_at(&self, now: Timestamp) -> Option<Timestamp> {
-        if self.due.is_empty() { self.timers.first().map(|(at, _)| *at) } else { Some(now) }
+    pub fn next_in(&self, now: Now) -> Option<Duration> {
+        if !self.due.is_empty() {
+            return Some(Duration::ZERO);
+        }
+        let at = self.at.first().map(|at| now.until(at));
+        let after = self.after.first().map(|after| after.since(now.boot));
+        at.into_iter().chain(after).min()
     }
 
-    /// How many are due, and how many wait for their time.
+    /// How many are due, and how many timers there are.
     #[must_use]
     pub fn len(&self) -> (usize, usize) {
-        (self.due.len(), self.timers.len())
+        (self.due.len(), self.at.of.len() + self.after.of.len())
+    }
+}
+
+/// Timers on one clock, at most one for each resource.
+#[derive(Debug)]
+struct Timers<T> {
+    in_order: BTreeSet<(T, Uid)>,
+    of: HashMap<Uid, T>,
+}
+
+impl<T> Default for Timers<T> {
+    fn default() -> Self {
+        Self { in_order: BTreeSet::new(), of: HashMap::new() }
+    }
+}
+
+impl<T: Copy + Ord> Timers<T> {
+    fn set(&mut self, id: Uid, at: T) {
+        if self.of.get(&id).is_some_and(|current| *current <= at) {
+            return;
+        }
+        self.stop(id);
+        self.in_order.insert((at, id));
+        self.of.insert(id, at);
+    }
+
+    fn stop(&mut self, id: Uid) {
+        if let Some(at) = self.of.remove(&id) {
+            self.in_order.remove(&(at, id));
+        }
+    }
+
+    fn first(&self) -> Option<T> {
+        self.in_order.first().map(|(at, _)| *at)
+    }
+
+    /// Takes the first one that is due.
+    fn pop(&mut self, now: T) -> Option<Uid> {
+        let (_, id) = self.in_order.first().copied().filter(|(at, _)| *at <= now)?;
+        self.stop(id);
+        Some(id)
     }
 }
 
@@ -98,8 +196,17 @@ impl Queue {
 mod tests {
     use super::*;
 
-    fn at(ms: u64) -> Timestamp {
+    fn boot(ms: u64) -> BootTime {
+        BootTime::from_millis(ms)
+    }
+
+    fn wall(ms: u64) -> Timestamp {
         Timestamp::EPOCH.plus(Duration::from_millis(ms))
+    }
+
+    /// Both clocks show the same.
+    fn at(ms: u64) -> Now {
+        Now { wall: wall(ms), boot: boot(ms) }
     }
 
     #[test]
@@ -115,13 +222,24 @@ mod tests {
     #[test]
     fn the_earliest_timer_wins_and_a_look_turns_it_off() {
         let mut queue = Queue::default();
-        queue.push_at(Uid(1), at(50));
-        queue.push_at(Uid(1), at(20));
-        queue.push_at(Uid(1), at(30));
+        queue.push_after(Uid(1), boot(50));
+        queue.push_after(Uid(1), boot(20));
+        queue.push_after(Uid(1), boot(30));
+        queue.push_at(Uid(1), wall(40));
         assert_eq!(queue.pop(at(19)), None);
-        assert_eq!(queue.next_at(at(19)), Some(at(20)));
+        assert_eq!(queue.next_in(at(19)), Some(Duration::from_millis(1)));
         assert_eq!(queue.pop(at(20)), Some(Uid(1)));
-        assert_eq!(queue.next_at(at(20)), None);
+        assert_eq!(queue.next_in(at(20)), None);
+    }
+
+    #[test]
+    fn each_timer_follows_its_own_clock_however_the_other_is_set() {
+        let mut queue = Queue::default();
+        queue.push_after(Uid(1), boot(1000));
+        queue.push_at(Uid(2), wall(1000));
+        assert_eq!(queue.pop(Now { wall: wall(0), boot: boot(1000) }), Some(Uid(1)));
+        assert_eq!(queue.pop(Now { wall: wall(0), boot: boot(9000) }), None);
+        assert_eq!(queue.pop(Now { wall: wall(1000), boot: boot(1001) }), Some(Uid(2)));
     }
 
     #[test]
@@ -129,16 +247,16 @@ mod tests {
         let mut queue = Queue::default();
         let mut pauses = Vec::new();
         for _ in 0..20 {
-            queue.push_failed(Uid(7), at(0));
-            let next = queue.next_at(at(0)).unwrap();
-            pauses.push(next.since(at(0)));
-            assert_eq!(queue.pop(next), Some(Uid(7)));
+            queue.push_failed(Uid(7), boot(0));
+            let pause = queue.next_in(at(0)).unwrap();
+            pauses.push(pause);
+            assert_eq!(queue.pop(at(pause.as_millis())), Some(Uid(7)));
         }
         assert!(pauses.windows(2).all(|pair| pair[0] <= pair[1]));
         assert!(pauses[0] < Duration::from_millis(13));
         assert!(pauses[19] >= BACKOFF_MAX && pauses[19] <= BACKOFF_MAX.times(5));
         queue.succeeded(Uid(7));
-        queue.push_failed(Uid(7), at(0));
-        assert!(queue.next_at(at(0)).unwrap() < at(13));
+        queue.push_failed(Uid(7), boot(0));
+        assert!(queue.next_in(at(0)).unwrap() < Duration::from_millis(13));
     }
 }

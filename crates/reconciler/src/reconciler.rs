@@ -13,10 +13,12 @@ use std::sync::Arc;
 use tessera_scheduler::{Demand, Fleet, NodeState, Refusal};
 use tessera_types::node::{DesiredNodeStatus, NodeStatus};
 use tessera_types::{
-    Change, Committed, KindName, Node, Object, Resource, Timestamp, Uid, Workload, Write,
+    Change, Committed, Duration, KindName, Node, Now, Object, Resource, ResourceKey, Uid, Workload,
+    Write, limits,
 };
 
 use crate::dispatch;
+use crate::explained::Explained;
 use crate::manager::{Manager, Plan};
 use crate::node::NodeManager;
 use crate::queue::Queue;
@@ -29,19 +31,39 @@ pub struct Reconciler {
     queue: Queue,
     fleet: Fleet,
     /// Workloads that no node takes: looked at again when there is more room.
-    unplaced: HashSet<Uid>,
+    unplaced: HashMap<Uid, Explained>,
     there_is_more_room: bool,
     /// Whose each resource is: to look at the owner when one is gone.
     owners: HashMap<Uid, Uid>,
 }
 
+/// What is still to be done.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Backlog {
+    /// Resources that are due.
+    pub due: usize,
+    /// Resources that wait for their time.
+    pub timers: usize,
+    /// Workloads that wait for room.
+    pub unplaced: usize,
+    /// Resources of which the store refuses what is to be written.
+    pub refused: usize,
+    /// Of those, the ones of which it has done so
+    /// [`tessera_types::limits::WRITE_TRIES_MAX`] times or more.
+    pub given_up: usize,
+}
+
 /// What one pass wants written, each with the resource it is about.
 #[derive(Debug, Default)]
 pub struct Pass {
-    /// The writes.
-    pub writes: Vec<(Uid, Write)>,
+    /// The writes: for each resource all that belongs together.
+    pub writes: Vec<(Uid, Vec<Write>)>,
     /// What was done.
     pub stats: PassStats,
+    /// What is written, as a resource is written only once in a pass.
+    written: HashSet<ResourceKey>,
+    /// Resources that are looked at again in the next pass.
+    deferred: Vec<Uid>,
 }
 
 /// What one pass did.
@@ -80,6 +102,8 @@ impl Reconciler {
     /// Takes in a commit. `world` must have it already.
     pub fn observe(&mut self, committed: &Committed, world: &World) {
         for change in &committed.changes {
+            // It could be written, or somebody has changed it: it begins anew.
+            self.queue.succeeded(change.id);
             match &change.after {
                 Some(resource) => self.wake_concerned(resource, world),
                 None => {
@@ -97,9 +121,16 @@ impl Reconciler {
         }
     }
 
-    /// Looks at a resource as soon as possible: its lease was renewed, or an
-    /// operator asks.
+    /// Looks at a resource as soon as possible: its lease was renewed.
     pub fn wake(&mut self, id: Uid) {
+        self.queue.push(id);
+    }
+
+    /// Looks at a resource now, because an operator asks: as if its writes had
+    /// never failed, and as if nothing had been told of why it waits.
+    pub fn reconcile_now(&mut self, id: Uid) {
+        self.queue.succeeded(id);
+        self.unplaced.remove(&id);
         self.queue.push(id);
     }
 
@@ -174,28 +205,29 @@ impl Reconciler {
         }
     }
 
-    /// When there is something to do: `now` or earlier if there is already.
+    /// How long there is nothing to do, if nothing happens and no clock is set:
+    /// zero if there is something now.
     #[must_use]
-    pub fn next_at(&self, now: Timestamp) -> Option<Timestamp> {
+    pub fn next_in(&self, now: Now) -> Option<Duration> {
         if self.there_is_more_room && !self.unplaced.is_empty() {
-            return Some(now);
+            return Some(Duration::ZERO);
         }
-        self.queue.next_at(now)
+        self.queue.next_in(now)
     }
 
-    /// How many resources are due, how many wait for their time, and how many
-    /// workloads wait for room.
+    /// What is still to be done.
     #[must_use]
-    pub fn backlog(&self) -> (usize, usize, usize) {
+    pub fn backlog(&self) -> Backlog {
         let (due, timers) = self.queue.len();
-        (due, timers, self.unplaced.len())
+        let (refused, given_up) = self.queue.refused();
+        Backlog { due, timers, unplaced: self.unplaced.len(), refused, given_up }
     }
 
     /// Looks at up to `looks_max` resources that are due.
-    pub fn pass(&mut self, world: &World, now: Timestamp, looks_max: usize) -> Pass {
+    pub fn pass(&mut self, world: &World, now: Now, looks_max: usize) -> Pass {
         let mut pass = Pass::default();
         if std::mem::take(&mut self.there_is_more_room) {
-            let mut unplaced: Vec<_> = self.unplaced.iter().copied().collect();
+            let mut unplaced: Vec<_> = self.unplaced.keys().copied().collect();
             unplaced.sort_unstable();
             unplaced.into_iter().for_each(|id| self.queue.push(id));
         }
@@ -203,6 +235,7 @@ impl Reconciler {
         // be tried, since within a pass room only shrinks.
         let mut refused = HashMap::new();
         while pass.stats.evaluated < looks_max
+            && pass.written.len() < limits::PASS_WRITES_MAX
             && let Some(id) = self.queue.pop(now)
         {
             pass.stats.evaluated += 1;
@@ -221,16 +254,37 @@ impl Reconciler {
             if let Some(at) = plan.look_again_at {
                 self.queue.push_at(id, at);
             }
-            pass.writes.extend(plan.writes.into_iter().map(|write| (id, write)));
+            if let Some(after) = plan.look_again_after {
+                self.queue.push_after(id, after);
+            }
+            self.gather(id, plan.writes, &mut pass);
+        }
+        for id in std::mem::take(&mut pass.deferred) {
+            self.give_back(id, world);
+            self.queue.push(id);
         }
         pass
+    }
+
+    /// Gathers what is to be written about `id`. If something of it is written in
+    /// this pass already, it is looked at again after that.
+    fn gather(&mut self, id: Uid, writes: Vec<Write>, pass: &mut Pass) {
+        if writes.is_empty() {
+            return;
+        }
+        if writes.iter().any(|write| pass.written.contains(&write.key())) {
+            pass.deferred.push(id);
+            return;
+        }
+        pass.written.extend(writes.iter().map(Write::key));
+        pass.writes.push((id, writes));
     }
 
     fn look_at_workload(
         &mut self,
         workload: &Arc<Object<Workload>>,
         world: &World,
-        now: Timestamp,
+        now: Now,
         refused: &mut HashMap<DemandShape, Refusal>,
         pass: &mut Pass,
     ) -> Plan {
@@ -244,19 +298,40 @@ impl Reconciler {
             Some(refusal) => Err(refusal.clone()),
             None => self.fleet.choose(&demand),
         };
-        match &choice {
-            Ok((node, _)) => {
-                self.fleet.reserve(workload.id, *node, &demand);
+        match choice {
+            Ok((node, name)) => {
+                self.fleet.reserve(workload.id, node, &demand);
                 self.unplaced.remove(&workload.id);
                 pass.stats.workloads_placed += 1;
+                WorkloadManager::take(workload, node, name, now)
             }
             Err(refusal) => {
-                refused.insert(shape, refusal.clone());
-                self.unplaced.insert(workload.id);
                 pass.stats.workloads_unplaced += 1;
+                let plan = self.explain(workload, world, &refusal, now);
+                refused.insert(shape, refusal);
+                plan
             }
         }
-        WorkloadManager::sought(workload, world, choice, now).look_again(plan.look_again_at)
+        .look_again_at(plan.look_again_at)
+    }
+
+    /// Says why no node takes `workload`, unless much the same was said lately.
+    fn explain(
+        &mut self,
+        workload: &Arc<Object<Workload>>,
+        world: &World,
+        refusal: &Refusal,
+        now: Now,
+    ) -> Plan {
+        let explained = self.unplaced.get(&workload.id).copied();
+        let told = explained.filter(|explained| explained.holds_until(refusal) > now.boot);
+        let plan = WorkloadManager::refused(workload, world, refusal, told.is_some(), now);
+        let explained = match told {
+            Some(explained) if plan.writes.is_empty() => explained,
+            _ => Explained::new(refusal, now.boot),
+        };
+        self.unplaced.insert(workload.id, explained);
+        plan.look_again_after(Some(explained.holds_until(refusal)))
     }
 
     /// Where a workload that is not stored would be placed now.
@@ -273,24 +348,45 @@ impl Reconciler {
     /// A write was refused: the resource has changed. What was tentatively
     /// taken is given back, and it is looked at again from what it is now.
     pub fn conflicted(&mut self, id: Uid, world: &World) {
+        self.unplaced.remove(&id);
         if let Some(workload) = world.workloads.get(id) {
             self.workload_changed(workload);
         }
         self.queue.push(id);
     }
 
-    /// A write could not be committed for another reason: the resource is
-    /// looked at again after a pause that grows with each failure.
-    pub fn failed(&mut self, id: Uid, world: &World, now: Timestamp) {
-        if let Some(workload) = world.workloads.get(id) {
-            match &workload.observed.assigned {
-                Some(at) => self.fleet.reserve(id, at.node_id, &Demand::placed(workload)),
-                None => {
-                    self.fleet.release(id);
+    /// A write could not be committed because the store cannot write: the
+    /// resource is looked at after a pause that grows with each failure.
+    pub fn failed(&mut self, id: Uid, world: &World, now: Now) {
+        self.give_back(id, world);
+        self.queue.push_failed(id, now.boot);
+    }
+
+    /// The store refused the write of this resource alone. It is tried again
+    /// after a pause that grows. After [`tessera_types::limits::WRITE_TRIES_MAX`]
+    /// times the resource is to be given up by the write that is returned, if
+    /// its kind and its status allow that: at once, so that only a store that
+    /// takes other writes says that the resource has failed.
+    pub fn refused(&mut self, id: Uid, world: &World, now: Now) -> Option<Write> {
+        self.give_back(id, world);
+        self.queue.push_refused(id, now.boot);
+        let workload = world.workloads.get(id).filter(|_| self.queue.is_given_up(id))?;
+        WorkloadManager::give_up(workload, now.wall)?.writes.into_iter().next()
+    }
+
+    /// Takes back what was set aside for a choice that could not be written, and
+    /// what would have been told.
+    fn give_back(&mut self, id: Uid, world: &World) {
+        self.unplaced.remove(&id);
+        let Some(workload) = world.workloads.get(id) else { return };
+        match &workload.observed.assigned {
+            Some(at) => self.fleet.reserve(id, at.node_id, &Demand::placed(workload)),
+            None => {
+                if self.fleet.release(id) {
+                    self.there_is_more_room = true;
                 }
             }
         }
-        self.queue.push_failed(id, now);
     }
 
     /// A write was committed.
@@ -327,7 +423,7 @@ impl DemandShape {
     }
 }
 
-fn look_at_node(node: &Arc<Object<Node>>, world: &World, now: Timestamp, pass: &mut Pass) -> Plan {
+fn look_at_node(node: &Arc<Object<Node>>, world: &World, now: Now, pass: &mut Pass) -> Plan {
     pass.stats.nodes_evaluated += 1;
     let plan = NodeManager.reconcile(node, world, now);
     if let Some(Write::Update { resource: Resource::Node(after), .. }) = plan.writes.first()

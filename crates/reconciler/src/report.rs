@@ -8,7 +8,7 @@ use tessera_types::job::JobStatus;
 use tessera_types::report::{ReportItem, ReportStatus};
 use tessera_types::timed::TimedStatus;
 use tessera_types::{
-    Actor, Edit, IllegalTransition, Job, KindName, Object, OwnerRef, Report, SessionPart,
+    Actor, Edit, IllegalTransition, Job, KindName, Now, Object, OwnerRef, Report, SessionPart,
     Timestamp, WaitReason, Write,
 };
 
@@ -22,7 +22,8 @@ pub struct ReportManager;
 impl Manager for ReportManager {
     type Kind = Report;
 
-    fn reconcile(&self, report: &Arc<Object<Report>>, world: &World, now: Timestamp) -> Plan {
+    fn reconcile(&self, report: &Arc<Object<Report>>, world: &World, now: Now) -> Plan {
+        let now = now.wall;
         let owner = report.owner.as_ref();
         let is_gone = owner.is_some_and(|owner| world.get(owner.kind, owner.id).is_none());
         if report.deletion_requested_at.is_some() || is_gone {

@@ -9,8 +9,8 @@ use tessera_scheduler::calendar::Calendar;
 use tessera_types::timed::TimedStatus;
 use tessera_types::workload::WorkloadStatus;
 use tessera_types::{
-    Change, Committed, Duration, Host, Kind, KindName, Node, Object, Pod, Resource,
-    Revision, Timestamp, Uid, Workload,
+    BootTime, Change, Committed, Duration, Host, Kind, KindName, Node, Object, Pod, Resource,
+    Revision, Uid, Workload,
 };
 
 use crate::bookings::{Bookings, group_of};
@@ -36,7 +36,8 @@ pub struct World {
     kinds: HashMap<Uid, KindName>,
     bookings: Bookings,
     loads: HashMap<Uid, NodeLoad>,
-    leases: HashMap<Uid, Timestamp>,
+    leases: HashMap<Uid, BootTime>,
+    started_at: BootTime,
 }
 
 impl World {
@@ -85,7 +86,8 @@ impl World {
             Resource::Node(node) => {
                 let before = before.as_ref().and_then(Node::unwrap);
                 let was_reachable = before.is_some_and(|before| before.status.is_reachable());
-                if before.is_none_or(|before| before.effective_labels() != node.effective_labels()) {
+                if before.is_none_or(|before| before.effective_labels() != node.effective_labels())
+                {
                     self.book_node(id);
                 }
                 // An agent whose node is Offline waits until it is not.
@@ -136,6 +138,7 @@ impl World {
             }
             Resource::Node(_) => {
                 self.leases.remove(&id);
+                self.forget_if_empty(id);
                 Vec::new()
             }
             _ => Vec::new(),
@@ -181,7 +184,11 @@ impl World {
     }
 
     /// A host came, went or changed: nodes may belong to another group.
-    fn groups_changed(&mut self, before: Option<&Arc<Object<Host>>>, after: Option<&Arc<Object<Host>>>) {
+    fn groups_changed(
+        &mut self,
+        before: Option<&Arc<Object<Host>>>,
+        after: Option<&Arc<Object<Host>>>,
+    ) {
         let what = |host: &Arc<Object<Host>>| {
             let is_over = host.status == TimedStatus::Terminated;
             (host.spec.nodes.clone(), host.observed.definition.is_some(), is_over)
@@ -235,12 +242,21 @@ impl World {
             load.workloads.remove(&id);
             load.changed_at = at;
         }
+        left.into_iter().for_each(|node| self.forget_if_empty(node));
         if let Some(node) = entered {
             let load = self.loads.entry(node).or_default();
             load.workloads.insert(id, at);
             load.changed_at = at;
         }
         left.into_iter().chain(entered).collect()
+    }
+
+    /// Forgets the load of a node that is gone, once nothing is left on it.
+    fn forget_if_empty(&mut self, node: Uid) {
+        let is_empty = self.loads.get(&node).is_some_and(|load| load.workloads.is_empty());
+        if is_empty && self.nodes.get(node).is_none() {
+            self.loads.remove(&node);
+        }
     }
 
     /// The workloads of a node.
@@ -263,33 +279,47 @@ impl World {
             .filter_map(|id| self.workloads.get(*id))
     }
 
-    /// The agent of a node was heard of: the node counts as reachable for
-    /// `lease` from `now` on. Leases are never stored.
-    pub fn renew_lease(&mut self, node: Uid, now: Timestamp, lease: Duration) {
+    /// The control plane has just started, with leases of this length.
+    pub fn started(&mut self, now: BootTime, lease: Duration) {
+        self.started_at = now;
+        self.renew_leases(now, lease);
+    }
+
+    /// Every node that counts as reachable gets a fresh lease: after a start, or
+    /// when the control plane itself did not run for a while, nothing is known of
+    /// who was silent.
+    pub fn renew_leases(&mut self, now: BootTime, lease: Duration) {
+        let reachable = self.nodes.iter().filter(|node| node.status.is_reachable());
+        let reachable: Vec<_> = reachable.map(|node| node.id).collect();
+        for node in reachable {
+            self.heard(node, now, lease);
+        }
+    }
+
+    /// The agent of a node was heard of: the node counts as reachable for `lease`
+    /// from `now` on. Says whether it counts as Offline, so that it has to be
+    /// looked at. Leases are never stored.
+    pub fn heard(&mut self, node: Uid, now: BootTime, lease: Duration) -> bool {
         let until = now.plus(lease);
         let current = self.leases.entry(node).or_insert(until);
         *current = until.max(*current);
-    }
-
-    /// Every node that counts as reachable gets a fresh lease: after a restart,
-    /// or when the clock was set, nothing is known of who was silent.
-    pub fn renew_leases(&mut self, now: Timestamp, lease: Duration) {
-        let reachable: Vec<_> = self
-            .nodes
-            .iter()
-            .filter(|node| node.status.is_reachable())
-            .map(|node| node.id)
-            .collect();
-        for node in reachable {
-            self.renew_lease(node, now, lease);
-        }
+        self.nodes.get(node).is_some_and(|node| !node.status.is_reachable())
     }
 
     /// Until when a node counts as reachable; none when it was not heard of
     /// since the control plane started.
     #[must_use]
-    pub fn lease_until(&self, node: Uid) -> Option<Timestamp> {
+    pub fn lease_until(&self, node: Uid) -> Option<BootTime> {
         self.leases.get(&node).copied()
+    }
+
+    /// From when on no lease of a node that counts as Offline runs. Offline is
+    /// written once its lease has lapsed, and before that it is not answered; so
+    /// for one that was not heard of since the control plane started, no lease
+    /// has run since then.
+    #[must_use]
+    pub fn lapsed_at(&self, node: Uid) -> BootTime {
+        self.lease_until(node).unwrap_or(self.started_at)
     }
 }
 

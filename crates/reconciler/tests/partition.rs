@@ -6,11 +6,13 @@ use tessera_reconciler::{Manager, WorkloadManager, World};
 use tessera_types::node::{NodeSpec, NodeStatus};
 use tessera_types::workload::{Assigned, OnDisconnect, WorkloadSpec, WorkloadStatus};
 use tessera_types::{
-    Actor, Epoch, KindName, Name, Node, Object, Resource, ResourceKey, Revision, Timestamp, Uid,
-    Workload,
+    Actor, BootTime, Epoch, KindName, Name, Node, Now, Object, Resource, ResourceKey, Revision,
+    Timestamp, Uid, Workload,
 };
 
-const NOW: Timestamp = Timestamp::from_micros(1_000_000_000_000);
+const WALL: Timestamp = Timestamp::from_micros(1_000_000_000_000);
+/// Long after the control plane started.
+const NOW: Now = Now { wall: WALL, boot: BootTime::from_millis(1_000_000) };
 
 /// An Offline node on which no copy that had to stop is alive any more.
 fn node() -> Object<Node> {
@@ -19,7 +21,7 @@ fn node() -> Object<Node> {
     let mut node = Object::<Node>::new(&key, spec, Actor::API, Timestamp::EPOCH);
     node.id = Uid(1);
     node.status = NodeStatus::Offline;
-    node.observed.stopped_by = Some(Timestamp::EPOCH);
+    node.observed.stopped_by = Some(WALL);
     node
 }
 
@@ -32,7 +34,7 @@ fn lost(started_with: OnDisconnect, declares: OnDisconnect) -> Arc<Object<Worklo
     let mut workload = Object::<Workload>::new(&key, spec, Actor::API, Timestamp::EPOCH);
     workload.id = Uid(2);
     workload.status = WorkloadStatus::Lost;
-    workload.deletion_requested_at = Some(NOW);
+    workload.deletion_requested_at = Some(WALL);
     workload.observed.epoch = Epoch(1);
     workload.observed.assigned = Some(Assigned {
         node: Name::new("a").unwrap(),

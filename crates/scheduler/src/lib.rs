@@ -16,4 +16,4 @@ mod score;
 
 pub use demand::{Demand, Executor, SpreadGroup};
 pub use fleet::{Fleet, NodeState};
-pub use refusal::Refusal;
+pub use refusal::{Obstacles, Refusal};

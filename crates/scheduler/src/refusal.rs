@@ -9,14 +9,38 @@ use tessera_types::{Bytes, Millicores, Name};
 use crate::demand::Demand;
 
 /// Why no node takes a workload. Its text is complete: it accounts for every
-/// node.
+/// node, and so changes with every change of room.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Refusal(String);
+pub struct Refusal {
+    text: String,
+    obstacles: Obstacles,
+}
+
+impl Refusal {
+    /// The kinds of obstacles, without how many and how large.
+    #[must_use]
+    pub fn obstacles(&self) -> Obstacles {
+        self.obstacles
+    }
+}
 
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(&self.text)
     }
+}
+
+/// Which kinds of obstacles there are; none where there is no node.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Obstacles {
+    offline: bool,
+    closed: bool,
+    cannot_run: bool,
+    unmet: bool,
+    ports: bool,
+    cpu: bool,
+    memory: bool,
+    full: bool,
 }
 
 /// Counts the first reason of each node. Every method returns `false`, which is
@@ -102,16 +126,30 @@ impl Tally {
             + self.full
     }
 
-    pub(crate) fn refusal(&self, demand: &Demand) -> Refusal {
-        let nodes = self.nodes();
-        if nodes == 0 {
-            return Refusal("there is no node: start an agent".to_owned());
+    fn obstacles(&self) -> Obstacles {
+        Obstacles {
+            offline: self.offline > 0,
+            closed: self.closed > 0,
+            cannot_run: self.cannot_run > 0,
+            unmet: !self.unmet.is_empty(),
+            ports: !self.ports.is_empty(),
+            cpu: self.cpu.nodes > 0,
+            memory: self.memory.nodes > 0,
+            full: self.full > 0,
         }
+    }
+
+    pub(crate) fn refusal(&self, demand: &Demand) -> Refusal {
+        Refusal { text: self.text(demand), obstacles: self.obstacles() }
+    }
+
+    fn text(&self, demand: &Demand) -> String {
         let reasons = self.reasons(demand).join(", ");
-        Refusal(match nodes {
+        match self.nodes() {
+            0 => "there is no node: start an agent".to_owned(),
             1 => format!("the only node does not fit: {reasons}"),
-            _ => format!("none of {nodes} nodes fits: {reasons}"),
-        })
+            nodes => format!("none of {nodes} nodes fits: {reasons}"),
+        }
     }
 
     fn reasons(&self, demand: &Demand) -> Vec<String> {

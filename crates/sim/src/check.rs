@@ -4,27 +4,64 @@
 use std::collections::BTreeMap;
 
 use tessera_types::workload::{DesiredWorkloadStatus, OnDisconnect, Port, WorkloadStatus};
-use tessera_types::{Timestamp, Uid};
+use tessera_types::{Duration, Epoch, Timestamp, Uid};
 
-use crate::control::Control;
+use crate::control::{Control, LEASE};
 use crate::machine::Machine;
 
+/// What was declared for each placement when it was made, whatever the spec
+/// says by now and whatever the node makes of it.
+#[derive(Debug, Default)]
+pub(crate) struct Placed(BTreeMap<(Uid, Epoch), OnDisconnect>);
+
+impl Placed {
+    /// Takes in the placements that there are.
+    pub(crate) fn take_in(&mut self, control: &Control) {
+        for workload in control.world.workloads.iter() {
+            if let Some(assigned) = &workload.observed.assigned {
+                let placement = (workload.id, workload.observed.epoch);
+                self.0.entry(placement).or_insert(assigned.on_disconnect);
+            }
+        }
+    }
+}
+
 /// After every event.
-pub(crate) fn always(machines: &[Machine], now: Timestamp) -> Result<(), String> {
-    no_workload_twice(machines)?;
+pub(crate) fn always(machines: &[Machine], placed: &Placed, now: Timestamp) -> Result<(), String> {
+    no_workload_twice(machines, placed)?;
     no_machine_over_capacity(machines)?;
     no_window_overrun(machines, now)
 }
 
-/// One live copy on a machine, ever; and of a workload that is declared
+/// A node that is not heard of is Offline when its lease has lapsed, by the true
+/// time and whatever the clocks show.
+pub(crate) fn silent_nodes_are_offline(control: &Control, now: Timestamp) -> Result<(), String> {
+    // What the clocks drift, and what a pass takes.
+    let slack = Duration::from_millis(200);
+    for node in control.world.nodes.iter().filter(|node| node.status.is_reachable()) {
+        let silent = now.since(control.silent_since(node.id));
+        if silent > LEASE.plus(slack) {
+            return Err(format!("{} is {} and was silent for {silent}", node.name, node.status));
+        }
+    }
+    Ok(())
+}
+
+/// One live copy on a machine, ever; and of a workload that was placed with
 /// `on_disconnect: stop` one in the fleet.
-fn no_workload_twice(machines: &[Machine]) -> Result<(), String> {
+fn no_workload_twice(machines: &[Machine], placed: &Placed) -> Result<(), String> {
     let mut live: BTreeMap<Uid, Vec<String>> = BTreeMap::new();
     for machine in machines {
         let mut here: BTreeMap<Uid, u32> = BTreeMap::new();
         for (id, run) in machine.runs.iter().filter(|(_, run)| run.is_alive()) {
             *here.entry(id.copy.id).or_default() += 1;
-            if run.spec.on_disconnect == OnDisconnect::Stop {
+            let Some(declared) = placed.0.get(&(id.copy.id, id.copy.epoch)) else {
+                return Err(format!("{id} on {} was never placed", machine.name));
+            };
+            if run.spec.on_disconnect != *declared {
+                return Err(format!("{id} on {} is not what was placed", machine.name));
+            }
+            if *declared == OnDisconnect::Stop {
                 live.entry(id.copy.id).or_default().push(format!("{id} on {}", machine.name));
             }
         }
@@ -52,8 +89,9 @@ fn no_machine_over_capacity(machines: &[Machine]) -> Result<(), String> {
 
 fn no_window_overrun(machines: &[Machine], now: Timestamp) -> Result<(), String> {
     for machine in machines {
+        let wall = machine.clock.wall(now);
         for (id, run) in machine.runs.iter().filter(|(_, run)| run.is_alive()) {
-            if run.not_after.is_some_and(|end| end < now) {
+            if run.not_after.is_some_and(|end| end < wall) {
                 return Err(format!("{id} on {} outlives its window", machine.name));
             }
         }
@@ -93,6 +131,9 @@ pub(crate) fn world_is_the_stores(control: &Control) -> Result<(), String> {
     if same { Ok(()) } else { Err("the world is not what the store has".to_owned()) }
 }
 
+/// The longest pause that [`crate::life`] declares, and what clocks may differ.
+const PAUSE_MAX: Duration = Duration::from_secs(15);
+
 /// Once the faults have stopped, and time enough has passed.
 pub(crate) fn converged(
     control: &Control,
@@ -108,12 +149,16 @@ pub(crate) fn converged(
         let window_is_over = workload.spec.not_after.is_some_and(|end| end <= now);
         let fine = match workload.status {
             WorkloadStatus::Running => wanted && !window_is_over,
-            WorkloadStatus::Provisioning | WorkloadStatus::BackingOff => {
-                wanted && workload.waiting_for.is_some()
+            // A pause is short; only clocks could make it long.
+            WorkloadStatus::BackingOff => {
+                let until = workload.waiting_for.as_ref().and_then(|waiting| waiting.until);
+                wanted && until.is_some_and(|until| until <= now.plus(PAUSE_MAX))
             }
             WorkloadStatus::Completed | WorkloadStatus::Failed => true,
             WorkloadStatus::Stopped => !wanted || window_is_over,
-            WorkloadStatus::Pending => wanted && workload.waiting_for.is_some(),
+            WorkloadStatus::Pending | WorkloadStatus::Provisioning => {
+                wanted && workload.waiting_for.is_some()
+            }
             _ => false,
         };
         if !fine {

@@ -6,12 +6,16 @@ use std::pin::pin;
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
 
-use tessera_reconciler::{Pass, Reconciler, World, apply_report, news_for, registered};
+use tessera_reconciler::{
+    Answer, Batch, NotInSession, Pass, Reconciler, Reported, Sessions, World, apply_reports,
+    news_for, registered,
+};
 use tessera_store::{Commit, CommitError, EmbeddedStore, MemoryDisk, Options, Store};
 use tessera_types::node::Executors;
 use tessera_types::sync::{Registration, Report};
-use tessera_types::{Committed, Duration, Edited, Labels, Name, Revision, Timestamp, Uid, Write};
+use tessera_types::{Committed, Duration, KindName, Labels, Name, Revision, Timestamp, Uid, Write};
 
+use crate::clock::Clock;
 use crate::machine::capacity;
 use crate::message::{ToAgent, ToControl};
 
@@ -35,8 +39,12 @@ pub(crate) struct Control {
     pub(crate) world: World,
     pub(crate) reconciler: Reconciler,
     committed: Arc<Mutex<Vec<Arc<Committed>>>>,
-    sessions: BTreeMap<Name, (u64, Uid)>,
+    sessions: Sessions,
     polls: BTreeMap<Name, Poll_>,
+    pub(crate) clock: Clock,
+    /// When, in truth, each node was heard of last.
+    heard_at: BTreeMap<Uid, Timestamp>,
+    started_at: Timestamp,
 }
 
 /// Runs a future that never waits: the store in memory answers at once.
@@ -49,7 +57,7 @@ fn at_once<T>(future: impl Future<Output = T>) -> T {
 
 impl Control {
     /// Starts on what the disk has.
-    pub(crate) fn start(disk: &MemoryDisk, now: Timestamp) -> Self {
+    pub(crate) fn start(disk: &MemoryDisk, clock: Clock, now: Timestamp) -> Self {
         let committed = Arc::new(Mutex::new(Vec::new()));
         let sink = Arc::clone(&committed);
         let observer = Box::new(move |one: &Arc<Committed>| {
@@ -58,10 +66,11 @@ impl Control {
         let store = disk.open(Options::default(), observer);
         let snapshot = store.snapshot();
         let mut world = World::load(snapshot.revision, snapshot.resources);
-        world.renew_leases(now, LEASE);
+        world.started(clock.boot(now), LEASE);
         let reconciler = Reconciler::new(&world);
-        let (sessions, polls) = (BTreeMap::new(), BTreeMap::new());
-        Self { store, world, reconciler, committed, sessions, polls }
+        let (sessions, polls) = (Sessions::default(), BTreeMap::new());
+        let (heard_at, started_at) = (BTreeMap::new(), now);
+        Self { store, world, reconciler, committed, sessions, polls, clock, heard_at, started_at }
     }
 
     /// The world as a restart would load it.
@@ -76,10 +85,14 @@ impl Control {
         writes: Vec<Write>,
         now: Timestamp,
     ) -> Result<Arc<Committed>, CommitError> {
-        let outcome = at_once(self.store.commit(Commit::new(writes, now)));
+        let outcome = at_once(self.store.commit(Commit::new(writes, self.clock.wall(now))));
         let commits = std::mem::take(&mut *self.committed.lock().expect("one thread"));
         for committed in commits {
             self.world.apply(&committed);
+            let gone = committed.changes.iter().filter(|change| change.after.is_none());
+            for change in gone.filter(|change| change.key.kind == KindName::Node) {
+                self.sessions.removed(&change.key.name, change.id);
+            }
             self.reconciler.observe(&committed, &self.world);
         }
         outcome.map(|outcome| outcome.committed)
@@ -87,34 +100,21 @@ impl Control {
 
     /// One pass of the loop, without its commit.
     pub(crate) fn plan(&mut self, now: Timestamp) -> Pass {
-        self.reconciler.pass(&self.world, now, 100)
+        self.reconciler.pass(&self.world, self.clock.now(now), 100)
     }
 
     /// The commit of a pass.
     pub(crate) fn commit_pass(&mut self, pass: Pass, now: Timestamp) {
-        let mut writes = pass.writes;
-        while !writes.is_empty() {
-            let batch = writes.iter().map(|(_, write)| write.clone()).collect();
-            match self.commit(batch, now) {
-                Ok(_) => {
-                    writes.iter().for_each(|(id, _)| self.reconciler.succeeded(*id));
-                    return;
-                }
-                Err(CommitError::Conflict { key, .. }) => {
-                    let (conflicting, rest): (Vec<_>, _) =
-                        writes.into_iter().partition(|(_, write)| write.key() == key);
-                    writes = rest;
-                    for (id, _) in conflicting {
-                        self.reconciler.conflicted(id, &self.world);
-                    }
-                }
-                Err(_) => {
-                    for (id, _) in &writes {
-                        self.reconciler.failed(*id, &self.world, now);
-                    }
-                    return;
-                }
-            }
+        let mut batch = Batch::of(pass);
+        while let Some(writes) = batch.next() {
+            let answer = match self.commit(writes, now) {
+                Ok(_) => Answer::Written,
+                Err(CommitError::Conflict { key, .. }) => Answer::Conflict(key),
+                Err(CommitError::Full | CommitError::Closed) => Answer::Unavailable,
+                Err(_) => Answer::Refused,
+            };
+            let now = self.clock.now(now);
+            batch.answered(answer, &mut self.reconciler, &self.world, now);
         }
     }
 
@@ -130,9 +130,9 @@ impl Control {
         if let ToControl::Register = message {
             return self.register(name, cpu, session, now);
         }
-        let known = self.sessions.get(name).filter(|(known, _)| *known == session).copied();
-        let Some((_, id)) = known.filter(|(_, id)| self.world.nodes.get(*id).is_some()) else {
-            return Some(ToAgent::NotRegistered);
+        let id = match self.sessions.speaks_for(&self.world, name, &session.to_string()) {
+            Ok(id) => id,
+            Err(why) => return Some(refused(why)),
         };
         self.heard(id, now);
         match message {
@@ -147,15 +147,13 @@ impl Control {
     }
 
     fn heard(&mut self, id: Uid, now: Timestamp) {
-        self.world.renew_lease(id, now, LEASE);
-        self.reconciler.wake(id);
+        self.heard_at.insert(id, now);
+        if self.world.heard(id, self.clock.boot(now), LEASE) {
+            self.reconciler.wake(id);
+        }
     }
 
     fn register(&mut self, name: &Name, cpu: u64, session: u64, now: Timestamp) -> Option<ToAgent> {
-        // A late registration of an agent that is gone must not replace its successor.
-        if self.sessions.get(name).is_some_and(|(known, _)| *known > session) {
-            return None;
-        }
         let registration = Registration {
             agent_id: name.to_string(),
             session: session.to_string(),
@@ -164,45 +162,25 @@ impl Control {
             labels: Labels::from([("node".to_owned(), name.to_string())]),
             executors: Executors { simulated: true, ..Executors::default() },
         };
+        let boot = self.clock.boot(now);
+        if let Err(why) = self.sessions.may_register(&self.world, name, &registration, boot) {
+            return Some(refused(why));
+        }
         let existing = self.world.nodes.find(None, name).cloned();
-        let id = match registered(existing.as_ref(), name, &registration, now) {
+        let id = match registered(existing.as_ref(), name, &registration, self.clock.wall(now)) {
             Some(write) => self.commit(vec![write], now).ok()?.changes.first()?.id,
             None => existing?.id,
         };
-        self.sessions.insert(name.clone(), (session, id));
-        self.polls.remove(name);
+        if let Err(why) = self.sessions.registered(name, id, &registration) {
+            return Some(refused(why));
+        }
         self.heard(id, now);
         Some(ToAgent::Registered)
     }
 
     fn report(&mut self, name: &Name, reports: Vec<Report>, now: Timestamp) -> Option<ToAgent> {
-        let mut by_workload: BTreeMap<Uid, Vec<&Report>> = BTreeMap::new();
-        for report in &reports {
-            by_workload.entry(report.id).or_default().push(report);
-        }
-        let (mut writes, mut stale) = (Vec::new(), Vec::new());
-        for (id, reports) in by_workload {
-            let Some(workload) = self.world.workloads.get(id) else {
-                stale.push(id);
-                continue;
-            };
-            let mut current = Arc::clone(workload);
-            let mut transitions = Vec::new();
-            for report in reports {
-                match apply_report(&current, name, report, now) {
-                    Ok(Some(edited)) => {
-                        transitions.extend(edited.transitions);
-                        current = Arc::new(edited.object);
-                    }
-                    Ok(None) => {}
-                    Err(_) => stale.push(id),
-                }
-            }
-            if *current != **workload {
-                let object = Arc::unwrap_or_clone(current);
-                writes.push(Write::update(Edited { object, transitions }));
-            }
-        }
+        let Reported { writes, stale } =
+            apply_reports(&self.world, name, &reports, self.clock.wall(now));
         if !writes.is_empty() {
             self.commit(writes, now).ok()?;
         }
@@ -213,9 +191,15 @@ impl Control {
     pub(crate) fn answers(&mut self, now: Timestamp) -> Vec<(Name, u64, ToAgent)> {
         let mut answers = Vec::new();
         for (name, poll) in std::mem::take(&mut self.polls) {
-            let id = self.sessions.get(&name).filter(|(known, _)| *known == poll.session);
-            let news = id.and_then(|(_, id)| news_for(&self.world, *id, poll.since));
-            match news {
+            let session = poll.session.to_string();
+            let id = match self.sessions.speaks_for(&self.world, &name, &session) {
+                Ok(id) => id,
+                Err(why) => {
+                    answers.push((name, poll.session, refused(why)));
+                    continue;
+                }
+            };
+            match news_for(&self.world, id, poll.since) {
                 Some(news) if news.assignments.is_some() || poll.until <= now => {
                     let sent_at = poll.sent_at;
                     answers.push((name, poll.session, ToAgent::News { news, sent_at }));
@@ -230,9 +214,28 @@ impl Control {
         answers
     }
 
+    /// Whether the loop has something to do.
+    pub(crate) fn is_due(&self, now: Timestamp) -> bool {
+        self.reconciler.next_in(self.clock.now(now)) == Some(Duration::ZERO)
+    }
+
     /// When the loop or a call has something to do.
     pub(crate) fn next_at(&self, now: Timestamp) -> Option<Timestamp> {
         let polls = self.polls.values().map(|poll| poll.until.max(now));
-        polls.chain(self.reconciler.next_at(now)).min()
+        let next = self.reconciler.next_in(self.clock.now(now));
+        polls.chain(next.map(|time| self.clock.after(now, time))).min()
+    }
+
+    /// Since when, in truth, nothing was heard of a node.
+    pub(crate) fn silent_since(&self, node: Uid) -> Timestamp {
+        self.heard_at.get(&node).copied().unwrap_or(self.started_at)
+    }
+}
+
+/// The answer to an agent that does not speak for its node.
+fn refused(why: NotInSession) -> ToAgent {
+    match why {
+        NotInSession::NameTaken { .. } | NotInSession::NotRegistered => ToAgent::NotRegistered,
+        NotInSession::Superseded => ToAgent::Superseded,
     }
 }

@@ -8,6 +8,7 @@
 //! and everything that is declared must come to be.
 
 mod check;
+mod clock;
 mod control;
 mod life;
 mod machine;

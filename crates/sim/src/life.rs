@@ -3,9 +3,7 @@
 use tessera_types::manifest::Declared;
 use tessera_types::node::DesiredNodeStatus;
 use tessera_types::workload::WorkloadSpec;
-use tessera_types::{
-    Actor, Duration, Edit, Kind, KindName, Manifest, Name, Node, Timestamp, Workload, Write,
-};
+use tessera_types::{Actor, Duration, Edit, Kind, Manifest, Name, Timestamp, Workload, Write};
 
 use crate::control::Control;
 use crate::rng::Rng;
@@ -69,12 +67,9 @@ fn declare(control: &mut Control, now: Timestamp, rng: &mut Rng) -> String {
     }
     let key = manifest.key();
     let existing = control.world.find(&key).as_ref().and_then(Workload::unwrap).cloned();
-    let write = match manifest.declare(existing.as_ref(), Actor::API, now) {
-        Ok(Declared::Create(object)) => Write::create(object),
-        Ok(Declared::Update(object)) => {
-            Write::update(tessera_types::Edited { object, transitions: Vec::new() })
-        }
-        Ok(Declared::Unchanged(_)) | Err(_) => return format!("declare {key}: nothing to do"),
+    let declared = manifest.declare(existing.as_ref(), Actor::API, control.clock.wall(now)).ok();
+    let Some(write) = declared.and_then(Declared::write) else {
+        return format!("declare {key}: nothing to do");
     };
     let done = control.commit(vec![write], now).is_ok();
     format!("declare {key}: {}", if done { "done" } else { "refused" })
@@ -87,8 +82,8 @@ fn delete(control: &mut Control, now: Timestamp, rng: &mut Rng) -> String {
     else {
         return format!("delete {name}: there is none");
     };
-    let mut edit = Edit::of(&workload, now);
-    edit.object.deletion_requested_at = edit.object.deletion_requested_at.or(Some(now));
+    let mut edit = Edit::of(&workload, control.clock.wall(now));
+    edit.request_deletion();
     if let Some(edited) = edit.finish() {
         // A refused deletion is as if it was never asked for.
         let _ = control.commit(vec![Write::update(edited)], now);
@@ -115,13 +110,9 @@ pub(crate) fn set_desired(
     desired: DesiredNodeStatus,
     now: Timestamp,
 ) {
-    debug_assert_eq!(Node::KIND, KindName::Node);
     let Some(node) = control.world.nodes.find(None, name).cloned() else { return };
-    let mut edit = Edit::of(&node, now);
-    if edit.object.desired_status != desired {
-        edit.object.desired_status = desired;
-        edit.object.generation += 1;
-    }
+    let mut edit = Edit::of(&node, control.clock.wall(now));
+    edit.desire(desired);
     if let Some(edited) = edit.finish() {
         let _ = control.commit(vec![Write::update(edited)], now);
     }

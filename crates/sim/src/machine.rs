@@ -8,8 +8,9 @@ use tessera_agent::core::{
 };
 use tessera_types::node::Capacity;
 use tessera_types::workload::{ExitOutcome, Instance, OnDisconnect, WorkloadSpec};
-use tessera_types::{Bytes, Duration, Millicores, Name, Timestamp, Uid};
+use tessera_types::{BootTime, Bytes, Duration, Millicores, Name, Now, Timestamp, Uid};
 
+use crate::clock::Clock;
 use crate::rng::Rng;
 
 /// One start of one copy on the machine.
@@ -20,7 +21,7 @@ pub(crate) struct Run {
     /// When what happens next to it happens.
     pub(crate) next: Timestamp,
     pub(crate) phase: Phase,
-    pub(crate) lease_until: Option<Timestamp>,
+    pub(crate) lease_until: Option<BootTime>,
     pub(crate) not_after: Option<Timestamp>,
     pub(crate) end: Option<RunEnd>,
 }
@@ -54,12 +55,15 @@ pub(crate) struct Machine {
     pub(crate) report_sent_at: Option<Timestamp>,
     pub(crate) runs: BTreeMap<RunId, Run>,
     pub(crate) disk: BTreeMap<CopyId, Progress>,
-    lease_until: Timestamp,
+    lease_until: BootTime,
     pids: u32,
+    pub(crate) clock: Clock,
+    /// What of the clock's being set the agent has not noticed yet.
+    unnoticed_ms: i64,
 }
 
 impl Machine {
-    pub(crate) fn new(name: Name, cpu: u64) -> Self {
+    pub(crate) fn new(name: Name, cpu: u64, clock: Clock) -> Self {
         Self {
             name,
             cpu,
@@ -72,8 +76,10 @@ impl Machine {
             report_sent_at: None,
             runs: BTreeMap::new(),
             disk: BTreeMap::new(),
-            lease_until: Timestamp::EPOCH,
+            lease_until: BootTime::default(),
             pids: 0,
+            clock,
+            unnoticed_ms: 0,
         }
     }
 
@@ -95,24 +101,40 @@ impl Machine {
             })
             .collect();
         let saved = self.disk.values().cloned().collect();
-        let agent = AgentCore::restore(now, saved, adopted);
+        let agent = AgentCore::restore(self.clock.wall(now), saved, adopted);
         self.agent = Some(agent.with_capacity(capacity(self.cpu)));
         self.session += 1;
         self.is_registered = false;
         self.is_frozen = false;
         self.sync_sent_at = None;
         self.report_sent_at = None;
-        self.lease_until = Timestamp::EPOCH;
+        self.lease_until = BootTime::default();
+        self.unnoticed_ms = 0;
         self.act(now, rng);
     }
 
-    /// The agent, if it can act.
-    pub(crate) fn awake(&mut self) -> Option<&mut AgentCore> {
-        if self.is_frozen { None } else { self.agent.as_mut() }
+    /// The agent, if it can act. If the clock was set, it hears of that first.
+    pub(crate) fn awake(&mut self, now: Timestamp) -> Option<(&mut AgentCore, Timestamp)> {
+        if self.is_frozen {
+            return None;
+        }
+        let agent = self.agent.as_mut()?;
+        let wall = self.clock.wall(now);
+        match std::mem::take(&mut self.unnoticed_ms) {
+            0 => {}
+            by_ms => agent.clock_set(wall, by_ms),
+        }
+        Some((agent, wall))
+    }
+
+    /// Sets the wall clock to show so much more than it should.
+    pub(crate) fn set_clock(&mut self, ms: i64) {
+        self.unnoticed_ms += ms - self.clock.is_set_by_ms();
+        self.clock.set(ms);
     }
 
     /// An answered sync: the lease runs from when it was sent.
-    pub(crate) fn renew(&mut self, until: Timestamp) {
+    pub(crate) fn renew(&mut self, until: BootTime) {
         self.lease_until = until;
         for run in self.runs.values_mut().filter(|run| run.lease_until.is_some()) {
             run.lease_until = Some(until);
@@ -122,7 +144,8 @@ impl Machine {
     /// Does what the core asks for.
     pub(crate) fn act(&mut self, now: Timestamp, rng: &mut Rng) {
         loop {
-            let actions = self.awake().map(AgentCore::take_actions).unwrap_or_default();
+            let actions = self.awake(now).map(|(agent, _)| agent.take_actions());
+            let actions = actions.unwrap_or_default();
             if actions.is_empty() {
                 return;
             }
@@ -155,8 +178,8 @@ impl Machine {
             Action::Probe { run, .. } => {
                 let healthy = rng.percent(90);
                 let result = if healthy { Ok(()) } else { Err("no answer".to_owned()) };
-                if let Some(agent) = &mut self.agent {
-                    agent.event(now, run, RunEvent::Probed(result));
+                if let Some((agent, wall)) = self.awake(now) {
+                    agent.event(wall, run, RunEvent::Probed(result));
                 }
             }
             Action::Remove { run } => {
@@ -185,11 +208,14 @@ impl Machine {
     /// When something happens on this machine by itself.
     pub(crate) fn next_at(&self, now: Timestamp) -> Option<Timestamp> {
         let runs = self.runs.values().filter(|run| run.phase != Phase::Ended);
-        let of_runs = runs
-            .flat_map(|run| [Some(run.next), run.lease_until, run.not_after].into_iter().flatten());
+        let of_runs = runs.flat_map(|run| {
+            let lease = run.lease_until.map(|until| self.clock.when_boot(now, until));
+            let window = run.not_after.map(|end| self.clock.when_wall(now, end));
+            [Some(run.next), lease, window].into_iter().flatten()
+        });
         let agent = self.agent.as_ref().filter(|_| !self.is_frozen);
-        let of_agent = agent.and_then(|agent| agent.next_wakeup(now));
-        of_runs.chain(of_agent).min()
+        let of_agent = agent.and_then(|agent| agent.next_wakeup(self.clock.wall(now)));
+        of_runs.chain(of_agent.map(|at| self.clock.when_wall(now, at))).min()
     }
 
     /// Lets happen what happens by `now`.
@@ -197,13 +223,13 @@ impl Machine {
         let ids: Vec<_> = self.runs.keys().copied().collect();
         for id in ids {
             if let Some(event) = self.advance_run(id, now, crashes, rng)
-                && let Some(agent) = self.awake()
+                && let Some((agent, wall)) = self.awake(now)
             {
-                agent.event(now, id, event);
+                agent.event(wall, id, event);
             }
         }
-        if let Some(agent) = self.awake() {
-            agent.tick(now);
+        if let Some((agent, wall)) = self.awake(now) {
+            agent.tick(wall);
         }
         self.act(now, rng);
     }
@@ -215,15 +241,16 @@ impl Machine {
         crashes: bool,
         rng: &mut Rng,
     ) -> Option<RunEvent> {
+        let Now { wall, boot } = self.clock.now(now);
         let run = self.runs.get_mut(&id)?;
         if run.phase == Phase::Ended {
             return None;
         }
-        if run.lease_until.is_some_and(|until| until <= now) {
-            return Some(end(run, now, ExitOutcome::Disconnected, false));
+        if run.lease_until.is_some_and(|until| until <= boot) {
+            return Some(end(run, wall, ExitOutcome::Disconnected, false));
         }
-        if run.not_after.is_some_and(|at| at <= now) {
-            return Some(end(run, now, ExitOutcome::WindowClosed, false));
+        if run.not_after.is_some_and(|at| at <= wall) {
+            return Some(end(run, wall, ExitOutcome::WindowClosed, false));
         }
         if run.next > now {
             return None;
@@ -231,12 +258,12 @@ impl Machine {
         match run.phase {
             Phase::Starting if crashes && rng.percent(5) => {
                 let message = "no such file".to_owned();
-                Some(end(run, now, ExitOutcome::StartFailed { message }, false))
+                Some(end(run, wall, ExitOutcome::StartFailed { message }, false))
             }
             Phase::Starting => {
                 self.pids += 1;
                 let instance =
-                    Instance { pid: Some(self.pids), container_id: None, started_at: now };
+                    Instance { pid: Some(self.pids), container_id: None, started_at: wall };
                 run.started = Some(instance.clone());
                 run.phase = Phase::Running;
                 run.next = now.plus(Duration::from_millis(rng.between(1000, 120_000)));
@@ -244,13 +271,13 @@ impl Machine {
             }
             Phase::Running if crashes => {
                 let code = i32::from(rng.percent(70));
-                Some(end(run, now, ExitOutcome::Exited { code }, false))
+                Some(end(run, wall, ExitOutcome::Exited { code }, false))
             }
             Phase::Running => {
                 run.next = now.plus(Duration::from_secs(3600));
                 None
             }
-            Phase::Stopping => Some(end(run, now, ExitOutcome::Signaled { signal: 15 }, true)),
+            Phase::Stopping => Some(end(run, wall, ExitOutcome::Signaled { signal: 15 }, true)),
             Phase::Ended => None,
         }
     }
@@ -258,17 +285,19 @@ impl Machine {
     /// What the agent found out only now that it is awake again.
     pub(crate) fn wake_up(&mut self, now: Timestamp, rng: &mut Rng) {
         self.is_frozen = false;
-        let Some(agent) = &mut self.agent else { return };
+        let mut events = Vec::new();
         for (id, run) in &self.runs {
             match (&run.end, &run.started) {
-                (Some(end), _) => agent.event(now, *id, RunEvent::Ended(end.clone())),
+                (Some(end), _) => events.push((*id, RunEvent::Ended(end.clone()))),
                 (None, Some(instance)) => {
-                    agent.event(now, *id, RunEvent::Started(instance.clone()));
+                    events.push((*id, RunEvent::Started(instance.clone())));
                 }
                 (None, None) => {}
             }
         }
-        agent.tick(now);
+        let Some((agent, wall)) = self.awake(now) else { return };
+        events.into_iter().for_each(|(id, event)| agent.event(wall, id, event));
+        agent.tick(wall);
         self.act(now, rng);
     }
 

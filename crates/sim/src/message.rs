@@ -17,6 +17,14 @@ pub(crate) enum ToControl {
 pub(crate) enum ToAgent {
     Registered,
     NotRegistered,
-    News { news: News, sent_at: Timestamp },
-    Reported { reports: Vec<Report>, stale: Vec<Uid> },
+    /// Another start of the agent has registered since.
+    Superseded,
+    News {
+        news: News,
+        sent_at: Timestamp,
+    },
+    Reported {
+        reports: Vec<Report>,
+        stale: Vec<Uid>,
+    },
 }

@@ -8,7 +8,8 @@ use tessera_store::{DiskFault, MemoryDisk};
 use tessera_types::node::DesiredNodeStatus;
 use tessera_types::{Duration, Name, Timestamp};
 
-use crate::check;
+use crate::check::{self, Placed};
+use crate::clock::{BEGIN, Clock};
 use crate::control::{Control, LEASE};
 use crate::life;
 use crate::machine::Machine;
@@ -88,8 +89,13 @@ enum Mend {
     Agent(usize),
     Frozen(usize),
     CutOff(usize),
+    Clock(usize),
+    ControlClock,
     Disk,
 }
+
+/// What failed with the disk is tried again within this.
+const DISK_RECOVERY: Duration = Duration::from_secs(40);
 
 struct Sim {
     config: Config,
@@ -99,7 +105,12 @@ struct Sim {
     made: u64,
     disk: MemoryDisk,
     control: Option<Control>,
+    control_clock: Clock,
     machines: Vec<Machine>,
+    /// What was declared for each placement when it was made.
+    placed: Placed,
+    /// When the disk last refused to write.
+    disk_failed_at: Timestamp,
     peace_at: Timestamp,
     trace: Vec<String>,
 }
@@ -122,18 +133,34 @@ pub fn run(config: Config) -> Result<Outcome, Failure> {
 impl Sim {
     fn new(config: Config) -> Self {
         let mut rng = Rng::new(config.seed);
-        let now = Timestamp::EPOCH.plus(Duration::from_secs(1_000_000));
+        let now = BEGIN;
         let disk = MemoryDisk::new();
-        let control = Some(Control::start(&disk, now));
+        let control_clock = Clock::new(&mut rng);
+        let control = Some(Control::start(&disk, control_clock.clone(), now));
         let machines = (0..config.nodes)
             .map(|i| {
                 let name = Name::new(&format!("n{i}")).expect("a DNS label");
-                Machine::new(name, rng.between(2, 6) * 1000)
+                let cpu = rng.between(2, 6) * 1000;
+                Machine::new(name, cpu, Clock::new(&mut rng))
             })
             .collect();
         let peace_at = now.plus(config.busy);
         let (queue, trace) = (BTreeMap::new(), Vec::new());
-        Self { config, rng, now, queue, made: 0, disk, control, machines, peace_at, trace }
+        Self {
+            config,
+            rng,
+            now,
+            queue,
+            made: 0,
+            disk,
+            control,
+            control_clock,
+            machines,
+            placed: Placed::default(),
+            disk_failed_at: Timestamp::EPOCH,
+            peace_at,
+            trace,
+        }
     }
 
     /// Adds to the trace what the agents and the control plane think.
@@ -196,13 +223,22 @@ impl Sim {
                 was_peace = true;
                 self.make_peace();
             }
-            check::always(&self.machines, self.now).inspect_err(|_| self.explain())?;
-            if let Some(control) = &self.control {
-                check::placed_fits(control)?;
-            }
+            self.check().inspect_err(|_| self.explain())?;
         }
         self.judge()?;
         Ok(events)
+    }
+
+    fn check(&mut self) -> Result<(), String> {
+        if let Some(control) = &self.control {
+            self.placed.take_in(control);
+            check::placed_fits(control)?;
+            let was_writable = self.now.since(self.disk_failed_at) > DISK_RECOVERY;
+            if was_writable {
+                check::silent_nodes_are_offline(control, self.now)?;
+            }
+        }
+        check::always(&self.machines, &self.placed, self.now)
     }
 
     /// The next thing that happens, and what follows from it at once.
@@ -229,7 +265,7 @@ impl Sim {
 
     fn reconcile(&mut self) {
         let Some(control) = &mut self.control else { return };
-        while control.reconciler.next_at(self.now).is_some_and(|at| at <= self.now) {
+        while control.is_due(self.now) {
             let pass = control.plan(self.now);
             // A crash between a plan and its commit, and right after it.
             if self.config.faults
@@ -250,9 +286,7 @@ impl Sim {
             if self.now >= self.peace_at {
                 continue;
             }
-            if control.reconciler.next_at(self.now).is_some_and(|at| at <= self.now)
-                && self.rng.percent(5)
-            {
+            if control.is_due(self.now) && self.rng.percent(5) {
                 break;
             }
         }
@@ -288,7 +322,7 @@ impl Sim {
         let given_up = |sent: Option<Timestamp>| sent.is_none_or(|at| now.since(at) >= patience);
         let (call, report) = (given_up(machine.sync_sent_at), given_up(machine.report_sent_at));
         let is_registered = machine.is_registered;
-        let Some(agent) = machine.awake() else { return };
+        let Some((agent, _)) = machine.awake(now) else { return };
         let reports = if is_registered && report { agent.reports(20) } else { Vec::new() };
         let since = agent.since();
         if call {
@@ -374,14 +408,14 @@ impl Sim {
     fn reach_agent(&mut self, to: usize, session: u64, message: ToAgent) {
         let now = self.now;
         let machine = &mut self.machines[to];
-        if machine.session != session || machine.is_cut_off || machine.awake().is_none() {
+        if machine.session != session || machine.is_cut_off || machine.awake(now).is_none() {
             return;
         }
         match message {
             ToAgent::Registered => {
                 machine.is_registered = true;
                 machine.sync_sent_at = None;
-                if let Some(agent) = machine.awake() {
+                if let Some((agent, _)) = machine.awake(now) {
                     agent.registered();
                 }
             }
@@ -390,23 +424,32 @@ impl Sim {
                 machine.sync_sent_at = None;
                 machine.report_sent_at = None;
             }
+            ToAgent::Superseded => {
+                // It ends, and is started again as a service is.
+                machine.kill_agent();
+                self.note(&format!("the agent of {} is superseded", self.machines[to].name));
+                let ms = self.rng.between(1000, 5000);
+                return self.after(ms, Event::Mend(Mend::Agent(to)));
+            }
             ToAgent::News { news, sent_at } => {
                 // Only the answer to the call that is open counts.
                 if machine.sync_sent_at != Some(sent_at) {
                     return;
                 }
                 machine.sync_sent_at = None;
-                let until = sent_at.plus(LEASE);
-                if until > now {
+                let until = machine.clock.boot(sent_at).plus(LEASE);
+                let left = until.since(machine.clock.boot(now));
+                if left > Duration::ZERO {
                     machine.renew(until);
                 }
-                if let Some(agent) = machine.awake() {
-                    agent.synced(now, until, news.revision, news.assignments.as_deref());
+                if let Some((agent, wall)) = machine.awake(now) {
+                    let (revision, list) = (news.revision, news.assignments);
+                    agent.synced(wall, wall.plus(left), revision, list.as_deref());
                 }
             }
             ToAgent::Reported { reports, stale } => {
                 machine.report_sent_at = None;
-                if let Some(agent) = machine.awake() {
+                if let Some((agent, _)) = machine.awake(now) {
                     agent.acknowledged(&reports, &stale);
                 }
             }
@@ -419,7 +462,7 @@ impl Sim {
         let i = self.rng.between(0, self.machines.len() as u64) as usize;
         let ms = self.rng.between(100, 60_000);
         let name = self.machines[i].name.clone();
-        let (line, mend) = match self.rng.between(0, 6) {
+        let (line, mend) = match self.rng.between(0, 10) {
             0 => {
                 self.control = None;
                 ("the control plane crashes".to_owned(), Mend::Control)
@@ -436,9 +479,27 @@ impl Sim {
                 self.machines[i].is_cut_off = true;
                 (format!("{name} is cut off"), Mend::CutOff(i))
             }
-            _ => {
+            5 => {
                 self.disk.set_fault(Some(DiskFault::Full));
+                // Until it is mended, and that moves this.
+                self.disk_failed_at = self.now.plus(Duration::from_secs(3600));
                 ("the disk is full".to_owned(), Mend::Disk)
+            }
+            6 => {
+                let set_ms = any_ms(&mut self.rng);
+                self.set_control_clock(set_ms);
+                (format!("the control plane's clock is set by {set_ms} ms"), Mend::ControlClock)
+            }
+            7 => {
+                // An agent with a copy of the state folder registers, and is gone.
+                let session = 1_000_000 + self.made;
+                self.send_up(i, session, &ToControl::Register);
+                return self.note(&format!("a twin of {name}'s agent registers"));
+            }
+            _ => {
+                let set_ms = any_ms(&mut self.rng);
+                self.machines[i].set_clock(set_ms);
+                (format!("the clock of {name} is set by {set_ms} ms"), Mend::Clock(i))
             }
         };
         self.note(&format!("{line}, for {ms} ms"));
@@ -450,7 +511,8 @@ impl Sim {
         let now = self.now;
         match mend {
             Mend::Control => {
-                self.control.get_or_insert_with(|| Control::start(&self.disk, now));
+                let clock = &self.control_clock;
+                self.control.get_or_insert_with(|| Control::start(&self.disk, clock.clone(), now));
             }
             Mend::Agent(i) => {
                 if self.machines[i].agent.is_none() {
@@ -459,7 +521,19 @@ impl Sim {
             }
             Mend::Frozen(i) => self.machines[i].wake_up(now, &mut self.rng),
             Mend::CutOff(i) => self.machines[i].is_cut_off = false,
-            Mend::Disk => self.disk.set_fault(None),
+            Mend::Clock(i) => self.machines[i].set_clock(0),
+            Mend::ControlClock => self.set_control_clock(0),
+            Mend::Disk => {
+                self.disk.set_fault(None);
+                self.disk_failed_at = now;
+            }
+        }
+    }
+
+    fn set_control_clock(&mut self, ms: i64) {
+        self.control_clock.set(ms);
+        if let Some(control) = &mut self.control {
+            control.clock.set(ms);
         }
     }
 
@@ -470,7 +544,9 @@ impl Sim {
             self.mend(Mend::Agent(i));
             self.mend(Mend::Frozen(i));
             self.mend(Mend::CutOff(i));
+            self.mend(Mend::Clock(i));
         }
+        self.mend(Mend::ControlClock);
         self.mend(Mend::Disk);
         self.mend(Mend::Control);
         let names: Vec<_> = self.machines.iter().map(|machine| machine.name.clone()).collect();
@@ -487,10 +563,17 @@ impl Sim {
         check::world_is_the_stores(control)?;
         check::converged(control, &self.machines, self.now)?;
         control.reconciler.resync(&control.world);
-        let pass = control.reconciler.pass(&control.world, self.now, usize::MAX);
+        let now = control.clock.now(self.now);
+        let pass = control.reconciler.pass(&control.world, now, usize::MAX);
         match pass.writes.first() {
             Some((_, write)) => Err(format!("a settled system wants to write {write:?}")),
             None => Ok(()),
         }
     }
+}
+
+/// By how much a clock is set: mostly a lot, and in either direction.
+fn any_ms(rng: &mut Rng) -> i64 {
+    let most = *rng.pick(&[1000, 20_000, 600_000, 7_200_000]);
+    rng.between(0, 2 * most + 1) as i64 - most as i64
 }

@@ -4,6 +4,7 @@
 //! to the disk the next one gathers in the queue, so the batches grow with the
 //! load by themselves.
 
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 
 use tessera_types::Revision;
@@ -12,12 +13,22 @@ use tokio::sync::oneshot;
 use crate::engine::backend::Backend;
 use crate::engine::{Engine, Job, Urgency};
 use crate::error::StoreError;
+use crate::shared::SharedStore;
 
 /// A request to the writer.
 pub(crate) enum Message {
     Commit(Job),
     Compact { up_to: Revision, answer: oneshot::Sender<Result<Revision, StoreError>> },
     Close(oneshot::Sender<()>),
+}
+
+/// Tells the watchers when the writer ends, also when it panics.
+struct AnnouncesEnd(SharedStore);
+
+impl Drop for AnnouncesEnd {
+    fn drop(&mut self) {
+        self.0.close();
+    }
 }
 
 /// What the writer found in its queue.
@@ -29,6 +40,7 @@ enum Next {
 
 /// Serves the queue until it is told to close or nobody is left to tell it.
 pub(crate) fn run<B: Backend>(mut engine: Engine<B>, queue: &Receiver<Message>) {
+    let _announced = AnnouncesEnd(Arc::clone(engine.shared()));
     let mut held = None;
     let closer = loop {
         let next = match held.take() {

@@ -9,7 +9,7 @@ use std::time::Duration;
 use clap::Parser;
 use tessera_agent::{Agent, AgentHandle, AgentOptions, ContainerSocket};
 use tessera_client::Api;
-use tessera_control::{Control, DEFAULT_LISTEN, Options};
+use tessera_control::{Control, DEFAULT_LISTEN, Options, allowed_host};
 use tessera_types::{Duration as Period, Name};
 use tesseractl::converge::{Board, Goal, for_stdout, wait};
 use tesseractl::manifests::{self, Declaration, Namespace, Sources};
@@ -39,6 +39,9 @@ pub(crate) struct Arguments {
     /// Allow an address that is not loopback; there is no authentication yet
     #[arg(long)]
     insecure_listen: bool,
+    /// A further name under which it may be called, such as that of a proxy; may be given many times
+    #[arg(long = "allowed-host", value_name = "HOST", value_parser = allowed_host)]
+    allowed_hosts: Vec<String>,
     /// The node's name
     #[arg(long, default_value = "local")]
     name: Name,
@@ -124,7 +127,13 @@ async fn up(arguments: &Arguments, declarations: &[Declaration]) -> Result<(), F
     };
     let served = tokio::select! {
         () = stop.asked() => Ok(()),
+        () = agent.superseded() => Err(failed(
+            "another agent has taken this node's place; it needs a state folder of its own".to_owned(),
+        )),
         served = serve(arguments, address, declarations) => served,
+        died = control.died() => {
+            Err(Failure::Start { code: died.code(), message: died.to_string() })
+        }
     };
     end(arguments, agent, control, &mut stop).await?;
     served
@@ -134,6 +143,7 @@ async fn start_control(arguments: &Arguments) -> Result<Control, Failure> {
     let options = Options {
         listen: arguments.listen,
         insecure_listen: arguments.insecure_listen,
+        allowed_hosts: arguments.allowed_hosts.clone(),
         state_dir: arguments.state_dir.clone(),
         ..Options::default()
     };

@@ -269,6 +269,19 @@ impl<K: Kind> Edit<K> {
         self.object.waiting_for = None;
     }
 
+    /// Sets what is wanted of it.
+    pub fn desire(&mut self, desired: K::Desired) {
+        if self.object.desired_status != desired {
+            self.object.desired_status = desired;
+            self.object.generation += 1;
+        }
+    }
+
+    /// Asks for its deletion; once is enough.
+    pub fn request_deletion(&mut self) {
+        self.object.deletion_requested_at.get_or_insert(self.now);
+    }
+
     /// The transitions made so far.
     #[must_use]
     pub fn transitions(&self) -> &[Transition<K::Status>] {

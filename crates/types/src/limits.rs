@@ -26,7 +26,8 @@ pub const ENV_MAX: usize = 512;
 pub const ARGS_MAX: usize = 1024;
 /// Entries of any other list in a spec (ports, mounts, constraints).
 pub const LIST_MAX: usize = 64;
-/// Changes that a watcher may be behind before it must list again.
+/// Recent commits that are kept in memory for watchers. One that is further behind reads from the
+/// log, and must list again only when that has been compacted, too.
 pub const WATCH_BUFFER_MAX: usize = 8192;
 /// The last lines of output that an exit carries.
 pub const EXIT_LINES_MAX: usize = 20;
@@ -34,6 +35,25 @@ pub const EXIT_LINES_MAX: usize = 20;
 pub const EXIT_LINE_BYTES_MAX: usize = 512;
 /// Reports in one call of an agent.
 pub const REPORTS_MAX: usize = 1000;
+/// A text in a report (what goes wrong, how a run ended), in bytes.
+pub const REPORT_TEXT_BYTES_MAX: usize = 1024;
+/// What an agent calls itself, its session, its version or its container runtime, in
+/// bytes.
+pub const AGENT_TEXT_BYTES_MAX: usize = 128;
+/// Copies of which an agent says what they use.
+pub const USAGES_MAX: usize = 10_000;
+/// Watches that are open at once.
+pub const WATCHERS_MAX: usize = 1024;
+/// Logs being read at once.
+pub const LOG_READERS_MAX: usize = 256;
+/// Earlier starts of one agent that the control plane remembers.
+pub const SUPERSEDED_MAX: usize = 64;
+/// How often the reconcile loop tries to write what the store refuses of one
+/// resource: with the pauses between them that is about five minutes.
+pub const WRITE_TRIES_MAX: u32 = 20;
+/// Writes of one pass of the reconcile loop, by more than one resource asks for:
+/// a commit has to take them all.
+pub const PASS_WRITES_MAX: usize = 5000;
 /// An idempotency key, in bytes.
 pub const IDEMPOTENCY_KEY_BYTES_MAX: usize = 128;
 

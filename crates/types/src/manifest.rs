@@ -6,7 +6,8 @@ use std::sync::Arc;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::envelope::{Edit, Object};
+use crate::change::Write;
+use crate::envelope::{Edit, Edited, Object};
 use crate::identity::{Revision, Uid};
 use crate::kind::{Kind, KindName, ResourceKey};
 use crate::labels::Labels;
@@ -85,6 +86,18 @@ pub enum Declared<K: Kind> {
     Update(Object<K>),
     /// It is as declared already.
     Unchanged(Arc<Object<K>>),
+}
+
+impl<K: Kind> Declared<K> {
+    /// What is to be written, if anything is. Declaring changes no status.
+    #[must_use]
+    pub fn write(self) -> Option<Write> {
+        match self {
+            Self::Create(object) => Some(Write::create(object)),
+            Self::Update(object) => Some(Write::update(Edited { object, transitions: Vec::new() })),
+            Self::Unchanged(_) => None,
+        }
+    }
 }
 
 /// Why a manifest cannot be declared; nothing changes.

@@ -23,14 +23,16 @@ pub enum Code {
     NotFound,
     /// No such path or method.
     NoSuchRoute,
+    /// The request is for another host than this one.
+    WrongHost,
+    /// A web page of another site asks for a change.
+    CrossSite,
     /// The resource has changed since the revision that the request names.
     Conflict,
     /// The resource exists already.
     AlreadyExists,
     /// The resource is being deleted.
     BeingDeleted,
-    /// The state machine has no such transition.
-    IllegalTransition,
     /// No host has room for it in its window.
     DoesNotFit,
     /// The resource's state does not allow this now.
@@ -43,6 +45,8 @@ pub enum Code {
     Compacted,
     /// Another live agent has this node's name.
     NodeNameTaken,
+    /// Another agent with the same identity has registered since.
+    Superseded,
     /// The agent must register first.
     NotRegistered,
     /// The node cannot answer just now.
@@ -67,16 +71,18 @@ impl Code {
         Self::TooLarge,
         Self::NotFound,
         Self::NoSuchRoute,
+        Self::WrongHost,
+        Self::CrossSite,
         Self::Conflict,
         Self::AlreadyExists,
         Self::BeingDeleted,
-        Self::IllegalTransition,
         Self::DoesNotFit,
         Self::NotNow,
         Self::SourceNotAllowed,
         Self::IdempotencyKeyReused,
         Self::Compacted,
         Self::NodeNameTaken,
+        Self::Superseded,
         Self::NotRegistered,
         Self::NodeUnavailable,
         Self::StorageFull,
@@ -95,16 +101,18 @@ impl Code {
             Self::TooLarge => "too_large",
             Self::NotFound => "not_found",
             Self::NoSuchRoute => "no_such_route",
+            Self::WrongHost => "wrong_host",
+            Self::CrossSite => "cross_site",
             Self::Conflict => "conflict",
             Self::AlreadyExists => "already_exists",
             Self::BeingDeleted => "being_deleted",
-            Self::IllegalTransition => "illegal_transition",
             Self::DoesNotFit => "does_not_fit",
             Self::NotNow => "not_now",
             Self::SourceNotAllowed => "source_not_allowed",
             Self::IdempotencyKeyReused => "idempotency_key_reused",
             Self::Compacted => "compacted",
             Self::NodeNameTaken => "node_name_taken",
+            Self::Superseded => "superseded",
             Self::NotRegistered => "not_registered",
             Self::NodeUnavailable => "node_unavailable",
             Self::StorageFull => "storage_full",
@@ -120,6 +128,8 @@ impl Code {
     pub const fn status(self) -> u16 {
         match self {
             Self::InvalidRequest => 400,
+            Self::CrossSite => 403,
+            Self::WrongHost => 421,
             Self::InvalidSpec | Self::IdempotencyKeyReused => 422,
             Self::SourceNotAllowed => 403,
             Self::TooLarge => 413,
@@ -127,10 +137,10 @@ impl Code {
             Self::Conflict
             | Self::AlreadyExists
             | Self::BeingDeleted
-            | Self::IllegalTransition
             | Self::DoesNotFit
             | Self::NotNow
             | Self::NodeNameTaken
+            | Self::Superseded
             | Self::NotRegistered => 409,
             Self::Compacted => 410,
             Self::StorageFull => 507,
@@ -147,16 +157,18 @@ impl Code {
             Self::TooLarge => "The request is too large",
             Self::NotFound => "No such resource",
             Self::NoSuchRoute => "No such path or method",
+            Self::WrongHost => "The request is for another host",
+            Self::CrossSite => "The request comes from another site",
             Self::Conflict => "The resource has changed meanwhile",
             Self::AlreadyExists => "The resource exists already",
             Self::BeingDeleted => "The resource is being deleted",
-            Self::IllegalTransition => "The status cannot change so",
             Self::DoesNotFit => "No host has room for it",
             Self::NotNow => "Its state does not allow this now",
             Self::SourceNotAllowed => "Events of this source are not let in",
             Self::IdempotencyKeyReused => "The idempotency key was used for another request",
             Self::Compacted => "The revision is no longer kept",
             Self::NodeNameTaken => "Another agent has this node's name",
+            Self::Superseded => "Another agent with this identity has registered",
             Self::NotRegistered => "The agent is not registered",
             Self::NodeUnavailable => "The node cannot answer",
             Self::StorageFull => "The disk is full",

@@ -16,6 +16,7 @@ use crate::identity::{Epoch, Revision, Uid};
 use crate::labels::Labels;
 use crate::name::Name;
 use crate::node::{Capacity, Executors};
+use crate::problem::{Code, Problem};
 use crate::state::state_enum;
 use crate::time::{Duration, Timestamp};
 use crate::workload::{Exit, Health, Instance, WorkloadSpec, WorkloadStatus};
@@ -25,7 +26,8 @@ use crate::workload::{Exit, Health, Instance, WorkloadSpec, WorkloadStatus};
 pub struct Registration {
     /// The agent's installation; made once and kept in its state folder.
     pub agent_id: String,
-    /// This start of the agent; a later one replaces an earlier one.
+    /// This start of the agent, drawn at random. The one that registers last
+    /// supersedes those before it, for good.
     pub session: String,
     /// The agent's version.
     pub version: String,
@@ -239,6 +241,9 @@ pub struct LogRequest {
 pub struct LogChunk {
     /// As in the registration.
     pub session: String,
+    /// Numbers the chunks of a request, from 1 on. One that is sent again has the
+    /// number that it had, and is passed on once.
+    pub seq: u64,
     /// The lines, oldest first.
     pub lines: Vec<LogLine>,
     /// Whether nothing follows.
@@ -253,6 +258,9 @@ pub struct LogChunk {
 pub struct LogChunkAnswer {
     /// Whether somebody still reads.
     pub wanted: bool,
+    /// Whether the chunk was taken. The reader may be slow: then the same chunk is
+    /// to be sent again.
+    pub taken: bool,
 }
 
 /// One line of a workload's output.
@@ -274,4 +282,51 @@ pub enum LogStream {
     Stdout,
     /// Standard error.
     Stderr,
+}
+
+/// One line of what `GET /v1/workloads/{name}/logs` answers.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum LogItem {
+    /// A line of the log.
+    Line(LogLine),
+    /// The last line of the answer, when it ends before the log does.
+    End(LogEnd),
+}
+
+/// Why an answer ends before the log does.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LogEnd {
+    /// What happened.
+    pub ended: LogEnding,
+    /// The node whose log it was.
+    pub node: Name,
+    /// What happened, for people.
+    pub message: String,
+}
+
+/// What ends an answer before the log does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LogEnding {
+    /// The node's agent says nothing any more.
+    Silent,
+    /// The node's agent cannot read the log any further.
+    Unreadable,
+    /// The workload runs on another node now: its log goes on there.
+    Moved,
+    /// The control plane stops.
+    Stopping,
+}
+
+impl LogEnd {
+    /// The same as an error, for whoever wanted all of the log.
+    #[must_use]
+    pub fn problem(&self) -> Problem {
+        let code = match self.ended {
+            LogEnding::Silent | LogEnding::Unreadable | LogEnding::Moved => Code::NodeUnavailable,
+            LogEnding::Stopping => Code::Unavailable,
+        };
+        Problem::new(code, &self.message).remedy("the lines above are not all: read it again")
+    }
 }

@@ -14,6 +14,22 @@ pub struct Timestamp(i64);
 #[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Duration(u64);
 
+/// A point on the clock that counts from the boot of a machine, suspend
+/// included, in whole milliseconds. Nobody can set it, so it is what leases and
+/// pauses run on. It means nothing on another machine, or after the next boot.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct BootTime(u64);
+
+/// The time on both clocks: the wall clock for what people see and for windows
+/// that they declare, the other for how long something takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Now {
+    /// What the wall clock shows. It may be set, in either direction.
+    pub wall: Timestamp,
+    /// What the clock shows that nobody sets.
+    pub boot: BootTime,
+}
+
 /// Why a text is not a time or a duration.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TimeError {
@@ -68,6 +84,13 @@ impl Timestamp {
     pub fn since(self, earlier: Self) -> Duration {
         let micros = self.0.saturating_sub(earlier.0).max(0);
         Duration((micros / MICROS_PER_MS) as u64)
+    }
+
+    /// As far away as before from a wall clock that was set by so many
+    /// milliseconds, forward if positive.
+    #[must_use]
+    pub const fn moved_by_ms(self, ms: i64) -> Self {
+        Self(self.0.saturating_add(ms.saturating_mul(MICROS_PER_MS)))
     }
 
     fn to_jiff(self) -> jiff::Timestamp {
@@ -141,10 +164,60 @@ impl Duration {
         std::time::Duration::from_millis(self.0)
     }
 
+    /// So much longer, bounded.
+    #[must_use]
+    pub const fn plus(self, more: Self) -> Self {
+        Self::from_millis(self.0.saturating_add(more.0))
+    }
+
     /// This many times as long, bounded.
     #[must_use]
     pub const fn times(self, factor: u64) -> Self {
         Self::from_millis(self.0.saturating_mul(factor))
+    }
+}
+
+impl BootTime {
+    /// So many milliseconds after boot.
+    #[must_use]
+    pub const fn from_millis(ms: u64) -> Self {
+        Self(ms)
+    }
+
+    /// Milliseconds since boot.
+    #[must_use]
+    pub const fn as_millis(self) -> u64 {
+        self.0
+    }
+
+    /// This much later.
+    #[must_use]
+    pub const fn plus(self, duration: Duration) -> Self {
+        Self(self.0.saturating_add(duration.0))
+    }
+
+    /// How long after `earlier` this is; zero if it is not.
+    #[must_use]
+    pub const fn since(self, earlier: Self) -> Duration {
+        Duration::from_millis(self.0.saturating_sub(earlier.0))
+    }
+}
+
+impl Now {
+    /// What the wall clock shows at `boot`, or showed, if it is not set in
+    /// between.
+    #[must_use]
+    pub fn wall_at(self, boot: BootTime) -> Timestamp {
+        self.wall.plus(boot.since(self.boot)).minus(self.boot.since(boot))
+    }
+
+    /// How long it is until the wall clock shows `at`, if it is not set in
+    /// between; zero when it does.
+    #[must_use]
+    pub fn until(self, at: Timestamp) -> Duration {
+        let micros = at.0.saturating_sub(self.wall.0).max(0);
+        // Rounded up: not before.
+        Duration::from_millis(micros.unsigned_abs().div_ceil(MICROS_PER_MS.unsigned_abs()))
     }
 }
 

@@ -92,17 +92,33 @@ pub(super) fn parse_mounts(text: &str) -> Vec<Mount> {
 
 fn prepare_v1(base: &Path, node: &str) -> Option<PathBuf> {
     let dir = base.join(PARENT).join(node);
-    fs::create_dir_all(&dir).ok().map(|()| dir)
+    make(&dir).ok().map(|()| dir)
 }
 
 fn prepare_unified(base: &Path, node: &str) -> Option<Unified> {
     let parent = base.join(PARENT);
     let dir = parent.join(node);
-    fs::create_dir_all(&dir).ok()?;
+    make(&dir).ok()?;
     let enabled = |controller: &str| {
         [base, &parent, &dir].into_iter().all(|group| enable(group, &parent, controller).is_ok())
     };
     Some(Unified { memory: enabled("memory"), cpu: enabled("cpu"), dir: dir.clone() })
+}
+
+/// Makes a folder and the one above it. Another agent that ends may remove the latter between the two
+/// steps, as it is empty.
+fn make(dir: &Path) -> io::Result<()> {
+    const TRIES: u32 = 10;
+    let mut made = fs::create_dir_all(dir);
+    for _ in 1..TRIES {
+        match made {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                made = fs::create_dir_all(dir);
+            }
+            other => return other,
+        }
+    }
+    made
 }
 
 /// Lets the children of `group` have a controller.

@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use tessera_types::limits;
 use tokio::time::timeout;
 use tracing::{debug, warn};
 
@@ -78,7 +79,8 @@ fn candidates(
 
 fn name(version: &Version) -> String {
     let podman = version.components.iter().any(|component| component.name.contains("Podman"));
-    format!("{} {}", if podman { "podman" } else { "docker" }, version.version)
+    let name = format!("{} {}", if podman { "podman" } else { "docker" }, version.version);
+    limits::clip(&name, limits::LABEL_BYTES_MAX)
 }
 
 #[cfg(test)]

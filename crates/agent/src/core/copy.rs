@@ -150,6 +150,18 @@ impl Copy {
         }
     }
 
+    /// The wall clock was set: pauses stay as long as they are.
+    pub(super) fn clock_set(&mut self, now: Timestamp, by_ms: i64) {
+        if let Some(probing) = self.live.as_mut().and_then(|live| live.probing.as_mut()) {
+            probing.clock_set(by_ms);
+        }
+        if let Some(at) = self.progress.next_start_at {
+            self.progress.next_start_at = Some(at.moved_by_ms(by_ms));
+            let reason = self.progress.reason.clone();
+            self.report(now, &reason);
+        }
+    }
+
     /// It is not the node's business any more.
     pub(super) fn unassign(&mut self) {
         if self.progress.ending != Some(Ending::Unassigned) {

@@ -29,7 +29,11 @@ impl Copy {
 
     fn started(&mut self, now: Timestamp, instance: Instance) {
         let Some(live) = &mut self.live else { return };
-        if self.progress.instance.is_some() {
+        if let Some(known) = &self.progress.instance {
+            // A run that could be taken over only now.
+            if *known == instance && live.probing.is_none() {
+                self.resume_checks(now);
+            }
             return;
         }
         let what = describe(&instance);
@@ -49,6 +53,7 @@ impl Copy {
     }
 
     fn trouble(&mut self, now: Timestamp, trouble: Option<String>) {
+        let trouble = trouble.map(|trouble| bounded(&trouble));
         if self.live.is_some() && self.progress.trouble != trouble {
             self.progress.trouble = trouble;
             let reason = self.progress.reason.clone();
@@ -61,7 +66,7 @@ impl Copy {
         let stopping = self.progress.ending.is_some() || self.progress.unhealthy.is_some();
         let probing = self.live.as_mut().and_then(|live| live.probing.as_mut());
         let (Some(probing), Some(check), false) = (probing, check, stopping) else { return };
-        let verdict = probing.result(now, &check, result);
+        let verdict = probing.result(now, &check, result.map_err(|message| bounded(&message)));
         let passed = probing.passed();
         match verdict {
             Verdict::Same => {}
@@ -132,10 +137,13 @@ impl Copy {
 
     /// How a run ended, where it ended because it was stopped by us.
     fn outcome_of(&self, outcome: ExitOutcome) -> ExitOutcome {
-        match (self.progress.ending, &self.progress.unhealthy) {
-            (Some(Ending::WindowClosed), _) => ExitOutcome::WindowClosed,
-            (None, Some(message)) => ExitOutcome::Unhealthy { message: message.clone() },
-            _ => outcome,
+        match (self.progress.ending, &self.progress.unhealthy, outcome) {
+            (Some(Ending::WindowClosed), ..) => ExitOutcome::WindowClosed,
+            (None, Some(message), _) => ExitOutcome::Unhealthy { message: message.clone() },
+            (.., ExitOutcome::StartFailed { message }) => {
+                ExitOutcome::StartFailed { message: bounded(&message) }
+            }
+            (.., outcome) => outcome,
         }
     }
 
@@ -205,6 +213,11 @@ fn stopped(outcome: &ExitOutcome) -> String {
         ExitOutcome::WindowClosed => outcome.to_string(),
         _ => format!("stopped: {outcome}"),
     }
+}
+
+/// What others said, no longer than a reason may be.
+fn bounded(message: &str) -> String {
+    limits::clip(message, limits::REASON_BYTES_MAX)
 }
 
 fn clipped(lines: &[String]) -> Vec<String> {

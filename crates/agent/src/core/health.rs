@@ -39,6 +39,12 @@ impl Probing {
         Self { since, next_at: now, in_flight: false, passed, tries: 0, failures: 0 }
     }
 
+    /// The wall clock was set by so much: the checks keep their distance.
+    pub(super) fn clock_set(&mut self, by_ms: i64) {
+        self.since = self.since.moved_by_ms(by_ms);
+        self.next_at = self.next_at.moved_by_ms(by_ms);
+    }
+
     /// Whether a check has passed.
     pub(super) fn passed(&self) -> bool {
         self.passed

@@ -147,6 +147,17 @@ impl AgentCore {
         self.advance_workload(now, run.copy.id);
     }
 
+    /// The wall clock was set by so many milliseconds, forward if positive. What was to happen after a pause still
+    /// happens after that pause; windows follow the clock.
+    pub fn clock_set(&mut self, now: Timestamp, by_ms: i64) {
+        self.lease_until = self.lease_until.moved_by_ms(by_ms);
+        self.hold_until = self.hold_until.moved_by_ms(by_ms);
+        for copy in self.copies.values_mut() {
+            copy.clock_set(now, by_ms);
+        }
+        self.advance_all(now);
+    }
+
     /// Does what is due by now.
     pub fn tick(&mut self, now: Timestamp) {
         self.advance_all(now);

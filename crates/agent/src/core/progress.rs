@@ -5,8 +5,9 @@ use std::fmt;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
+use tessera_types::limits::REPORT_TEXT_BYTES_MAX as TEXT_BYTES_MAX;
 use tessera_types::sync::{Assignment, CopyState, Report};
-use tessera_types::workload::{Exit, Health, Instance, WorkloadSpec};
+use tessera_types::workload::{Exit, ExitOutcome, Health, Instance, WorkloadSpec};
 use tessera_types::{Name, Timestamp, limits};
 
 use super::identity::{CopyId, RunId};
@@ -124,9 +125,9 @@ impl Progress {
             restarts: self.restarts,
             instance: self.instance.clone(),
             next_start_at: self.next_start_at,
-            last_exit: self.last_exit.clone(),
+            last_exit: self.last_exit.clone().map(clipped),
             health: self.health,
-            trouble: self.trouble.clone(),
+            trouble: self.trouble.as_deref().map(|text| limits::clip(text, TEXT_BYTES_MAX)),
         });
     }
 
@@ -136,6 +137,16 @@ impl Progress {
             self.reports.pop_front();
         }
     }
+}
+
+/// An exit as it is reported.
+fn clipped(mut exit: Exit) -> Exit {
+    if let ExitOutcome::StartFailed { message } | ExitOutcome::Unhealthy { message } =
+        &mut exit.outcome
+    {
+        *message = limits::clip(message, TEXT_BYTES_MAX);
+    }
+    exit
 }
 
 /// The spec may hold secrets, so it is not shown.

@@ -20,6 +20,11 @@ pub(super) fn ends_in_a_row(restart: &Restart, before: u32, ran_for: Option<Dura
     if stable { 1 } else { before.saturating_add(1) }
 }
 
+/// How often a start is tried under `restart: never`, which says nothing of it: a start that never
+/// happened is not a run, but it is not tried for ever either. With the default pauses this takes
+/// about eight seconds.
+const STARTS_MAX: u32 = 5;
+
 /// Decides. `in_a_row` counts this end; `permanent` says that another start cannot go better.
 pub(super) fn next(
     restart: &Restart,
@@ -30,14 +35,26 @@ pub(super) fn next(
     match restart.policy {
         _ if permanent => Next::Failed(None),
         RestartPolicy::OnFailure | RestartPolicy::Never if outcome.is_success() => Next::Completed,
-        RestartPolicy::Never => Next::Failed(None),
-        _ if restart.attempts_max.is_some_and(|max| in_a_row >= max) => {
-            Next::Failed(Some(format!("{in_a_row} in a row, and no more are allowed")))
+        RestartPolicy::Never if !was_started(outcome) => {
+            again(restart, in_a_row, Some(restart.attempts_max.unwrap_or(STARTS_MAX)))
         }
+        RestartPolicy::Never => Next::Failed(None),
         RestartPolicy::Always | RestartPolicy::OnFailure => {
-            Next::Again(restart.backoff.pause(in_a_row))
+            again(restart, in_a_row, restart.attempts_max)
         }
     }
+}
+
+/// Another start, unless so many were tried already.
+fn again(restart: &Restart, in_a_row: u32, max: Option<u32>) -> Next {
+    if max.is_some_and(|max| in_a_row >= max) {
+        return Next::Failed(Some(format!("{in_a_row} in a row, and no more are allowed")));
+    }
+    Next::Again(restart.backoff.pause(in_a_row))
+}
+
+fn was_started(outcome: &ExitOutcome) -> bool {
+    !matches!(outcome, ExitOutcome::StartFailed { .. })
 }
 
 #[cfg(test)]
@@ -74,6 +91,21 @@ mod tests {
         assert!(matches!(next(&bounded, &BAD, false, 2), Next::Again(_)));
         assert!(matches!(next(&bounded, &BAD, false, 3), Next::Failed(Some(_))));
         assert_eq!(next(&restart(Always, None), &BAD, true, 1), Next::Failed(None));
+    }
+
+    #[test]
+    fn a_start_that_never_happened_is_tried_again_under_every_policy_but_not_for_ever() {
+        let failed = ExitOutcome::StartFailed { message: "cannot start a process".to_owned() };
+        for policy in [Always, OnFailure, Never] {
+            let restart = restart(policy, None);
+            assert_eq!(next(&restart, &failed, true, 1), Next::Failed(None), "{policy:?}");
+            let pause = restart.backoff.pause(2);
+            assert_eq!(next(&restart, &failed, false, 2), Next::Again(pause), "{policy:?}");
+        }
+        let never = restart(Never, None);
+        assert!(matches!(next(&never, &failed, false, STARTS_MAX - 1), Next::Again(_)));
+        assert!(matches!(next(&never, &failed, false, STARTS_MAX), Next::Failed(Some(_))));
+        assert_eq!(next(&never, &BAD, false, 1), Next::Failed(None));
     }
 
     #[test]

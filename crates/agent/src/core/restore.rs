@@ -29,6 +29,7 @@ impl AgentCore {
             let run = newest.filter(|run| run.attempt >= progress.attempt);
             let adopted = run.and_then(|run| runs.remove(&run));
             let mut copy = Copy::resumed(progress);
+            copy.bound_pause(now);
             copy.adopt(now, adopted, &mut core.outbox);
             core.copies.insert(copy.id(), copy);
         }
@@ -77,11 +78,18 @@ impl Copy {
                 self.progress.instance = None;
                 self.event(now, RunEvent::Started(instance), false, out);
             }
+            None if run_is_news => self.progress.instance = None,
             None => {}
         }
         if let Some(end) = adopted.end {
             self.ended(now, end, false, out);
         }
+    }
+
+    /// The clock may have been set while there was no agent: the pause that is left is not longer than any is.
+    fn bound_pause(&mut self, now: Timestamp) {
+        let longest = now.plus(self.progress.spec.restart.backoff.max);
+        self.progress.next_start_at = self.progress.next_start_at.map(|at| at.min(longest));
     }
 
     /// There is no run. If it was started, somebody removed it; else the earlier agent did not come to start it.
@@ -109,7 +117,7 @@ impl Copy {
         }
     }
 
-    fn resume_checks(&mut self, now: Timestamp) {
+    pub(super) fn resume_checks(&mut self, now: Timestamp) {
         let started_at = self.progress.instance.as_ref().map(|instance| instance.started_at);
         let passed = self.progress.health != Some(Health::Starting);
         if let (Some(live), Some(at), Some(_)) =

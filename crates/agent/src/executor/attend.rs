@@ -4,34 +4,22 @@ use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use tessera_types::Timestamp;
 use tessera_types::workload::{ExitOutcome, Instance};
-use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::time::{Instant, sleep, sleep_until};
 use tracing::{debug, warn};
 
 use super::Events;
 use super::image::NotStarted;
+use super::orders::{Inbox, Order};
 use crate::clock::now;
 use crate::core::{RunEnd, RunEvent, RunId};
 use crate::supervisor::{
-    ExitReason, ExitRecord, Lease, Outcome, RunHandle, RunSpec, StopSpec, Supervisor,
-    SupervisorError,
+    ExitReason, ExitRecord, Outcome, RunHandle, RunSpec, Supervisor, SupervisorError,
 };
 
 /// How often a run is looked at that comes up slowly or is being stopped.
 const LOOK_INTERVAL: Duration = Duration::from_secs(2);
-const RETRY: Duration = Duration::from_secs(5);
-
-/// What a run is told.
-#[derive(Debug)]
-pub(super) enum Order {
-    Stop(StopSpec),
-    NotAfter(Option<Timestamp>),
-    Renew(Lease),
-    /// Clean up; the last order.
-    Remove,
-}
+pub(super) const RETRY: Duration = Duration::from_secs(5);
 
 /// What the task and the executor share: the run's handle, once there is one.
 pub(super) type Handle = Arc<OnceLock<RunHandle>>;
@@ -41,9 +29,11 @@ pub(super) type Handle = Arc<OnceLock<RunHandle>>;
 pub(super) struct Attendant {
     pub(super) run: RunId,
     pub(super) events: Events,
-    pub(super) orders: UnboundedReceiver<Order>,
+    pub(super) orders: Inbox,
     /// What was wrong when it was last looked at.
     pub(super) trouble: Option<String>,
+    /// Dropped when the run is not attended to any more.
+    pub(super) _busy: Arc<()>,
 }
 
 impl Attendant {
@@ -84,12 +74,18 @@ impl Attendant {
         self.remove(handle).await;
     }
 
-    /// Waits for the order to clean up, and does so.
+    /// Waits for the order to clean up, and does so, however often that takes: a control group may be
+    /// busy, a container runtime away.
     pub(super) async fn remove(mut self, handle: RunHandle) {
-        if self.wait_for_removal().await
-            && let Err(error) = handle.remove().await
-        {
-            warn!(target: "tessera::agent", run = %self.run, %error, "cannot clean up after a run");
+        if !self.wait_for_removal().await {
+            return;
+        }
+        let mut warned = false;
+        while let Err(error) = handle.remove().await {
+            if !std::mem::replace(&mut warned, true) {
+                warn!(target: "tessera::agent", run = %self.run, %error, "cannot clean up after a run yet; it is tried again");
+            }
+            sleep(RETRY).await;
         }
     }
 
@@ -199,7 +195,7 @@ pub(super) fn instance(handle: &RunHandle) -> Option<Instance> {
 /// How a run ended, in the words that everybody shares.
 pub(super) fn run_end(record: &ExitRecord) -> RunEnd {
     let outcome = match (&record.outcome, record.reason) {
-        (Outcome::StartFailed { message }, _) => {
+        (Outcome::StartFailed { message, .. }, None | Some(ExitReason::Oom)) => {
             ExitOutcome::StartFailed { message: message.clone() }
         }
         (_, Some(ExitReason::NotAfter)) => ExitOutcome::WindowClosed,
@@ -213,23 +209,22 @@ pub(super) fn run_end(record: &ExitRecord) -> RunEnd {
     };
     RunEnd {
         at: record.ended_at.into(),
-        permanent: is_permanent(&outcome),
+        permanent: is_permanent(&record.outcome),
         outcome,
         requested: record.requested,
         last_lines: record.last_lines.clone(),
     }
 }
 
-/// Whether another start cannot go better. What the launcher itself could not do ("cannot join the control group")
-/// may well work the next time; a program that cannot be executed will not come into being by itself.
-fn is_permanent(outcome: &ExitOutcome) -> bool {
-    matches!(outcome, ExitOutcome::StartFailed { message } if !message.starts_with("cannot "))
+/// Whether another start cannot go better.
+fn is_permanent(outcome: &Outcome) -> bool {
+    matches!(outcome, Outcome::StartFailed { fault, .. } if fault.is_permanent())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::supervisor::Signal;
+    use crate::supervisor::{Signal, StartFault};
 
     fn end(outcome: Outcome, reason: Option<ExitReason>) -> RunEnd {
         let ended_at = jiff::Timestamp::UNIX_EPOCH;
@@ -261,8 +256,15 @@ mod tests {
     #[test]
     fn a_missing_program_is_not_tried_again() {
         let failed =
-            |message: &str| end(Outcome::StartFailed { message: message.to_owned() }, None);
-        assert!(failed("no such file: /bin/nope").permanent);
-        assert!(!failed("cannot join the control group: busy").permanent);
+            |fault| end(Outcome::StartFailed { message: "cannot run".to_owned(), fault }, None);
+        assert!(failed(StartFault::Program).permanent);
+        assert!(!failed(StartFault::Machine).permanent);
+        assert!(!failed(StartFault::Runtime).permanent);
+    }
+
+    #[test]
+    fn a_start_that_came_too_late_ends_as_its_window_does() {
+        let late = Outcome::StartFailed { message: "late".to_owned(), fault: StartFault::TooLate };
+        assert_eq!(end(late, Some(ExitReason::NotAfter)).outcome, ExitOutcome::WindowClosed);
     }
 }

@@ -13,7 +13,7 @@ const LOOK_FIRST: Duration = Duration::from_secs(1);
 const LOOK_INTERVAL_MAX: Duration = Duration::from_secs(30);
 
 /// The node's container runtime, once it has one.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Runtime {
     found: watch::Receiver<Option<ContainerRuntime>>,
 }

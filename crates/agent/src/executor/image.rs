@@ -4,7 +4,8 @@
 
 use tessera_types::workload::ExitOutcome;
 
-use super::attend::{Attendant, Order};
+use super::attend::Attendant;
+use super::orders::Order;
 use crate::clock::now;
 use crate::containers::{ContainerApi, ContainerSpec, ImageError, ensure_image};
 use crate::core::RunEnd;

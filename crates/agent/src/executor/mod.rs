@@ -7,9 +7,11 @@ mod attend;
 mod containers;
 mod declared;
 mod image;
+mod orders;
 mod probe;
 mod simulated;
 mod supervised;
+mod unreadable;
 mod usage;
 
 use std::path::PathBuf;
@@ -54,6 +56,9 @@ pub trait Executor: Send {
 
     /// What each run uses, the processor as a mean since the last call.
     fn usage(&mut self) -> Vec<(RunId, Used)>;
+
+    /// Whether nothing is being cleaned up any more, and nothing runs.
+    fn is_idle(&self) -> bool;
 
     /// Where the log of a workload is; none if there are no logs.
     fn log_dir(&self, namespace: &Name, name: &Name) -> Option<PathBuf>;

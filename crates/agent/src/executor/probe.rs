@@ -1,26 +1,22 @@
 //! One health check of one run.
 
 use std::path::PathBuf;
-use std::process::Stdio;
 
 use tessera_types::limits;
 use tessera_types::workload::{HealthCheck, HttpProbe};
 use tokio::net::TcpStream;
-use tokio::process::Command;
 use tokio::time::timeout;
 
 use crate::containers::{self, ContainerApi};
-use crate::supervisor::ProcessSpec;
+use crate::supervisor::RunHandle;
 
-/// What a check inherits of the agent's environment: the same as the workload itself.
-const INHERITED: [&str; 6] = ["PATH", "HOME", "LANG", "TZ", "USER", "TMPDIR"];
 const MESSAGE_BYTES_MAX: usize = 200;
 
 /// Where commands are run.
 #[derive(Debug)]
 pub(super) enum Inside {
-    /// On the node, in the surroundings of this process.
-    Process(ProcessSpec),
+    /// On the node, beside this process; `exe` serves the checker.
+    Process { run: RunHandle, exe: PathBuf },
     /// In this container.
     Container { socket: PathBuf, id: String },
 }
@@ -35,53 +31,27 @@ pub(super) async fn probe(
         (Some(command), Some(Inside::Container { socket, id })) => {
             containers::exec(&ContainerApi::new(socket), id, command, check.timeout).await
         }
-        (_, Some(Inside::Process(process))) => probe_here(check, Some(process), http).await,
-        (_, Some(Inside::Container { .. }) | None) => probe_here(check, None, http).await,
+        (Some(command), Some(Inside::Process { run, exe })) => {
+            run.check(exe, command, check.timeout).await
+        }
+        (Some(_), None) => Err("the run is not there (any more)".to_owned()),
+        (None, _) => probe_from_here(check, http).await,
     };
     result.map_err(|message| limits::clip(&message, MESSAGE_BYTES_MAX))
 }
 
-async fn probe_here(
-    check: &HealthCheck,
-    process: Option<&ProcessSpec>,
-    http: &reqwest::Client,
-) -> Result<(), String> {
+async fn probe_from_here(check: &HealthCheck, http: &reqwest::Client) -> Result<(), String> {
     let attempt = async {
         match check {
-            HealthCheck { exec: Some(command), .. } => exec(command, process).await,
             HealthCheck { http: Some(probe), .. } => get(http, probe).await,
             HealthCheck { tcp: Some(probe), .. } => connect(probe.port).await,
             _ => Ok(()),
         }
     };
-    // Dropping the attempt closes the connection, or kills the command.
+    // Dropping the attempt closes the connection.
     match timeout(check.timeout.as_std(), attempt).await {
         Ok(result) => result,
         Err(_) => Err(format!("no answer within {}", check.timeout)),
-    }
-}
-
-async fn exec(command: &[String], process: Option<&ProcessSpec>) -> Result<(), String> {
-    let [program, args @ ..] = command else { return Err("the command is empty".to_owned()) };
-    let mut command = Command::new(program);
-    command.args(args).env_clear().kill_on_drop(true);
-    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-    for name in INHERITED {
-        if let Some(value) = std::env::var_os(name) {
-            command.env(name, value);
-        }
-    }
-    if let Some(process) = process {
-        command.envs(&process.env);
-        command.current_dir(process.working_dir.as_deref().unwrap_or("/".as_ref()));
-    }
-    match command.status().await {
-        Ok(status) if status.success() => Ok(()),
-        Ok(status) => match status.code() {
-            Some(code) => Err(format!("{program} exited with code {code}")),
-            None => Err(format!("{program} was killed")),
-        },
-        Err(error) => Err(format!("cannot execute {program}: {error}")),
     }
 }
 
@@ -112,46 +82,24 @@ async fn connect(port: u16) -> Result<(), String> {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
-
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     use tokio::net::TcpListener;
 
     use super::*;
 
-    async fn outcome(check: serde_json::Value, process: Option<ProcessSpec>) -> Result<(), String> {
+    async fn outcome(check: serde_json::Value) -> Result<(), String> {
         let check = serde_json::from_value(check).unwrap();
         let http = reqwest::Client::builder().no_proxy().build().unwrap();
-        probe(&check, process.map(Inside::Process).as_ref(), &http).await
-    }
-
-    #[tokio::test]
-    async fn a_command_is_judged_by_its_exit_code_in_the_surroundings_of_the_workload() {
-        let process = ProcessSpec {
-            command: "/bin/true".to_owned(),
-            args: vec![],
-            env: BTreeMap::from([("READY".to_owned(), "yes".to_owned())]),
-            working_dir: Some("/proc".into()),
-        };
-        let script =
-            |script: &str| serde_json::json!({"exec": ["/bin/sh", "-c", script], "timeout": "5s"});
-        let good = script("test \"$READY\" = yes && test -r self/stat");
-        assert_eq!(outcome(good, Some(process)).await, Ok(()));
-        let bad = outcome(script("exit 3"), None).await;
-        assert_eq!(bad, Err("/bin/sh exited with code 3".to_owned()));
-        let hangs = serde_json::json!({"exec": ["/bin/sleep", "60"], "timeout": "50ms"});
-        assert_eq!(outcome(hangs, None).await, Err("no answer within 50ms".to_owned()));
-        let missing = outcome(serde_json::json!({"exec": ["/bin/nope"]}), None).await.unwrap_err();
-        assert!(missing.contains("/bin/nope"), "{missing}");
+        probe(&check, None, &http).await
     }
 
     #[tokio::test]
     async fn a_port_is_judged_by_whether_it_accepts() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
-        assert_eq!(outcome(serde_json::json!({"tcp": {"port": port}}), None).await, Ok(()));
+        assert_eq!(outcome(serde_json::json!({"tcp": {"port": port}})).await, Ok(()));
         drop(listener);
-        let refused = outcome(serde_json::json!({"tcp": {"port": port}}), None).await.unwrap_err();
+        let refused = outcome(serde_json::json!({"tcp": {"port": port}})).await.unwrap_err();
         assert!(refused.contains(&format!("port {port}")), "{refused}");
     }
 

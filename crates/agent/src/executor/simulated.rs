@@ -76,6 +76,10 @@ impl Executor for Simulated {
         Vec::new()
     }
 
+    fn is_idle(&self) -> bool {
+        true
+    }
+
     fn log_dir(&self, _: &Name, _: &Name) -> Option<PathBuf> {
         None
     }

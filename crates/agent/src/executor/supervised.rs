@@ -1,19 +1,21 @@
 //! Runs with a supervisor each: they outlive the agent, and the next one finds them again.
 
 use std::collections::{BTreeMap, HashMap};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use tessera_types::api::Used;
 use tessera_types::node::Executors;
 use tessera_types::workload::{HealthCheck, OnDisconnect, Stop};
 use tessera_types::{Name, Timestamp};
-use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 use tracing::warn;
 
-use super::attend::{Attendant, Handle, Order, instance, run_end};
+use super::attend::{Attendant, Handle, instance, run_end};
 use super::containers::Runtime;
 use super::declared::{resources, run_kind, stop_spec};
+use super::orders::{Order, Orders, orders};
 use super::probe::{Inside, probe};
+use super::unreadable::Lost;
 use super::usage::Meter;
 use super::{Events, Executor};
 use crate::cgroup::CgroupParent;
@@ -21,7 +23,9 @@ use crate::clock::now;
 use crate::containers::ContainerSocket;
 use crate::core::{Adopted, Launch, RunEnd, RunEvent, RunId};
 use crate::logs::LogLimits;
-use crate::supervisor::{Lease, LogSpec, RunHandle, RunKind, RunSpec, Supervisor, SupervisorError};
+use crate::supervisor::{
+    Lease, LogSpec, RunHandle, RunKind, RunSpec, Supervisor, SupervisorError, Unreadable,
+};
 
 /// Where and how runs are supervised.
 #[derive(Clone, Debug)]
@@ -54,24 +58,31 @@ pub struct Supervised {
     runs: HashMap<RunId, Tracked>,
     meter: Meter,
     containers: Runtime,
+    /// Shared with everyone who attends to a run.
+    busy: Arc<()>,
 }
 
 /// A run and the task that attends to it.
 #[derive(Debug)]
 struct Tracked {
-    orders: UnboundedSender<Order>,
+    orders: Orders,
     handle: Handle,
-    kind: RunKind,
+    /// Whether it was started under a lease; its handle says it, too, once there is one.
     leased: bool,
 }
 
 impl Tracked {
+    fn is_leased(&self) -> bool {
+        self.leased || self.handle.get().is_some_and(|run| run.spec().lease.is_some())
+    }
+
     /// Where commands that check its health are run.
-    fn inside(&self) -> Option<Inside> {
-        match &self.kind {
-            RunKind::Process(process) => Some(Inside::Process(process.clone())),
+    fn inside(&self, exe: &Path) -> Option<Inside> {
+        let run = self.handle.get()?;
+        match &run.spec().kind {
+            RunKind::Process(_) => Some(Inside::Process { run: run.clone(), exe: exe.to_owned() }),
             RunKind::Container(container) => {
-                let id = self.handle.get()?.started()?.container_id?;
+                let id = run.started()?.container_id?;
                 Some(Inside::Container { socket: container.socket.clone(), id })
             }
         }
@@ -88,10 +99,8 @@ impl Supervised {
         events: Events,
     ) -> Result<(Self, Vec<Adopted>), SupervisorError> {
         let scan = Supervisor::scan(&options.runs_dir).await?;
-        for error in &scan.failed {
-            warn!(target: "tessera::agent", %error, "a run cannot be taken over");
-        }
         let mut supervised = Self {
+            busy: Arc::default(),
             containers: Runtime::look(options.container_socket.clone()).await,
             options,
             events,
@@ -99,20 +108,31 @@ impl Supervised {
             runs: HashMap::new(),
             meter: Meter::default(),
         };
-        let adopted = scan.runs.into_iter().filter_map(|run| supervised.adopt(run)).collect();
+        let mut adopted: Vec<_> =
+            scan.runs.into_iter().filter_map(|run| supervised.adopt(run)).collect();
+        let unreadable = scan.failed.into_iter();
+        adopted.extend(unreadable.filter_map(|found| supervised.adopt_unreadable(found)));
         Ok((supervised, adopted))
     }
 
+    /// A run of which nothing is known but its name: it is there until the opposite is certain.
+    fn adopt_unreadable(&mut self, Unreadable { dir, error }: Unreadable) -> Option<Adopted> {
+        let run_id = dir.file_name()?.to_string_lossy().into_owned();
+        let run = run_of(&run_id, &dir)?;
+        warn!(target: "tessera::agent", dir = %dir.display(), %error, "the folder of a run cannot be read; it is looked at again, and its workload not started anew until it is certain that nothing of the run is left");
+        let attendant = self.track(run, false);
+        let shared = self.runs.get(&run)?.handle.clone();
+        let (options, containers) = (self.options.clone(), self.containers.clone());
+        let lost = Lost { dir, run_id, options, containers };
+        tokio::spawn(attendant.attend_unreadable(lost, error, shared));
+        Some(Adopted { run, instance: None, end: None })
+    }
+
     fn adopt(&mut self, handle: RunHandle) -> Option<Adopted> {
-        let id = handle.run_id();
-        let run = id.split_once('.').map_or(id, |(_, run)| run).parse::<RunId>();
-        let run = run.inspect_err(|error| {
-            warn!(target: "tessera::agent", dir = %handle.dir().display(), %error, "a run is left alone");
-        });
-        let run = run.ok()?;
+        let run = run_of(handle.run_id(), handle.dir())?;
         let end = handle.exit().ok().flatten().map(|record| run_end(&record));
         let adopted = Adopted { run, instance: instance(&handle), end };
-        let attendant = self.track(run, handle.spec());
+        let attendant = self.track(run, handle.spec().lease.is_some());
         let tracked = self.runs.get(&run)?;
         let handle = tracked.handle.get_or_init(|| handle).clone();
         if adopted.end.is_some() {
@@ -123,21 +143,21 @@ impl Supervised {
         Some(adopted)
     }
 
-    fn track(&mut self, run: RunId, spec: &RunSpec) -> Attendant {
-        let (orders, received) = unbounded_channel();
-        let tracked = Tracked {
-            orders,
-            handle: Handle::default(),
-            kind: spec.kind.clone(),
-            leased: spec.lease.is_some(),
-        };
-        self.runs.insert(run, tracked);
-        Attendant { run, events: self.events.clone(), orders: received, trouble: None }
+    fn track(&mut self, run: RunId, leased: bool) -> Attendant {
+        let (orders, received) = orders();
+        self.runs.insert(run, Tracked { orders, handle: Handle::default(), leased });
+        Attendant {
+            run,
+            events: self.events.clone(),
+            orders: received,
+            trouble: None,
+            _busy: Arc::clone(&self.busy),
+        }
     }
 
     fn order(&self, run: RunId, order: Order) {
         if let Some(tracked) = self.runs.get(&run) {
-            let _ended_before = tracked.orders.send(order);
+            tracked.orders.send(order);
         }
     }
 
@@ -181,7 +201,7 @@ impl Executor for Supervised {
             return;
         };
         let spec = self.run_spec(&launch, kind, lease);
-        let attendant = self.track(launch.run, &spec);
+        let attendant = self.track(launch.run, spec.lease.is_some());
         let Some(tracked) = self.runs.get(&launch.run) else { return };
         let SupervisedOptions { runs_dir, exe, .. } = self.options.clone();
         tokio::spawn(attendant.start(runs_dir, exe, spec, tracked.handle.clone()));
@@ -196,7 +216,7 @@ impl Executor for Supervised {
     }
 
     fn probe(&mut self, run: RunId, check: HealthCheck) {
-        let inside = self.runs.get(&run).and_then(Tracked::inside);
+        let inside = self.runs.get(&run).and_then(|tracked| tracked.inside(&self.options.exe));
         let (http, events) = (self.http.clone(), self.events.clone());
         tokio::spawn(async move {
             let result = probe(&check, inside.as_ref(), &http).await;
@@ -210,8 +230,8 @@ impl Executor for Supervised {
     }
 
     fn renew(&mut self, lease: Lease) {
-        for tracked in self.runs.values().filter(|tracked| tracked.leased) {
-            let _ended_before = tracked.orders.send(Order::Renew(lease));
+        for tracked in self.runs.values().filter(|tracked| tracked.is_leased()) {
+            tracked.orders.send(Order::Renew(lease));
         }
     }
 
@@ -221,9 +241,31 @@ impl Executor for Supervised {
         self.meter.measure(running)
     }
 
+    fn is_idle(&self) -> bool {
+        Arc::strong_count(&self.busy) == 1
+    }
+
     fn log_dir(&self, namespace: &Name, name: &Name) -> Option<PathBuf> {
         Some(self.options.logs_dir.join(namespace.as_str()).join(name.as_str()))
     }
+}
+
+/// An agent that ends without runs leaves no control groups behind. Runs that outlive it keep them.
+impl Drop for Supervised {
+    fn drop(&mut self) {
+        if self.is_idle() {
+            self.options.cgroup.remove();
+        }
+    }
+}
+
+/// The run that a folder is named after, behind the installation's name. Others are left alone.
+fn run_of(run_id: &str, dir: &Path) -> Option<RunId> {
+    let run = run_id.split_once('.').map_or(run_id, |(_, run)| run).parse::<RunId>();
+    let left_alone = |error: &_| {
+        warn!(target: "tessera::agent", dir = %dir.display(), %error, "a run is left alone");
+    };
+    run.inspect_err(left_alone).ok()
 }
 
 /// The client of health checks: what it asks is on this machine, and an answer is judged as it is.

@@ -61,6 +61,7 @@ pub(super) struct Link<C> {
     main_pace: Pace,
     report_pace: Pace,
     cut_off: bool,
+    superseded: bool,
 }
 
 impl<C: Control> Link<C> {
@@ -78,7 +79,13 @@ impl<C: Control> Link<C> {
             main_pace: Pace::new(RETRY_INITIAL, RETRY_MAX),
             report_pace: Pace::new(RETRY_INITIAL, RETRY_MAX),
             cut_off: false,
+            superseded: false,
         }
+    }
+
+    /// Whether another agent has taken this one's place.
+    pub(super) fn is_superseded(&self) -> bool {
+        self.superseded
     }
 
     pub(super) fn session(&self) -> &str {
@@ -181,6 +188,7 @@ impl<C: Control> Link<C> {
                 self.cut_off = false;
                 info!(target: "tessera::agent", node = %self.node, id = %registered.node_id, lease = %registered.lease, "registered");
             }
+            Err(error) if self.must_end(error) => {}
             Err(error) if code(error) == Some(Code::NodeNameTaken) => {
                 error!(
                     target: "tessera::agent", node = %self.node,
@@ -207,7 +215,7 @@ impl<C: Control> Link<C> {
                     revision = %answer.revision, news = !empty, "heartbeat"
                 );
             }
-            Err(error) if self.must_register(error) => {}
+            Err(error) if self.must_end(error) || self.must_register(error) => {}
             Err(error) => self.main_failed("sync", error),
         }
     }
@@ -215,12 +223,25 @@ impl<C: Control> Link<C> {
     fn after_report(&mut self, failure: Option<&Error>) {
         match failure {
             None => self.report_pace.reset(),
+            Some(error) if self.must_end(error) => {}
             Some(error) if self.must_register(error) => self.interrupt(),
             Some(error) => {
                 self.report_pause = self.report_pace.failed();
                 debug!(target: "tessera::agent", node = %self.node, %error, "reports are kept and posted again");
             }
         }
+    }
+
+    /// Whether another agent has taken this one's place. Then nothing is called any more.
+    fn must_end(&mut self, error: &Error) -> bool {
+        if code(error) == Some(Code::Superseded) && !std::mem::replace(&mut self.superseded, true) {
+            (self.main, self.reporting) = (None, None);
+            error!(
+                target: "tessera::agent", node = %self.node,
+                "another agent has taken this one's place: {}; this one ends and stops nothing", problem(error)
+            );
+        }
+        self.superseded
     }
 
     /// Whether the control plane does not know this session (any more). Then it is to be registered again.

@@ -15,10 +15,11 @@ use crate::logs::{self, LogReader, ReadOptions, Stream};
 
 const LINES_MAX: usize = 500;
 const BYTES_MAX: usize = 256 * 1024;
-/// How often it is asked whether somebody still reads, where there is nothing to send.
+/// How often it is said that the agent is there, and asked whether somebody still reads, where there is
+/// nothing to send. The control plane gives up an agent that says nothing for four times as long.
 const ASK_INTERVAL: Duration = Duration::from_secs(5);
 const CALL_TIME: Duration = Duration::from_secs(15);
-const ATTEMPTS: u32 = 5;
+const ATTEMPTS: u32 = 10;
 const RETRY: Duration = Duration::from_millis(500);
 /// Requests that are remembered, so that one which is repeated is not served twice.
 const REMEMBERED: usize = 1024;
@@ -49,11 +50,13 @@ pub(super) struct Sender<C> {
     pub(super) node: Name,
     pub(super) session: String,
     pub(super) request: LogRequest,
+    /// How many chunks were sent.
+    pub(super) sent: u64,
 }
 
 impl<C: Control> Sender<C> {
     /// Sends the log until its end, or until nobody reads it any more. No folder: there are no logs here.
-    pub(super) async fn run(self, dir: Option<PathBuf>) {
+    pub(super) async fn run(mut self, dir: Option<PathBuf>) {
         let result = match dir {
             Some(dir) => self.send_log(dir).await,
             None => {
@@ -66,7 +69,7 @@ impl<C: Control> Sender<C> {
         }
     }
 
-    async fn send_log(&self, dir: PathBuf) -> Result<(), Error> {
+    async fn send_log(&mut self, dir: PathBuf) -> Result<(), Error> {
         let options = ReadOptions {
             tail: self.request.tail.map(|lines| lines as usize),
             since: self.request.since.map(Into::into),
@@ -81,7 +84,7 @@ impl<C: Control> Sender<C> {
         }
     }
 
-    async fn send_lines(&self, reader: &mut LogReader) -> Result<(), Error> {
+    async fn send_lines(&mut self, reader: &mut LogReader) -> Result<(), Error> {
         loop {
             let lines = match timeout(ASK_INTERVAL, reader.next()).await {
                 Ok(Ok(Some(lines))) => lines,
@@ -100,21 +103,27 @@ impl<C: Control> Sender<C> {
         }
     }
 
-    /// Sends a chunk, some times over if need be. Answers whether somebody still reads.
+    /// Sends a chunk, some times over if need be, and for as long as the reader takes. Answers whether
+    /// somebody still reads.
     async fn send(
-        &self,
+        &mut self,
         lines: Vec<LogLine>,
         end: bool,
         error: Option<String>,
     ) -> Result<bool, Error> {
-        let chunk = LogChunk { session: self.session.clone(), lines, end, error };
+        self.sent += 1;
+        let chunk = LogChunk { session: self.session.clone(), seq: self.sent, lines, end, error };
         let mut attempt = 1;
         loop {
             let call = self.control.log_chunk(&self.node, &self.request.request, &chunk);
             let answer = timeout(CALL_TIME, call).await;
             match answer.unwrap_or_else(|_| Err(Error::Unreachable("no answer in time".to_owned())))
             {
-                Ok(answer) => return Ok(answer.wanted),
+                Ok(answer) if answer.taken || !answer.wanted => return Ok(answer.wanted),
+                Ok(_) => {
+                    attempt = 1;
+                    sleep(RETRY).await;
+                }
                 Err(error @ Error::Unreachable(_)) if attempt < ATTEMPTS => {
                     debug!(target: "tessera::agent", %error, "a part of a log is sent again");
                     sleep(RETRY * attempt).await;

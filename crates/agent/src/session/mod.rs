@@ -24,7 +24,7 @@ use tracing::{debug, info, warn};
 
 use self::link::{Heard, Link, Synced};
 use self::logs::{LogRequests, Sender};
-use crate::clock::now;
+use crate::clock::{SetDetector, now};
 use crate::control::Control;
 use crate::core::{Action, AgentCore, Progress, RunEvent, RunId};
 use crate::executor::Executor;
@@ -40,7 +40,9 @@ const TRIM_INTERVAL: Duration = Duration::from_secs(3600);
 const TRIM_FIRST: Duration = Duration::from_secs(60);
 /// Beyond the longest grace: SIGKILL takes a moment.
 const HALT_SLACK: Duration = Duration::from_secs(10);
-const LAST_REPORTS: Duration = Duration::from_secs(2);
+/// When nothing runs any more: for the last reports, and to clean up.
+const LAST_WORK: Duration = Duration::from_secs(2);
+const CLEAN_UP_LOOK: Duration = Duration::from_millis(10);
 /// Logs of workloads that are gone: two weeks, and two gigabytes together.
 const KEPT_LOGS: Retention =
     Retention { max_total_bytes: 2 << 30, max_age: Duration::from_secs(14 * 24 * 3600) };
@@ -83,6 +85,7 @@ pub(crate) struct Node<C> {
     logs_dir: Option<PathBuf>,
     link: Link<C>,
     lease: Lease,
+    clock: SetDetector,
     machine: MachineMeter,
     measure_at: Instant,
     trim_at: Instant,
@@ -110,6 +113,7 @@ impl<C: Control> Node<C> {
             progress: parts.progress,
             logs_dir: parts.logs_dir,
             lease: Lease { lease_ms: 0, granted_at: BootInstant::now() },
+            clock: SetDetector::new(),
             machine: MachineMeter::default(),
             measure_at: now,
             trim_at: now + TRIM_FIRST,
@@ -118,10 +122,12 @@ impl<C: Control> Node<C> {
         }
     }
 
-    /// Runs the node until it is told to end. Dropping the command channel leaves the workloads running, too.
-    pub(crate) async fn run(mut self) {
+    /// Runs the node until it is told to end, or until another agent has taken its place: then it does nothing
+    /// more at all, and says so by answering `false`. Dropping the command channel leaves the workloads running, too.
+    pub(crate) async fn run(mut self) -> bool {
         loop {
-            self.core.tick(now());
+            let now = self.now();
+            self.core.tick(now);
             self.carry_out();
             if self.is_done() {
                 break;
@@ -137,11 +143,25 @@ impl<C: Control> Node<C> {
                 heard = self.link.next() => self.heard(heard),
                 () = sleep_until(wake) => {}
             }
+            if self.link.is_superseded() {
+                break;
+            }
             self.trim_logs();
         }
+        let superseded = self.link.is_superseded();
         if let Some(ending) = self.ending.take() {
             let _nobody_waits = ending.done.send(());
         }
+        !superseded
+    }
+
+    /// The time for the core. If the clock was set, the core hears of that first.
+    fn now(&mut self) -> Timestamp {
+        if let Some(by_ms) = self.clock.check() {
+            info!(target: "tessera::agent", node = %self.name, by_ms, "the clock was set");
+            self.core.clock_set(now(), by_ms);
+        }
+        now()
     }
 
     fn wake_at(&self) -> Instant {
@@ -151,15 +171,18 @@ impl<C: Control> Node<C> {
             at.since(wall).as_std().saturating_add(Duration::from_millis(1))
         };
         let due = self.core.next_wakeup(wall).map_or(SLEEP_MAX, until).min(SLEEP_MAX);
+        let cleans_up = self.ending.is_some() && self.core.live_runs().next().is_none();
+        let due = if cleans_up { due.min(CLEAN_UP_LOOK) } else { due };
         let wake = Instant::now() + due;
         self.ending.as_ref().map_or(wake, |ending| wake.min(ending.deadline))
     }
 
     fn happened(&mut self, run: RunId, event: RunEvent) {
-        self.core.event(now(), run, event);
+        let now = self.now();
+        self.core.event(now, run, event);
         // What happened meanwhile is taken in as well, so that it is saved and reported in one go.
         while let Ok((run, event)) = self.events.try_recv() {
-            self.core.event(now(), run, event);
+            self.core.event(now, run, event);
         }
     }
 
@@ -256,7 +279,7 @@ impl<C: Control> Node<C> {
         self.executor.renew(self.lease);
         let left = self.lease.until().since(BootInstant::now());
         let left = tessera_types::Duration::from_millis(left.as_millis() as u64);
-        let wall = now();
+        let wall = self.now();
         self.core.synced(wall, wall.plus(left), answer.revision, answer.assignments.as_deref());
         for request in &answer.log_requests {
             if self.log_requests.take(request) {
@@ -265,6 +288,7 @@ impl<C: Control> Node<C> {
                     node: self.name.clone(),
                     session: self.link.session().to_owned(),
                     request: request.clone(),
+                    sent: 0,
                 };
                 let dir = self.executor.log_dir(&request.namespace, &request.name);
                 tokio::spawn(sender.run(dir));
@@ -295,7 +319,8 @@ impl<C: Control> Node<C> {
     fn shut_down(&mut self, stop_workloads: bool, done: oneshot::Sender<()>) {
         let mut deadline = Instant::now();
         if stop_workloads {
-            self.core.halt(now());
+            let now = self.now();
+            self.core.halt(now);
             let graces = self.core.copies().map(|copy| copy.spec.stop.grace.as_std());
             deadline += graces.max().unwrap_or_default() + HALT_SLACK;
         }
@@ -306,13 +331,14 @@ impl<C: Control> Node<C> {
     fn is_done(&mut self) -> bool {
         let running = self.core.live_runs().count();
         let unsaid = self.link.is_registered() && self.core.has_reports();
+        let busy = unsaid || !self.executor.is_idle();
         let Some(ending) = &mut self.ending else { return false };
-        if !ending.stop_workloads || (running == 0 && !unsaid) {
+        if !ending.stop_workloads || (running == 0 && !busy) {
             return true;
         }
         let now = Instant::now();
         if running == 0 {
-            ending.deadline = ending.deadline.min(now + LAST_REPORTS);
+            ending.deadline = ending.deadline.min(now + LAST_WORK);
         }
         let late = now >= ending.deadline;
         if late && running > 0 {

@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use rustix::event::{EventfdFlags, eventfd};
 
+use super::fault::StartFailure;
 use super::spec::Outcome;
 
 /// Something happened to the run.
@@ -22,7 +23,7 @@ pub(super) enum Event {
         container_id: Option<String>,
     },
     /// It could not be executed.
-    StartFailed { message: String },
+    StartFailed(StartFailure),
     /// The main process has ended.
     Ended(Outcome),
     /// Something else that it started has ended.
@@ -50,7 +51,12 @@ impl Events {
     }
 
     pub(super) fn send(&self, event: Event) {
-        self.shared.queue.lock().unwrap_or_else(PoisonError::into_inner).push_back(event);
+        let mut queue = self.shared.queue.lock().unwrap_or_else(PoisonError::into_inner);
+        // It only says that there is something to look at, and a workload may fork without end.
+        if event != Event::Reaped || queue.back() != Some(&Event::Reaped) {
+            queue.push_back(event);
+        }
+        drop(queue);
         // It can only fail when it is readable already.
         let _readable = rustix::io::write(&self.shared.wake, &1_u64.to_ne_bytes());
     }

@@ -5,6 +5,7 @@ use std::io;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -17,7 +18,7 @@ use tokio::time::{Instant, sleep, timeout};
 use super::SUPERVISE;
 use super::protocol::{Answer, Request, Status};
 use super::recover::recover;
-use super::run_dir::{ERRORS, EXIT, RunDir, SPEC, STARTED};
+use super::run_dir::{DISCARDED, ERRORS, EXIT, RunDir, SPEC, STARTED, UNFINISHED, is_broken};
 use super::spec::{ExitRecord, Lease, RunKind, RunSpec, Started, StopSpec};
 use crate::containers::ContainerApi;
 
@@ -26,8 +27,6 @@ const START_TIME: Duration = Duration::from_secs(10);
 const ANSWER_TIME: Duration = Duration::from_secs(5);
 const RETRY: Duration = Duration::from_millis(20);
 const RUN_ID_BYTES_MAX: usize = 128;
-/// A folder that is still being filled.
-const UNFINISHED: &str = ".new-";
 
 /// Why a run could not be started, found or spoken to.
 #[derive(Debug, thiserror::Error)]
@@ -77,6 +76,15 @@ pub enum SupervisorError {
     Alive(String),
 }
 
+impl SupervisorError {
+    /// Whether a record is not there or makes no sense, so that it will not be read later either.
+    pub(crate) fn is_lost_record(&self) -> bool {
+        let lost =
+            |source: &io::Error| source.kind() == io::ErrorKind::NotFound || is_broken(source);
+        matches!(self, Self::Io { source, .. } if lost(source))
+    }
+}
+
 fn io_error(what: &'static str, path: &Path) -> impl FnOnce(io::Error) -> SupervisorError {
     let path = path.to_owned();
     move |source| SupervisorError::Io { what, path, source }
@@ -93,8 +101,17 @@ pub struct Supervisor;
 pub struct Scan {
     /// The runs, alive or ended.
     pub runs: Vec<RunHandle>,
-    /// Folders that could not be read.
-    pub failed: Vec<SupervisorError>,
+    /// Folders that could not be read. A run may be in there, and alive.
+    pub failed: Vec<Unreadable>,
+}
+
+/// The folder of a run that could not be read.
+#[derive(Debug)]
+pub struct Unreadable {
+    /// The folder.
+    pub dir: PathBuf,
+    /// Why.
+    pub error: SupervisorError,
 }
 
 impl Supervisor {
@@ -131,7 +148,7 @@ impl Supervisor {
         for path in run_folders(runs_dir).map_err(io_error("list", runs_dir))? {
             match RunHandle::open(&path).await {
                 Ok(run) => scan.runs.push(run),
-                Err(error) => scan.failed.push(error),
+                Err(error) => scan.failed.push(Unreadable { dir: path, error }),
             }
         }
         Ok(scan)
@@ -208,11 +225,10 @@ fn run_folders(runs_dir: &Path) -> io::Result<Vec<PathBuf>> {
         if !path.is_dir() {
             continue;
         }
-        if path
-            .file_name()
-            .is_some_and(|name| name.as_encoded_bytes().starts_with(UNFINISHED.as_bytes()))
-        {
-            // An agent died while it filled this; nothing was started from it.
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        if name.starts_with(UNFINISHED) || name.starts_with(DISCARDED) {
+            // An agent died while it filled or removed this; nothing was started from it yet, or
+            // nothing is left of it.
             let _leftover = fs::remove_dir_all(&path);
         } else {
             found.push(path);
@@ -233,11 +249,14 @@ struct Shared {
     dir: RunDir,
     spec: RunSpec,
     started: OnceLock<Started>,
+    /// That its supervisor is gone was said.
+    loss_told: AtomicBool,
 }
 
 impl RunHandle {
     fn new(dir: RunDir, spec: RunSpec) -> Self {
-        Self { shared: Arc::new(Shared { dir, spec, started: OnceLock::new() }) }
+        let (started, loss_told) = (OnceLock::new(), AtomicBool::new(false));
+        Self { shared: Arc::new(Shared { dir, spec, started, loss_told }) }
     }
 
     /// Takes over the run in this folder. If its supervisor was killed, what is left of the run is
@@ -251,7 +270,22 @@ impl RunHandle {
         let missing = || io::Error::from(io::ErrorKind::NotFound);
         let spec = dir.read(SPEC).and_then(|spec| spec.ok_or_else(missing));
         let spec = spec.map_err(io_error("read", &dir.file(SPEC)))?;
-        let handle = Self::new(dir, spec);
+        Self::take_over(Self::new(dir, spec)).await
+    }
+
+    /// As [`open`](Self::open), for a folder whose spec is lost: `guess` says in its place where
+    /// what is left of the run is to be looked for, should its supervisor be gone. The folder is made
+    /// again if somebody has removed it.
+    ///
+    /// # Errors
+    /// If the folder can be neither read nor made.
+    pub async fn open_without_spec(dir: &Path, guess: RunSpec) -> Result<Self> {
+        DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(io_error("make", dir))?;
+        let dir = RunDir::new(fs::canonicalize(dir).map_err(io_error("open", dir))?);
+        Self::take_over(Self::new(dir, guess)).await
+    }
+
+    async fn take_over(handle: Self) -> Result<Self> {
         if handle.exit()?.is_none()
             && !handle.is_alive()?
             && let Err(error) = handle.recover().await
@@ -285,12 +319,16 @@ impl RunHandle {
         Some(self.shared.started.get_or_init(|| started).clone())
     }
 
-    /// How it ended; `None` while it has not.
+    /// How it ended; `None` while it has not. A record that makes no sense does not count: when the
+    /// supervisor is gone, another one is written.
     ///
     /// # Errors
     /// If the record cannot be read.
     pub fn exit(&self) -> Result<Option<ExitRecord>> {
-        self.shared.dir.read(EXIT).map_err(io_error("read", &self.shared.dir.file(EXIT)))
+        match self.shared.dir.read(EXIT) {
+            Err(error) if is_broken(&error) => Ok(None),
+            other => other.map_err(io_error("read", &self.shared.dir.file(EXIT))),
+        }
     }
 
     /// Whether it has a supervisor.
@@ -375,13 +413,27 @@ impl RunHandle {
         }
     }
 
+    /// Runs a command that checks its health, in its surroundings and for at most `limit`, with
+    /// `exe` as for [`Supervisor::start`]. Nothing of the command is left afterwards.
+    ///
+    /// # Errors
+    /// If the check failed or could not be made: what was wrong, for people.
+    pub async fn check(
+        &self,
+        exe: &Path,
+        command: &[String],
+        limit: tessera_types::Duration,
+    ) -> std::result::Result<(), String> {
+        super::check::check(exe, self.dir(), command, limit).await
+    }
+
     /// Forgets a run that has ended: removes its folder, and its container or control group if that
     /// is still there. The log stays.
     ///
     /// # Errors
-    /// If it has not ended, or something cannot be removed.
-    pub async fn remove(self) -> Result<()> {
-        if self.exit()?.is_none() {
+    /// If it has not ended, or something cannot be removed (yet): it may be tried again.
+    pub async fn remove(&self) -> Result<()> {
+        if self.dir().exists() && self.exit()?.is_none() {
             return Err(SupervisorError::Alive(self.run_id().to_owned()));
         }
         if let RunKind::Container(container) = &self.shared.spec.kind {
@@ -392,7 +444,7 @@ impl RunHandle {
         let shared = Arc::clone(&self.shared);
         let remove = move || {
             shared.spec.group().remove()?;
-            fs::remove_dir_all(shared.dir.path())
+            shared.dir.discard()
         };
         blocking(remove).await.map_err(io_error("remove", self.dir()))
     }
@@ -403,15 +455,15 @@ impl RunHandle {
         if self.started().is_some() || self.exit()?.is_some() || self.is_alive()? {
             return Ok(());
         }
-        let said = fs::read_to_string(self.shared.dir.file(ERRORS)).unwrap_or_default();
-        let detail = if said.is_empty() { "it said nothing".into() } else { said.trim().into() };
+        let said = self.shared.dir.errors();
+        let detail = if said.is_empty() { "it said nothing".into() } else { said };
         let _leftover = fs::remove_dir_all(self.dir());
         Err(SupervisorError::NotStarted { run_id: self.run_id().to_owned(), detail })
     }
 
     async fn recover(&self) -> Result<Option<ExitRecord>> {
         let shared = Arc::clone(&self.shared);
-        let attempt = blocking(move || recover(&shared.dir, &shared.spec)).await;
+        let attempt = blocking(move || recover(&shared.dir, &shared.spec, &shared.loss_told)).await;
         attempt.map_err(io_error("clean up after the lost supervisor of", self.dir()))
     }
 

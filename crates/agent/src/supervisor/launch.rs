@@ -5,8 +5,10 @@
 //! workload by `exec`, keeping its pid.
 //!
 //! Standard input is a pipe to the supervisor at first. One byte on it says that `exec` comes next;
-//! what follows that is what went wrong. On success nothing follows, for `exec` closes the pipe.
+//! what follows that, or comes instead of it, is what went wrong, as JSON. On success nothing
+//! follows, for `exec` closes the pipe.
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, Write};
 use std::os::unix::process::CommandExt;
@@ -17,6 +19,8 @@ use rustix::io::fcntl_dupfd_cloexec;
 use rustix::process::{Pid, Signal, getppid, set_parent_process_death_signal, setsid};
 use rustix::stdio::{dup2_stdin, stdin};
 
+use super::fault::{StartFailure, StartFault, is_about_the_file};
+use super::oom;
 use super::procfs::RUN_DIR_VARIABLE;
 use super::run_dir::{RunDir, SPEC};
 use super::spec::{ProcessSpec, RunKind, RunSpec};
@@ -31,14 +35,16 @@ pub(crate) const RUN_VARIABLE: &str = "TESSERA_RUN";
 const INHERITED: [&str; 6] = ["PATH", "HOME", "LANG", "TZ", "USER", "TMPDIR"];
 
 /// Becomes the process that the run in `dir` asks for. It returns only if that fails.
-pub fn launch_main(dir: &Path, supervisor_pid: u32) -> ExitCode {
+///
+/// `oom_score` is what the supervisor had before it protected itself.
+pub fn launch_main(dir: &Path, supervisor_pid: u32, oom_score: i32) -> ExitCode {
     let Ok(mut report) = take_report_pipe() else { return ExitCode::FAILURE };
-    let message = match launch(dir, supervisor_pid, &mut report) {
+    let failure = match launch(dir, supervisor_pid, oom_score, &mut report) {
         Ok(never) => match never {},
-        Err(message) => message,
+        Err(failure) => failure,
     };
     // Nobody is left to tell if this fails.
-    let _unread = report.write_all(message.as_bytes());
+    let _unread = serde_json::to_writer(&mut report, &failure);
     ExitCode::FAILURE
 }
 
@@ -49,21 +55,27 @@ fn take_report_pipe() -> io::Result<File> {
     Ok(report)
 }
 
-fn launch(dir: &Path, supervisor_pid: u32, report: &mut File) -> Result<Never, String> {
+fn launch(
+    dir: &Path,
+    supervisor_pid: u32,
+    oom_score: i32,
+    report: &mut File,
+) -> Result<Never, StartFailure> {
     let spec: RunSpec = RunDir::new(dir)
         .read(SPEC)
-        .map_err(|error| format!("cannot read the run's spec: {error}"))?
-        .ok_or("the run's spec is gone")?;
+        .map_err(unable("read the run's spec"))?
+        .ok_or_else(|| StartFailure::machine("the run's spec is gone"))?;
     detach(supervisor_pid)?;
-    let group = spec.group();
-    group.join().map_err(|error| format!("cannot join the control group: {error}"))?;
+    oom::expose(oom_score).map_err(unable("give up the supervisor's protection"))?;
+    spec.group().join().map_err(unable("join the control group"))?;
     let RunKind::Process(process) = spec.kind else {
-        return Err("the run is no process".into());
+        return Err(StartFailure::machine("the run is no process"));
     };
     enter(process.working_dir.as_deref().unwrap_or(Path::new("/")))?;
     let mut command = command(&process, dir, &spec.run_id);
-    report.write_all(&[ABOUT_TO_EXECUTE]).map_err(|error| error.to_string())?;
-    Err(explain(&process.command, &command.exec()))
+    report.write_all(&[ABOUT_TO_EXECUTE]).map_err(unable("speak to the supervisor"))?;
+    let error = command.exec();
+    Err(failure(StartFault::Program, &error, explain(&process.command, &error)))
 }
 
 /// `exec` returns only to say why it failed.
@@ -71,30 +83,53 @@ enum Never {}
 
 /// A session of its own, and an end if the supervisor ends: without it nothing would stop the
 /// workload in time.
-fn detach(supervisor_pid: u32) -> Result<(), String> {
-    setsid().map_err(|error| format!("cannot make a session: {error}"))?;
-    set_parent_process_death_signal(Some(Signal::KILL))
-        .map_err(|error| format!("cannot follow the supervisor: {error}"))?;
+fn detach(supervisor_pid: u32) -> Result<(), StartFailure> {
+    setsid().map_err(unable("make a session"))?;
+    set_parent_process_death_signal(Some(Signal::KILL)).map_err(unable("follow the supervisor"))?;
     // It may have died before the line above.
     let parent = getppid().map(Pid::as_raw_nonzero).map(|pid| pid.get().unsigned_abs());
-    if parent == Some(supervisor_pid) { Ok(()) } else { Err("the supervisor is gone".into()) }
+    let gone = || StartFailure::machine("the supervisor is gone");
+    if parent == Some(supervisor_pid) { Ok(()) } else { Err(gone()) }
 }
 
-fn enter(dir: &Path) -> Result<(), String> {
-    std::env::set_current_dir(dir)
-        .map_err(|error| format!("working directory {}: {}", dir.display(), plain(&error)))
+pub(super) fn enter(dir: &Path) -> Result<(), StartFailure> {
+    std::env::set_current_dir(dir).map_err(|error| {
+        let message = format!("working directory {}: {}", dir.display(), plain(&error));
+        failure(StartFault::WorkingDir, &error, message)
+    })
+}
+
+/// What failed about a file that the spec names: that file's fault, or the machine's.
+fn failure(fault: StartFault, error: &io::Error, message: String) -> StartFailure {
+    let fault = if is_about_the_file(error) { fault } else { StartFault::Machine };
+    StartFailure::new(fault, message)
+}
+
+/// What the launcher itself could not do.
+fn unable<E: std::fmt::Display>(what: &str) -> impl FnOnce(E) -> StartFailure {
+    move |error| StartFailure::machine(format!("cannot {what}: {error}"))
 }
 
 fn command(process: &ProcessSpec, dir: &Path, run_id: &str) -> Command {
     let mut command = Command::new(&process.command);
-    command.args(&process.args).env_clear();
+    surround(command.args(&process.args), &process.env, dir, run_id);
+    command
+}
+
+/// Gives a command the environment of a run, and nothing else.
+pub(super) fn surround(
+    command: &mut Command,
+    env: &BTreeMap<String, String>,
+    dir: &Path,
+    run_id: &str,
+) {
+    command.env_clear();
     for name in INHERITED {
         if let Some(value) = std::env::var_os(name) {
             command.env(name, value);
         }
     }
-    command.envs(&process.env).env(RUN_VARIABLE, run_id).env(RUN_DIR_VARIABLE, dir);
-    command
+    command.envs(env).env(RUN_VARIABLE, run_id).env(RUN_DIR_VARIABLE, dir);
 }
 
 /// Says what is wrong with a program that could not be executed.

@@ -29,16 +29,21 @@
 //! looks abandoned. Where it is free and there is no `exit.json`, the supervisor was killed: see
 //! [`RunHandle::open`].
 //!
+//! A command that checks the run's health has a process of its own beside it, see `check`.
+//!
 //! In here, `life` decides (pure), `control` and `run` do, `process` is the runtime for plain
 //! processes and `container` that for containers, and `handle` is the agent's side.
 
+mod check;
 mod clock;
 mod container;
 mod control;
 mod events;
+mod fault;
 mod handle;
 mod launch;
 mod life;
+mod oom;
 mod output;
 mod process;
 mod procfs;
@@ -56,9 +61,11 @@ mod timers;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::Duration;
 
 pub use clock::BootInstant;
-pub use handle::{RunHandle, Scan, Supervisor, SupervisorError};
+pub use fault::StartFault;
+pub use handle::{RunHandle, Scan, Supervisor, SupervisorError, Unreadable};
 pub(crate) use launch::RUN_VARIABLE;
 pub use launch::launch_main;
 pub use protocol::{Phase, Status};
@@ -69,7 +76,8 @@ pub use spec::{
 };
 pub use supervise::supervise_main;
 
-/// Serves the hidden subcommands `supervise <run dir>` and `launch <run dir> <supervisor pid>`.
+/// Serves the hidden subcommands `supervise <run dir>`, `launch <run dir> <supervisor pid> <oom
+/// score>` and `check <run dir> <milliseconds> <command> <arguments>`.
 ///
 /// Call it first thing in `main`, before a runtime, logging or an argument parser costs time and
 /// memory. It answers `None` when the arguments are for the program itself.
@@ -81,7 +89,13 @@ pub fn dispatch(args: impl IntoIterator<Item = OsString>) -> Option<ExitCode> {
     } else if command == LAUNCH {
         let dir = args.next()?;
         let parent = args.next()?.to_str()?.parse().ok()?;
-        Some(launch_main(Path::new(&dir), parent))
+        let oom_score = args.next()?.to_str()?.parse().ok()?;
+        Some(launch_main(Path::new(&dir), parent, oom_score))
+    } else if command == CHECK {
+        let dir = args.next()?;
+        let limit = Duration::from_millis(args.next()?.to_str()?.parse().ok()?);
+        let command: Vec<OsString> = args.collect();
+        Some(check::check_main(Path::new(&dir), limit, &command))
     } else {
         None
     }
@@ -94,3 +108,4 @@ pub fn own_executable() -> PathBuf {
 
 const SUPERVISE: &str = "supervise";
 const LAUNCH: &str = "launch";
+const CHECK: &str = "check";

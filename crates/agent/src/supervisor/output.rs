@@ -12,13 +12,12 @@ use std::thread;
 
 use jiff::Timestamp;
 use rustix::event::{PollFd, PollFlags, poll};
+use tessera_types::limits;
 
 use super::events::{Event, Events};
 use super::runtime::Output;
 use crate::logs::{LineSplitter, LogLine, LogWriter, Stream};
 
-const LAST_LINES: usize = 20;
-const LAST_LINE_BYTES: usize = 512;
 const BLOCK_BYTES: usize = 16 * 1024;
 
 /// What is known of a run's output while it is read.
@@ -41,26 +40,27 @@ impl OutputTail {
 
     fn remember(&self, text: &str) {
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
-        if last.len() == LAST_LINES {
+        if last.len() == limits::EXIT_LINES_MAX {
             last.pop_front();
         }
-        last.push_back(shorten(text).to_owned());
+        last.push_back(shorten(text));
     }
 }
 
 /// The beginning of a line, as it goes into an exit record.
-pub(super) fn shorten(text: &str) -> &str {
-    &text[..text.floor_char_boundary(LAST_LINE_BYTES)]
+fn shorten(text: &str) -> String {
+    limits::clip(text, limits::EXIT_LINE_BYTES_MAX)
 }
 
 /// The last lines of a log since a time, as they go into an exit record.
 pub(super) fn last_lines_of(dir: &std::path::Path, since: Timestamp) -> io::Result<Vec<String>> {
     use crate::logs::{LogReader, ReadOptions};
-    let options = ReadOptions { tail: Some(LAST_LINES), since: Some(since), follow: false };
+    let options =
+        ReadOptions { tail: Some(limits::EXIT_LINES_MAX), since: Some(since), follow: false };
     let mut reader = LogReader::open(dir, options)?;
     let mut found = Vec::new();
     while let Some(lines) = reader.read_available()? {
-        found.extend(lines.iter().map(|line| shorten(&line.text).to_owned()));
+        found.extend(lines.iter().map(|line| shorten(&line.text)));
     }
     Ok(found)
 }

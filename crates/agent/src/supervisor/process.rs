@@ -23,6 +23,7 @@ use rustix::process::{
 };
 
 use super::events::{Event, Events};
+use super::fault::StartFailure;
 use super::launch::ABOUT_TO_EXECUTE;
 use super::runtime::{Output, Runtime};
 use super::signal::Signal;
@@ -37,6 +38,8 @@ pub(super) struct Process {
     run_dir: PathBuf,
     group: Cgroup,
     resources: Resources,
+    /// What this process had before it protected itself, and what its workload gets again.
+    oom_score: i32,
     /// Refers to the main process, and never to another one that got its number.
     main: Option<OwnedFd>,
     /// The supervisor has no descendants (any more).
@@ -44,8 +47,14 @@ pub(super) struct Process {
 }
 
 impl Process {
-    pub(super) fn new(run_dir: PathBuf, group: Cgroup, resources: Resources) -> Self {
-        Self { run_dir, group, resources, main: None, gone: Arc::new(AtomicBool::new(true)) }
+    pub(super) fn new(
+        run_dir: PathBuf,
+        group: Cgroup,
+        resources: Resources,
+        oom_score: i32,
+    ) -> Self {
+        let gone = Arc::new(AtomicBool::new(true));
+        Self { run_dir, group, resources, oom_score, main: None, gone }
     }
 
     /// Spawns the launcher. It dies with the thread that calls this, which must be the main one.
@@ -55,6 +64,7 @@ impl Process {
             .arg(LAUNCH)
             .arg(&self.run_dir)
             .arg(std::process::id().to_string())
+            .arg(self.oom_score.to_string())
             .stdin(Stdio::from(report))
             .stdout(Stdio::from(out))
             .stderr(Stdio::from(err))
@@ -89,11 +99,13 @@ impl Process {
 }
 
 impl Runtime for Process {
-    fn start(&mut self, events: &Events) -> Result<Output, String> {
+    fn start(&mut self, events: &Events) -> Result<Output, StartFailure> {
+        let unable =
+            |what: &str, error: io::Error| StartFailure::machine(format!("cannot {what}: {error}"));
         self.group
             .create(self.resources.cpu_millicores, self.resources.memory_bytes)
-            .map_err(|error| format!("cannot set up the control group: {error}"))?;
-        self.try_start(events).map_err(|error| format!("cannot start a process: {error}"))
+            .map_err(|error| unable("set up the control group", error))?;
+        self.try_start(events).map_err(|error| unable("start a process", error))
     }
 
     fn signal(&self, signal: Signal) -> io::Result<()> {
@@ -121,6 +133,8 @@ impl Runtime for Process {
     }
 
     fn release(&self) -> io::Result<()> {
+        // A health check may have come in last.
+        self.group.kill_all();
         self.group.remove()
     }
 }
@@ -168,20 +182,27 @@ impl Watcher {
 fn how_it_went(mut report: File, main: Pid) -> Event {
     let mut bytes = Vec::new();
     let read = report.read_to_end(&mut bytes);
-    let message = match (read, bytes.split_first()) {
-        (Err(error), _) => format!("the launcher's report cannot be read: {error}"),
+    let said = match (read, bytes.split_first()) {
+        (Err(error), _) => {
+            let message = format!("cannot read the launcher's report: {error}");
+            return Event::StartFailed(StartFailure::machine(message));
+        }
         (Ok(_), Some((&ABOUT_TO_EXECUTE, []))) => {
             let pid = main.as_raw_nonzero().get().unsigned_abs();
             return Event::Started { pid, container_id: None };
         }
-        (Ok(_), Some((&ABOUT_TO_EXECUTE, message))) => String::from_utf8_lossy(message).into(),
-        (Ok(_), Some(_)) => String::from_utf8_lossy(&bytes).into(),
+        (Ok(_), Some((&ABOUT_TO_EXECUTE, said))) => said,
+        (Ok(_), Some(_)) => &bytes,
         (Ok(_), None) => {
-            "it was killed before the program could be executed; is its memory limit too low?"
-                .into()
+            let message =
+                "it was killed before the program could be executed; is its memory limit too low?";
+            return Event::StartFailed(StartFailure::machine(message));
         }
     };
-    Event::StartFailed { message }
+    // A launcher that is killed in the middle of a word has told nothing that can be relied on.
+    let failure = serde_json::from_slice(said)
+        .unwrap_or_else(|_| StartFailure::machine(String::from_utf8_lossy(said)));
+    Event::StartFailed(failure)
 }
 
 fn outcome(status: WaitStatus) -> Outcome {

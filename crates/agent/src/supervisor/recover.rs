@@ -7,14 +7,16 @@
 use std::collections::BTreeSet;
 use std::io;
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 
 use super::container;
+use super::fault::StartFailure;
 use super::output::last_lines_of;
 use super::procfs;
-use super::run_dir::{ERRORS, EXIT, RunDir, SPEC, STARTED};
+use super::run_dir::{EXIT, RunDir, SPEC, STARTED, is_broken};
 use super::spec::{ExitRecord, Outcome, RunKind, RunSpec, Started};
 use crate::cgroup::{Cgroup, kill};
 
@@ -22,25 +24,35 @@ const KILL_TIME: Duration = Duration::from_secs(5);
 const KILL_RETRY: Duration = Duration::from_millis(10);
 
 /// Kills what is left of a run and writes its record. Answers `None` if it has a supervisor after
-/// all.
+/// all. The log says once, as `told` remembers, that the supervisor is gone.
 ///
 /// # Errors
 /// If something of it survives SIGKILL, or the record cannot be written. It may be tried again.
-pub(super) fn recover(dir: &RunDir, spec: &RunSpec) -> io::Result<Option<ExitRecord>> {
+pub(super) fn recover(
+    dir: &RunDir,
+    spec: &RunSpec,
+    told: &AtomicBool,
+) -> io::Result<Option<ExitRecord>> {
     let Some(_lock) = dir.take_over()? else { return Ok(None) };
-    if let Some(record) = dir.read(EXIT)? {
-        return Ok(Some(record));
+    match dir.read(EXIT) {
+        Ok(Some(record)) => return Ok(Some(record)),
+        Ok(None) => {}
+        Err(error) if is_broken(&error) => {}
+        Err(error) => return Err(error),
     }
-    let said = std::fs::read_to_string(dir.file(ERRORS)).unwrap_or_default();
-    tracing::warn!(run = spec.run_id, supervisor = said.trim(), "the supervisor of a run is gone");
-    let started: Option<Started> = dir.read(STARTED)?;
+    let said = dir.errors();
+    if !told.swap(true, Ordering::Relaxed) {
+        tracing::warn!(run = spec.run_id, supervisor = said, "the supervisor of a run is gone");
+    }
+    let started: Option<Started> = dir.read(STARTED).ok().flatten();
     if let RunKind::Container(container) = &spec.kind {
         container::end_without_supervisor(&spec.run_id, container, started.as_ref())?;
     }
     let group = spec.group();
     kill_leftovers(&group, dir.path())?;
     group.remove()?;
-    let record = record(started.as_ref(), said_last(dir, spec).unwrap_or_default());
+    let last_lines = said_last(dir, spec).unwrap_or_default();
+    let record = record(started.as_ref(), outcome(dir, &said), last_lines);
     dir.write(EXIT, &record)?;
     Ok(Some(record))
 }
@@ -74,12 +86,25 @@ fn said_last(dir: &RunDir, spec: &RunSpec) -> io::Result<Vec<String>> {
     last_lines_of(&spec.log.dir, Timestamp::try_from(since).map_err(io::Error::other)?)
 }
 
-fn record(started: Option<&Started>, last_lines: Vec<String>) -> ExitRecord {
+/// A supervisor that never listened has started nothing. Where the spec is lost, other files may be
+/// as well.
+fn outcome(dir: &RunDir, said: &str) -> Outcome {
+    let is_whole = matches!(dir.read::<RunSpec>(SPEC), Ok(Some(_)));
+    if dir.was_bound() || !is_whole {
+        return Outcome::SupervisorLost;
+    }
+    let said = if said.is_empty() { "it said nothing" } else { said };
+    let StartFailure { fault, message } =
+        StartFailure::machine(format!("its supervisor did not come up: {said}"));
+    Outcome::StartFailed { message, fault }
+}
+
+fn record(started: Option<&Started>, outcome: Outcome, last_lines: Vec<String>) -> ExitRecord {
     ExitRecord {
         started_at: started.map(|started| started.started_at),
         ended_at: Timestamp::now(),
         pid: started.map(|started| started.pid),
-        outcome: Outcome::SupervisorLost,
+        outcome,
         requested: false,
         reason: None,
         last_lines,

@@ -8,6 +8,7 @@ use jiff::Timestamp;
 
 use super::clock::BootInstant;
 use super::events::{Event, Events};
+use super::fault::{StartFailure, StartFault};
 use super::life::{Life, Now, Order, Refusal};
 use super::output::{OutputTail, record};
 use super::protocol::{Answer, Phase, Request, Status};
@@ -60,26 +61,29 @@ impl<R: Runtime> Run<R> {
     pub(super) fn start(&mut self, spec: &RunSpec, events: &Events) {
         let now = Now::read();
         if !self.life.may_start(now) {
-            self.fail("its window had closed before it could be started".into(), now);
-        } else if let Err(message) = self.begin(spec, events) {
-            self.fail(message, now);
+            let late = "its window had closed before it could be started";
+            self.fail(StartFailure::new(StartFault::TooLate, late), now);
+        } else if let Err(failure) = self.begin(spec, events) {
+            self.fail(failure, now);
         }
     }
 
-    fn begin(&mut self, spec: &RunSpec, events: &Events) -> Result<(), String> {
+    fn begin(&mut self, spec: &RunSpec, events: &Events) -> Result<(), StartFailure> {
         let log = &spec.log;
-        let writer = LogWriter::open(&log.dir, log.limits)
-            .map_err(|error| format!("cannot open the log in {}: {error}", log.dir.display()))?;
+        let writer = LogWriter::open(&log.dir, log.limits).map_err(|error| {
+            let dir = log.dir.display();
+            StartFailure::machine(format!("cannot open the log in {dir}: {error}"))
+        })?;
         let output = self.runtime.start(events)?;
         record(output, writer, self.output.clone(), events.clone())
-            .map_err(|error| format!("cannot read its output: {error}"))?;
+            .map_err(|error| StartFailure::machine(format!("cannot read its output: {error}")))?;
         self.has_output = true;
         Ok(())
     }
 
     /// It will not run; what may be there of it already is killed.
-    fn fail(&mut self, message: String, now: Now) {
-        self.outcome.get_or_insert(Outcome::StartFailed { message });
+    fn fail(&mut self, StartFailure { fault, message }: StartFailure, now: Now) {
+        self.outcome.get_or_insert(Outcome::StartFailed { message, fault });
         let orders = self.life.main_ended(now);
         self.obey(orders);
     }
@@ -88,7 +92,7 @@ impl<R: Runtime> Run<R> {
     pub(super) fn handle(&mut self, event: Event, now: Now) {
         match event {
             Event::Started { pid, container_id } => self.executed(pid, container_id, now),
-            Event::StartFailed { message } => self.fail(message, now),
+            Event::StartFailed(failure) => self.fail(failure, now),
             Event::Ended(outcome) => {
                 self.outcome.get_or_insert(outcome);
                 let orders = self.life.main_ended(now);
@@ -104,7 +108,9 @@ impl<R: Runtime> Run<R> {
         let started = Started { pid, container_id, supervisor_pid, started_at };
         if let Err(error) = self.dir.write(STARTED, &started) {
             // Without this record a later agent would not know what runs here.
-            self.fail(format!("cannot write {}: {error}", self.dir.file(STARTED).display()), now);
+            let file = self.dir.file(STARTED);
+            let message = format!("cannot write {}: {error}", file.display());
+            self.fail(StartFailure::machine(message), now);
             return;
         }
         self.started = Some(started);
@@ -285,7 +291,7 @@ mod tests {
     }
 
     impl Runtime for Stubborn {
-        fn start(&mut self, events: &Events) -> Result<Output, String> {
+        fn start(&mut self, events: &Events) -> Result<Output, StartFailure> {
             events.send(Event::Started { pid: 1, container_id: None });
             Ok(Vec::new())
         }

@@ -4,6 +4,7 @@ use std::io;
 use std::os::fd::OwnedFd;
 
 use super::events::Events;
+use super::fault::StartFailure;
 use super::signal::Signal;
 use crate::logs::Stream;
 
@@ -20,8 +21,8 @@ pub(super) trait Runtime {
     /// Begins the start.
     ///
     /// # Errors
-    /// If it cannot even begin: a message for the person who declared the workload.
-    fn start(&mut self, events: &Events) -> Result<Output, String>;
+    /// If it cannot even begin.
+    fn start(&mut self, events: &Events) -> Result<Output, StartFailure>;
 
     /// Sends a signal to the main process.
     fn signal(&self, signal: Signal) -> io::Result<()>;

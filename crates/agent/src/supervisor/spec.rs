@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::clock::BootInstant;
+use super::fault::StartFault;
 use super::signal::Signal;
 use crate::cgroup::{Cgroup, CgroupParent};
 use crate::containers::ContainerSpec;
@@ -177,7 +178,9 @@ pub struct ExitRecord {
     /// Why it ended, where the outcome alone does not say.
     #[serde(default)]
     pub reason: Option<ExitReason>,
-    /// The last 20 lines that it printed, each at most 512 bytes.
+    /// The last lines that it printed, as many and as long as
+    /// [`EXIT_LINES_MAX`](tessera_types::limits::EXIT_LINES_MAX) and
+    /// [`EXIT_LINE_BYTES_MAX`](tessera_types::limits::EXIT_LINE_BYTES_MAX) allow.
     #[serde(default)]
     pub last_lines: Vec<String>,
 }
@@ -202,6 +205,9 @@ pub enum Outcome {
     StartFailed {
         /// What was wrong, for the person who declared it.
         message: String,
+        /// What was at fault; records of earlier releases do not say.
+        #[serde(default)]
+        fault: StartFault,
     },
     /// The lease lapsed and everything was killed.
     LeaseExpired,
@@ -215,7 +221,7 @@ impl fmt::Display for Outcome {
             Self::Exited { code } => write!(f, "exited with code {code}"),
             Self::Signaled { signal, core: false } => write!(f, "killed by {signal}"),
             Self::Signaled { signal, core: true } => write!(f, "killed by {signal}, core dumped"),
-            Self::StartFailed { message } => write!(f, "could not be started: {message}"),
+            Self::StartFailed { message, .. } => write!(f, "could not be started: {message}"),
             Self::LeaseExpired => f.write_str("killed: its lease lapsed"),
             Self::SupervisorLost => f.write_str("killed: its supervisor was lost"),
         }
@@ -263,7 +269,10 @@ mod tests {
         for outcome in [
             Outcome::Exited { code: 3 },
             Outcome::Signaled { signal: Signal::KILL, core: false },
-            Outcome::StartFailed { message: "no such file: /bin/nope".into() },
+            Outcome::StartFailed {
+                message: "no such file: /bin/nope".into(),
+                fault: StartFault::Program,
+            },
             Outcome::LeaseExpired,
             Outcome::SupervisorLost,
         ] {
@@ -279,5 +288,14 @@ mod tests {
             let json = serde_json::to_string(&record).unwrap();
             assert_eq!(serde_json::from_str::<ExitRecord>(&json).unwrap(), record, "{json}");
         }
+    }
+
+    #[test]
+    fn a_record_of_an_earlier_release_is_read_and_may_be_tried_again() {
+        let json = r#"{"started_at":null,"ended_at":"1970-01-01T00:00:00Z","pid":null,
+            "outcome":"start_failed","message":"no such file: /x","requested":false}"#;
+        let record: ExitRecord = serde_json::from_str(json).unwrap();
+        let message = "no such file: /x".to_owned();
+        assert_eq!(record.outcome, Outcome::StartFailed { message, fault: StartFault::Machine });
     }
 }

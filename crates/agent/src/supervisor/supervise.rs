@@ -14,6 +14,8 @@ use rustix::stdio::{dup2_stdin, dup2_stdout, stdin, stdout};
 
 use super::container::Container;
 use super::control::Control;
+use super::fault::StartFault;
+use super::oom;
 use super::process::Process;
 use super::run_dir::{EXIT, LOCK, RunDir, SPEC};
 use super::spec::{ExitRecord, Outcome, RunKind, RunSpec};
@@ -36,7 +38,8 @@ pub fn supervise_main(dir: &Path) -> ExitCode {
 fn supervise(dir: &RunDir) -> io::Result<()> {
     let lock = take_lock(dir)?;
     let notify = take_notify_pipe()?;
-    let result = detach().and_then(|()| control(dir, notify));
+    let oom_score = oom::protect();
+    let result = detach().and_then(|()| control(dir, notify, oom_score));
     if let Err(error) = &result {
         record_failure(dir, error);
     }
@@ -44,11 +47,12 @@ fn supervise(dir: &RunDir) -> io::Result<()> {
     result
 }
 
-fn control(dir: &RunDir, notify: OwnedFd) -> io::Result<()> {
+fn control(dir: &RunDir, notify: OwnedFd, oom_score: i32) -> io::Result<()> {
     let spec: RunSpec = dir.read(SPEC)?.ok_or(io::ErrorKind::NotFound)?;
     match &spec.kind {
         RunKind::Process(_) => {
-            let process = Process::new(dir.path().to_owned(), spec.group(), spec.resources);
+            let (path, group) = (dir.path().to_owned(), spec.group());
+            let process = Process::new(path, group, spec.resources, oom_score);
             Control::new(dir.clone(), &spec, process, notify)?.run(&spec)
         }
         RunKind::Container(container) => {
@@ -96,7 +100,10 @@ fn record_failure(dir: &RunDir, error: &io::Error) {
         started_at: None,
         ended_at: Timestamp::now(),
         pid: None,
-        outcome: Outcome::StartFailed { message: format!("its supervisor failed: {error}") },
+        outcome: Outcome::StartFailed {
+            message: format!("its supervisor failed: {error}"),
+            fault: StartFault::Machine,
+        },
         requested: false,
         reason: None,
         last_lines: Vec::new(),

@@ -342,3 +342,37 @@ fn an_end_counts_once_though_the_agent_crashed_before_it_cleaned_up() {
     assert!(matches!(&actions[..], [Action::Save { .. }, Action::Remove { .. }]), "{actions:?}");
     assert_eq!(next.copies().cloned().collect::<Vec<_>>(), saved);
 }
+
+#[test]
+fn a_pause_is_as_long_as_it_was_declared_when_the_clock_is_set() {
+    for hours in [-2i64, 2] {
+        let mut node = Node::new();
+        node.now = at(10_000_000);
+        let backoff = serde_json::json!({"initial": "4s", "max": "4s"});
+        let spec = serde_json::json!({"command": "a", "restart": {"backoff": backoff}});
+        node.list(&[assignment(1, spec)]);
+        node.started(run(1, 1));
+        node.ended(run(1, 1), ExitOutcome::Exited { code: 1 });
+        assert!(node.pass(1000).is_empty());
+        let by_ms = hours * 3_600_000;
+        node.now = node.now.moved_by_ms(by_ms);
+        node.core.clock_set(node.now, by_ms);
+        assert!(node.pass(2900).is_empty(), "{hours}");
+        assert!(matches!(node.pass(100)[..], [Action::Start(_)]), "{hours}");
+    }
+}
+
+#[test]
+fn a_clock_that_was_set_while_there_was_no_agent_does_not_make_a_pause_longer() {
+    let mut node = Node::new();
+    node.now = at(10_000_000);
+    let backoff = serde_json::json!({"initial": "4s", "max": "6s"});
+    let spec = serde_json::json!({"command": "a", "restart": {"backoff": backoff}});
+    node.list(&[assignment(1, spec)]);
+    node.started(run(1, 1));
+    node.ended(run(1, 1), ExitOutcome::Exited { code: 1 });
+    let saved = node.core.copies().cloned().collect();
+    node.now = node.now.moved_by_ms(-7_200_000);
+    node.core = AgentCore::restore(node.now, saved, Vec::new());
+    assert!(matches!(node.pass(6000)[..], [Action::Start(_)]));
+}

@@ -75,7 +75,7 @@ impl Node {
     /// Runs it under this id, and says why it could not be started.
     async fn failure(&self, run_id: &str, spec: RunSpec) -> String {
         match self.run(RunSpec { run_id: run_id.to_owned(), ..spec }).await.outcome {
-            Outcome::StartFailed { message } => message,
+            Outcome::StartFailed { message, .. } => message,
             other => panic!("it was started: {other:?}"),
         }
     }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use rustix::process::{Pid, Signal, kill_process, test_kill_process};
 use serde_json::json;
 use tempfile::TempDir;
-use tessera_agent::{Agent, AgentHandle, AgentOptions, StartError};
+use tessera_agent::{Agent, AgentHandle, AgentOptions, ContainerSocket, StartError};
 use tessera_types::Name;
 use tessera_types::sync::{CopyState, Report};
 use tessera_types::workload::{ExitOutcome, Health};
@@ -75,6 +75,12 @@ fn pid(report: &Report) -> Pid {
 
 fn is_alive(pid: Pid) -> bool {
     test_kill_process(pid).is_ok()
+}
+
+/// Whether a process is gone, or dead and only not reaped yet by whoever it fell to.
+fn has_ended(pid: Pid) -> bool {
+    let stat = std::fs::read_to_string(format!("/proc/{}/stat", pid.as_raw_nonzero()));
+    stat.is_err() || stat.is_ok_and(|stat| stat.contains(") Z "))
 }
 
 fn sleeper() -> serde_json::Value {
@@ -266,6 +272,188 @@ async fn what_cannot_be_run_fails_with_a_reason() {
     let failed = plane.until_state(1, CopyState::Failed).await;
     assert_eq!(failed.reason, "could not be started: no such file: /bin/nope");
     agent.shutdown(true).await;
+}
+
+#[tokio::test]
+async fn a_start_that_never_happened_is_tried_a_few_times_under_restart_never() {
+    let (home, plane) = (Home::new(), Plane::new(LONG_LEASE_MS));
+    // A supervisor that does not come up.
+    let options = AgentOptions { exe: "/bin/false".into(), ..home.options() };
+    let agent = Agent::start_with(options, plane.clone()).await.unwrap();
+    let restart = json!({"policy": "never", "backoff": {"initial": "1ms"}});
+    plane.place(1, json!({"command": "/bin/true", "restart": restart}));
+    let failed = plane.until_state(1, CopyState::Failed).await;
+    assert!(failed.reason.contains("did not come up"), "{}", failed.reason);
+    assert!(failed.reason.ends_with("5 in a row, and no more are allowed"), "{}", failed.reason);
+    let starts = plane.reports(1).into_iter().filter(|r| r.state == CopyState::Provisioning);
+    assert_eq!(starts.count(), 5);
+    agent.shutdown(true).await;
+}
+
+/// The folder of the only run.
+fn only_run(home: &Home) -> PathBuf {
+    let runs = home.runs();
+    assert_eq!(runs.len(), 1, "{runs:?}");
+    runs[0].clone()
+}
+
+#[tokio::test]
+async fn a_run_whose_folder_cannot_be_read_is_not_started_anew_and_taken_over_later() {
+    let (home, plane) = (Home::new(), Plane::new(LONG_LEASE_MS));
+    let agent = home.agent(&plane).await;
+    plane.place(1, sleeper());
+    let before = pid(&plane.until_state(1, CopyState::Running).await);
+    let unreadable = only_run(&home);
+    plane.place(2, sleeper());
+    let other = pid(&plane.until_state(2, CopyState::Running).await);
+    agent.shutdown(false).await;
+
+    // What cannot be read at the moment, for root neither.
+    let (spec, aside) = (unreadable.join("spec.json"), unreadable.join("aside"));
+    std::fs::rename(&spec, &aside).unwrap();
+    std::fs::create_dir(&spec).unwrap();
+    let agent = home.agent(&plane).await;
+    let unknown = plane.until(1, "the trouble", |r| r.trouble.is_some()).await;
+    let trouble = unknown.trouble.unwrap();
+    assert!(trouble.contains("not known") && trouble.contains("spec.json"), "{trouble}");
+    plane.place(2, sleeper());
+    plane.until(2, "another epoch", |r| r.epoch.0 == 2 && r.state == CopyState::Running).await;
+    assert!(!is_alive(other), "the other run was taken over, and replaced");
+    plane.place(1, sleeper());
+    plane.until(1, "the wait", |r| r.epoch.0 == 2 && r.reason.contains("earlier placement")).await;
+    assert!(is_alive(before));
+    assert!(!home.runs().iter().any(|run| run.to_string_lossy().ends_with("0001-2-1")));
+
+    std::fs::remove_dir(&spec).unwrap();
+    std::fs::rename(&aside, &spec).unwrap();
+    plane.until(1, "the new copy", |r| r.epoch.0 == 2 && r.state == CopyState::Running).await;
+    assert!(!is_alive(before));
+    agent.shutdown(true).await;
+}
+
+#[tokio::test]
+async fn a_run_whose_spec_is_lost_is_taken_over_while_it_lives() {
+    let (home, plane) = (Home::new(), Plane::new(LONG_LEASE_MS));
+    let agent = home.agent(&plane).await;
+    plane.place(1, sleeper());
+    let before = pid(&plane.until_state(1, CopyState::Running).await);
+    agent.shutdown(false).await;
+    std::fs::write(only_run(&home).join("spec.json"), "{").unwrap();
+    let agent = home.agent(&plane).await;
+    kill_process(before, Signal::KILL).unwrap();
+    let again =
+        plane.until(1, "another run", |r| r.state == CopyState::Running && r.restarts == 1).await;
+    assert_eq!(again.last_exit.unwrap().outcome, ExitOutcome::Signaled { signal: 9 });
+    plane.ask_to_stop(1);
+    plane.until_state(1, CopyState::Stopped).await;
+    plane.unassign(1);
+    eventually("a clean state folder", || home.runs().is_empty()).await;
+    agent.shutdown(true).await;
+}
+
+#[tokio::test]
+async fn what_a_lost_supervisor_left_is_killed_before_the_next_run_though_every_record_is_broken() {
+    let (home, plane) = (Home::new(), Plane::new(LONG_LEASE_MS));
+    let options = AgentOptions { container_socket: ContainerSocket::None, ..home.options() };
+    let agent = Agent::start_with(options.clone(), plane.clone()).await.unwrap();
+    let mut parent = script("setsid sleep 1000 & echo $! > helper; wait");
+    parent["working_dir"] = json!(home.0.path());
+    plane.place(1, parent);
+    plane.until_state(1, CopyState::Running).await;
+    let helper = home.0.path().join("helper");
+    let read = || Pid::from_raw(std::fs::read_to_string(&helper).ok()?.trim().parse().ok()?);
+    eventually("the helper", || read().is_some()).await;
+    let helper = read().unwrap();
+    agent.shutdown(false).await;
+    let run = only_run(&home);
+    kill_process(supervisor_of(&run).unwrap(), Signal::KILL).unwrap();
+    assert!(is_alive(helper));
+    for record in ["spec.json", "started.json", "exit.json"] {
+        std::fs::write(run.join(record), "").unwrap();
+    }
+    let agent = Agent::start_with(options, plane.clone()).await.unwrap();
+    let again =
+        plane.until(1, "another run", |r| r.state == CopyState::Running && r.restarts == 1).await;
+    assert!(has_ended(helper));
+    assert_eq!(again.last_exit.unwrap().outcome, ExitOutcome::SupervisorLost);
+    agent.shutdown(true).await;
+}
+
+#[tokio::test]
+async fn a_run_that_cannot_be_cleaned_up_is_tried_again() {
+    let (home, plane) = (Home::new(), Plane::new(LONG_LEASE_MS));
+    let agent = home.agent(&plane).await;
+    plane.place(1, sleeper());
+    plane.until_state(1, CopyState::Running).await;
+    let run = only_run(&home);
+    // A file where the folder is to be moved to before it is removed.
+    let name = run.file_name().unwrap().to_string_lossy().into_owned();
+    let obstacle = run.with_file_name(format!(".gone-{name}"));
+    std::fs::write(&obstacle, "").unwrap();
+    plane.ask_to_stop(1);
+    plane.until_state(1, CopyState::Stopped).await;
+    plane.unassign(1);
+    eventually("that it is forgotten", || home.saved() == 0).await;
+    assert!(run.exists());
+    std::fs::remove_file(&obstacle).unwrap();
+    eventually("a clean state folder", || home.runs().is_empty()).await;
+    agent.shutdown(true).await;
+}
+
+/// The control groups of this machine that are the parents of an agent's runs.
+fn parent_groups(name: &str) -> Vec<PathBuf> {
+    let folders = |dir: &Path| {
+        let entries = std::fs::read_dir(dir).into_iter().flatten().flatten();
+        entries.map(|entry| entry.path()).filter(|path| path.is_dir()).collect::<Vec<_>>()
+    };
+    let root = PathBuf::from("/sys/fs/cgroup");
+    let bases = folders(&root).into_iter().chain([root]);
+    let parents = bases.flat_map(|base| folders(&base.join("tessera")));
+    parents.filter(|path| path.file_name().unwrap().to_string_lossy().starts_with(name)).collect()
+}
+
+#[tokio::test]
+async fn the_groups_above_the_runs_go_with_the_last_of_them() {
+    let (home, plane) = (Home::new(), Plane::new(LONG_LEASE_MS));
+    let name = format!("groups-{}", std::process::id());
+    let options = AgentOptions { name: Name::new(&name).unwrap(), ..home.options() };
+    let agent = Agent::start_with(options.clone(), plane.clone()).await.unwrap();
+    plane.place(1, sleeper());
+    plane.until_state(1, CopyState::Running).await;
+    let there = parent_groups(&name);
+    agent.shutdown(false).await;
+    assert_eq!(parent_groups(&name).is_empty(), there.is_empty(), "a run is still there");
+    let agent = Agent::start_with(options, plane.clone()).await.unwrap();
+    agent.shutdown(true).await;
+    assert!(home.runs().is_empty());
+    assert_eq!(parent_groups(&name), Vec::<PathBuf>::new());
+}
+
+#[tokio::test]
+async fn an_agent_whose_place_is_taken_ends_and_stops_nothing() {
+    const LEASE_MS: u64 = 3000;
+    let (home, plane) = (Home::new(), Plane::new(LEASE_MS));
+    let agent = home.agent(&plane).await;
+    plane.place(1, sleeper());
+    let mut alone = sleeper();
+    alone["on_disconnect"] = json!("stop");
+    plane.place(2, alone);
+    let keep = pid(&plane.until_state(1, CopyState::Running).await);
+    let stop = pid(&plane.until_state(2, CopyState::Running).await);
+    plane.supersede();
+    tokio::time::timeout(Duration::from_secs(20), agent.superseded()).await.expect("it ends");
+    let calls = plane.calls();
+    assert!(is_alive(keep) && is_alive(stop));
+    eventually("the end of the lease", || has_ended(stop)).await;
+    assert!(is_alive(keep), "what is to be kept goes on");
+    assert_eq!(plane.calls(), calls, "nothing is tried any more");
+    agent.shutdown(false).await;
+    for run in home.runs() {
+        if let Some(supervisor) = supervisor_of(&run) {
+            kill_process(supervisor, Signal::KILL).unwrap();
+        }
+    }
+    eventually("the end of the other", || has_ended(keep)).await;
 }
 
 #[tokio::test]

@@ -29,6 +29,8 @@ pub(crate) struct Plane {
 #[derive(Default)]
 struct State {
     down: bool,
+    superseded: bool,
+    calls: usize,
     registration: Option<Registration>,
     registrations: usize,
     revision: u64,
@@ -92,6 +94,16 @@ impl Plane {
         self.change(|state| state.down = down);
     }
 
+    /// Another agent of the same installation takes the place of this one.
+    pub(crate) fn supersede(&self) {
+        self.change(|state| state.superseded = true);
+    }
+
+    /// Calls of any sort so far.
+    pub(crate) fn calls(&self) -> usize {
+        self.state().calls
+    }
+
     pub(crate) fn forget_session(&self) {
         self.change(|state| state.registration = None);
     }
@@ -153,11 +165,21 @@ impl Plane {
         self.until(id, state.as_str(), |report| report.state == state).await
     }
 
-    fn check(&self, session: &str) -> Result<(), Error> {
-        let state = self.state();
+    fn answers(&self) -> Result<MutexGuard<'_, State>, Error> {
+        let mut state = self.state();
+        state.calls += 1;
         if state.down {
             return Err(Error::Unreachable("it is down".to_owned()));
         }
+        if state.superseded {
+            let problem = Problem::new(Code::Superseded, "another agent has its place");
+            return Err(Error::Refused(Box::new(problem)));
+        }
+        Ok(state)
+    }
+
+    fn check(&self, session: &str) -> Result<(), Error> {
+        let state = self.answers()?;
         match &state.registration {
             Some(registration) if registration.session == session => Ok(()),
             _ => Err(Error::Refused(Box::new(Problem::new(Code::NotRegistered, "register first")))),
@@ -194,10 +216,7 @@ pub(crate) async fn eventually(what: &str, condition: impl Fn() -> bool) {
 
 impl Control for Plane {
     async fn register(&self, _: &Name, body: &Registration) -> Result<Registered, Error> {
-        let mut state = self.state();
-        if state.down {
-            return Err(Error::Unreachable("it is down".to_owned()));
-        }
+        let mut state = self.answers()?;
         state.registration = Some(body.clone());
         state.registrations += 1;
         Ok(Registered { node_id: Uid(99), lease: self.lease() })
@@ -240,6 +259,6 @@ impl Control for Plane {
         let mut state = self.state();
         state.log.extend(body.lines.iter().cloned());
         state.log_ended |= body.end;
-        Ok(LogChunkAnswer { wanted: state.log_wanted })
+        Ok(LogChunkAnswer { wanted: state.log_wanted, taken: true })
     }
 }

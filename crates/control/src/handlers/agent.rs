@@ -1,20 +1,17 @@
 //! The agents' side of the API: registering, heartbeats that wait for news, and
 //! reports.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Instant;
 
 use tessera_api::ApiError;
-use tessera_reconciler::{apply_report, news_for, registered};
+use tessera_reconciler::{NotInSession, Reported, apply_reports, news_for, registered};
 use tessera_store::CommitError;
 use tessera_types::problem::Code;
 use tessera_types::sync::{
-    Registered, Registration, Report, ReportRequest, ReportResponse, SyncRequest, SyncResponse,
+    Registered, Registration, ReportRequest, ReportResponse, SyncRequest, SyncResponse, Usage,
 };
-use tessera_types::{
-    Edited, Name, Node, Object, Problem, Revision, Timestamp, Uid, Workload, Write, limits,
-};
+use tessera_types::{Name, Node, Object, Problem, Revision, Uid, limits};
 
 use crate::agents::Agent;
 use crate::clock;
@@ -31,10 +28,16 @@ pub(super) async fn register(
     registration: &Registration,
 ) -> Result<Registered, ApiError> {
     for _ in 0..TRIES_MAX {
-        let now = clock::now();
-        let existing = plane.world.read().nodes.find(None, name).cloned();
-        check_is_free(plane, name, existing.as_deref(), registration, now)?;
-        let node_id = match registered(existing.as_ref(), name, registration, now) {
+        let now = clock::both();
+        let existing = {
+            let world = plane.world.read();
+            plane
+                .agents
+                .may_register(&world, name, registration, now.boot)
+                .map_err(|why| refused(name, why))?;
+            world.nodes.find(None, name).cloned()
+        };
+        let node_id = match registered(existing.as_ref(), name, registration, now.wall) {
             Some(write) => match plane.commit(vec![write]).await {
                 Ok(done) => done.committed.changes.first().map(|change| change.id),
                 Err(CommitError::Conflict { .. }) => continue,
@@ -43,48 +46,47 @@ pub(super) async fn register(
             None => existing.map(|node| node.id),
         };
         let Some(node_id) = node_id else { continue };
-        let agent = Agent::new(node_id, &registration.agent_id, &registration.session, now);
-        plane.agents.registered(name, agent);
-        heard(plane, node_id, now);
+        plane
+            .agents
+            .registered(name, node_id, registration, now.wall)
+            .map_err(|why| refused(name, why))?;
+        heard(plane, node_id);
         tracing::info!(target: "tessera::agents", node = %name, version = %registration.version, "an agent registered");
         return Ok(Registered { node_id, lease: plane.options.lease });
     }
     Err(Problem::new(Code::Conflict, "the node changes too fast").remedy("register again").into())
 }
 
-/// A name belongs to one installation for as long as its lease runs.
-fn check_is_free(
-    plane: &Plane,
-    name: &Name,
-    existing: Option<&Object<Node>>,
-    registration: &Registration,
-    now: Timestamp,
-) -> Result<(), Problem> {
-    let Some(existing) = existing else { return Ok(()) };
-    let holder = match plane.agents.get(name) {
-        Some(agent) if agent.node_id == existing.id => agent.agent_id,
-        _ => existing.observed.agent_id.clone(),
+/// The problem of an agent that does not speak for a node.
+fn refused(name: &Name, why: NotInSession) -> Problem {
+    let problem = match why {
+        NotInSession::NameTaken { until } => {
+            let until = clock::both().wall_at(until);
+            let detail = format!("another agent has the name {name}, at least until {until:.3}");
+            Problem::new(Code::NodeNameTaken, detail)
+                .remedy("give this agent another name with --name, or stop the other one")
+        }
+        NotInSession::Superseded => {
+            tracing::warn!(target: "tessera::agents", node = %name, "an agent that was superseded is refused");
+            let detail = format!(
+                "another agent with this identity has registered as node {name}; this one does not speak for it any more"
+            );
+            Problem::new(Code::Superseded, detail).remedy(
+                "stop one of the two; if this agent's state folder is a copy, give it one of its own and another name",
+            )
+        }
+        NotInSession::NotRegistered => {
+            let detail = format!("the agent of {name} is not registered in this session");
+            Problem::new(Code::NotRegistered, detail).remedy("register again")
+        }
     };
-    let lease_until = plane.world.read().lease_until(existing.id).filter(|until| *until > now);
-    match lease_until {
-        Some(until) if !holder.is_empty() && holder != registration.agent_id => Err(Problem::new(
-            Code::NodeNameTaken,
-            format!("another agent has the name {name}, at least until {until:.3}"),
-        )
-        .instance(format!("node/{name}"))
-        .remedy("give this agent another name with --name, or stop the other one")),
-        _ => Ok(()),
-    }
+    problem.instance(format!("node/{name}"))
 }
 
 /// A node was heard of: its lease runs anew.
-fn heard(plane: &Plane, node_id: Uid, now: Timestamp) {
-    let is_offline = {
-        let mut world = plane.world.write();
-        world.renew_lease(node_id, now, plane.options.lease);
-        world.nodes.get(node_id).is_some_and(|node| !node.status.is_reachable())
-    };
-    if is_offline {
+fn heard(plane: &Plane, node_id: Uid) {
+    let is_back = plane.world.write().heard(node_id, clock::boot(), plane.options.lease);
+    if is_back {
         plane.tell_loop(LoopMessage::Wake(node_id));
     }
 }
@@ -105,11 +107,9 @@ pub(super) async fn sync(
         tokio::pin!(news);
         // Listens from here on: what changes after the look below is not missed.
         news.as_mut().enable();
-        if plane.agents.get(name).is_none_or(|now| now.session != request.session) {
-            return Err(not_registered(name).into());
-        }
+        in_session(plane, name, &request.session)?;
         let is_over = Instant::now() >= deadline || plane.stopping.is_cancelled();
-        match answer(plane, name, &agent, &request.session, request.since) {
+        match answer(plane, name, &agent, request.since) {
             Some(response) if is_over || has_news(&response) => {
                 tracing::debug!(target: "tessera::agents", node = %name, assignments = response.assignments.as_ref().map(Vec::len), waited = ?started.elapsed(), "heartbeat");
                 return Ok(response);
@@ -140,42 +140,28 @@ fn session(
     plane: &Plane,
     name: &Name,
     session: &str,
-    usage: Option<tessera_types::sync::Usage>,
+    usage: Option<Usage>,
 ) -> Result<Agent, Problem> {
-    let now = clock::now();
-    let agent =
-        plane.agents.heard(name, session, now, usage).ok_or_else(|| not_registered(name))?;
-    if plane.world.read().nodes.get(agent.node_id).is_none() {
-        plane.agents.forget(name);
-        return Err(not_registered(name));
-    }
-    heard(plane, agent.node_id, now);
+    let agent = in_session(plane, name, session)?;
+    plane.agents.heard(name, clock::now(), usage);
+    heard(plane, agent.node_id);
     Ok(agent)
 }
 
-fn not_registered(name: &Name) -> Problem {
-    Problem::new(
-        Code::NotRegistered,
-        format!("the agent of {name} is not registered in this session"),
-    )
-    .instance(format!("node/{name}"))
-    .remedy("register again")
+/// The agent of this session, if it still is.
+fn in_session(plane: &Plane, name: &Name, session: &str) -> Result<Agent, Problem> {
+    let world = plane.world.read();
+    plane.agents.in_session(&world, name, session).map_err(|why| refused(name, why))
 }
 
 /// The answer to give now; none while the node counts as Offline.
-fn answer(
-    plane: &Plane,
-    name: &Name,
-    agent: &Agent,
-    session: &str,
-    since: Revision,
-) -> Option<SyncResponse> {
+fn answer(plane: &Plane, name: &Name, agent: &Agent, since: Revision) -> Option<SyncResponse> {
     let news = news_for(&plane.world.read(), agent.node_id, since)?;
     Some(SyncResponse {
         lease: plane.options.lease,
         revision: news.revision,
         assignments: news.assignments,
-        log_requests: plane.agents.take_log_requests(name, session),
+        log_requests: plane.agents.take_log_requests(name),
     })
 }
 
@@ -196,12 +182,9 @@ pub(super) async fn report(
     if !plane.world.read().nodes.get(agent.node_id).is_some_and(is_reachable) {
         return Err(not_ready(name).into());
     }
-    let mut by_workload: BTreeMap<Uid, Vec<&Report>> = BTreeMap::new();
-    for report in &request.reports {
-        by_workload.entry(report.id).or_default().push(report);
-    }
     for _ in 0..TRIES_MAX {
-        let (writes, stale) = plan_reports(plane, name, &by_workload);
+        let Reported { writes, stale } =
+            apply_reports(&plane.world.read(), name, &request.reports, clock::now());
         if writes.is_empty() {
             return Ok(ReportResponse { stale });
         }
@@ -212,49 +195,4 @@ pub(super) async fn report(
         }
     }
     Err(Problem::new(Code::Conflict, "the workloads change too fast").remedy("report again").into())
-}
-
-fn plan_reports(
-    plane: &Plane,
-    node: &Name,
-    by_workload: &BTreeMap<Uid, Vec<&Report>>,
-) -> (Vec<Write>, Vec<Uid>) {
-    let now = clock::now();
-    let world = plane.world.read();
-    let (mut writes, mut stale) = (Vec::new(), Vec::new());
-    for (id, reports) in by_workload {
-        match world.workloads.get(*id).map(|workload| fold(workload, node, reports, now)) {
-            Some((edited, is_stale)) => {
-                writes.extend(edited.map(Write::update));
-                stale.extend(is_stale.then_some(*id));
-            }
-            None => stale.push(*id),
-        }
-    }
-    (writes, stale)
-}
-
-/// All reports of one workload as one change, and whether any was stale.
-fn fold(
-    workload: &Arc<Object<Workload>>,
-    node: &Name,
-    reports: &[&Report],
-    now: Timestamp,
-) -> (Option<Edited<Workload>>, bool) {
-    let mut current = Arc::clone(workload);
-    let mut transitions = Vec::new();
-    let mut is_stale = false;
-    for report in reports {
-        match apply_report(&current, node, report, now) {
-            Ok(Some(edited)) => {
-                transitions.extend(edited.transitions);
-                current = Arc::new(edited.object);
-            }
-            Ok(None) => {}
-            Err(_) => is_stale = true,
-        }
-    }
-    let is_changed = *current != **workload;
-    let object = Arc::unwrap_or_clone(current);
-    (is_changed.then_some(Edited { object, transitions }), is_stale)
 }

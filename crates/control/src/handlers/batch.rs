@@ -2,7 +2,6 @@
 //! that is refused, or that somebody else was faster with, is dealt with alone.
 
 use std::collections::HashSet;
-use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
 use serde_json::Value;
@@ -12,12 +11,12 @@ use tessera_types::api::{ApplyOutcome, ApplyRequest, ApplyResponse, ApplyResult}
 use tessera_types::manifest::Declared;
 use tessera_types::problem::Code;
 use tessera_types::{
-    Actor, Edited, Kind, KindName, Manifest, Node, Problem, Resource, ResourceKey, Workload, Write,
-    limits,
+    Actor, Fingerprint, Kind, KindName, Manifest, Node, Problem, Resource, ResourceKey, Workload,
+    Write, limits,
 };
 
 use crate::clock;
-use crate::declare::{idempotency, refused};
+use crate::declare::{idempotency, refused, updated};
 use crate::decode;
 use crate::plane::Plane;
 
@@ -41,7 +40,7 @@ pub(super) async fn apply(
         );
         return Err(Problem::new(Code::TooLarge, detail).remedy("send it in several").into());
     }
-    let key = idempotency(key, || hashable(&request.manifests));
+    let key = idempotency(key, || fingerprint(&request.manifests));
     let manifests: Vec<_> = request.manifests.into_iter().map(read).collect();
     if let Some(response) = together(plane, &manifests, key.clone()).await? {
         return Ok(response);
@@ -49,14 +48,8 @@ pub(super) async fn apply(
     one_by_one(plane, manifests, key).await
 }
 
-fn hash(text: &str) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    text.hash(&mut hasher);
-    hasher.finish()
-}
-
-fn hashable(manifests: &[Value]) -> Vec<String> {
-    manifests.iter().map(Value::to_string).collect()
+fn fingerprint(manifests: &[Value]) -> Fingerprint {
+    manifests.iter().fold(Fingerprint::default(), |all, manifest| all.text(&manifest.to_string()))
 }
 
 fn read(json: Value) -> Result<AnyManifest, Problem> {
@@ -119,10 +112,7 @@ fn declare<K: Kind>(plane: &Plane, manifest: &Manifest<K>) -> Result<Step, Probl
     Ok(match declared {
         Declared::Unchanged(object) => Step::Nothing(K::wrap(Arc::clone(&object))),
         Declared::Create(object) => Step::Write(ApplyOutcome::Created, Write::create(object)),
-        Declared::Update(object) => {
-            let edited = Edited { object, transitions: Vec::new() };
-            Step::Write(ApplyOutcome::Updated, Write::update(edited))
-        }
+        Declared::Update(object) => Step::Write(ApplyOutcome::Updated, updated(object)),
     })
 }
 
@@ -176,7 +166,7 @@ async fn one_by_one(
     for (i, manifest) in manifests.into_iter().enumerate() {
         // As long as any key, since the caller's may be as long as allowed.
         let key = key.as_ref().map(|IdempotencyKey { key, fingerprint }| {
-            let (key, fingerprint) = (format!("{:016x}#{i}", hash(key)), *fingerprint);
+            let (key, fingerprint) = (format!("{:016x}#{i}", Fingerprint::of(key)), *fingerprint);
             IdempotencyKey { key, fingerprint }
         });
         results.push(match manifest {

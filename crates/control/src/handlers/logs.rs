@@ -1,17 +1,23 @@
 //! `GET /v1/workloads/{name}/logs`: asks the agent that has the log, and passes
 //! on what it posts.
+//!
+//! An answer that ends before the log does says so in a last line of its own
+//! ([`LogEnd`]): the agent fell silent, or the workload runs elsewhere now. Going on
+//! from there is the reader's affair, who knows what it has seen.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use dropshot::Body as HttpBody;
-use http::Response;
+use http::{HeaderName, HeaderValue, Response};
 use tessera_api::{ApiError, LogsQuery};
 use tessera_store::HistoryPage;
 use tessera_types::problem::Code;
-use tessera_types::sync::{LogChunk, LogRequest};
-use tessera_types::{KindName, Name, Problem, ResourceKey, Workload};
+use tessera_types::sync::{LogChunk, LogEnd, LogEnding, LogItem, LogRequest};
+use tessera_types::{KindName, Name, Node, Problem, ResourceKey, Workload, limits};
+use tokio::sync::mpsc;
+use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 
 use crate::body;
 use crate::failure;
@@ -20,6 +26,13 @@ use crate::plane::Plane;
 
 /// How long an agent may take to begin.
 const FIRST_CHUNK_WITHIN: Duration = Duration::from_secs(10);
+/// How often it is looked whether the agent still sends, and the workload is still there.
+const LOOK_EVERY: Duration = Duration::from_millis(500);
+/// A copy that was replaced has written its last line; so long, at least, and until so
+/// long nothing came, that line may still be on its way.
+const LAST_LINES_WITHIN: Duration = Duration::from_secs(1);
+/// Names the node whose log the answer is.
+const NODE_HEADER: HeaderName = HeaderName::from_static("tessera-node");
 
 /// Begins to read a log.
 pub(super) async fn read(
@@ -27,44 +40,60 @@ pub(super) async fn read(
     name: Name,
     query: LogsQuery,
 ) -> Result<Response<HttpBody>, ApiError> {
-    let key = ResourceKey::new(KindName::Workload, query.namespace, name);
+    let key = ResourceKey::new(KindName::Workload, query.namespace.clone(), name);
     let node = node_of(plane, &key).await?;
-    let mut reader = plane.logs.open().ok_or_else(|| {
-        Problem::new(Code::TooManyRequests, "too many logs are being read")
-            .remedy("try again later")
-    })?;
+    if !is_reachable(plane, &node) {
+        return Err(silent(&key, &node).into());
+    }
+    let Some(reader) = plane.logs.open() else {
+        let detail = format!("{} logs are being read already", limits::LOG_READERS_MAX);
+        return body::busy(&detail);
+    };
+    let mut reading = ask(plane, key, node, &query, reader)?;
+    let first = reading.first().await?;
+    let (sender, stream) = body::stream();
+    let header = HeaderValue::from_str(reading.node.as_str());
+    tokio::spawn(reading.pass_on(first, sender));
+    let mut response = body::respond("application/x-ndjson", HttpBody::wrap(stream))?;
+    if let Ok(header) = header {
+        response.headers_mut().insert(NODE_HEADER, header);
+    }
+    Ok(response)
+}
+
+/// Whether it makes sense to ask the node's agent for anything.
+fn is_reachable(plane: &Plane, node: &Name) -> bool {
+    let key = ResourceKey::new(KindName::Node, None, node.clone());
+    plane.find::<Node>(&key).is_some_and(|node| node.status.is_reachable())
+}
+
+fn ask(
+    plane: &Arc<Plane>,
+    key: ResourceKey,
+    node: Name,
+    query: &LogsQuery,
+    reader: LogReader,
+) -> Result<Reading, Problem> {
+    let follow = query.follow.unwrap_or(false);
     let request = LogRequest {
         request: reader.request.clone(),
         namespace: key.namespace.clone().unwrap_or_else(Name::default_namespace),
         name: key.name.clone(),
         tail: query.tail,
         since: query.since,
-        follow: query.follow.unwrap_or(false),
+        follow,
     };
     if !plane.agents.ask_for_log(&node, request) {
-        return Err(silent(&key, &node).into());
+        return Err(silent(&key, &node));
     }
-    let first = tokio::time::timeout(FIRST_CHUNK_WITHIN, reader.next())
-        .await
-        .ok()
-        .flatten()
-        .ok_or_else(|| silent(&key, &node))?;
-    if let Some(error) = &first.error {
-        let detail = format!("{node} cannot read the log of {key}: {error}");
-        return Err(Problem::new(Code::NodeUnavailable, detail).instance(key).into());
-    }
-    let (sender, stream) = body::stream();
-    tokio::spawn(pass_on(Arc::clone(plane), first, reader, sender));
-    body::respond("application/x-ndjson", HttpBody::wrap(stream))
+    Ok(Reading { plane: Arc::clone(plane), key, node, follow, reader })
 }
 
 /// The node that has the log: where the workload runs, ran last, or, when it is
 /// gone, where its history says that it ran.
 async fn node_of(plane: &Plane, key: &ResourceKey) -> Result<Name, ApiError> {
     if let Some(workload) = plane.find::<Workload>(key) {
-        let observed = &workload.observed;
-        let node = observed.assigned.as_ref().map(|assigned| &assigned.node);
-        return node.or(observed.last_node.as_ref()).cloned().ok_or_else(|| {
+        return place_of(&workload).cloned().ok_or_else(|| {
             Problem::new(Code::NotFound, format!("{key} has not run yet, so it has no log"))
                 .instance(key)
                 .remedy(format!("see why with `tesseractl describe workload {}`", key.name))
@@ -77,31 +106,165 @@ async fn node_of(plane: &Plane, key: &ResourceKey) -> Result<Name, ApiError> {
     node.ok_or_else(|| Problem::not_found(key).into())
 }
 
-async fn pass_on(
+/// Where the workload runs, or ran last.
+fn place_of(workload: &tessera_types::Object<Workload>) -> Option<&Name> {
+    let observed = &workload.observed;
+    observed.assigned.as_ref().map(|assigned| &assigned.node).or(observed.last_node.as_ref())
+}
+
+/// A log being read. Dropping it takes the request back.
+struct Reading {
     plane: Arc<Plane>,
-    first: LogChunk,
-    mut reader: LogReader,
-    sender: tokio::sync::mpsc::Sender<Bytes>,
-) {
-    let mut chunk = Some(first);
-    while let Some(current) = chunk {
-        let mut text = Vec::new();
-        for line in &current.lines {
-            if serde_json::to_writer(&mut text, line).is_ok() {
-                text.push(b'\n');
+    key: ResourceKey,
+    node: Name,
+    follow: bool,
+    reader: LogReader,
+}
+
+impl Drop for Reading {
+    fn drop(&mut self) {
+        self.plane.agents.withdraw_log_request(&self.node, &self.reader.request);
+    }
+}
+
+/// Where a workload is whose log is followed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Place {
+    /// Still where the log is.
+    Here,
+    /// On this node now.
+    Elsewhere(Name),
+    /// Gone: nothing will be written any more.
+    Nowhere,
+}
+
+impl Reading {
+    /// Waits for the agent to begin.
+    async fn first(&mut self) -> Result<LogChunk, Problem> {
+        let within = FIRST_CHUNK_WITHIN.min(self.plane.options.log_silence.as_std());
+        let first = timeout(within, self.reader.next()).await.ok().flatten();
+        let first = first.ok_or_else(|| silent(&self.key, &self.node))?;
+        match &first.error {
+            Some(error) => {
+                let detail = format!("{} cannot read the log of {}: {error}", self.node, self.key);
+                Err(Problem::new(Code::NodeUnavailable, detail).instance(&self.key))
+            }
+            None => Ok(first),
+        }
+    }
+
+    async fn pass_on(mut self, first: LogChunk, sender: mpsc::Sender<Bytes>) {
+        let silence_max = self.plane.options.log_silence.as_std();
+        let mut looks = interval(LOOK_EVERY);
+        looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut watch = Departure::default();
+        let (mut chunk, mut heard_at) = (Some(first), Instant::now());
+        loop {
+            if let Some(current) = chunk.take() {
+                if !current.lines.is_empty() {
+                    watch.wrote(Instant::now());
+                }
+                if self.write(current, &sender).await.is_none() {
+                    return;
+                }
+                // A reader that takes its time is not the agent's silence.
+                heard_at = Instant::now();
+            }
+            tokio::select! {
+                () = self.plane.stopping.cancelled() => {
+                    self.end(&sender, LogEnding::Stopping, "the control plane is stopping").await;
+                    return;
+                }
+                () = sender.closed() => return,
+                next = self.reader.next() => chunk = next,
+                _ = looks.tick() => {
+                    if heard_at.elapsed() >= silence_max {
+                        let text = format!("{} does not answer", self.node);
+                        self.end(&sender, LogEnding::Silent, &text).await;
+                        return;
+                    }
+                    match watch.look(self.place(), Instant::now()) {
+                        Place::Here => {}
+                        Place::Nowhere => return,
+                        Place::Elsewhere(node) => {
+                            let text = format!("{} runs on {node} now", self.key);
+                            self.end(&sender, LogEnding::Moved, &text).await;
+                            return;
+                        }
+                    }
+                }
             }
         }
-        if !text.is_empty() && sender.send(text.into()).await.is_err() {
-            return;
+    }
+
+    /// Writes the lines of a chunk; none when nothing is to follow.
+    async fn write(&self, chunk: LogChunk, sender: &mpsc::Sender<Bytes>) -> Option<()> {
+        let mut text = Vec::new();
+        for line in chunk.lines {
+            text.extend(line_of(&LogItem::Line(line)));
         }
-        if current.end {
-            return;
+        if !text.is_empty() {
+            sender.send(text.into()).await.ok()?;
         }
-        chunk = tokio::select! {
-            () = plane.stopping.cancelled() => None,
-            () = sender.closed() => None,
-            next = reader.next() => next,
-        };
+        if let Some(error) = chunk.error {
+            let text = format!("{} cannot read the log any further: {error}", self.node);
+            self.end(sender, LogEnding::Unreadable, &text).await;
+        }
+        (!chunk.end).then_some(())
+    }
+
+    async fn end(&self, sender: &mpsc::Sender<Bytes>, ended: LogEnding, message: &str) {
+        let end = LogEnd { ended, node: self.node.clone(), message: message.to_owned() };
+        // The reader may be gone as well.
+        let _ = sender.send(line_of(&LogItem::End(end)).into()).await;
+    }
+
+    fn place(&self) -> Place {
+        if !self.follow {
+            return Place::Here;
+        }
+        match self.plane.find::<Workload>(&self.key) {
+            None => Place::Nowhere,
+            Some(workload) => match place_of(&workload) {
+                Some(node) if *node != self.node => Place::Elsewhere(node.clone()),
+                _ => Place::Here,
+            },
+        }
+    }
+}
+
+/// One item of the answer, with its line feed.
+fn line_of(item: &LogItem) -> Vec<u8> {
+    let mut text = serde_json::to_vec(item).unwrap_or_default();
+    text.push(b'\n');
+    text
+}
+
+/// When to stop reading the log of a workload that has left: not before its last
+/// lines have come.
+#[derive(Default)]
+struct Departure {
+    left_at: Option<Instant>,
+    wrote_at: Option<Instant>,
+}
+
+impl Departure {
+    fn wrote(&mut self, now: Instant) {
+        self.wrote_at = Some(now);
+    }
+
+    /// Where the reader is to go on.
+    fn look(&mut self, place: Place, now: Instant) -> Place {
+        if place == Place::Here {
+            self.left_at = None;
+            return place;
+        }
+        let left_at = *self.left_at.get_or_insert(now);
+        let quiet_since = self.wrote_at.map_or(left_at, |wrote_at| wrote_at.max(left_at));
+        if now.duration_since(quiet_since) < LAST_LINES_WITHIN {
+            return Place::Here;
+        }
+        place
     }
 }
 
@@ -112,4 +275,26 @@ fn silent(key: &ResourceKey, node: &Name) -> Problem {
     )
     .instance(key)
     .remedy(format!("see `tesseractl describe node {node}`"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_log_is_left_when_its_last_lines_have_come() {
+        let begin = Instant::now();
+        let at = |ms| begin + Duration::from_millis(ms);
+        let gone = || Place::Elsewhere(Name::new("b").unwrap());
+        let mut watch = Departure::default();
+        watch.wrote(at(0));
+        assert_eq!(watch.look(Place::Here, at(5000)), Place::Here);
+        assert_eq!(watch.look(gone(), at(5500)), Place::Here, "its last lines are on their way");
+        watch.wrote(at(6000));
+        assert_eq!(watch.look(gone(), at(6600)), Place::Here, "there may be more of them");
+        assert_eq!(watch.look(gone(), at(7000)), gone());
+        assert_eq!(watch.look(Place::Here, at(7500)), Place::Here, "it came back");
+        assert_eq!(watch.look(Place::Nowhere, at(8000)), Place::Here);
+        assert_eq!(watch.look(Place::Nowhere, at(9000)), Place::Nowhere);
+    }
 }

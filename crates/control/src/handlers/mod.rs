@@ -24,33 +24,36 @@ use tessera_types::api::{
     Applied, ApplyRequest, ApplyResponse, Body, History, List, Readiness, Top,
 };
 use tessera_types::node::DesiredNodeStatus;
+use tessera_types::problem::Code;
 use tessera_types::sync::{
     LogChunk, LogChunkAnswer, Registered, Registration, ReportRequest, ReportResponse, SyncRequest,
     SyncResponse,
 };
 use tessera_types::{
-    Kind, KindName, Manifest, Node, Object, Problem, ResourceKey, Workload, limits,
+    Fingerprint, Kind, KindName, Manifest, Node, Object, Problem, ResourceKey, Workload, limits,
 };
 
+use crate::agent_limits;
 use crate::body;
 use crate::declare::{idempotency, key_of};
 use crate::decode;
 use crate::failure;
-use crate::plane::Plane;
+use crate::front::Front;
+use crate::plane::{LoopMessage, Plane};
 
 /// Where the trait is implemented; it has no values.
 pub(crate) enum Handlers {}
 
-type Context = RequestContext<Arc<Plane>>;
+type Context = RequestContext<Arc<Front>>;
 type Json<T> = Result<HttpResponseOk<T>, ApiError>;
 type Accepted<T> = Result<HttpResponseAccepted<T>, ApiError>;
 type Raw = Result<Response<HttpBody>, ApiError>;
 
 impl TesseraApi for Handlers {
-    type Context = Arc<Plane>;
+    type Context = Arc<Front>;
 
     async fn workload_list(ctx: Context, query: Query<ListQuery>) -> Json<List<Workload>> {
-        let world = ctx.context().world.read();
+        let world = plane(&ctx)?.world.read();
         Ok(HttpResponseOk(list::page(&world.workloads, world.revision(), &query.into_inner())?))
     }
 
@@ -60,7 +63,7 @@ impl TesseraApi for Handlers {
         query: Query<NamespaceQuery>,
     ) -> Json<Object<Workload>> {
         let key = key_of(KindName::Workload, query.into_inner().namespace, path.into_inner().name);
-        Ok(HttpResponseOk((*ctx.context().get::<Workload>(&key)?).clone()))
+        Ok(HttpResponseOk((*plane(&ctx)?.get::<Workload>(&key)?).clone()))
     }
 
     async fn workload_put(
@@ -91,17 +94,26 @@ impl TesseraApi for Handlers {
     }
 
     async fn workload_logs(ctx: Context, path: Path<NamePath>, query: Query<LogsQuery>) -> Raw {
-        logs::read(ctx.context(), path.into_inner().name, query.into_inner()).await
+        logs::read(plane(&ctx)?, path.into_inner().name, query.into_inner()).await
+    }
+
+    async fn workload_reconcile(
+        ctx: Context,
+        path: Path<NamePath>,
+        query: Query<NamespaceQuery>,
+    ) -> Accepted<Object<Workload>> {
+        let key = key_of(KindName::Workload, query.into_inner().namespace, path.into_inner().name);
+        reconcile(plane(&ctx)?, &key)
     }
 
     async fn node_list(ctx: Context, query: Query<ListQuery>) -> Json<List<Node>> {
-        let world = ctx.context().world.read();
+        let world = plane(&ctx)?.world.read();
         Ok(HttpResponseOk(list::page(&world.nodes, world.revision(), &query.into_inner())?))
     }
 
     async fn node_get(ctx: Context, path: Path<NamePath>) -> Json<Object<Node>> {
         let key = key_of(KindName::Node, None, path.into_inner().name);
-        Ok(HttpResponseOk((*ctx.context().get::<Node>(&key)?).clone()))
+        Ok(HttpResponseOk((*plane(&ctx)?.get::<Node>(&key)?).clone()))
     }
 
     async fn node_put(
@@ -132,15 +144,19 @@ impl TesseraApi for Handlers {
     }
 
     async fn node_cordon(ctx: Context, path: Path<NamePath>) -> Accepted<Object<Node>> {
-        node::desire(ctx.context(), path.into_inner().name, DesiredNodeStatus::Cordoned).await
+        node::desire(plane(&ctx)?, path.into_inner().name, DesiredNodeStatus::Cordoned).await
     }
 
     async fn node_uncordon(ctx: Context, path: Path<NamePath>) -> Accepted<Object<Node>> {
-        node::desire(ctx.context(), path.into_inner().name, DesiredNodeStatus::Ready).await
+        node::desire(plane(&ctx)?, path.into_inner().name, DesiredNodeStatus::Ready).await
     }
 
     async fn node_drain(ctx: Context, path: Path<NamePath>) -> Accepted<Object<Node>> {
-        node::desire(ctx.context(), path.into_inner().name, DesiredNodeStatus::Drained).await
+        node::desire(plane(&ctx)?, path.into_inner().name, DesiredNodeStatus::Drained).await
+    }
+
+    async fn node_reconcile(ctx: Context, path: Path<NamePath>) -> Accepted<Object<Node>> {
+        reconcile(plane(&ctx)?, &key_of(KindName::Node, None, path.into_inner().name))
     }
 
     async fn apply(
@@ -149,16 +165,16 @@ impl TesseraApi for Handlers {
         body: TypedBody<ApplyRequest>,
     ) -> Json<ApplyResponse> {
         let key = header.into_inner().idempotency_key;
-        Ok(HttpResponseOk(batch::apply(ctx.context(), key, body.into_inner()).await?))
+        Ok(HttpResponseOk(batch::apply(plane(&ctx)?, key, body.into_inner()).await?))
     }
 
     async fn watch(ctx: Context, query: Query<WatchQuery>) -> Raw {
         let last_event = ctx.request.headers().get("last-event-id").cloned();
-        watch::open(ctx.context(), query.into_inner(), last_event.as_ref())
+        watch::open(plane(&ctx)?, query.into_inner(), last_event.as_ref())
     }
 
     async fn top(ctx: Context) -> Json<Top> {
-        Ok(HttpResponseOk(node::top(ctx.context())))
+        Ok(HttpResponseOk(node::top(plane(&ctx)?)))
     }
 
     async fn agent_register(
@@ -166,8 +182,10 @@ impl TesseraApi for Handlers {
         path: Path<NamePath>,
         body: TypedBody<Registration>,
     ) -> Json<Registered> {
-        let name = path.into_inner().name;
-        Ok(HttpResponseOk(agent::register(ctx.context(), &name, &body.into_inner()).await?))
+        let plane = plane(&ctx)?;
+        let (name, body) = (path.into_inner().name, body.into_inner());
+        agent_limits::check_registration(&name, &body)?;
+        Ok(HttpResponseOk(agent::register(plane, &name, &body).await?))
     }
 
     async fn agent_sync(
@@ -175,8 +193,10 @@ impl TesseraApi for Handlers {
         path: Path<NamePath>,
         body: TypedBody<SyncRequest>,
     ) -> Json<SyncResponse> {
-        let name = path.into_inner().name;
-        Ok(HttpResponseOk(agent::sync(ctx.context(), &name, body.into_inner()).await?))
+        let plane = plane(&ctx)?;
+        let (name, body) = (path.into_inner().name, body.into_inner());
+        agent_limits::check_sync(&name, &body)?;
+        Ok(HttpResponseOk(agent::sync(plane, &name, body).await?))
     }
 
     async fn agent_report(
@@ -184,8 +204,10 @@ impl TesseraApi for Handlers {
         path: Path<NamePath>,
         body: TypedBody<ReportRequest>,
     ) -> Json<ReportResponse> {
-        let name = path.into_inner().name;
-        Ok(HttpResponseOk(agent::report(ctx.context(), &name, &body.into_inner()).await?))
+        let plane = plane(&ctx)?;
+        let (name, body) = (path.into_inner().name, body.into_inner());
+        agent_limits::check_reports(&name, &body)?;
+        Ok(HttpResponseOk(agent::report(plane, &name, &body).await?))
     }
 
     async fn agent_logs(
@@ -193,31 +215,40 @@ impl TesseraApi for Handlers {
         path: Path<NodeLogPath>,
         body: TypedBody<LogChunk>,
     ) -> Json<LogChunkAnswer> {
-        let wanted =
-            ctx.context().logs.deliver(&path.into_inner().request, body.into_inner()).await;
-        Ok(HttpResponseOk(LogChunkAnswer { wanted }))
+        let request = path.into_inner().request;
+        Ok(HttpResponseOk(plane(&ctx)?.logs.deliver(&request, body.into_inner()).await))
     }
 
     async fn healthz(ctx: Context) -> Json<Readiness> {
-        Ok(HttpResponseOk(readiness(ctx.context())))
+        Ok(HttpResponseOk(readiness(plane(&ctx)?)))
     }
 
     async fn readyz(ctx: Context) -> Json<Readiness> {
-        if ctx.context().stopping.is_cancelled() {
+        let plane = plane(&ctx)?;
+        if let Some(died) = plane.health.died() {
+            return Err(Problem::new(Code::Unavailable, died.to_string()).into());
+        }
+        if plane.stopping.is_cancelled() {
             return Err(failure::stopping().into());
         }
-        Ok(HttpResponseOk(readiness(ctx.context())))
+        Ok(HttpResponseOk(readiness(plane)))
     }
 
     async fn metrics(ctx: Context) -> Raw {
-        let text = ctx.context().metrics.render(ctx.context());
+        let text = plane(&ctx)?.metrics.render(plane(&ctx)?);
         body::respond("text/plain; version=0.0.4; charset=utf-8", text.into())
     }
 
-    async fn openapi(_: Context) -> Raw {
+    async fn openapi(ctx: Context) -> Raw {
+        plane(&ctx)?;
         let document = include_str!("../../../../openapi/tessera.json");
         body::respond("application/json", document.to_owned().into())
     }
+}
+
+/// The plane, for a request that may be answered.
+fn plane(ctx: &Context) -> Result<&Arc<Plane>, ApiError> {
+    Ok(ctx.context().admit(&ctx.request)?)
 }
 
 fn readiness(plane: &Plane) -> Readiness {
@@ -237,13 +268,18 @@ async fn put<K: Kind>(
     body: Body<Manifest<K>>,
 ) -> Json<Applied<K>> {
     let key = idempotency(header.idempotency_key, || {
-        (K::KIND, &query.namespace, &path.name, body.json.to_string())
+        let namespace = query.namespace.as_ref().map_or("", |name| name.as_str());
+        Fingerprint::default()
+            .text(K::KIND.singular())
+            .text(namespace)
+            .text(path.name.as_str())
+            .text(&body.json.to_string())
     });
     let manifest = decode::manifest::<K>(body.json, &path.name, query.namespace.as_ref())?;
     if query.dry_run.unwrap_or(false) {
-        return Ok(HttpResponseOk(ctx.context().dry_run(manifest).await?));
+        return Ok(HttpResponseOk(plane(ctx)?.dry_run(manifest).await?));
     }
-    Ok(HttpResponseOk(ctx.context().declare(manifest, key).await?))
+    Ok(HttpResponseOk(plane(ctx)?.declare(manifest, key).await?))
 }
 
 async fn delete<K: Kind>(
@@ -252,7 +288,14 @@ async fn delete<K: Kind>(
     query: &DeleteQuery,
 ) -> Accepted<Object<K>> {
     let key = key_of(K::KIND, query.namespace.clone(), path.name);
-    Ok(HttpResponseAccepted((*ctx.context().delete::<K>(&key, query).await?).clone()))
+    Ok(HttpResponseAccepted((*plane(ctx)?.delete::<K>(&key, query).await?).clone()))
+}
+
+/// Has the loop look at a resource now.
+fn reconcile<K: Kind>(plane: &Plane, key: &ResourceKey) -> Accepted<Object<K>> {
+    let object = plane.get::<K>(key)?;
+    plane.tell_loop(LoopMessage::Reconcile(object.id));
+    Ok(HttpResponseAccepted((*object).clone()))
 }
 
 async fn history(
@@ -264,7 +307,7 @@ async fn history(
     let key = key_of(kind, query.namespace, path.name);
     let limit = query.limit.unwrap_or(limits::PAGE_DEFAULT).clamp(1, limits::PAGE_MAX);
     let page = HistoryPage { before_seq: query.before_seq, limit };
-    let items = ctx.context().store.history(&key, page).await.map_err(failure::of_store)?;
+    let items = plane(ctx)?.store.history(&key, page).await.map_err(failure::of_store)?;
     if items.is_empty() && query.before_seq.is_none() {
         return Err(never_was(&key).into());
     }

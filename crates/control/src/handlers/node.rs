@@ -27,10 +27,7 @@ pub(super) async fn desire(
                     &tessera_types::manifest::Refusal::BeingDeleted,
                 ));
             }
-            if edit.object.desired_status != desired {
-                edit.object.desired_status = desired;
-                edit.object.generation += 1;
-            }
+            edit.desire(desired);
             Ok::<(), Problem>(())
         })
         .await?;

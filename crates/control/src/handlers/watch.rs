@@ -16,7 +16,7 @@ use tessera_api::{ApiError, WatchQuery};
 use tessera_store::WatchError;
 use tessera_types::api::WatchEvent;
 use tessera_types::problem::Code;
-use tessera_types::{Change, Committed, Problem, Resource, Revision, Selector, Uid};
+use tessera_types::{Change, Committed, Problem, Resource, Revision, Selector, Uid, limits};
 use tokio::sync::mpsc;
 
 use super::list;
@@ -37,9 +37,16 @@ pub(super) fn open(
     let resumed = last_event.map(revision_of).transpose()?.or(query.since);
     let since = resumed.unwrap_or_else(|| plane.world.read().revision());
     check_is_kept(plane, since)?;
+    let Ok(place) = Arc::clone(&plane.watch_places).try_acquire_owned() else {
+        return body::busy(&format!("{} watches are open already", limits::WATCHERS_MAX));
+    };
     let (sender, stream) = body::stream();
     let filter = Filter { query, selector, known_not_to_match: HashSet::new() };
-    tokio::spawn(run(Arc::clone(plane), since, filter, sender));
+    let watch = run(Arc::clone(plane), since, filter, sender);
+    tokio::spawn(async move {
+        watch.await;
+        drop(place);
+    });
     body::respond("text/event-stream", HttpBody::wrap(stream))
 }
 

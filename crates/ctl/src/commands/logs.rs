@@ -3,21 +3,23 @@
 use std::io::{self, Write};
 
 use clap::Args;
-use tessera_client::{LogOptions, LogStream};
-use tessera_types::sync::{LogLine, LogStream as Stream};
+use tessera_client::{Error, LogOptions, LogStream};
+use tessera_types::sync::{LogItem, LogLine, LogStream as Stream};
 use tessera_types::{Duration, KindName, Timestamp};
 
 use crate::cli::Format;
-use crate::context::{Context, json_line, print};
+use crate::context::{Context, json_line, print, tell};
 use crate::failure::Failure;
 use crate::kinds::bounded;
+use crate::log_follow::{Followed, LogFollow};
 use crate::moment::{now, stamp};
 use crate::target;
 
 /// Show what a workload wrote
 ///
 /// What it wrote to standard error goes to standard error. Also of one that is
-/// gone, as long as its node keeps it.
+/// gone, as long as its node keeps it. With -f it goes on over lost connections,
+/// and over moves to other nodes, and says so on standard error.
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
     /// The workload
@@ -41,12 +43,27 @@ pub(crate) async fn run(context: &Context, arguments: &Arguments) -> Result<(), 
     let name = target::name_of(KindName::Workload, &arguments.workload)?;
     let options =
         LogOptions { tail: arguments.tail, since: arguments.since, follow: arguments.follow };
+    let show = |line: &LogLine| match format {
+        Format::Json => print(&json_line(line)?),
+        _ => put(line, arguments.timestamps),
+    };
+    if arguments.follow {
+        let mut follow =
+            LogFollow::start(&context.api, context.namespace(), &name, options).await?;
+        while let Some(next) = follow.next().await? {
+            match next {
+                Followed::Line(line) => show(&line)?,
+                Followed::Notice(text) => tell(&format!("{text}\n")),
+            }
+        }
+        return Ok(());
+    }
     let open = LogStream::open(&context.api, context.namespace(), &name, &options);
-    let mut lines = bounded("workload_logs", open).await?;
-    while let Some(line) = lines.next().await? {
-        match format {
-            Format::Json => print(&json_line(&line)?)?,
-            _ => put(&line, arguments.timestamps)?,
+    let mut items = bounded("workload_logs", open).await?;
+    while let Some(item) = items.next().await? {
+        match item {
+            LogItem::Line(line) => show(&line)?,
+            LogItem::End(end) => return Err(Error::Refused(Box::new(end.problem())).into()),
         }
     }
     Ok(())

@@ -10,6 +10,7 @@ pub(crate) mod drain;
 pub(crate) mod get;
 pub(crate) mod history;
 pub(crate) mod logs;
+pub(crate) mod reconcile;
 pub(crate) mod top;
 pub(crate) mod uncordon;
 pub(crate) mod version;

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use serde_json::Value;
 use tessera_types::ResourceKey;
 use tessera_types::api::{ApplyOutcome, FieldChange, PlannedPlacement};
+use tessera_types::secret::{MASK, is_secret};
 
 use crate::kinds::Planned;
 use crate::show::change::KEY_TONE;
@@ -32,6 +33,9 @@ fn line(change: &FieldChange, style: Style) -> String {
     let line = match (&change.before, &change.after) {
         (None, Some(after)) => style.paint(Tone::Good, &format!("  + {path}: {}", value(after))),
         (Some(before), None) => style.paint(Tone::Bad, &format!("  - {path}: {}", value(before))),
+        (Some(_), Some(_)) if is_secret(&change.path) => {
+            style.paint(Tone::Busy, &format!("  ~ {path}: {MASK} (changed)"))
+        }
         (before, after) => {
             let text = |side: &Option<Value>| side.as_ref().map(value).unwrap_or_default();
             style.paint(Tone::Busy, &format!("  ~ {path}: {} → {}", text(before), text(after)))
@@ -41,7 +45,10 @@ fn line(change: &FieldChange, style: Style) -> String {
 }
 
 fn value(value: &Value) -> String {
-    printable(&value.to_string())
+    match value {
+        Value::String(text) if text == MASK => MASK.to_owned(),
+        value => printable(&value.to_string()),
+    }
 }
 
 fn where_it_would_run(placement: &PlannedPlacement) -> String {
@@ -67,6 +74,8 @@ mod tests {
             diff: vec![
                 change("spec.args[0]", Some(json!("3600")), Some(json!("7200"))),
                 change("labels.zone", None, Some(json!("a"))),
+                change("spec.env.NEW", None, Some(json!("***"))),
+                change("spec.env.PIN", Some(json!("***")), Some(json!("***"))),
                 change("spec.ports", Some(json!([{"port": 80}])), None),
             ],
             placement: Some(PlannedPlacement { node: None, message: "no node fits".to_owned() }),
@@ -75,7 +84,7 @@ mod tests {
         assert_eq!(
             planned(&key, &plan, Style::PLAIN),
             "workload/default/web would be updated\n  ~ spec.args[0]: \"3600\" → \"7200\"\n  \
-             + labels.zone: \"a\"\n  - spec.ports: [{\"port\":80}]\n  it would wait: no node fits\n"
+             + labels.zone: \"a\"\n  + spec.env.NEW: ***\n  ~ spec.env.PIN: *** (changed)\n  - spec.ports: [{\"port\":80}]\n  it would wait: no node fits\n"
         );
     }
 }

@@ -154,3 +154,24 @@ fn output_that_nobody_reads_is_no_error() {
     let ended = Running::close_output(&stub.url(), &["get", "workloads"]);
     assert_eq!((ended.code, ended.stderr.as_str()), (0, ""));
 }
+
+/// The last line needs no line feed, and what ends a log before its end is an error.
+#[test]
+fn a_log_that_is_not_whole_is_an_error_and_its_lines_are_shown() {
+    const LINE: &str = r#"{"at":"2026-05-01T08:00:00Z","stream":"stdout","text":"one"}
+{"at":"2026-05-01T08:00:01Z","stream":"stdout","text":"two"}"#;
+    const CUT: &str = r#"{"at":"2026-05-01T08:00:00Z","stream":"stdout","text":"one"}
+{"ended":"silent","node":"a","message":"a does not answer"}
+"#;
+    const STOPPING: &str = r#"{"ended":"stopping","node":"a","message":"it stops"}"#;
+    for (answer, code, stdout, stderr) in [
+        (LINE, 0, "one\ntwo\n", ""),
+        (CUT, 1, "one\n", "error[node_unavailable]: a does not answer\n"),
+        (STOPPING, 5, "", "error[unavailable]: it stops\n"),
+    ] {
+        let stub = Stub::start(move |_| Answer::Text(200, answer));
+        let ended = run(&stub.url(), &["logs", "web"]);
+        assert_eq!((ended.code, ended.stdout.as_str()), (code, stdout), "{}", ended.stderr);
+        assert!(ended.stderr.starts_with(stderr), "{}", ended.stderr);
+    }
+}

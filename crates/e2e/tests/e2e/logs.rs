@@ -2,6 +2,7 @@
 //! streams, and after they are gone.
 
 use std::fs;
+use std::path::PathBuf;
 
 use serde_json::{Value, json};
 use tessera_e2e::{Fleet, Running};
@@ -55,18 +56,8 @@ fn json_lines(fleet: &Fleet, arguments: &[&str]) -> Vec<Value> {
 async fn a_log_is_followed_over_restarts_of_the_workload_and_of_its_agent() {
     let mut fleet = Fleet::start().await;
     fleet.add_node("a", &[]).await;
-    let word = fleet.area().join("word");
-    let script = format!(
-        "echo begin; while :; do if [ -e {0} ]; then cat {0}; rm {0}; fi; sleep 0.02; done",
-        word.display()
-    );
-    fleet.apply(&fleet.workload("talker", &script)).await;
+    let (word, mut follow) = follow_talker(&fleet).await;
     let running = fleet.running("talker").await;
-    let arguments = ["--server", &fleet.url(), "logs", "-f", "talker"];
-    let mut follow = Running::start(fleet.area(), "tesseractl", &arguments, &[]);
-    follow.line("the beginning", |line| (line == "begin").then_some(())).await;
-    say(&word, "one");
-    follow.line("the first word", |line| (line == "one").then_some(())).await;
     tessera_e2e::process(&running).kill();
     follow.line_count("the second beginning", "begin", 2).await;
     say(&word, "two");
@@ -87,9 +78,101 @@ async fn a_log_is_followed_over_restarts_of_the_workload_and_of_its_agent() {
         .await;
 }
 
+/// A workload that says what it is told, and somebody who follows its log and has
+/// heard its first word.
+async fn follow_talker(fleet: &Fleet) -> (PathBuf, Running) {
+    let word = fleet.area().join("word");
+    let script = format!(
+        "echo begin; while :; do if [ -e {0} ]; then cat {0}; rm {0}; fi; sleep 0.02; done",
+        word.display()
+    );
+    fleet.apply(&fleet.workload("talker", &script)).await;
+    fleet.running("talker").await;
+    let arguments = ["--server", &fleet.url(), "logs", "-f", "talker"];
+    let mut follow = Running::start(fleet.area(), "tesseractl", &arguments, &[]);
+    hears(&mut follow, "begin").await;
+    say(&word, "one");
+    hears(&mut follow, "one").await;
+    (word, follow)
+}
+
+async fn hears(follow: &mut Running, wanted: &str) {
+    follow.line(wanted, |line| (line == wanted).then_some(())).await;
+}
+
 /// Gives the talker a word to say; it is seen whole.
 fn say(file: &std::path::Path, word: &str) {
     let aside = file.with_extension("new");
     fs::write(&aside, format!("{word}\n")).unwrap();
     fs::rename(aside, file).unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_follows_is_told_of_a_frozen_agent_and_then_misses_nothing() {
+    // A lease so long that the workload stays.
+    let mut fleet = Fleet::with_arguments("600s", &["--log-silence", "7s"]).await;
+    fleet.add_node("a", &[]).await;
+    let (word, mut follow) = follow_talker(&fleet).await;
+    fleet.node("a").freeze();
+    say(&word, "two");
+    hears(&mut follow, "a does not answer; waiting").await;
+    let silent = fleet.ctl(&["logs", "talker"]).expect(1);
+    assert!(silent.stderr.contains("error[node_unavailable]"), "{}", silent.stderr);
+    fleet.node("a").thaw();
+    hears(&mut follow, "a answers again").await;
+    hears(&mut follow, "two").await;
+    say(&word, "three");
+    hears(&mut follow, "three").await;
+    let ended = follow.interrupt().await.expect(130);
+    assert_eq!(
+        ended.stdout,
+        "begin\none\na does not answer; waiting\na answers again\ntwo\nthree\n"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_log_is_followed_to_other_nodes_and_over_a_restart_of_the_control_plane() {
+    let mut fleet = Fleet::start().await;
+    fleet.add_node("a", &[]).await;
+    let (word, mut follow) = follow_talker(&fleet).await;
+    fleet.add_node("b", &[]).await;
+    fleet.ctl(&["drain", "a"]).expect(0);
+    hears(&mut follow, "workload/default/talker runs on b now").await;
+    say(&word, "two");
+    hears(&mut follow, "two").await;
+
+    fleet.kill_control();
+    say(&word, "three");
+    fleet.start_control().await;
+    hears(&mut follow, "connected again").await;
+    hears(&mut follow, "three").await;
+
+    // What it wrote there before is not said again.
+    fleet.ctl(&["uncordon", "a"]).expect(0);
+    fleet.ctl(&["drain", "b"]).expect(0);
+    hears(&mut follow, "workload/default/talker runs on a now").await;
+    say(&word, "four");
+    hears(&mut follow, "four").await;
+
+    // Nothing more will be written once it is gone.
+    fleet.delete("talker").await;
+    let said = follow.end().await.expect(0).stdout;
+    let lost = said.lines().filter(|line| line.contains("; trying again")).count();
+    assert_eq!(lost, 1, "{said}");
+    let rest: Vec<_> = said.lines().filter(|line| !line.contains("; trying again")).collect();
+    assert_eq!(
+        rest,
+        [
+            "begin",
+            "one",
+            "workload/default/talker runs on b now",
+            "begin",
+            "two",
+            "connected again",
+            "three",
+            "workload/default/talker runs on a now",
+            "begin",
+            "four"
+        ]
+    );
 }

@@ -7,7 +7,9 @@ use tessera_types::api::{
     Applied, ApplyRequest, ApplyResponse, History, List, Readiness, Top, WatchEvent,
 };
 use tessera_types::manifest::WRITTEN_BY_TESSERA;
-use tessera_types::sync::{LogLine, Registration, ReportRequest, SyncRequest, SyncResponse};
+use tessera_types::sync::{
+    LogEnd, LogLine, Registration, ReportRequest, SyncRequest, SyncResponse,
+};
 use tessera_types::{Kind, KindName, Manifest, Object, Workload, with_kind};
 
 use crate::markdown::{Block, blocks};
@@ -129,6 +131,7 @@ fn body_of(mark: &str, at: &str, source: String) -> Result<(), String> {
         "History" => body::<History>(at, source),
         "List" => body::<List<Workload>>(at, source),
         "LogLine" => body::<LogLine>(at, source),
+        "LogEnd" => body::<LogEnd>(at, source),
         "Problem" => body::<tessera_types::Problem>(at, source),
         "Readiness" => body::<Readiness>(at, source),
         "Registration" => body::<Registration>(at, source),

@@ -12,9 +12,7 @@ use tessera_types::host::HostDemand;
 use tessera_types::pod::Binding;
 use tessera_types::timed::{DesiredTimedStatus, TimedStatus, Timeslot};
 use tessera_types::workload::Placement;
-use tessera_types::{
-    DeliveryEnvironment, Duration, Host, Name, Object, Timestamp,
-};
+use tessera_types::{DeliveryEnvironment, Duration, Host, Name, Object, Timestamp};
 
 use super::AdmissionError;
 use super::resolve::resolve;
@@ -82,11 +80,7 @@ impl<'a> Choice<'a> {
     }
 
     fn calendars(&self) -> Calendars<'_> {
-        Calendars {
-            hosts: &self.candidates,
-            filtered: &self.filtered,
-            placement: Placement::Pack,
-        }
+        Calendars { hosts: &self.candidates, filtered: &self.filtered, placement: Placement::Pack }
     }
 
     fn wanted<'b>(&'b self, booking: &'b Booking) -> Wanted<'b> {

@@ -13,12 +13,7 @@ pub(super) fn join(owner: &Name, own: &str, what: &str) -> Result<Name, Invalid>
 
 /// Checks that what is made of a name later has a legal name too: `suffix` is
 /// the longest that is put after it.
-pub(super) fn check_room(
-    owner: &Name,
-    suffix: &str,
-    what: &str,
-    problems: &mut Vec<Invalid>,
-) {
+pub(super) fn check_room(owner: &Name, suffix: &str, what: &str, problems: &mut Vec<Invalid>) {
     let name = format!("{owner}-{suffix}");
     if name.len() > NAME_MAX {
         problems.push(too_long(&name, what));

@@ -12,9 +12,9 @@ use tessera_types::{
     Actor, Duration, Edit, Name, Object, Pod, Session, SessionPart, Timestamp, Uid, Write,
 };
 
+use super::AdmissionError;
 use super::book::DoesNotFit;
 use super::window::{check_is_ahead, lay_out};
-use super::AdmissionError;
 use crate::world::World;
 
 /// How a session's window changes.
@@ -84,8 +84,12 @@ pub fn extend_session(
     let changes = with_later_parts(&parts, at, new);
     let moved = rebook(world, slot, &parts, changes).map_err(AdmissionError::DoesNotFit)?;
     let words = match stretch {
-        Stretch::Extend(by) => format!("part {} extended by {by}, to {}", target.spec.part, new.end),
-        Stretch::Shrink(by) => format!("part {} shortened by {by}, to {}", target.spec.part, new.end),
+        Stretch::Extend(by) => {
+            format!("part {} extended by {by}, to {}", target.spec.part, new.end)
+        }
+        Stretch::Shrink(by) => {
+            format!("part {} shortened by {by}, to {}", target.spec.part, new.end)
+        }
     };
     let slot = moved.session;
     let writes = writes(session, moved, &words, now);
@@ -116,13 +120,12 @@ fn target(
         }
         return Ok(at);
     }
-    let is_current =
-        |part: &&Arc<Object<SessionPart>>| matches!(part.status, TimedStatus::Active | TimedStatus::Grading);
+    let is_current = |part: &&Arc<Object<SessionPart>>| {
+        matches!(part.status, TimedStatus::Active | TimedStatus::Grading)
+    };
     let current = parts.iter().rposition(|part| is_current(&part) && !is_over(part));
     let last = || parts.iter().rposition(|part| !is_over(part));
-    current
-        .or_else(last)
-        .ok_or_else(|| AdmissionError::NotNow("all its parts are over".to_owned()))
+    current.or_else(last).ok_or_else(|| AdmissionError::NotNow("all its parts are over".to_owned()))
 }
 
 /// The new window of one part, and those of the later ones that would overlap.
@@ -214,8 +217,11 @@ fn fit<'a>(
         let Some(binding) = pod.observed.binding.clone() else { continue };
         let binding = Binding { window: slot.held(), ..binding };
         if let Some(calendar) = trial.get_mut(&binding.host_id) {
-            let booking =
-                Booking { window: binding.window, demand: binding.demand.clone(), instead_of: None };
+            let booking = Booking {
+                window: binding.window,
+                demand: binding.demand.clone(),
+                instead_of: None,
+            };
             if let Err(clash) = calendar.fits_with(&booking, &binding.ports) {
                 let refusal = format!("{}: {clash}", binding.host);
                 let pod = pod.name.clone();
@@ -324,8 +330,7 @@ pub fn readmit_session(
         return Err(AdmissionError::NotNow(message));
     }
     let Some(definition) = &before.observed.definition else { return Ok(own(after.clone())) };
-    let pinned: Vec<_> =
-        parts.iter().filter_map(|part| part.observed.definition.clone()).collect();
+    let pinned: Vec<_> = parts.iter().filter_map(|part| part.observed.definition.clone()).collect();
     let mut problems = Vec::new();
     let windows = lay_out(new, &definition.spec, &pinned, &mut problems);
     let Some(windows) = windows.filter(|windows| windows.parts.len() == parts.len()) else {
@@ -342,7 +347,8 @@ pub fn readmit_session(
     if !problems.is_empty() {
         return Err(AdmissionError::Invalid(problems));
     }
-    let moved = rebook(world, windows.session, &parts, changes).map_err(AdmissionError::DoesNotFit)?;
+    let moved =
+        rebook(world, windows.session, &parts, changes).map_err(AdmissionError::DoesNotFit)?;
     let mut writes = writes(before, moved, "its window was declared anew", now);
     let mut edit = Edit::of(before, now);
     edit.object.clone_from(after);

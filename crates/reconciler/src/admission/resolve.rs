@@ -6,9 +6,7 @@ use tessera_types::catalogue::{
     Definition, DefinitionSelector, JobDefinitionSpec, Pinned, ReportDefinitionSpec,
 };
 use tessera_types::timed::{Engine, Lifecycle};
-use tessera_types::{
-    Invalid, JobDefinition, LabLocation, Name, Object, ReportDefinition, nearest,
-};
+use tessera_types::{Invalid, JobDefinition, LabLocation, Name, Object, ReportDefinition, nearest};
 
 use crate::tables::Tabled;
 use crate::world::World;

@@ -64,9 +64,8 @@ pub fn admit_session(
 ) -> Result<Admitted, AdmissionError> {
     let mut problems = Vec::new();
     let spec = Arc::clone(&session.spec);
-    let definition =
-        resolve::<SessionDefinition>(world, &spec.definition, "spec.definition")
-            .map_err(|invalid| AdmissionError::Invalid(vec![invalid]))?;
+    let definition = resolve::<SessionDefinition>(world, &spec.definition, "spec.definition")
+        .map_err(|invalid| AdmissionError::Invalid(vec![invalid]))?;
     let parts = parts_of(world, &definition.spec, &mut problems);
     check_location(world, spec.host.location.as_ref(), "spec.host.location", &mut problems);
     if parts.len() < definition.spec.parts.len() {
@@ -169,8 +168,10 @@ impl Tree<'_> {
         for wanted in &definition.spec.pods {
             pods.extend(self.make_pods(&name, &path, wanted, slot, problems));
         }
-        let provision_at =
-            pods.iter().filter_map(|(pod, _)| pod.observed.timed.timeslot).map(|it| it.provision_at());
+        let provision_at = pods
+            .iter()
+            .filter_map(|(pod, _)| pod.observed.timed.timeslot)
+            .map(|it| it.provision_at());
         let begin = provision_at.min().unwrap_or_else(|| slot.provision_at());
         let slot = Timeslot { lead_time: slot.start.since(begin), ..slot };
         let what = format!("part {}", requirement.name);
@@ -181,9 +182,7 @@ impl Tree<'_> {
             part: requirement.name.clone(),
             order: order as u32,
             gate: requirement.gate,
-            on_failure: requirement
-                .on_failure
-                .unwrap_or(self.definition.part_execution.on_failure),
+            on_failure: requirement.on_failure.unwrap_or(self.definition.part_execution.on_failure),
             env: self.session.spec.env.clone(),
         };
         let mut part = self.object::<SessionPart>(name, spec);
@@ -227,7 +226,10 @@ impl Tree<'_> {
         for number in 1..=wanted.count {
             let Some(name) = self.name(part, &own_name(number), "pod", problems) else { break };
             self.check_is_free(KindName::Pod, &name, problems);
-            pods.push((self.make_pod(part, name.clone(), &path, &definition, slot, problems), name));
+            pods.push((
+                self.make_pod(part, name.clone(), &path, &definition, slot, problems),
+                name,
+            ));
         }
         pods
     }

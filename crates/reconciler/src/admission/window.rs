@@ -26,12 +26,12 @@ pub(super) fn lay_out(
     for (requirement, part) in definition.parts.iter().zip(parts) {
         let part = Arc::clone(&part.spec);
         let duration = requirement.duration.unwrap_or(part.duration);
-        let usual_start = match (requirement.offset, definition.part_execution.order, windows.last())
-        {
-            (Some(offset), _, _) => start.plus(offset),
-            (None, PartOrder::Sequential, Some(before)) => before.end,
-            (None, _, _) => start,
-        };
+        let usual_start =
+            match (requirement.offset, definition.part_execution.order, windows.last()) {
+                (Some(offset), _, _) => start.plus(offset),
+                (None, PartOrder::Sequential, Some(before)) => before.end,
+                (None, _, _) => start,
+            };
         let mut declared =
             spec.parts.get(&requirement.name).map(|one| one.timeslot).unwrap_or_default();
         declared.start.get_or_insert(usual_start);
@@ -50,11 +50,7 @@ pub(super) fn lay_out(
     let session = spec.timeslot.resolve(last.since(start), Duration::ZERO, Duration::ZERO)?;
     let session = Timeslot {
         lead_time: start.since(windows.iter().map(Timeslot::provision_at).min()?),
-        teardown_buffer: windows
-            .iter()
-            .map(Timeslot::cleanup_deadline)
-            .max()?
-            .since(session.end),
+        teardown_buffer: windows.iter().map(Timeslot::cleanup_deadline).max()?.since(session.end),
         ..session
     };
     let windows = Windows { session, parts: windows };

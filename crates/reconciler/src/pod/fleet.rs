@@ -143,7 +143,8 @@ pub(super) fn leftovers(step: &Step<'_, Pod>) -> Vec<String> {
         let node = workload.observed.assigned.as_ref();
         let on = node.map_or_else(String::new, |at| format!(" on {}", at.node));
         let why = workload.waiting_for.as_ref();
-        let why = why.map_or_else(String::new, |waiting| format!(": waits for {}", waiting.message));
+        let why =
+            why.map_or_else(String::new, |waiting| format!(": waits for {}", waiting.message));
         format!("workload/{}{on} ({}{why})", workload.name, workload.status)
     };
     step.owned::<Workload>().map(describe).collect()

@@ -11,7 +11,7 @@ use tessera_types::timed::{
     DesiredTimedStatus, Failure, LateDecision, Outcome, Request, TimedStatus, Timeslot,
 };
 use tessera_types::{
-    IllegalTransition, Job, Name, Object, Pod, Timestamp, WaitReason, Workload, limits,
+    IllegalTransition, Job, Name, Now, Object, Pod, WaitReason, Workload, limits,
 };
 
 use super::fleet;
@@ -29,7 +29,8 @@ pub struct PodManager;
 impl Manager for PodManager {
     type Kind = Pod;
 
-    fn reconcile(&self, pod: &Arc<Object<Pod>>, world: &World, now: Timestamp) -> Plan {
+    fn reconcile(&self, pod: &Arc<Object<Pod>>, world: &World, now: Now) -> Plan {
+        let now = now.wall;
         let Some(slot) = pod.observed.timed.timeslot else { return Plan::nothing() };
         let Some(definition) = &pod.observed.definition else { return Plan::nothing() };
         if pod.deletion_requested_at.is_some() && pod.status == TimedStatus::Terminated {
@@ -89,7 +90,8 @@ impl Look<'_> {
         if pod.owner.is_some() {
             let teardown_at = self.slot.teardown_at();
             let is_over = self.step.has_come(teardown_at);
-            return is_over.then(|| (self.usual_outcome(), "its window and what may follow is over"));
+            return is_over
+                .then(|| (self.usual_outcome(), "its window and what may follow is over"));
         }
         let is_over = self.step.has_come(self.slot.end);
         is_over.then(|| (self.usual_outcome(), "its window is over"))

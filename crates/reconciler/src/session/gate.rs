@@ -43,9 +43,7 @@ pub(super) fn verdict(part: &Object<SessionPart>) -> Verdict {
             None if is_over(part) => {
                 Verdict::Shut(format!("{name} has no score, and {min_score} is needed"))
             }
-            Some(_) | None => {
-                Verdict::Waiting(format!("{name} to reach a score of {min_score}"))
-            }
+            Some(_) | None => Verdict::Waiting(format!("{name} to reach a score of {min_score}")),
         },
         Gate::Approval => match &observed.approved_by {
             Some(_) => Verdict::Open,

@@ -47,8 +47,7 @@ pub(super) fn decide(
             edit.note(Actor::RECONCILER, words.as_str());
             edit.object.observed.timed.late = Some(record.clone());
             if decision == LateDecision::Skipped {
-                edit.object.observed.timed.outcome =
-                    Some(tessera_types::timed::Outcome::Skipped);
+                edit.object.observed.timed.outcome = Some(tessera_types::timed::Outcome::Skipped);
                 edit.object.desired_status = DesiredTimedStatus::TornDown;
             }
         });

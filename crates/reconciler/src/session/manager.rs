@@ -13,7 +13,8 @@ use tessera_types::timed::{
     DesiredTimedStatus, Failure, OnFailure, Outcome, TimedStatus, Timeslot,
 };
 use tessera_types::{
-    IllegalTransition, Object, Report, Session, SessionPart, Timestamp, WaitReason, Write, limits,
+    IllegalTransition, Now, Object, Report, Session, SessionPart, WaitReason, Write,
+    limits,
 };
 
 use super::gate::{self, Verdict};
@@ -30,7 +31,8 @@ pub struct SessionManager;
 impl Manager for SessionManager {
     type Kind = Session;
 
-    fn reconcile(&self, session: &Arc<Object<Session>>, world: &World, now: Timestamp) -> Plan {
+    fn reconcile(&self, session: &Arc<Object<Session>>, world: &World, now: Now) -> Plan {
+        let now = now.wall;
         let Some(slot) = session.observed.timed.timeslot else { return Plan::nothing() };
         let Some(definition) = &session.observed.definition else { return Plan::nothing() };
         let step = Step::of(session, world, now);
@@ -180,7 +182,8 @@ impl Look<'_> {
                     self.step.desire(part, DesiredTimedStatus::Active);
                 }
                 Verdict::Shut(message) => {
-                    let of = before.map_or_else(String::new, |it| format!("gate of {}", it.spec.part));
+                    let of =
+                        before.map_or_else(String::new, |it| format!("gate of {}", it.spec.part));
                     return Some(Failure { of, attempts: 1, message, at: self.step.now });
                 }
             }

@@ -8,7 +8,7 @@ use tessera_types::timed::{
     DesiredTimedStatus, Failure, OnFailure, Outcome, Request, TimedStatus, Timeslot,
 };
 use tessera_types::{
-    Actor, IllegalTransition, Job, Kind, KindName, Name, Object, OwnerRef, Pod, Report,
+    Actor, IllegalTransition, Job, Kind, KindName, Name, Now, Object, OwnerRef, Pod, Report,
     ResourceKey, SessionPart, Timestamp, WaitReason, Write, limits,
 };
 
@@ -24,7 +24,8 @@ pub struct PartManager;
 impl Manager for PartManager {
     type Kind = SessionPart;
 
-    fn reconcile(&self, part: &Arc<Object<SessionPart>>, world: &World, now: Timestamp) -> Plan {
+    fn reconcile(&self, part: &Arc<Object<SessionPart>>, world: &World, now: Now) -> Plan {
+        let now = now.wall;
         let Some(slot) = part.observed.timed.timeslot else { return Plan::nothing() };
         let Some(definition) = &part.observed.definition else { return Plan::nothing() };
         let step = Step::of(part, world, now);
@@ -157,7 +158,12 @@ impl<'a> Look<'a> {
         if self.step.has_come(self.slot.end) {
             let at = self.step.now;
             let message = "it was not ready before its end".to_owned();
-            return self.fail(Failure { of: "its provisioning".to_owned(), attempts: 1, message, at });
+            return self.fail(Failure {
+                of: "its provisioning".to_owned(),
+                attempts: 1,
+                message,
+                at,
+            });
         }
         let waited_for =
             self.pods().find(|pod| !pod.status.is_usable() && pod.observed.timed.failure.is_none());
@@ -238,7 +244,11 @@ impl<'a> Look<'a> {
         }
         let is_over = self.step.has_come(self.slot.end);
         if is_over || self.is_to_finish() {
-            return self.close(if is_over { "its window is over" } else { "it was finished early" });
+            return self.close(if is_over {
+                "its window is over"
+            } else {
+                "it was finished early"
+            });
         }
         let deadline = self.slot.teardown_at();
         match run_phases(&mut self.step, deadline) {
@@ -356,8 +366,7 @@ impl<'a> Look<'a> {
 
     /// What has failed is tried again: the pods, and the phases of the part.
     fn retry(&mut self) -> Done {
-        let failed: Vec<_> =
-            self.pods().filter(|pod| pod.status == TimedStatus::Failed).collect();
+        let failed: Vec<_> = self.pods().filter(|pod| pod.status == TimedStatus::Failed).collect();
         let now = self.step.now;
         for pod in failed {
             self.step.change(pod, |edit| {
@@ -366,7 +375,12 @@ impl<'a> Look<'a> {
                 let timed = &mut edit.object.observed.timed;
                 timed.failure = None;
                 timed.outcome = None;
-                timed.request(tessera_types::timed::Requested { request, by, event: None, at: now });
+                timed.request(tessera_types::timed::Requested {
+                    request,
+                    by,
+                    event: None,
+                    at: now,
+                });
             });
         }
         let timed = self.step.timed_mut();
@@ -381,10 +395,7 @@ impl<'a> Look<'a> {
         let deadline = self.slot.cleanup_deadline();
         let is_forced = self.step.has_come(deadline);
         let has_begun = self.pods().any(|pod| pod.status != TimedStatus::Scheduled);
-        if !is_forced
-            && has_begun
-            && run_phases(&mut self.step, deadline) == Phases::UnderWay
-        {
+        if !is_forced && has_begun && run_phases(&mut self.step, deadline) == Phases::UnderWay {
             return Ok(());
         }
         let pods: Vec<_> = self.pods().collect();
@@ -416,8 +427,7 @@ pub(super) fn report_of<K: Kind>(
     definition: tessera_types::catalogue::Pinned<tessera_types::catalogue::ReportDefinitionSpec>,
     now: Timestamp,
 ) -> Object<Report> {
-    let selector =
-        tessera_types::catalogue::DefinitionSelector::of_type(&definition.type_key);
+    let selector = tessera_types::catalogue::DefinitionSelector::of_type(&definition.type_key);
     // Admission refuses names of which this would be too long.
     let name = Name::new(&format!("{}-report", owner.name)).unwrap_or_else(|_| owner.name.clone());
     let key = ResourceKey::new(KindName::Report, owner.namespace.clone(), name);

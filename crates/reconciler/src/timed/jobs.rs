@@ -38,8 +38,7 @@ pub(super) fn job_for<K: Timed>(
     };
     let key = ResourceKey::new(KindName::Job, owner.namespace.clone(), name);
     let mut job = Object::<Job>::new(&key, Arc::new(spec), Actor::RECONCILER, step.now);
-    job.owner =
-        Some(OwnerRef { kind: K::KIND, name: owner.name.clone(), id: owner.id });
+    job.owner = Some(OwnerRef { kind: K::KIND, name: owner.name.clone(), id: owner.id });
     job.observed.definition = Some(definition);
     job.observed.deadline = Some(deadline);
     job

@@ -153,9 +153,7 @@ pub(crate) fn advance<K: Timed<Status = TimedStatus>>(
         run.retry_at = Some(run.since.plus(pause).max(step.now));
         run.since = step.now;
     }
-    if run.state == PhaseState::BackingOff
-        && run.retry_at.is_none_or(|at| step.has_come(at))
-    {
+    if run.state == PhaseState::BackingOff && run.retry_at.is_none_or(|at| step.has_come(at)) {
         run = PhaseRun {
             state: PhaseState::Running,
             attempt: run.attempt + 1,
@@ -206,11 +204,8 @@ fn judge<K: Timed>(
     };
     run.message = Some(limits::clip(&failed, limits::REASON_BYTES_MAX));
     run.since = step.now;
-    run.state = if run.attempt >= retry.attempts_max {
-        PhaseState::Failed
-    } else {
-        PhaseState::CleaningUp
-    };
+    run.state =
+        if run.attempt >= retry.attempts_max { PhaseState::Failed } else { PhaseState::CleaningUp };
 }
 
 fn attempt_text(run: &PhaseRun, retry: RetryPolicy, what: &str) -> String {
@@ -227,13 +222,11 @@ fn say<K: Timed>(step: &mut Step<'_, K>, run: &PhaseRun, retry: RetryPolicy) {
     let tries = format!("try {} of {}", run.attempt, retry.attempts_max);
     match run.state {
         PhaseState::CleaningUp => {
-            let message =
-                format!("phase {}: what is left of {tries} to go ({failed})", run.name);
+            let message = format!("phase {}: what is left of {tries} to go ({failed})", run.name);
             step.wait(WaitReason::Phase, &message, None);
         }
         PhaseState::BackingOff => {
-            let message =
-                format!("phase {}: the pause after {tries} ({failed})", run.name);
+            let message = format!("phase {}: the pause after {tries} ({failed})", run.name);
             step.wait(WaitReason::Backoff, &message, run.retry_at);
         }
         PhaseState::Running | PhaseState::Done | PhaseState::Failed => {}

@@ -28,13 +28,7 @@ pub(crate) struct Step<'a, K: Timed> {
 impl<'a, K: Timed> Step<'a, K> {
     /// Nothing has happened yet.
     pub(crate) fn of(object: &Arc<Object<K>>, world: &'a World, now: Timestamp) -> Self {
-        Self {
-            world,
-            now,
-            edit: Edit::of(object, now),
-            others: Vec::new(),
-            look_again_at: None,
-        }
+        Self { world, now, edit: Edit::of(object, now), others: Vec::new(), look_again_at: None }
     }
 
     /// The resource as this step has it so far.
@@ -74,7 +68,9 @@ impl<'a, K: Timed> Step<'a, K> {
     }
 
     /// What it owns of a kind, oldest first.
-    pub(crate) fn owned<C: Tabled>(&self) -> impl Iterator<Item = &'a Arc<Object<C>>> + use<'a, C, K> {
+    pub(crate) fn owned<C: Tabled>(
+        &self,
+    ) -> impl Iterator<Item = &'a Arc<Object<C>>> + use<'a, C, K> {
         self.world.owned::<C>(self.edit.object.id)
     }
 

@@ -14,17 +14,16 @@ use tessera_types::workload::{
     Assigned, DesiredWorkloadStatus, Exit, ExitOutcome, OnDisconnect, WorkloadStatus,
 };
 use tessera_types::{
-    Actor, Duration, Edit, IllegalTransition, Name, Node, Object, Timestamp, Uid, WaitReason,
-    Workload, Write,
+    Actor, BootTime, Edit, IllegalTransition, Name, Node, Now, Object, State, Timestamp, Uid,
+    WaitReason, Workload, Write,
 };
 
 use crate::manager::{Manager, Plan};
 use crate::node::stopped_by;
 use crate::world::World;
 
-/// It is looked at again when there is more room. When there is less, only the
-/// reason why it waits is another; that is brought up to date so often.
-const EXPLAIN_EVERY: Duration = Duration::from_secs(60);
+/// Why a workload is given up; see [`tessera_types::limits::WRITE_TRIES_MAX`].
+const GIVEN_UP: &str = "the store refuses what is to be written of it, see the control plane's log; a change of its spec tries again";
 
 /// Reconciles workloads.
 #[derive(Clone, Copy, Debug, Default)]
@@ -33,7 +32,7 @@ pub struct WorkloadManager;
 impl Manager for WorkloadManager {
     type Kind = Workload;
 
-    fn reconcile(&self, workload: &Arc<Object<Workload>>, world: &World, now: Timestamp) -> Plan {
+    fn reconcile(&self, workload: &Arc<Object<Workload>>, world: &World, now: Now) -> Plan {
         let look = Look { workload, world, now };
         let plan = if workload.status.holds_node() { look.placed() } else { look.unplaced() };
         // The machine has every arrow that is used here; a missing one is a
@@ -46,19 +45,41 @@ impl Manager for WorkloadManager {
 }
 
 impl WorkloadManager {
-    /// What becomes of a workload for which a node was sought.
+    /// What becomes of a workload that a node was found for.
     #[must_use]
-    pub fn sought(
+    pub fn take(workload: &Arc<Object<Workload>>, id: Uid, name: Name, now: Now) -> Plan {
+        take(workload, id, name, now.wall).unwrap_or_default()
+    }
+
+    /// What becomes of a workload that no node takes. If it `is_told` much the
+    /// same already, it stays as it is.
+    #[must_use]
+    pub fn refused(
         workload: &Arc<Object<Workload>>,
         world: &World,
-        choice: Result<(Uid, Name), Refusal>,
-        now: Timestamp,
+        refusal: &Refusal,
+        is_told: bool,
+        now: Now,
     ) -> Plan {
-        let look = Look { workload, world, now };
-        match choice {
-            Ok((id, name)) => look.take(id, name).unwrap_or_default(),
-            Err(refusal) => look.refused(&refusal),
+        Look { workload, world, now }.refused(refusal, is_told)
+    }
+
+    /// What becomes of a workload of which the store refuses what is to be
+    /// written, time and again; none where that would claim what is not known:
+    /// a copy of it may be alive, or it is to disappear.
+    #[must_use]
+    pub fn give_up(workload: &Arc<Object<Workload>>, now: Timestamp) -> Option<Plan> {
+        let is_at_rest = matches!(workload.status, WorkloadStatus::Failed);
+        if workload.status.holds_node() || workload.deletion_requested_at.is_some() || is_at_rest {
+            return None;
         }
+        let mut edit = Edit::of(workload, now);
+        for step in workload.status.path_to(WorkloadStatus::Failed)? {
+            edit.transition(step, Actor::RECONCILER, GIVEN_UP).ok()?;
+        }
+        // Only another generation of it is worth another try.
+        edit.object.observed.placed_generation = workload.generation;
+        Some(Plan::of(edit))
     }
 }
 
@@ -74,14 +95,14 @@ enum StopCause {
 struct Look<'a> {
     workload: &'a Arc<Object<Workload>>,
     world: &'a World,
-    now: Timestamp,
+    now: Now,
 }
 
 type Planned = Result<Plan, IllegalTransition>;
 
 impl Look<'_> {
     fn edit(&self) -> Edit<Workload> {
-        Edit::of(self.workload, self.now)
+        Edit::of(self.workload, self.now.wall)
     }
 
     fn is_deleted(&self) -> bool {
@@ -93,7 +114,7 @@ impl Look<'_> {
     }
 
     fn is_window_over(&self) -> bool {
-        self.workload.spec.not_after.is_some_and(|end| end <= self.now)
+        self.workload.spec.not_after.is_some_and(|end| end <= self.now.wall)
     }
 
     // No copy is alive anywhere.
@@ -101,7 +122,7 @@ impl Look<'_> {
     fn unplaced(&self) -> Planned {
         if self.is_deleted() {
             let write =
-                Write::delete(self.workload, Actor::RECONCILER, "deleted as asked", self.now);
+                Write::delete(self.workload, Actor::RECONCILER, "deleted as asked", self.now.wall);
             return Ok(Plan::write(write));
         }
         match self.workload.status {
@@ -135,12 +156,12 @@ impl Look<'_> {
             )?;
             return Ok(Plan::of(edit));
         }
-        if let Some(start) = self.workload.spec.not_before.filter(|start| *start > self.now) {
+        if let Some(start) = self.workload.spec.not_before.filter(|start| *start > self.now.wall) {
             edit.wait_for(WaitReason::NotBefore, &format!("its not_before, {start}"), Some(start));
-            return Ok(Plan::of(edit).look_again(Some(start)));
+            return Ok(Plan::of(edit).look_again_at(Some(start)));
         }
         Ok(Plan { wants_node: Some(Demand::of(self.workload)), ..Plan::nothing() }
-            .look_again(self.workload.spec.not_after))
+            .look_again_at(self.workload.spec.not_after))
     }
 
     /// Stopped, Completed or Failed: at rest, unless something is wanted that
@@ -296,8 +317,8 @@ impl Look<'_> {
     fn lost(&self, node: &Object<Node>) -> Planned {
         let assigned = self.workload.observed.assigned.as_ref();
         if assigned.is_some_and(|assigned| assigned.on_disconnect == OnDisconnect::Stop) {
-            let stopped_by = stopped_by(node, self.world, self.now);
-            if self.now < stopped_by {
+            let stopped_by = stopped_by(node, self.world);
+            if self.now.boot < stopped_by {
                 return Ok(self.wait_for_certainty(node, stopped_by));
             }
             return self.dead(&format!("{} has stopped its copy by now", node.name));
@@ -317,14 +338,15 @@ impl Look<'_> {
         Ok(Plan::of(edit))
     }
 
-    fn wait_for_certainty(&self, node: &Object<Node>, stopped_by: Timestamp) -> Plan {
+    fn wait_for_certainty(&self, node: &Object<Node>, stopped_by: BootTime) -> Plan {
         let mut edit = self.edit();
+        let shown = node.observed.stopped_by.unwrap_or_else(|| self.now.wall_at(stopped_by));
         let message = format!(
-            "{} is Offline; by {stopped_by:.3} it has stopped its copy (on_disconnect: stop)",
+            "{} is Offline; by {shown:.3} it has stopped its copy (on_disconnect: stop)",
             node.name
         );
-        edit.wait_for(WaitReason::NodeOffline, &message, Some(stopped_by));
-        Plan::of(edit).look_again(Some(stopped_by))
+        edit.wait_for(WaitReason::NodeOffline, &message, Some(shown));
+        Plan::of(edit).look_again_after(Some(stopped_by))
     }
 
     /// No copy of it is alive: it is free to be placed again, or to go.
@@ -344,61 +366,64 @@ impl Look<'_> {
         Ok(Plan::of(edit))
     }
 
-    // A node was sought.
+    // No node was found.
 
-    fn take(&self, node_id: Uid, node: Name) -> Planned {
+    fn refused(&self, refusal: &Refusal, is_told: bool) -> Plan {
+        let offline = self.node().filter(|_| self.workload.status == WorkloadStatus::Lost);
+        let (reason, message) = match offline {
+            Some(node) => (
+                WaitReason::NodeOffline,
+                format!("{} is Offline, and no other node takes it: {refusal}", node.name),
+            ),
+            None => (WaitReason::NoNodeFits, refusal.to_string()),
+        };
+        let waits_for = self.workload.waiting_for.as_ref().map(|waiting| waiting.reason);
         let mut edit = self.edit();
-        if self.workload.status == WorkloadStatus::Lost {
-            let from = self.workload.observed.assigned.as_ref().map(|assigned| &assigned.node);
-            let reason = match from {
-                Some(from) => format!("{from} is Offline: it moves to {node}"),
-                None => format!("it moves to {node}"),
-            };
-            edit.transition(WorkloadStatus::Pending, Actor::RECONCILER, reason)?;
+        if !is_told || waits_for != Some(reason) {
+            edit.wait_for(reason, &message, None);
         }
-        let epoch = self.workload.observed.epoch.next();
-        let reason = format!("placed on {node}");
-        edit.transition(WorkloadStatus::Scheduled, Actor::RECONCILER, reason)?
-            .with("node", &node)
-            .with("epoch", epoch);
-        let generation = self.workload.generation;
-        let observed = &mut edit.object.observed;
-        observed.epoch = epoch;
-        observed.placed_generation = generation;
-        observed.last_node = Some(node.clone());
-        observed.report_seq = 0;
-        observed.restarts = 0;
-        observed.instance = None;
-        observed.next_start_at = None;
-        observed.health = None;
-        observed.trouble = None;
-        let message = format!("the agent of {node} to take it over");
-        observed.assigned = Some(Assigned {
-            node,
-            node_id,
-            since: self.now,
-            resources: self.workload.spec.resources,
-            on_disconnect: self.workload.spec.on_disconnect,
-            ports: self.workload.spec.ports.clone(),
-        });
-        edit.wait_for(WaitReason::Agent, &message, None);
-        Ok(Plan::of(edit))
+        Plan::of(edit).look_again_at(self.workload.spec.not_after)
     }
+}
 
-    fn refused(&self, refusal: &Refusal) -> Plan {
-        let mut edit = self.edit();
-        match self.node().filter(|_| self.workload.status == WorkloadStatus::Lost) {
-            Some(node) => {
-                let message =
-                    format!("{} is Offline, and no other node takes it: {refusal}", node.name);
-                edit.wait_for(WaitReason::NodeOffline, &message, None);
-            }
-            None => edit.wait_for(WaitReason::NoNodeFits, &refusal.to_string(), None),
-        }
-        Plan::of(edit)
-            .look_again(self.workload.spec.not_after)
-            .look_again(Some(self.now.plus(EXPLAIN_EVERY)))
+/// A node was found.
+fn take(workload: &Arc<Object<Workload>>, node_id: Uid, node: Name, now: Timestamp) -> Planned {
+    let mut edit = Edit::of(workload, now);
+    if workload.status == WorkloadStatus::Lost {
+        let from = workload.observed.assigned.as_ref().map(|assigned| &assigned.node);
+        let reason = match from {
+            Some(from) => format!("{from} is Offline: it moves to {node}"),
+            None => format!("it moves to {node}"),
+        };
+        edit.transition(WorkloadStatus::Pending, Actor::RECONCILER, reason)?;
     }
+    let epoch = workload.observed.epoch.next();
+    let reason = format!("placed on {node}");
+    edit.transition(WorkloadStatus::Scheduled, Actor::RECONCILER, reason)?
+        .with("node", &node)
+        .with("epoch", epoch);
+    let generation = workload.generation;
+    let observed = &mut edit.object.observed;
+    observed.epoch = epoch;
+    observed.placed_generation = generation;
+    observed.last_node = Some(node.clone());
+    observed.report_seq = 0;
+    observed.restarts = 0;
+    observed.instance = None;
+    observed.next_start_at = None;
+    observed.health = None;
+    observed.trouble = None;
+    let message = format!("the agent of {node} to take it over");
+    observed.assigned = Some(Assigned {
+        node,
+        node_id,
+        since: now,
+        resources: workload.spec.resources,
+        on_disconnect: workload.spec.on_disconnect,
+        ports: workload.spec.ports.clone(),
+    });
+    edit.wait_for(WaitReason::Agent, &message, None);
+    Ok(Plan::of(edit))
 }
 
 impl StopCause {

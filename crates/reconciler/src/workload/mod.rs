@@ -4,4 +4,4 @@ mod manager;
 mod report;
 
 pub use manager::WorkloadManager;
-pub use report::{StaleReport, apply_report};
+pub use report::{Reported, StaleReport, apply_report, apply_reports};

@@ -4,11 +4,69 @@
 //! now, on the node that it is placed on, and only if it is newer than the last
 //! one; so a report may be lost, doubled, late or out of order.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use tessera_types::sync::{CopyState, Report};
 use tessera_types::workload::WorkloadStatus;
-use tessera_types::{Actor, Edit, Edited, Name, Object, State, Timestamp, Workload};
+use tessera_types::{Actor, Edit, Edited, Name, Object, State, Timestamp, Uid, Workload, Write};
+
+use crate::world::World;
+
+/// What reports come to.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Reported {
+    /// What is to be written, one write for each workload at most.
+    pub writes: Vec<Write>,
+    /// Workloads of which a report was refused.
+    pub stale: Vec<Uid>,
+}
+
+/// What `reports`, sent by the agent of `node` and oldest first for each copy,
+/// come to.
+#[must_use]
+pub fn apply_reports(world: &World, node: &Name, reports: &[Report], now: Timestamp) -> Reported {
+    let mut by_workload: BTreeMap<Uid, Vec<&Report>> = BTreeMap::new();
+    for report in reports {
+        by_workload.entry(report.id).or_default().push(report);
+    }
+    let mut reported = Reported::default();
+    for (id, reports) in by_workload {
+        let Some(workload) = world.workloads.get(id) else {
+            reported.stale.push(id);
+            continue;
+        };
+        let (edited, is_stale) = fold(workload, node, &reports, now);
+        reported.writes.extend(edited.map(Write::update));
+        reported.stale.extend(is_stale.then_some(id));
+    }
+    reported
+}
+
+/// All reports of one workload as one change, and whether any was stale.
+fn fold(
+    workload: &Arc<Object<Workload>>,
+    node: &Name,
+    reports: &[&Report],
+    now: Timestamp,
+) -> (Option<Edited<Workload>>, bool) {
+    let mut current = Arc::clone(workload);
+    let mut transitions = Vec::new();
+    let mut is_stale = false;
+    for report in reports {
+        match apply_report(&current, node, report, now) {
+            Ok(Some(edited)) => {
+                transitions.extend(edited.transitions);
+                current = Arc::new(edited.object);
+            }
+            Ok(None) => {}
+            Err(StaleReport) => is_stale = true,
+        }
+    }
+    let is_changed = *current != **workload;
+    let object = Arc::unwrap_or_clone(current);
+    (is_changed.then_some(Edited { object, transitions }), is_stale)
+}
 
 /// A report of a copy that does not count any more: its agent is to stop it and
 /// forget it.

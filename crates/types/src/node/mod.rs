@@ -69,7 +69,8 @@ pub struct NodeObserved {
     /// The agent's installation: two of them cannot have one name.
     pub agent_id: String,
     /// For an Offline node: from when on no copy that is declared
-    /// `on_disconnect: stop` can be alive on it.
+    /// `on_disconnect: stop` can be alive on it, as shown by the wall clock. It
+    /// is decided by another, which nobody can set.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stopped_by: Option<Timestamp>,
 }

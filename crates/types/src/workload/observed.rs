@@ -18,7 +18,7 @@ pub struct WorkloadObserved {
     pub epoch: Epoch,
     /// The generation since which a copy must have been started to be right.
     pub launch_generation: u64,
-    /// The generation that was placed last.
+    /// The generation that was placed last, or given up before it was.
     pub placed_generation: u64,
     /// Where it is placed now.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -51,7 +51,7 @@ impl State for WorkloadStatus {
             Stopped, Stopping,
         };
         match self {
-            Pending => matches!(to, Scheduled | Stopped),
+            Pending => matches!(to, Scheduled | Stopped | Failed),
             Scheduled => matches!(to, Provisioning | Stopping | Failed | Lost),
             Provisioning => {
                 matches!(to, Running | BackingOff | Stopping | Completed | Failed | Lost)

@@ -1,8 +1,10 @@
-//! Says in people's words why a container was not started.
+//! Says in people's words why a container was not started, and what was at fault.
 //!
-//! A message that begins with "cannot" may go better the next time; all others will not.
+//! Runtimes say both in their messages only, so what is recognised there is named, and everything
+//! else is taken for the runtime's own trouble, which may be gone the next time.
 
 use crate::containers::{ApiError, ContainerSpec};
+use crate::supervisor::fault::{StartFailure, StartFault};
 
 /// What was being done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -12,7 +14,7 @@ pub(super) enum Step {
     Inspect,
 }
 
-pub(super) fn explain(step: Step, spec: &ContainerSpec, error: &ApiError) -> String {
+pub(super) fn explain(step: Step, spec: &ContainerSpec, error: &ApiError) -> StartFailure {
     let ApiError::Refused { message, .. } = error else {
         return cannot(step, &error.to_string());
     };
@@ -20,25 +22,29 @@ pub(super) fn explain(step: Step, spec: &ContainerSpec, error: &ApiError) -> Str
     let said = message.to_lowercase();
     let has = |words: &str| said.contains(words);
     if has("no command or entrypoint") || has("no command specified") {
-        return format!("image {image} does not say what to run: give the workload a `command`");
+        let message =
+            format!("image {image} does not say what to run: give the workload a `command`");
+        return StartFailure::new(StartFault::Image, message);
     }
     let Some(program) = program(message) else { return cannot(step, message) };
     if has("no such file or directory") || has("not found") {
-        format!("image {image} has no such program: {program}")
+        let message = format!("image {image} has no such program: {program}");
+        StartFailure::new(StartFault::Program, message)
     } else if has("permission denied") {
-        format!("not executable in image {image}: {program}")
+        let message = format!("not executable in image {image}: {program}");
+        StartFailure::new(StartFault::Program, message)
     } else {
         cannot(step, message)
     }
 }
 
-fn cannot(step: Step, why: &str) -> String {
+fn cannot(step: Step, why: &str) -> StartFailure {
     let what = match step {
         Step::Create => "create",
         Step::Start => "start",
         Step::Inspect => "look at",
     };
-    format!("cannot {what} the container: {why}")
+    StartFailure::new(StartFault::Runtime, format!("cannot {what} the container: {why}"))
 }
 
 /// The program that could not be executed, in the words of runc or of crun.
@@ -54,10 +60,11 @@ fn program(message: &str) -> Option<&str> {
 mod tests {
     use super::*;
 
-    fn explained(said: &str) -> String {
+    fn explained(said: &str) -> (StartFault, String) {
         let spec = serde_json::json!({"socket": "/s", "image": "app:1"});
         let error = ApiError::Refused { status: 500, message: said.to_owned() };
-        explain(Step::Start, &serde_json::from_value(spec).unwrap(), &error)
+        let failure = explain(Step::Start, &serde_json::from_value(spec).unwrap(), &error);
+        (failure.fault, failure.message)
     }
 
     #[test]
@@ -71,18 +78,22 @@ mod tests {
              file not found in $PATH: unknown",
             "crun: executable file `/bin/nope` not found in $PATH: No such file or directory",
         ] {
-            assert_eq!(explained(said), missing);
+            assert_eq!(explained(said), (StartFault::Program, missing.to_owned()));
         }
         let folder = "runc create failed: exec: \"/etc\": permission denied: OCI permission denied";
-        assert_eq!(explained(folder), "not executable in image app:1: /etc");
+        let message = "not executable in image app:1: /etc".to_owned();
+        assert_eq!(explained(folder), (StartFault::Program, message));
         let nothing = "no command or entrypoint provided, and no CMD or ENTRYPOINT from image";
-        assert!(explained(nothing).starts_with("image app:1 does not say"));
+        let (fault, message) = explained(nothing);
+        assert_eq!(fault, StartFault::Image);
+        assert!(message.starts_with("image app:1 does not say"), "{message}");
     }
 
     #[test]
-    fn what_may_go_better_the_next_time_begins_with_cannot() {
+    fn what_is_not_recognised_is_the_runtimes_and_not_permanent() {
         let busy = "cannot listen on the TCP port: bind: address already in use";
-        assert_eq!(explained(busy), format!("cannot start the container: {busy}"));
-        assert!(explained("no such image").starts_with("cannot "));
+        let message = format!("cannot start the container: {busy}");
+        assert_eq!(explained(busy), (StartFault::Runtime, message));
+        assert!(!explained("no such image").0.is_permanent());
     }
 }

@@ -14,6 +14,7 @@ use super::output::{Carrier, Notices, PipeEnds, Pipes};
 use super::{Events, Resources, Shared, Signal};
 use crate::containers::{ApiError, ContainerApi, ContainerSpec, container_name, creation};
 use crate::supervisor::events::Event;
+use crate::supervisor::fault::{StartFailure, StartFault};
 use crate::supervisor::spec::Outcome;
 
 const RETRY: Duration = Duration::from_secs(1);
@@ -64,7 +65,7 @@ impl Keeper {
                     self.remove().await;
                 }
                 self.shared.alive.store(false, Ordering::Release);
-                self.events.send(Event::StartFailed { message: failure.message });
+                self.events.send(Event::StartFailed(failure.why));
             }
         }
     }
@@ -98,7 +99,7 @@ impl Keeper {
 
     fn failure(&self, step: Step, error: &ApiError) -> Failure {
         let may_exist = step != Step::Create || !error.is_without_effect();
-        Failure { message: explain(step, &self.spec, error), may_exist }
+        Failure { why: explain(step, &self.spec, error), may_exist }
     }
 
     /// Passes signals on until the container does not run any more.
@@ -166,19 +167,20 @@ impl Keeper {
 
 /// Why a container was not started.
 struct Failure {
-    message: String,
+    why: StartFailure,
     /// There may be a container all the same, even one that runs.
     may_exist: bool,
 }
 
 impl Failure {
     fn before(error: &io::Error) -> Self {
-        Self { message: format!("cannot carry its output: {error}"), may_exist: false }
+        let why = StartFailure::machine(format!("cannot carry its output: {error}"));
+        Self { why, may_exist: false }
     }
 
     fn stopped() -> Self {
-        let message = "it was stopped before it could be started".to_owned();
-        Self { message, may_exist: true }
+        let message = "it was stopped before it could be started";
+        Self { why: StartFailure::new(StartFault::TooLate, message), may_exist: true }
     }
 }
 

@@ -25,6 +25,7 @@ use tokio::sync::Notify;
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 
 use super::events::Events;
+use super::fault::{StartFailure, StartFault};
 use super::runtime::{Output, Runtime};
 use super::signal::Signal;
 use super::spec::{Resources, Started};
@@ -99,11 +100,13 @@ impl Container {
 }
 
 impl Runtime for Container {
-    fn start(&mut self, events: &Events) -> Result<Output, String> {
+    fn start(&mut self, events: &Events) -> Result<Output, StartFailure> {
         if let Some(mount) = missing_mount(&self.spec) {
-            return Err(format!("the mount's source {} is not on the node", mount.source));
+            let message = format!("the mount's source {} is not on the node", mount.source);
+            return Err(StartFailure::new(StartFault::Mount, message));
         }
-        self.try_start(events).map_err(|error| format!("cannot keep a container: {error}"))
+        self.try_start(events)
+            .map_err(|error| StartFailure::machine(format!("cannot keep a container: {error}")))
     }
 
     fn signal(&self, signal: Signal) -> io::Result<()> {

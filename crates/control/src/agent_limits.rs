@@ -1,0 +1,155 @@
+//! What an agent may say: all sizes are checked here, before anything of it is kept.
+//! An agent of the same release never says more.
+
+use tessera_types::limits;
+use tessera_types::sync::{Registration, Report, ReportRequest, SyncRequest};
+use tessera_types::workload::{Exit, ExitOutcome};
+use tessera_types::{Invalid, Name, Problem, Validate};
+
+/// How an agent introduces itself.
+pub(crate) fn check_registration(node: &Name, registration: &Registration) -> Result<(), Problem> {
+    let mut found = Found::default();
+    found.text("agent_id", &registration.agent_id, limits::AGENT_TEXT_BYTES_MAX);
+    found.text("session", &registration.session, limits::AGENT_TEXT_BYTES_MAX);
+    found.text("version", &registration.version, limits::AGENT_TEXT_BYTES_MAX);
+    let runtime = registration.executors.container.as_deref().unwrap_or_default();
+    found.text("executors.container", runtime, limits::AGENT_TEXT_BYTES_MAX);
+    registration.labels.validate("labels", &mut found.0);
+    found.refuse(node)
+}
+
+/// A heartbeat.
+pub(crate) fn check_sync(node: &Name, request: &SyncRequest) -> Result<(), Problem> {
+    let mut found = Found::default();
+    let usages = request.usage.as_ref().map_or(0, |usage| usage.workloads.len());
+    found.count("usage.workloads", usages, limits::USAGES_MAX);
+    found.refuse(node)
+}
+
+/// What an agent says of its copies. How many reports there are is checked by whoever
+/// takes them in.
+pub(crate) fn check_reports(node: &Name, request: &ReportRequest) -> Result<(), Problem> {
+    let mut found = Found::default();
+    for (i, report) in request.reports.iter().enumerate() {
+        found.report(&format!("reports[{i}]"), report);
+    }
+    found.refuse(node)
+}
+
+/// What is too large.
+#[derive(Default)]
+struct Found(Vec<Invalid>);
+
+impl Found {
+    fn text(&mut self, path: &str, text: &str, bytes_max: usize) {
+        if text.len() > bytes_max {
+            let message = format!("at most {bytes_max} bytes, here are {}", text.len());
+            self.0.push(Invalid::new(path, message));
+        }
+    }
+
+    fn count(&mut self, path: &str, count: usize, max: usize) {
+        if count > max {
+            let message = format!("at most {max} entries are allowed, here are {count}");
+            self.0.push(Invalid::new(path, message));
+        }
+    }
+
+    fn report(&mut self, path: &str, report: &Report) {
+        let text_max = limits::REPORT_TEXT_BYTES_MAX;
+        self.text(&format!("{path}.reason"), &report.reason, limits::REASON_BYTES_MAX);
+        let trouble = report.trouble.as_deref().unwrap_or_default();
+        self.text(&format!("{path}.trouble"), trouble, text_max);
+        let instance = report.instance.as_ref();
+        let container = instance.and_then(|it| it.container_id.as_deref()).unwrap_or_default();
+        let at = format!("{path}.instance.container_id");
+        self.text(&at, container, limits::AGENT_TEXT_BYTES_MAX);
+        if let Some(exit) = &report.last_exit {
+            self.exit(&format!("{path}.last_exit"), exit);
+        }
+    }
+
+    fn exit(&mut self, path: &str, exit: &Exit) {
+        if let ExitOutcome::StartFailed { message } | ExitOutcome::Unhealthy { message } =
+            &exit.outcome
+        {
+            self.text(&format!("{path}.message"), message, limits::REPORT_TEXT_BYTES_MAX);
+        }
+        self.count(&format!("{path}.last_lines"), exit.last_lines.len(), limits::EXIT_LINES_MAX);
+        for (i, line) in exit.last_lines.iter().enumerate() {
+            let at = format!("{path}.last_lines[{i}]");
+            self.text(&at, line, limits::EXIT_LINE_BYTES_MAX);
+        }
+    }
+
+    fn refuse(self, node: &Name) -> Result<(), Problem> {
+        match self.0.is_empty() {
+            true => Ok(()),
+            false => Err(Problem::invalid(format!("node/{node}"), self.0)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::{Value, json};
+
+    fn paths(result: Result<(), Problem>) -> Vec<String> {
+        let problem = result.err();
+        problem.into_iter().flat_map(|it| it.invalid).map(|it| it.path).collect()
+    }
+
+    fn node() -> Name {
+        Name::new("a").unwrap()
+    }
+
+    #[test]
+    fn a_registration_that_is_too_large_names_each_field() {
+        let registration = |text: usize, labels: usize| {
+            let text = "x".repeat(text);
+            let labels: serde_json::Map<_, _> =
+                (0..labels).map(|i| (format!("l{i}"), json!("v"))).collect();
+            let capacity = json!({"cpu": 1, "memory": 1, "workloads": 1});
+            let executors = json!({"process": true, "container": text});
+            serde_json::from_value(json!({
+                "agent_id": text, "session": text, "version": text, "capacity": capacity,
+                "labels": labels, "executors": executors,
+            }))
+            .unwrap()
+        };
+        let fits = registration(limits::AGENT_TEXT_BYTES_MAX, limits::LABELS_MAX);
+        assert_eq!(check_registration(&node(), &fits), Ok(()));
+        let large = registration(limits::AGENT_TEXT_BYTES_MAX + 1, limits::LABELS_MAX + 1);
+        assert_eq!(
+            paths(check_registration(&node(), &large)),
+            ["agent_id", "session", "version", "executors.container", "labels"]
+        );
+    }
+
+    #[test]
+    fn a_report_that_is_too_large_names_each_field() {
+        let request = |more: usize| {
+            let text = |max: usize| Value::String("x".repeat(max + more));
+            let line = text(limits::EXIT_LINE_BYTES_MAX);
+            let exit = json!({
+                "at": "2026-05-01T08:00:00Z", "outcome": "start_failed",
+                "message": text(limits::REPORT_TEXT_BYTES_MAX),
+                "last_lines": vec![line; limits::EXIT_LINES_MAX + more],
+            });
+            let report = json!({
+                "id": "0000000000000001", "epoch": 1, "seq": 1, "at": "2026-05-01T08:00:00Z",
+                "state": "Failed", "reason": text(limits::REASON_BYTES_MAX), "restarts": 0,
+                "trouble": text(limits::REPORT_TEXT_BYTES_MAX), "last_exit": exit,
+            });
+            serde_json::from_value(json!({"session": "s", "reports": [report]})).unwrap()
+        };
+        assert_eq!(check_reports(&node(), &request(0)), Ok(()));
+        let found = paths(check_reports(&node(), &request(1)));
+        let last_exit = |path: &str| format!("reports[0].last_exit.{path}");
+        let first = ["reports[0].reason".to_owned(), "reports[0].trouble".to_owned()];
+        assert_eq!(found[..2], first);
+        assert_eq!(found[2..4], [last_exit("message"), last_exit("last_lines")]);
+        assert_eq!(found.len(), 4 + limits::EXIT_LINES_MAX + 1);
+    }
+}

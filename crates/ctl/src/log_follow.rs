@@ -1,0 +1,306 @@
+//! Following a log over whatever happens between: connections that break, agents that
+//! fall silent, and workloads that move.
+//!
+//! The one idea: each node has a log of its own of a workload, and a [`Bookmark`] says
+//! how far that one was read. Times are no exact places, since several lines can have
+//! the same; so the lines of the last time are remembered, and not shown again when an
+//! answer that begins at that time repeats them.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::time::Duration;
+
+use tessera_client::{Api, Error, LogOptions, LogStream};
+use tessera_types::problem::Code;
+use tessera_types::sync::{LogEnding, LogItem, LogLine};
+use tessera_types::{Duration as Period, KindName, Name, Resource, ResourceKey, Timestamp};
+
+use crate::kinds::{self, bounded};
+use crate::moment::now;
+
+/// The pause before it is tried again.
+const RETRY_PAUSE: Duration = Duration::from_millis(500);
+/// How often in a row the control plane may not answer: ten minutes' worth.
+const UNREACHABLE_MAX: u32 = 1200;
+/// By how much clocks may differ: the log on another node is read from this much before
+/// the workload was placed there.
+const CLOCK_SLACK: Period = Period::from_secs(5);
+
+/// What comes of following a log.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Followed {
+    /// A line that was not there before.
+    Line(LogLine),
+    /// Something that a person who reads should know.
+    Notice(String),
+}
+
+/// A log being followed.
+pub(crate) struct LogFollow<'a> {
+    api: &'a Api,
+    key: ResourceKey,
+    /// What was asked for, with which the first node's log is read.
+    asked: LogOptions,
+    began_at: Timestamp,
+    /// Where it ran at first, and where it was found last.
+    first: Option<Name>,
+    node: Option<Name>,
+    bookmarks: HashMap<Name, Bookmark>,
+    /// None when it is to be opened again.
+    stream: Option<LogStream>,
+    trouble: Option<Trouble>,
+}
+
+/// What keeps it from being read.
+struct Trouble {
+    failures: u32,
+    is_node: bool,
+}
+
+impl<'a> LogFollow<'a> {
+    /// Begins to follow.
+    ///
+    /// # Errors
+    /// [`Error`] when the log cannot be read: only what could be read once is worth
+    /// waiting for.
+    pub(crate) async fn start(
+        api: &'a Api,
+        namespace: &Name,
+        name: &Name,
+        asked: LogOptions,
+    ) -> Result<Self, Error> {
+        let key = ResourceKey::new(KindName::Workload, Some(namespace.clone()), name.clone());
+        let began_at = now();
+        let stream = open(api, &key, &asked).await?;
+        Ok(Self {
+            api,
+            key,
+            asked,
+            began_at,
+            first: stream.node().cloned(),
+            node: stream.node().cloned(),
+            bookmarks: HashMap::new(),
+            stream: Some(stream),
+            trouble: None,
+        })
+    }
+
+    /// The next line or notice; none when nothing more will be written, as the workload
+    /// is gone.
+    ///
+    /// # Errors
+    /// [`Error`] when the control plane refuses to go on, or cannot be reached for ten
+    /// minutes.
+    pub(crate) async fn next(&mut self) -> Result<Option<Followed>, Error> {
+        loop {
+            let Some(stream) = &mut self.stream else {
+                match self.open_again().await? {
+                    Some(notice) => return Ok(Some(notice)),
+                    None => continue,
+                }
+            };
+            match stream.next().await {
+                Ok(Some(LogItem::Line(line))) => {
+                    let node = self.node.clone().unwrap_or_else(Name::default_namespace);
+                    if self.bookmarks.entry(node).or_default().is_new(&line) {
+                        return Ok(Some(Followed::Line(line)));
+                    }
+                }
+                Ok(Some(LogItem::End(end))) => {
+                    self.stream = None;
+                    match end.ended {
+                        // Opening it again finds it there, and says so.
+                        LogEnding::Moved => {}
+                        LogEnding::Stopping => return Ok(Some(self.troubled(false, end.message))),
+                        LogEnding::Silent | LogEnding::Unreadable => {
+                            return Ok(Some(self.troubled(true, end.message)));
+                        }
+                    }
+                }
+                Ok(None) => return Ok(None),
+                Err(error) => {
+                    self.stream = None;
+                    return Ok(Some(self.troubled(false, error)));
+                }
+            }
+        }
+    }
+
+    /// Notes that it cannot be read now.
+    fn troubled(&mut self, is_node: bool, what: impl fmt::Display) -> Followed {
+        self.trouble = Some(Trouble { failures: 0, is_node });
+        let what_now = if is_node { "waiting" } else { "trying again" };
+        Followed::Notice(format!("{what}; {what_now}"))
+    }
+
+    /// Opens the log where the workload is by now; a notice if there is one.
+    async fn open_again(&mut self) -> Result<Option<Followed>, Error> {
+        let options = self.options().await;
+        match open(self.api, &self.key, &options).await {
+            Ok(stream) if stream.node() == self.node.as_ref() => {
+                if let Some(bookmark) = self.node.as_ref().and_then(|it| self.bookmarks.get_mut(it))
+                {
+                    bookmark.resume();
+                }
+                self.stream = Some(stream);
+                Ok(self.trouble.take().map(|trouble| {
+                    Followed::Notice(match &self.node {
+                        Some(node) if trouble.is_node => format!("{node} answers again"),
+                        _ => "connected again".to_owned(),
+                    })
+                }))
+            }
+            Ok(stream) => {
+                // It was opened for another node's log: the next time is for this one's.
+                self.node = stream.node().cloned();
+                self.trouble = None;
+                let node = self.node.as_ref().map_or("another node", Name::as_str);
+                Ok(Some(Followed::Notice(format!("{} runs on {node} now", self.key))))
+            }
+            Err(error) => self.failed(error).await,
+        }
+    }
+
+    /// Waits a little, or gives up.
+    async fn failed(&mut self, error: Error) -> Result<Option<Followed>, Error> {
+        let is_node = match &error {
+            Error::Url { .. } => return Err(error),
+            Error::Unreachable(_) | Error::Protocol(_) => false,
+            Error::Refused(problem) => match problem.code {
+                Code::NodeUnavailable => true,
+                Code::Unavailable | Code::TooManyRequests => false,
+                _ => return Err(error),
+            },
+        };
+        let Some(trouble) = &mut self.trouble else {
+            return Ok(Some(self.troubled(is_node, error)));
+        };
+        trouble.is_node |= is_node;
+        // A control plane that answers says what it waits for; a node may take days.
+        trouble.failures = if is_node { 0 } else { trouble.failures + 1 };
+        if trouble.failures > UNREACHABLE_MAX {
+            return Err(error);
+        }
+        tokio::time::sleep(RETRY_PAUSE).await;
+        Ok(None)
+    }
+
+    /// From where the log of this node is to be read.
+    async fn options(&self) -> LogOptions {
+        let bookmark = self.node.as_ref().and_then(|node| self.bookmarks.get(node));
+        let since = match bookmark.and_then(|bookmark| bookmark.at) {
+            Some(at) => Some(at),
+            // Nothing was written yet where it began.
+            None if self.node == self.first => match self.asked.tail {
+                Some(_) => Some(self.began_at),
+                None => self.asked.since,
+            },
+            None => self.placed_at().await.map(|at| at.minus(CLOCK_SLACK)),
+        };
+        LogOptions { tail: None, since, follow: true }
+    }
+
+    /// When the workload was placed where it is.
+    async fn placed_at(&self) -> Option<Timestamp> {
+        match kinds::get(self.api, &self.key).await {
+            Ok(Resource::Workload(workload)) => {
+                workload.observed.assigned.as_ref().map(|it| it.since)
+            }
+            _ => None,
+        }
+    }
+}
+
+async fn open(api: &Api, key: &ResourceKey, options: &LogOptions) -> Result<LogStream, Error> {
+    let namespace = key.namespace.clone().unwrap_or_else(Name::default_namespace);
+    bounded("workload_logs", LogStream::open(api, &namespace, &key.name, options)).await
+}
+
+/// How far a log was read.
+#[derive(Debug, Default)]
+struct Bookmark {
+    /// The time of the last line.
+    at: Option<Timestamp>,
+    /// The lines of that time that were read.
+    read: Vec<LogLine>,
+    /// How many of them an answer that begins at that time has not repeated yet.
+    repeated: usize,
+}
+
+impl Bookmark {
+    /// What comes next begins at the time of the last line.
+    fn resume(&mut self) {
+        self.repeated = self.read.len();
+    }
+
+    /// Whether this line was not read before.
+    fn is_new(&mut self, line: &LogLine) -> bool {
+        if self.at != Some(line.at) {
+            *self = Self { at: Some(line.at), read: vec![line.clone()], repeated: 0 };
+            return true;
+        }
+        if self.repeated > 0 {
+            // One that is not among them stood before what was asked for at first
+            // (`--tail`), and was not wanted.
+            let awaited = &self.read[self.read.len() - self.repeated];
+            self.repeated -= usize::from(awaited == line);
+            return false;
+        }
+        self.read.push(line.clone());
+        true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use tessera_types::sync::LogStream as Stream;
+
+    /// A log whose lines often have the same time, and the same text.
+    fn log() -> impl Strategy<Value = Vec<LogLine>> {
+        prop::collection::vec((0..3_i64, 0..2_u8), 0..30).prop_map(|steps| {
+            let mut at = 0;
+            let line = |(step, text): (i64, u8)| {
+                at += step / 2;
+                let text = text.to_string();
+                LogLine { at: Timestamp::from_micros(at), stream: Stream::Stdout, text }
+            };
+            steps.into_iter().map(line).collect()
+        })
+    }
+
+    proptest! {
+        /// However often the connection breaks, each line is shown once.
+        #[test]
+        fn no_line_is_shown_twice_and_none_is_lost(
+            log in log(),
+            breaks in prop::collection::vec(0..30_usize, 0..6),
+        ) {
+            let mut breaks: Vec<_> = breaks.into_iter().filter(|at| *at < log.len()).collect();
+            breaks.sort_unstable();
+            let (mut bookmark, mut shown) = (Bookmark::default(), Vec::new());
+            for end in breaks.into_iter().chain([log.len()]) {
+                bookmark.resume();
+                let from = bookmark.at;
+                let answer = log[..end].iter().filter(|line| from.is_none_or(|at| line.at >= at));
+                shown.extend(answer.filter(|line| bookmark.is_new(line)).cloned());
+            }
+            prop_assert_eq!(shown, log);
+        }
+    }
+
+    #[test]
+    fn what_a_tail_left_out_does_not_come_later() {
+        let line = |text: &str| LogLine {
+            at: Timestamp::EPOCH,
+            stream: Stream::Stdout,
+            text: text.to_owned(),
+        };
+        let mut bookmark = Bookmark::default();
+        assert!(bookmark.is_new(&line("c")), "the tail of a, b, c");
+        bookmark.resume();
+        let shown = ["a", "b", "c", "d"].map(|text| bookmark.is_new(&line(text)));
+        assert_eq!(shown, [false, false, false, true]);
+    }
+}

@@ -1,0 +1,143 @@
+//! Who speaks for each node: which installation of an agent, and which start of
+//! it.
+//!
+//! A node's name belongs to one installation for as long as its lease runs. Of
+//! one installation the start that registered last speaks, so that an agent that
+//! was restarted is let in at once. The start before is superseded for good: if
+//! it still lives (its state folder was copied), the two must not take the node
+//! from each other for ever. Nothing of this is stored: after a restart of the
+//! control plane all agents register again.
+
+use std::collections::{HashMap, VecDeque};
+
+use tessera_types::sync::Registration;
+use tessera_types::{BootTime, Name, Node, Object, Uid, limits};
+
+use crate::world::World;
+
+/// Who speaks for each node.
+#[derive(Clone, Debug, Default)]
+pub struct Sessions {
+    by_node: HashMap<Name, Seat>,
+}
+
+#[derive(Clone, Debug)]
+struct Seat {
+    node: Uid,
+    agent_id: String,
+    session: String,
+    /// The starts of this installation that do not speak any more, oldest first.
+    superseded: VecDeque<String>,
+}
+
+/// Why an agent does not speak for a node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NotInSession {
+    /// Another installation has the name, and its lease runs.
+    #[error("another agent has the name")]
+    NameTaken {
+        /// Until when, at least.
+        until: BootTime,
+    },
+    /// A later start of the same installation speaks for the node.
+    #[error("another agent with this identity has registered")]
+    Superseded,
+    /// It must register first.
+    #[error("the agent is not registered in this session")]
+    NotRegistered,
+}
+
+impl Sessions {
+    /// Whether an agent may register as the node `name`.
+    ///
+    /// # Errors
+    /// [`NotInSession`] says why not.
+    pub fn may_register(
+        &self,
+        world: &World,
+        name: &Name,
+        registration: &Registration,
+        now: BootTime,
+    ) -> Result<(), NotInSession> {
+        let Some(node) = world.nodes.find(None, name) else { return Ok(()) };
+        let seat = self.seat(name, node);
+        let holder = seat.map_or(node.observed.agent_id.as_str(), |seat| seat.agent_id.as_str());
+        if !holder.is_empty() && holder != registration.agent_id {
+            return match world.lease_until(node.id).filter(|until| *until > now) {
+                Some(until) => Err(NotInSession::NameTaken { until }),
+                None => Ok(()),
+            };
+        }
+        match seat {
+            Some(seat) if seat.superseded.contains(&registration.session) => {
+                Err(NotInSession::Superseded)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn seat(&self, name: &Name, node: &Object<Node>) -> Option<&Seat> {
+        self.by_node.get(name).filter(|seat| seat.node == node.id)
+    }
+
+    /// An agent has registered as `node`: it speaks for it from now on. It may
+    /// have been superseded since it was asked whether it may.
+    ///
+    /// # Errors
+    /// [`NotInSession::Superseded`] then.
+    pub fn registered(
+        &mut self,
+        name: &Name,
+        node: Uid,
+        registration: &Registration,
+    ) -> Result<(), NotInSession> {
+        let Registration { agent_id, session, .. } = registration;
+        let before = self.by_node.get_mut(name);
+        let Some(seat) = before.filter(|seat| seat.node == node && seat.agent_id == *agent_id)
+        else {
+            let (agent_id, session) = (agent_id.clone(), session.clone());
+            let seat = Seat { node, agent_id, session, superseded: VecDeque::new() };
+            self.by_node.insert(name.clone(), seat);
+            return Ok(());
+        };
+        if seat.superseded.contains(session) {
+            return Err(NotInSession::Superseded);
+        }
+        if seat.session != *session {
+            let before = std::mem::replace(&mut seat.session, session.clone());
+            seat.superseded.push_back(before);
+            if seat.superseded.len() > limits::SUPERSEDED_MAX {
+                seat.superseded.pop_front();
+            }
+        }
+        Ok(())
+    }
+
+    /// The node that this start of an agent speaks for.
+    ///
+    /// # Errors
+    /// [`NotInSession`] says why it does not.
+    pub fn speaks_for(
+        &self,
+        world: &World,
+        name: &Name,
+        session: &str,
+    ) -> Result<Uid, NotInSession> {
+        let node = world.nodes.find(None, name).ok_or(NotInSession::NotRegistered)?;
+        let seat = self.seat(name, node).ok_or(NotInSession::NotRegistered)?;
+        if seat.session == session {
+            Ok(seat.node)
+        } else if seat.superseded.iter().any(|one| one == session) {
+            Err(NotInSession::Superseded)
+        } else {
+            Err(NotInSession::NotRegistered)
+        }
+    }
+
+    /// A node was deleted: nobody speaks for it, and nobody is superseded.
+    pub fn removed(&mut self, name: &Name, node: Uid) {
+        if self.by_node.get(name).is_some_and(|seat| seat.node == node) {
+            self.by_node.remove(name);
+        }
+    }
+}

@@ -1,0 +1,141 @@
+//! Who speaks for a node, whatever agents do.
+
+use std::collections::BTreeSet;
+
+use crate::plane::Plane;
+use proptest::prelude::*;
+use tessera_reconciler::{NotInSession, Sessions};
+use tessera_types::node::{Capacity, Executors};
+use tessera_types::sync::Registration;
+use tessera_types::{Duration, Labels, Name, limits};
+
+fn registration(agent: &str, session: &str) -> Registration {
+    Registration {
+        agent_id: agent.to_owned(),
+        session: session.to_owned(),
+        version: "test".to_owned(),
+        capacity: Capacity { workloads: 10, ..Capacity::default() },
+        labels: Labels::new(),
+        executors: Executors { process: true, ..Executors::default() },
+    }
+}
+
+struct Desk {
+    plane: Plane,
+    sessions: Sessions,
+    name: Name,
+}
+
+impl Desk {
+    fn new() -> Self {
+        Self { plane: Plane::new(), sessions: Sessions::default(), name: Name::new("a").unwrap() }
+    }
+
+    fn register(&mut self, agent: &str, session: &str) -> Result<(), NotInSession> {
+        let registration = registration(agent, session);
+        let (world, now) = (&self.plane.world, self.plane.now);
+        self.sessions.may_register(world, &self.name, &registration, now.boot)?;
+        let existing = world.nodes.find(None, &self.name).cloned();
+        let write =
+            tessera_reconciler::registered(existing.as_ref(), &self.name, &registration, now.wall);
+        if let Some(write) = write {
+            self.plane.commit(vec![write]);
+        }
+        let id = self.plane.world.nodes.find(None, &self.name).unwrap().id;
+        self.sessions.registered(&self.name, id, &registration)?;
+        self.plane.world.heard(id, now.boot, Duration::from_secs(15));
+        Ok(())
+    }
+
+    fn speaks(&self, session: &str) -> Result<(), NotInSession> {
+        self.sessions.speaks_for(&self.plane.world, &self.name, session).map(|_| ())
+    }
+}
+
+#[test]
+fn a_restarted_agent_is_let_in_at_once_and_the_one_before_is_superseded_for_good() {
+    let mut desk = Desk::new();
+    desk.register("agent", "1").unwrap();
+    desk.register("agent", "2").unwrap();
+    assert_eq!(desk.speaks("2"), Ok(()));
+    assert_eq!(desk.speaks("1"), Err(NotInSession::Superseded));
+    assert_eq!(desk.register("agent", "1"), Err(NotInSession::Superseded));
+    desk.plane.wait(Duration::from_secs(60));
+    assert_eq!(desk.register("agent", "1"), Err(NotInSession::Superseded));
+    assert_eq!(desk.register("agent", "2"), Ok(()), "it may say it again");
+    assert_eq!(desk.speaks("3"), Err(NotInSession::NotRegistered));
+}
+
+#[test]
+fn another_installation_waits_for_the_lease() {
+    let mut desk = Desk::new();
+    desk.register("agent", "1").unwrap();
+    let until = desk.plane.now.boot.plus(Duration::from_secs(15));
+    assert_eq!(desk.register("other", "9"), Err(NotInSession::NameTaken { until }));
+    desk.plane.wait(Duration::from_secs(15));
+    assert_eq!(desk.register("other", "9"), Ok(()));
+    assert_eq!(desk.speaks("1"), Err(NotInSession::NotRegistered));
+    assert!(matches!(desk.register("agent", "1"), Err(NotInSession::NameTaken { .. })));
+}
+
+#[test]
+fn with_the_node_everything_about_its_agents_is_forgotten() {
+    let mut desk = Desk::new();
+    desk.register("agent", "1").unwrap();
+    desk.register("agent", "2").unwrap();
+    let node = desk.plane.world.nodes.find(None, &desk.name).unwrap().clone();
+    let workload = desk.plane.declare("w", serde_json::json!({}));
+    desk.plane.settle();
+    assert!(desk.plane.workload(workload).observed.assigned.is_some());
+    let by = tessera_types::Actor::API;
+    let gone = tessera_types::Write::delete(&node, by, "test", desk.plane.now.wall);
+    desk.plane.commit(vec![gone]);
+    desk.sessions.removed(&desk.name, node.id);
+    desk.plane.settle();
+    assert_eq!(desk.plane.workload(workload).observed.assigned, None);
+    assert_eq!(desk.speaks("2"), Err(NotInSession::NotRegistered));
+    assert_eq!(desk.register("agent", "1"), Ok(()));
+    assert!(desk.plane.world.load_of(node.id).is_none());
+    assert!(desk.plane.world.lease_until(node.id).is_none());
+}
+
+proptest! {
+    /// Of any number of starts of one installation, each speaks at most once: the
+    /// node never goes back and forth.
+    #[test]
+    fn a_node_never_goes_back(steps in prop::collection::vec(0u8..6, 1..60)) {
+        let mut desk = Desk::new();
+        let mut over = BTreeSet::new();
+        let mut speaker = None;
+        for step in steps {
+            match desk.register("agent", &step.to_string()) {
+                Ok(()) => {
+                    prop_assert!(!over.contains(&step));
+                    over.extend(speaker.filter(|before| *before != step));
+                    speaker = Some(step);
+                }
+                Err(error) => {
+                    prop_assert_eq!(error, NotInSession::Superseded);
+                    prop_assert!(over.contains(&step));
+                }
+            }
+            for one in 0..6 {
+                prop_assert_eq!(desk.speaks(&one.to_string()).is_ok(), speaker == Some(one));
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_remembered_is_bounded(count in 1usize..200) {
+        let mut desk = Desk::new();
+        for session in 0..count {
+            desk.register("agent", &session.to_string()).unwrap();
+        }
+        let newest_superseded = count.checked_sub(2);
+        if let Some(session) = newest_superseded {
+            prop_assert!(desk.register("agent", &session.to_string()).is_err());
+        }
+        let forgotten = count > limits::SUPERSEDED_MAX + 1;
+        prop_assert_eq!(desk.register("agent", "0").is_ok(), forgotten || count == 1);
+    }
+}
