@@ -6,27 +6,31 @@
 //! fails changes nothing.
 
 mod error;
+mod kinds;
 mod params;
 
 pub use error::ApiError;
+pub use kinds::{AcceptedAnswer, Answer, KindApi, register_kinds};
 pub use params::{
-    ApplyQuery, DeleteQuery, HistoryQuery, IdempotencyHeader, ListQuery, LogsQuery, NamePath,
+    ApplyQuery, CalendarQuery, DeleteQuery, HistoryQuery, IdempotencyHeader, ListQuery, LogsQuery, NamePath,
     NamespaceQuery, NodeLogPath, WatchQuery,
 };
 
 use dropshot::{
     Body as HttpBody, Header, HttpResponseAccepted, HttpResponseOk, Path, Query, RequestContext,
-    TypedBody,
+    TypedBody, UntypedBody,
 };
 use http::Response;
-use tessera_types::api::{
-    Applied, ApplyRequest, ApplyResponse, Body, History, List, Readiness, Top,
+use tessera_types::api::{ApplyRequest, ApplyResponse, Readiness, Top};
+use tessera_types::booking::{
+    EventsAnswer, HostCalendar, PartRequest, PlanResponse, SeedRequest, SeedResponse,
+    StretchRequest,
 };
 use tessera_types::sync::{
     LogChunk, LogChunkAnswer, Registered, Registration, ReportRequest, ReportResponse, SyncRequest,
     SyncResponse,
 };
-use tessera_types::{Manifest, Node, Object, Workload};
+use tessera_types::{Node, Object, Pod, Session};
 
 /// The version of the API, which is that of the product.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -37,47 +41,6 @@ pub trait TesseraApi {
     /// What the handlers share.
     type Context;
 
-    /// List workloads, by namespace and name.
-    #[endpoint { method = GET, path = "/v1/workloads", tags = ["workloads"] }]
-    async fn workload_list(
-        ctx: RequestContext<Self::Context>,
-        query: Query<ListQuery>,
-    ) -> Result<HttpResponseOk<List<Workload>>, ApiError>;
-
-    /// Get a workload.
-    #[endpoint { method = GET, path = "/v1/workloads/{name}", tags = ["workloads"] }]
-    async fn workload_get(
-        ctx: RequestContext<Self::Context>,
-        path: Path<NamePath>,
-        query: Query<NamespaceQuery>,
-    ) -> Result<HttpResponseOk<Object<Workload>>, ApiError>;
-
-    /// Declare a workload: make it, or change it to be as declared.
-    #[endpoint { method = PUT, path = "/v1/workloads/{name}", tags = ["workloads"] }]
-    async fn workload_put(
-        ctx: RequestContext<Self::Context>,
-        path: Path<NamePath>,
-        query: Query<ApplyQuery>,
-        header: Header<IdempotencyHeader>,
-        body: TypedBody<Body<Manifest<Workload>>>,
-    ) -> Result<HttpResponseOk<Applied<Workload>>, ApiError>;
-
-    /// Ask for a workload's deletion. It disappears once its copy is stopped.
-    #[endpoint { method = DELETE, path = "/v1/workloads/{name}", tags = ["workloads"] }]
-    async fn workload_delete(
-        ctx: RequestContext<Self::Context>,
-        path: Path<NamePath>,
-        query: Query<DeleteQuery>,
-    ) -> Result<HttpResponseAccepted<Object<Workload>>, ApiError>;
-
-    /// The transitions of a workload, newest first; also of one that is gone.
-    #[endpoint { method = GET, path = "/v1/workloads/{name}/history", tags = ["workloads"] }]
-    async fn workload_history(
-        ctx: RequestContext<Self::Context>,
-        path: Path<NamePath>,
-        query: Query<HistoryQuery>,
-    ) -> Result<HttpResponseOk<History>, ApiError>;
-
     /// The output of a workload: one JSON `LogLine` a line. Also of one that is
     /// gone, as long as its node keeps it.
     #[endpoint { method = GET, path = "/v1/workloads/{name}/logs", tags = ["workloads"] }]
@@ -86,56 +49,6 @@ pub trait TesseraApi {
         path: Path<NamePath>,
         query: Query<LogsQuery>,
     ) -> Result<Response<HttpBody>, ApiError>;
-
-    /// Look at a workload now, whatever it waits for and however often writing it
-    /// has failed.
-    #[endpoint { method = POST, path = "/v1/workloads/{name}/reconcile", tags = ["workloads"] }]
-    async fn workload_reconcile(
-        ctx: RequestContext<Self::Context>,
-        path: Path<NamePath>,
-        query: Query<NamespaceQuery>,
-    ) -> Result<HttpResponseAccepted<Object<Workload>>, ApiError>;
-
-    /// List nodes, by name.
-    #[endpoint { method = GET, path = "/v1/nodes", tags = ["nodes"] }]
-    async fn node_list(
-        ctx: RequestContext<Self::Context>,
-        query: Query<ListQuery>,
-    ) -> Result<HttpResponseOk<List<Node>>, ApiError>;
-
-    /// Get a node.
-    #[endpoint { method = GET, path = "/v1/nodes/{name}", tags = ["nodes"] }]
-    async fn node_get(
-        ctx: RequestContext<Self::Context>,
-        path: Path<NamePath>,
-    ) -> Result<HttpResponseOk<Object<Node>>, ApiError>;
-
-    /// Declare a node's labels, limits or desired status.
-    #[endpoint { method = PUT, path = "/v1/nodes/{name}", tags = ["nodes"] }]
-    async fn node_put(
-        ctx: RequestContext<Self::Context>,
-        path: Path<NamePath>,
-        query: Query<ApplyQuery>,
-        header: Header<IdempotencyHeader>,
-        body: TypedBody<Body<Manifest<Node>>>,
-    ) -> Result<HttpResponseOk<Applied<Node>>, ApiError>;
-
-    /// Forget a node. What it had is placed elsewhere; if its agent comes back
-    /// it stops its copies and registers anew.
-    #[endpoint { method = DELETE, path = "/v1/nodes/{name}", tags = ["nodes"] }]
-    async fn node_delete(
-        ctx: RequestContext<Self::Context>,
-        path: Path<NamePath>,
-        query: Query<DeleteQuery>,
-    ) -> Result<HttpResponseAccepted<Object<Node>>, ApiError>;
-
-    /// The transitions of a node, newest first.
-    #[endpoint { method = GET, path = "/v1/nodes/{name}/history", tags = ["nodes"] }]
-    async fn node_history(
-        ctx: RequestContext<Self::Context>,
-        path: Path<NamePath>,
-        query: Query<HistoryQuery>,
-    ) -> Result<HttpResponseOk<History>, ApiError>;
 
     /// Let a node keep what it has and take nothing new.
     #[endpoint { method = POST, path = "/v1/nodes/{name}/cordon", tags = ["nodes"] }]
@@ -158,12 +71,88 @@ pub trait TesseraApi {
         path: Path<NamePath>,
     ) -> Result<HttpResponseAccepted<Object<Node>>, ApiError>;
 
-    /// Look at a node now, however often writing it has failed.
-    #[endpoint { method = POST, path = "/v1/nodes/{name}/reconcile", tags = ["nodes"] }]
-    async fn node_reconcile(
+    /// Let a session end later, if its hosts have room.
+    #[endpoint { method = POST, path = "/v1/sessions/{name}/extend", tags = ["sessions"] }]
+    async fn session_extend(
         ctx: RequestContext<Self::Context>,
         path: Path<NamePath>,
-    ) -> Result<HttpResponseAccepted<Object<Node>>, ApiError>;
+        query: Query<NamespaceQuery>,
+        body: TypedBody<StretchRequest>,
+    ) -> Result<HttpResponseAccepted<Object<Session>>, ApiError>;
+
+    /// Let a session end earlier.
+    #[endpoint { method = POST, path = "/v1/sessions/{name}/shrink", tags = ["sessions"] }]
+    async fn session_shrink(
+        ctx: RequestContext<Self::Context>,
+        path: Path<NamePath>,
+        query: Query<NamespaceQuery>,
+        body: TypedBody<StretchRequest>,
+    ) -> Result<HttpResponseAccepted<Object<Session>>, ApiError>;
+
+    /// Open the gate of a part that waits for somebody's approval.
+    #[endpoint { method = POST, path = "/v1/sessions/{name}/approve", tags = ["sessions"] }]
+    async fn session_approve(
+        ctx: RequestContext<Self::Context>,
+        path: Path<NamePath>,
+        query: Query<NamespaceQuery>,
+        body: TypedBody<PartRequest>,
+    ) -> Result<HttpResponseAccepted<Object<Session>>, ApiError>;
+
+    /// Try again what has failed in a part.
+    #[endpoint { method = POST, path = "/v1/sessions/{name}/retry", tags = ["sessions"] }]
+    async fn session_retry(
+        ctx: RequestContext<Self::Context>,
+        path: Path<NamePath>,
+        query: Query<NamespaceQuery>,
+        body: TypedBody<PartRequest>,
+    ) -> Result<HttpResponseAccepted<Object<Session>>, ApiError>;
+
+    /// Give a session up: what it has is torn down.
+    #[endpoint { method = POST, path = "/v1/sessions/{name}/cancel", tags = ["sessions"] }]
+    async fn session_cancel(
+        ctx: RequestContext<Self::Context>,
+        path: Path<NamePath>,
+        query: Query<NamespaceQuery>,
+    ) -> Result<HttpResponseAccepted<Object<Session>>, ApiError>;
+
+    /// Try again what has failed in a pod.
+    #[endpoint { method = POST, path = "/v1/pods/{name}/retry", tags = ["pods"] }]
+    async fn pod_retry(
+        ctx: RequestContext<Self::Context>,
+        path: Path<NamePath>,
+        query: Query<NamespaceQuery>,
+    ) -> Result<HttpResponseAccepted<Object<Pod>>, ApiError>;
+
+    /// What of a host is taken when.
+    #[endpoint { method = GET, path = "/v1/hosts/{name}/calendar", tags = ["hosts"] }]
+    async fn host_calendar(
+        ctx: RequestContext<Self::Context>,
+        path: Path<NamePath>,
+        query: Query<CalendarQuery>,
+    ) -> Result<HttpResponseOk<HostCalendar>, ApiError>;
+
+    /// What the sessions and pods among the manifests would come to: what would
+    /// be made, where and when. Nothing changes.
+    #[endpoint { method = POST, path = "/v1/plan", tags = ["resources"] }]
+    async fn plan(
+        ctx: RequestContext<Self::Context>,
+        body: TypedBody<ApplyRequest>,
+    ) -> Result<HttpResponseOk<PlanResponse>, ApiError>;
+
+    /// Load definitions into the catalogue: all of them, or none.
+    #[endpoint { method = POST, path = "/v1/seed", tags = ["catalogue"] }]
+    async fn seed(
+        ctx: RequestContext<Self::Context>,
+        body: TypedBody<SeedRequest>,
+    ) -> Result<HttpResponseOk<SeedResponse>, ApiError>;
+
+    /// CloudEvents 1.0, in the structured, binary or batched content mode of the
+    /// HTTP binding.
+    #[endpoint { method = POST, path = "/v1/events", tags = ["events"] }]
+    async fn events(
+        ctx: RequestContext<Self::Context>,
+        body: UntypedBody,
+    ) -> Result<HttpResponseAccepted<EventsAnswer>, ApiError>;
 
     /// Declare many manifests of any kind.
     #[endpoint { method = POST, path = "/v1/apply", tags = ["resources"] }]
@@ -241,8 +230,10 @@ pub trait TesseraApi {
 /// The OpenAPI document, as it is checked in under `openapi/`.
 #[must_use]
 pub fn openapi_document() -> String {
-    let description = tessera_api_mod::stub_api_description()
+    let mut description = tessera_api_mod::stub_api_description()
         .expect("the trait above is a valid description: a test builds the document");
+    register_kinds::<kinds::Undefined>(&mut description)
+        .expect("no operation of a kind is in the trait above: a test builds the document");
     let version = VERSION.parse().expect("cargo checks that a crate's version is semantic");
     let document = description
         .openapi("Tessera", version)

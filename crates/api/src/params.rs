@@ -108,3 +108,12 @@ pub struct IdempotencyHeader {
     #[serde(rename = "idempotency-key")]
     pub idempotency_key: Option<String>,
 }
+
+/// Which stretch of a calendar.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct CalendarQuery {
+    /// From when on; now unless given.
+    pub from: Option<Timestamp>,
+    /// Until when; a day after `from` unless given.
+    pub to: Option<Timestamp>,
+}

@@ -7,6 +7,7 @@
 //! this crate does I/O, reads a clock or draws a random number.
 
 pub mod api;
+pub mod booking;
 pub mod catalogue;
 mod change;
 mod envelope;

@@ -269,6 +269,13 @@ impl Problem {
         Self { invalid, ..Self::new(Code::InvalidSpec, detail).instance(instance) }
     }
 
+    /// A failure that is not the caller's. What is told is no detail of it: that
+    /// goes to the log.
+    #[must_use]
+    pub fn internal(detail: &str) -> Self {
+        Self::new(Code::Internal, detail)
+    }
+
     /// The problem of a resource that is not there.
     #[must_use]
     pub fn not_found(instance: impl fmt::Display) -> Self {
