@@ -4,6 +4,7 @@
 //! is to mend; each failure says what to run.
 
 mod direction;
+mod effects;
 mod licence;
 mod links;
 pub(crate) mod openapi;
@@ -39,6 +40,11 @@ const STEPS: &[Step] = &[
         name: "direction of dependencies",
         remedy: "depend the other way round; the rules are in xtask/src/check/direction.rs",
         check: |project, _| direction::check(&Metadata::load(project)?),
+    },
+    Step {
+        name: "effects in cores",
+        remedy: "let a shell do it; the rules are in clippy-cores.toml and xtask/src/check/effects.rs",
+        check: |project, _| effects::check(project),
     },
     Step {
         name: "licences",

@@ -393,12 +393,6 @@ impl Reconciler {
     pub fn succeeded(&mut self, id: Uid) {
         self.queue.succeeded(id);
     }
-
-    /// What is set aside on a node: millicores, bytes, workloads.
-    #[must_use]
-    pub fn taken(&self, node: Uid) -> (u64, u64, u64) {
-        self.fleet.taken(node)
-    }
 }
 
 /// What makes two demands alike to every node.

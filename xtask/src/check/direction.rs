@@ -9,7 +9,7 @@ use crate::metadata::Metadata;
 
 /// The crates without I/O, clock, randomness and async. A member of the
 /// workspace that is not named here is a shell.
-const CORES: &[&str] = &[
+pub(super) const CORES: &[&str] = &[
     "tessera-api",
     "tessera-content",
     "tessera-manifest",
