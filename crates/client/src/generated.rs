@@ -259,26 +259,20 @@ Arguments:
             _ => Err(Error::UnexpectedResponse(response)),
         }
     }
-    /**List nodes, by name
+    /**CloudEvents 1.0, in the structured, binary or batched content mode of the
 
-Sends a `GET` request to `/v1/nodes`
+HTTP binding.
 
-Arguments:
-- `limit`: At most so many; 500 unless given, and never more than 1000.
-- `namespace`: Only this namespace; all unless given.
-- `page`: The page after the one that answered with this `next_page`.
-- `selector`: Only those whose labels match, such as `app=web,zone in (a,b)`.*/
-    pub async fn node_list<'a>(
+Sends a `POST` request to `/v1/events`
+*/
+    pub async fn events<'a, B: Into<reqwest::Body>>(
         &'a self,
-        limit: Option<u32>,
-        namespace: Option<&'a tessera_types::Name>,
-        page: Option<&'a str>,
-        selector: Option<&'a str>,
+        body: B,
     ) -> Result<
-        ResponseValue<tessera_types::api::List<tessera_types::Node>>,
+        ResponseValue<tessera_types::booking::EventsAnswer>,
         Error<tessera_types::Problem>,
     > {
-        let url = format!("{}/v1/nodes", self.baseurl,);
+        let url = format!("{}/v1/events", self.baseurl,);
         let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
         header_map
             .append(
@@ -288,194 +282,20 @@ Arguments:
         #[allow(unused_mut)]
         let mut request = self
             .client
-            .get(url)
+            .post(url)
             .header(
                 ::reqwest::header::ACCEPT,
                 ::reqwest::header::HeaderValue::from_static("application/json"),
             )
-            .query(&progenitor_client::QueryParam::new("limit", &limit))
-            .query(&progenitor_client::QueryParam::new("namespace", &namespace))
-            .query(&progenitor_client::QueryParam::new("page", &page))
-            .query(&progenitor_client::QueryParam::new("selector", &selector))
-            .headers(header_map)
-            .build()?;
-        let info = OperationInfo {
-            operation_id: "node_list",
-        };
-        self.pre(&mut request, &info).await?;
-        let result = self.exec(request, &info).await;
-        self.post(&result, &info).await?;
-        let response = result?;
-        match response.status().as_u16() {
-            200u16 => ResponseValue::from_response(response).await,
-            400u16..=499u16 => {
-                Err(Error::ErrorResponse(ResponseValue::from_response(response).await?))
-            }
-            500u16..=599u16 => {
-                Err(Error::ErrorResponse(ResponseValue::from_response(response).await?))
-            }
-            _ => Err(Error::UnexpectedResponse(response)),
-        }
-    }
-    /**Get a node
-
-Sends a `GET` request to `/v1/nodes/{name}`
-
-Arguments:
-- `name`: The resource's name.*/
-    pub async fn node_get<'a>(
-        &'a self,
-        name: &'a tessera_types::Name,
-    ) -> Result<
-        ResponseValue<tessera_types::Object<tessera_types::Node>>,
-        Error<tessera_types::Problem>,
-    > {
-        let url = format!(
-            "{}/v1/nodes/{}", self.baseurl, encode_path(& name.to_string()),
-        );
-        let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
-        header_map
-            .append(
-                ::reqwest::header::HeaderName::from_static("api-version"),
-                ::reqwest::header::HeaderValue::from_static(Self::api_version()),
-            );
-        #[allow(unused_mut)]
-        let mut request = self
-            .client
-            .get(url)
             .header(
-                ::reqwest::header::ACCEPT,
-                ::reqwest::header::HeaderValue::from_static("application/json"),
+                ::reqwest::header::CONTENT_TYPE,
+                ::reqwest::header::HeaderValue::from_static("application/octet-stream"),
             )
+            .body(body)
             .headers(header_map)
             .build()?;
         let info = OperationInfo {
-            operation_id: "node_get",
-        };
-        self.pre(&mut request, &info).await?;
-        let result = self.exec(request, &info).await;
-        self.post(&result, &info).await?;
-        let response = result?;
-        match response.status().as_u16() {
-            200u16 => ResponseValue::from_response(response).await,
-            400u16..=499u16 => {
-                Err(Error::ErrorResponse(ResponseValue::from_response(response).await?))
-            }
-            500u16..=599u16 => {
-                Err(Error::ErrorResponse(ResponseValue::from_response(response).await?))
-            }
-            _ => Err(Error::UnexpectedResponse(response)),
-        }
-    }
-    /**Declare a node's labels, limits or desired status
-
-Sends a `PUT` request to `/v1/nodes/{name}`
-
-Arguments:
-- `name`: The resource's name.
-- `dry_run`: Say what would come of it, and change nothing.
-- `namespace`: Where it is; must not contradict the manifest.
-- `idempotency_key`: Any text that is unique to the write, at most 128 bytes.
-- `body`*/
-    pub async fn node_put<'a>(
-        &'a self,
-        name: &'a tessera_types::Name,
-        dry_run: Option<bool>,
-        namespace: Option<&'a tessera_types::Name>,
-        idempotency_key: Option<&'a str>,
-        body: &'a tessera_types::Manifest<tessera_types::Node>,
-    ) -> Result<
-        ResponseValue<tessera_types::api::Applied<tessera_types::Node>>,
-        Error<tessera_types::Problem>,
-    > {
-        let url = format!(
-            "{}/v1/nodes/{}", self.baseurl, encode_path(& name.to_string()),
-        );
-        let mut header_map = ::reqwest::header::HeaderMap::with_capacity(2usize);
-        header_map
-            .append(
-                ::reqwest::header::HeaderName::from_static("api-version"),
-                ::reqwest::header::HeaderValue::from_static(Self::api_version()),
-            );
-        if let Some(value) = idempotency_key {
-            header_map.append("idempotency-key", value.to_string().try_into()?);
-        }
-        #[allow(unused_mut)]
-        let mut request = self
-            .client
-            .put(url)
-            .header(
-                ::reqwest::header::ACCEPT,
-                ::reqwest::header::HeaderValue::from_static("application/json"),
-            )
-            .json(&body)
-            .query(&progenitor_client::QueryParam::new("dry_run", &dry_run))
-            .query(&progenitor_client::QueryParam::new("namespace", &namespace))
-            .headers(header_map)
-            .build()?;
-        let info = OperationInfo {
-            operation_id: "node_put",
-        };
-        self.pre(&mut request, &info).await?;
-        let result = self.exec(request, &info).await;
-        self.post(&result, &info).await?;
-        let response = result?;
-        match response.status().as_u16() {
-            200u16 => ResponseValue::from_response(response).await,
-            400u16..=499u16 => {
-                Err(Error::ErrorResponse(ResponseValue::from_response(response).await?))
-            }
-            500u16..=599u16 => {
-                Err(Error::ErrorResponse(ResponseValue::from_response(response).await?))
-            }
-            _ => Err(Error::UnexpectedResponse(response)),
-        }
-    }
-    /**Forget a node. What it had is placed elsewhere; if its agent comes back
-
-it stops its copies and registers anew.
-
-Sends a `DELETE` request to `/v1/nodes/{name}`
-
-Arguments:
-- `name`: The resource's name.
-- `id`: Only if the resource has this identity.
-- `namespace`: `default` unless given.
-- `revision`: Only if the resource is at this revision.*/
-    pub async fn node_delete<'a>(
-        &'a self,
-        name: &'a tessera_types::Name,
-        id: Option<&'a tessera_types::Uid>,
-        namespace: Option<&'a tessera_types::Name>,
-        revision: Option<u64>,
-    ) -> Result<
-        ResponseValue<tessera_types::Object<tessera_types::Node>>,
-        Error<tessera_types::Problem>,
-    > {
-        let url = format!(
-            "{}/v1/nodes/{}", self.baseurl, encode_path(& name.to_string()),
-        );
-        let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
-        header_map
-            .append(
-                ::reqwest::header::HeaderName::from_static("api-version"),
-                ::reqwest::header::HeaderValue::from_static(Self::api_version()),
-            );
-        #[allow(unused_mut)]
-        let mut request = self
-            .client
-            .delete(url)
-            .header(
-                ::reqwest::header::ACCEPT,
-                ::reqwest::header::HeaderValue::from_static("application/json"),
-            )
-            .query(&progenitor_client::QueryParam::new("id", &id))
-            .query(&progenitor_client::QueryParam::new("namespace", &namespace))
-            .query(&progenitor_client::QueryParam::new("revision", &revision))
-            .headers(header_map)
-            .build()?;
-        let info = OperationInfo {
-            operation_id: "node_delete",
+            operation_id: "events",
         };
         self.pre(&mut request, &info).await?;
         let result = self.exec(request, &info).await;
@@ -483,6 +303,62 @@ Arguments:
         let response = result?;
         match response.status().as_u16() {
             202u16 => ResponseValue::from_response(response).await,
+            400u16..=499u16 => {
+                Err(Error::ErrorResponse(ResponseValue::from_response(response).await?))
+            }
+            500u16..=599u16 => {
+                Err(Error::ErrorResponse(ResponseValue::from_response(response).await?))
+            }
+            _ => Err(Error::UnexpectedResponse(response)),
+        }
+    }
+    /**What of a host is taken when
+
+Sends a `GET` request to `/v1/hosts/{name}/calendar`
+
+Arguments:
+- `name`: The resource's name.
+- `from`: From when on; now unless given.
+- `to`: Until when; a day after `from` unless given.*/
+    pub async fn host_calendar<'a>(
+        &'a self,
+        name: &'a tessera_types::Name,
+        from: Option<&'a tessera_types::Timestamp>,
+        to: Option<&'a tessera_types::Timestamp>,
+    ) -> Result<
+        ResponseValue<tessera_types::booking::HostCalendar>,
+        Error<tessera_types::Problem>,
+    > {
+        let url = format!(
+            "{}/v1/hosts/{}/calendar", self.baseurl, encode_path(& name.to_string()),
+        );
+        let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
+        header_map
+            .append(
+                ::reqwest::header::HeaderName::from_static("api-version"),
+                ::reqwest::header::HeaderValue::from_static(Self::api_version()),
+            );
+        #[allow(unused_mut)]
+        let mut request = self
+            .client
+            .get(url)
+            .header(
+                ::reqwest::header::ACCEPT,
+                ::reqwest::header::HeaderValue::from_static("application/json"),
+            )
+            .query(&progenitor_client::QueryParam::new("from", &from))
+            .query(&progenitor_client::QueryParam::new("to", &to))
+            .headers(header_map)
+            .build()?;
+        let info = OperationInfo {
+            operation_id: "host_calendar",
+        };
+        self.pre(&mut request, &info).await?;
+        let result = self.exec(request, &info).await;
+        self.post(&result, &info).await?;
+        let response = result?;
+        match response.status().as_u16() {
+            200u16 => ResponseValue::from_response(response).await,
             400u16..=499u16 => {
                 Err(Error::ErrorResponse(ResponseValue::from_response(response).await?))
             }
@@ -592,65 +468,6 @@ Arguments:
             _ => Err(Error::UnexpectedResponse(response)),
         }
     }
-    /**The transitions of a node, newest first
-
-Sends a `GET` request to `/v1/nodes/{name}/history`
-
-Arguments:
-- `name`: The resource's name.
-- `before_seq`: Only entries older than this one.
-- `limit`: At most so many entries; 500 unless given, and never more than 1000.
-- `namespace`: `default` unless given.*/
-    pub async fn node_history<'a>(
-        &'a self,
-        name: &'a tessera_types::Name,
-        before_seq: Option<u64>,
-        limit: Option<u32>,
-        namespace: Option<&'a tessera_types::Name>,
-    ) -> Result<
-        ResponseValue<tessera_types::api::History>,
-        Error<tessera_types::Problem>,
-    > {
-        let url = format!(
-            "{}/v1/nodes/{}/history", self.baseurl, encode_path(& name.to_string()),
-        );
-        let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
-        header_map
-            .append(
-                ::reqwest::header::HeaderName::from_static("api-version"),
-                ::reqwest::header::HeaderValue::from_static(Self::api_version()),
-            );
-        #[allow(unused_mut)]
-        let mut request = self
-            .client
-            .get(url)
-            .header(
-                ::reqwest::header::ACCEPT,
-                ::reqwest::header::HeaderValue::from_static("application/json"),
-            )
-            .query(&progenitor_client::QueryParam::new("before_seq", &before_seq))
-            .query(&progenitor_client::QueryParam::new("limit", &limit))
-            .query(&progenitor_client::QueryParam::new("namespace", &namespace))
-            .headers(header_map)
-            .build()?;
-        let info = OperationInfo {
-            operation_id: "node_history",
-        };
-        self.pre(&mut request, &info).await?;
-        let result = self.exec(request, &info).await;
-        self.post(&result, &info).await?;
-        let response = result?;
-        match response.status().as_u16() {
-            200u16 => ResponseValue::from_response(response).await,
-            400u16..=499u16 => {
-                Err(Error::ErrorResponse(ResponseValue::from_response(response).await?))
-            }
-            500u16..=599u16 => {
-                Err(Error::ErrorResponse(ResponseValue::from_response(response).await?))
-            }
-            _ => Err(Error::UnexpectedResponse(response)),
-        }
-    }
     /**A part of a log that somebody reads
 
 Sends a `POST` request to `/v1/nodes/{name}/logs/{request}`
@@ -698,56 +515,6 @@ Arguments:
         let response = result?;
         match response.status().as_u16() {
             200u16 => ResponseValue::from_response(response).await,
-            400u16..=499u16 => {
-                Err(Error::ErrorResponse(ResponseValue::from_response(response).await?))
-            }
-            500u16..=599u16 => {
-                Err(Error::ErrorResponse(ResponseValue::from_response(response).await?))
-            }
-            _ => Err(Error::UnexpectedResponse(response)),
-        }
-    }
-    /**Look at a node now, however often writing it has failed
-
-Sends a `POST` request to `/v1/nodes/{name}/reconcile`
-
-Arguments:
-- `name`: The resource's name.*/
-    pub async fn node_reconcile<'a>(
-        &'a self,
-        name: &'a tessera_types::Name,
-    ) -> Result<
-        ResponseValue<tessera_types::Object<tessera_types::Node>>,
-        Error<tessera_types::Problem>,
-    > {
-        let url = format!(
-            "{}/v1/nodes/{}/reconcile", self.baseurl, encode_path(& name.to_string()),
-        );
-        let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
-        header_map
-            .append(
-                ::reqwest::header::HeaderName::from_static("api-version"),
-                ::reqwest::header::HeaderValue::from_static(Self::api_version()),
-            );
-        #[allow(unused_mut)]
-        let mut request = self
-            .client
-            .post(url)
-            .header(
-                ::reqwest::header::ACCEPT,
-                ::reqwest::header::HeaderValue::from_static("application/json"),
-            )
-            .headers(header_map)
-            .build()?;
-        let info = OperationInfo {
-            operation_id: "node_reconcile",
-        };
-        self.pre(&mut request, &info).await?;
-        let result = self.exec(request, &info).await;
-        self.post(&result, &info).await?;
-        let response = result?;
-        match response.status().as_u16() {
-            202u16 => ResponseValue::from_response(response).await,
             400u16..=499u16 => {
                 Err(Error::ErrorResponse(ResponseValue::from_response(response).await?))
             }
@@ -966,6 +733,432 @@ Arguments:
             _ => Err(Error::UnexpectedResponse(response)),
         }
     }
+    /**What the sessions and pods among the manifests would come to: what would
+
+be made, where and when. Nothing changes.
+
+Sends a `POST` request to `/v1/plan`
+*/
+    pub async fn plan<'a>(
+        &'a self,
+        body: &'a tessera_types::api::ApplyRequest,
+    ) -> Result<
+        ResponseValue<tessera_types::booking::PlanResponse>,
+        Error<tessera_types::Problem>,
+    > {
+        let url = format!("{}/v1/plan", self.baseurl,);
+        let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
+        header_map
+            .append(
+                ::reqwest::header::HeaderName::from_static("api-version"),
+                ::reqwest::header::HeaderValue::from_static(Self::api_version()),
+            );
+        #[allow(unused_mut)]
+        let mut request = self
+            .client
+            .post(url)
+            .header(
+                ::reqwest::header::ACCEPT,
+                ::reqwest::header::HeaderValue::from_static("application/json"),
+            )
+            .json(&body)
+            .headers(header_map)
+            .build()?;
+        let info = OperationInfo {
+            operation_id: "plan",
+        };
+        self.pre(&mut request, &info).await?;
+        let result = self.exec(request, &info).await;
+        self.post(&result, &info).await?;
+        let response = result?;
+        match response.status().as_u16() {
+            200u16 => ResponseValue::from_response(response).await,
+            400u16..=499u16 => {
+                Err(Error::ErrorResponse(ResponseValue::from_response(response).await?))
+            }
+            500u16..=599u16 => {
+                Err(Error::ErrorResponse(ResponseValue::from_response(response).await?))
+            }
+            _ => Err(Error::UnexpectedResponse(response)),
+        }
+    }
+    /**Try again what has failed in a pod
+
+Sends a `POST` request to `/v1/pods/{name}/retry`
+
+Arguments:
+- `name`: The resource's name.
+- `namespace`: `default` unless given.*/
+    pub async fn pod_retry<'a>(
+        &'a self,
+        name: &'a tessera_types::Name,
+        namespace: Option<&'a tessera_types::Name>,
+    ) -> Result<
+        ResponseValue<tessera_types::Object<tessera_types::Pod>>,
+        Error<tessera_types::Problem>,
+    > {
+        let url = format!(
+            "{}/v1/pods/{}/retry", self.baseurl, encode_path(& name.to_string()),
+        );
+        let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
+        header_map
+            .append(
+                ::reqwest::header::HeaderName::from_static("api-version"),
+                ::reqwest::header::HeaderValue::from_static(Self::api_version()),
+            );
+        #[allow(unused_mut)]
+        let mut request = self
+            .client
+            .post(url)
+            .header(
+                ::reqwest::header::ACCEPT,
+                ::reqwest::header::HeaderValue::from_static("application/json"),
+            )
+            .query(&progenitor_client::QueryParam::new("namespace", &namespace))
+            .headers(header_map)
+            .build()?;
+        let info = OperationInfo {
+            operation_id: "pod_retry",
+        };
+        self.pre(&mut request, &info).await?;
+        let result = self.exec(request, &info).await;
+        self.post(&result, &info).await?;
+        let response = result?;
+        match response.status().as_u16() {
+            202u16 => ResponseValue::from_response(response).await,
+            400u16..=499u16 => {
+                Err(Error::ErrorResponse(ResponseValue::from_response(response).await?))
+            }
+            500u16..=599u16 => {
+                Err(Error::ErrorResponse(ResponseValue::from_response(response).await?))
+            }
+            _ => Err(Error::UnexpectedResponse(response)),
+        }
+    }
+    /**Load definitions into the catalogue: all of them, or none
+
+Sends a `POST` request to `/v1/seed`
+*/
+    pub async fn seed<'a>(
+        &'a self,
+        body: &'a tessera_types::booking::SeedRequest,
+    ) -> Result<
+        ResponseValue<tessera_types::booking::SeedResponse>,
+        Error<tessera_types::Problem>,
+    > {
+        let url = format!("{}/v1/seed", self.baseurl,);
+        let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
+        header_map
+            .append(
+                ::reqwest::header::HeaderName::from_static("api-version"),
+                ::reqwest::header::HeaderValue::from_static(Self::api_version()),
+            );
+        #[allow(unused_mut)]
+        let mut request = self
+            .client
+            .post(url)
+            .header(
+                ::reqwest::header::ACCEPT,
+                ::reqwest::header::HeaderValue::from_static("application/json"),
+            )
+            .json(&body)
+            .headers(header_map)
+            .build()?;
+        let info = OperationInfo {
+            operation_id: "seed",
+        };
+        self.pre(&mut request, &info).await?;
+        let result = self.exec(request, &info).await;
+        self.post(&result, &info).await?;
+        let response = result?;
+        match response.status().as_u16() {
+            200u16 => ResponseValue::from_response(response).await,
+            400u16..=499u16 => {
+                Err(Error::ErrorResponse(ResponseValue::from_response(response).await?))
+            }
+            500u16..=599u16 => {
+                Err(Error::ErrorResponse(ResponseValue::from_response(response).await?))
+            }
+            _ => Err(Error::UnexpectedResponse(response)),
+        }
+    }
+    /**Open the gate of a part that waits for somebody's approval
+
+Sends a `POST` request to `/v1/sessions/{name}/approve`
+
+Arguments:
+- `name`: The resource's name.
+- `namespace`: `default` unless given.
+- `body`*/
+    pub async fn session_approve<'a>(
+        &'a self,
+        name: &'a tessera_types::Name,
+        namespace: Option<&'a tessera_types::Name>,
+        body: &'a tessera_types::booking::PartRequest,
+    ) -> Result<
+        ResponseValue<tessera_types::Object<tessera_types::Session>>,
+        Error<tessera_types::Problem>,
+    > {
+        let url = format!(
+            "{}/v1/sessions/{}/approve", self.baseurl, encode_path(& name.to_string()),
+        );
+        let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
+        header_map
+            .append(
+                ::reqwest::header::HeaderName::from_static("api-version"),
+                ::reqwest::header::HeaderValue::from_static(Self::api_version()),
+            );
+        #[allow(unused_mut)]
+        let mut request = self
+            .client
+            .post(url)
+            .header(
+                ::reqwest::header::ACCEPT,
+                ::reqwest::header::HeaderValue::from_static("application/json"),
+            )
+            .json(&body)
+            .query(&progenitor_client::QueryParam::new("namespace", &namespace))
+            .headers(header_map)
+            .build()?;
+        let info = OperationInfo {
+            operation_id: "session_approve",
+        };
+        self.pre(&mut request, &info).await?;
+        let result = self.exec(request, &info).await;
+        self.post(&result, &info).await?;
+        let response = result?;
+        match response.status().as_u16() {
+            202u16 => ResponseValue::from_response(response).await,
+            400u16..=499u16 => {
+                Err(Error::ErrorResponse(ResponseValue::from_response(response).await?))
+            }
+            500u16..=599u16 => {
+                Err(Error::ErrorResponse(ResponseValue::from_response(response).await?))
+            }
+            _ => Err(Error::UnexpectedResponse(response)),
+        }
+    }
+    /**Give a session up: what it has is torn down
+
+Sends a `POST` request to `/v1/sessions/{name}/cancel`
+
+Arguments:
+- `name`: The resource's name.
+- `namespace`: `default` unless given.*/
+    pub async fn session_cancel<'a>(
+        &'a self,
+        name: &'a tessera_types::Name,
+        namespace: Option<&'a tessera_types::Name>,
+    ) -> Result<
+        ResponseValue<tessera_types::Object<tessera_types::Session>>,
+        Error<tessera_types::Problem>,
+    > {
+        let url = format!(
+            "{}/v1/sessions/{}/cancel", self.baseurl, encode_path(& name.to_string()),
+        );
+        let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
+        header_map
+            .append(
+                ::reqwest::header::HeaderName::from_static("api-version"),
+                ::reqwest::header::HeaderValue::from_static(Self::api_version()),
+            );
+        #[allow(unused_mut)]
+        let mut request = self
+            .client
+            .post(url)
+            .header(
+                ::reqwest::header::ACCEPT,
+                ::reqwest::header::HeaderValue::from_static("application/json"),
+            )
+            .query(&progenitor_client::QueryParam::new("namespace", &namespace))
+            .headers(header_map)
+            .build()?;
+        let info = OperationInfo {
+            operation_id: "session_cancel",
+        };
+        self.pre(&mut request, &info).await?;
+        let result = self.exec(request, &info).await;
+        self.post(&result, &info).await?;
+        let response = result?;
+        match response.status().as_u16() {
+            202u16 => ResponseValue::from_response(response).await,
+            400u16..=499u16 => {
+                Err(Error::ErrorResponse(ResponseValue::from_response(response).await?))
+            }
+            500u16..=599u16 => {
+                Err(Error::ErrorResponse(ResponseValue::from_response(response).await?))
+            }
+            _ => Err(Error::UnexpectedResponse(response)),
+        }
+    }
+    /**Let a session end later, if its hosts have room
+
+Sends a `POST` request to `/v1/sessions/{name}/extend`
+
+Arguments:
+- `name`: The resource's name.
+- `namespace`: `default` unless given.
+- `body`*/
+    pub async fn session_extend<'a>(
+        &'a self,
+        name: &'a tessera_types::Name,
+        namespace: Option<&'a tessera_types::Name>,
+        body: &'a tessera_types::booking::StretchRequest,
+    ) -> Result<
+        ResponseValue<tessera_types::Object<tessera_types::Session>>,
+        Error<tessera_types::Problem>,
+    > {
+        let url = format!(
+            "{}/v1/sessions/{}/extend", self.baseurl, encode_path(& name.to_string()),
+        );
+        let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
+        header_map
+            .append(
+                ::reqwest::header::HeaderName::from_static("api-version"),
+                ::reqwest::header::HeaderValue::from_static(Self::api_version()),
+            );
+        #[allow(unused_mut)]
+        let mut request = self
+            .client
+            .post(url)
+            .header(
+                ::reqwest::header::ACCEPT,
+                ::reqwest::header::HeaderValue::from_static("application/json"),
+            )
+            .json(&body)
+            .query(&progenitor_client::QueryParam::new("namespace", &namespace))
+            .headers(header_map)
+            .build()?;
+        let info = OperationInfo {
+            operation_id: "session_extend",
+        };
+        self.pre(&mut request, &info).await?;
+        let result = self.exec(request, &info).await;
+        self.post(&result, &info).await?;
+        let response = result?;
+        match response.status().as_u16() {
+            202u16 => ResponseValue::from_response(response).await,
+            400u16..=499u16 => {
+                Err(Error::ErrorResponse(ResponseValue::from_response(response).await?))
+            }
+            500u16..=599u16 => {
+                Err(Error::ErrorResponse(ResponseValue::from_response(response).await?))
+            }
+            _ => Err(Error::UnexpectedResponse(response)),
+        }
+    }
+    /**Try again what has failed in a part
+
+Sends a `POST` request to `/v1/sessions/{name}/retry`
+
+Arguments:
+- `name`: The resource's name.
+- `namespace`: `default` unless given.
+- `body`*/
+    pub async fn session_retry<'a>(
+        &'a self,
+        name: &'a tessera_types::Name,
+        namespace: Option<&'a tessera_types::Name>,
+        body: &'a tessera_types::booking::PartRequest,
+    ) -> Result<
+        ResponseValue<tessera_types::Object<tessera_types::Session>>,
+        Error<tessera_types::Problem>,
+    > {
+        let url = format!(
+            "{}/v1/sessions/{}/retry", self.baseurl, encode_path(& name.to_string()),
+        );
+        let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
+        header_map
+            .append(
+                ::reqwest::header::HeaderName::from_static("api-version"),
+                ::reqwest::header::HeaderValue::from_static(Self::api_version()),
+            );
+        #[allow(unused_mut)]
+        let mut request = self
+            .client
+            .post(url)
+            .header(
+                ::reqwest::header::ACCEPT,
+                ::reqwest::header::HeaderValue::from_static("application/json"),
+            )
+            .json(&body)
+            .query(&progenitor_client::QueryParam::new("namespace", &namespace))
+            .headers(header_map)
+            .build()?;
+        let info = OperationInfo {
+            operation_id: "session_retry",
+        };
+        self.pre(&mut request, &info).await?;
+        let result = self.exec(request, &info).await;
+        self.post(&result, &info).await?;
+        let response = result?;
+        match response.status().as_u16() {
+            202u16 => ResponseValue::from_response(response).await,
+            400u16..=499u16 => {
+                Err(Error::ErrorResponse(ResponseValue::from_response(response).await?))
+            }
+            500u16..=599u16 => {
+                Err(Error::ErrorResponse(ResponseValue::from_response(response).await?))
+            }
+            _ => Err(Error::UnexpectedResponse(response)),
+        }
+    }
+    /**Let a session end earlier
+
+Sends a `POST` request to `/v1/sessions/{name}/shrink`
+
+Arguments:
+- `name`: The resource's name.
+- `namespace`: `default` unless given.
+- `body`*/
+    pub async fn session_shrink<'a>(
+        &'a self,
+        name: &'a tessera_types::Name,
+        namespace: Option<&'a tessera_types::Name>,
+        body: &'a tessera_types::booking::StretchRequest,
+    ) -> Result<
+        ResponseValue<tessera_types::Object<tessera_types::Session>>,
+        Error<tessera_types::Problem>,
+    > {
+        let url = format!(
+            "{}/v1/sessions/{}/shrink", self.baseurl, encode_path(& name.to_string()),
+        );
+        let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
+        header_map
+            .append(
+                ::reqwest::header::HeaderName::from_static("api-version"),
+                ::reqwest::header::HeaderValue::from_static(Self::api_version()),
+            );
+        #[allow(unused_mut)]
+        let mut request = self
+            .client
+            .post(url)
+            .header(
+                ::reqwest::header::ACCEPT,
+                ::reqwest::header::HeaderValue::from_static("application/json"),
+            )
+            .json(&body)
+            .query(&progenitor_client::QueryParam::new("namespace", &namespace))
+            .headers(header_map)
+            .build()?;
+        let info = OperationInfo {
+            operation_id: "session_shrink",
+        };
+        self.pre(&mut request, &info).await?;
+        let result = self.exec(request, &info).await;
+        self.post(&result, &info).await?;
+        let response = result?;
+        match response.status().as_u16() {
+            202u16 => ResponseValue::from_response(response).await,
+            400u16..=499u16 => {
+                Err(Error::ErrorResponse(ResponseValue::from_response(response).await?))
+            }
+            500u16..=599u16 => {
+                Err(Error::ErrorResponse(ResponseValue::from_response(response).await?))
+            }
+            _ => Err(Error::UnexpectedResponse(response)),
+        }
+    }
     /**What nodes have, and what of it is in use
 
 Sends a `GET` request to `/v1/top`
@@ -1058,299 +1251,6 @@ Arguments:
             _ => Err(Error::ErrorResponse(ResponseValue::stream(response))),
         }
     }
-    /**List workloads, by namespace and name
-
-Sends a `GET` request to `/v1/workloads`
-
-Arguments:
-- `limit`: At most so many; 500 unless given, and never more than 1000.
-- `namespace`: Only this namespace; all unless given.
-- `page`: The page after the one that answered with this `next_page`.
-- `selector`: Only those whose labels match, such as `app=web,zone in (a,b)`.*/
-    pub async fn workload_list<'a>(
-        &'a self,
-        limit: Option<u32>,
-        namespace: Option<&'a tessera_types::Name>,
-        page: Option<&'a str>,
-        selector: Option<&'a str>,
-    ) -> Result<
-        ResponseValue<tessera_types::api::List<tessera_types::Workload>>,
-        Error<tessera_types::Problem>,
-    > {
-        let url = format!("{}/v1/workloads", self.baseurl,);
-        let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
-        header_map
-            .append(
-                ::reqwest::header::HeaderName::from_static("api-version"),
-                ::reqwest::header::HeaderValue::from_static(Self::api_version()),
-            );
-        #[allow(unused_mut)]
-        let mut request = self
-            .client
-            .get(url)
-            .header(
-                ::reqwest::header::ACCEPT,
-                ::reqwest::header::HeaderValue::from_static("application/json"),
-            )
-            .query(&progenitor_client::QueryParam::new("limit", &limit))
-            .query(&progenitor_client::QueryParam::new("namespace", &namespace))
-            .query(&progenitor_client::QueryParam::new("page", &page))
-            .query(&progenitor_client::QueryParam::new("selector", &selector))
-            .headers(header_map)
-            .build()?;
-        let info = OperationInfo {
-            operation_id: "workload_list",
-        };
-        self.pre(&mut request, &info).await?;
-        let result = self.exec(request, &info).await;
-        self.post(&result, &info).await?;
-        let response = result?;
-        match response.status().as_u16() {
-            200u16 => ResponseValue::from_response(response).await,
-            400u16..=499u16 => {
-                Err(Error::ErrorResponse(ResponseValue::from_response(response).await?))
-            }
-            500u16..=599u16 => {
-                Err(Error::ErrorResponse(ResponseValue::from_response(response).await?))
-            }
-            _ => Err(Error::UnexpectedResponse(response)),
-        }
-    }
-    /**Get a workload
-
-Sends a `GET` request to `/v1/workloads/{name}`
-
-Arguments:
-- `name`: The resource's name.
-- `namespace`: `default` unless given.*/
-    pub async fn workload_get<'a>(
-        &'a self,
-        name: &'a tessera_types::Name,
-        namespace: Option<&'a tessera_types::Name>,
-    ) -> Result<
-        ResponseValue<tessera_types::Object<tessera_types::Workload>>,
-        Error<tessera_types::Problem>,
-    > {
-        let url = format!(
-            "{}/v1/workloads/{}", self.baseurl, encode_path(& name.to_string()),
-        );
-        let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
-        header_map
-            .append(
-                ::reqwest::header::HeaderName::from_static("api-version"),
-                ::reqwest::header::HeaderValue::from_static(Self::api_version()),
-            );
-        #[allow(unused_mut)]
-        let mut request = self
-            .client
-            .get(url)
-            .header(
-                ::reqwest::header::ACCEPT,
-                ::reqwest::header::HeaderValue::from_static("application/json"),
-            )
-            .query(&progenitor_client::QueryParam::new("namespace", &namespace))
-            .headers(header_map)
-            .build()?;
-        let info = OperationInfo {
-            operation_id: "workload_get",
-        };
-        self.pre(&mut request, &info).await?;
-        let result = self.exec(request, &info).await;
-        self.post(&result, &info).await?;
-        let response = result?;
-        match response.status().as_u16() {
-            200u16 => ResponseValue::from_response(response).await,
-            400u16..=499u16 => {
-                Err(Error::ErrorResponse(ResponseValue::from_response(response).await?))
-            }
-            500u16..=599u16 => {
-                Err(Error::ErrorResponse(ResponseValue::from_response(response).await?))
-            }
-            _ => Err(Error::UnexpectedResponse(response)),
-        }
-    }
-    /**Declare a workload: make it, or change it to be as declared
-
-Sends a `PUT` request to `/v1/workloads/{name}`
-
-Arguments:
-- `name`: The resource's name.
-- `dry_run`: Say what would come of it, and change nothing.
-- `namespace`: Where it is; must not contradict the manifest.
-- `idempotency_key`: Any text that is unique to the write, at most 128 bytes.
-- `body`*/
-    pub async fn workload_put<'a>(
-        &'a self,
-        name: &'a tessera_types::Name,
-        dry_run: Option<bool>,
-        namespace: Option<&'a tessera_types::Name>,
-        idempotency_key: Option<&'a str>,
-        body: &'a tessera_types::Manifest<tessera_types::Workload>,
-    ) -> Result<
-        ResponseValue<tessera_types::api::Applied<tessera_types::Workload>>,
-        Error<tessera_types::Problem>,
-    > {
-        let url = format!(
-            "{}/v1/workloads/{}", self.baseurl, encode_path(& name.to_string()),
-        );
-        let mut header_map = ::reqwest::header::HeaderMap::with_capacity(2usize);
-        header_map
-            .append(
-                ::reqwest::header::HeaderName::from_static("api-version"),
-                ::reqwest::header::HeaderValue::from_static(Self::api_version()),
-            );
-        if let Some(value) = idempotency_key {
-            header_map.append("idempotency-key", value.to_string().try_into()?);
-        }
-        #[allow(unused_mut)]
-        let mut request = self
-            .client
-            .put(url)
-            .header(
-                ::reqwest::header::ACCEPT,
-                ::reqwest::header::HeaderValue::from_static("application/json"),
-            )
-            .json(&body)
-            .query(&progenitor_client::QueryParam::new("dry_run", &dry_run))
-            .query(&progenitor_client::QueryParam::new("namespace", &namespace))
-            .headers(header_map)
-            .build()?;
-        let info = OperationInfo {
-            operation_id: "workload_put",
-        };
-        self.pre(&mut request, &info).await?;
-        let result = self.exec(request, &info).await;
-        self.post(&result, &info).await?;
-        let response = result?;
-        match response.status().as_u16() {
-            200u16 => ResponseValue::from_response(response).await,
-            400u16..=499u16 => {
-                Err(Error::ErrorResponse(ResponseValue::from_response(response).await?))
-            }
-            500u16..=599u16 => {
-                Err(Error::ErrorResponse(ResponseValue::from_response(response).await?))
-            }
-            _ => Err(Error::UnexpectedResponse(response)),
-        }
-    }
-    /**Ask for a workload's deletion. It disappears once its copy is stopped
-
-Sends a `DELETE` request to `/v1/workloads/{name}`
-
-Arguments:
-- `name`: The resource's name.
-- `id`: Only if the resource has this identity.
-- `namespace`: `default` unless given.
-- `revision`: Only if the resource is at this revision.*/
-    pub async fn workload_delete<'a>(
-        &'a self,
-        name: &'a tessera_types::Name,
-        id: Option<&'a tessera_types::Uid>,
-        namespace: Option<&'a tessera_types::Name>,
-        revision: Option<u64>,
-    ) -> Result<
-        ResponseValue<tessera_types::Object<tessera_types::Workload>>,
-        Error<tessera_types::Problem>,
-    > {
-        let url = format!(
-            "{}/v1/workloads/{}", self.baseurl, encode_path(& name.to_string()),
-        );
-        let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
-        header_map
-            .append(
-                ::reqwest::header::HeaderName::from_static("api-version"),
-                ::reqwest::header::HeaderValue::from_static(Self::api_version()),
-            );
-        #[allow(unused_mut)]
-        let mut request = self
-            .client
-            .delete(url)
-            .header(
-                ::reqwest::header::ACCEPT,
-                ::reqwest::header::HeaderValue::from_static("application/json"),
-            )
-            .query(&progenitor_client::QueryParam::new("id", &id))
-            .query(&progenitor_client::QueryParam::new("namespace", &namespace))
-            .query(&progenitor_client::QueryParam::new("revision", &revision))
-            .headers(header_map)
-            .build()?;
-        let info = OperationInfo {
-            operation_id: "workload_delete",
-        };
-        self.pre(&mut request, &info).await?;
-        let result = self.exec(request, &info).await;
-        self.post(&result, &info).await?;
-        let response = result?;
-        match response.status().as_u16() {
-            202u16 => ResponseValue::from_response(response).await,
-            400u16..=499u16 => {
-                Err(Error::ErrorResponse(ResponseValue::from_response(response).await?))
-            }
-            500u16..=599u16 => {
-                Err(Error::ErrorResponse(ResponseValue::from_response(response).await?))
-            }
-            _ => Err(Error::UnexpectedResponse(response)),
-        }
-    }
-    /**The transitions of a workload, newest first; also of one that is gone
-
-Sends a `GET` request to `/v1/workloads/{name}/history`
-
-Arguments:
-- `name`: The resource's name.
-- `before_seq`: Only entries older than this one.
-- `limit`: At most so many entries; 500 unless given, and never more than 1000.
-- `namespace`: `default` unless given.*/
-    pub async fn workload_history<'a>(
-        &'a self,
-        name: &'a tessera_types::Name,
-        before_seq: Option<u64>,
-        limit: Option<u32>,
-        namespace: Option<&'a tessera_types::Name>,
-    ) -> Result<
-        ResponseValue<tessera_types::api::History>,
-        Error<tessera_types::Problem>,
-    > {
-        let url = format!(
-            "{}/v1/workloads/{}/history", self.baseurl, encode_path(& name.to_string()),
-        );
-        let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
-        header_map
-            .append(
-                ::reqwest::header::HeaderName::from_static("api-version"),
-                ::reqwest::header::HeaderValue::from_static(Self::api_version()),
-            );
-        #[allow(unused_mut)]
-        let mut request = self
-            .client
-            .get(url)
-            .header(
-                ::reqwest::header::ACCEPT,
-                ::reqwest::header::HeaderValue::from_static("application/json"),
-            )
-            .query(&progenitor_client::QueryParam::new("before_seq", &before_seq))
-            .query(&progenitor_client::QueryParam::new("limit", &limit))
-            .query(&progenitor_client::QueryParam::new("namespace", &namespace))
-            .headers(header_map)
-            .build()?;
-        let info = OperationInfo {
-            operation_id: "workload_history",
-        };
-        self.pre(&mut request, &info).await?;
-        let result = self.exec(request, &info).await;
-        self.post(&result, &info).await?;
-        let response = result?;
-        match response.status().as_u16() {
-            200u16 => ResponseValue::from_response(response).await,
-            400u16..=499u16 => {
-                Err(Error::ErrorResponse(ResponseValue::from_response(response).await?))
-            }
-            500u16..=599u16 => {
-                Err(Error::ErrorResponse(ResponseValue::from_response(response).await?))
-            }
-            _ => Err(Error::UnexpectedResponse(response)),
-        }
-    }
     /**The output of a workload: one JSON `LogLine` a line. Also of one that is
 
 gone, as long as its node keeps it.
@@ -1400,62 +1300,6 @@ Arguments:
         match response.status().as_u16() {
             200..=299 => Ok(ResponseValue::stream(response)),
             _ => Err(Error::ErrorResponse(ResponseValue::stream(response))),
-        }
-    }
-    /**Look at a workload now, whatever it waits for and however often writing it
-
-has failed.
-
-Sends a `POST` request to `/v1/workloads/{name}/reconcile`
-
-Arguments:
-- `name`: The resource's name.
-- `namespace`: `default` unless given.*/
-    pub async fn workload_reconcile<'a>(
-        &'a self,
-        name: &'a tessera_types::Name,
-        namespace: Option<&'a tessera_types::Name>,
-    ) -> Result<
-        ResponseValue<tessera_types::Object<tessera_types::Workload>>,
-        Error<tessera_types::Problem>,
-    > {
-        let url = format!(
-            "{}/v1/workloads/{}/reconcile", self.baseurl, encode_path(& name
-            .to_string()),
-        );
-        let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
-        header_map
-            .append(
-                ::reqwest::header::HeaderName::from_static("api-version"),
-                ::reqwest::header::HeaderValue::from_static(Self::api_version()),
-            );
-        #[allow(unused_mut)]
-        let mut request = self
-            .client
-            .post(url)
-            .header(
-                ::reqwest::header::ACCEPT,
-                ::reqwest::header::HeaderValue::from_static("application/json"),
-            )
-            .query(&progenitor_client::QueryParam::new("namespace", &namespace))
-            .headers(header_map)
-            .build()?;
-        let info = OperationInfo {
-            operation_id: "workload_reconcile",
-        };
-        self.pre(&mut request, &info).await?;
-        let result = self.exec(request, &info).await;
-        self.post(&result, &info).await?;
-        let response = result?;
-        match response.status().as_u16() {
-            202u16 => ResponseValue::from_response(response).await,
-            400u16..=499u16 => {
-                Err(Error::ErrorResponse(ResponseValue::from_response(response).await?))
-            }
-            500u16..=599u16 => {
-                Err(Error::ErrorResponse(ResponseValue::from_response(response).await?))
-            }
-            _ => Err(Error::UnexpectedResponse(response)),
         }
     }
 }

@@ -4,7 +4,8 @@
 //!
 //! The one idea: [`Api`] dereferences to the generated client, so every
 //! operation of the document is there under its own name, and [`call`] turns
-//! what it answers into a value or an [`Error`].
+//! what it answers into a value or an [`Error`]. The operations that every kind
+//! has are methods of [`Api`], generic over the kind.
 
 mod error;
 #[rustfmt::skip]
@@ -16,12 +17,14 @@ mod error;
     reason = "generated code"
 )]
 mod generated;
+mod kinds;
 mod logs;
 mod sse;
 mod watch;
 
 pub use error::{Error, call};
 pub use generated::Client;
+pub use kinds::{DeleteOptions, HistoryOptions, ListOptions, PutOptions};
 pub use logs::{LogOptions, LogStream};
 pub use watch::{Watch, WatchOptions};
 
@@ -64,6 +67,12 @@ impl Api {
             .map_err(|error| bad(&error.to_string()))?;
         let url = url.trim_end_matches('/').to_owned();
         Ok(Self { generated: Client::new_with_client(&url, http), url })
+    }
+
+    /// A request of this version.
+    fn request(&self, method: reqwest::Method, url: &str) -> reqwest::RequestBuilder {
+        use progenitor_client::ClientInfo;
+        self.generated.client().request(method, url).header("api-version", Client::api_version())
     }
 
     /// The address it was made with.

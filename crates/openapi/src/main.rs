@@ -8,6 +8,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result};
 use progenitor_impl::{GenerationSettings, Generator, InterfaceStyle, TypeImpl};
+use tessera_types::KindName;
 
 /// Schemas that are types of ours: the client uses those instead of copies.
 /// The first is the schema's name, the second the type.
@@ -15,15 +16,14 @@ const OUR_TYPES: &[(&str, &str)] = &[
     ("ApplyRequest", "tessera_types::api::ApplyRequest"),
     ("ApplyResponse", "tessera_types::api::ApplyResponse"),
     ("Error", "tessera_types::Problem"),
-    ("History", "tessera_types::api::History"),
+    ("EventsAnswer", "tessera_types::booking::EventsAnswer"),
+    ("HostCalendar", "tessera_types::booking::HostCalendar"),
     ("KindName", "tessera_types::KindName"),
     ("LogChunk", "tessera_types::sync::LogChunk"),
     ("LogChunkAnswer", "tessera_types::sync::LogChunkAnswer"),
     ("Name", "tessera_types::Name"),
-    ("Node", "tessera_types::Object<tessera_types::Node>"),
-    ("NodeApplied", "tessera_types::api::Applied<tessera_types::Node>"),
-    ("NodeList", "tessera_types::api::List<tessera_types::Node>"),
-    ("NodeManifest", "tessera_types::Manifest<tessera_types::Node>"),
+    ("PartRequest", "tessera_types::booking::PartRequest"),
+    ("PlanResponse", "tessera_types::booking::PlanResponse"),
     ("Problem", "tessera_types::Problem"),
     ("Readiness", "tessera_types::api::Readiness"),
     ("Registered", "tessera_types::sync::Registered"),
@@ -31,15 +31,14 @@ const OUR_TYPES: &[(&str, &str)] = &[
     ("ReportRequest", "tessera_types::sync::ReportRequest"),
     ("ReportResponse", "tessera_types::sync::ReportResponse"),
     ("Revision", "tessera_types::Revision"),
+    ("SeedRequest", "tessera_types::booking::SeedRequest"),
+    ("SeedResponse", "tessera_types::booking::SeedResponse"),
+    ("StretchRequest", "tessera_types::booking::StretchRequest"),
     ("SyncRequest", "tessera_types::sync::SyncRequest"),
     ("SyncResponse", "tessera_types::sync::SyncResponse"),
     ("Timestamp", "tessera_types::Timestamp"),
     ("Top", "tessera_types::api::Top"),
     ("Uid", "tessera_types::Uid"),
-    ("Workload", "tessera_types::Object<tessera_types::Workload>"),
-    ("WorkloadApplied", "tessera_types::api::Applied<tessera_types::Workload>"),
-    ("WorkloadList", "tessera_types::api::List<tessera_types::Workload>"),
-    ("WorkloadManifest", "tessera_types::Manifest<tessera_types::Workload>"),
 ];
 
 fn main() -> Result<ExitCode> {
@@ -97,8 +96,20 @@ fn dedent_docs(item: &mut syn::Item) {
     }
 }
 
+/// The operations that every kind has are not generated seventeen times: the
+/// client has them once, generic over the kind (`crates/client/src/kinds.rs`).
+fn without_kinds(spec: &mut openapiv3::OpenAPI) {
+    for kind in KindName::ALL {
+        let list = format!("/v1/{}", kind.plural());
+        for then in ["", "/{name}", "/{name}/history", "/{name}/reconcile"] {
+            spec.paths.paths.shift_remove(&format!("{list}{then}"));
+        }
+    }
+}
+
 fn client(document: &str) -> Result<String> {
-    let spec: openapiv3::OpenAPI = serde_json::from_str(document)?;
+    let mut spec: openapiv3::OpenAPI = serde_json::from_str(document)?;
+    without_kinds(&mut spec);
     let mut settings = GenerationSettings::default();
     settings.with_interface(InterfaceStyle::Positional);
     for (schema, our_type) in OUR_TYPES {
@@ -108,6 +119,13 @@ fn client(document: &str) -> Result<String> {
             _ => vec![],
         };
         settings.with_replacement(schema, our_type, impls.into_iter());
+    }
+    for kind in KindName::ALL {
+        settings.with_replacement(
+            kind,
+            format!("tessera_types::Object<tessera_types::{kind}>"),
+            vec![].into_iter(),
+        );
     }
     let tokens = Generator::new(&settings).generate_tokens(&spec)?;
     let mut file: syn::File = syn::parse2(tokens)?;
