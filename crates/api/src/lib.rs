@@ -12,8 +12,8 @@ mod params;
 pub use error::ApiError;
 pub use kinds::{AcceptedAnswer, Answer, KindApi, register_kinds};
 pub use params::{
-    ApplyQuery, CalendarQuery, DeleteQuery, HistoryQuery, IdempotencyHeader, ListQuery, LogsQuery, NamePath,
-    NamespaceQuery, NodeLogPath, WatchQuery,
+    ApplyQuery, CalendarQuery, DeleteQuery, HistoryQuery, IdempotencyHeader, ListQuery, LogsQuery,
+    NamePath, NamespaceQuery, NodeLogPath, WatchQuery,
 };
 
 use dropshot::{

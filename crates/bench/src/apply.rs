@@ -4,7 +4,7 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
-use tessera_client::{Watch, WatchOptions, call};
+use tessera_client::{Watch, WatchOptions};
 use tessera_types::api::WatchEvent;
 use tessera_types::workload::WorkloadStatus;
 use tessera_types::{Manifest, Name, Resource, Workload};
@@ -53,10 +53,10 @@ pub(crate) async fn start(fleet: &Fleet, name: &str) -> Result<Run> {
     }))?;
     let mut watch = watch(fleet, &name).await?;
     let started = Instant::now();
-    call(fleet.api.workload_put(&name, None, None, None, &manifest)).await?;
+    fleet.api.put(&manifest, &Default::default()).await?;
     until(&mut watch, is_running).await?;
     let took = started.elapsed();
-    let workload = call(fleet.api.workload_get(&name, None)).await?;
+    let workload = fleet.api.get::<Workload>(&name, None).await?;
     let pid = workload.observed.instance.and_then(|instance| instance.pid);
     Ok(Run { pid: pid.context("it has no process id")?, took })
 }
@@ -65,7 +65,7 @@ pub(crate) async fn start(fleet: &Fleet, name: &str) -> Result<Run> {
 pub(crate) async fn end(fleet: &Fleet, name: &str) -> Result<()> {
     let name: Name = name.parse()?;
     let mut watch = watch(fleet, &name).await?;
-    call(fleet.api.workload_delete(&name, None, None, None)).await?;
+    fleet.api.delete::<Workload>(&name, None, Default::default()).await?;
     until(&mut watch, |event| Ok(matches!(event, WatchEvent::Deleted { .. }))).await
 }
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
-use tessera_client::{Api, call};
+use tessera_client::Api;
 use tessera_types::Name;
 use tessera_types::node::NodeStatus;
 
@@ -73,7 +73,7 @@ async fn wait_until_ready(api: &Api) -> Result<()> {
     let name: Name = "bench".parse()?;
     let ready = async {
         loop {
-            if let Ok(node) = call(api.node_get(&name)).await
+            if let Ok(node) = api.get::<tessera_types::Node>(&name, None).await
                 && node.status == NodeStatus::Ready
             {
                 return;

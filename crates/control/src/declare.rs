@@ -4,6 +4,8 @@
 use std::sync::Arc;
 
 use tessera_api::{ApiError, DeleteQuery};
+use tessera_reconciler::World;
+use tessera_reconciler::admission::{self, AdmissionError};
 use tessera_store::{CommitError, IdempotencyKey};
 use tessera_types::api::{Applied, ApplyOutcome, PlannedPlacement};
 use tessera_types::manifest::{Declared, Refusal};
@@ -18,6 +20,7 @@ use tokio::sync::oneshot;
 use crate::clock;
 use crate::diff;
 use crate::failure::{self, commit_error};
+use crate::handlers::refuse_deletion_of_seeded;
 use crate::plane::{LoopMessage, Plane};
 
 /// How often a change is decided again because somebody else was faster, before
@@ -40,20 +43,15 @@ impl Plane {
         key: Option<IdempotencyKey>,
     ) -> Result<Applied<K>, ApiError> {
         let resource = manifest.key();
+        let _turn = self.turn_to_book(K::KIND).await;
         for _ in 0..TRIES_MAX {
-            let existing = self.find::<K>(&resource);
-            let declared = manifest
-                .clone()
-                .declare(existing.as_ref(), Actor::API, clock::now())
-                .map_err(|refusal| refused(&resource, &refusal))?;
-            let (outcome, write) = match declared {
-                Declared::Unchanged(resource) => {
+            let (outcome, writes) = match self.decide(&manifest, &Actor::API)? {
+                Decision::Unchanged(resource) => {
                     return Ok(applied(ApplyOutcome::Unchanged, resource));
                 }
-                Declared::Create(object) => (ApplyOutcome::Created, Write::create(object)),
-                Declared::Update(object) => (ApplyOutcome::Updated, updated(object)),
+                Decision::Change(outcome, writes) => (outcome, writes),
             };
-            match self.commit_once(vec![write], key.clone()).await {
+            match self.commit_once(writes, key.clone()).await {
                 Ok(done) => {
                     let after =
                         done.committed.changes.first().and_then(|change| change.after.clone());
@@ -76,6 +74,25 @@ impl Plane {
         Err(busy(&resource))
     }
 
+    /// What is written for `manifest`, over what there is.
+    pub(crate) fn decide<K: Kind>(
+        &self,
+        manifest: &Manifest<K>,
+        by: &Actor,
+    ) -> Result<Decision<K>, Problem> {
+        let world = self.world.read();
+        decide(&world, manifest, by)
+    }
+
+    /// Waits until it is its turn to book hosts: one after the other, each with
+    /// what the one before has written. None for kinds that need no turn.
+    async fn turn_to_book(&self, kind: KindName) -> Option<tokio::sync::MutexGuard<'_, ()>> {
+        match admission::is_admitted(kind) {
+            true => Some(self.booking.lock().await),
+            false => None,
+        }
+    }
+
     /// What declaring `manifest` would come to; nothing is changed.
     pub(crate) async fn dry_run<K: Kind>(
         &self,
@@ -83,13 +100,12 @@ impl Plane {
     ) -> Result<Applied<K>, ApiError> {
         let resource = manifest.key();
         let existing = self.find::<K>(&resource);
-        let declared = manifest
-            .declare(existing.as_ref(), Actor::API, clock::now())
-            .map_err(|refusal| refused(&resource, &refusal))?;
-        let (outcome, object) = match declared {
-            Declared::Unchanged(object) => (ApplyOutcome::Unchanged, object),
-            Declared::Create(object) => (ApplyOutcome::Created, Arc::new(object)),
-            Declared::Update(object) => (ApplyOutcome::Updated, Arc::new(object)),
+        let (outcome, object) = match self.decide(&manifest, &Actor::API)? {
+            Decision::Unchanged(object) => (ApplyOutcome::Unchanged, object),
+            Decision::Change(outcome, writes) => {
+                let object = writes.first().and_then(|write| written::<K>(write));
+                (outcome, object.ok_or_else(|| Problem::not_found(&resource))?)
+            }
         };
         let diff = diff::declared(existing.as_deref(), &object);
         let placement = self.plan_placement(&object).await;
@@ -168,10 +184,75 @@ impl Plane {
                     .fact("found_id", found.id)
                     .remedy("read it again, and delete it if it still should go"));
             }
+            if let Some(problem) = refuse_deletion(&K::wrap(Arc::clone(found))) {
+                return Err(problem);
+            }
             edit.request_deletion();
             Ok(())
         })
         .await
+    }
+}
+
+/// What a declaration comes to.
+pub(crate) enum Decision<K: Kind> {
+    /// It is as declared.
+    Unchanged(Arc<Object<K>>),
+    /// All of this is written, or nothing; first the resource itself.
+    Change(ApplyOutcome, Vec<Write>),
+}
+
+/// What is written for `manifest`, over what `world` has.
+pub(crate) fn decide<K: Kind>(
+    world: &World,
+    manifest: &Manifest<K>,
+    by: &Actor,
+) -> Result<Decision<K>, Problem> {
+    let key = manifest.key();
+    let now = clock::now();
+    let existing = world.find(&key).as_ref().and_then(K::unwrap).cloned();
+    let owner = manifest.owner.clone();
+    let declared = manifest
+        .clone()
+        .declare(existing.as_ref(), by.clone(), now)
+        .map_err(|refusal| refused(&key, &refusal))?;
+    let outcome = match &declared {
+        Declared::Unchanged(object) => return Ok(Decision::Unchanged(Arc::clone(object))),
+        Declared::Create(_) => ApplyOutcome::Created,
+        Declared::Update(_) => ApplyOutcome::Updated,
+    };
+    let writes = admission::admit(world, existing.as_ref(), declared, owner.as_ref(), now)
+        .map_err(|error| not_admitted(&key, &error))?;
+    Ok(Decision::Change(outcome, writes))
+}
+
+fn written<K: Kind>(write: &Write) -> Option<Arc<Object<K>>> {
+    match write {
+        Write::Create { resource, .. } | Write::Update { resource, .. } => {
+            K::unwrap(resource).cloned()
+        }
+        Write::Delete { .. } => None,
+    }
+}
+
+/// The problem of something that is not admitted.
+pub(crate) fn not_admitted(key: &ResourceKey, error: &AdmissionError) -> Problem {
+    match error {
+        AdmissionError::Invalid(invalid) => Problem::invalid(key, invalid.clone()),
+        AdmissionError::NotNow(message) => {
+            Problem::new(Code::NotNow, message.clone()).instance(key)
+        }
+        AdmissionError::DoesNotFit(why) => {
+            let problem = Problem::new(Code::DoesNotFit, why.to_string()).instance(key);
+            match why.earliest {
+                Some(at) => problem
+                    .fact("earliest_start", at)
+                    .remedy(format!("the earliest start that fits is {at}")),
+                None => problem.remedy(
+                    "look at the hosts (tesseractl get hosts) and their calendars (tesseractl calendar)",
+                ),
+            }
+        }
     }
 }
 
@@ -197,10 +278,6 @@ fn applied<K: Kind>(outcome: ApplyOutcome, resource: Arc<Object<K>>) -> Applied<
 }
 
 /// What declaring a resource anew writes: no status changes by it.
-pub(crate) fn updated<K: Kind>(object: Object<K>) -> Write {
-    Write::update(tessera_types::Edited { object, transitions: Vec::new() })
-}
-
 /// The problem of a manifest whose preconditions do not hold.
 pub(crate) fn refused(key: &ResourceKey, refusal: &Refusal) -> Problem {
     let problem = match refusal {
@@ -219,6 +296,9 @@ pub(crate) fn refused(key: &ResourceKey, refusal: &Refusal) -> Problem {
                     "read it again and repeat the change, or remove `revision` from the manifest",
                 )
         }
+        Refusal::Owner { .. } => Problem::new(Code::Conflict, format!("{key}: {refusal}"))
+            .remedy("remove `owner` from the manifest, or delete the resource first"),
+        Refusal::Change(invalid) => Problem::invalid(key, vec![invalid.clone()]),
         Refusal::Identity { found, .. } => {
             Problem::new(Code::Conflict, format!("{key}: {refusal}"))
                 .fact("found_id", found)
@@ -236,4 +316,18 @@ fn busy(key: &ResourceKey) -> ApiError {
         found_id: tessera_types::Uid::default(),
     })
     .into()
+}
+
+/// Why a resource may not be deleted by itself, if it may not.
+fn refuse_deletion(resource: &Resource) -> Option<Problem> {
+    let is_record = matches!(resource.kind(), KindName::Job | KindName::Report);
+    let Some(owner) = resource.owner().filter(|_| !is_record) else {
+        return refuse_deletion_of_seeded(resource);
+    };
+    let detail = format!("{} belongs to {owner}, and goes with it", resource.key());
+    Some(
+        Problem::new(Code::NotNow, detail)
+            .instance(resource.key())
+            .remedy(format!("cancel or delete {owner}")),
+    )
 }

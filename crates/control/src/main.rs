@@ -24,6 +24,9 @@ struct Args {
     /// A further name under which it may be called, such as that of a proxy; may be given many times
     #[arg(long = "allowed-host", value_name = "HOST", value_parser = allowed_host)]
     allowed_hosts: Vec<String>,
+    /// A source whose events are let in, such as https://lms.example; with * at its end all that begin so
+    #[arg(long = "event-source", value_name = "SOURCE")]
+    event_sources: Vec<String>,
     /// The folder for its state
     #[arg(long, env = "TESSERA_STATE_DIR", default_value = ".tessera", value_name = "FOLDER")]
     state_dir: PathBuf,
@@ -52,6 +55,7 @@ fn main() -> ExitCode {
         listen: args.listen,
         insecure_listen: args.insecure_listen,
         allowed_hosts: args.allowed_hosts,
+        event_sources: args.event_sources,
         state_dir: args.state_dir,
         lease: args.lease,
         log_silence: args.log_silence,

@@ -14,6 +14,7 @@ use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::{Registry, Unit};
 use tessera_reconciler::{Backlog, PassStats};
 use tessera_store::Stats;
+use tessera_types::booking::EventOutcome;
 
 use crate::plane::Plane;
 
@@ -31,6 +32,12 @@ struct Answer {
     code: u16,
 }
 
+/// What became of an event.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct EventLabel {
+    outcome: &'static str,
+}
+
 /// All metrics of a control plane.
 #[derive(Clone)]
 pub(crate) struct Metrics {
@@ -44,6 +51,7 @@ pub(crate) struct Metrics {
     requests: Family<Answer, Counter>,
     request_seconds: Histogram,
     heartbeats: Counter,
+    events: Family<EventLabel, Counter>,
     watchers: Gauge,
     passes: Counter,
     pass_seconds: Histogram,
@@ -70,6 +78,7 @@ impl Metrics {
             requests: Family::default(),
             request_seconds: buckets(),
             heartbeats: Counter::default(),
+            events: Family::default(),
             watchers: Gauge::default(),
             passes: Counter::default(),
             pass_seconds: buckets(),
@@ -111,6 +120,7 @@ impl Metrics {
             self.request_seconds.clone(),
         );
         r.register("agent_heartbeats", "Heartbeats of agents", self.heartbeats.clone());
+        r.register("events", "Events from outside by outcome", self.events.clone());
         r.register("watchers", "Watches that are open", self.watchers.clone());
         r.register("reconcile_passes", "Passes of the reconcile loop", self.passes.clone());
         r.register_with_unit(
@@ -138,6 +148,16 @@ impl Metrics {
 
     pub(crate) fn heartbeat(&self) {
         self.heartbeats.inc();
+    }
+
+    /// An event came to this.
+    pub(crate) fn event(&self, outcome: EventOutcome) {
+        let outcome = match outcome {
+            EventOutcome::Accepted => "accepted",
+            EventOutcome::Duplicate => "duplicate",
+            EventOutcome::Unmatched => "unmatched",
+        };
+        self.events.get_or_create(&EventLabel { outcome }).inc();
     }
 
     /// An answered request. Those that wait by design are not in the histogram.

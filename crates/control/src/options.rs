@@ -20,6 +20,9 @@ pub struct Options {
     /// Further names under which it may be called, such as that of a proxy. See
     /// [`allowed_host`].
     pub allowed_hosts: Vec<String>,
+    /// The sources whose events are let in; one that ends with `*` stands for all
+    /// that begin so.
+    pub event_sources: Vec<String>,
     /// The folder that the store is in.
     pub state_dir: PathBuf,
     /// How long a node counts as reachable after it was last heard of.
@@ -35,6 +38,7 @@ impl Default for Options {
             listen: DEFAULT_LISTEN,
             insecure_listen: false,
             allowed_hosts: Vec::new(),
+            event_sources: Vec::new(),
             state_dir: PathBuf::from(".tessera"),
             lease: Duration::from_secs(15),
             log_silence: Duration::from_secs(20),

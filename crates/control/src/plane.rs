@@ -33,6 +33,8 @@ pub(crate) struct Plane {
     pub(crate) options: Options,
     pub(crate) store: Arc<dyn Store>,
     pub(crate) world: Arc<RwLock<World>>,
+    /// Whose turn it is to book hosts.
+    pub(crate) booking: tokio::sync::Mutex<()>,
     pub(crate) agents: Arc<Agents>,
     pub(crate) logs: LogBroker,
     /// A permit for each watch that may be open.

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use dropshot::{BuildError, ConfigDropshot, HandlerTaskMode, HttpServer, ServerBuilder};
 use parking_lot::RwLock;
-use tessera_api::tessera_api_mod;
+use tessera_api::{register_kinds, tessera_api_mod};
 use tessera_reconciler::World;
 use tessera_store::{Observer, OpenError, Store};
 use tessera_types::{Committed, KindName, limits};
@@ -176,6 +176,7 @@ fn assemble(
         options,
         store,
         world,
+        booking: tokio::sync::Mutex::default(),
         agents,
         logs: LogBroker::new(clock::now()),
         watch_places: Arc::new(Semaphore::new(limits::WATCHERS_MAX)),
@@ -217,7 +218,9 @@ fn observer(
 }
 
 fn serve(plane: &Arc<Plane>) -> Result<HttpServer<Arc<Front>>, StartError> {
-    let api = tessera_api_mod::api_description::<Handlers>()
+    let mut api = tessera_api_mod::api_description::<Handlers>()
+        .expect("the description is valid: the tests of tessera-api build it");
+    register_kinds::<Handlers>(&mut api)
         .expect("the description is valid: the tests of tessera-api build it");
     let config = ConfigDropshot {
         bind_address: plane.options.listen,

@@ -45,6 +45,8 @@ impl Exit {
             | Code::AlreadyExists
             | Code::BeingDeleted
             | Code::NodeNameTaken
+            | Code::DoesNotFit
+            | Code::NotNow
             | Code::Superseded => Self::Conflict,
             Code::Unavailable => Self::Unreachable,
             Code::InvalidRequest
@@ -52,6 +54,7 @@ impl Exit {
             | Code::TooLarge
             | Code::NoSuchRoute
             | Code::WrongHost
+            | Code::SourceNotAllowed
             | Code::CrossSite
             | Code::IdempotencyKeyReused
             | Code::Compacted

@@ -262,8 +262,8 @@ async fn list_kind(
 ) -> Result<(Vec<Resource>, Revision), Error> {
     let Some(name) = &scope.name else {
         let options = ListOptions {
-            namespace: scope.namespace.as_ref(),
-            selector: scope.selector.as_deref(),
+            namespace: scope.namespace.clone(),
+            selector: scope.selector.clone(),
             ..ListOptions::default()
         };
         return kinds::list_all(api, kind, options).await;

@@ -237,7 +237,7 @@ impl Fleet {
         let key = name.parse::<Name>().expect("a legal name");
         let what = format!("node {name}: {what}");
         self.eventually(&what, async || {
-            call(self.api.node_get(&key)).await.ok().filter(|it| is(it))
+            self.api.get::<tessera_types::Node>(&key, None).await.ok().filter(|it| is(it))
         })
         .await
     }
@@ -289,7 +289,7 @@ impl Fleet {
     /// When it is refused.
     pub async fn delete(&self, name: &str) {
         let key = name.parse::<Name>().expect("a legal name");
-        let asked = call(self.api.workload_delete(&key, None, None, None)).await;
+        let asked = self.api.delete::<Workload>(&key, None, Default::default()).await;
         asked.unwrap_or_else(|error| panic!("{name}: {error}"));
     }
 
@@ -299,7 +299,7 @@ impl Fleet {
     /// When it cannot be read.
     pub async fn get(&self, name: &str) -> Object<Workload> {
         let key = name.parse::<Name>().expect("a legal name");
-        let got = call(self.api.workload_get(&key, None)).await;
+        let got = self.api.get::<Workload>(&key, None).await;
         got.unwrap_or_else(|error| panic!("{name}: {error}"))
     }
 
@@ -308,7 +308,13 @@ impl Fleet {
     /// # Panics
     /// When they cannot be read.
     pub async fn workloads(&self) -> BTreeMap<String, Object<Workload>> {
-        let list = call(self.api.workload_list(Some(1000), None, None, None)).await;
+        let list = self
+            .api
+            .list::<Workload>(&tessera_client::ListOptions {
+                limit: Some(1000),
+                ..Default::default()
+            })
+            .await;
         let items = list.expect("the workloads can be listed").items;
         items.iter().map(|it| (it.name.to_string(), (**it).clone())).collect()
     }
@@ -323,7 +329,7 @@ impl Fleet {
         let key = name.parse::<Name>().expect("a legal name");
         let what = format!("workload {name}: {what}");
         self.eventually(&what, async || {
-            call(self.api.workload_get(&key, None)).await.ok().filter(|it| is(it))
+            self.api.get::<Workload>(&key, None).await.ok().filter(|it| is(it))
         })
         .await
     }
@@ -341,7 +347,7 @@ impl Fleet {
     pub async fn gone(&self, name: &str) {
         let key = name.parse::<Name>().expect("a legal name");
         self.eventually(&format!("workload {name}: gone"), async || {
-            let error = call(self.api.workload_get(&key, None)).await.err()?;
+            let error = self.api.get::<Workload>(&key, None).await.err()?;
             (error.problem()?.code == Code::NotFound).then_some(())
         })
         .await;
@@ -353,7 +359,13 @@ impl Fleet {
     /// When it cannot be read.
     pub async fn history(&self, name: &str) -> Vec<HistoryEntry> {
         let key = name.parse::<Name>().expect("a legal name");
-        let history = call(self.api.workload_history(&key, None, Some(1000), None)).await;
+        let history = self
+            .api
+            .history(
+                &tessera_types::ResourceKey::new(tessera_types::KindName::Workload, None, key),
+                tessera_client::HistoryOptions { limit: Some(1000), before_seq: None },
+            )
+            .await;
         let mut items = history.unwrap_or_else(|error| panic!("{name}: {error}")).items;
         items.reverse();
         items
@@ -369,7 +381,14 @@ impl Fleet {
     /// the one that Tessera says.
     pub async fn one_copy_each(&self, names: &[&str]) {
         self.eventually(&format!("one copy of each of {names:?}"), async || {
-            let known = call(self.api.workload_list(Some(1000), None, None, None)).await.ok()?;
+            let known = self
+                .api
+                .list::<Workload>(&tessera_client::ListOptions {
+                    limit: Some(1000),
+                    ..Default::default()
+                })
+                .await
+                .ok()?;
             let alive = copies(&self.area.tag());
             let said = |name: &str| {
                 let workload = known.items.iter().find(|it| it.name.as_str() == name)?;
@@ -413,7 +432,7 @@ impl Drop for Fleet {
 async fn try_apply(api: &Api, manifest: &Value) -> Result<Applied<Workload>, Error> {
     let manifest: Manifest<Workload> =
         serde_json::from_value(manifest.clone()).unwrap_or_else(|e| panic!("{manifest}: {e}"));
-    call(api.workload_put(&manifest.name, None, None, None, &manifest)).await
+    api.put(&manifest, &Default::default()).await
 }
 
 /// The process that a workload runs as.

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
 
-use tessera_client::{Api, call};
+use tessera_client::{Api, HistoryOptions};
 
 /// Lines shown of each log.
 const LOG_LINES: usize = 60;
@@ -14,19 +14,33 @@ const HISTORY_MAX: u32 = 30;
 /// The resources and their histories.
 pub(crate) async fn resources(api: &Api) -> String {
     let mut text = String::new();
-    match call(api.node_list(None, None, None, None)).await {
+    match api
+        .list::<tessera_types::Node>(&tessera_client::ListOptions {
+            limit: Some(1000),
+            ..Default::default()
+        })
+        .await
+    {
         Ok(list) => list.items.iter().for_each(|node| {
             let _ = writeln!(text, "{}", serde_json::to_string(&**node).unwrap_or_default());
         }),
         Err(error) => text = format!("the nodes cannot be listed: {error}\n"),
     }
-    let Ok(list) = call(api.workload_list(None, None, None, None)).await else { return text };
+    let Ok(list) = api
+        .list::<tessera_types::Workload>(&tessera_client::ListOptions {
+            limit: Some(1000),
+            ..Default::default()
+        })
+        .await
+    else {
+        return text;
+    };
     for workload in &list.items {
         let json = serde_json::to_string(&**workload).unwrap_or_default();
         let _ = writeln!(text, "{json}");
-        let namespace = workload.namespace.as_ref();
-        let history = api.workload_history(&workload.name, None, Some(HISTORY_MAX), namespace);
-        for entry in call(history).await.map(|history| history.items).unwrap_or_default() {
+        let options = HistoryOptions { limit: Some(HISTORY_MAX), before_seq: None };
+        let history = api.history(&workload.key(), options).await;
+        for entry in history.map(|history| history.items).unwrap_or_default() {
             let record = &entry.record;
             let from = record.from.as_deref().unwrap_or("-");
             let _ = writeln!(

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use tessera_types::catalogue::{HostDefinitionSpec, HostType};
-use tessera_types::host::{HostCapacity, LargestNode};
+use tessera_types::host::LargestNode;
 use tessera_types::node::{DesiredNodeStatus, NodeStatus};
 use tessera_types::timed::{DesiredTimedStatus, Outcome, TimedStatus, Timeslot};
 use tessera_types::{Host, IllegalTransition, Job, Node, Now, Object, WaitReason};
@@ -66,23 +66,9 @@ impl Look<'_> {
         Ok(self.step.finish())
     }
 
-    /// What its nodes have. Those that are Offline or leave do not count.
     fn count_nodes(&mut self) {
-        let declared = self.step.object().spec.capacity.clone();
-        let mut capacity = declared.unwrap_or_else(|| self.definition.capacity.clone());
-        let (mut largest, mut count) = (LargestNode::default(), 0);
-        for node in self.step.world.nodes_of(self.step.id()).filter(|node| counts(node)) {
-            let has = node.allocatable();
-            capacity.cpu.0 += has.cpu.0;
-            capacity.memory.0 += has.memory.0;
-            largest.cpu = largest.cpu.max(has.cpu);
-            largest.memory = largest.memory.max(has.memory);
-            count += 1;
-        }
-        let observed = &mut self.step.edit.object.observed;
-        observed.capacity = HostCapacity { ..capacity };
-        observed.largest_node = Some(largest);
-        observed.nodes = Some(count);
+        let nodes: Vec<_> = self.step.world.nodes_of(self.step.id()).collect();
+        take_nodes(&mut self.step.edit.object, self.definition, nodes.into_iter());
     }
 
     fn must_end(&mut self) -> Option<(Outcome, &'static str)> {
@@ -182,6 +168,29 @@ impl Look<'_> {
         }
         self.step.become_(TimedStatus::Terminated, "nothing is on it any more")
     }
+}
+
+/// Gives a node group what its nodes have. Those that are Offline or leave do not
+/// count.
+pub(crate) fn take_nodes<'a>(
+    host: &mut Object<Host>,
+    definition: &HostDefinitionSpec,
+    nodes: impl Iterator<Item = &'a Arc<Object<Node>>>,
+) {
+    let declared = host.spec.capacity.clone();
+    let mut capacity = declared.unwrap_or_else(|| definition.capacity.clone());
+    let (mut largest, mut count) = (LargestNode::default(), 0);
+    for node in nodes.filter(|node| counts(node)) {
+        let has = node.allocatable();
+        capacity.cpu.0 += has.cpu.0;
+        capacity.memory.0 += has.memory.0;
+        largest.cpu = largest.cpu.max(has.cpu);
+        largest.memory = largest.memory.max(has.memory);
+        count += 1;
+    }
+    host.observed.capacity = capacity;
+    host.observed.largest_node = Some(largest);
+    host.observed.nodes = Some(count);
 }
 
 fn counts(node: &Object<Node>) -> bool {

@@ -139,6 +139,20 @@ macro_rules! tables {
                 }
             }
 
+            /// The resources of a kind that come after `after` in the order of
+            /// namespace and name.
+            pub fn iter_after(
+                &self,
+                kind: KindName,
+                after: Option<(Option<Name>, Name)>,
+            ) -> Box<dyn Iterator<Item = Resource> + '_> {
+                match kind {
+                    $(KindName::$kind => {
+                        Box::new(self.$table.iter_after(after).cloned().map(Resource::$kind))
+                    }),+
+                }
+            }
+
             /// Every resource, kind by kind.
             pub fn all(&self) -> impl Iterator<Item = Resource> + '_ {
                 std::iter::empty()$(.chain(self.$table.iter().cloned().map(Resource::$kind)))+

@@ -54,7 +54,9 @@ pub enum InvalidCommit {
     WrittenTwice(ResourceKey),
     /// It makes a resource whose owner has no identity and is not made earlier in
     /// the same commit.
-    #[error("{key} belongs to {owner}, which has no identity and is not made earlier in the commit")]
+    #[error(
+        "{key} belongs to {owner}, which has no identity and is not made earlier in the commit"
+    )]
     OwnerUnknown {
         /// The resource.
         key: ResourceKey,

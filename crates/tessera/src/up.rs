@@ -42,6 +42,9 @@ pub(crate) struct Arguments {
     /// A further name under which it may be called, such as that of a proxy; may be given many times
     #[arg(long = "allowed-host", value_name = "HOST", value_parser = allowed_host)]
     allowed_hosts: Vec<String>,
+    /// A source whose events are let in, such as https://lms.example; with * at its end all that begin so
+    #[arg(long = "event-source", value_name = "SOURCE")]
+    event_sources: Vec<String>,
     /// The node's name
     #[arg(long, default_value = "local")]
     name: Name,
@@ -144,6 +147,7 @@ async fn start_control(arguments: &Arguments) -> Result<Control, Failure> {
         listen: arguments.listen,
         insecure_listen: arguments.insecure_listen,
         allowed_hosts: arguments.allowed_hosts.clone(),
+        event_sources: arguments.event_sources.clone(),
         state_dir: arguments.state_dir.clone(),
         ..Options::default()
     };

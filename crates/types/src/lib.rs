@@ -11,6 +11,7 @@ pub mod booking;
 pub mod catalogue;
 mod change;
 mod envelope;
+pub mod event;
 mod fingerprint;
 pub mod host;
 mod identity;

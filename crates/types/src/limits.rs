@@ -68,6 +68,12 @@ pub const PHASES_MAX: usize = 32;
 pub const ATTEMPTS_MAX: u32 = 100;
 /// Requests of operators and events that wait at one resource.
 pub const REQUESTS_MAX: usize = 16;
+/// An attribute of an event, in bytes.
+pub const EVENT_ATTRIBUTE_BYTES_MAX: usize = 2048;
+/// Events of one batch.
+pub const EVENTS_MAX: usize = 1000;
+/// Events that a part remembers, to know them again.
+pub const EVENTS_KNOWN_MAX: usize = 256;
 /// What could not be removed, as named in one resource.
 pub const LEFTOVERS_MAX: usize = 64;
 

@@ -2,29 +2,25 @@
 //! that is refused, or that somebody else was faster with, is dealt with alone.
 
 use std::collections::HashSet;
-use std::sync::Arc;
+use std::pin::Pin;
 
 use serde_json::Value;
 use tessera_api::ApiError;
+use tessera_reconciler::admission::is_admitted;
 use tessera_store::{CommitError, IdempotencyKey};
 use tessera_types::api::{ApplyOutcome, ApplyRequest, ApplyResponse, ApplyResult};
-use tessera_types::manifest::Declared;
 use tessera_types::problem::Code;
 use tessera_types::{
-    Actor, Fingerprint, Kind, KindName, Manifest, Node, Problem, Resource, ResourceKey, Workload,
-    Write, limits,
+    Actor, Fingerprint, Kind, KindName, Manifest, Problem, Resource, ResourceKey, Write, limits,
+    with_kind,
 };
 
-use crate::clock;
-use crate::declare::{idempotency, refused, updated};
+use crate::declare::{Decision, idempotency};
 use crate::decode;
 use crate::plane::Plane;
 
 /// A manifest of any kind that has been read and validated.
-enum AnyManifest {
-    Node(Box<Manifest<Node>>),
-    Workload(Box<Manifest<Workload>>),
-}
+type AnyManifest = Box<dyn Declare>;
 
 /// Declares all manifests of the request.
 pub(super) async fn apply(
@@ -57,41 +53,42 @@ fn read(json: Value) -> Result<AnyManifest, Problem> {
         None | Some(Value::Null) => KindName::Workload,
         Some(kind) => decode::kind(kind.clone())?,
     };
-    Ok(match kind {
-        KindName::Node => AnyManifest::Node(Box::new(decode::any_manifest(json)?)),
-        KindName::Workload => AnyManifest::Workload(Box::new(decode::any_manifest(json)?)),
-    })
+    with_kind!(kind, K => Ok(Box::new(decode::any_manifest::<K>(json)?)))
 }
 
-impl AnyManifest {
-    fn key(&self) -> ResourceKey {
-        match self {
-            Self::Node(manifest) => manifest.key(),
-            Self::Workload(manifest) => manifest.key(),
-        }
-    }
+/// What can be done with a manifest of any kind.
+trait Declare: Send + Sync {
+    fn key(&self) -> ResourceKey;
 
-    fn declare(&self, plane: &Plane) -> Result<Step, Problem> {
-        match self {
-            Self::Node(manifest) => declare(plane, manifest),
-            Self::Workload(manifest) => declare(plane, manifest),
-        }
-    }
+    fn decide(&self, plane: &Plane) -> Result<Step, Problem>;
 
-    async fn declare_alone(
-        self,
-        plane: &Plane,
+    fn declare_alone<'a>(
+        self: Box<Self>,
+        plane: &'a Plane,
         key: Option<IdempotencyKey>,
-    ) -> Result<(ApplyOutcome, Resource), ApiError> {
-        Ok(match self {
-            Self::Node(manifest) => {
-                let applied = plane.declare(*manifest, key).await?;
-                (applied.outcome, Node::wrap(applied.resource))
-            }
-            Self::Workload(manifest) => {
-                let applied = plane.declare(*manifest, key).await?;
-                (applied.outcome, Workload::wrap(applied.resource))
-            }
+    ) -> Pin<Box<dyn Future<Output = Result<(ApplyOutcome, Resource), ApiError>> + Send + 'a>>;
+}
+
+impl<K: Kind> Declare for Manifest<K> {
+    fn key(&self) -> ResourceKey {
+        Self::key(self)
+    }
+
+    fn decide(&self, plane: &Plane) -> Result<Step, Problem> {
+        Ok(match plane.decide(self, &Actor::API)? {
+            Decision::Unchanged(object) => Step::Nothing(K::wrap(object)),
+            Decision::Change(outcome, writes) => Step::Write(outcome, writes),
+        })
+    }
+
+    fn declare_alone<'a>(
+        self: Box<Self>,
+        plane: &'a Plane,
+        key: Option<IdempotencyKey>,
+    ) -> Pin<Box<dyn Future<Output = Result<(ApplyOutcome, Resource), ApiError>> + Send + 'a>> {
+        Box::pin(async move {
+            let applied = plane.declare(*self, key).await?;
+            Ok((applied.outcome, K::wrap(applied.resource)))
         })
     }
 }
@@ -99,21 +96,17 @@ impl AnyManifest {
 /// What one manifest asks for.
 enum Step {
     Nothing(Resource),
-    Write(ApplyOutcome, Write),
+    Write(ApplyOutcome, Vec<Write>),
 }
 
-fn declare<K: Kind>(plane: &Plane, manifest: &Manifest<K>) -> Result<Step, Problem> {
-    let key = manifest.key();
-    let existing = plane.find::<K>(&key);
-    let declared = manifest
-        .clone()
-        .declare(existing.as_ref(), Actor::API, clock::now())
-        .map_err(|refusal| refused(&key, &refusal))?;
-    Ok(match declared {
-        Declared::Unchanged(object) => Step::Nothing(K::wrap(Arc::clone(&object))),
-        Declared::Create(object) => Step::Write(ApplyOutcome::Created, Write::create(object)),
-        Declared::Update(object) => Step::Write(ApplyOutcome::Updated, updated(object)),
-    })
+/// The order in which manifests are declared: what others are made from first.
+fn rank(kind: KindName) -> u8 {
+    match kind {
+        KindName::Node => 1,
+        KindName::Host => 2,
+        kind if kind.is_definition() => 0,
+        _ => 3,
+    }
 }
 
 /// Declares all in one commit; none when that is not possible, and then nothing
@@ -127,14 +120,16 @@ async fn together(
     let (mut results, mut writes) = (Vec::new(), Vec::new());
     for manifest in manifests {
         let Ok(manifest) = manifest else { return Ok(None) };
-        if !keys.insert(manifest.key()) {
+        let manifest_key = manifest.key();
+        // What is admitted beside others must see them written.
+        if is_admitted(manifest_key.kind) || !keys.insert(manifest_key) {
             return Ok(None);
         }
-        match manifest.declare(plane) {
+        match manifest.decide(plane) {
             Ok(Step::Nothing(resource)) => results.push(done(ApplyOutcome::Unchanged, &resource)),
-            Ok(Step::Write(outcome, write)) => {
-                results.push(ApplyResult { outcome: Some(outcome), ..result(write.key()) });
-                writes.push(write);
+            Ok(Step::Write(outcome, own)) => {
+                results.push(ApplyResult { outcome: Some(outcome), ..result(manifest.key()) });
+                writes.extend(own);
             }
             Err(_) => return Ok(None),
         }
@@ -162,14 +157,16 @@ async fn one_by_one(
     manifests: Vec<Result<AnyManifest, Problem>>,
     key: Option<IdempotencyKey>,
 ) -> Result<ApplyResponse, ApiError> {
-    let mut results = Vec::with_capacity(manifests.len());
-    for (i, manifest) in manifests.into_iter().enumerate() {
+    let mut order: Vec<_> = manifests.into_iter().enumerate().collect();
+    order.sort_by_key(|(_, manifest)| manifest.as_ref().map_or(0, |it| rank(it.key().kind)));
+    let mut results = Vec::with_capacity(order.len());
+    for (i, manifest) in order {
         // As long as any key, since the caller's may be as long as allowed.
         let key = key.as_ref().map(|IdempotencyKey { key, fingerprint }| {
             let (key, fingerprint) = (format!("{:016x}#{i}", Fingerprint::of(key)), *fingerprint);
             IdempotencyKey { key, fingerprint }
         });
-        results.push(match manifest {
+        let result = match manifest {
             Ok(manifest) => {
                 let resource = manifest.key();
                 match manifest.declare_alone(plane, key).await {
@@ -178,9 +175,11 @@ async fn one_by_one(
                 }
             }
             Err(problem) => failed(None, problem),
-        });
+        };
+        results.push((i, result));
     }
-    Ok(ApplyResponse { results })
+    results.sort_by_key(|(i, _)| *i);
+    Ok(ApplyResponse { results: results.into_iter().map(|(_, result)| result).collect() })
 }
 
 fn result(key: ResourceKey) -> ApplyResult {

@@ -2,19 +2,15 @@
 //! goes on at the right place whatever is added or removed meanwhile.
 
 use tessera_api::{ApiError, ListQuery};
-use tessera_reconciler::Table;
+use tessera_reconciler::World;
 use tessera_types::api::List;
 use tessera_types::problem::Code;
-use tessera_types::{Kind, Name, Object, Problem, Revision, Selector, limits};
+use tessera_types::{Kind, Name, Object, Problem, Selector, limits};
 
 type Key = (Option<Name>, Name);
 
 /// One page.
-pub(super) fn page<K: Kind>(
-    table: &Table<K>,
-    revision: Revision,
-    query: &ListQuery,
-) -> Result<List<K>, ApiError> {
+pub(super) fn page<K: Kind>(world: &World, query: &ListQuery) -> Result<List<K>, ApiError> {
     let selector = selector(query.selector.as_deref())?;
     let after = query.page.as_deref().map(key_of_token).transpose()?;
     let limit = query.limit.unwrap_or(limits::PAGE_DEFAULT).clamp(1, limits::PAGE_MAX);
@@ -22,11 +18,13 @@ pub(super) fn page<K: Kind>(
         (query.namespace.is_none() || object.namespace == query.namespace)
             && (selector.is_empty() || selector.matches(&K::selected_by(object)))
     };
-    let mut matching = table.iter_after(after).filter(|object| is_wanted(object)).cloned();
+    let all = world.iter_after(K::KIND, after);
+    let objects = all.filter_map(|resource| K::unwrap(&resource).cloned());
+    let mut matching = objects.filter(|object| is_wanted(object));
     let items: Vec<_> = matching.by_ref().take(limit).collect();
     let has_more = matching.next().is_some();
     let next_page = items.last().filter(|_| has_more).map(|last| token_of(last));
-    Ok(List { items, revision, next_page })
+    Ok(List { items, revision: world.revision(), next_page })
 }
 
 /// Reads a selector from a query.

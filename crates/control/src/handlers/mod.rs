@@ -3,25 +3,37 @@
 
 mod agent;
 mod batch;
+mod calendar;
+mod events;
 mod list;
 mod logs;
 mod node;
+mod plan;
+mod seed;
+mod session;
 mod watch;
+
+pub(crate) use seed::refuse_deletion_of_seeded;
 
 use std::sync::Arc;
 
 use dropshot::{
     Body as HttpBody, Header, HttpResponseAccepted, HttpResponseOk, Path, Query, RequestContext,
-    TypedBody,
+    TypedBody, UntypedBody,
 };
 use http::Response;
 use tessera_api::{
-    ApiError, ApplyQuery, DeleteQuery, HistoryQuery, IdempotencyHeader, ListQuery, LogsQuery,
-    NamePath, NamespaceQuery, NodeLogPath, TesseraApi, WatchQuery,
+    ApiError, ApplyQuery, CalendarQuery, DeleteQuery, HistoryQuery, IdempotencyHeader, KindApi,
+    ListQuery, LogsQuery, NamePath, NamespaceQuery, NodeLogPath, TesseraApi, WatchQuery,
 };
+use tessera_reconciler::admission::Stretch;
 use tessera_store::HistoryPage;
 use tessera_types::api::{
     Applied, ApplyRequest, ApplyResponse, Body, History, List, Readiness, Top,
+};
+use tessera_types::booking::{
+    EventsAnswer, HostCalendar, PartRequest, PlanResponse, SeedRequest, SeedResponse,
+    StretchRequest,
 };
 use tessera_types::node::DesiredNodeStatus;
 use tessera_types::problem::Code;
@@ -30,7 +42,7 @@ use tessera_types::sync::{
     SyncResponse,
 };
 use tessera_types::{
-    Fingerprint, Kind, KindName, Manifest, Node, Object, Problem, ResourceKey, Workload, limits,
+    Fingerprint, Kind, KindName, Manifest, Node, Object, Pod, Problem, ResourceKey, Session, limits,
 };
 
 use crate::agent_limits;
@@ -52,95 +64,8 @@ type Raw = Result<Response<HttpBody>, ApiError>;
 impl TesseraApi for Handlers {
     type Context = Arc<Front>;
 
-    async fn workload_list(ctx: Context, query: Query<ListQuery>) -> Json<List<Workload>> {
-        let world = plane(&ctx)?.world.read();
-        Ok(HttpResponseOk(list::page(&world.workloads, world.revision(), &query.into_inner())?))
-    }
-
-    async fn workload_get(
-        ctx: Context,
-        path: Path<NamePath>,
-        query: Query<NamespaceQuery>,
-    ) -> Json<Object<Workload>> {
-        let key = key_of(KindName::Workload, query.into_inner().namespace, path.into_inner().name);
-        Ok(HttpResponseOk((*plane(&ctx)?.get::<Workload>(&key)?).clone()))
-    }
-
-    async fn workload_put(
-        ctx: Context,
-        path: Path<NamePath>,
-        query: Query<ApplyQuery>,
-        header: Header<IdempotencyHeader>,
-        body: TypedBody<Body<Manifest<Workload>>>,
-    ) -> Json<Applied<Workload>> {
-        put(&ctx, path.into_inner(), query.into_inner(), header.into_inner(), body.into_inner())
-            .await
-    }
-
-    async fn workload_delete(
-        ctx: Context,
-        path: Path<NamePath>,
-        query: Query<DeleteQuery>,
-    ) -> Accepted<Object<Workload>> {
-        delete(&ctx, path.into_inner(), &query.into_inner()).await
-    }
-
-    async fn workload_history(
-        ctx: Context,
-        path: Path<NamePath>,
-        query: Query<HistoryQuery>,
-    ) -> Json<History> {
-        history(&ctx, KindName::Workload, path.into_inner(), query.into_inner()).await
-    }
-
     async fn workload_logs(ctx: Context, path: Path<NamePath>, query: Query<LogsQuery>) -> Raw {
         logs::read(plane(&ctx)?, path.into_inner().name, query.into_inner()).await
-    }
-
-    async fn workload_reconcile(
-        ctx: Context,
-        path: Path<NamePath>,
-        query: Query<NamespaceQuery>,
-    ) -> Accepted<Object<Workload>> {
-        let key = key_of(KindName::Workload, query.into_inner().namespace, path.into_inner().name);
-        reconcile(plane(&ctx)?, &key)
-    }
-
-    async fn node_list(ctx: Context, query: Query<ListQuery>) -> Json<List<Node>> {
-        let world = plane(&ctx)?.world.read();
-        Ok(HttpResponseOk(list::page(&world.nodes, world.revision(), &query.into_inner())?))
-    }
-
-    async fn node_get(ctx: Context, path: Path<NamePath>) -> Json<Object<Node>> {
-        let key = key_of(KindName::Node, None, path.into_inner().name);
-        Ok(HttpResponseOk((*plane(&ctx)?.get::<Node>(&key)?).clone()))
-    }
-
-    async fn node_put(
-        ctx: Context,
-        path: Path<NamePath>,
-        query: Query<ApplyQuery>,
-        header: Header<IdempotencyHeader>,
-        body: TypedBody<Body<Manifest<Node>>>,
-    ) -> Json<Applied<Node>> {
-        put(&ctx, path.into_inner(), query.into_inner(), header.into_inner(), body.into_inner())
-            .await
-    }
-
-    async fn node_delete(
-        ctx: Context,
-        path: Path<NamePath>,
-        query: Query<DeleteQuery>,
-    ) -> Accepted<Object<Node>> {
-        delete(&ctx, path.into_inner(), &query.into_inner()).await
-    }
-
-    async fn node_history(
-        ctx: Context,
-        path: Path<NamePath>,
-        query: Query<HistoryQuery>,
-    ) -> Json<History> {
-        history(&ctx, KindName::Node, path.into_inner(), query.into_inner()).await
     }
 
     async fn node_cordon(ctx: Context, path: Path<NamePath>) -> Accepted<Object<Node>> {
@@ -155,8 +80,87 @@ impl TesseraApi for Handlers {
         node::desire(plane(&ctx)?, path.into_inner().name, DesiredNodeStatus::Drained).await
     }
 
-    async fn node_reconcile(ctx: Context, path: Path<NamePath>) -> Accepted<Object<Node>> {
-        reconcile(plane(&ctx)?, &key_of(KindName::Node, None, path.into_inner().name))
+    async fn session_extend(
+        ctx: Context,
+        path: Path<NamePath>,
+        query: Query<NamespaceQuery>,
+        body: TypedBody<StretchRequest>,
+    ) -> Accepted<Object<Session>> {
+        let key = session_key(path, query);
+        let StretchRequest { by, part } = body.into_inner();
+        session::stretch(plane(&ctx)?, &key, part.as_ref(), Stretch::Extend(by)).await
+    }
+
+    async fn session_shrink(
+        ctx: Context,
+        path: Path<NamePath>,
+        query: Query<NamespaceQuery>,
+        body: TypedBody<StretchRequest>,
+    ) -> Accepted<Object<Session>> {
+        let key = session_key(path, query);
+        let StretchRequest { by, part } = body.into_inner();
+        session::stretch(plane(&ctx)?, &key, part.as_ref(), Stretch::Shrink(by)).await
+    }
+
+    async fn session_approve(
+        ctx: Context,
+        path: Path<NamePath>,
+        query: Query<NamespaceQuery>,
+        body: TypedBody<PartRequest>,
+    ) -> Accepted<Object<Session>> {
+        let part = body.into_inner().part;
+        session::approve(plane(&ctx)?, &session_key(path, query), part.as_ref()).await
+    }
+
+    async fn session_retry(
+        ctx: Context,
+        path: Path<NamePath>,
+        query: Query<NamespaceQuery>,
+        body: TypedBody<PartRequest>,
+    ) -> Accepted<Object<Session>> {
+        let part = body.into_inner().part;
+        session::retry(plane(&ctx)?, &session_key(path, query), part.as_ref()).await
+    }
+
+    async fn session_cancel(
+        ctx: Context,
+        path: Path<NamePath>,
+        query: Query<NamespaceQuery>,
+    ) -> Accepted<Object<Session>> {
+        session::cancel(plane(&ctx)?, &session_key(path, query)).await
+    }
+
+    async fn pod_retry(
+        ctx: Context,
+        path: Path<NamePath>,
+        query: Query<NamespaceQuery>,
+    ) -> Accepted<Object<Pod>> {
+        let key = key_of(KindName::Pod, query.into_inner().namespace, path.into_inner().name);
+        session::retry_pod(plane(&ctx)?, &key).await
+    }
+
+    async fn host_calendar(
+        ctx: Context,
+        path: Path<NamePath>,
+        query: Query<CalendarQuery>,
+    ) -> Json<HostCalendar> {
+        let plane = plane(&ctx)?;
+        let calendar = calendar::of(plane, &path.into_inner().name, &query.into_inner())?;
+        Ok(HttpResponseOk(calendar))
+    }
+
+    async fn plan(ctx: Context, body: TypedBody<ApplyRequest>) -> Json<PlanResponse> {
+        Ok(HttpResponseOk(plan::plan(plane(&ctx)?, body.into_inner())?))
+    }
+
+    async fn seed(ctx: Context, body: TypedBody<SeedRequest>) -> Json<SeedResponse> {
+        Ok(HttpResponseOk(seed::seed(plane(&ctx)?, body.into_inner()).await?))
+    }
+
+    async fn events(ctx: Context, body: UntypedBody) -> Accepted<EventsAnswer> {
+        let headers = ctx.request.headers().clone();
+        let answer = events::take(plane(&ctx)?, &headers, body.as_bytes()).await?;
+        Ok(HttpResponseAccepted(answer))
     }
 
     async fn apply(
@@ -251,6 +255,59 @@ fn plane(ctx: &Context) -> Result<&Arc<Plane>, ApiError> {
     Ok(ctx.context().admit(&ctx.request)?)
 }
 
+impl KindApi for Handlers {
+    type Context = Arc<Front>;
+
+    async fn list<K: Kind>(ctx: Context, query: Query<ListQuery>) -> Json<List<K>> {
+        Ok(HttpResponseOk(list::page(&plane(&ctx)?.world.read(), &query.into_inner())?))
+    }
+
+    async fn get<K: Kind>(
+        ctx: Context,
+        path: Path<NamePath>,
+        query: Query<NamespaceQuery>,
+    ) -> Json<Object<K>> {
+        let key = key_of(K::KIND, query.into_inner().namespace, path.into_inner().name);
+        Ok(HttpResponseOk((*plane(&ctx)?.get::<K>(&key)?).clone()))
+    }
+
+    async fn put<K: Kind>(
+        ctx: Context,
+        path: Path<NamePath>,
+        query: Query<ApplyQuery>,
+        header: Header<IdempotencyHeader>,
+        body: TypedBody<Body<Manifest<K>>>,
+    ) -> Json<Applied<K>> {
+        put(&ctx, path.into_inner(), query.into_inner(), header.into_inner(), body.into_inner())
+            .await
+    }
+
+    async fn delete<K: Kind>(
+        ctx: Context,
+        path: Path<NamePath>,
+        query: Query<DeleteQuery>,
+    ) -> Accepted<Object<K>> {
+        delete(&ctx, path.into_inner(), &query.into_inner()).await
+    }
+
+    async fn history<K: Kind>(
+        ctx: Context,
+        path: Path<NamePath>,
+        query: Query<HistoryQuery>,
+    ) -> Json<History> {
+        history(&ctx, K::KIND, path.into_inner(), query.into_inner()).await
+    }
+
+    async fn reconcile<K: Kind>(
+        ctx: Context,
+        path: Path<NamePath>,
+        query: Query<NamespaceQuery>,
+    ) -> Accepted<Object<K>> {
+        let key = key_of(K::KIND, query.into_inner().namespace, path.into_inner().name);
+        reconcile(plane(&ctx)?, &key)
+    }
+}
+
 fn readiness(plane: &Plane) -> Readiness {
     Readiness {
         ready: true,
@@ -289,6 +346,10 @@ async fn delete<K: Kind>(
 ) -> Accepted<Object<K>> {
     let key = key_of(K::KIND, query.namespace.clone(), path.name);
     Ok(HttpResponseAccepted((*plane(ctx)?.delete::<K>(&key, query).await?).clone()))
+}
+
+fn session_key(path: Path<NamePath>, query: Query<NamespaceQuery>) -> ResourceKey {
+    key_of(KindName::Session, query.into_inner().namespace, path.into_inner().name)
 }
 
 /// Has the loop look at a resource now.

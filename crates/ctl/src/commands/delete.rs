@@ -111,8 +111,8 @@ async fn selected(
         return Err(Failure::usage("give names or -l, not both"));
     }
     let options = ListOptions {
-        namespace: Some(context.namespace()),
-        selector: Some(selector),
+        namespace: Some(context.namespace().clone()),
+        selector: Some(selector.to_owned()),
         ..ListOptions::default()
     };
     let (resources, _) = kinds::list_all(&context.api, target.kind, options).await?;

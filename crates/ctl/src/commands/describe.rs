@@ -49,7 +49,7 @@ pub(crate) async fn run(context: &Context, arguments: &Arguments) -> Result<(), 
 async fn text(context: &Context, resource: &Resource) -> String {
     let tops = match resource {
         Resource::Node(_) => context.tops().await,
-        Resource::Workload(_) => Default::default(),
+        _ => Default::default(),
     };
     describe(resource, tops.get(resource.name()), context.style, moment::now())
 }

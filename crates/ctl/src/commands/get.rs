@@ -85,8 +85,8 @@ async fn fetch(
     if target.names.is_empty() {
         let namespace = arguments.everywhere.or(context.namespace());
         let options = ListOptions {
-            namespace: namespace.as_ref(),
-            selector: arguments.selection.selector.as_deref(),
+            namespace: namespace.clone(),
+            selector: arguments.selection.selector.clone(),
             ..ListOptions::default()
         };
         let (resources, _) = kinds::list_all(&context.api, target.kind, options).await?;
@@ -150,7 +150,7 @@ async fn tables(
 async fn tops(context: &Context, kind: KindName) -> Tops {
     match kind {
         KindName::Node => context.tops().await,
-        KindName::Workload => Tops::new(),
+        _ => Tops::new(),
     }
 }
 

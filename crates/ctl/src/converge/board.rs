@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use tessera_types::with_object;
 use tessera_types::workload::{Exit, WorkloadStatus};
 use tessera_types::{Resource, ResourceKey};
 
@@ -162,10 +163,7 @@ fn exit_of(latest: &Resource) -> Option<&Exit> {
 
 /// The status, since when, and what is waited for.
 fn waits(latest: &Resource, words: &str) -> String {
-    let (status, since) = match latest {
-        Resource::Node(node) => (node.status.as_str(), node.status_since),
-        Resource::Workload(workload) => (workload.status.as_str(), workload.status_since),
-    };
+    let (status, since) = (latest.status(), with_object!(latest, object => object.status_since));
     let lasting = brief(moment::now().since(since));
     if words == status {
         return format!("{status} for {lasting}");

@@ -1,6 +1,7 @@
 //! Whether a resource is where it should be: a pure function.
 
 use tessera_types::node::{DesiredNodeStatus, NodeStatus};
+use tessera_types::with_object;
 use tessera_types::workload::{DesiredWorkloadStatus, Health, WorkloadStatus};
 use tessera_types::{Node, Object, Resource, Uid, Workload};
 
@@ -58,11 +59,8 @@ pub fn judge(goal: &Goal, resource: Option<&Resource>) -> Verdict {
 
 /// What Tessera says that the resource waits for.
 fn reason(resource: &Resource) -> Option<String> {
-    let waiting = match resource {
-        Resource::Node(node) => &node.waiting_for,
-        Resource::Workload(workload) => &workload.waiting_for,
-    };
-    waiting.as_ref().map(|waiting| waiting.message.clone())
+    let waiting = with_object!(resource, object => object.waiting_for.as_ref());
+    waiting.map(|waiting| waiting.message.clone())
 }
 
 fn drained(resource: &Resource) -> Verdict {
@@ -85,6 +83,8 @@ fn converged(resource: &Resource, generation: u64) -> Verdict {
         Resource::Workload(workload) => {
             (workload_verdict(workload), workload.observed.trouble.clone())
         }
+        // Being admitted is all that is asked of what is not a service.
+        _ => (Some(Verdict::Reached), None),
     };
     verdict.unwrap_or_else(|| {
         let words = reason(resource).or(trouble);

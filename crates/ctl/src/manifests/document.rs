@@ -4,6 +4,7 @@
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 use tessera_manifest::{Document, Problem, code};
+use tessera_types::manifest::DeclaredOwner;
 use tessera_types::manifest::WRITTEN_BY_TESSERA;
 use tessera_types::{Kind, KindName, Labels, Manifest, Name, Revision, Uid, nearest, with_kind};
 
@@ -36,8 +37,8 @@ struct Printed<K: Kind> {
     revision: Option<Revision>,
     #[serde(default, rename = "generation")]
     _generation: IgnoredAny,
-    #[serde(default, rename = "owner")]
-    _owner: IgnoredAny,
+    #[serde(default)]
+    owner: Option<DeclaredOwner>,
     #[serde(default, rename = "status")]
     _status: IgnoredAny,
     #[serde(default, rename = "status_since")]
@@ -65,6 +66,7 @@ impl<K: Kind> From<Printed<K>> for Manifest<K> {
             labels: printed.labels,
             spec: printed.spec,
             desired_status: printed.desired_status,
+            owner: printed.owner,
             id: printed.id,
             revision: printed.revision,
         }

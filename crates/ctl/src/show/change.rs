@@ -74,11 +74,18 @@ fn events_of<K: Kind>(before: Option<&Object<K>>, after: &Object<K>) -> Vec<Even
 /// Whether waiting for such a thing goes with any start or stop.
 fn is_routine(reason: WaitReason) -> bool {
     match reason {
-        WaitReason::Agent | WaitReason::Start | WaitReason::Backoff | WaitReason::Stop => true,
+        WaitReason::Agent
+        | WaitReason::Start
+        | WaitReason::Backoff
+        | WaitReason::Stop
+        | WaitReason::Time
+        | WaitReason::Phase => true,
         WaitReason::NoNodeFits
         | WaitReason::NotBefore
         | WaitReason::Unkillable
         | WaitReason::NodeOffline
+        | WaitReason::NoHostFits
+        | WaitReason::Gate
         | WaitReason::Children => false,
     }
 }

@@ -71,6 +71,7 @@ pub(crate) fn describe(
     match resource {
         Resource::Workload(workload) => of_workload(&mut page, workload),
         Resource::Node(node) => of_node(&mut page, node, top),
+        _ => {}
     }
     with_object!(resource, object => history(&mut page, object));
     page.text

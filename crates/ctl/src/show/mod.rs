@@ -6,6 +6,7 @@ pub(crate) mod diff;
 #[cfg(test)]
 mod golden;
 pub(crate) mod node;
+pub(crate) mod other;
 pub(crate) mod workload;
 
 use std::collections::BTreeMap;
@@ -32,6 +33,7 @@ pub(crate) fn columns(kind: KindName, detail: Detail) -> Vec<Column> {
     match kind {
         KindName::Node => node::columns(detail),
         KindName::Workload => workload::columns(detail),
+        _ => other::columns(detail),
     }
 }
 
@@ -40,6 +42,7 @@ pub(crate) fn row(resource: &Resource, detail: Detail, tops: &Tops, now: Timesta
     match resource {
         Resource::Node(node) => node::row(node, detail, tops.get(&node.name), now),
         Resource::Workload(workload) => workload::row(workload, detail, now),
+        other => other::row(other, detail, now),
     }
 }
 

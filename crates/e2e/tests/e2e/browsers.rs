@@ -3,7 +3,6 @@
 
 use reqwest::{Client, Method};
 use serde_json::{Value, json};
-use tessera_client::call;
 use tessera_e2e::Fleet;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -49,7 +48,7 @@ async fn pages_of_other_sites_change_nothing() {
     assert_eq!(answer.status(), 403);
     let problem: Value = answer.json().await.unwrap();
     assert_eq!(problem["code"], "cross_site");
-    let node = call(fleet.api.node_get(&"a".parse().unwrap())).await.unwrap();
+    let node = fleet.api.get::<tessera_types::Node>(&"a".parse().unwrap(), None).await.unwrap();
     assert_eq!(node.desired_status.to_string(), "Ready");
     // Its own pages may.
     let cordon =

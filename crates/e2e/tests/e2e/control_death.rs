@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use serde_json::{Value, json};
-use tessera_client::{Api, Error, call};
+use tessera_client::{Api, Error};
 use tessera_e2e::{BOUND, Fleet, Random, Sampler, process};
 use tessera_types::problem::Code;
 use tessera_types::workload::WorkloadStatus;
@@ -83,6 +83,7 @@ impl Known {
 /// What was declared of a workload, as a manifest.
 fn declared(object: &Object<Workload>) -> Manifest<Workload> {
     Manifest {
+        owner: None,
         kind: None,
         name: object.name.clone(),
         namespace: None,
@@ -146,8 +147,7 @@ impl Client {
             manifest["spec"]["env"]["STAMP"] = json!(self.count.to_string());
         }
         let manifest: Manifest<Workload> = serde_json::from_value(manifest).unwrap();
-        let answer =
-            self.answer(call(self.api.workload_put(&name, None, None, None, &manifest))).await;
+        let answer = self.answer(self.api.put(&manifest, &Default::default())).await;
         let known = self.known.entry(name).or_default();
         match answer {
             Ok(applied) => {
@@ -164,7 +164,8 @@ impl Client {
     }
 
     async fn delete(&mut self, name: Name) {
-        let answer = self.answer(call(self.api.workload_delete(&name, None, None, None))).await;
+        let answer =
+            self.answer(self.api.delete::<Workload>(&name, None, Default::default())).await;
         let known = self.known.entry(name).or_default();
         match answer {
             Ok(_) => {
@@ -182,7 +183,7 @@ impl Client {
 
     /// Compares what is there with what is known.
     async fn look(&mut self, name: &Name) {
-        let found = match self.answer(call(self.api.workload_get(name, None))).await {
+        let found = match self.answer(self.api.get::<Workload>(name, None)).await {
             Ok(found) => Some(found),
             Err(Error::Refused(problem)) => {
                 refused(&problem, &[Code::NotFound]);

@@ -1,9 +1,8 @@
 //! An operator has a resource looked at now.
 
 use serde_json::json;
-use tessera_client::call;
 use tessera_e2e::Fleet;
-use tessera_types::{Manifest, Name, Node, WaitReason};
+use tessera_types::{Manifest, Node, WaitReason};
 
 /// Why the workload waits.
 async fn message(fleet: &Fleet, name: &str) -> String {
@@ -25,8 +24,7 @@ async fn why_a_workload_waits_is_brought_up_to_date_when_an_operator_asks() {
     // A change of room alone is not told at once.
     let reserve = json!({"name": "a", "spec": {"reserved": {"memory": "64MiB"}}});
     let manifest: Manifest<Node> = serde_json::from_value(reserve).unwrap();
-    let name: Name = "a".parse().unwrap();
-    call(fleet.api.node_put(&name, None, None, None, &manifest)).await.unwrap();
+    fleet.api.put(&manifest, &Default::default()).await.unwrap();
     assert_eq!(message(&fleet, "big").await, before);
 
     let said = fleet.ctl(&["reconcile", "workload", "big"]).expect(0);

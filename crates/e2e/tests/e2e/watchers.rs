@@ -70,7 +70,8 @@ async fn write(fleet: &Fleet, random: &mut Random, rounds: u64) {
         if random.within(0..3) == 0 {
             let name = format!("w{}", random.within(0..12)).parse().unwrap();
             // It may not be there, or on its way out.
-            let _refused = call(fleet.api.workload_delete(&name, None, None, None)).await;
+            let _refused =
+                fleet.api.delete::<tessera_types::Workload>(&name, None, Default::default()).await;
         }
     }
 }
@@ -172,7 +173,13 @@ async fn watchers_survive_a_control_plane_that_is_killed() {
 type State = BTreeMap<Name, (u64, Revision)>;
 
 async fn listed(api: &Api) -> (State, Revision) {
-    let list = call(api.workload_list(Some(1000), None, None, None)).await.unwrap();
+    let list = api
+        .list::<tessera_types::Workload>(&tessera_client::ListOptions {
+            limit: Some(1000),
+            ..Default::default()
+        })
+        .await
+        .unwrap();
     let state = list.items.iter().map(|it| (it.name.clone(), (it.generation, it.revision)));
     (state.collect(), list.revision)
 }

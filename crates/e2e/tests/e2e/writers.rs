@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::json;
-use tessera_client::{Api, Error, call};
+use tessera_client::{Api, Error};
 use tessera_e2e::{Fleet, Random};
 use tessera_types::problem::Code;
 use tessera_types::{Manifest, Name, Revision, Workload};
@@ -24,10 +24,10 @@ struct Increment {
 /// condition that nobody else was faster.
 async fn increment(api: &Api, name: &Name, random: &mut Random) -> Increment {
     loop {
-        let read = call(api.workload_get(name, None)).await.unwrap();
+        let read = api.get::<Workload>(name, None).await.unwrap();
         let value = read.spec.env["COUNTER"].parse::<u64>().unwrap() + 1;
         let manifest = manifest(name, value, Some(read.revision));
-        match call(api.workload_put(name, None, None, None, &manifest)).await {
+        match api.put(&manifest, &Default::default()).await {
             Ok(applied) => {
                 let it = &applied.resource;
                 assert!(it.revision > read.revision);
@@ -72,7 +72,7 @@ async fn two_hundred_writers_lose_no_update_and_watchers_see_them_all() {
     }
     for name in expected.keys() {
         let manifest = manifest(name, 0, None);
-        call(fleet.api.workload_put(name, None, None, None, &manifest)).await.unwrap();
+        fleet.api.put(&manifest, &Default::default()).await.unwrap();
     }
     let before = fleet.revision().await;
     let watchers: Vec<_> = (0..5)
@@ -131,7 +131,11 @@ async fn a_write_that_is_repeated_with_its_key_happens_once() {
         let (api, name) = (fleet.api.clone(), name.clone());
         async move {
             let manifest = manifest(&name, value, None);
-            call(api.workload_put(&name, None, None, Some(key), &manifest)).await
+            {
+                let options =
+                    tessera_client::PutOptions { idempotency_key: Some(key), ..Default::default() };
+                api.put(&manifest, &options).await
+            }
         }
     };
     let first = put(1, "key-1").await.unwrap();
@@ -154,7 +158,7 @@ async fn only_one_of_many_makes_a_workload_and_only_one_deletes_it() {
             let (api, name) = (fleet.api.clone(), name.clone());
             tokio::spawn(async move {
                 let manifest = manifest(&name, i, Some(Revision::ZERO));
-                call(api.workload_put(&name, None, None, None, &manifest)).await
+                api.put(&manifest, &Default::default()).await
             })
         })
         .collect();
@@ -169,9 +173,21 @@ async fn only_one_of_many_makes_a_workload_and_only_one_deletes_it() {
     }
     assert_eq!(made, 1);
     let web = fleet.get("web").await;
-    let stale = call(fleet.api.workload_delete(&name, Some(&tessera_types::Uid(77)), None, None));
+    let stale = fleet.api.delete::<Workload>(
+        &name,
+        None,
+        tessera_client::DeleteOptions { id: Some(tessera_types::Uid(77)), revision: None },
+    );
     let refused = stale.await.unwrap_err();
     assert_eq!(refused.problem().map(|it| it.code), Some(Code::Conflict));
-    call(fleet.api.workload_delete(&name, Some(&web.id), None, None)).await.unwrap();
+    fleet
+        .api
+        .delete::<Workload>(
+            &name,
+            None,
+            tessera_client::DeleteOptions { id: Some(web.id), revision: None },
+        )
+        .await
+        .unwrap();
     fleet.gone("web").await;
 }

@@ -1,14 +1,17 @@
 //! Admitting a host.
 
+use std::sync::Arc;
+
+use tessera_types::catalogue::{DefinitionSelector, HostType};
 use tessera_types::timed::Timeslot;
 use tessera_types::{
-    DeliveryEnvironment, Duration, Host, HostDefinition, Invalid, Object, Timestamp,
+    DeliveryEnvironment, Duration, Host, HostDefinition, Invalid, Node, Object, Timestamp,
 };
 
 use super::AdmissionError;
 use super::resolve::{check_location, jobs_of, resolve};
+use crate::host::take_nodes;
 use crate::world::World;
-use tessera_types::catalogue::{DefinitionSelector, HostType};
 
 /// Admits a host, new or changed: `host` as it is declared. What it is pinned to
 /// already stays.
@@ -48,14 +51,31 @@ pub fn admit_host(
     if !problems.is_empty() {
         return Err(AdmissionError::Invalid(problems));
     }
-    let observed = &mut host.observed;
-    observed.timed.jobs = jobs;
-    observed.timed.timeslot = Some(slot_of(&host.spec, now));
-    if !is_group {
-        observed.capacity = capacity;
+    host.observed.timed.jobs = jobs;
+    let known = host.observed.timed.timeslot.filter(|_| host.spec.timeslot.is_none());
+    host.observed.timed.timeslot = known.or_else(|| Some(slot_of(&host.spec, now)));
+    if is_group {
+        // At once, so that what is admitted next finds room.
+        let nodes: Vec<_> = nodes_of(world, &host).collect();
+        take_nodes(&mut host, &definition.spec, nodes.into_iter());
+    } else {
+        host.observed.capacity = capacity;
     }
-    observed.definition = Some(definition);
+    host.observed.definition = Some(definition);
     Ok(host)
+}
+
+/// The nodes that belong to a group once it is declared so: those that it selects
+/// and no group before it, by name, has.
+fn nodes_of<'a>(
+    world: &'a World,
+    host: &Object<Host>,
+) -> impl Iterator<Item = &'a Arc<Object<Node>>> {
+    world.nodes.iter().filter(move |node| {
+        let labels = node.effective_labels();
+        let is_selected = host.spec.nodes.iter().all(|one| one.is_met_by(&labels));
+        is_selected && world.group_of(node).is_none_or(|group| group.name >= host.name)
+    })
 }
 
 /// The window of a host; one that is declared without is there from now on.

@@ -7,6 +7,7 @@
 //! therefore see every earlier admission: a shell admits one after the other.
 
 mod book;
+mod declared;
 mod host;
 mod names;
 mod pod;
@@ -16,6 +17,7 @@ mod session;
 mod window;
 
 pub use book::DoesNotFit;
+pub use declared::{admit, is_admitted};
 pub use host::admit_host;
 pub use pod::{admit_job, admit_pod, admit_report};
 pub use rebook::{Extended, Stretch, extend_session, readmit_session};

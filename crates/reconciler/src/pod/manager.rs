@@ -10,9 +10,7 @@ use tessera_types::catalogue::{PodDefinitionSpec, PodType};
 use tessera_types::timed::{
     DesiredTimedStatus, Failure, LateDecision, Outcome, Request, TimedStatus, Timeslot,
 };
-use tessera_types::{
-    IllegalTransition, Job, Name, Now, Object, Pod, WaitReason, Workload, limits,
-};
+use tessera_types::{IllegalTransition, Job, Name, Now, Object, Pod, WaitReason, Workload, limits};
 
 use super::fleet;
 use crate::manager::{Manager, Plan};

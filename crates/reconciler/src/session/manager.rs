@@ -13,8 +13,7 @@ use tessera_types::timed::{
     DesiredTimedStatus, Failure, OnFailure, Outcome, TimedStatus, Timeslot,
 };
 use tessera_types::{
-    IllegalTransition, Now, Object, Report, Session, SessionPart, WaitReason, Write,
-    limits,
+    IllegalTransition, Now, Object, Report, Session, SessionPart, WaitReason, Write, limits,
 };
 
 use super::gate::{self, Verdict};

@@ -154,5 +154,6 @@ fn stamped(resource: Resource, id: Option<Uid>, revision: Revision) -> Resource 
             inner.revision = revision;
             Resource::Workload(object)
         }
+        other => panic!("{} is of no kind that these tests make", other.key()),
     }
 }

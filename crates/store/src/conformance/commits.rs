@@ -73,8 +73,7 @@ pub(super) async fn a_tree_is_made_at_once(mut harness: Harness) {
     let too_early = vec![owned("b", "a"), sample::create("a")];
     for writes in [too_early, vec![owned("b", "root")]] {
         let error = harness.commit(writes).await.unwrap_err();
-        let is_refused =
-            matches!(error, CommitError::Invalid(InvalidCommit::OwnerUnknown { .. }));
+        let is_refused = matches!(error, CommitError::Invalid(InvalidCommit::OwnerUnknown { .. }));
         assert!(is_refused, "{error}");
         assert_eq!(harness.store().get(&sample::key("b")), None);
     }

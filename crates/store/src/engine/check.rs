@@ -6,7 +6,9 @@
 
 use std::collections::HashSet;
 
-use tessera_types::{Kind, Object, Resource, ResourceKey, Revision, Uid, Write, limits, with_object};
+use tessera_types::{
+    Kind, Object, Resource, ResourceKey, Revision, Uid, Write, limits, with_object,
+};
 
 use crate::contract::{Commit, IdempotencyKey};
 use crate::engine::Head;

@@ -15,7 +15,21 @@ use crate::state::Actor;
 use crate::validate::Invalid;
 
 macro_rules! definition_kinds {
-    ($($(#[$meta:meta])* $kind:ident($spec:ty)),+ $(,)?) => { $(
+    ($($(#[$meta:meta])* $kind:ident($spec:ty)),+ $(,)?) => {
+        /// Runs `$body` with `$K` bound to the kind of definitions that `$name`
+        /// names, which must be one ([`KindName::is_definition`]).
+        #[macro_export]
+        #[doc(hidden)]
+        macro_rules! with_definition {
+            ($name:expr, $K:ident => $body:expr) => {
+                match $name {
+                    $($crate::KindName::$kind => { type $K = $crate::$kind; $body })+
+                    other => unreachable!("{other} is not a kind of definitions"),
+                }
+            };
+        }
+
+        $(
         $(#[$meta])*
         #[derive(Clone, Debug, PartialEq, JsonSchema)]
         pub struct $kind;
@@ -39,7 +53,8 @@ macro_rules! definition_kinds {
                 refuse_change(before, labels, spec, by)
             }
         }
-    )+ };
+        )+
+    };
 }
 
 definition_kinds! {

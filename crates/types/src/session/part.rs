@@ -91,6 +91,10 @@ pub struct SessionPartObserved {
     /// Its definition as it was when the session was admitted.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub definition: Option<Pinned<PartDefinitionSpec>>,
+    /// The last events that asked something of it, as hashes of source and id: one
+    /// that comes again is recognised.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub events: Vec<String>,
     /// When it was graded, if it was.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub graded_at: Option<Timestamp>,

@@ -1,0 +1,212 @@
+//! Plans: what sessions and pods would come to. They are admitted into a copy of
+//! the world in which the definitions and hosts of the same request are there
+//! already, and nothing is written.
+
+use std::sync::Arc;
+
+use tessera_reconciler::World;
+use tessera_types::api::ApplyRequest;
+use tessera_types::booking::{Plan, PlanResponse, PlannedResource};
+use tessera_types::timed::{Timed, Timeslot};
+use tessera_types::{
+    Actor, Change, Committed, Kind, KindName, Manifest, Object, Pod, Problem, Resource,
+    ResourceKey, Revision, Session, SessionPart, Timestamp, Uid, Write, with_kind,
+};
+
+use crate::clock;
+use crate::declare::{Decision, decide};
+use crate::decode;
+use crate::plane::Plane;
+
+/// The identities of what is only supposed: far from those that the store gives.
+const SUPPOSED: u64 = 1 << 62;
+
+/// Plans the sessions and pods among the manifests.
+pub(super) fn plan(plane: &Plane, request: ApplyRequest) -> Result<PlanResponse, Problem> {
+    let mut read = Vec::new();
+    for json in request.manifests {
+        let kind = match json.get("kind") {
+            None | Some(serde_json::Value::Null) => KindName::Workload,
+            Some(kind) => decode::kind(kind.clone())?,
+        };
+        read.push((kind, json));
+    }
+    let mut supposed = Supposed { world: plane.world.read().clone(), next: SUPPOSED };
+    let (planned, given): (Vec<_>, Vec<_>) =
+        read.into_iter().partition(|(kind, _)| matches!(kind, KindName::Session | KindName::Pod));
+    for rank in [KindName::is_definition as fn(KindName) -> bool, |kind| kind == KindName::Host] {
+        for (kind, json) in given.iter().filter(|(kind, _)| rank(*kind)) {
+            with_kind!(*kind, K => supposed.take_in::<K>(json.clone())?);
+        }
+    }
+    let mut plans = Vec::new();
+    for (kind, json) in planned {
+        plans.push(match kind {
+            KindName::Session => supposed.plan::<Session>(json)?,
+            _ => supposed.plan::<Pod>(json)?,
+        });
+    }
+    Ok(PlanResponse { plans })
+}
+
+/// A world in which more is supposed to be there.
+struct Supposed {
+    world: World,
+    next: u64,
+}
+
+impl Supposed {
+    fn take_in<K: Kind>(&mut self, json: serde_json::Value) -> Result<(), Problem> {
+        let manifest = decode::any_manifest::<K>(json)?;
+        let by = match self.world.find(&manifest.key()) {
+            Some(_) if K::KIND.is_definition() => Actor::SEEDER,
+            _ => Actor::API,
+        };
+        if let Decision::Change(_, writes) = decide(&self.world, &manifest, &by)? {
+            self.write(writes);
+        }
+        Ok(())
+    }
+
+    /// As the store would do it.
+    fn write(&mut self, writes: Vec<Write>) {
+        let revision = self.world.revision().next();
+        let mut changes: Vec<Change> = Vec::new();
+        for write in writes {
+            let key = write.key();
+            let (id, after) = match write {
+                Write::Create { resource, .. } => {
+                    self.next += 1;
+                    let id = Uid(self.next);
+                    (id, Some(with_owner(resource, &changes).stamped(id, revision)))
+                }
+                Write::Update { resource, .. } => {
+                    let id = resource.id();
+                    (id, Some(resource.stamped(id, revision)))
+                }
+                Write::Delete { id, .. } => (id, None),
+            };
+            changes.push(Change { key, id, after });
+        }
+        self.commit(revision, changes);
+    }
+
+    fn commit(&mut self, revision: Revision, changes: Vec<Change>) {
+        self.world.apply(&Committed { revision, at: clock::now(), changes });
+    }
+
+    fn plan<K: Kind>(&mut self, json: serde_json::Value) -> Result<Plan, Problem> {
+        let manifest = decode::any_manifest::<K>(json)?;
+        let key = manifest.key();
+        let exists = self.take_out(&key);
+        let mut plan = Plan {
+            key,
+            exists,
+            timeslot: None,
+            resources: Vec::new(),
+            problem: None,
+            earliest_start: None,
+        };
+        match self.admit(&manifest) {
+            Ok(writes) => {
+                plan.timeslot = writes.first().and_then(created).and_then(slot_of);
+                plan.resources =
+                    writes.iter().skip(1).filter_map(created).filter_map(planned).collect();
+                if K::KIND == KindName::Pod {
+                    plan.resources =
+                        writes.iter().filter_map(created).filter_map(planned).collect();
+                }
+                plan.resources.sort_by_key(|one| (one.provision_at, one.timeslot.start));
+                self.write(writes);
+            }
+            Err(problem) => {
+                plan.earliest_start = problem.facts.get("earliest_start").and_then(earliest);
+                plan.problem = Some(problem);
+            }
+        }
+        Ok(plan)
+    }
+
+    fn admit<K: Kind>(&self, manifest: &Manifest<K>) -> Result<Vec<Write>, Problem> {
+        // Its preconditions are about the one that exists.
+        let manifest = Manifest { id: None, revision: None, ..manifest.clone() };
+        match decide(&self.world, &manifest, &Actor::API)? {
+            Decision::Unchanged(_) => Ok(Vec::new()),
+            Decision::Change(_, writes) => Ok(writes),
+        }
+    }
+
+    /// Takes out what exists of the resource, with what it owns.
+    fn take_out(&mut self, key: &ResourceKey) -> bool {
+        let Some(found) = self.world.find(key) else { return false };
+        let mut all = vec![found.id()];
+        let mut at = 0;
+        while let Some(id) = all.get(at) {
+            all.extend(self.world.children_of(*id).map(|(_, id)| id).collect::<Vec<_>>());
+            at += 1;
+        }
+        let gone = |id: &Uid| {
+            let kind = self.world.kind_of(*id)?;
+            let resource = self.world.get(kind, *id)?;
+            Some(Change { key: resource.key(), id: *id, after: None })
+        };
+        let changes = all.iter().rev().filter_map(gone).collect();
+        self.commit(self.world.revision().next(), changes);
+        true
+    }
+}
+
+fn with_owner(resource: Resource, earlier: &[Change]) -> Resource {
+    let Some(owner) = resource.owner().filter(|owner| owner.id == Uid::default()) else {
+        return resource;
+    };
+    let key = ResourceKey::new(owner.kind, resource.namespace().cloned(), owner.name.clone());
+    match earlier.iter().find(|change| change.key == key) {
+        Some(made) => resource.owned_by(made.id),
+        None => resource,
+    }
+}
+
+fn created(write: &Write) -> Option<&Resource> {
+    match write {
+        Write::Create { resource, .. } => Some(resource),
+        Write::Update { .. } | Write::Delete { .. } => None,
+    }
+}
+
+fn earliest(text: &String) -> Option<Timestamp> {
+    text.parse().ok()
+}
+
+fn slot_of(resource: &Resource) -> Option<Timeslot> {
+    fn of<K: Timed>(object: &Arc<Object<K>>) -> Option<Timeslot> {
+        K::timed(object).timeslot
+    }
+    match resource {
+        Resource::Session(it) => of::<Session>(it),
+        Resource::SessionPart(it) => of::<SessionPart>(it),
+        Resource::Pod(it) => of::<Pod>(it),
+        _ => None,
+    }
+}
+
+fn planned(resource: &Resource) -> Option<PlannedResource> {
+    let timeslot = slot_of(resource)?;
+    let (definition, binding) = match resource {
+        Resource::SessionPart(part) => (part.observed.definition.as_ref()?.to_string(), None),
+        Resource::Pod(pod) => {
+            (pod.observed.definition.as_ref()?.to_string(), pod.observed.binding.clone())
+        }
+        _ => return None,
+    };
+    Some(PlannedResource {
+        key: resource.key(),
+        owner: resource.owner().map(|owner| owner.name.clone()),
+        definition,
+        timeslot,
+        provision_at: timeslot.provision_at(),
+        cleanup_deadline: timeslot.cleanup_deadline(),
+        host: binding.as_ref().map(|binding| binding.host.clone()),
+        ports: binding.map(|binding| binding.ports).unwrap_or_default(),
+    })
+}

@@ -1,0 +1,180 @@
+//! Seeding: definitions from files into the catalogue, all of them or none.
+
+use std::collections::{BTreeMap, HashSet};
+
+use serde_json::Value;
+use tessera_api::ApiError;
+use tessera_reconciler::Tabled;
+use tessera_store::CommitError;
+use tessera_types::booking::{SeedRequest, SeedResponse};
+use tessera_types::catalogue::{Definition, DefinitionObserved, Origin};
+use tessera_types::manifest::Declared;
+use tessera_types::problem::Code;
+use tessera_types::{
+    Actor, Edit, Kind, KindName, Problem, Resource, ResourceKey, Write, limits, with_definition,
+};
+
+use crate::clock;
+use crate::declare::refused;
+use crate::decode;
+use crate::failure::commit_error;
+use crate::plane::Plane;
+
+/// How often it is decided again because something has changed meanwhile.
+const TRIES_MAX: usize = 16;
+
+/// Loads definitions into the catalogue.
+pub(super) async fn seed(plane: &Plane, request: SeedRequest) -> Result<SeedResponse, ApiError> {
+    if request.manifests.len() > limits::BATCH_MAX {
+        let detail = format!(
+            "at most {} definitions are seeded at once, these are {}",
+            limits::BATCH_MAX,
+            request.manifests.len()
+        );
+        return Err(Problem::new(Code::TooLarge, detail).into());
+    }
+    for _ in 0..TRIES_MAX {
+        let (response, writes) = decide(plane, &request)?;
+        if writes.is_empty() || request.dry_run {
+            return Ok(response);
+        }
+        match plane.commit(writes).await {
+            Ok(_) => {
+                tracing::info!(
+                    target: "tessera::catalogue",
+                    created = response.created.len(),
+                    updated = response.updated.len(),
+                    unchanged = response.unchanged,
+                    pruned = response.pruned.len(),
+                    "seeded"
+                );
+                return Ok(response);
+            }
+            Err(CommitError::Conflict { .. }) => {}
+            Err(error) => return Err(commit_error(error)),
+        }
+    }
+    Err(Problem::new(Code::Conflict, "the catalogue changes all the time: seed again").into())
+}
+
+fn decide(plane: &Plane, request: &SeedRequest) -> Result<(SeedResponse, Vec<Write>), Problem> {
+    let mut response = SeedResponse {
+        created: Vec::new(),
+        updated: BTreeMap::new(),
+        unchanged: 0,
+        pruned: Vec::new(),
+    };
+    let (mut writes, mut seen) = (Vec::new(), HashSet::new());
+    for json in &request.manifests {
+        let kind = kind_of(json)?;
+        let key = with_definition!(kind, K => one::<K>(plane, json, &mut response, &mut writes)?);
+        if !seen.insert(key.clone()) {
+            let detail = format!("{key} is there twice");
+            return Err(Problem::new(Code::InvalidSpec, detail).remedy("remove one of the two"));
+        }
+    }
+    if request.prune {
+        prune(plane, &seen, &mut response, &mut writes);
+    }
+    Ok((response, writes))
+}
+
+fn kind_of(json: &Value) -> Result<KindName, Problem> {
+    let kind = decode::kind(json.get("kind").cloned().unwrap_or_default())?;
+    if kind.is_definition() {
+        return Ok(kind);
+    }
+    let name = json.get("name").and_then(Value::as_str).unwrap_or("?");
+    let detail = format!("{kind} `{name}` is not a definition, and only these are seeded");
+    Err(Problem::new(Code::InvalidSpec, detail).remedy("declare it with `tesseractl apply`"))
+}
+
+fn one<K>(
+    plane: &Plane,
+    json: &Value,
+    response: &mut SeedResponse,
+    writes: &mut Vec<Write>,
+) -> Result<ResourceKey, Problem>
+where
+    K: Kind<Observed = DefinitionObserved>,
+    K::Spec: Definition,
+{
+    let manifest = decode::any_manifest::<K>(json.clone())?;
+    let key = manifest.key();
+    let existing = plane.find::<K>(&key);
+    let declared = manifest
+        .declare(existing.as_ref(), Actor::SEEDER, clock::now())
+        .map_err(|refusal| refused(&key, &refusal))?;
+    match declared {
+        Declared::Create(mut object) => {
+            object.observed.origin = Origin::Seeded;
+            response.created.push(key.clone());
+            writes.extend(Declared::Create(object).write());
+        }
+        Declared::Update(mut object) => {
+            object.observed.origin = Origin::Seeded;
+            let version = |spec: &K::Spec| spec.head().version.to_string();
+            let before = existing.map_or_else(String::new, |before| version(&before.spec));
+            response.updated.insert(key.to_string(), [before, version(&object.spec)]);
+            writes.extend(Declared::Update(object).write());
+        }
+        Declared::Unchanged(object) => {
+            response.unchanged += 1;
+            // What was applied by hand belongs to the seed from now on.
+            let mut edit = Edit::of(&object, clock::now());
+            edit.object.observed.origin = Origin::Seeded;
+            writes.extend(edit.finish().map(Write::update));
+        }
+    }
+    Ok(key)
+}
+
+/// Removes what was seeded before and is not any more.
+fn prune(
+    plane: &Plane,
+    kept: &HashSet<ResourceKey>,
+    response: &mut SeedResponse,
+    writes: &mut Vec<Write>,
+) {
+    fn of_kind<K>(
+        plane: &Plane,
+        kept: &HashSet<ResourceKey>,
+        response: &mut SeedResponse,
+        writes: &mut Vec<Write>,
+    ) where
+        K: Tabled + Kind<Observed = DefinitionObserved>,
+    {
+        let world = plane.world.read();
+        for definition in world.table::<K>().iter() {
+            let is_seeded = definition.observed.origin == Origin::Seeded;
+            let is_leaving = definition.deletion_requested_at.is_some();
+            if !is_seeded || is_leaving || kept.contains(&definition.key()) {
+                continue;
+            }
+            let mut edit = Edit::of(definition, clock::now());
+            edit.object.deletion_requested_at = Some(clock::now());
+            response.pruned.push(definition.key());
+            writes.extend(edit.finish().map(Write::update));
+        }
+    }
+    for kind in KindName::ALL.into_iter().filter(|kind| kind.is_definition()) {
+        with_definition!(kind, K => of_kind::<K>(plane, kept, response, writes));
+    }
+}
+
+/// Why a definition may not be deleted by hand, if it may not.
+pub(crate) fn refuse_deletion_of_seeded(resource: &Resource) -> Option<Problem> {
+    let kind = resource.kind();
+    if !kind.is_definition() {
+        return None;
+    }
+    let is_seeded = with_definition!(kind, K => {
+        K::unwrap(resource).is_some_and(|it| it.observed.origin == Origin::Seeded)
+    });
+    is_seeded.then(|| {
+        let detail = format!("{} was seeded, and only seeding removes it", resource.key());
+        Problem::new(Code::NotNow, detail)
+            .instance(resource.key())
+            .remedy("remove its file and run `tesseractl seed --prune`")
+    })
+}
