@@ -100,14 +100,25 @@ impl Loop {
 
     async fn pass(&mut self, now: Now) {
         let started = Instant::now();
-        let pass = {
-            let world = self.plane.world.read();
+        let plane = Arc::clone(&self.plane);
+        let (pass, books) = {
+            let world = plane.world.read();
             if now.boot >= self.resync_at {
                 self.resync_at = now.boot.plus(RESYNC_EVERY);
                 self.reconciler.resync(&world);
             }
-            self.reconciler.pass(&world, now, LOOKS_MAX)
+            let pass = self.reconciler.pass(&world, now, LOOKS_MAX);
+            let books = pass.books(&world);
+            (pass, books)
         };
+        // Nobody else books a host meanwhile; and if somebody has since it was
+        // decided, it is decided again.
+        let _turn = if books { Some(plane.booking.lock().await) } else { None };
+        if books && plane.world.read().revision() != pass.decided_at {
+            let world = plane.world.read();
+            pass.writes.iter().for_each(|(id, _)| self.reconciler.conflicted(*id, &world));
+            return;
+        }
         let planned = started.elapsed();
         let (stats, writes) = (pass.stats, pass.writes.len());
         let committed = self.commit(pass).await;

@@ -13,8 +13,8 @@ use std::sync::Arc;
 use tessera_scheduler::{Demand, Fleet, NodeState, Refusal};
 use tessera_types::node::{DesiredNodeStatus, NodeStatus};
 use tessera_types::{
-    Change, Committed, Duration, KindName, Node, Now, Object, Resource, ResourceKey, Uid, Workload,
-    Write, limits,
+    Change, Committed, Duration, KindName, Node, Now, Object, Resource, ResourceKey, Revision, Uid,
+    Workload, Write, limits,
 };
 
 use crate::dispatch;
@@ -60,6 +60,8 @@ pub struct Pass {
     pub writes: Vec<(Uid, Vec<Write>)>,
     /// What was done.
     pub stats: PassStats,
+    /// The world that it was decided in.
+    pub decided_at: Revision,
     /// What is written, as a resource is written only once in a pass.
     written: HashSet<ResourceKey>,
     /// Resources that are looked at again in the next pass.
@@ -79,6 +81,22 @@ pub struct PassStats {
     pub workloads_unplaced: usize,
     /// Nodes that became Offline.
     pub nodes_offline: usize,
+}
+
+impl Pass {
+    /// Whether it books a host for another time or another share than before. An
+    /// admission must not be decided meanwhile.
+    #[must_use]
+    pub fn books(&self, world: &World) -> bool {
+        let mut updates = self.writes.iter().flat_map(|(_, writes)| writes);
+        updates.any(|write| match write {
+            Write::Update { resource: Resource::Pod(pod), .. } => {
+                let before = world.pods.get(pod.id).and_then(|it| it.observed.binding.as_ref());
+                pod.observed.binding.is_some() && pod.observed.binding.as_ref() != before
+            }
+            _ => false,
+        })
+    }
 }
 
 impl Reconciler {
@@ -225,7 +243,7 @@ impl Reconciler {
 
     /// Looks at up to `looks_max` resources that are due.
     pub fn pass(&mut self, world: &World, now: Now, looks_max: usize) -> Pass {
-        let mut pass = Pass::default();
+        let mut pass = Pass { decided_at: world.revision(), ..Pass::default() };
         if std::mem::take(&mut self.there_is_more_room) {
             let mut unplaced: Vec<_> = self.unplaced.keys().copied().collect();
             unplaced.sort_unstable();
