@@ -75,7 +75,10 @@ impl Loop {
             LoopMessage::Wake(id) => self.reconciler.wake(id),
             LoopMessage::Reconcile(id) => self.reconciler.reconcile_now(id),
             LoopMessage::PlanPlacement(workload, answer) => {
-                let choice = self.reconciler.plan_placement(&workload);
+                let choice = {
+                    let world = self.plane.world.read();
+                    self.reconciler.plan_placement(&workload, &world, clock::both())
+                };
                 let _ = answer.send(choice.map_err(|refusal| refusal.to_string()));
             }
         }

@@ -1,9 +1,10 @@
 //! What of every host is taken when: the calendars, kept from the bindings of
 //! pods and from what runs on the nodes of node groups besides pods.
 //!
-//! A workload that belongs to no pod takes its share of its node's group from
-//! when it is placed until its `not_after`, so that no session is promised what
-//! a service has.
+//! A service takes its share of its node's group from when it is placed until its
+//! `not_after`, so that no session is promised what it has; and it is not placed
+//! where that is promised to a session. The workloads of pods and jobs take
+//! nothing of their own: pods hold what they need, and jobs run in their place.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -24,6 +25,8 @@ pub(crate) struct Bookings {
     held_of: HashMap<Uid, Uid>,
     /// The pods that hold something of a host.
     pods: HashMap<Uid, BTreeSet<Uid>>,
+    /// The group that each node belongs to.
+    groups: HashMap<Uid, Uid>,
 }
 
 impl Bookings {
@@ -33,6 +36,19 @@ impl Bookings {
 
     pub(crate) fn pods_on(&self, host: Uid) -> impl Iterator<Item = Uid> + '_ {
         self.pods.get(&host).into_iter().flatten().copied()
+    }
+
+    /// The group that a node belongs to.
+    pub(crate) fn group_of(&self, node: Uid) -> Option<Uid> {
+        self.groups.get(&node).copied()
+    }
+
+    /// A node belongs to this group now.
+    pub(crate) fn set_group(&mut self, node: Uid, group: Option<Uid>) {
+        match group {
+            Some(group) => self.groups.insert(node, group),
+            None => self.groups.remove(&node),
+        };
     }
 
     /// A host is new, or has changed.
@@ -62,10 +78,10 @@ impl Bookings {
         self.pods.entry(binding.host_id).or_default().insert(pod.id);
     }
 
-    /// A workload that belongs to no pod is on a node of a group.
-    pub(crate) fn workload_changed(&mut self, workload: &Object<Workload>, group: Option<Uid>) {
-        let is_of_pod = workload.owner.as_ref().is_some_and(|owner| owner.kind == KindName::Pod);
-        let assigned = workload.observed.assigned.as_ref().filter(|_| !is_of_pod);
+    /// A workload is new, or has changed.
+    pub(crate) fn workload_changed(&mut self, workload: &Object<Workload>) {
+        let assigned = workload.observed.assigned.as_ref().filter(|_| is_service(workload));
+        let group = assigned.and_then(|assigned| self.group_of(assigned.node_id));
         let (Some(assigned), Some(group)) = (assigned, group) else {
             self.release(workload.id);
             return;
@@ -106,6 +122,12 @@ impl Bookings {
             }
         }
     }
+}
+
+/// Whether a workload holds of its node's group what is set aside for it.
+pub(crate) fn is_service(workload: &Object<Workload>) -> bool {
+    let owner = workload.owner.as_ref().map(|owner| owner.kind);
+    !matches!(owner, Some(KindName::Pod | KindName::Job))
 }
 
 /// The node group that a node belongs to: the first by name whose constraints it

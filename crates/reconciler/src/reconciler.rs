@@ -7,16 +7,20 @@
 //! node is chosen, not when the choice is committed, so the placements of one
 //! pass see each other; a refused one is taken back.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
+use tessera_scheduler::calendar::{Booking, Clash};
 use tessera_scheduler::{Demand, Fleet, NodeState, Refusal};
+use tessera_types::host::HostDemand;
 use tessera_types::node::{DesiredNodeStatus, NodeStatus};
+use tessera_types::timed::Window;
 use tessera_types::{
-    Change, Committed, Duration, KindName, Node, Now, Object, Resource, ResourceKey, Revision, Uid,
-    Workload, Write, limits,
+    Bytes, Change, Committed, Duration, KindName, Millicores, Node, Now, Object, Resource,
+    ResourceKey, Revision, Timestamp, Uid, Workload, Write, limits,
 };
 
+use crate::bookings::is_service;
 use crate::dispatch;
 use crate::explained::Explained;
 use crate::manager::{Manager, Plan};
@@ -133,7 +137,15 @@ impl Reconciler {
             match &change.after {
                 Some(Resource::Node(node)) => self.node_changed(node, world),
                 Some(Resource::Workload(workload)) => self.workload_changed(workload),
-                Some(resource) => self.queue.push(resource.id()),
+                Some(resource) => {
+                    // What a pod or a host has no more may be another's.
+                    self.there_is_more_room |= match resource {
+                        Resource::Pod(pod) => pod.observed.binding.is_none(),
+                        Resource::Host(_) => true,
+                        _ => false,
+                    };
+                    self.queue.push(resource.id());
+                }
                 None => self.removed(change, world),
             }
         }
@@ -307,10 +319,11 @@ impl Reconciler {
         pass: &mut Pass,
     ) -> Plan {
         let plan = WorkloadManager.reconcile(workload, world, now);
-        let Some(demand) = plan.wants_node else {
+        let Some(mut demand) = plan.wants_node else {
             self.unplaced.remove(&workload.id);
             return plan;
         };
+        demand.booked = booked(workload, &demand, world, now);
         let shape = DemandShape::of(&demand);
         let choice = match refused.get(&shape) {
             Some(refusal) => Err(refusal.clone()),
@@ -359,8 +372,12 @@ impl Reconciler {
     pub fn plan_placement(
         &mut self,
         workload: &Object<Workload>,
+        world: &World,
+        now: Now,
     ) -> Result<tessera_types::Name, Refusal> {
-        self.fleet.choose_instead(workload.id, &Demand::of(workload)).map(|(_, name)| name)
+        let mut demand = Demand::of(workload);
+        demand.booked = booked(workload, &demand, world, now);
+        self.fleet.choose_instead(workload.id, &demand).map(|(_, name)| name)
     }
 
     /// A write was refused: the resource has changed. What was tentatively
@@ -413,6 +430,38 @@ impl Reconciler {
     }
 }
 
+/// The nodes on which what `workload` needs is promised to sessions, at some time
+/// before it ends, each with the reason.
+fn booked(
+    workload: &Object<Workload>,
+    demand: &Demand,
+    world: &World,
+    now: Now,
+) -> BTreeMap<Uid, String> {
+    let mut booked = BTreeMap::new();
+    if world.hosts.is_empty() || !is_service(workload) {
+        return booked;
+    }
+    let until = workload.spec.not_after.unwrap_or(Timestamp::MAX);
+    let booking = Booking {
+        window: Window { from: now.wall, until },
+        demand: HostDemand {
+            cpu: Millicores(demand.cpu),
+            memory: Bytes(demand.memory),
+            ..HostDemand::default()
+        },
+        instead_of: Some(workload.id),
+    };
+    for host in world.hosts.iter() {
+        let clash = world.calendar(host.id).and_then(|calendar| calendar.fits(&booking).err());
+        if let Some(clash @ Clash::Taken(_)) = clash {
+            let why = format!("{}: {clash}", host.name);
+            booked.extend(world.nodes_of(host.id).map(|node| (node.id, why.clone())));
+        }
+    }
+    booked
+}
+
 /// What makes two demands alike to every node.
 #[derive(PartialEq, Eq, Hash)]
 struct DemandShape {
@@ -421,6 +470,7 @@ struct DemandShape {
     executor: tessera_scheduler::Executor,
     ports: Vec<(u16, tessera_types::workload::Protocol)>,
     constraints: Vec<String>,
+    booked: Vec<Uid>,
 }
 
 impl DemandShape {
@@ -431,6 +481,7 @@ impl DemandShape {
             executor: demand.executor,
             ports: demand.ports.clone(),
             constraints: demand.spec.constraints.iter().map(|one| format!("{one:?}")).collect(),
+            booked: demand.booked.keys().copied().collect(),
         }
     }
 }

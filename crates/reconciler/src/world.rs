@@ -88,7 +88,7 @@ impl World {
                 let was_reachable = before.is_some_and(|before| before.status.is_reachable());
                 if before.is_none_or(|before| before.effective_labels() != node.effective_labels())
                 {
-                    self.book_node(id);
+                    self.group_node(&node);
                 }
                 // An agent whose node is Offline waits until it is not.
                 if node.status.is_reachable() && !was_reachable { vec![id] } else { Vec::new() }
@@ -103,7 +103,7 @@ impl World {
                 Vec::new()
             }
             Resource::Workload(workload) => {
-                self.book_workload(&workload);
+                self.bookings.workload_changed(&workload);
                 let before = before.as_ref().and_then(Workload::unwrap);
                 self.reload(before.map(|before| &**before), Some(&workload), at)
             }
@@ -138,6 +138,7 @@ impl World {
             }
             Resource::Node(_) => {
                 self.leases.remove(&id);
+                self.bookings.set_group(id, None);
                 self.forget_if_empty(id);
                 Vec::new()
             }
@@ -158,29 +159,26 @@ impl World {
 
     /// The node group that a node belongs to, if it belongs to one.
     #[must_use]
-    pub fn group_of(&self, node: &Object<Node>) -> Option<&Arc<Object<Host>>> {
-        group_of(&self.tables, node)
+    pub fn group_of(&self, node: Uid) -> Option<&Arc<Object<Host>>> {
+        self.bookings.group_of(node).and_then(|host| self.tables.hosts.get(host))
     }
 
     /// The nodes of a node group.
     pub fn nodes_of(&self, host: Uid) -> impl Iterator<Item = &Arc<Object<Node>>> {
-        self.tables
-            .nodes
-            .iter()
-            .filter(move |node| self.group_of(node).is_some_and(|group| group.id == host))
+        let nodes = self.tables.nodes.iter();
+        nodes.filter(move |node| self.bookings.group_of(node.id) == Some(host))
     }
 
-    fn book_workload(&mut self, workload: &Object<Workload>) {
-        let assigned = workload.observed.assigned.as_ref();
-        let node = assigned.and_then(|assigned| self.tables.nodes.get(assigned.node_id));
-        let group = node.and_then(|node| group_of(&self.tables, node)).map(|group| group.id);
-        self.bookings.workload_changed(workload, group);
-    }
-
-    /// What is on a node belongs to another group now.
-    fn book_node(&mut self, node: Uid) {
-        let workloads: Vec<_> = self.workloads_on(node).cloned().collect();
-        workloads.iter().for_each(|workload| self.book_workload(workload));
+    /// A node is new or has other labels: it may belong to another group, and with
+    /// it what is on it.
+    fn group_node(&mut self, node: &Object<Node>) {
+        let group = group_of(&self.tables, node).map(|group| group.id);
+        if self.bookings.group_of(node.id) == group {
+            return;
+        }
+        self.bookings.set_group(node.id, group);
+        let workloads: Vec<_> = self.workloads_on(node.id).cloned().collect();
+        workloads.iter().for_each(|workload| self.bookings.workload_changed(workload));
     }
 
     /// A host came, went or changed: nodes may belong to another group.
@@ -194,8 +192,8 @@ impl World {
             (host.spec.nodes.clone(), host.observed.definition.is_some(), is_over)
         };
         if before.map(what) != after.map(what) {
-            let nodes: Vec<_> = self.tables.nodes.iter().map(|node| node.id).collect();
-            nodes.into_iter().for_each(|node| self.book_node(node));
+            let nodes: Vec<_> = self.tables.nodes.iter().cloned().collect();
+            nodes.iter().for_each(|node| self.group_node(node));
         }
     }
 

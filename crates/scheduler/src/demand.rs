@@ -1,9 +1,10 @@
 //! What a workload asks of a node.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use tessera_types::workload::{Placement, Port, Protocol, WorkloadSpec};
-use tessera_types::{Labels, Name, Object, Workload};
+use tessera_types::{Labels, Name, Object, Uid, Workload};
 
 /// What a node must be able to run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -41,6 +42,9 @@ pub struct Demand {
     pub placement: Placement,
     /// The spec, for its constraints.
     pub spec: Arc<WorkloadSpec>,
+    /// Nodes whose room is promised to others in the time that it is wanted for,
+    /// each with the reason.
+    pub booked: BTreeMap<Uid, String>,
 }
 
 impl Demand {
@@ -63,6 +67,7 @@ impl Demand {
             spread,
             placement: spec.placement,
             spec: Arc::clone(spec),
+            booked: BTreeMap::new(),
         }
     }
 

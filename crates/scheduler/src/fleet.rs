@@ -148,7 +148,7 @@ impl Fleet {
         let domains = demand.spread.as_ref().map(|group| (group, self.domains(group)));
         let mut best: Option<(Score, Uid, &Name)> = None;
         for (id, account) in &self.nodes {
-            if !account.takes(demand, &mut tally) {
+            if !account.takes(*id, demand, &mut tally) {
                 continue;
             }
             let crowd = domains.as_ref().map_or(0, |(group, domains)| {
@@ -218,7 +218,7 @@ impl Fleet {
 
 impl NodeAccount {
     /// Whether it can take `demand`; if not, the first reason is counted.
-    fn takes(&self, demand: &Demand, tally: &mut Tally) -> bool {
+    fn takes(&self, id: Uid, demand: &Demand, tally: &mut Tally) -> bool {
         match self.state {
             NodeState::Open => {}
             NodeState::Closed => return tally.closed(),
@@ -249,7 +249,10 @@ impl NodeAccount {
         if free.workloads == 0 {
             return tally.full();
         }
-        true
+        match demand.booked.get(&id) {
+            Some(why) => tally.booked(why),
+            None => true,
+        }
     }
 }
 

@@ -41,6 +41,7 @@ pub struct Obstacles {
     cpu: bool,
     memory: bool,
     full: bool,
+    booked: bool,
 }
 
 /// Counts the first reason of each node. Every method returns `false`, which is
@@ -55,6 +56,9 @@ pub(crate) struct Tally {
     cpu: Shortage,
     memory: Shortage,
     full: u32,
+    booked: u32,
+    /// Why one of these is.
+    booked_because: Option<String>,
 }
 
 /// How many nodes have too little, and the most that one of them has.
@@ -115,6 +119,12 @@ impl Tally {
         false
     }
 
+    pub(crate) fn booked(&mut self, why: &str) -> bool {
+        self.booked += 1;
+        self.booked_because.get_or_insert_with(|| why.to_owned());
+        false
+    }
+
     fn nodes(&self) -> u32 {
         self.offline
             + self.closed
@@ -124,6 +134,7 @@ impl Tally {
             + self.cpu.nodes
             + self.memory.nodes
             + self.full
+            + self.booked
     }
 
     fn obstacles(&self) -> Obstacles {
@@ -136,6 +147,7 @@ impl Tally {
             cpu: self.cpu.nodes > 0,
             memory: self.memory.nodes > 0,
             full: self.full > 0,
+            booked: self.booked > 0,
         }
     }
 
@@ -175,6 +187,8 @@ impl Tally {
             self.memory.text(&memory, "memory", &Bytes(self.memory.most)),
         );
         add(self.full, "has", "have", "as many workloads as allowed".to_owned());
+        let why = self.booked_because.as_deref().unwrap_or_default();
+        add(self.booked, "is", "are", format!("promised to sessions ({why})"));
         for ((port, protocol), count) in &self.ports {
             reasons.push(format!("port {port}/{protocol} is taken on {count}"));
         }

@@ -74,7 +74,7 @@ fn nodes_of<'a>(
     world.nodes.iter().filter(move |node| {
         let labels = node.effective_labels();
         let is_selected = host.spec.nodes.iter().all(|one| one.is_met_by(&labels));
-        is_selected && world.group_of(node).is_none_or(|group| group.name >= host.name)
+        is_selected && world.group_of(node.id).is_none_or(|group| group.name >= host.name)
     })
 }
 

@@ -1,0 +1,101 @@
+//! A service is not placed where its room is promised to a session.
+
+use std::sync::Arc;
+
+use serde_json::json;
+use tessera_reconciler::{Reconciler, World};
+use tessera_types::{
+    Actor, BootTime, Duration, Host, Kind, KindName, Name, Node, Now, Object, Pod, Resource,
+    ResourceKey, Revision, Timestamp, Uid, Workload, Write,
+};
+
+const HOUR: Duration = Duration::from_secs(3600);
+
+fn at(hours: u64) -> Timestamp {
+    Timestamp::EPOCH.plus(HOUR.times(hours))
+}
+
+fn object<K: Kind>(kind: KindName, name: &str, id: u64, spec: serde_json::Value) -> Object<K> {
+    let key = ResourceKey::new(kind, None, Name::new(name).unwrap());
+    let spec = Arc::new(serde_json::from_value(spec).unwrap());
+    let mut object = Object::<K>::new(&key, spec, Actor::API, at(0));
+    object.id = Uid(id);
+    object.revision = Revision(1);
+    object
+}
+
+fn observed<T: serde::de::DeserializeOwned>(json: serde_json::Value) -> T {
+    serde_json::from_value(json).unwrap()
+}
+
+/// One node of 4 cores in a group, of which a pod has 3 from hour 2 to hour 3.
+fn world(workload: serde_json::Value) -> World {
+    let mut node = object::<Node>(KindName::Node, "a", 1, json!({}));
+    node.status = tessera_types::node::NodeStatus::Ready;
+    node.observed = observed(json!({
+        "capacity": {"cpu": 4000, "memory": 4096, "workloads": 10},
+        "executors": {"process": true}
+    }));
+    let mut host =
+        object::<Host>(KindName::Host, "group", 2, json!({"definition": {"type_key": "nodes"}}));
+    host.observed = observed(json!({
+        "definition": {"name": "nodes", "type_key": "nodes", "version": "1.0.0", "spec": {
+            "type_key": "nodes", "version": "1.0.0", "host_type": "node_group", "pod_types": ["fleet"]
+        }},
+        "capacity": {"cpu": 4000, "memory": 4096}
+    }));
+    let mut pod = object::<Pod>(
+        KindName::Pod,
+        "lab",
+        3,
+        json!({"definition": {"type_key": "lab"}, "timeslot": {"start": at(2), "end": at(3)}}),
+    );
+    pod.observed = observed(json!({"binding": {
+        "host": "group", "host_id": Uid(2), "window": {"from": at(2), "until": at(3)},
+        "demand": {"cpu": 3000}
+    }}));
+    let workload = object::<Workload>(KindName::Workload, "web", 4, workload);
+    let resources = [
+        Resource::Node(Arc::new(node)),
+        Resource::Host(Arc::new(host)),
+        Resource::Pod(Arc::new(pod)),
+        Resource::Workload(Arc::new(workload)),
+    ];
+    World::load(Revision(1), resources)
+}
+
+/// What becomes of the workload: its node, or what it waits for.
+fn placed(spec: serde_json::Value) -> Result<Name, String> {
+    let mut world = world(spec);
+    let now = Now { wall: at(0), boot: BootTime::default() };
+    world.started(now.boot, HOUR);
+    world.heard(Uid(1), now.boot, HOUR);
+    let pass = Reconciler::new(&world).pass(&world, now, 100);
+    let written = pass.writes.iter().flat_map(|(_, writes)| writes).find_map(|write| match write {
+        Write::Update { resource: Resource::Workload(workload), .. } => Some(workload),
+        _ => None,
+    });
+    let workload = written.expect("something is decided");
+    match &workload.observed.assigned {
+        Some(assigned) => Ok(assigned.node.clone()),
+        None => Err(workload.waiting_for.as_ref().unwrap().message.clone()),
+    }
+}
+
+#[test]
+fn a_service_without_an_end_leaves_what_is_promised_later() {
+    let refusal = placed(json!({"command": "x", "resources": {"cpu": 2000}})).unwrap_err();
+    assert!(
+        refusal.contains("1 is promised to sessions (group: cpu: 1000m of 4000m free"),
+        "{refusal}"
+    );
+    assert!(refusal.contains("pod/default/lab"), "{refusal}");
+}
+
+#[test]
+fn one_that_ends_before_or_fits_beside_is_placed() {
+    let ends = json!({"command": "x", "resources": {"cpu": 2000}, "not_after": at(2)});
+    assert_eq!(placed(ends).unwrap().as_str(), "a");
+    assert_eq!(placed(json!({"command": "x", "resources": {"cpu": 1000}})).unwrap().as_str(), "a");
+    assert_eq!(placed(json!({"command": "x"})).unwrap().as_str(), "a");
+}
