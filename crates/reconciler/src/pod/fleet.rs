@@ -40,6 +40,9 @@ fn is_taken(step: &Step<'_, Pod>, name: &Name) -> bool {
 fn make(step: &Step<'_, Pod>, workload: &PodWorkload, name: Name) -> Object<Workload> {
     let pod = step.object();
     let mut spec = workload.spec.clone();
+    let ports = pod.observed.binding.as_ref().map_or(&[][..], |binding| &binding.ports);
+    spec.args.iter_mut().for_each(|arg| put_ports(arg, ports));
+    spec.env.values_mut().for_each(|value| put_ports(value, ports));
     spec.env.extend(vars(step));
     spec.not_after = step.slot().map(|slot| slot.teardown_at());
     if let Some(binding) = &pod.observed.binding
@@ -52,6 +55,16 @@ fn make(step: &Step<'_, Pod>, workload: &PodWorkload, name: Name) -> Object<Work
     made.labels = pod.labels.clone();
     made.owner = Some(OwnerRef { kind: Pod::KIND, name: pod.name.clone(), id: pod.id });
     made
+}
+
+/// Puts the pod's ports in: `{port.1}` is the first.
+fn put_ports(text: &mut String, ports: &[u16]) {
+    for (i, port) in ports.iter().enumerate() {
+        let place = format!("{{port.{}}}", i + 1);
+        if text.contains(&place) {
+            *text = text.replace(&place, &port.to_string());
+        }
+    }
 }
 
 fn vars(step: &Step<'_, Pod>) -> BTreeMap<String, String> {
