@@ -6,25 +6,47 @@ use serde_json::Value;
 /// What stands in the place of a secret.
 pub const MASK: &str = "***";
 
-const ENV: &str = "spec.env";
+/// The names of the fields that have the environment: in a workload's spec, and
+/// wherever one stands inside another kind's.
+const ENV: &str = "env";
+
+/// How far below an environment a path is; none when it is not inside one.
+fn depth_in_env(path: &str) -> Option<usize> {
+    let mut words = path.split(['.', '[']).filter(|word| !word.is_empty());
+    if words.next() != Some("spec") {
+        return None;
+    }
+    words.position(|word| word == ENV)?;
+    Some(words.count())
+}
 
 /// Whether what is at this dotted path is a secret, or has some in it.
 #[must_use]
 pub fn is_secret(path: &str) -> bool {
-    path.strip_prefix(ENV).is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
+    depth_in_env(path).is_some()
 }
 
 /// Puts [`MASK`] in the place of every secret in `value`, which is at `path`; the names
 /// of variables are none.
 #[must_use]
 pub fn masked(path: &str, value: Value) -> Value {
-    match value {
-        value if !is_secret(path) => value,
-        Value::Object(mut variables) if path == ENV => {
+    match (depth_in_env(path), value) {
+        (None, Value::Object(fields)) => {
+            let inner = |(name, value)| {
+                let value = masked(&format!("{path}.{name}"), value);
+                (name, value)
+            };
+            Value::Object(fields.into_iter().map(inner).collect())
+        }
+        (None, Value::Array(items)) => {
+            Value::Array(items.into_iter().map(|item| masked(path, item)).collect())
+        }
+        (None, value) => value,
+        (Some(0), Value::Object(mut variables)) => {
             variables.values_mut().for_each(|value| *value = MASK.into());
             Value::Object(variables)
         }
-        _ => MASK.into(),
+        (Some(_), _) => MASK.into(),
     }
 }
 
@@ -43,9 +65,14 @@ mod tests {
             ("spec.environment", value.clone()),
             ("labels.env", value.clone()),
             ("spec", value.clone()),
+            ("spec.workloads[0].spec.env", json!({"A": "***"})),
+            ("spec.workload.env.A", json!("***")),
         ] {
             assert_eq!(masked(path, value.clone()), shown, "{path}");
         }
         assert_eq!(masked("spec.env", json!(["A=1"])), "***");
+        let workloads = json!([{"name": "a", "spec": {"command": "x", "env": {"A": "1"}}}]);
+        let shown = json!([{"name": "a", "spec": {"command": "x", "env": {"A": "***"}}}]);
+        assert_eq!(masked("spec.workloads", workloads), shown);
     }
 }
