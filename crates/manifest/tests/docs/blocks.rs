@@ -6,6 +6,10 @@ use tessera_manifest::{Document, Format, Limits, Problem, Source, read};
 use tessera_types::api::{
     Applied, ApplyRequest, ApplyResponse, History, List, Readiness, Top, WatchEvent,
 };
+use tessera_types::booking::{
+    EventsAnswer, HostCalendar, PartRequest, PlanResponse, SeedRequest, SeedResponse,
+    StretchRequest,
+};
 use tessera_types::manifest::WRITTEN_BY_TESSERA;
 use tessera_types::sync::{
     LogEnd, LogLine, Registration, ReportRequest, SyncRequest, SyncResponse,
@@ -128,14 +132,21 @@ fn body_of(mark: &str, at: &str, source: String) -> Result<(), String> {
         "Applied" => body::<Applied<Workload>>(at, source),
         "ApplyRequest" => body::<ApplyRequest>(at, source),
         "ApplyResponse" => body::<ApplyResponse>(at, source),
+        "EventsAnswer" => body::<EventsAnswer>(at, source),
+        "HostCalendar" => body::<HostCalendar>(at, source),
         "History" => body::<History>(at, source),
         "List" => body::<List<Workload>>(at, source),
         "LogLine" => body::<LogLine>(at, source),
         "LogEnd" => body::<LogEnd>(at, source),
+        "PartRequest" => body::<PartRequest>(at, source),
+        "PlanResponse" => body::<PlanResponse>(at, source),
         "Problem" => body::<tessera_types::Problem>(at, source),
         "Readiness" => body::<Readiness>(at, source),
         "Registration" => body::<Registration>(at, source),
         "ReportRequest" => body::<ReportRequest>(at, source),
+        "SeedRequest" => body::<SeedRequest>(at, source),
+        "SeedResponse" => body::<SeedResponse>(at, source),
+        "StretchRequest" => body::<StretchRequest>(at, source),
         "SyncRequest" => body::<SyncRequest>(at, source),
         "SyncResponse" => body::<SyncResponse>(at, source),
         "Top" => body::<Top>(at, source),

@@ -5,10 +5,26 @@ use std::fmt::Debug;
 
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
+use tessera_types::booking::EventOutcome;
+use tessera_types::catalogue::{
+    DefinitionSelector, DeliveryEnvironmentSpec, EventTrigger, HostDefinitionSpec, HostRequirement,
+    HostingSiteLocationSpec, JobDefinitionSpec, LabLocationSpec, Origin, PartDefinitionSpec,
+    PartRequirement, PodDefinitionSpec, PodRequirement, PodType, PodWorkload, ReportDefinitionSpec,
+    SessionDefinitionSpec,
+};
+use tessera_types::host::{HostCapacity, HostDemand, HostSpec};
+use tessera_types::job::{JobSpec, JobStatus};
+use tessera_types::manifest::DeclaredOwner;
 use tessera_types::node::{NodeSpec, NodeStatus};
+use tessera_types::pod::PodSpec;
 use tessera_types::problem::Code;
+use tessera_types::report::{ReportSpec, ReportStatus};
+use tessera_types::session::{PartOverride, SessionPartSpec, SessionSpec, SessionStatus};
+use tessera_types::timed::{
+    DeclaredTimeslot, OnLate, Outcome, Phase, PhaseState, Request, RetryPolicy, TimedStatus,
+};
 use tessera_types::workload::{ExitOutcome, WorkloadSpec, WorkloadStatus};
-use tessera_types::{Problem, State, WaitReason};
+use tessera_types::{KindName, Problem, State, WaitReason};
 
 use crate::markdown::{blocks, headings, rows, section};
 use crate::text;
@@ -48,6 +64,12 @@ fn every_problem_that_is_shown_is_one_of_its_code() {
 fn the_pictures_and_tables_have_the_arrows_of_the_state_machines() {
     arrows_are_right::<WorkloadStatus>("docs/reference/workload.md");
     arrows_are_right::<NodeStatus>("docs/reference/node.md");
+    arrows_are_right::<SessionStatus>("docs/reference/session.md");
+    arrows_are_right::<JobStatus>("docs/reference/job.md");
+    arrows_are_right::<ReportStatus>("docs/reference/report.md");
+    for page in ["sessionpart", "pod", "host"] {
+        arrows_are_right::<TimedStatus>(&format!("docs/reference/{page}.md"));
+    }
 }
 
 fn arrows_are_right<S: State + Ord>(file: &str) {
@@ -89,13 +111,37 @@ fn distinct<T: Ord + Debug>(items: impl IntoIterator<Item = T>) -> BTreeSet<T> {
 
 #[test]
 fn every_status_is_explained() {
-    let first = |file: &str| -> Vec<String> {
-        rows(&section(&text(file), "States")).into_iter().map(|row| row[0].clone()).collect()
-    };
-    let names = |all: &[WorkloadStatus]| all.iter().map(ToString::to_string).collect::<Vec<_>>();
-    assert_eq!(first("docs/reference/workload.md"), names(WorkloadStatus::ALL));
-    let nodes: Vec<_> = NodeStatus::ALL.iter().map(ToString::to_string).collect();
-    assert_eq!(first("docs/reference/node.md"), nodes);
+    states_are_explained::<WorkloadStatus>("workload");
+    states_are_explained::<NodeStatus>("node");
+    states_are_explained::<SessionStatus>("session");
+    states_are_explained::<JobStatus>("job");
+    states_are_explained::<ReportStatus>("report");
+    for page in ["sessionpart", "pod", "host"] {
+        states_are_explained::<TimedStatus>(page);
+    }
+}
+
+/// The states of a page are those of the machine, in its order.
+fn states_are_explained<S: State>(page: &str) {
+    let page = text(&format!("docs/reference/{page}.md"));
+    let explained: Vec<_> =
+        rows(&section(&page, "States")).into_iter().map(|row| row[0].clone()).collect();
+    let all: Vec<_> = S::ALL.iter().map(ToString::to_string).collect();
+    assert_eq!(explained, all);
+}
+
+#[test]
+fn every_kind_has_its_row_of_paths() {
+    let page = text("docs/reference/api.md");
+    let kinds = rows(&section(&page, "Paths")).into_iter().filter(|row| row.len() == 4);
+    let listed: Vec<_> = kinds.collect();
+    assert_eq!(listed.len(), KindName::ALL.len());
+    for (row, kind) in listed.iter().zip(KindName::ALL) {
+        assert_eq!(row[0], kind.plural());
+        assert!(row[1].starts_with(&format!("[{kind}](")), "{}", row[1]);
+        assert_eq!(row[2] == "yes", kind.is_namespaced(), "{kind}");
+        assert_eq!(row[3], kind.short());
+    }
 }
 
 #[test]
@@ -118,12 +164,78 @@ fn every_field_of_a_spec_is_in_its_table() {
 }
 
 #[test]
+fn every_field_of_a_timed_resource_is_in_its_table() {
+    fields_are_listed::<SessionSpec>("session", "Fields");
+    fields_are_listed::<PartOverride>("session", "Windows of single parts");
+    fields_are_listed::<SessionPartSpec>("sessionpart", "Fields");
+    fields_are_listed::<PodSpec>("pod", "Fields");
+    fields_are_listed::<HostSpec>("host", "Fields");
+    fields_are_listed::<HostCapacity>("host", "Capacity");
+    fields_are_listed::<JobSpec>("job", "Fields");
+    fields_are_listed::<ReportSpec>("report", "Fields");
+    fields_are_listed::<DeclaredTimeslot>("timed", "Timeslot");
+    fields_are_listed::<Phase>("timed", "Phases");
+    fields_are_listed::<RetryPolicy>("timed", "Retries");
+    fields_are_listed::<DeclaredOwner>("manifests", "Owners");
+}
+
+#[test]
+fn every_field_of_a_definition_is_in_its_table() {
+    definition_is_listed::<SessionDefinitionSpec>(KindName::SessionDefinition);
+    definition_is_listed::<PartDefinitionSpec>(KindName::PartDefinition);
+    definition_is_listed::<PodDefinitionSpec>(KindName::PodDefinition);
+    definition_is_listed::<HostDefinitionSpec>(KindName::HostDefinition);
+    definition_is_listed::<JobDefinitionSpec>(KindName::JobDefinition);
+    definition_is_listed::<ReportDefinitionSpec>(KindName::ReportDefinition);
+    definition_is_listed::<DeliveryEnvironmentSpec>(KindName::DeliveryEnvironment);
+    definition_is_listed::<LabLocationSpec>(KindName::LabLocation);
+    definition_is_listed::<HostingSiteLocationSpec>(KindName::HostingSiteLocation);
+    fields_are_listed::<DefinitionSelector>("definitions", "Selectors");
+    fields_are_listed::<PartRequirement>("definitions", "Parts of a session");
+    fields_are_listed::<PodRequirement>("definitions", "Pods of a part");
+    fields_are_listed::<EventTrigger>("definitions", "Triggers of a part");
+    fields_are_listed::<PodWorkload>("definitions", "Workloads of a pod");
+    fields_are_listed::<HostDemand>("definitions", "Demand of a pod");
+    fields_are_listed::<HostRequirement>("definitions", "Hosts of a pod");
+}
+
+fn definition_is_listed<T: DeserializeOwned + Debug>(kind: KindName) {
+    let page = text("docs/reference/definitions.md");
+    let told = &listed(&page, kind.as_str()) | &listed(&page, "What all have");
+    assert_eq!(told, fields_of::<T>(""), "{kind}");
+}
+
+fn fields_are_listed<T: DeserializeOwned + Debug>(page: &str, title: &str) {
+    let page = text(&format!("docs/reference/{page}.md"));
+    assert_eq!(listed(&page, title), fields_of::<T>(""), "{title}");
+}
+
+#[test]
+fn every_word_that_a_resource_uses_is_in_its_table() {
+    let timed = text("docs/reference/timed.md");
+    assert_eq!(listed(&timed, "What came of it"), words::<Outcome>(json!("?")));
+    assert_eq!(listed(&timed, "What operators and events ask for"), words::<Request>(json!("?")));
+    assert_eq!(listed(&timed, "Lateness"), words::<OnLate>(json!("?")));
+    assert_eq!(listed(&timed, "How a phase stands"), words::<PhaseState>(json!("?")));
+    let definitions = text("docs/reference/definitions.md");
+    assert_eq!(listed(&definitions, "Applied and seeded"), words::<Origin>(json!("?")));
+    let types = listed(&text("docs/reference/pod.md"), "Pod types");
+    let types = types.iter().flat_map(|cell| cell.split("`, `")).map(str::to_owned).collect();
+    assert_eq!(words::<PodType>(json!("?")), types);
+    let outcomes = listed(&text("docs/reference/api.md"), "Events");
+    assert!(outcomes.is_superset(&words::<EventOutcome>(json!("?"))), "{outcomes:?}");
+}
+
+#[test]
 fn every_reason_to_wait_and_every_outcome_is_in_its_table() {
+    let mut told = BTreeSet::from(["children".to_owned()]);
+    for page in ["workload", "session", "sessionpart", "pod", "host", "job", "report"] {
+        let page = text(&format!("docs/reference/{page}.md"));
+        told.append(&mut listed(&page, "What it waits for"));
+    }
+    assert!(told.remove("any other"), "a session waits for what its parts wait for");
+    assert_eq!(told, words::<WaitReason>(json!("?")));
     let page = text("docs/reference/workload.md");
-    let nodes_only = BTreeSet::from(["children".to_owned()]);
-    let reasons = words::<WaitReason>(json!("?"));
-    let told = &listed(&page, "What it waits for") | &nodes_only;
-    assert_eq!(told, reasons);
     assert_eq!(listed(&page, "How a run ended"), words::<ExitOutcome>(json!({"outcome": "?"})));
 }
 
