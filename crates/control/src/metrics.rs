@@ -210,8 +210,7 @@ impl Metrics {
         let count = |kind, status| {
             self.resources.get_or_create(&KindStatus { kind, status }).inc();
         };
-        world.nodes.iter().for_each(|node| count("Node", node.status.as_str()));
-        world.workloads.iter().for_each(|one| count("Workload", one.status.as_str()));
+        world.all().for_each(|one| count(one.kind().as_str(), one.status()));
     }
 
     fn take_in(&self, stats: &Stats) {

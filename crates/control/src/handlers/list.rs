@@ -15,8 +15,10 @@ pub(super) fn page<K: Kind>(world: &World, query: &ListQuery) -> Result<List<K>,
     let after = query.page.as_deref().map(key_of_token).transpose()?;
     let limit = query.limit.unwrap_or(limits::PAGE_DEFAULT).clamp(1, limits::PAGE_MAX);
     let is_wanted = |object: &Object<K>| {
-        (query.namespace.is_none() || object.namespace == query.namespace)
-            && (selector.is_empty() || selector.matches(&K::selected_by(object)))
+        let in_namespace = !K::KIND.is_namespaced()
+            || query.namespace.is_none()
+            || object.namespace == query.namespace;
+        in_namespace && (selector.is_empty() || selector.matches(&K::selected_by(object)))
     };
     let all = world.iter_after(K::KIND, after);
     let objects = all.filter_map(|resource| K::unwrap(&resource).cloned());

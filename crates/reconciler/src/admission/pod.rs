@@ -7,7 +7,7 @@ use tessera_types::{
 
 use super::AdmissionError;
 use super::book::book;
-use super::resolve::{check_location, resolve};
+use super::resolve::{check_environment, check_location, resolve};
 use super::session::{pin_pod, seeker};
 use super::window::check_is_ahead;
 use crate::world::World;
@@ -32,6 +32,8 @@ pub fn admit_pod(
     };
     check_is_ahead(&slot, "spec.timeslot", "it", now, &mut problems);
     check_location(world, pod.spec.host.location.as_ref(), "spec.host.location", &mut problems);
+    let environment = pod.spec.host.delivery_environment.as_ref();
+    check_environment(world, environment, "spec.host.delivery_environment", &mut problems);
     pin_pod(world, &mut pod, definition, slot, "spec.definition", &mut problems);
     if !problems.is_empty() {
         return Err(AdmissionError::Invalid(problems));

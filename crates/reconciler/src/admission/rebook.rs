@@ -9,7 +9,7 @@ use tessera_scheduler::calendar::{Booking, Calendar, Hold};
 use tessera_types::pod::Binding;
 use tessera_types::timed::{TimedStatus, Timeslot};
 use tessera_types::{
-    Actor, Duration, Edit, Name, Object, Pod, Session, SessionPart, Timestamp, Uid, Write,
+    Actor, Duration, Edit, Name, Object, Pod, Session, SessionPart, Timestamp, Uid, Write, limits,
 };
 
 use super::AdmissionError;
@@ -70,6 +70,11 @@ pub fn extend_session(
     let at = target(&parts, part)?;
     let target = parts[at];
     let old = slot_of(target);
+    let (Stretch::Extend(by) | Stretch::Shrink(by)) = stretch;
+    if by == Duration::ZERO || by > limits::WINDOW_MAX {
+        let message = format!("it is more than nothing and at most {}", limits::WINDOW_MAX);
+        return Err(AdmissionError::invalid("by", message));
+    }
     let new = match stretch {
         Stretch::Extend(by) => Some(old.extend(by)),
         Stretch::Shrink(by) => old.shrink(by).filter(|slot| slot.end > now),

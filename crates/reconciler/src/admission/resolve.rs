@@ -1,16 +1,19 @@
 //! Which definition a selector means.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use tessera_types::catalogue::{
     Definition, DefinitionSelector, JobDefinitionSpec, Pinned, ReportDefinitionSpec,
 };
 use tessera_types::timed::{Engine, Lifecycle};
-use tessera_types::{Invalid, JobDefinition, LabLocation, Name, Object, ReportDefinition, nearest};
+use tessera_types::{
+    DeliveryEnvironment, Invalid, JobDefinition, LabLocation, Name, Object, ReportDefinition,
+    nearest,
+};
 
 use crate::tables::Tabled;
 use crate::world::World;
-use std::collections::BTreeMap;
 
 /// The definition that `selector`, which stands at `path`, means: of all that it
 /// matches, the one with the highest version.
@@ -111,6 +114,20 @@ pub(super) fn report_of(
             problems.push(invalid);
             None
         }
+    }
+}
+
+/// Checks that a delivery environment, if one is named, is in the catalogue.
+pub(super) fn check_environment(
+    world: &World,
+    environment: Option<&String>,
+    path: &str,
+    problems: &mut Vec<Invalid>,
+) {
+    let Some(environment) = environment else { return };
+    let selector = DefinitionSelector::of_type(environment);
+    if let Err(invalid) = resolve::<DeliveryEnvironment>(world, &selector, path) {
+        problems.push(invalid);
     }
 }
 

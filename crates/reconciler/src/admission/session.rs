@@ -17,7 +17,7 @@ use tessera_types::{
 use super::AdmissionError;
 use super::book::{Seeker, book};
 use super::names::{check_room, join};
-use super::resolve::{check_location, jobs_of, report_of, resolve};
+use super::resolve::{check_environment, check_location, jobs_of, report_of, resolve};
 use super::window::{Windows, check_is_ahead, lay_out};
 use crate::world::World;
 
@@ -68,6 +68,8 @@ pub fn admit_session(
         .map_err(|invalid| AdmissionError::Invalid(vec![invalid]))?;
     let parts = parts_of(world, &definition.spec, &mut problems);
     check_location(world, spec.host.location.as_ref(), "spec.host.location", &mut problems);
+    let environment = spec.host.delivery_environment.as_ref();
+    check_environment(world, environment, "spec.host.delivery_environment", &mut problems);
     if parts.len() < definition.spec.parts.len() {
         return Err(AdmissionError::Invalid(problems));
     }
@@ -313,5 +315,7 @@ pub(super) fn pin_pod(
     }
     let location = definition.spec.host.location.as_ref();
     check_location(world, location, &format!("{path} (host.location)"), problems);
+    let environment = definition.spec.host.delivery_environment.as_ref();
+    check_environment(world, environment, &format!("{path} (host.delivery_environment)"), problems);
     pod.observed.definition = Some(definition);
 }

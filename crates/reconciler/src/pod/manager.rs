@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use tessera_types::catalogue::{PodDefinitionSpec, PodType};
 use tessera_types::timed::{
-    DesiredTimedStatus, Failure, LateDecision, Outcome, Request, TimedStatus, Timeslot,
+    DesiredTimedStatus, Failure, LateDecision, Outcome, Phase, Request, TimedStatus, Timeslot,
 };
 use tessera_types::{IllegalTransition, Job, Name, Now, Object, Pod, WaitReason, Workload, limits};
 
@@ -16,9 +16,6 @@ use super::fleet;
 use crate::manager::{Manager, Plan};
 use crate::timed::{Done, Phases, Step, Try, advance, end_jobs, in_words, is_late, run_phases};
 use crate::world::World;
-
-/// The pod's own steps, as a phase.
-const PROVISION: &str = "provision";
 
 /// Reconciles pods.
 #[derive(Clone, Copy, Debug, Default)]
@@ -186,7 +183,7 @@ impl Look<'_> {
     }
 
     fn provision(&mut self) -> Phases {
-        let name = Name::new(PROVISION).expect("it is a name");
+        let name = Name::new(Phase::OWN).expect("it is a name");
         let definition = self.definition;
         if definition.pod_type == PodType::Fleet {
             let is_there = |run: Option<_>| run.is_none();

@@ -103,7 +103,11 @@ fn is_default<T: Default + PartialEq>(value: &T) -> bool {
 impl Validate for SessionDefinitionSpec {
     fn validate(&self, path: &str, problems: &mut Vec<Invalid>) {
         self.head().validate(path, problems);
-        self.lifecycle.validate(&format!("{path}.lifecycle"), problems);
+        if !self.lifecycle.phases.is_empty() {
+            let message =
+                "a session has no phases of its own: it runs its parts, and the phases are theirs";
+            problems.push(Invalid::new(&format!("{path}.lifecycle.phases"), message));
+        }
         if let Some(report) = &self.report {
             report.validate(&format!("{path}.report"), problems);
         }

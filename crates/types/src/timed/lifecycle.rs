@@ -53,6 +53,11 @@ pub struct Phase {
     pub retry: RetryPolicy,
 }
 
+impl Phase {
+    /// What the provisioning of a pod by its own steps is called, as a phase.
+    pub const OWN: &str = "provision";
+}
+
 fn is_required_default() -> bool {
     true
 }
@@ -155,6 +160,13 @@ impl Validate for Phase {
                 }
             }
         }
+        if self.name.as_str() == Self::OWN {
+            let message = format!(
+                "`{}` is what a pod's own steps are called: choose another name",
+                Self::OWN
+            );
+            problems.push(Invalid::new(&format!("{path}.name"), message));
+        }
         self.retry.validate(&format!("{path}.retry"), problems);
     }
 }
@@ -167,6 +179,7 @@ impl Validate for RetryPolicy {
                 format!("it is between 1 and {}", limits::ATTEMPTS_MAX),
             ));
         }
+        self.backoff.validate(&format!("{path}.backoff"), problems);
         if self.timeout == Duration::ZERO {
             problems
                 .push(Invalid::new(&format!("{path}.timeout"), "a try takes longer than nothing"));

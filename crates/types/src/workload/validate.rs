@@ -1,6 +1,6 @@
 //! The rules of a workload's spec that its shape does not express.
 
-use super::spec::{Constraint, HealthCheck, Mount, Port, Restart, Stop, WorkloadSpec};
+use super::spec::{Backoff, Constraint, HealthCheck, Mount, Port, Restart, Stop, WorkloadSpec};
 use crate::limits;
 use crate::time::Duration;
 use crate::validate::{Invalid, Validate, check_len};
@@ -177,19 +177,24 @@ impl Validate for Constraint {
 
 impl Validate for Restart {
     fn validate(&self, path: &str, problems: &mut Vec<Invalid>) {
-        let backoff = &self.backoff;
-        at_most(&format!("{path}.backoff.max"), backoff.max, problems);
-        at_most(&format!("{path}.backoff.reset_after"), backoff.reset_after, problems);
-        if backoff.initial == Duration::ZERO || backoff.initial > backoff.max {
-            problems.push(Invalid::new(
-                &format!("{path}.backoff.initial"),
-                format!("the first pause must be more than 0s and at most `max` ({})", backoff.max),
-            ));
-        }
+        self.backoff.validate(&format!("{path}.backoff"), problems);
         if self.attempts_max == Some(0) {
             problems.push(Invalid::new(
                 &format!("{path}.attempts_max"),
                 "at least 1; for no restart at all write `policy: never`",
+            ));
+        }
+    }
+}
+
+impl Validate for Backoff {
+    fn validate(&self, path: &str, problems: &mut Vec<Invalid>) {
+        at_most(&format!("{path}.max"), self.max, problems);
+        at_most(&format!("{path}.reset_after"), self.reset_after, problems);
+        if self.initial == Duration::ZERO || self.initial > self.max {
+            problems.push(Invalid::new(
+                &format!("{path}.initial"),
+                format!("the first pause must be more than 0s and at most `max` ({})", self.max),
             ));
         }
     }
