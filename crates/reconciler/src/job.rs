@@ -80,6 +80,9 @@ impl Look<'_> {
         if self.owner_is_gone() {
             return Some(End::Cancelled("what it belongs to is gone"));
         }
+        if self.job.status == JobStatus::Running && self.workload().is_none() {
+            return Some(End::Failed("its workload is gone".to_owned()));
+        }
         let by_workload = self.workload().and_then(|workload| self.end_of(workload));
         by_workload.or_else(|| self.is_late().then(|| End::Failed("it took too long".to_owned())))
     }

@@ -164,9 +164,16 @@ impl World {
 
     /// The nodes of a node group.
     pub fn nodes_of(&self, host: Uid) -> impl Iterator<Item = &Arc<Object<Node>>> {
+        let group = self.tables.hosts.get(host);
+        let is_selected = move |node: &Object<Node>| {
+            let labels = node.effective_labels();
+            group.is_some_and(|group| group.spec.nodes.iter().all(|one| one.is_met_by(&labels)))
+        };
+        // To select is quick; that no group before it does takes a look at each.
         self.tables
             .nodes
             .iter()
+            .filter(move |node| is_selected(node))
             .filter(move |node| self.group_of(node).is_some_and(|group| group.id == host))
     }
 

@@ -1,0 +1,6 @@
+//! Sessions, parts, pods, hosts, jobs and reports: whole lives of them, on a
+//! deterministic plane.
+
+mod exam;
+mod life;
+mod plane;
