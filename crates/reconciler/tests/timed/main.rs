@@ -2,5 +2,7 @@
 //! deterministic plane.
 
 mod exam;
+mod gates;
 mod life;
+mod operators;
 mod plane;
