@@ -171,7 +171,9 @@ fn rebook<'a>(
     for (at, slot) in &changes {
         let before = slot_of(parts[*at]);
         for pod in world.owned::<Pod>(parts[*at].id) {
-            let Some(old) = pod.observed.timed.timeslot else { continue };
+            let Some(old) = pod.observed.timed.timeslot.filter(|_| !pod.status.is_ending()) else {
+                continue;
+            };
             pods.push((pod, follow(old, before, *slot)));
         }
     }
@@ -269,15 +271,23 @@ fn writes(
     writes
 }
 
-/// Moves all the parts by `by`, if their hosts have room.
+/// Moves a part that is late, and those after it that have not begun, by `by`, if
+/// their hosts have room.
 pub(crate) fn shift_parts<'a>(
     world: &'a World,
     session: &Object<Session>,
     parts: &[&'a Arc<Object<SessionPart>>],
+    late: usize,
     by: Duration,
 ) -> Option<Moved<'a>> {
     let slot = session.observed.timed.timeslot?;
-    let changes = parts.iter().enumerate().map(|(i, part)| (i, slot_of(part).shift(by))).collect();
+    let has_begun = |part: &Object<SessionPart>| {
+        part.observed.timed.started_at.is_some() || part.status.is_ending()
+    };
+    let later_ones = parts.iter().enumerate().skip(late).filter(|(_, part)| !has_begun(part));
+    let changes = later_ones
+        .map(|(i, part)| (i, later(slot_of(part), by, part.status != TimedStatus::Scheduled)))
+        .collect();
     let moved = rebook(world, slot, parts, changes).ok()?;
     let has_begun = session.observed.timed.started_at.is_some();
     let start = if has_begun { slot.start } else { slot.start.plus(by) };

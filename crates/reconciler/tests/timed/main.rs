@@ -4,5 +4,7 @@
 mod exam;
 mod gates;
 mod life;
+mod nodes;
 mod operators;
 mod plane;
+mod times;

@@ -70,6 +70,8 @@ pub(crate) struct Plane {
     /// Nothing is done, whatever is due.
     pub(crate) is_asleep: bool,
     is_crashed: bool,
+    /// The workloads in [`Plane::made`].
+    known: BTreeSet<Uid>,
     statuses: BTreeMap<Uid, String>,
     nodes: BTreeMap<Name, Uid>,
     offline: BTreeSet<Name>,
@@ -96,6 +98,7 @@ impl Plane {
             crash_after: None,
             is_asleep: false,
             is_crashed: false,
+            known: BTreeSet::new(),
             statuses: BTreeMap::new(),
             nodes: BTreeMap::new(),
             offline: BTreeSet::new(),
@@ -125,6 +128,11 @@ impl Plane {
         let committed = Committed { revision, at: self.now.wall, changes };
         self.world.apply(&committed);
         self.reconciler.observe(&committed, &self.world);
+        for change in &committed.changes {
+            if let Some(Resource::Workload(made)) = &change.after {
+                self.check_is_in_time(made);
+            }
+        }
         self.commits += 1;
         if self.crash_after.is_some_and(|after| self.commits >= after) {
             self.crash_after = None;
@@ -156,7 +164,6 @@ impl Plane {
                     let id = earlier.iter().find(made).expect("the owner is made first").id;
                     resource = resource.owned_by(id);
                 }
-                self.check_is_in_time(&resource);
                 (Uid(self.ids), Some(resource.stamped(Uid(self.ids), revision)))
             }
             Write::Update { resource, .. } => {
@@ -173,8 +180,10 @@ impl Plane {
     }
 
     /// A workload is never made before its pod's time.
-    fn check_is_in_time(&mut self, resource: &Resource) {
-        let Resource::Workload(workload) = resource else { return };
+    fn check_is_in_time(&mut self, workload: &Object<Workload>) {
+        if !self.known.insert(workload.id) {
+            return;
+        }
         self.made.push(workload.name.to_string());
         let owner = workload.owner.as_ref().map(|owner| owner.id);
         let Some(pod) = owner.and_then(|id| self.world.pods.get(id)) else { return };
