@@ -67,8 +67,8 @@ pub(crate) struct Plane {
     pub(crate) commits: usize,
     /// The control plane is killed right after so many commits.
     pub(crate) crash_after: Option<usize>,
-    /// Nothing is done, whatever is due.
-    pub(crate) is_asleep: bool,
+    /// The control plane is killed after every commit.
+    pub(crate) crashes_always: bool,
     is_crashed: bool,
     /// The workloads in [`Plane::made`].
     known: BTreeSet<Uid>,
@@ -96,7 +96,7 @@ impl Plane {
             started: Vec::new(),
             commits: 0,
             crash_after: None,
-            is_asleep: false,
+            crashes_always: false,
             is_crashed: false,
             known: BTreeSet::new(),
             statuses: BTreeMap::new(),
@@ -134,7 +134,7 @@ impl Plane {
             }
         }
         self.commits += 1;
-        if self.crash_after.is_some_and(|after| self.commits >= after) {
+        if self.crashes_always || self.crash_after.is_some_and(|after| self.commits >= after) {
             self.crash_after = None;
             self.crash();
         }
@@ -273,9 +273,6 @@ impl Plane {
 
     /// Lets time pass until `until`, doing what is due when it is due.
     pub(crate) fn run_until(&mut self, until: Timestamp) {
-        if self.is_asleep {
-            return self.pass_time(until.since(self.now.wall));
-        }
         self.settle();
         while self.now.wall < until {
             let mut time = until.since(self.now.wall);
