@@ -199,8 +199,19 @@ fn follow(pod: Timeslot, before: Timeslot, after: Timeslot) -> Timeslot {
 /// The session's window around those of its parts: its end moves with theirs.
 fn around(session: Timeslot, parts: &[Timeslot]) -> Timeslot {
     let last = parts.iter().map(|slot| slot.end).max().unwrap_or(session.end);
-    let cleanup = parts.iter().map(Timeslot::cleanup_deadline).max().unwrap_or(last);
-    Timeslot { end: last, teardown_buffer: cleanup.since(last), ..session }
+    with_buffers_of(Timeslot { end: last, ..session }, parts)
+}
+
+/// The session's window with the buffers that its parts need: its provisioning
+/// begins with the first of theirs, and its teardown may take as long as the last.
+pub(super) fn with_buffers_of(session: Timeslot, parts: &[Timeslot]) -> Timeslot {
+    let begin = parts.iter().map(Timeslot::provision_at).min().unwrap_or(session.start);
+    let cleanup = parts.iter().map(Timeslot::cleanup_deadline).max().unwrap_or(session.end);
+    Timeslot {
+        lead_time: session.start.since(begin),
+        teardown_buffer: cleanup.since(session.end),
+        ..session
+    }
 }
 
 /// New bindings for pods that stay where they are.
@@ -288,10 +299,9 @@ pub(crate) fn shift_parts<'a>(
     let changes = later_ones
         .map(|(i, part)| (i, later(slot_of(part), by, part.status != TimedStatus::Scheduled)))
         .collect();
-    let moved = rebook(world, slot, parts, changes).ok()?;
-    let has_begun = session.observed.timed.started_at.is_some();
-    let start = if has_begun { slot.start } else { slot.start.plus(by) };
-    Some(Moved { session: Timeslot { start, ..moved.session }, ..moved })
+    let is_open = session.observed.timed.started_at.is_some();
+    let start = if is_open || late > 0 { slot.start } else { slot.start.plus(by) };
+    rebook(world, Timeslot { start, ..slot }, parts, changes).ok()
 }
 
 /// A pod that stands alone, moved by `by`, if its host has room.
@@ -348,8 +358,9 @@ pub fn readmit_session(
     };
     let mut changes = Vec::new();
     for (i, slot) in windows.parts.iter().enumerate() {
-        // Its pods may have longer lead times than the part's definition says.
-        let slot = Timeslot { lead_time: slot_of(parts[i]).lead_time, ..*slot };
+        // Its pods may have longer buffers than the part's definition says.
+        let Timeslot { lead_time, teardown_buffer, .. } = slot_of(parts[i]);
+        let slot = Timeslot { lead_time, teardown_buffer, ..*slot };
         let what = format!("part {}", parts[i].spec.part);
         check_is_ahead(&slot, "spec.timeslot", &what, now, &mut problems);
         changes.push((i, slot));
@@ -359,10 +370,11 @@ pub fn readmit_session(
     }
     let moved =
         rebook(world, windows.session, &parts, changes).map_err(AdmissionError::DoesNotFit)?;
+    let session = moved.session;
     let mut writes = writes(before, moved, "its window was declared anew", now);
     let mut edit = Edit::of(before, now);
     edit.object.clone_from(after);
-    edit.object.observed.timed.timeslot = Some(windows.session);
+    edit.object.observed.timed.timeslot = Some(session);
     edit.note(Actor::API, "its window was declared anew");
     if let (Some(first), Some(edited)) = (writes.first_mut(), edit.finish()) {
         *first = Write::update(edited);

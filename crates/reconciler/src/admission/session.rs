@@ -17,6 +17,7 @@ use tessera_types::{
 use super::AdmissionError;
 use super::book::{Seeker, book};
 use super::names::{check_room, join};
+use super::rebook::with_buffers_of;
 use super::resolve::{check_location, jobs_of, report_of, resolve};
 use super::window::{Windows, check_is_ahead, lay_out};
 use crate::world::World;
@@ -86,8 +87,9 @@ pub fn admit_session(
         pod.observed.binding = Some(binding);
     }
     let path = "spec.definition (report)";
+    let slots: Vec<_> = parts.iter().filter_map(|part| part.observed.timed.timeslot).collect();
     let timed = &mut session.observed.timed;
-    timed.timeslot = Some(windows.session);
+    timed.timeslot = Some(with_buffers_of(windows.session, &slots));
     timed.report = report_of(world, definition.spec.report.as_ref(), path, &mut problems);
     session.observed.definition = Some(definition);
     if !problems.is_empty() {
@@ -95,6 +97,19 @@ pub fn admit_session(
     }
     let pods = pods.into_iter().map(|(pod, _)| pod).collect();
     Ok(Admitted { session, parts, pods })
+}
+
+/// The window of a part with the buffers that its pods need: they may have longer
+/// ones than the part's definition says.
+fn around_pods(slot: Timeslot, pods: &[(Object<Pod>, Name)]) -> Timeslot {
+    let of_pods: Vec<_> = pods.iter().filter_map(|(pod, _)| pod.observed.timed.timeslot).collect();
+    let begin = of_pods.iter().map(Timeslot::provision_at).min();
+    let cleanup = of_pods.iter().map(Timeslot::cleanup_deadline).max();
+    Timeslot {
+        lead_time: begin.map_or(slot.lead_time, |begin| slot.start.since(begin)),
+        teardown_buffer: slot.teardown_buffer.max(cleanup.unwrap_or(slot.end).since(slot.end)),
+        ..slot
+    }
 }
 
 /// What the hosts are asked for a pod that is not booked yet.
@@ -168,12 +183,7 @@ impl Tree<'_> {
         for wanted in &definition.spec.pods {
             pods.extend(self.make_pods(&name, &path, wanted, slot, problems));
         }
-        let provision_at = pods
-            .iter()
-            .filter_map(|(pod, _)| pod.observed.timed.timeslot)
-            .map(|it| it.provision_at());
-        let begin = provision_at.min().unwrap_or_else(|| slot.provision_at());
-        let slot = Timeslot { lead_time: slot.start.since(begin), ..slot };
+        let slot = around_pods(slot, &pods);
         let what = format!("part {}", requirement.name);
         check_is_ahead(&slot, "spec.timeslot", &what, self.now, problems);
         let spec = SessionPartSpec {

@@ -65,6 +65,7 @@ fn run_job_phase<K: Timed<Status = TimedStatus>>(
         begin(step, &phase.name);
         make_job(step, phase, 1, deadline);
     }
+    follow(step, &phase.name, deadline);
     advance(
         step,
         &phase.name,
@@ -97,6 +98,17 @@ fn look<K: Timed>(step: &Step<'_, K>, run: &PhaseRun, phase: &Name) -> Try {
             Try::Failed(message.unwrap_or_else(|| format!("it is {}", job.status)))
         }
     }
+}
+
+/// Keeps the deadline of the job of a phase at that of its owner's window: an
+/// extension reaches it.
+fn follow<K: Timed>(step: &mut Step<'_, K>, phase: &Name, deadline: Timestamp) {
+    let name = step.timed().phase(phase).and_then(|run| run.job.clone());
+    let job = step.owned::<Job>().find(|job| Some(&job.name) == name.as_ref());
+    let Some(job) = job.filter(|job| !job.status.is_over()) else { return };
+    let Some(definition) = &job.observed.definition else { return };
+    let deadline = deadline.min(job.created_at.plus(definition.spec.timeout));
+    step.change(job, |edit| edit.object.observed.deadline = Some(deadline));
 }
 
 /// Has the job of a failed try cancelled, if it still runs; it removes its own

@@ -24,6 +24,8 @@ pub(crate) struct Exam {
     /// Workflow phases that both parts have besides.
     pub(crate) phases: Vec<Value>,
     pub(crate) node_cpu: u64,
+    /// Of both pods, in seconds, where they differ from their parts (20).
+    pub(crate) teardown_buffer: Option<u64>,
 }
 
 impl Default for Exam {
@@ -39,6 +41,7 @@ impl Default for Exam {
             is_graded: true,
             phases: Vec::new(),
             node_cpu: 4000,
+            teardown_buffer: None,
         }
     }
 }
@@ -82,6 +85,10 @@ impl Exam {
             }),
         ));
         plane.apply::<JobDefinition>(with("check", json!({"workload": {"command": "check"}})));
+        plane.apply::<JobDefinition>(with(
+            "watch",
+            json!({"workload": {"command": "watch"}, "timeout": "1h"}),
+        ));
         plane.apply::<ReportDefinition>(with("sum", json!({"aggregate": "sum", "pass_score": 50})));
         for (name, lead_time) in [("one", 30), ("two", self.lead_time)] {
             plane.apply::<PodDefinition>(with(
@@ -93,6 +100,7 @@ impl Exam {
                     }}],
                     "demand": {"counted": {"licences": 1}, "ports": 1},
                     "lead_time": format!("{lead_time}s"),
+                    "teardown_buffer": self.teardown_buffer.map(|buffer| format!("{buffer}s")),
                     "provision": {
                         "attempts_max": self.attempts, "timeout": "20s",
                         "backoff": {"initial": "1s", "max": "4s"},

@@ -288,3 +288,69 @@ fn a_provisioned_part_that_is_moved_keeps_its_pod() {
     assert_eq!(plane.get::<SessionPart>("exam-two").status, TimedStatus::Active);
     assert_eq!(plane.started.iter().filter(|(name, _)| name == "exam-two-lab-vm").count(), 1);
 }
+
+/// A pod that needs longer for its teardown than its part says has the time.
+#[test]
+fn the_buffers_of_pods_count_in_those_of_their_part_and_session() {
+    let mut plane = Exam { teardown_buffer: Some(50), ..Exam::default() }.plane();
+    let start = book(&mut plane);
+    let part = slot(&plane, "exam-two");
+    assert_eq!((part.lead_time, part.teardown_buffer), (secs(40), secs(50)));
+    let session = plane.get::<Session>("exam").observed.timed.timeslot.unwrap();
+    assert_eq!(session.provision_at(), start.minus(secs(30)));
+    assert_eq!(session.cleanup_deadline(), start.plus(secs(170)));
+    plane.run(300);
+    assert_eq!(plane.get::<Session>("exam").observed.timed.outcome, Some(Outcome::Completed));
+}
+
+/// A pod that goes sooner than its part bounds the last grading.
+#[test]
+fn a_last_grading_is_over_before_the_first_pod_goes() {
+    let mut plane = Exam { teardown_buffer: Some(8), ..Exam::default() }.plane();
+    plane.script = Box::new(|name, _| match name.contains("grade") {
+        true => crate::plane::Run::Ends(secs(3), 0, r#"{"score": 60}"#),
+        false => crate::plane::Run::Stays,
+    });
+    let start = book(&mut plane);
+    plane.run_until(start.plus(secs(70)));
+    assert_eq!(plane.get::<SessionPart>("exam-one").observed.score, Some(60.0));
+    plane.script = Box::new(|_, _| crate::plane::Run::Stays);
+    plane.run_until(start.plus(secs(123)));
+    assert_eq!(plane.get::<SessionPart>("exam-two").status, TimedStatus::Grading);
+    plane.run_until(start.plus(secs(125)));
+    let failure = plane.get::<SessionPart>("exam-two").observed.timed.failure.clone().unwrap();
+    assert_eq!(failure.of, "its grading", "{}", failure.message);
+}
+
+/// A pod without a teardown buffer goes at the very end of the window; that is
+/// not the failure of its part.
+#[test]
+fn a_pod_that_goes_at_the_end_of_the_window_has_done_its_work() {
+    let mut plane = Exam { teardown_buffer: Some(0), is_graded: false, ..Exam::default() }.plane();
+    let start = book(&mut plane);
+    plane.run_until(start.plus(secs(200)));
+    let session = plane.get::<Session>("exam");
+    assert_eq!(session.observed.timed.outcome, Some(Outcome::Completed));
+    assert_eq!(plane.get::<SessionPart>("exam-one").observed.timed.failure, None);
+}
+
+/// What runs while the window is open runs as long as it is open.
+#[test]
+fn an_extension_reaches_the_jobs_that_run_in_the_window() {
+    let phases = vec![json!({"name": "watch", "engine": "workflow",
+        "trigger_on_status": "Active", "definition": {"type_key": "watch"}, "retry": {"timeout": "1h"}})];
+    let exam = Exam { phases, is_graded: false, ..Exam::default() };
+    let mut plane = exam.plane();
+    let start = book(&mut plane);
+    plane.run_until(start.plus(secs(50)));
+    stretch(&mut plane, None, Stretch::Extend(secs(60))).unwrap();
+    plane.run_until(start.plus(secs(115)));
+    assert_eq!(plane.get::<SessionPart>("exam-one").status, TimedStatus::Active);
+    let job = plane.get::<tessera_types::Job>("exam-one-watch-1");
+    assert_eq!(job.status, tessera_types::job::JobStatus::Running);
+    let workload = plane.get::<Workload>("job-exam-one-watch-1");
+    assert_eq!(workload.spec.not_after, Some(start.plus(secs(130))));
+    assert_eq!(plane.started.iter().filter(|(name, _)| name.contains("watch")).count(), 1);
+    plane.run(300);
+    assert_eq!(plane.get::<Session>("exam").observed.timed.outcome, Some(Outcome::Completed));
+}
