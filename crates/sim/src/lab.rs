@@ -157,7 +157,7 @@ fn book(control: &mut Control, now: Timestamp, rng: &mut Rng) -> String {
     let old = sessions.find(Some(&Name::default_namespace()), &name);
     if old.is_some_and(|old| old.status.is_over()) {
         // It makes room for the next of its name.
-        return edit::<Session>(control, &name, now, |edit| edit.request_deletion());
+        return edit::<Session>(control, &name, now, Edit::request_deletion);
     }
     let definition = *rng.pick(&["simple", "strict", "lenient", "at-once"]);
     let start = control.clock.wall(now).plus(Duration::from_secs(rng.between(10, 90)));
@@ -186,7 +186,7 @@ fn run_job(control: &mut Control, now: Timestamp, rng: &mut Rng) -> String {
         return format!("run job {name}");
     }
     let name = Name::new(&name).expect("a DNS label");
-    edit::<Job>(control, &name, now, |edit| edit.request_deletion())
+    edit::<Job>(control, &name, now, Edit::request_deletion)
 }
 
 fn edit<K: Tabled>(
@@ -246,8 +246,8 @@ fn give_up(control: &mut Control, now: Timestamp, rng: &mut Rng) -> String {
 fn delete(control: &mut Control, now: Timestamp, rng: &mut Rng) -> String {
     if rng.percent(20) {
         let name = Name::new("alone").expect("a DNS label");
-        return edit::<Pod>(control, &name, now, |edit| edit.request_deletion());
+        return edit::<Pod>(control, &name, now, Edit::request_deletion);
     }
     let name = name(rng);
-    edit::<Session>(control, &name, now, |edit| edit.request_deletion())
+    edit::<Session>(control, &name, now, Edit::request_deletion)
 }

@@ -42,8 +42,11 @@ pub(crate) struct Moved<'a> {
     /// The session's window afterwards.
     pub(crate) session: Timeslot,
     pub(crate) parts: Vec<(&'a Arc<Object<SessionPart>>, Timeslot)>,
-    pub(crate) pods: Vec<(&'a Arc<Object<Pod>>, Timeslot, Binding)>,
+    pub(crate) pods: Vec<MovedPod<'a>>,
 }
+
+/// A pod with its window and binding afterwards.
+pub(crate) type MovedPod<'a> = (&'a Arc<Object<Pod>>, Timeslot, Binding);
 
 /// Extends or shrinks a session: the end of `part`, or of the part that takes
 /// place now, or of the last one. Later parts that would overlap move.
@@ -82,7 +85,7 @@ pub fn extend_session(
         return not_now(message);
     };
     let changes = with_later_parts(&parts, at, new);
-    let moved = rebook(world, slot, &parts, changes).map_err(AdmissionError::DoesNotFit)?;
+    let moved = rebook(world, slot, &parts, &changes).map_err(AdmissionError::DoesNotFit)?;
     let words = match stretch {
         Stretch::Extend(by) => {
             format!("part {} extended by {by}, to {}", target.spec.part, new.end)
@@ -123,7 +126,7 @@ fn target(
     let is_current = |part: &&Arc<Object<SessionPart>>| {
         matches!(part.status, TimedStatus::Active | TimedStatus::Grading)
     };
-    let current = parts.iter().rposition(|part| is_current(&part) && !is_over(part));
+    let current = parts.iter().rposition(|part| is_current(part) && !is_over(part));
     let last = || parts.iter().rposition(|part| !is_over(part));
     current.or_else(last).ok_or_else(|| AdmissionError::NotNow("all its parts are over".to_owned()))
 }
@@ -165,10 +168,10 @@ fn rebook<'a>(
     world: &'a World,
     session: Timeslot,
     parts: &[&'a Arc<Object<SessionPart>>],
-    changes: Vec<(usize, Timeslot)>,
+    changes: &[(usize, Timeslot)],
 ) -> Result<Moved<'a>, Box<DoesNotFit>> {
     let mut pods = Vec::new();
-    for (at, slot) in &changes {
+    for (at, slot) in changes {
         let before = slot_of(parts[*at]);
         for pod in world.owned::<Pod>(parts[*at].id) {
             let Some(old) = pod.observed.timed.timeslot.filter(|_| !pod.status.is_ending()) else {
@@ -218,7 +221,7 @@ pub(super) fn with_buffers_of(session: Timeslot, parts: &[Timeslot]) -> Timeslot
 fn fit<'a>(
     world: &World,
     pods: Vec<(&'a Arc<Object<Pod>>, Timeslot)>,
-) -> Result<Vec<(&'a Arc<Object<Pod>>, Timeslot, Binding)>, Box<DoesNotFit>> {
+) -> Result<Vec<MovedPod<'a>>, Box<DoesNotFit>> {
     let mut trial: HashMap<Uid, Calendar> = HashMap::new();
     for (pod, _) in &pods {
         let Some(binding) = &pod.observed.binding else { continue };
@@ -296,12 +299,12 @@ pub(crate) fn shift_parts<'a>(
         part.observed.timed.started_at.is_some() || part.status.is_ending()
     };
     let later_ones = parts.iter().enumerate().skip(late).filter(|(_, part)| !has_begun(part));
-    let changes = later_ones
+    let changes: Vec<_> = later_ones
         .map(|(i, part)| (i, later(slot_of(part), by, part.status != TimedStatus::Scheduled)))
         .collect();
     let is_open = session.observed.timed.started_at.is_some();
     let start = if is_open || late > 0 { slot.start } else { slot.start.plus(by) };
-    rebook(world, Timeslot { start, ..slot }, parts, changes).ok()
+    rebook(world, Timeslot { start, ..slot }, parts, &changes).ok()
 }
 
 /// A pod that stands alone, moved by `by`, if its host has room.
@@ -369,7 +372,7 @@ pub fn readmit_session(
         return Err(AdmissionError::Invalid(problems));
     }
     let moved =
-        rebook(world, windows.session, &parts, changes).map_err(AdmissionError::DoesNotFit)?;
+        rebook(world, windows.session, &parts, &changes).map_err(AdmissionError::DoesNotFit)?;
     let session = moved.session;
     let mut writes = writes(before, moved, "its window was declared anew", now);
     let mut edit = Edit::of(before, now);

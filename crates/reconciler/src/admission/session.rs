@@ -81,9 +81,9 @@ pub fn admit_session(
         return Err(AdmissionError::Invalid(problems));
     }
     let (parts, mut pods) = made;
-    let seekers: Vec<_> = pods.iter().map(|(pod, _)| seeker(pod)).collect();
+    let seekers: Vec<_> = pods.iter().map(seeker).collect();
     let bindings = book(world, &seekers, windows.session.start)?;
-    for ((pod, _), binding) in pods.iter_mut().zip(bindings) {
+    for (pod, binding) in pods.iter_mut().zip(bindings) {
         pod.observed.binding = Some(binding);
     }
     let path = "spec.definition (report)";
@@ -95,14 +95,13 @@ pub fn admit_session(
     if !problems.is_empty() {
         return Err(AdmissionError::Invalid(problems));
     }
-    let pods = pods.into_iter().map(|(pod, _)| pod).collect();
     Ok(Admitted { session, parts, pods })
 }
 
 /// The window of a part with the buffers that its pods need: they may have longer
 /// ones than the part's definition says.
-fn around_pods(slot: Timeslot, pods: &[(Object<Pod>, Name)]) -> Timeslot {
-    let of_pods: Vec<_> = pods.iter().filter_map(|(pod, _)| pod.observed.timed.timeslot).collect();
+fn around_pods(slot: Timeslot, pods: &[Object<Pod>]) -> Timeslot {
+    let of_pods: Vec<_> = pods.iter().filter_map(|pod| pod.observed.timed.timeslot).collect();
     let begin = of_pods.iter().map(Timeslot::provision_at).min();
     let cleanup = of_pods.iter().map(Timeslot::cleanup_deadline).max();
     Timeslot {
@@ -147,7 +146,7 @@ struct Tree<'a> {
     now: Timestamp,
 }
 
-type Made = (Vec<Object<SessionPart>>, Vec<(Object<Pod>, Name)>);
+type Made = (Vec<Object<SessionPart>>, Vec<Object<Pod>>);
 
 impl Tree<'_> {
     fn make(
@@ -174,7 +173,7 @@ impl Tree<'_> {
         definition: &Pinned<PartDefinitionSpec>,
         slot: Timeslot,
         problems: &mut Vec<Invalid>,
-    ) -> Option<(Object<SessionPart>, Vec<(Object<Pod>, Name)>)> {
+    ) -> Option<(Object<SessionPart>, Vec<Object<Pod>>)> {
         let requirement = &self.definition.parts[order];
         let name = self.name(&self.session.name, requirement.name.as_str(), "part", problems)?;
         self.check_is_free(KindName::SessionPart, &name, problems);
@@ -219,7 +218,7 @@ impl Tree<'_> {
         wanted: &PodRequirement,
         slot: Timeslot,
         problems: &mut Vec<Invalid>,
-    ) -> Vec<(Object<Pod>, Name)> {
+    ) -> Vec<Object<Pod>> {
         let path = format!("{path} (pod {})", wanted.name);
         let definition = match resolve::<PodDefinition>(self.world, &wanted.selector, &path) {
             Ok(definition) => definition,
@@ -236,10 +235,7 @@ impl Tree<'_> {
         for number in 1..=wanted.count {
             let Some(name) = self.name(part, &own_name(number), "pod", problems) else { break };
             self.check_is_free(KindName::Pod, &name, problems);
-            pods.push((
-                self.make_pod(part, name.clone(), &path, &definition, slot, problems),
-                name,
-            ));
+            pods.push(self.make_pod(part, name, &path, &definition, slot, problems));
         }
         pods
     }

@@ -174,9 +174,9 @@ impl<'a, K: Timed> Step<'a, K> {
 
     /// Tells a timed child how far it is wanted to go. What it was told last
     /// only ever moves on: a child that is to be torn down stays so.
-    pub(crate) fn desire<C: Timed>(&mut self, child: &Arc<Object<C>>, wanted: DesiredTimedStatus)
+    pub(crate) fn desire<C>(&mut self, child: &Arc<Object<C>>, wanted: DesiredTimedStatus)
     where
-        C: Kind<Desired = DesiredTimedStatus>,
+        C: Timed<Desired = DesiredTimedStatus>,
     {
         self.change(child, |edit| {
             if edit.object.desired_status < wanted {
