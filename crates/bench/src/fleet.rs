@@ -45,6 +45,16 @@ impl Drop for Process {
 impl Fleet {
     /// Starts both and waits until the node is ready.
     pub(crate) async fn start() -> Result<Self> {
+        Self::start_as(&["--container-socket", "none"], "bench").await
+    }
+
+    /// The same with so many nodes that start nothing.
+    pub(crate) async fn simulated(nodes: u32) -> Result<Self> {
+        let nodes = nodes.to_string();
+        Self::start_as(&["--simulated-nodes", &nodes], &format!("bench-{nodes:0>4}")).await
+    }
+
+    async fn start_as(arguments: &[&str], node: &str) -> Result<Self> {
         let folder = tempfile::tempdir()?;
         let state = folder.path().join("control").display().to_string();
         let mut control = Command::new(binary("tessera-control")?)
@@ -59,18 +69,18 @@ impl Fleet {
         let state = folder.path().join("agent").display().to_string();
         let agent = Command::new(binary("tessera-agent")?)
             .args(["--server", &url, "--name", "bench", "--state-dir", &state])
-            .args(["--container-socket", "none"])
+            .args(arguments)
             .env("RUST_LOG", "warn")
             .spawn()?;
         let agent = Process(agent);
         let api = Api::new(&url)?;
-        wait_until_ready(&api).await?;
+        wait_until_ready(&api, node).await?;
         Ok(Self { api, control, agent, _folder: folder })
     }
 }
 
-async fn wait_until_ready(api: &Api) -> Result<()> {
-    let name: Name = "bench".parse()?;
+async fn wait_until_ready(api: &Api, node: &str) -> Result<()> {
+    let name: Name = node.parse()?;
     let ready = async {
         loop {
             if let Ok(node) = api.get::<tessera_types::Node>(&name, None).await

@@ -5,6 +5,7 @@
 //! `cargo xtask bench [NAME]` builds everything and runs this.
 
 mod apply;
+mod boundaries;
 mod fleet;
 mod idle;
 mod process;
@@ -13,7 +14,7 @@ mod report;
 use anyhow::{Result, bail};
 use report::Report;
 
-const USAGE: &str = "usage: tessera-bench [apply|idle]… [--json FILE]";
+const USAGE: &str = "usage: tessera-bench [apply|boundaries|idle]… [--json FILE]";
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<()> {
@@ -23,17 +24,18 @@ async fn main() -> Result<()> {
     while let Some(arg) = args.next() {
         match arg.as_str() {
             "--json" => json = args.next(),
-            "apply" | "idle" => names.push(arg),
+            "apply" | "boundaries" | "idle" => names.push(arg),
             _ => bail!("{USAGE}"),
         }
     }
     if names.is_empty() {
-        names = ["apply", "idle"].map(str::to_owned).to_vec();
+        names = ["apply", "boundaries", "idle"].map(str::to_owned).to_vec();
     }
     let mut report = Report::default();
     for name in names {
         match name.as_str() {
             "apply" => apply::run(&mut report).await?,
+            "boundaries" => boundaries::run(&mut report).await?,
             _ => idle::run(&mut report).await?,
         }
     }

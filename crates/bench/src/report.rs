@@ -36,7 +36,7 @@ impl Report {
             // Writing into a string does not fail.
             let _ = writeln!(
                 text,
-                "{:<8}{:<width$}  {:>9.2} {}",
+                "{:<12}{:<width$}  {:>9.2} {}",
                 figure.benchmark, figure.what, figure.value, figure.unit
             );
             text

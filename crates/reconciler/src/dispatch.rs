@@ -19,12 +19,12 @@ use crate::world::World;
 /// workloads are not reconciled here: they need the fleet's account.
 pub(crate) fn plan(kind: KindName, id: Uid, world: &World, now: Now) -> Plan {
     match kind {
-        KindName::Session => by(SessionManager, id, world, now),
-        KindName::SessionPart => by(PartManager, id, world, now),
-        KindName::Pod => by(PodManager, id, world, now),
-        KindName::Host => by(HostManager, id, world, now),
-        KindName::Job => by(JobManager, id, world, now),
-        KindName::Report => by(ReportManager, id, world, now),
+        KindName::Session => by(&SessionManager, id, world, now),
+        KindName::SessionPart => by(&PartManager, id, world, now),
+        KindName::Pod => by(&PodManager, id, world, now),
+        KindName::Host => by(&HostManager, id, world, now),
+        KindName::Job => by(&JobManager, id, world, now),
+        KindName::Report => by(&ReportManager, id, world, now),
         KindName::Node | KindName::Workload => Plan::nothing(),
         definition => tessera_types::with_kind!(definition, K => {
             world.table::<K>().get(id).map_or_else(Plan::nothing, |it| of_definition(it, now.wall))
@@ -32,7 +32,7 @@ pub(crate) fn plan(kind: KindName, id: Uid, world: &World, now: Now) -> Plan {
     }
 }
 
-fn by<M>(manager: M, id: Uid, world: &World, now: Now) -> Plan
+fn by<M>(manager: &M, id: Uid, world: &World, now: Now) -> Plan
 where
     M: Manager,
     M::Kind: Tabled,

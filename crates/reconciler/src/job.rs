@@ -80,6 +80,9 @@ impl Look<'_> {
         if self.owner_is_gone() {
             return Some(End::Cancelled("what it belongs to is gone"));
         }
+        if self.job.status == JobStatus::Running && self.workload().is_none() {
+            return Some(End::Failed("its workload is gone".to_owned()));
+        }
         let by_workload = self.workload().and_then(|workload| self.end_of(workload));
         by_workload.or_else(|| self.is_late().then(|| End::Failed("it took too long".to_owned())))
     }
@@ -206,7 +209,22 @@ impl Look<'_> {
             None => "its definition".to_owned(),
         };
         edit.wait_for(WaitReason::Phase, &message, self.job.observed.deadline);
-        Plan::of(edit).look_again_at(self.job.observed.deadline)
+        let mut plan = Plan::of(edit).look_again_at(self.job.observed.deadline);
+        plan.writes.extend(self.follow());
+        plan
+    }
+
+    /// Keeps the window of its workload at its deadline; nothing is restarted.
+    fn follow(&self) -> Option<Write> {
+        let workload = self.workload()?;
+        let mut edit = Edit::of(workload, self.now);
+        if workload.spec.not_after != self.job.observed.deadline {
+            let spec = Arc::make_mut(&mut edit.object.spec);
+            spec.not_after = self.job.observed.deadline;
+            edit.object.generation += 1;
+            Workload::declared(&mut edit.object, &workload.spec);
+        }
+        edit.finish().map(Write::update)
     }
 
     /// It is over: its workload goes, and so does it once that is asked for or

@@ -6,10 +6,10 @@ use std::sync::Arc;
 use tessera_types::catalogue::{Aggregate, ReportDefinitionSpec};
 use tessera_types::job::JobStatus;
 use tessera_types::report::{ReportItem, ReportStatus};
-use tessera_types::timed::TimedStatus;
+use tessera_types::timed::{Engine, PhaseRun, PhaseState, Timed, TimedStatus};
 use tessera_types::{
-    Actor, Edit, IllegalTransition, Job, KindName, Now, Object, OwnerRef, Report, SessionPart,
-    Timestamp, WaitReason, Write,
+    Actor, Edit, IllegalTransition, Job, KindName, Name, Now, Object, OwnerRef, Report,
+    SessionPart, Timestamp, WaitReason, Write,
 };
 
 use crate::manager::{Manager, Plan};
@@ -80,8 +80,12 @@ fn make(
 fn of_part(world: &World, owner: &OwnerRef) -> Result<Vec<ReportItem>, String> {
     let Some(part) = world.table::<SessionPart>().get(owner.id) else { return Ok(Vec::new()) };
     let Some(definition) = &part.observed.definition else { return Ok(Vec::new()) };
+    let phases = definition.spec.lifecycle.phases_in(TimedStatus::Grading);
     let mut items = Vec::new();
-    for phase in definition.spec.lifecycle.phases_in(TimedStatus::Grading) {
+    for phase in phases.filter(|phase| phase.engine == Engine::Workflow) {
+        if !is_graded(part, &phase.name) {
+            return Err(format!("phase {} of sessionpart/{}", phase.name, part.name));
+        }
         let jobs = world.owned::<Job>(owner.id);
         let last = jobs.filter(|job| job.spec.phase.as_ref() == Some(&phase.name)).last();
         let Some(job) = last else { continue };
@@ -98,11 +102,36 @@ fn of_part(world: &World, owner: &OwnerRef) -> Result<Vec<ReportItem>, String> {
     Ok(items)
 }
 
+/// Whether a phase has graded the part: in the grading that is under way, or in
+/// the last one. One that is over and was never graded has nothing to wait for.
+fn is_graded(part: &Object<SessionPart>, phase: &Name) -> bool {
+    let is_over = |run: &PhaseRun| matches!(run.state, PhaseState::Done | PhaseState::Failed);
+    match part.status {
+        TimedStatus::Grading => part.observed.timed.phase(phase).is_some_and(is_over),
+        TimedStatus::Failed | TimedStatus::TearingDown | TimedStatus::Terminated => true,
+        _ => part.observed.graded_at.is_some(),
+    }
+}
+
+/// The report that a part or a session has made of itself, among those that
+/// people may have declared for it.
+pub(crate) fn own_report<'a, K: Timed>(
+    world: &'a World,
+    owner: &Object<K>,
+) -> Option<&'a Arc<Object<Report>>> {
+    let definition = K::timed(owner).report.as_ref()?;
+    let is_own = |report: &&Arc<Object<Report>>| {
+        let made_by_us = report.observed.definition.as_ref() == Some(definition);
+        made_by_us && report.deletion_requested_at.is_none()
+    };
+    world.owned::<Report>(owner.id).find(is_own)
+}
+
 /// The reports of a session's parts, in the order of the parts.
 fn of_session(world: &World, owner: &OwnerRef) -> Result<Vec<ReportItem>, String> {
     let mut parts: Vec<_> = world.owned::<SessionPart>(owner.id).collect();
     parts.sort_by_key(|part| part.spec.order);
-    let reports = parts.iter().flat_map(|part| world.owned::<Report>(part.id));
+    let reports = parts.iter().filter_map(|part| own_report(world, part));
     let mut items = Vec::new();
     for report in reports {
         if report.status == ReportStatus::Pending {

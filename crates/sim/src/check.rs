@@ -1,6 +1,8 @@
 //! What must hold after every event, and what must have come to be in the end.
 //! The counts here are independent of the product's own.
 
+pub(crate) mod timed;
+
 use std::collections::BTreeMap;
 
 use tessera_types::workload::{DesiredWorkloadStatus, OnDisconnect, Port, WorkloadStatus};
@@ -126,9 +128,11 @@ pub(crate) fn placed_fits(control: &Control) -> Result<(), String> {
 /// The live world is what a restart would load.
 pub(crate) fn world_is_the_stores(control: &Control) -> Result<(), String> {
     let reloaded = control.reloaded();
-    let same = control.world.workloads.iter().eq(reloaded.workloads.iter())
-        && control.world.nodes.iter().eq(reloaded.nodes.iter());
-    if same { Ok(()) } else { Err("the world is not what the store has".to_owned()) }
+    if control.world.all().eq(reloaded.all()) {
+        Ok(())
+    } else {
+        Err("the world is not what the store has".to_owned())
+    }
 }
 
 /// The longest pause that [`crate::life`] declares, and what clocks may differ.

@@ -10,6 +10,7 @@
 mod check;
 mod clock;
 mod control;
+mod lab;
 mod life;
 mod machine;
 mod message;

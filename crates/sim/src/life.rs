@@ -6,6 +6,7 @@ use tessera_types::workload::WorkloadSpec;
 use tessera_types::{Actor, Duration, Edit, Kind, Manifest, Name, Timestamp, Workload, Write};
 
 use crate::control::Control;
+use crate::lab;
 use crate::rng::Rng;
 
 /// Names of workloads in play.
@@ -50,7 +51,8 @@ fn spec(now: Timestamp, rng: &mut Rng) -> WorkloadSpec {
 
 /// Somebody does something; says what.
 pub(crate) fn operate(control: &mut Control, nodes: u64, now: Timestamp, rng: &mut Rng) -> String {
-    match rng.between(0, 10) {
+    match rng.between(0, 16) {
+        10.. => lab::operate(control, now, rng),
         0..=5 => declare(control, now, rng),
         6 | 7 => delete(control, now, rng),
         _ => desire(control, nodes, now, rng),

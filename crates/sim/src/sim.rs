@@ -10,6 +10,7 @@ use tessera_store::MemoryDisk;
 use tessera_types::{Duration, Name, Timestamp};
 
 use self::faults::Mend;
+use crate::check::timed::Seen;
 use crate::check::{self, Placed};
 use crate::clock::{BEGIN, Clock};
 use crate::control::{Control, LEASE};
@@ -100,6 +101,8 @@ struct Sim {
     machines: Vec<Machine>,
     /// What was declared for each placement when it was made.
     placed: Placed,
+    /// What was seen of timed resources.
+    seen: Seen,
     /// When the disk last refused to write.
     disk_failed_at: Timestamp,
     peace_at: Timestamp,
@@ -148,6 +151,7 @@ impl Sim {
             control_clock,
             machines,
             placed: Placed::default(),
+            seen: Seen::default(),
             disk_failed_at: Timestamp::EPOCH,
             peace_at,
             trace,
@@ -227,6 +231,10 @@ impl Sim {
             let was_writable = self.now.since(self.disk_failed_at) > DISK_RECOVERY;
             if was_writable {
                 check::silent_nodes_are_offline(control, self.now)?;
+            }
+            self.seen.check(control)?;
+            if was_writable && !control.is_due(self.now) {
+                check::timed::nothing_outlives_its_deadline(control, self.now)?;
             }
         }
         check::always(&self.machines, &self.placed, self.now)
@@ -453,6 +461,7 @@ impl Sim {
         let control = self.control.as_mut().ok_or("there is no control plane in the end")?;
         check::world_is_the_stores(control)?;
         check::converged(control, &self.machines, self.now)?;
+        check::timed::converged(control, self.now)?;
         control.reconciler.resync(&control.world);
         let now = control.clock.now(self.now);
         let pass = control.reconciler.pass(&control.world, now, usize::MAX);

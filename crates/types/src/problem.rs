@@ -128,10 +128,9 @@ impl Code {
     pub const fn status(self) -> u16 {
         match self {
             Self::InvalidRequest => 400,
-            Self::CrossSite => 403,
             Self::WrongHost => 421,
             Self::InvalidSpec | Self::IdempotencyKeyReused => 422,
-            Self::SourceNotAllowed => 403,
+            Self::CrossSite | Self::SourceNotAllowed => 403,
             Self::TooLarge => 413,
             Self::NotFound | Self::NoSuchRoute => 404,
             Self::Conflict

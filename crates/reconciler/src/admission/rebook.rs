@@ -42,8 +42,11 @@ pub(crate) struct Moved<'a> {
     /// The session's window afterwards.
     pub(crate) session: Timeslot,
     pub(crate) parts: Vec<(&'a Arc<Object<SessionPart>>, Timeslot)>,
-    pub(crate) pods: Vec<(&'a Arc<Object<Pod>>, Timeslot, Binding)>,
+    pub(crate) pods: Vec<MovedPod<'a>>,
 }
+
+/// A pod with its window and binding afterwards.
+pub(crate) type MovedPod<'a> = (&'a Arc<Object<Pod>>, Timeslot, Binding);
 
 /// Extends or shrinks a session: the end of `part`, or of the part that takes
 /// place now, or of the last one. Later parts that would overlap move.
@@ -87,7 +90,7 @@ pub fn extend_session(
         return not_now(message);
     };
     let changes = with_later_parts(&parts, at, new);
-    let moved = rebook(world, slot, &parts, changes).map_err(AdmissionError::DoesNotFit)?;
+    let moved = rebook(world, slot, &parts, &changes).map_err(AdmissionError::DoesNotFit)?;
     let words = match stretch {
         Stretch::Extend(by) => {
             format!("part {} extended by {by}, to {}", target.spec.part, new.end)
@@ -128,7 +131,7 @@ fn target(
     let is_current = |part: &&Arc<Object<SessionPart>>| {
         matches!(part.status, TimedStatus::Active | TimedStatus::Grading)
     };
-    let current = parts.iter().rposition(|part| is_current(&part) && !is_over(part));
+    let current = parts.iter().rposition(|part| is_current(part) && !is_over(part));
     let last = || parts.iter().rposition(|part| !is_over(part));
     current.or_else(last).ok_or_else(|| AdmissionError::NotNow("all its parts are over".to_owned()))
 }
@@ -170,13 +173,15 @@ fn rebook<'a>(
     world: &'a World,
     session: Timeslot,
     parts: &[&'a Arc<Object<SessionPart>>],
-    changes: Vec<(usize, Timeslot)>,
+    changes: &[(usize, Timeslot)],
 ) -> Result<Moved<'a>, Box<DoesNotFit>> {
     let mut pods = Vec::new();
-    for (at, slot) in &changes {
+    for (at, slot) in changes {
         let before = slot_of(parts[*at]);
         for pod in world.owned::<Pod>(parts[*at].id) {
-            let Some(old) = pod.observed.timed.timeslot else { continue };
+            let Some(old) = pod.observed.timed.timeslot.filter(|_| !pod.status.is_ending()) else {
+                continue;
+            };
             pods.push((pod, follow(old, before, *slot)));
         }
     }
@@ -202,15 +207,26 @@ fn follow(pod: Timeslot, before: Timeslot, after: Timeslot) -> Timeslot {
 /// The session's window around those of its parts: its end moves with theirs.
 fn around(session: Timeslot, parts: &[Timeslot]) -> Timeslot {
     let last = parts.iter().map(|slot| slot.end).max().unwrap_or(session.end);
-    let cleanup = parts.iter().map(Timeslot::cleanup_deadline).max().unwrap_or(last);
-    Timeslot { end: last, teardown_buffer: cleanup.since(last), ..session }
+    with_buffers_of(Timeslot { end: last, ..session }, parts)
+}
+
+/// The session's window with the buffers that its parts need: its provisioning
+/// begins with the first of theirs, and its teardown may take as long as the last.
+pub(super) fn with_buffers_of(session: Timeslot, parts: &[Timeslot]) -> Timeslot {
+    let begin = parts.iter().map(Timeslot::provision_at).min().unwrap_or(session.start);
+    let cleanup = parts.iter().map(Timeslot::cleanup_deadline).max().unwrap_or(session.end);
+    Timeslot {
+        lead_time: session.start.since(begin),
+        teardown_buffer: cleanup.since(session.end),
+        ..session
+    }
 }
 
 /// New bindings for pods that stay where they are.
 fn fit<'a>(
     world: &World,
     pods: Vec<(&'a Arc<Object<Pod>>, Timeslot)>,
-) -> Result<Vec<(&'a Arc<Object<Pod>>, Timeslot, Binding)>, Box<DoesNotFit>> {
+) -> Result<Vec<MovedPod<'a>>, Box<DoesNotFit>> {
     let mut trial: HashMap<Uid, Calendar> = HashMap::new();
     for (pod, _) in &pods {
         let Some(binding) = &pod.observed.binding else { continue };
@@ -274,19 +290,26 @@ fn writes(
     writes
 }
 
-/// Moves all the parts by `by`, if their hosts have room.
+/// Moves a part that is late, and those after it that have not begun, by `by`, if
+/// their hosts have room.
 pub(crate) fn shift_parts<'a>(
     world: &'a World,
     session: &Object<Session>,
     parts: &[&'a Arc<Object<SessionPart>>],
+    late: usize,
     by: Duration,
 ) -> Option<Moved<'a>> {
     let slot = session.observed.timed.timeslot?;
-    let changes = parts.iter().enumerate().map(|(i, part)| (i, slot_of(part).shift(by))).collect();
-    let moved = rebook(world, slot, parts, changes).ok()?;
-    let has_begun = session.observed.timed.started_at.is_some();
-    let start = if has_begun { slot.start } else { slot.start.plus(by) };
-    Some(Moved { session: Timeslot { start, ..moved.session }, ..moved })
+    let has_begun = |part: &Object<SessionPart>| {
+        part.observed.timed.started_at.is_some() || part.status.is_ending()
+    };
+    let later_ones = parts.iter().enumerate().skip(late).filter(|(_, part)| !has_begun(part));
+    let changes: Vec<_> = later_ones
+        .map(|(i, part)| (i, later(slot_of(part), by, part.status != TimedStatus::Scheduled)))
+        .collect();
+    let is_open = session.observed.timed.started_at.is_some();
+    let start = if is_open || late > 0 { slot.start } else { slot.start.plus(by) };
+    rebook(world, Timeslot { start, ..slot }, parts, &changes).ok()
 }
 
 /// A pod that stands alone, moved by `by`, if its host has room.
@@ -343,8 +366,9 @@ pub fn readmit_session(
     };
     let mut changes = Vec::new();
     for (i, slot) in windows.parts.iter().enumerate() {
-        // Its pods may have longer lead times than the part's definition says.
-        let slot = Timeslot { lead_time: slot_of(parts[i]).lead_time, ..*slot };
+        // Its pods may have longer buffers than the part's definition says.
+        let Timeslot { lead_time, teardown_buffer, .. } = slot_of(parts[i]);
+        let slot = Timeslot { lead_time, teardown_buffer, ..*slot };
         let what = format!("part {}", parts[i].spec.part);
         check_is_ahead(&slot, "spec.timeslot", &what, now, &mut problems);
         changes.push((i, slot));
@@ -353,11 +377,12 @@ pub fn readmit_session(
         return Err(AdmissionError::Invalid(problems));
     }
     let moved =
-        rebook(world, windows.session, &parts, changes).map_err(AdmissionError::DoesNotFit)?;
+        rebook(world, windows.session, &parts, &changes).map_err(AdmissionError::DoesNotFit)?;
+    let session = moved.session;
     let mut writes = writes(before, moved, "its window was declared anew", now);
     let mut edit = Edit::of(before, now);
     edit.object.clone_from(after);
-    edit.object.observed.timed.timeslot = Some(windows.session);
+    edit.object.observed.timed.timeslot = Some(session);
     edit.note(Actor::API, "its window was declared anew");
     if let (Some(first), Some(edited)) = (writes.first_mut(), edit.finish()) {
         *first = Write::update(edited);

@@ -17,6 +17,7 @@ use tessera_types::{
 use super::AdmissionError;
 use super::book::{Seeker, book};
 use super::names::{check_room, join};
+use super::rebook::with_buffers_of;
 use super::resolve::{check_environment, check_location, jobs_of, report_of, resolve};
 use super::window::{Windows, check_is_ahead, lay_out};
 use crate::world::World;
@@ -82,21 +83,34 @@ pub fn admit_session(
         return Err(AdmissionError::Invalid(problems));
     }
     let (parts, mut pods) = made;
-    let seekers: Vec<_> = pods.iter().map(|(pod, _)| seeker(pod)).collect();
+    let seekers: Vec<_> = pods.iter().map(seeker).collect();
     let bindings = book(world, &seekers, windows.session.start)?;
-    for ((pod, _), binding) in pods.iter_mut().zip(bindings) {
+    for (pod, binding) in pods.iter_mut().zip(bindings) {
         pod.observed.binding = Some(binding);
     }
     let path = "spec.definition (report)";
+    let slots: Vec<_> = parts.iter().filter_map(|part| part.observed.timed.timeslot).collect();
     let timed = &mut session.observed.timed;
-    timed.timeslot = Some(windows.session);
+    timed.timeslot = Some(with_buffers_of(windows.session, &slots));
     timed.report = report_of(world, definition.spec.report.as_ref(), path, &mut problems);
     session.observed.definition = Some(definition);
     if !problems.is_empty() {
         return Err(AdmissionError::Invalid(problems));
     }
-    let pods = pods.into_iter().map(|(pod, _)| pod).collect();
     Ok(Admitted { session, parts, pods })
+}
+
+/// The window of a part with the buffers that its pods need: they may have longer
+/// ones than the part's definition says.
+fn around_pods(slot: Timeslot, pods: &[Object<Pod>]) -> Timeslot {
+    let of_pods: Vec<_> = pods.iter().filter_map(|pod| pod.observed.timed.timeslot).collect();
+    let begin = of_pods.iter().map(Timeslot::provision_at).min();
+    let cleanup = of_pods.iter().map(Timeslot::cleanup_deadline).max();
+    Timeslot {
+        lead_time: begin.map_or(slot.lead_time, |begin| slot.start.since(begin)),
+        teardown_buffer: slot.teardown_buffer.max(cleanup.unwrap_or(slot.end).since(slot.end)),
+        ..slot
+    }
 }
 
 /// What the hosts are asked for a pod that is not booked yet.
@@ -134,7 +148,7 @@ struct Tree<'a> {
     now: Timestamp,
 }
 
-type Made = (Vec<Object<SessionPart>>, Vec<(Object<Pod>, Name)>);
+type Made = (Vec<Object<SessionPart>>, Vec<Object<Pod>>);
 
 impl Tree<'_> {
     fn make(
@@ -161,7 +175,7 @@ impl Tree<'_> {
         definition: &Pinned<PartDefinitionSpec>,
         slot: Timeslot,
         problems: &mut Vec<Invalid>,
-    ) -> Option<(Object<SessionPart>, Vec<(Object<Pod>, Name)>)> {
+    ) -> Option<(Object<SessionPart>, Vec<Object<Pod>>)> {
         let requirement = &self.definition.parts[order];
         let name = self.name(&self.session.name, requirement.name.as_str(), "part", problems)?;
         self.check_is_free(KindName::SessionPart, &name, problems);
@@ -170,12 +184,7 @@ impl Tree<'_> {
         for wanted in &definition.spec.pods {
             pods.extend(self.make_pods(&name, &path, wanted, slot, problems));
         }
-        let provision_at = pods
-            .iter()
-            .filter_map(|(pod, _)| pod.observed.timed.timeslot)
-            .map(|it| it.provision_at());
-        let begin = provision_at.min().unwrap_or_else(|| slot.provision_at());
-        let slot = Timeslot { lead_time: slot.start.since(begin), ..slot };
+        let slot = around_pods(slot, &pods);
         let what = format!("part {}", requirement.name);
         check_is_ahead(&slot, "spec.timeslot", &what, self.now, problems);
         let spec = SessionPartSpec {
@@ -211,7 +220,7 @@ impl Tree<'_> {
         wanted: &PodRequirement,
         slot: Timeslot,
         problems: &mut Vec<Invalid>,
-    ) -> Vec<(Object<Pod>, Name)> {
+    ) -> Vec<Object<Pod>> {
         let path = format!("{path} (pod {})", wanted.name);
         let definition = match resolve::<PodDefinition>(self.world, &wanted.selector, &path) {
             Ok(definition) => definition,
@@ -228,10 +237,7 @@ impl Tree<'_> {
         for number in 1..=wanted.count {
             let Some(name) = self.name(part, &own_name(number), "pod", problems) else { break };
             self.check_is_free(KindName::Pod, &name, problems);
-            pods.push((
-                self.make_pod(part, name.clone(), &path, &definition, slot, problems),
-                name,
-            ));
+            pods.push(self.make_pod(part, name, &path, &definition, slot, problems));
         }
         pods
     }

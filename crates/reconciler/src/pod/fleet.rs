@@ -12,6 +12,9 @@ use tessera_types::{
 
 use crate::timed::{Step, Try, env, env_of};
 
+/// A workload without a health check is up when it has run for so long.
+const STEADY: Duration = Duration::from_secs(1);
+
 /// The name of a pod's workload: `<pod>-<workload>`.
 fn name_of(pod: &Name, workload: &Name) -> Name {
     // Admission refuses names of which this would be too long.
@@ -41,8 +44,8 @@ fn make(step: &Step<'_, Pod>, workload: &PodWorkload, name: Name) -> Object<Work
     let pod = step.object();
     let mut spec = workload.spec.clone();
     let ports = pod.observed.binding.as_ref().map_or(&[][..], |binding| &binding.ports);
-    spec.args.iter_mut().for_each(|arg| put_ports(arg, ports));
-    spec.env.values_mut().for_each(|value| put_ports(value, ports));
+    spec.args.iter_mut().for_each(|arg| *arg = with_ports(arg, ports));
+    spec.env.values_mut().for_each(|value| *value = with_ports(value, ports));
     spec.env.extend(vars(step));
     spec.not_after = step.slot().map(|slot| slot.teardown_at());
     if let Some(binding) = &pod.observed.binding
@@ -57,14 +60,12 @@ fn make(step: &Step<'_, Pod>, workload: &PodWorkload, name: Name) -> Object<Work
     made
 }
 
-/// Puts the pod's ports in: `{port.1}` is the first.
-fn put_ports(text: &mut String, ports: &[u16]) {
-    for (i, port) in ports.iter().enumerate() {
-        let place = format!("{{port.{}}}", i + 1);
-        if text.contains(&place) {
-            *text = text.replace(&place, &port.to_string());
-        }
-    }
+/// A text with the ports that the pod was given in place of `{port.1}` and so on.
+fn with_ports(text: &str, ports: &[u16]) -> String {
+    let numbered = ports.iter().zip(1u32..);
+    numbered.fold(text.to_owned(), |text, (port, number)| {
+        text.replace(&format!("{{port.{number}}}"), &port.to_string())
+    })
 }
 
 fn vars(step: &Step<'_, Pod>) -> BTreeMap<String, String> {
@@ -80,8 +81,9 @@ fn vars(step: &Step<'_, Pod>) -> BTreeMap<String, String> {
     vars
 }
 
-/// How a try of provisioning stands: all workloads run, or have done their work.
-pub(super) fn look(step: &Step<'_, Pod>, definition: &PodDefinitionSpec) -> Try {
+/// How a try of provisioning stands: all workloads run and stay up, or have done
+/// their work.
+pub(super) fn look(step: &mut Step<'_, Pod>, definition: &PodDefinitionSpec) -> Try {
     let workloads: Vec<_> = step.owned::<Workload>().collect();
     if let Some(failed) = failed(&workloads) {
         return Try::Failed(failed);
@@ -103,12 +105,37 @@ pub(super) fn look(step: &Step<'_, Pod>, definition: &PodDefinitionSpec) -> Try 
                 None => Try::UnderWay("its workloads to be made".to_owned()),
             }
         }
-        None => Try::Done,
+        None => steady(step, &workloads),
     }
 }
 
+/// Whether all that run have done so for long enough. A program that cannot do its
+/// work mostly ends at once: that is a try that failed, not a pod that broke.
+fn steady(step: &mut Step<'_, Pod>, workloads: &[&Arc<Object<Workload>>]) -> Try {
+    let is_unproven = |workload: &&&Arc<Object<Workload>>| {
+        workload.status == WorkloadStatus::Running && workload.spec.health.is_none()
+    };
+    let unproven = workloads.iter().filter(is_unproven);
+    let Some(last) = unproven.max_by_key(|workload| workload.status_since) else {
+        return Try::Done;
+    };
+    match step.has_come(last.status_since.plus(STEADY)) {
+        true => Try::Done,
+        false => Try::UnderWay(format!("workload/{} to stay up for {STEADY}", last.name)),
+    }
+}
+
+/// What is wrong with the workloads of a pod that was ready, if anything is.
+pub(super) fn broken(step: &Step<'_, Pod>, definition: &PodDefinitionSpec) -> Option<String> {
+    let workloads: Vec<_> = step.owned::<Workload>().collect();
+    let is_there = |name: &Name| workloads.iter().any(|workload| workload.name == *name);
+    let mut names = definition.workloads.iter().map(|one| name_of(&step.object().name, &one.name));
+    let missing = names.find(|name| !is_there(name));
+    failed(&workloads).or_else(|| Some(format!("workload/{} is gone", missing?)))
+}
+
 /// What is wrong with a workload that has failed for good.
-pub(super) fn failed(workloads: &[&Arc<Object<Workload>>]) -> Option<String> {
+fn failed(workloads: &[&Arc<Object<Workload>>]) -> Option<String> {
     let failed = workloads.iter().find(|workload| workload.status == WorkloadStatus::Failed)?;
     let why = match failed.observed.last_exit.as_ref().map(|exit| &exit.outcome) {
         Some(ExitOutcome::Exited { code }) => format!("exited with code {code}"),

@@ -10,7 +10,9 @@ use tessera_types::catalogue::{PodDefinitionSpec, PodType};
 use tessera_types::timed::{
     DesiredTimedStatus, Failure, LateDecision, Outcome, Phase, Request, TimedStatus, Timeslot,
 };
-use tessera_types::{IllegalTransition, Job, Name, Now, Object, Pod, WaitReason, Workload, limits};
+use tessera_types::{
+    IllegalTransition, Job, Name, Now, Object, Pod, SessionPart, WaitReason, limits,
+};
 
 use super::fleet;
 use crate::manager::{Manager, Plan};
@@ -72,8 +74,8 @@ impl Look<'_> {
         Ok(self.step.finish())
     }
 
-    /// Why it has to end, if it has to.
-    fn must_end(&mut self) -> Option<(Outcome, &'static str)> {
+    /// Why it has to end whatever the time, if it has to.
+    fn given_up(&self) -> Option<(Outcome, &'static str)> {
         let pod = self.step.object();
         if pod.deletion_requested_at.is_some() {
             return Some((Outcome::Cancelled, "it is being deleted"));
@@ -82,6 +84,15 @@ impl Look<'_> {
             // A part that is over lets its pods go; so they have done their work.
             return Some((self.usual_outcome(), "it is not wanted any more"));
         }
+        None
+    }
+
+    /// Why it has to end, if it has to.
+    fn must_end(&mut self) -> Option<(Outcome, &'static str)> {
+        if let Some(given_up) = self.given_up() {
+            return Some(given_up);
+        }
+        let pod = self.step.object();
         if pod.owner.is_some() {
             let teardown_at = self.slot.teardown_at();
             let is_over = self.step.has_come(teardown_at);
@@ -108,11 +119,12 @@ impl Look<'_> {
     }
 
     fn scheduled(&mut self) -> Done {
+        let is_given_up = self.given_up().is_some();
+        if !is_given_up && self.step.object().owner.is_none() && self.decide_lateness()? {
+            return Ok(());
+        }
         if let Some((outcome, reason)) = self.must_end() {
             return self.end(outcome, reason);
-        }
-        if self.step.object().owner.is_none() && self.decide_lateness()? {
-            return Ok(());
         }
         let provision_at = self.slot.provision_at();
         if !self.step.has_come(provision_at) {
@@ -120,14 +132,24 @@ impl Look<'_> {
             self.step.wait(WaitReason::Time, &message, Some(provision_at));
             return Ok(());
         }
+        // What it is late for is decided for its part as a whole.
+        if self.part().is_some_and(|part| part.status == TimedStatus::Scheduled) {
+            return Ok(());
+        }
         let Some(binding) = self.step.object().observed.binding.clone() else {
             self.step.wait(WaitReason::NoHostFits, "a host", Some(self.slot.end));
             return Ok(());
         };
         let reason = format!("its window opens at {}", self.slot.start);
+        self.step.begin();
         self.step.become_(TimedStatus::Provisioning, reason)?;
         self.step.edit.with("host", &binding.host);
         self.provisioning()
+    }
+
+    fn part(&self) -> Option<&Arc<Object<SessionPart>>> {
+        let owner = self.step.object().owner.as_ref()?;
+        self.step.world.table::<SessionPart>().get(owner.id)
     }
 
     /// For a pod that stands alone. True when it does not go on.
@@ -231,8 +253,7 @@ impl Look<'_> {
             self.step.wait(WaitReason::Gate, "its part to begin", None);
             return Ok(());
         }
-        let now = self.step.now;
-        self.step.timed_mut().started_at = Some(now);
+        self.step.start();
         self.step.become_(TimedStatus::Active, "its window is open")?;
         self.active()
     }
@@ -258,8 +279,7 @@ impl Look<'_> {
 
     /// What is wrong with it, once it was ready.
     fn broken(&self) -> Option<String> {
-        let workloads: Vec<_> = self.step.owned::<Workload>().collect();
-        fleet::failed(&workloads)
+        fleet::broken(&self.step, self.definition)
     }
 
     fn fail_now(&mut self, message: String) -> Done {
@@ -289,7 +309,8 @@ impl Look<'_> {
     fn tearing_down(&mut self) -> Done {
         let deadline = self.slot.cleanup_deadline();
         let is_forced = self.step.has_come(deadline);
-        if !is_forced && run_phases(&mut self.step, deadline) == Phases::UnderWay {
+        let has_begun = self.step.has_begun();
+        if !is_forced && has_begun && run_phases(&mut self.step, deadline) == Phases::UnderWay {
             return Ok(());
         }
         let is_clean = fleet::clean(&mut self.step) & end_jobs(&mut self.step);

@@ -33,7 +33,7 @@ pub(super) fn decide(
         };
         let mut decision = late.decide(policy);
         if decision == LateDecision::Shifted {
-            let moved = admission::shift_parts(step.world, step.object(), &parts[i..], late.by());
+            let moved = admission::shift_parts(step.world, step.object(), parts, i, late.by());
             if let Some(moved) = moved {
                 let record = late.record(decision, step.now);
                 shift(step, moved, &record);

@@ -20,6 +20,7 @@ use super::gate::{self, Verdict};
 use super::late;
 use super::part::{is_over, report_of};
 use crate::manager::{Manager, Plan};
+use crate::report::own_report;
 use crate::timed::{Done, Step};
 use crate::world::World;
 
@@ -123,8 +124,7 @@ impl Look<'_> {
             self.step.wait(WaitReason::Time, &format!("its start at {start}"), Some(start));
             return Ok(());
         }
-        let now = self.step.now;
-        self.step.timed_mut().started_at = Some(now);
+        self.step.start();
         self.step.become_(SessionStatus::Active, "its window is open")?;
         self.active()
     }
@@ -174,11 +174,19 @@ impl Look<'_> {
                 (PartOrder::Parallel, _) | (PartOrder::Sequential, None) => Verdict::Open,
                 (PartOrder::Sequential, Some(before)) => gate::verdict(before),
             };
+            let on_shut = before.map(|before| before.spec.on_failure);
             match verdict {
                 Verdict::Open => self.step.desire(part, DesiredTimedStatus::Active),
-                Verdict::Waiting(_) => return None,
-                Verdict::Shut(_) if execution.on_failure == OnFailure::Continue => {
+                Verdict::Waiting(_) if !part.status.is_ending() => return None,
+                Verdict::Waiting(_) | Verdict::Shut(_) if on_shut == Some(OnFailure::Continue) => {
                     self.step.desire(part, DesiredTimedStatus::Active);
+                }
+                // Its time is over, and nobody has opened the gate.
+                Verdict::Waiting(what) => {
+                    let of =
+                        before.map_or_else(String::new, |it| format!("gate of {}", it.spec.part));
+                    let message = format!("part {} waited in vain for {what}", part.spec.part);
+                    return Some(Failure { of, attempts: 1, message, at: self.step.now });
                 }
                 Verdict::Shut(message) => {
                     let of =
@@ -222,7 +230,7 @@ impl Look<'_> {
             return self.give_up(Outcome::Cancelled, reason);
         }
         let Some(definition) = self.step.timed().report.clone() else { return self.finish_well() };
-        let report = self.step.owned::<Report>().next();
+        let report = own_report(self.step.world, self.step.object());
         match report {
             Some(report) if report.status != ReportStatus::Pending => {
                 let observed = &mut self.step.edit.object.observed;
@@ -235,7 +243,8 @@ impl Look<'_> {
                 Ok(())
             }
             None => {
-                let report = report_of(self.step.object(), definition, self.step.now);
+                let (world, session) = (self.step.world, self.step.object());
+                let report = report_of(world, session, definition, self.step.now);
                 self.step.write(Write::create(report));
                 self.step.wait(WaitReason::Children, "its report", None);
                 Ok(())

@@ -14,7 +14,8 @@ use tessera_types::{
 
 use super::gate::{self, Verdict};
 use crate::manager::{Manager, Plan};
-use crate::timed::{Done, Phases, Step, end_jobs, run_phases};
+use crate::report::own_report;
+use crate::timed::{Done, Phases, Step, end_jobs, is_late, run_phases};
 use crate::world::World;
 
 /// Reconciles parts.
@@ -62,8 +63,8 @@ struct Look<'a> {
 
 impl<'a> Look<'a> {
     fn go(mut self) -> Result<Plan, IllegalTransition> {
-        if self.step.serve(Request::Approve) {
-            self.approve();
+        if let Some(approval) = self.step.timed_mut().served(Request::Approve) {
+            self.approve(approval.by);
         }
         match self.step.object().status {
             TimedStatus::Scheduled => self.scheduled()?,
@@ -78,11 +79,11 @@ impl<'a> Look<'a> {
         Ok(self.step.finish())
     }
 
-    fn approve(&mut self) {
+    fn approve(&mut self, by: Actor) {
         let observed = &mut self.step.edit.object.observed;
         if observed.approved_by.is_none() {
-            observed.approved_by = Some(Actor::API);
-            self.step.edit.note(Actor::API, "its gate was approved");
+            observed.approved_by = Some(by.clone());
+            self.step.edit.note(by, "its gate was approved");
         }
     }
 
@@ -121,18 +122,40 @@ impl<'a> Look<'a> {
             return None;
         }
         self.pods().find_map(|pod| {
-            let failure = pod.observed.timed.failure.as_ref()?;
-            Some(Failure {
-                of: format!("pod/{}", pod.name),
-                message: format!("{}: {}", failure.of, failure.message),
-                ..failure.clone()
-            })
+            let of = format!("pod/{}", pod.name);
+            let Some(failure) = &pod.observed.timed.failure else {
+                return self.is_lost(pod).then(|| Failure {
+                    of,
+                    attempts: 1,
+                    message: "somebody had it torn down before its time".to_owned(),
+                    at: self.step.now,
+                });
+            };
+            let message = format!("{}: {}", failure.of, failure.message);
+            Some(Failure { of, message, ..failure.clone() })
         })
+    }
+
+    /// Whether a pod is on its way out although the part has not let it go.
+    fn is_lost(&self, pod: &Object<Pod>) -> bool {
+        let until = pod.observed.timed.timeslot.map(|slot| slot.teardown_at());
+        pod.status.is_ending() && until.is_some_and(|until| self.step.now < until)
+    }
+
+    /// When its last grading is over at the latest: then its pods may go.
+    fn graded_by(&self) -> Timestamp {
+        let pods = self.pods().filter_map(|pod| pod.observed.timed.timeslot);
+        let teardowns = pods.map(|slot| slot.teardown_at());
+        teardowns.chain([self.slot.teardown_at()]).min().unwrap_or(self.slot.end)
     }
 
     fn scheduled(&mut self) -> Done {
         if let Some(reason) = self.is_given_up() {
             return self.end(Outcome::Cancelled, reason);
+        }
+        if self.is_undecided() {
+            self.step.wait(WaitReason::Time, "its session, which decides as it is late", None);
+            return Ok(());
         }
         if self.step.has_come(self.slot.end) {
             return self.end(Outcome::Skipped, "its window was over before it began");
@@ -144,8 +167,20 @@ impl<'a> Look<'a> {
             return Ok(());
         }
         let reason = format!("its window opens at {}", self.slot.start);
+        self.step.begin();
         self.step.become_(TimedStatus::Provisioning, reason)?;
         self.provisioning()
+    }
+
+    /// Whether it is late, and its session has not said what comes of that.
+    fn is_undecided(&self) -> bool {
+        let part = self.step.object();
+        part.observed.timed.late.is_none()
+            && part
+                .owner
+                .as_ref()
+                .is_some_and(|owner| self.step.world.sessions.get(owner.id).is_some())
+            && is_late(&self.slot, self.step.now).is_some()
     }
 
     fn provisioning(&mut self) -> Done {
@@ -165,8 +200,11 @@ impl<'a> Look<'a> {
                 at,
             });
         }
-        let waited_for =
-            self.pods().find(|pod| !pod.status.is_usable() && pod.observed.timed.failure.is_none());
+        let is_awaited = |pod: &&Arc<Object<Pod>>| {
+            let is_given_up = pod.observed.timed.failure.is_some() || pod.status.is_ending();
+            !pod.status.is_usable() && !is_given_up
+        };
+        let waited_for = self.pods().find(is_awaited);
         if let Some(pod) = waited_for {
             let message = match &pod.waiting_for {
                 Some(waiting) => format!("pod/{}: {}", pod.name, waiting.message),
@@ -206,8 +244,7 @@ impl<'a> Look<'a> {
             self.step.wait(WaitReason::Time, &format!("its start at {start}"), Some(start));
             return Ok(());
         }
-        let now = self.step.now;
-        self.step.timed_mut().started_at = Some(now);
+        self.step.start();
         self.step.become_(TimedStatus::Active, "its window is open")?;
         self.active()
     }
@@ -239,8 +276,7 @@ impl<'a> Look<'a> {
             self.step.desire(pod, DesiredTimedStatus::Active);
         }
         if self.step.serve(Request::Grade) && self.is_graded() {
-            self.step.become_(TimedStatus::Grading, "its grading was asked for")?;
-            return self.grading();
+            return self.grade("its grading was asked for");
         }
         let is_over = self.step.has_come(self.slot.end);
         if is_over || self.is_to_finish() {
@@ -250,7 +286,7 @@ impl<'a> Look<'a> {
                 "it was finished early"
             });
         }
-        let deadline = self.slot.teardown_at();
+        let deadline = self.graded_by();
         match run_phases(&mut self.step, deadline) {
             Phases::Failed(failure) => self.fail(failure),
             Phases::UnderWay => Ok(()),
@@ -259,6 +295,20 @@ impl<'a> Look<'a> {
                 Ok(())
             }
         }
+    }
+
+    /// It is graded, anew if it was graded before: so is its report made.
+    fn grade(&mut self, reason: &str) -> Done {
+        self.step.become_(TimedStatus::Grading, reason)?;
+        let old = own_report(self.step.world, self.step.object());
+        if let Some(old) = old.filter(|report| report.status != ReportStatus::Pending) {
+            self.step.change(old, |edit| {
+                let again = "what it is made of is graded again";
+                let step = edit.transition(ReportStatus::Pending, Actor::RECONCILER, again);
+                debug_assert!(step.is_ok(), "the machine has this arrow");
+            });
+        }
+        self.grading()
     }
 
     fn is_graded(&self) -> bool {
@@ -272,9 +322,8 @@ impl<'a> Look<'a> {
     /// Its window is over: it is graded for the last time, if it was not yet.
     fn close(&mut self, reason: &str) -> Done {
         let is_due = self.is_graded() && self.step.object().observed.graded_at.is_none();
-        if is_due && !self.step.has_come(self.slot.teardown_at()) {
-            self.step.become_(TimedStatus::Grading, format!("{reason}: it is graded"))?;
-            return self.grading();
+        if is_due && !self.step.has_come(self.graded_by()) {
+            return self.grade(&format!("{reason}: it is graded"));
         }
         self.end(Outcome::Completed, reason)
     }
@@ -286,7 +335,7 @@ impl<'a> Look<'a> {
         if let Some(failure) = self.failed_pod() {
             return self.fail(failure);
         }
-        let deadline = self.slot.teardown_at();
+        let deadline = self.graded_by();
         if self.step.has_come(deadline) {
             let at = self.step.now;
             let message = "it was not done before the teardown had to begin".to_owned();
@@ -320,31 +369,19 @@ impl<'a> Look<'a> {
     /// True once the report of this grading is made; its score is the part's.
     fn take_report(&mut self) -> bool {
         let Some(definition) = self.step.timed().report.clone() else { return true };
-        let Some(report) = self.step.owned::<Report>().next() else {
-            let part = self.step.object();
-            let report = report_of(part, definition, self.step.now);
+        let Some(report) = own_report(self.step.world, self.step.object()) else {
+            let (world, part) = (self.step.world, self.step.object());
+            let report = report_of(world, part, definition, self.step.now);
             self.step.write(Write::create(report));
             return false;
         };
-        let grading_since = self.step.object().status_since;
-        let is_old = report.observed.made_at.is_none_or(|made_at| made_at < grading_since);
-        match report.status {
-            ReportStatus::Pending => false,
-            ReportStatus::Complete | ReportStatus::Failed if is_old => {
-                self.step.change(report, |edit| {
-                    let again = "what it is made of was graded again";
-                    let step = edit.transition(ReportStatus::Pending, Actor::RECONCILER, again);
-                    debug_assert!(step.is_ok(), "the machine has this arrow");
-                });
-                false
-            }
-            ReportStatus::Complete | ReportStatus::Failed => {
-                let observed = &mut self.step.edit.object.observed;
-                observed.score = report.observed.score;
-                observed.passed = report.observed.passed;
-                true
-            }
+        if report.status == ReportStatus::Pending {
+            return false;
         }
+        let observed = &mut self.step.edit.object.observed;
+        observed.score = report.observed.score;
+        observed.passed = report.observed.passed;
+        true
     }
 
     /// It stays so until its session gives it up, an operator has it tried again,
@@ -394,7 +431,7 @@ impl<'a> Look<'a> {
     fn tearing_down(&mut self) -> Done {
         let deadline = self.slot.cleanup_deadline();
         let is_forced = self.step.has_come(deadline);
-        let has_begun = self.pods().any(|pod| pod.status != TimedStatus::Scheduled);
+        let has_begun = self.step.has_begun();
         if !is_forced && has_begun && run_phases(&mut self.step, deadline) == Phases::UnderWay {
             return Ok(());
         }
@@ -421,15 +458,23 @@ impl<'a> Look<'a> {
     }
 }
 
-/// The report of a part or a session: `<owner>-report`.
+/// The report of a part or a session: `<owner>-report`, with a number if somebody
+/// else has that name.
 pub(super) fn report_of<K: Kind>(
+    world: &World,
     owner: &Object<K>,
     definition: tessera_types::catalogue::Pinned<tessera_types::catalogue::ReportDefinitionSpec>,
     now: Timestamp,
 ) -> Object<Report> {
     let selector = tessera_types::catalogue::DefinitionSelector::of_type(&definition.type_key);
+    let numbered = (2..).map(|number| format!("{}-report-{number}", owner.name));
+    let is_free = |name: &Name| world.reports.find(owner.namespace.as_ref(), name).is_none();
     // Admission refuses names of which this would be too long.
-    let name = Name::new(&format!("{}-report", owner.name)).unwrap_or_else(|_| owner.name.clone());
+    let name = std::iter::once(format!("{}-report", owner.name))
+        .chain(numbered)
+        .map(|name| Name::new(&name).unwrap_or_else(|_| owner.name.clone()))
+        .find(is_free)
+        .expect("there are more numbers than reports");
     let key = ResourceKey::new(KindName::Report, owner.namespace.clone(), name);
     let spec = Arc::new(ReportSpec { definition: selector });
     let mut report = Object::<Report>::new(&key, spec, Actor::RECONCILER, now);

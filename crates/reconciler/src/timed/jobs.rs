@@ -73,13 +73,11 @@ pub(crate) fn env_of<K: Kind>(world: &World, object: &Object<K>) -> BTreeMap<Str
 /// Cancels the jobs that are not over. True once none is left.
 pub(crate) fn end_jobs<K: Timed>(step: &mut Step<'_, K>) -> bool {
     let jobs: Vec<_> = step.owned::<Job>().filter(|job| !job.status.is_over()).collect();
-    for job in &jobs {
-        step.change(job, |edit| {
-            if edit.object.desired_status != DesiredJobStatus::Cancelled {
-                edit.object.desired_status = DesiredJobStatus::Cancelled;
-                edit.object.generation += 1;
-            }
-        });
-    }
+    jobs.iter().for_each(|job| cancel(step, job));
     jobs.is_empty()
+}
+
+/// Has a job cancelled.
+pub(super) fn cancel<K: Timed>(step: &mut Step<'_, K>, job: &Arc<Object<Job>>) {
+    step.change(job, |edit| edit.desire(DesiredJobStatus::Cancelled));
 }

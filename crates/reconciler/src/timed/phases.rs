@@ -5,14 +5,13 @@
 //! with the next number, or to Failed when it was the last. What a try is, and
 //! what is cleaned up after it, is the caller's.
 
-use tessera_types::catalogue::JobDefinitionSpec;
 use tessera_types::job::JobStatus;
 use tessera_types::timed::{
     Engine, Failure, Phase, PhaseRun, PhaseState, RetryPolicy, Timed, TimedStatus,
 };
 use tessera_types::{Job, Name, Timestamp, WaitReason, Write, limits};
 
-use super::jobs::{job_for, job_name};
+use super::jobs::{cancel, job_for, job_name};
 use super::step::Step;
 
 /// How the phases of a state stand.
@@ -62,44 +61,68 @@ fn run_job_phase<K: Timed<Status = TimedStatus>>(
     phase: &Phase,
     deadline: Timestamp,
 ) -> Phases {
-    let is_new = step.timed().phase(&phase.name).is_none();
-    let run = begin(step, &phase.name);
-    if is_new || run.state == PhaseState::Running && job_of(step, phase, run.attempt).is_none() {
-        make_job(step, phase, run.attempt, deadline);
+    if step.timed().phase(&phase.name).is_none() {
+        begin(step, &phase.name);
+        make_job(step, phase, 1, deadline);
     }
+    follow(step, &phase.name, deadline);
     advance(
         step,
         &phase.name,
         phase.retry,
-        |step, run| match job_of(step, phase, run.attempt) {
-            None => Try::UnderWay(format!("the job of phase {}", phase.name)),
-            Some(job) => match job.status {
-                JobStatus::Succeeded => Try::Done,
-                JobStatus::Pending | JobStatus::Running => {
-                    Try::UnderWay(format!("job/{} ({})", job.name, job.status))
-                }
-                JobStatus::Failed | JobStatus::Cancelled => {
-                    let message = job.observed.message.clone();
-                    Try::Failed(message.unwrap_or_else(|| format!("it is {}", job.status)))
-                }
-            },
-        },
-        // A job removes its own workload when it is over.
-        |_| true,
+        |step, run| look(step, run, &phase.name),
+        |step| cancel_job(step, &phase.name),
         |step, attempt| make_job(step, phase, attempt, deadline),
     )
 }
 
-fn job_of<'a, K: Timed>(
-    step: &Step<'a, K>,
-    phase: &Phase,
-    attempt: u32,
-) -> Option<&'a std::sync::Arc<tessera_types::Object<Job>>> {
-    step.owned::<Job>()
-        .filter(|job| job.spec.phase.as_ref() == Some(&phase.name) && job.spec.attempt == attempt)
-        .last()
+/// How the job of a try stands. A state can be entered more than once, and jobs
+/// of earlier times are still there: the try's own is the one that it names.
+fn look<K: Timed>(step: &Step<'_, K>, run: &PhaseRun, phase: &Name) -> Try {
+    let Some(name) = &run.job else {
+        return Try::Failed(format!("there is no definition of a job for phase {phase}"));
+    };
+    let Some(job) = step.owned::<Job>().find(|job| job.name == *name) else {
+        if run.since == step.now {
+            return Try::UnderWay(format!("job/{name} to be made"));
+        }
+        return Try::Failed(format!("job/{name} was deleted"));
+    };
+    match job.status {
+        JobStatus::Succeeded => Try::Done,
+        JobStatus::Pending | JobStatus::Running => {
+            Try::UnderWay(format!("job/{} ({})", job.name, job.status))
+        }
+        JobStatus::Failed | JobStatus::Cancelled => {
+            let message = job.observed.message.clone();
+            Try::Failed(message.unwrap_or_else(|| format!("it is {}", job.status)))
+        }
+    }
 }
 
+/// Keeps the deadline of the job of a phase at that of its owner's window: an
+/// extension reaches it.
+fn follow<K: Timed>(step: &mut Step<'_, K>, phase: &Name, deadline: Timestamp) {
+    let name = step.timed().phase(phase).and_then(|run| run.job.clone());
+    let job = step.owned::<Job>().find(|job| Some(&job.name) == name.as_ref());
+    let Some(job) = job.filter(|job| !job.status.is_over()) else { return };
+    let Some(definition) = &job.observed.definition else { return };
+    let deadline = deadline.min(job.created_at.plus(definition.spec.timeout));
+    step.change(job, |edit| edit.object.observed.deadline = Some(deadline));
+}
+
+/// Has the job of a failed try cancelled, if it still runs; it removes its own
+/// workload. True once it is over.
+fn cancel_job<K: Timed>(step: &mut Step<'_, K>, phase: &Name) -> bool {
+    let name = step.timed().phase(phase).and_then(|run| run.job.clone());
+    let job = step.owned::<Job>().find(|job| Some(&job.name) == name.as_ref());
+    let Some(job) = job.filter(|job| !job.status.is_over()) else { return true };
+    cancel(step, job);
+    false
+}
+
+/// Makes the job of a try, and notes it in the run of its phase: both are written
+/// at once.
 fn make_job<K: Timed>(step: &mut Step<'_, K>, phase: &Phase, attempt: u32, deadline: Timestamp) {
     let Some(pinned) = step.timed().jobs.get(&phase.name).cloned() else { return };
     // A state can be entered more than once: the number in the name goes on.
@@ -109,9 +132,13 @@ fn make_job<K: Timed>(step: &mut Step<'_, K>, phase: &Phase, attempt: u32, deadl
     let is_free = |name: &Name| step.world.jobs.find(owner.namespace.as_ref(), name).is_none();
     let mut names = (first..).map(|number| job_name(&owner.name, &phase.name, number));
     let name = names.find(is_free).expect("there are more numbers than jobs");
-    let deadline = deadline.min(step.now.plus(JobDefinitionSpec::clone(&pinned.spec).timeout));
-    let job = job_for(step, name, &phase.name, attempt, pinned, deadline);
+    let deadline = deadline.min(step.now.plus(pinned.spec.timeout));
+    let job = job_for(step, name.clone(), &phase.name, attempt, pinned, deadline);
     step.write(Write::create(job));
+    let runs = &mut step.timed_mut().phases;
+    if let Some(run) = runs.iter_mut().find(|run| run.name == phase.name) {
+        run.job = Some(name);
+    }
 }
 
 /// The run of a phase in the present state; it begins if it has not.
@@ -124,6 +151,7 @@ fn begin<K: Timed>(step: &mut Step<'_, K>, name: &Name) -> PhaseRun {
         state: PhaseState::Running,
         attempt: 1,
         since: step.now,
+        job: None,
         retry_at: None,
         message: None,
     };
@@ -139,7 +167,7 @@ pub(crate) fn advance<K: Timed<Status = TimedStatus>>(
     step: &mut Step<'_, K>,
     name: &Name,
     retry: RetryPolicy,
-    look: impl FnOnce(&Step<'_, K>, &PhaseRun) -> Try,
+    look: impl FnOnce(&mut Step<'_, K>, &PhaseRun) -> Try,
     is_clean: impl FnOnce(&mut Step<'_, K>) -> bool,
     start: impl FnOnce(&mut Step<'_, K>, u32),
 ) -> Phases {
@@ -147,7 +175,8 @@ pub(crate) fn advance<K: Timed<Status = TimedStatus>>(
     if run.state == PhaseState::Running {
         judge(step, &mut run, retry, look);
     }
-    if run.state == PhaseState::CleaningUp && is_clean(step) {
+    let has_failed = matches!(run.state, PhaseState::CleaningUp | PhaseState::Failed);
+    if has_failed && is_clean(step) && run.state == PhaseState::CleaningUp {
         run.state = PhaseState::BackingOff;
         let pause = retry.backoff.pause(run.attempt);
         run.retry_at = Some(run.since.plus(pause).max(step.now));
@@ -158,10 +187,12 @@ pub(crate) fn advance<K: Timed<Status = TimedStatus>>(
             state: PhaseState::Running,
             attempt: run.attempt + 1,
             since: step.now,
+            job: None,
             retry_at: None,
             ..run
         };
         start(step, run.attempt);
+        run.job = step.timed().phase(name).and_then(|run| run.job.clone());
         step.look_again(step.now.plus(retry.timeout));
     }
     say(step, &run, retry);
@@ -185,7 +216,7 @@ fn judge<K: Timed>(
     step: &mut Step<'_, K>,
     run: &mut PhaseRun,
     retry: RetryPolicy,
-    look: impl FnOnce(&Step<'_, K>, &PhaseRun) -> Try,
+    look: impl FnOnce(&mut Step<'_, K>, &PhaseRun) -> Try,
 ) {
     let failed = match look(step, run) {
         Try::Done => {

@@ -62,8 +62,12 @@ impl<'a, K: Timed> Step<'a, K> {
         false
     }
 
-    /// Looks at it again at `at` at the latest.
+    /// Looks at it again at `at` at the latest. What is past has been seen to
+    /// now: to look again at once would see nothing else.
     pub(crate) fn look_again(&mut self, at: Timestamp) {
+        if at <= self.now {
+            return;
+        }
         self.look_again_at = Some(self.look_again_at.map_or(at, |other| other.min(at)));
     }
 
@@ -96,9 +100,28 @@ impl<'a, K: Timed> Step<'a, K> {
         self.timed_mut().served(request).is_some()
     }
 
-    /// Notes what failed.
+    /// Its provisioning begins.
+    pub(crate) fn begin(&mut self) {
+        let now = self.now;
+        self.timed_mut().provisioned_at.get_or_insert(now);
+    }
+
+    /// Its window is open. One that was tried again began when it first did.
+    pub(crate) fn start(&mut self) {
+        let now = self.now;
+        self.timed_mut().started_at.get_or_insert(now);
+    }
+
+    /// Whether its provisioning has ever begun, so that there may be something to
+    /// tear down.
+    pub(crate) fn has_begun(&self) -> bool {
+        self.timed().provisioned_at.is_some()
+    }
+
+    /// Notes what failed. Whoever asked for a retry before did not mean this.
     pub(crate) fn fail(&mut self, failure: Failure) {
         let timed = self.timed_mut();
+        timed.served(Request::Retry);
         timed.outcome = Some(Outcome::Failed);
         timed.failure = Some(failure);
     }
@@ -151,9 +174,9 @@ impl<'a, K: Timed> Step<'a, K> {
 
     /// Tells a timed child how far it is wanted to go. What it was told last
     /// only ever moves on: a child that is to be torn down stays so.
-    pub(crate) fn desire<C: Timed>(&mut self, child: &Arc<Object<C>>, wanted: DesiredTimedStatus)
+    pub(crate) fn desire<C>(&mut self, child: &Arc<Object<C>>, wanted: DesiredTimedStatus)
     where
-        C: Kind<Desired = DesiredTimedStatus>,
+        C: Timed<Desired = DesiredTimedStatus>,
     {
         self.change(child, |edit| {
             if edit.object.desired_status < wanted {

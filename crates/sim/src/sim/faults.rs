@@ -116,6 +116,10 @@ impl Sim {
         self.mend(Mend::Control);
         let names: Vec<_> = self.machines.iter().map(|machine| machine.name.clone()).collect();
         let now = self.now;
+        // Their clocks were put right, which may have ended windows.
+        for machine in &mut self.machines {
+            machine.advance(now, false, &mut self.rng);
+        }
         if let Some(control) = &mut self.control {
             for name in names {
                 life::set_desired(control, &name, DesiredNodeStatus::Ready, now);

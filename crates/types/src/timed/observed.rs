@@ -29,6 +29,9 @@ pub struct TimedObserved {
     /// The definition of its report.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub report: Option<Pinned<ReportDefinitionSpec>>,
+    /// When its provisioning began.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub provisioned_at: Option<Timestamp>,
     /// When it became Active.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub started_at: Option<Timestamp>,
@@ -141,6 +144,9 @@ pub struct PhaseRun {
     pub attempt: u32,
     /// Since when it stands so.
     pub since: Timestamp,
+    /// For `workflow`: the job of this try.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub job: Option<Name>,
     /// When it is tried again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retry_at: Option<Timestamp>,

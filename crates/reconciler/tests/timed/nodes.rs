@@ -1,0 +1,146 @@
+//! Nodes that cannot be reached.
+
+use serde_json::json;
+use tessera_types::job::JobStatus;
+use tessera_types::session::SessionStatus;
+use tessera_types::timed::{Request, TimedStatus};
+use tessera_types::{Duration, Job, Session, SessionPart, Workload};
+
+use crate::exam::{Exam, book};
+use crate::plane::Run;
+
+fn secs(seconds: u64) -> Duration {
+    Duration::from_secs(seconds)
+}
+
+/// What cannot be removed is named, does not keep the session, and goes as soon
+/// as its node can be reached.
+#[test]
+fn what_cannot_be_cleaned_up_is_named_and_goes_later() {
+    let mut plane = Exam { is_graded: false, ..Exam::default() }.plane();
+    let start = book(&mut plane);
+    plane.run_until(start.plus(secs(110)));
+    plane.cut_off("node-a");
+    plane.run_until(start.plus(secs(139)));
+    assert_eq!(plane.pod("exam-two-lab").status, TimedStatus::TearingDown);
+    plane.run_until(start.plus(secs(140)));
+    let pod = plane.pod("exam-two-lab");
+    assert_eq!(pod.status, TimedStatus::Terminated);
+    assert_eq!(pod.observed.binding, None);
+    let session = plane.get::<Session>("exam");
+    assert_eq!(session.status, SessionStatus::Inactive);
+    let [leftover] = session.observed.timed.leftovers.as_slice() else {
+        panic!("{:?}", session.observed.timed.leftovers);
+    };
+    assert!(
+        leftover.starts_with("workload/exam-two-lab-vm on node-a (Lost: waits for"),
+        "{leftover}"
+    );
+    assert_eq!(plane.world.table::<Workload>().len(), 1);
+    plane.reconnect("node-a");
+    plane.run(2);
+    assert_eq!(plane.world.table::<Workload>().len(), 0);
+}
+
+#[test]
+fn a_job_whose_node_is_lost_has_failed_and_never_runs_again_under_its_name() {
+    let mut plane = Exam { is_graded: true, ..Exam::default() }.plane();
+    plane.node("node-b", 4000);
+    plane.script = Box::new(|name, run| match name.contains("grade") {
+        true if name == "job-exam-one-grade-1" && run == 1 => Run::Stays,
+        true => Run::Ends(secs(1), 0, r#"{"score": 5}"#),
+        false => Run::Stays,
+    });
+    let start = book(&mut plane);
+    plane.run_until(start.plus(secs(1)));
+    plane.ask::<SessionPart>("exam-one", Request::Grade);
+    plane.run(1);
+    let workload = plane.get::<Workload>("job-exam-one-grade-1");
+    let node = workload.observed.assigned.as_ref().unwrap().node.to_string();
+    plane.cut_off(&node);
+    plane.run(40);
+    let job = plane.get::<Job>("exam-one-grade-1");
+    assert_eq!(job.status, JobStatus::Failed);
+    let message = job.observed.message.as_deref().unwrap();
+    assert!(message.contains("whether it did its work is not known"), "{message}");
+    assert_eq!(plane.get::<Job>("exam-one-grade-2").status, JobStatus::Succeeded);
+    plane.reconnect(&node);
+    plane.run(300);
+    let mut names: Vec<_> = plane.started.iter().map(|(name, _)| name.clone()).collect();
+    names.retain(|name| name.contains("grade"));
+    let runs = names.len();
+    names.sort_unstable();
+    names.dedup();
+    assert_eq!(names.len(), runs, "each job runs once");
+}
+
+/// Phases with jobs run in order in each state of a part; the last ones even when
+/// the node of the pod is gone.
+#[test]
+fn phases_run_in_their_states_and_a_failure_that_is_not_required_is_passed_over() {
+    let phase = |name: &str, status: &str, is_required: bool| {
+        json!({"name": name, "engine": "workflow", "trigger_on_status": status,
+            "definition": {"type_key": "check"}, "is_required": is_required,
+            "retry": {"attempts_max": 2, "backoff": {"initial": "1s", "max": "1s"}, "timeout": "20s"}})
+    };
+    let phases = vec![
+        phase("prepare", "Provisioning", true),
+        phase("greet", "Active", false),
+        phase("archive", "TearingDown", true),
+    ];
+    let mut plane = Exam { phases, ..Exam::default() }.plane();
+    plane.script = Box::new(|name, _| {
+        let code = i32::from(name.contains("greet"));
+        match name.contains("job-") {
+            true => Run::Ends(secs(1), code, r#"{"score": 5}"#),
+            false => Run::Stays,
+        }
+    });
+    book(&mut plane);
+    plane.run(300);
+    let order: Vec<_> = plane.started.iter().map(|(name, _)| name.as_str()).collect();
+    let of_one: Vec<_> = order.into_iter().filter(|name| name.contains("exam-one")).collect();
+    assert_eq!(
+        of_one,
+        [
+            "exam-one-lab-vm",
+            "job-exam-one-prepare-1",
+            "job-exam-one-greet-1",
+            "job-exam-one-greet-2",
+            "job-exam-one-grade-1",
+            "job-exam-one-archive-1",
+        ]
+    );
+    assert_eq!(plane.get::<Session>("exam").status, SessionStatus::Inactive);
+}
+
+/// A try that takes too long is stopped before the next begins.
+#[test]
+fn a_try_that_takes_too_long_is_stopped_before_the_next() {
+    let phases = vec![json!({"name": "prepare", "engine": "workflow",
+        "trigger_on_status": "Provisioning", "definition": {"type_key": "check"},
+        "retry": {"attempts_max": 2, "backoff": {"initial": "1s", "max": "1s"}, "timeout": "5s"}})];
+    let mut plane = Exam { phases, ..Exam::default() }.plane();
+    let start = book(&mut plane);
+    plane.run_until(start.minus(secs(22)));
+    let live: Vec<_> = plane.world.jobs.iter().filter(|job| !job.status.is_over()).collect();
+    assert_eq!(live.len(), 1, "{live:#?}");
+    assert_eq!(live[0].name.as_str(), "exam-one-prepare-2");
+    plane.run_until(start);
+    assert_eq!(plane.get::<Session>("exam").status, SessionStatus::Failed);
+    assert_eq!(plane.world.table::<Workload>().len(), 0);
+}
+
+/// A part that is given up before it began has nothing to archive.
+#[test]
+fn nothing_is_torn_down_of_what_never_began() {
+    let phases = vec![json!({"name": "archive", "engine": "workflow",
+        "trigger_on_status": "TearingDown", "definition": {"type_key": "check"}})];
+    let mut plane = Exam { phases, ..Exam::default() }.plane();
+    book(&mut plane);
+    plane.run(10);
+    plane.delete::<Session>("exam");
+    plane.run(1);
+    assert!(plane.made.is_empty(), "{:?}", plane.made);
+    assert!(plane.find::<Session>("exam").is_none());
+}

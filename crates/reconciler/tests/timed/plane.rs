@@ -1,0 +1,540 @@
+//! A control plane around the reconciler, with a store double that keeps the
+//! contract (conditions, identities, owners made in the same commit), nodes whose
+//! agents do as a script says, and a clock that jumps from one event to the next.
+//!
+//! After everything that happens, what must always hold is checked: legal
+//! histories, nothing started before its time, nothing written once settled.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use tessera_reconciler::admission::{self, AdmissionError};
+use tessera_reconciler::{Answer, Batch, Reconciler, Tabled, World, apply_reports, registered};
+use tessera_types::manifest::Declared;
+use tessera_types::node::{Capacity, Executors};
+use tessera_types::sync::{CopyState, Registration, Report};
+use tessera_types::timed::{Request, Requested, Timed, TimedStatus};
+use tessera_types::workload::{Exit, ExitOutcome, WorkloadStatus};
+use tessera_types::{
+    Actor, BootTime, Bytes, Change, Committed, Duration, Edit, Kind, Labels, Manifest, Millicores,
+    Name, Now, Object, Pod, Record, Resource, ResourceKey, Revision, State, Timestamp, Uid,
+    Workload, Write,
+};
+
+const LEASE: Duration = Duration::from_secs(15);
+const HEARTBEAT: Duration = Duration::from_secs(5);
+
+/// What a run of a workload does.
+#[derive(Clone, Debug)]
+pub(crate) enum Run {
+    /// It stays up.
+    Stays,
+    /// It is being started, and never is.
+    Hangs,
+    /// It ends after so long, with this code and this last line.
+    Ends(Duration, i32, &'static str),
+}
+
+/// Says what the n-th run (from 1) of the workloads of one name does.
+pub(crate) type Script = Box<dyn Fn(&str, usize) -> Run>;
+
+/// One entry of the history of everything.
+#[derive(Clone, Debug)]
+pub(crate) struct Entry {
+    pub(crate) key: String,
+    pub(crate) id: Uid,
+    pub(crate) record: Record,
+}
+
+#[derive(Clone, Debug)]
+struct Copy {
+    seq: u64,
+    state: CopyState,
+    ends: Option<(Timestamp, i32, &'static str)>,
+    not_after: Option<Timestamp>,
+}
+
+pub(crate) struct Plane {
+    pub(crate) world: World,
+    pub(crate) reconciler: Reconciler,
+    pub(crate) now: Now,
+    pub(crate) script: Script,
+    pub(crate) history: Vec<Entry>,
+    /// The workloads that were ever made, in order.
+    pub(crate) made: Vec<String>,
+    /// The runs that were ever started, in order, with when.
+    pub(crate) started: Vec<(String, Timestamp)>,
+    pub(crate) commits: usize,
+    /// The control plane is killed right after so many commits.
+    pub(crate) crash_after: Option<usize>,
+    /// The control plane is killed after every commit.
+    pub(crate) crashes_always: bool,
+    is_crashed: bool,
+    /// The workloads in [`Plane::made`].
+    known: BTreeSet<Uid>,
+    statuses: BTreeMap<Uid, String>,
+    nodes: BTreeMap<Name, Uid>,
+    offline: BTreeSet<Name>,
+    copies: BTreeMap<(Uid, u64), Copy>,
+    runs: BTreeMap<String, usize>,
+    heartbeat_at: BootTime,
+    ids: u64,
+}
+
+impl Plane {
+    pub(crate) fn new() -> Self {
+        let world = World::default();
+        let reconciler = Reconciler::new(&world);
+        let wall = Timestamp::from_micros(1_000_000_000_000_000);
+        Self {
+            world,
+            reconciler,
+            now: Now { wall, boot: BootTime::from_millis(1_000_000) },
+            script: Box::new(|_, _| Run::Stays),
+            history: Vec::new(),
+            made: Vec::new(),
+            started: Vec::new(),
+            commits: 0,
+            crash_after: None,
+            crashes_always: false,
+            is_crashed: false,
+            known: BTreeSet::new(),
+            statuses: BTreeMap::new(),
+            nodes: BTreeMap::new(),
+            offline: BTreeSet::new(),
+            copies: BTreeMap::new(),
+            runs: BTreeMap::new(),
+            heartbeat_at: BootTime::from_millis(0),
+            ids: 0,
+        }
+    }
+
+    pub(crate) fn at(&self, seconds: u64) -> Timestamp {
+        self.now.wall.plus(Duration::from_secs(seconds))
+    }
+
+    // The store.
+
+    pub(crate) fn commit(&mut self, writes: Vec<Write>) -> Answer {
+        if let Some(conflict) = writes.iter().find(|write| !self.holds(write)) {
+            return Answer::Conflict(conflict.key());
+        }
+        let revision = self.world.revision().next();
+        let mut changes: Vec<Change> = Vec::new();
+        for write in writes {
+            let change = self.change(write, revision, &changes);
+            changes.push(change);
+        }
+        let committed = Committed { revision, at: self.now.wall, changes };
+        self.world.apply(&committed);
+        self.reconciler.observe(&committed, &self.world);
+        for change in &committed.changes {
+            if let Some(Resource::Workload(made)) = &change.after {
+                self.check_is_in_time(made);
+            }
+        }
+        self.commits += 1;
+        if self.crashes_always || self.crash_after.is_some_and(|after| self.commits >= after) {
+            self.crash_after = None;
+            self.crash();
+        }
+        Answer::Written
+    }
+
+    fn holds(&self, write: &Write) -> bool {
+        let found = self.world.find(&write.key());
+        let found = found.map(|found| (found.id(), found.revision()));
+        match write {
+            Write::Create { .. } => found.is_none(),
+            Write::Update { resource, .. } => found == Some((resource.id(), resource.revision())),
+            Write::Delete { id, revision, .. } => found == Some((*id, *revision)),
+        }
+    }
+
+    fn change(&mut self, write: Write, revision: Revision, earlier: &[Change]) -> Change {
+        let key = write.key();
+        let records = write.records().to_vec();
+        let (id, after) = match write {
+            Write::Create { mut resource, .. } => {
+                self.ids += 1;
+                if let Some(owner) = resource.owner().filter(|owner| owner.id == Uid::default()) {
+                    let made = |change: &&Change| {
+                        (change.key.kind, &change.key.name) == (owner.kind, &owner.name)
+                    };
+                    let id = earlier.iter().find(made).expect("the owner is made first").id;
+                    resource = resource.owned_by(id);
+                }
+                (Uid(self.ids), Some(resource.stamped(Uid(self.ids), revision)))
+            }
+            Write::Update { resource, .. } => {
+                let id = resource.id();
+                (id, Some(resource.stamped(id, revision)))
+            }
+            Write::Delete { id, .. } => (id, None),
+        };
+        for record in records {
+            self.check_is_legal(&key, id, &record);
+            self.history.push(Entry { key: key.to_string(), id, record });
+        }
+        Change { key, id, after }
+    }
+
+    /// A workload is never made before its pod's time.
+    fn check_is_in_time(&mut self, workload: &Object<Workload>) {
+        if !self.known.insert(workload.id) {
+            return;
+        }
+        self.made.push(workload.name.to_string());
+        let owner = workload.owner.as_ref().map(|owner| owner.id);
+        let Some(pod) = owner.and_then(|id| self.world.pods.get(id)) else { return };
+        let slot = pod.observed.timed.timeslot.unwrap();
+        assert!(slot.provision_at() <= self.now.wall, "{} is made too early", workload.name);
+        assert!(slot.cleanup_deadline() > self.now.wall, "{} is made too late", workload.name);
+    }
+
+    fn check_is_legal(&mut self, key: &ResourceKey, id: Uid, record: &Record) {
+        let before = self.statuses.get(&id).cloned();
+        assert_eq!(before, record.from, "{key}: {record:?} does not follow");
+        if record.to == Record::DELETED {
+            self.statuses.remove(&id);
+            return;
+        }
+        let is_note = record.from.as_deref() == Some(&record.to);
+        if let Some(from) = record.from.as_ref().filter(|_| !is_note) {
+            let is_arrow = tessera_types::with_kind!(key.kind, K => {
+                is_arrow::<<K as Kind>::Status>(from, &record.to)
+            });
+            assert!(is_arrow, "{key} went from {from} to {}", record.to);
+        }
+        self.statuses.insert(id, record.to.clone());
+    }
+
+    // The control plane.
+
+    /// The control plane is killed and started again.
+    pub(crate) fn crash(&mut self) {
+        self.is_crashed = true;
+        self.world = World::load(self.world.revision(), self.world.all().collect::<Vec<_>>());
+        self.world.started(self.now.boot, LEASE);
+        self.reconciler = Reconciler::new(&self.world);
+        self.hear();
+    }
+
+    fn pass(&mut self) -> usize {
+        let pass = self.reconciler.pass(&self.world, self.now, 1000);
+        let count = pass.writes.len();
+        let mut batch = Batch::of(pass);
+        self.is_crashed = false;
+        while let Some(writes) = batch.next() {
+            let answer = self.commit(writes);
+            if self.is_crashed {
+                self.is_crashed = false;
+                break;
+            }
+            batch.answered(answer, &mut self.reconciler, &self.world, self.now);
+        }
+        count
+    }
+
+    fn is_due(&self) -> bool {
+        self.reconciler.next_in(self.now) == Some(Duration::ZERO)
+    }
+
+    /// Does all that is due now. What is settled then writes nothing more.
+    pub(crate) fn settle(&mut self) {
+        for _ in 0..2000 {
+            if !self.is_due() && !self.step_agents() {
+                self.check_is_settled();
+                return;
+            }
+            self.pass();
+        }
+        let trouble: Vec<_> = self.history.iter().rev().take(12).collect();
+        panic!("it does not come to rest: {trouble:#?}");
+    }
+
+    fn check_is_settled(&mut self) {
+        self.reconciler.resync(&self.world);
+        while self.is_due() {
+            let pass = self.reconciler.pass(&self.world, self.now, 1000);
+            assert!(pass.writes.is_empty(), "settled, and yet: {:#?}", pass.writes);
+        }
+        for pod in self.world.pods.iter() {
+            let slot = pod.observed.timed.timeslot.unwrap();
+            let is_over = pod.status == TimedStatus::Terminated;
+            assert!(
+                is_over || slot.cleanup_deadline() > self.now.wall,
+                "pod/{} ({}) outlives its deadline",
+                pod.name,
+                pod.status
+            );
+        }
+    }
+
+    /// Lets time pass until `until`, doing what is due when it is due.
+    pub(crate) fn run_until(&mut self, until: Timestamp) {
+        self.settle();
+        while self.now.wall < until {
+            let mut time = until.since(self.now.wall);
+            if let Some(next) = self.reconciler.next_in(self.now) {
+                time = time.min(next);
+            }
+            time = time.min(self.heartbeat_at.since(self.now.boot));
+            for at in self.agent_times() {
+                time = time.min(self.now.until(at));
+            }
+            self.pass_time(time.max(Duration::from_millis(1)));
+            self.hear();
+            self.settle();
+        }
+    }
+
+    pub(crate) fn run(&mut self, seconds: u64) {
+        self.run_until(self.at(seconds));
+    }
+
+    /// Nobody is there for so long; then somebody is again.
+    pub(crate) fn sleep(&mut self, seconds: u64) {
+        self.pass_time(Duration::from_secs(seconds));
+        self.crash();
+        self.is_crashed = false;
+        self.settle();
+    }
+
+    /// The same, but the control plane was only frozen.
+    pub(crate) fn freeze(&mut self, seconds: u64) {
+        self.pass_time(Duration::from_secs(seconds));
+        self.world.renew_leases(self.now.boot, LEASE);
+        self.hear();
+        self.settle();
+    }
+
+    fn pass_time(&mut self, time: Duration) {
+        self.now = Now { wall: self.now.wall.plus(time), boot: self.now.boot.plus(time) };
+    }
+
+    // The nodes.
+
+    /// A node with so many millicores.
+    pub(crate) fn node(&mut self, name: &str, cpu: u64) {
+        let name = Name::new(name).unwrap();
+        let registration = Registration {
+            agent_id: name.to_string(),
+            session: "1".to_owned(),
+            version: "test".to_owned(),
+            capacity: Capacity { cpu: Millicores(cpu), memory: Bytes(1 << 40), workloads: 10_000 },
+            labels: Labels::from([("node".to_owned(), name.to_string())]),
+            executors: Executors { process: true, ..Executors::default() },
+        };
+        let write = registered(None, &name, &registration, self.now.wall).unwrap();
+        self.commit(vec![write]);
+        let id = self.world.nodes.find(None, &name).unwrap().id;
+        self.nodes.insert(name, id);
+        self.hear();
+        self.settle();
+    }
+
+    pub(crate) fn cut_off(&mut self, node: &str) {
+        self.offline.insert(Name::new(node).unwrap());
+    }
+
+    pub(crate) fn reconnect(&mut self, node: &str) {
+        self.offline.remove(&Name::new(node).unwrap());
+        self.hear();
+    }
+
+    fn hear(&mut self) {
+        for (name, id) in &self.nodes {
+            if !self.offline.contains(name) && self.world.heard(*id, self.now.boot, LEASE) {
+                self.reconciler.wake(*id);
+            }
+        }
+        self.heartbeat_at = self.now.boot.plus(HEARTBEAT);
+    }
+
+    /// All that the agents have to do. True if there was anything.
+    fn step_agents(&mut self) -> bool {
+        let mut is_news = false;
+        for (name, id) in self.nodes.clone() {
+            let workloads: Vec<_> = self.world.workloads_on(id).cloned().collect();
+            if self.offline.contains(&name) {
+                continue;
+            }
+            let reports: Vec<_> =
+                workloads.iter().filter_map(|workload| self.step_copy(workload)).collect();
+            let writes = apply_reports(&self.world, &name, &reports, self.now.wall).writes;
+            is_news |= !writes.is_empty();
+            if !writes.is_empty() {
+                assert_eq!(self.commit(writes), Answer::Written);
+                self.is_crashed = false;
+            }
+        }
+        is_news
+    }
+
+    fn step_copy(&mut self, workload: &Object<Workload>) -> Option<Report> {
+        let key = (workload.id, workload.observed.epoch.0);
+        let is_to_stop = workload.status == WorkloadStatus::Stopping;
+        if !self.copies.contains_key(&key) && !is_to_stop {
+            self.start(workload, key);
+        }
+        let now = self.now.wall;
+        let copy = self.copies.entry(key).or_insert(Copy {
+            seq: 0,
+            state: CopyState::Provisioning,
+            ends: None,
+            not_after: None,
+        });
+        copy.not_after = workload.spec.not_after;
+        let mut last_exit = None;
+        let mut exit = |outcome: ExitOutcome, line: &str| {
+            let last_lines = vec![line.to_owned()];
+            last_exit = Some(Exit { at: now, outcome, last_lines });
+        };
+        if !copy.state.is_final() {
+            if is_to_stop {
+                exit(ExitOutcome::Signaled { signal: 15 }, "");
+                copy.state = CopyState::Stopped;
+                copy.seq += 1;
+            } else if copy.not_after.is_some_and(|end| end <= now) {
+                exit(ExitOutcome::WindowClosed, "");
+                copy.state = CopyState::Stopped;
+                copy.seq += 1;
+            } else if let Some((_, code, line)) = copy.ends.filter(|(at, ..)| *at <= now) {
+                exit(ExitOutcome::Exited { code }, line);
+                copy.state = if code == 0 { CopyState::Completed } else { CopyState::Failed };
+                copy.seq += 1;
+            }
+        }
+        (copy.seq > workload.observed.report_seq).then(|| Report {
+            id: workload.id,
+            epoch: workload.observed.epoch,
+            seq: copy.seq,
+            at: now,
+            state: copy.state,
+            reason: "as the script says".to_owned(),
+            restarts: 0,
+            instance: None,
+            next_start_at: None,
+            last_exit,
+            health: None,
+            trouble: None,
+        })
+    }
+
+    fn start(&mut self, workload: &Object<Workload>, key: (Uid, u64)) {
+        let name = workload.name.to_string();
+        let run = self.runs.entry(name.clone()).or_default();
+        *run += 1;
+        let (state, ends) = match (self.script)(&name, *run) {
+            Run::Stays => (CopyState::Running, None),
+            Run::Hangs => (CopyState::Provisioning, None),
+            Run::Ends(after, code, line) => {
+                (CopyState::Running, Some((self.now.wall.plus(after), code, line)))
+            }
+        };
+        self.started.push((name, self.now.wall));
+        self.copies.insert(key, Copy { seq: 1, state, ends, not_after: workload.spec.not_after });
+    }
+
+    fn agent_times(&self) -> Vec<Timestamp> {
+        let live = self.copies.iter().filter(|((id, _), copy)| {
+            !copy.state.is_final() && self.world.workloads.get(*id).is_some()
+        });
+        let times = live.flat_map(|(_, copy)| [copy.ends.map(|(at, ..)| at), copy.not_after]);
+        times.flatten().filter(|at| *at > self.now.wall).collect()
+    }
+
+    // People.
+
+    /// Declares something; the writes are committed.
+    pub(crate) fn try_apply<K: Tabled>(
+        &mut self,
+        json: serde_json::Value,
+    ) -> Result<usize, AdmissionError> {
+        let manifest: Manifest<K> = serde_json::from_value(json).expect("a manifest");
+        let problems = manifest.problems();
+        if !problems.is_empty() {
+            return Err(AdmissionError::Invalid(problems));
+        }
+        let existing = self.world.find(&manifest.key()).as_ref().and_then(K::unwrap).cloned();
+        let owner = manifest.owner.clone();
+        let declared: Declared<K> =
+            manifest.declare(existing.as_ref(), Actor::API, self.now.wall).expect("no conflict");
+        let (world, now) = (&self.world, self.now.wall);
+        let writes = admission::admit(world, existing.as_ref(), declared, owner.as_ref(), now)?;
+        let count = writes.len();
+        if count > 0 {
+            assert_eq!(self.commit(writes), Answer::Written);
+            self.is_crashed = false;
+        }
+        Ok(count)
+    }
+
+    pub(crate) fn apply<K: Tabled>(&mut self, json: serde_json::Value) {
+        self.try_apply::<K>(json).unwrap();
+    }
+
+    pub(crate) fn get<K: Tabled>(&self, name: &str) -> Arc<Object<K>> {
+        let found = self.find::<K>(name);
+        found.unwrap_or_else(|| panic!("there is no {} {name}", K::KIND))
+    }
+
+    pub(crate) fn find<K: Tabled>(&self, name: &str) -> Option<Arc<Object<K>>> {
+        let namespace = K::KIND.is_namespaced().then(Name::default_namespace);
+        self.world.table::<K>().find(namespace.as_ref(), &Name::new(name).unwrap()).cloned()
+    }
+
+    pub(crate) fn edit<K: Tabled>(&mut self, name: &str, change: impl FnOnce(&mut Edit<K>)) {
+        let mut edit = Edit::of(&self.get::<K>(name), self.now.wall);
+        change(&mut edit);
+        if let Some(edited) = edit.finish() {
+            assert_eq!(self.commit(vec![Write::update(edited)]), Answer::Written);
+            self.is_crashed = false;
+        }
+    }
+
+    pub(crate) fn delete<K: Tabled>(&mut self, name: &str) {
+        self.edit::<K>(name, |edit| edit.request_deletion());
+    }
+
+    pub(crate) fn ask<K: Tabled + Timed>(&mut self, name: &str, request: Request) {
+        let at = self.now.wall;
+        let requested = Requested { request, by: Actor::API, event: None, at };
+        self.edit::<K>(name, |edit| {
+            K::timed_mut(&mut edit.object).request(requested);
+        });
+    }
+
+    // What came of it.
+
+    /// The statuses that a resource went through, without notes.
+    pub(crate) fn path(&self, key: &str) -> String {
+        let of_key = self.history.iter().filter(|entry| entry.key == key);
+        let arrows = of_key.filter(|entry| entry.record.from.as_ref() != Some(&entry.record.to));
+        arrows.map(|entry| entry.record.to.as_str()).collect::<Vec<_>>().join(" ")
+    }
+
+    /// When a resource first became so.
+    pub(crate) fn when(&self, key: &str, status: &str) -> Timestamp {
+        let is_it = |entry: &&Entry| {
+            entry.key == key
+                && entry.record.to == status
+                && entry.record.from.as_deref() != Some(status)
+        };
+        let found = self.history.iter().find(is_it);
+        found.unwrap_or_else(|| panic!("{key} never became {status}")).record.at
+    }
+
+    pub(crate) fn pod(&self, name: &str) -> Arc<Object<Pod>> {
+        self.get::<Pod>(name)
+    }
+}
+
+fn is_arrow<S: State>(from: &str, to: &str) -> bool {
+    let find = |text: &str| S::ALL.iter().copied().find(|status| status.to_string() == text);
+    match (find(from), find(to)) {
+        (Some(from), Some(to)) => from.may_become(to),
+        _ => false,
+    }
+}

@@ -1,0 +1,296 @@
+//! Bad input: refused with a precise error, and nothing is written.
+
+use serde_json::{Value, json};
+use tessera_types::{
+    Host, Job, Pod, PodDefinition, Session, SessionDefinition, SessionPart, Workload,
+};
+
+use crate::exam::{Exam, session};
+use crate::plane::Plane;
+use tessera_reconciler::Tabled;
+
+/// The error of declaring something. Nothing is written then.
+fn refused<K: Tabled>(plane: &mut Plane, json: Value) -> String {
+    let before = (plane.world.revision(), plane.commits);
+    let error = plane.try_apply::<K>(json).expect_err("it is refused");
+    assert_eq!((plane.world.revision(), plane.commits), before);
+    error.to_string()
+}
+
+/// The clock shows 2001-09-09T01:46:40Z.
+fn plane() -> Plane {
+    Exam::default().plane()
+}
+
+fn exam(plane: &Plane, seconds: u64, more: Value) -> Value {
+    let mut json = session("exam", plane.at(seconds));
+    for (name, value) in more.as_object().unwrap() {
+        for (field, value) in value.as_object().unwrap() {
+            json["spec"][name][field] = value.clone();
+        }
+    }
+    json
+}
+
+#[test]
+fn an_end_before_its_start() {
+    let mut plane = plane();
+    let json = exam(&plane, 100, json!({"timeslot": {"end": plane.at(100).to_string()}}));
+    assert_eq!(
+        refused::<Session>(&mut plane, json),
+        "spec.timeslot.end: 2001-09-09T01:48:20Z is not after the start, 2001-09-09T01:48:20Z"
+    );
+    let two = json!({"two": {"timeslot": {
+        "start": plane.at(200).to_string(), "end": plane.at(190).to_string(),
+    }}});
+    let json = exam(&plane, 100, json!({"parts": two}));
+    assert_eq!(
+        refused::<Session>(&mut plane, json),
+        "spec.parts.two.timeslot.end: 2001-09-09T01:49:50Z is not after the start, 2001-09-09T01:50:00Z"
+    );
+}
+
+#[test]
+fn parts_that_overlap_where_the_policy_is_sequential() {
+    let mut plane = plane();
+    let two = json!({"two": {"timeslot": {"start": plane.at(130).to_string()}}});
+    let json = exam(&plane, 100, json!({"parts": two}));
+    assert_eq!(
+        refused::<Session>(&mut plane, json),
+        "spec.parts.two.timeslot: part two (2001-09-09T01:48:50Z to 2001-09-09T01:49:50Z) begins \
+         before part one (2001-09-09T01:48:20Z to 2001-09-09T01:49:20Z) is over, and the parts \
+         are sequential"
+    );
+    let mut plane = Exam { order: "parallel", ..Exam::default() }.plane();
+    let two = json!({"two": {"timeslot": {"start": plane.at(130).to_string()}}});
+    let json = exam(&plane, 100, json!({"parts": two}));
+    plane.apply::<Session>(json);
+}
+
+#[test]
+fn parts_that_there_are_not_or_that_are_outside() {
+    let mut plane = plane();
+    let json = exam(
+        &plane,
+        100,
+        json!({"parts": {"three": {"timeslot": {"start": plane.at(130).to_string()}}}}),
+    );
+    assert_eq!(
+        refused::<Session>(&mut plane, json),
+        "spec.parts.three: there is no part `three`: the parts are one, two"
+    );
+    let json = exam(&plane, 100, json!({"timeslot": {"duration": "90s"}}));
+    assert_eq!(
+        refused::<Session>(&mut plane, json),
+        "spec.parts.two.timeslot: part two (2001-09-09T01:49:20Z to 2001-09-09T01:50:20Z) is not \
+         inside the session's window (2001-09-09T01:48:20Z to 2001-09-09T01:49:50Z)"
+    );
+}
+
+#[test]
+fn definitions_and_versions_that_there_are_not() {
+    let mut plane = plane();
+    for (definition, message) in [
+        (
+            json!({"type_key": "exan"}),
+            "spec.definition: no sessiondefinition matches type exan; did you mean `exam`?",
+        ),
+        (
+            json!({"type_key": "exam", "version": "2"}),
+            "spec.definition: no sessiondefinition matches type exam, version ^2; there is version 1.0.0",
+        ),
+        (
+            json!({"labels": [{"label": "vendor", "equal": "x"}]}),
+            "spec.definition: no sessiondefinition matches vendor=x; known types are exam",
+        ),
+        (json!({}), "spec.definition: it selects everything: give `type_key` or `labels`"),
+    ] {
+        let mut json = exam(&plane, 100, json!({}));
+        json["spec"]["definition"] = definition;
+        assert_eq!(refused::<Session>(&mut plane, json), message);
+    }
+}
+
+#[test]
+fn a_definition_whose_parts_cannot_be_resolved() {
+    let mut plane = plane();
+    plane.apply::<SessionDefinition>(json!({"name": "odd", "spec": {
+        "type_key": "odd", "version": "1.0.0",
+        "parts": [{"name": "one", "selector": {"type_key": "part-three"}}],
+    }}));
+    let mut json = exam(&plane, 100, json!({}));
+    json["spec"]["definition"]["type_key"] = "odd".into();
+    assert_eq!(
+        refused::<Session>(&mut plane, json),
+        "spec.definition (part one): no partdefinition matches type part-three; did you mean `part-one`?"
+    );
+}
+
+#[test]
+fn times_that_have_passed() {
+    let mut plane = plane();
+    let json = exam(&plane, 10, json!({}));
+    assert_eq!(
+        refused::<Session>(&mut plane, json),
+        "spec.timeslot.start: part one starts at 2001-09-09T01:46:50Z with a lead time of 30s, so \
+         its provisioning would have had to begin at 2001-09-09T01:46:20Z, which has passed; the \
+         earliest start is 2001-09-09T01:47:10Z"
+    );
+    let mut json = exam(&plane, 0, json!({}));
+    json["spec"]["timeslot"]["start"] = "2001-09-09T01:00:00Z".into();
+    let error = refused::<Session>(&mut plane, json);
+    assert!(
+        error.starts_with(
+            "spec.timeslot.start: part one starts at 2001-09-09T01:00:00Z, which has passed (it is \
+             2001-09-09T01:46:40Z)"
+        ),
+        "{error}"
+    );
+    let pod = json!({"name": "alone", "spec": {
+        "definition": {"type_key": "lab-one"},
+        "timeslot": {"start": plane.at(29).to_string(), "duration": "60s"},
+    }});
+    assert!(refused::<Pod>(&mut plane, pod).starts_with("spec.timeslot.start: it starts at "));
+}
+
+#[test]
+fn windows_that_are_not_said_or_said_twice() {
+    let mut plane = plane();
+    for (timeslot, message) in [
+        (json!({}), "spec.timeslot.start: it has no start: give `start` (a time) or `start_in`"),
+        (
+            json!({"start": "2001-09-09T02:00:00Z", "start_in": "60s"}),
+            "spec.timeslot.start_in: `start` is given too: give one of the two",
+        ),
+        (
+            json!({"start": "2001-09-09T02:00:00Z", "end": "2001-09-09T03:00:00Z", "duration": "1h"}),
+            "spec.timeslot.duration: `end` is given too: give one of the two",
+        ),
+        (
+            json!({"start_in": "1h", "duration": "0s"}),
+            "spec.timeslot.duration: a window is longer than nothing",
+        ),
+        (
+            json!({"start_in": "1h", "lead_time": "9000h"}),
+            "spec.timeslot.lead_time: at most 366d are allowed",
+        ),
+    ] {
+        let json = json!({"name": "exam", "spec": {
+            "definition": {"type_key": "exam"}, "timeslot": timeslot,
+        }});
+        assert_eq!(refused::<Session>(&mut plane, json), message);
+    }
+}
+
+#[test]
+fn owners_that_cannot_be() {
+    let mut plane = plane();
+    for (json, message) in [
+        (
+            json!({"kind": "Pod", "name": "alone"}),
+            "owner: a Pod does not belong to a Pod, only to a SessionPart",
+        ),
+        (
+            json!({"kind": "SessionPart", "name": "exam-one"}),
+            "owner: a Pod that belongs to a SessionPart is made by Tessera: remove it",
+        ),
+    ] {
+        let json = json!({"name": "alone", "owner": json, "spec": {
+            "definition": {"type_key": "lab-one"},
+            "timeslot": {"start": plane.at(60).to_string(), "duration": "60s"},
+        }});
+        assert_eq!(refused::<Pod>(&mut plane, json), message);
+    }
+    let job = json!({"name": "x", "owner": {"kind": "SessionPart", "name": "none"},
+        "spec": {"definition": {"type_key": "check"}}});
+    assert_eq!(refused::<Job>(&mut plane, job), "owner: there is no sessionpart/default/none");
+    let part = json!({"name": "x", "spec": {
+        "definition": {"type_key": "part-one"}, "part": "one", "order": 0,
+        "timeslot": {"start": plane.at(60).to_string()},
+    }});
+    assert_eq!(
+        refused::<SessionPart>(&mut plane, part),
+        "kind: the parts of a session are made when it is admitted: declare a Session"
+    );
+}
+
+#[test]
+fn no_host_that_fits() {
+    let mut plane = plane();
+    let json = exam(&plane, 100, json!({"host": {"licence_class": "enterprise"}}));
+    assert_eq!(
+        refused::<Session>(&mut plane, json),
+        "pod/exam-one-lab: the only host does not fit: 1 lack licence class enterprise"
+    );
+    let json = exam(&plane, 100, json!({"host": {"location": "moon"}}));
+    assert_eq!(
+        refused::<Session>(&mut plane, json),
+        "spec.host.location: no lablocation matches type moon; there is none at all: seed some (tesseractl seed)"
+    );
+    plane.apply::<PodDefinition>(json!({"name": "giant", "spec": {
+        "type_key": "giant", "version": "1.0.0", "pod_type": "fleet",
+        "workloads": [{"name": "vm", "spec": {"command": "vm", "resources": {"cpu": "9"}}}],
+    }}));
+    let pod = json!({"name": "alone", "spec": {
+        "definition": {"type_key": "giant"},
+        "timeslot": {"start": plane.at(60).to_string(), "duration": "60s"},
+    }});
+    assert_eq!(
+        refused::<Pod>(&mut plane, pod),
+        "pod/alone: the only host does not fit: 1 have no node that is large enough for workload vm"
+    );
+}
+
+#[test]
+fn names_that_are_taken_or_too_long() {
+    let mut plane = plane();
+    plane.apply::<Pod>(json!({"name": "exam-two-lab", "spec": {
+        "definition": {"type_key": "lab-one"},
+        "timeslot": {"start": plane.at(60).to_string(), "duration": "60s"},
+    }}));
+    let json = exam(&plane, 100, json!({}));
+    assert_eq!(
+        refused::<Session>(&mut plane, json),
+        "name: it would have pod/default/exam-two-lab, which exists already: choose another name"
+    );
+    let json = session(&"x".repeat(60), plane.at(100));
+    let error = refused::<Session>(&mut plane, json);
+    assert!(error.contains("names have at most 63: choose shorter ones"), "{error}");
+}
+
+#[test]
+fn changes_of_what_does_not_change() {
+    let mut plane = plane();
+    plane.apply::<Session>(session("exam", plane.at(100)));
+    let mut json = exam(&plane, 100, json!({}));
+    json["spec"]["env"] = json!({"A": "b"});
+    assert_eq!(
+        refused::<Session>(&mut plane, json),
+        "spec.env: it does not change once a session is admitted: delete the session and declare it again"
+    );
+    plane.run(110);
+    let json = exam(&plane, 100, json!({}));
+    assert_eq!(
+        refused::<Session>(&mut plane, json),
+        "session exam has begun: its window changes by `tesseractl session extend` and `shrink`"
+    );
+    let workload = json!({"name": "exam-one-lab-vm", "spec": {"command": "other"}});
+    assert_eq!(
+        refused::<Workload>(&mut plane, workload),
+        "it belongs to pod/exam-one-lab, which says what it is: change that"
+    );
+    let json =
+        json!({"name": "fleet", "spec": {"definition": {"type_key": "group"}, "location": "moon"}});
+    assert!(refused::<Host>(&mut plane, json).starts_with("spec.location: no lablocation"));
+}
+
+#[test]
+fn the_same_declaration_twice_changes_nothing() {
+    let mut plane = plane();
+    let json = json!({"name": "exam", "spec": {
+        "definition": {"type_key": "exam"}, "timeslot": {"start_in": "100s"},
+    }});
+    plane.apply::<Session>(json.clone());
+    plane.run(50);
+    assert_eq!(plane.try_apply::<Session>(json).unwrap(), 0);
+}

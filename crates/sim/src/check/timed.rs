@@ -1,0 +1,197 @@
+//! What must hold of timed resources.
+
+use std::collections::BTreeSet;
+
+use tessera_reconciler::Tabled;
+use tessera_types::pod::Binding;
+use tessera_types::timed::{Timed, TimedStatus};
+use tessera_types::{
+    Duration, Host, Job, Object, Pod, Report, Resource, Revision, Session, SessionPart, State,
+    Timestamp, Uid, with_object,
+};
+
+use crate::control::Control;
+use crate::lab::{LICENCES, PORTS};
+
+/// What was seen of timed resources so far.
+#[derive(Debug, Default)]
+pub(crate) struct Seen {
+    revision: Revision,
+    /// The pods whose provisioning has begun.
+    begun: BTreeSet<Uid>,
+}
+
+impl Seen {
+    /// After every event.
+    pub(crate) fn check(&mut self, control: &Control) -> Result<(), String> {
+        if self.revision == control.world.revision() {
+            return Ok(());
+        }
+        let before = std::mem::replace(&mut self.revision, control.world.revision());
+        no_host_over_capacity(control)?;
+        self.nothing_is_early(control)?;
+        let changed = control.world.all().filter(|resource| resource.revision() > before);
+        changed.into_iter().try_for_each(|resource| has_legal_history(&resource))
+    }
+
+    /// The clock may be set back while a pod is being provisioned, so what counts
+    /// is the moment at which that began.
+    fn nothing_is_early(&mut self, control: &Control) -> Result<(), String> {
+        for pod in control.world.pods.iter() {
+            let begun = pod.observed.timed.provisioned_at;
+            let mut workloads = control.world.owned::<tessera_types::Workload>(pod.id);
+            if let Some(workload) = workloads.next().filter(|_| begun.is_none()) {
+                return Err(format!("{} is made before its pod begins", workload.key()));
+            }
+            let Some((slot, begun)) = pod.observed.timed.timeslot.zip(begun) else { continue };
+            if self.begun.insert(pod.id) && begun < slot.provision_at() {
+                return Err(format!("{} begins at {begun}, too early", pod.key()));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What is counted: the processor time of a node group changes with its nodes.
+fn no_host_over_capacity(control: &Control) -> Result<(), String> {
+    for host in control.world.hosts.iter() {
+        let held: Vec<&Binding> = control
+            .world
+            .pods
+            .iter()
+            .filter_map(|pod| pod.observed.binding.as_ref())
+            .filter(|binding| binding.host_id == host.id)
+            .collect();
+        for at in held.iter().map(|binding| binding.window.from) {
+            let now = held.iter().filter(|binding| binding.window.contains(at));
+            let (mut licences, mut ports) = (0, Vec::<u16>::new());
+            for binding in now {
+                licences += binding.demand.counted.get("licences").copied().unwrap_or(0);
+                ports.extend(&binding.ports);
+            }
+            let count = ports.len();
+            ports.sort_unstable();
+            ports.dedup();
+            if licences > LICENCES || ports.len() < count || count > usize::from(PORTS) {
+                return Err(format!("{} is over capacity at {at}: {held:?}", host.name));
+            }
+        }
+    }
+    Ok(())
+}
+
+fn has_legal_history(resource: &Resource) -> Result<(), String> {
+    with_object!(resource, object => {
+        let arrows = object.state_history.iter().filter_map(|one| Some((one.from?, one.to)));
+        for (from, to) in arrows {
+            // An entry that changes no status is a note.
+            if from != to && !from.may_become(to) {
+                return Err(format!("{} went from {from} to {to}", object.key()));
+            }
+        }
+        let last = object.state_history.last().map(|one| one.to);
+        match last == Some(object.status) {
+            true => Ok(()),
+            false => Err(format!("{} is {}, and its history says {last:?}", object.key(), object.status)),
+        }
+    })
+}
+
+/// Nothing outlives its deadline, as far as the control plane can tell: what its
+/// node does not let go is named.
+pub(crate) fn nothing_outlives_its_deadline(
+    control: &Control,
+    now: Timestamp,
+) -> Result<(), String> {
+    let wall = control.clock.wall(now);
+    for pod in control.world.pods.iter() {
+        let is_over = pod.status == TimedStatus::Terminated;
+        let deadline = pod.observed.timed.timeslot.map(|slot| slot.cleanup_deadline());
+        if !is_over && deadline.is_some_and(|deadline| deadline < wall) {
+            return Err(format!(
+                "pod {} is {} after its deadline: {:?}",
+                pod.name, pod.status, pod.waiting_for
+            ));
+        }
+        let left: Vec<_> = control.world.owned::<tessera_types::Workload>(pod.id).collect();
+        if is_over && left.iter().any(|workload| workload.deletion_requested_at.is_none()) {
+            return Err(format!("pod {} is over, and has left {left:?}", pod.name));
+        }
+    }
+    Ok(())
+}
+
+/// What may still be on its way in the end.
+const SLACK: Duration = Duration::from_secs(60);
+
+/// Once the faults have stopped, and time enough has passed.
+pub(crate) fn converged(control: &Control, now: Timestamp) -> Result<(), String> {
+    let wall = control.clock.wall(now);
+    for session in control.world.table::<Session>().iter() {
+        explained(session, session.status.is_over(), wall)?;
+    }
+    for part in control.world.table::<SessionPart>().iter() {
+        explained(part, part.status == TimedStatus::Terminated, wall)?;
+    }
+    for pod in control.world.table::<Pod>().iter() {
+        explained(pod, pod.status == TimedStatus::Terminated, wall)?;
+    }
+    for job in control.world.table::<Job>().iter() {
+        let is_late = job.observed.deadline.is_some_and(|at| at.plus(SLACK) < wall);
+        if !job.status.is_over() && is_late || job.deletion_requested_at.is_some() {
+            return Err(format!("{} is {}: {:?}", job.key(), job.status, job.waiting_for));
+        }
+    }
+    nothing_is_orphaned(control)
+}
+
+fn explained<K: Timed + Tabled>(
+    object: &Object<K>,
+    is_over: bool,
+    wall: Timestamp,
+) -> Result<(), String> {
+    if object.deletion_requested_at.is_some() {
+        return Err(format!("{} is still being deleted: {:?}", object.key(), object.waiting_for));
+    }
+    let slot =
+        K::timed(object).timeslot.ok_or_else(|| format!("{} has no window", object.key()))?;
+    let must_be_over = slot.cleanup_deadline().plus(SLACK) < wall;
+    if must_be_over && !is_over {
+        return Err(format!("{} is {} and its window is over", object.key(), object.status));
+    }
+    // One whose window was open when the clock was ahead stays Active.
+    let is_at_rest = is_over || object.status.to_string() == "Active";
+    if !is_at_rest && object.waiting_for.is_none() {
+        return Err(format!("{} is {} and waits for nothing", object.key(), object.status));
+    }
+    Ok(())
+}
+
+fn nothing_is_orphaned(control: &Control) -> Result<(), String> {
+    for resource in control.world.all() {
+        let Some(owner) = resource.owner() else { continue };
+        if control.world.get(owner.kind, owner.id).is_none() {
+            return Err(format!("{} belongs to {owner}, which is gone", resource.key()));
+        }
+    }
+    let of_parts = |report: &&std::sync::Arc<Object<Report>>| {
+        report.status == tessera_types::report::ReportStatus::Pending
+    };
+    let hosts = control.world.table::<Host>().len();
+    match control.world.table::<Report>().iter().find(of_parts) {
+        Some(report) if hosts > 0 => {
+            let owner =
+                report.owner.as_ref().and_then(|owner| control.world.get(owner.kind, owner.id));
+            let is_over = match owner {
+                Some(Resource::SessionPart(part)) => part.status == TimedStatus::Terminated,
+                Some(Resource::Session(session)) => session.status.is_over(),
+                _ => false,
+            };
+            match is_over {
+                true => Err(format!("{} is never made", report.key())),
+                false => Ok(()),
+            }
+        }
+        _ => Ok(()),
+    }
+}
