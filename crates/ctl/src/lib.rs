@@ -13,6 +13,8 @@ mod context;
 pub mod converge;
 mod exit;
 mod failure;
+#[cfg(test)]
+mod fixture;
 mod follow;
 mod kinds;
 mod log_follow;
@@ -22,6 +24,7 @@ mod show;
 mod style;
 mod table;
 mod target;
+mod tree;
 mod yaml;
 
 pub use apply::apply;

@@ -13,7 +13,7 @@ use crate::failure::Failure;
 use crate::follow::{Change, Follow, Scope};
 use crate::kinds::{self, ListOptions};
 use crate::moment::now;
-use crate::show::{Detail, Tops, row, table};
+use crate::show::{Beside, Detail, row, table};
 use crate::style::Tone;
 use crate::table::{Cell, Layout};
 use crate::target::{self, Target};
@@ -133,11 +133,11 @@ async fn tables(
 ) -> Result<(), Failure> {
     let mut text = String::new();
     for (kind, resources) in found.iter().filter(|(_, resources)| !resources.is_empty()) {
-        let tops = tops(context, *kind).await;
+        let beside = beside(context, *kind, detail).await;
         if !text.is_empty() {
             text.push('\n');
         }
-        let table = table(*kind, resources, detail, &tops, now());
+        let table = table(*kind, resources, detail, &beside, now());
         text.push_str(&table.render(context.style, context.width()));
     }
     if text.is_empty() {
@@ -147,11 +147,9 @@ async fn tables(
     print(&text)
 }
 
-async fn tops(context: &Context, kind: KindName) -> Tops {
-    match kind {
-        KindName::Node => context.tops().await,
-        _ => Tops::new(),
-    }
+async fn beside(context: &Context, kind: KindName, detail: Detail) -> Beside {
+    let namespace = (!detail.namespaces).then(|| context.namespace());
+    context.beside(kind, namespace).await
 }
 
 /// Prints what is there, then a row for each change.
@@ -209,8 +207,8 @@ impl<'a> Rows<'a> {
         detail: Detail,
         format: Format,
     ) -> Result<Self, Failure> {
-        let tops = tops(context, kind).await;
-        let table = table(kind, known, detail, &tops, now());
+        let beside = beside(context, kind, detail).await;
+        let table = table(kind, known, detail, &beside, now());
         let layout = table.layout(context.width());
         // The columns begin with the namespace, where that is shown, and the name.
         let status_at = if detail.namespaces && kind.is_namespaced() { 2 } else { 1 };
@@ -228,7 +226,7 @@ impl<'a> Rows<'a> {
             Format::Yaml => print(&format!("---\n{}", yaml(resource)?)),
             Format::Name => print(&format!("{}\n", resource.key())),
             Format::Table | Format::Wide => {
-                let mut row = row(resource, self.detail, &Tops::new(), now());
+                let mut row = row(resource, self.detail, &Beside::default(), now());
                 if is_gone {
                     row[self.status_at] = Cell::toned("Deleted", Tone::Quiet);
                 }
