@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 
 use tessera_client::{Api, Error};
-use tessera_types::timed::Timed;
+use tessera_types::timed::{Timed, Timeslot};
 use tessera_types::{
     Host, KindName, Name, Object, Pod, Resource, Session, SessionPart, Timestamp, Uid, with_object,
 };
@@ -94,7 +94,7 @@ fn place(resource: &Resource) -> (u32, KindName, Timestamp, Name) {
         Resource::SessionPart(part) => part.spec.order,
         _ => u32::MAX,
     };
-    let start = start_of(resource).unwrap_or_else(|| created_at(resource));
+    let start = slot_of(resource).map_or_else(|| created_at(resource), |slot| slot.start);
     (order, resource.kind(), start, resource.name().clone())
 }
 
@@ -102,10 +102,10 @@ fn created_at(resource: &Resource) -> Timestamp {
     with_object!(resource, object => object.created_at)
 }
 
-/// The start of the window that a timed resource has.
-pub(crate) fn start_of(resource: &Resource) -> Option<Timestamp> {
-    fn of<K: Timed>(object: &Object<K>) -> Option<Timestamp> {
-        K::timed(object).timeslot.map(|slot| slot.start)
+/// The window of a timed resource, as far as it is known.
+pub(crate) fn slot_of(resource: &Resource) -> Option<Timeslot> {
+    fn of<K: Timed>(object: &Object<K>) -> Option<Timeslot> {
+        K::timed(object).timeslot
     }
     match resource {
         Resource::Session(it) => of::<Session>(it),
@@ -113,5 +113,48 @@ pub(crate) fn start_of(resource: &Resource) -> Option<Timestamp> {
         Resource::Pod(it) => of::<Pod>(it),
         Resource::Host(it) => of::<Host>(it),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixture;
+
+    fn drawn(root: &Resource, resources: Vec<Resource>) -> String {
+        let line = |branch: Branch| format!("{}{}\n", branch.lines, branch.resource.name());
+        Tree::of(resources).walk(root).into_iter().map(line).collect()
+    }
+
+    #[test]
+    fn parts_stand_in_their_order_and_below_each_what_it_has() {
+        let expected = "\
+exam-1
+├─ exam-1-theory
+│  ├─ exam-1-theory-grade-1
+│  └─ exam-1-theory-report
+└─ exam-1-lab
+   └─ exam-1-lab-desk
+      └─ exam-1-lab-desk-web
+";
+        let session = fixture::session();
+        assert_eq!(drawn(&session, fixture::exam()), expected);
+        let mut reversed = fixture::exam();
+        reversed.reverse();
+        assert_eq!(drawn(&session, reversed), expected);
+    }
+
+    #[test]
+    fn what_belongs_to_an_earlier_resource_of_the_same_name_is_left_out() {
+        let again = fixture::made(
+            "Session",
+            "exam-1",
+            99,
+            serde_json::json!({
+                "spec": {"definition": {"type_key": "exam"}, "timeslot": {"start": "2026-05-01T08:59:00Z"}},
+                "desired_status": "Active", "status": "Pending",
+            }),
+        );
+        assert_eq!(drawn(&again, fixture::exam()), "exam-1\n");
     }
 }

@@ -13,10 +13,11 @@ use crate::failure::Failure;
 use crate::follow::{Change, Follow, Scope};
 use crate::kinds::{self, ListOptions};
 use crate::moment::now;
-use crate::show::{Beside, Detail, row, table};
+use crate::show::{self, Beside, Detail, row, table};
 use crate::style::Tone;
 use crate::table::{Cell, Layout};
 use crate::target::{self, Target};
+use crate::tree::Tree;
 
 /// Show resources
 ///
@@ -33,6 +34,9 @@ pub(crate) struct Arguments {
     /// Go on with a row for each change, until Ctrl-C
     #[arg(short, long)]
     watch: bool,
+    /// With all that belongs to each, as a tree
+    #[arg(long, conflicts_with = "watch")]
+    tree: bool,
 }
 
 const FORMATS: [Format; 5] =
@@ -52,6 +56,10 @@ pub(crate) async fn run(context: &Context, arguments: &Arguments) -> Result<(), 
         exits.extend(missed);
     }
     if !exits.is_empty() && found.iter().all(|(_, resources)| resources.is_empty()) {
+        return ended(exits);
+    }
+    if arguments.tree {
+        trees(context, &found, format, detail(arguments, format)).await?;
         return ended(exits);
     }
     let is_one = matches!(targets.as_slice(), [target] if target.names.len() == 1);
@@ -145,6 +153,28 @@ async fn tables(
         tell(&format!("no {} found\n", kinds.join(" and ")));
     }
     print(&text)
+}
+
+/// Resources with all that belongs to them. For programs it is a list in the order
+/// of the tree, in which each names its owner.
+async fn trees(
+    context: &Context,
+    found: &[(KindName, Vec<Resource>)],
+    format: Format,
+    detail: Detail,
+) -> Result<(), Failure> {
+    let roots: Vec<_> = found.iter().flat_map(|(_, resources)| resources).cloned().collect();
+    if roots.is_empty() {
+        return tables(context, found, detail).await;
+    }
+    let namespace = (!detail.namespaces).then(|| context.namespace());
+    let tree = Tree::fetch(&context.api, namespace).await?;
+    if matches!(format, Format::Table | Format::Wide) {
+        let table = show::tree::table(&roots, &tree, detail, now());
+        return print(&table.render(context.style, context.width()));
+    }
+    let all = roots.iter().flat_map(|root| tree.walk(root)).map(|branch| branch.resource);
+    show(context, &[(roots[0].kind(), all.collect())], format, detail, false).await
 }
 
 async fn beside(context: &Context, kind: KindName, detail: Detail) -> Beside {

@@ -292,3 +292,19 @@ fn what_others_say_is_left_out_where_it_is_not_known() {
         assert!(!text.contains(" in "), "{text}");
     }
 }
+
+#[test]
+fn a_tree_in_a_table() {
+    let expected = "\
+NAME                                   STATUS        ON                   START    END      SCORE  OUTCOME    WAITING FOR
+session/exam-1                         Active        -                    60s ago  in 20m   -      -          part lab: somebody's approval of theory
+├─ sessionpart/exam-1-theory           Terminated    -                    60s ago  30s ago  7      completed
+│  ├─ job/exam-1-theory-grade-1        Succeeded     -                    -        -        7/10   -
+│  └─ report/exam-1-theory-report      Complete      -                    -        -        7/10   -
+└─ sessionpart/exam-1-lab              Ready         -                    in 4m    in 20m   -      -          somebody's approval of theory
+   └─ pod/exam-1-lab-desk              Provisioning  rack:7000-7001,7004  in 4m    in 20m   -      -          phase provision: the pause after try 1 of 3 (it exited with code 1)
+      └─ workload/exam-1-lab-desk-web  Running       node-a               -        -        -      -
+";
+    let table = super::tree::table(&[session()], &Tree::of(exam()), Detail::default(), now());
+    assert_eq!(table.render(Style::PLAIN, None), expected);
+}

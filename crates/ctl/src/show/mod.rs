@@ -1,5 +1,6 @@
 //! How resources are shown to people: rows of tables, descriptions, changes.
 
+pub(crate) mod calendar;
 pub(crate) mod change;
 mod definition;
 pub(crate) mod describe;
@@ -11,9 +12,12 @@ mod golden_timed;
 pub(crate) mod host;
 pub(crate) mod node;
 mod outcome;
+pub(crate) mod plan;
 pub(crate) mod pod;
 mod session;
 pub(crate) mod timed;
+pub(crate) mod timeline;
+pub(crate) mod tree;
 pub(crate) mod workload;
 
 use std::collections::BTreeMap;
