@@ -56,9 +56,9 @@ pub(crate) async fn run(context: &Context, arguments: &Arguments) -> Result<(), 
     let format = context.format(&[Format::Table, Format::Wide, Format::Json, Format::Yaml])?;
     let name = target::name_of(KindName::Host, &arguments.host)?;
     let now = now();
-    let from = arguments.from.map(|from| from.after(now));
-    let to = arguments.to.map(|to| to.after(from.unwrap_or(now)));
-    let calendar = context.api.host_calendar(&name, from.as_ref(), to.as_ref());
+    let from = arguments.from.map_or(now, |from| from.after(now));
+    let to = arguments.to.map(|to| to.after(from));
+    let calendar = context.api.host_calendar(&name, Some(&from), to.as_ref());
     let calendar = bounded("host_calendar", call(calendar)).await?;
     match format {
         Format::Json => print(&json(&calendar)?),

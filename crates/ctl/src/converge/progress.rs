@@ -63,7 +63,8 @@ impl<W: Write> Plain<W> {
 
 impl<W: Write> Progress for Plain<W> {
     fn event(&mut self, key: &ResourceKey, event: &Event) -> io::Result<()> {
-        if event.is_routine() {
+        // Of a definition there is no more to say than that it was declared.
+        if event.is_routine() || key.kind.is_definition() {
             return Ok(());
         }
         let key = self.style.paint(KEY_TONE, &key.to_string());

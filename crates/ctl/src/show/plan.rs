@@ -2,6 +2,7 @@
 
 use tessera_types::Timestamp;
 use tessera_types::booking::{Plan, PlannedResource};
+use tessera_types::problem::Code;
 
 use super::Detail;
 use super::pod::ports;
@@ -21,7 +22,11 @@ pub(crate) fn fits(plan: &Plan, style: Style, now: Timestamp) -> String {
             let fits = format!("does not fit{anew}; the earliest start that does is {at} ({near})");
             style.paint(Tone::Bad, &fits)
         }
-        (Some(_), _, None) => style.paint(Tone::Bad, &format!("would be refused{anew}")),
+        (Some(problem), _, None) => {
+            let fits = problem.code != Code::DoesNotFit;
+            let words = if fits { "would be refused" } else { "does not fit" };
+            style.paint(Tone::Bad, &format!("{words}{anew}"))
+        }
         (None, Some(slot), _) => {
             let fits = style.paint(Tone::Good, "fits");
             format!("{fits}{anew}: {slot} ({})", slot.duration())
@@ -103,8 +108,13 @@ pod/exam-1-lab-desk     in 5m         in 10m  in 30m  in 31m   rack  7000-7001  
             fits(&refused, Style::PLAIN, now()),
             "session/default/exam-1 does not fit; the earliest start that does is 2026-05-01T09:40:00Z (in 40m)\n"
         );
-        let never = plan(json!({"problem": problem, "exists": true}));
-        let text = fits(&never, Style::PLAIN, now());
-        assert_eq!(text, "session/default/exam-1 would be refused if it were declared anew\n");
+        let told = |code: &str| {
+            let problem =
+                json!({"type": "x", "title": "x", "status": 409, "code": code, "detail": "x"});
+            fits(&plan(json!({"problem": problem, "exists": true})), Style::PLAIN, now())
+        };
+        let anew = "if it were declared anew\n";
+        assert_eq!(told("does_not_fit"), format!("session/default/exam-1 does not fit {anew}"));
+        assert_eq!(told("invalid_spec"), format!("session/default/exam-1 would be refused {anew}"));
     }
 }

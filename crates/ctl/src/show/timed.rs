@@ -106,9 +106,15 @@ where
     };
     let left = || {
         let count = timed.leftovers.len();
-        (count > 0).then(|| format!("nothing; {count} things could not be removed in time"))
+        (count > 0).then(|| format!("nothing; {}", not_removed(count)))
     };
     printable(&left().or_else(failure).or(waiting).unwrap_or_default())
+}
+
+/// What is said of things that were still there at the deadline.
+pub(crate) fn not_removed(count: usize) -> String {
+    let things = if count == 1 { "1 thing".to_owned() } else { format!("{count} things") };
+    format!("{things} could not be removed in time")
 }
 
 /// Which try is under way: `2`, or `2 (backing off)`.

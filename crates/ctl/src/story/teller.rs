@@ -13,7 +13,7 @@ use tessera_types::{
 use crate::follow::Change;
 use crate::moment::brief;
 use crate::show::change::{Event, KEY_TONE, Sort, deletion, events, happened};
-use crate::show::timed::{score_text, tone_of_outcome};
+use crate::show::timed::{not_removed, score_text, tone_of_outcome};
 use crate::style::{Style, Tone, printable, tone_of_status};
 use crate::tree::Tree;
 
@@ -68,7 +68,7 @@ impl Ending {
         words.extend(observed.passed.map(|it| if it { "passed" } else { "not passed" }.to_owned()));
         words.extend(timed.failure.as_ref().map(|it| format!("{}: {}", it.of, it.message)));
         let left = timed.leftovers.len();
-        words.extend((left > 0).then(|| format!("{left} things could not be removed in time")));
+        words.extend((left > 0).then(|| not_removed(left)));
         if let Some(started) = timed.started_at {
             words.push(format!(
                 "over {} after its start",
@@ -216,7 +216,11 @@ pub(crate) fn label(resource: &Resource, session: &Name) -> String {
 pub(crate) fn named(kind: KindName, name: &Name, session: &Name) -> String {
     let rest = name.as_str().strip_prefix(session.as_str());
     let short = rest.and_then(|rest| rest.strip_prefix('-')).unwrap_or(name.as_str());
-    format!("{} {short}", kind.singular())
+    match kind.singular() {
+        // The session's own report.
+        kind if kind == short => kind.to_owned(),
+        kind => format!("{kind} {short}"),
+    }
 }
 
 /// Whether somebody who follows a session wants to know of it.
@@ -228,6 +232,8 @@ fn is_told(resource: &Resource, event: &Event) -> bool {
         // What a job's workload does, its job says.
         (Resource::Workload(_), Sort::Moved) if !of_a_pod(resource) => false,
         (Resource::Workload(_), Sort::Moved) => is_told_of_workload(event),
+        // They are made when they begin, which comes next.
+        (Resource::Job(_) | Resource::Report(_), Sort::Moved) => !is_first(event),
         (_, Sort::Moved | Sort::Noted) => true,
         // A session waits for what one of its parts waits for.
         (Resource::Session(_), Sort::Waits(_)) => false,
@@ -237,11 +243,14 @@ fn is_told(resource: &Resource, event: &Event) -> bool {
                 WaitReason::NoNodeFits | WaitReason::NodeOffline | WaitReason::Unkillable
             )
         }
-        (Resource::SessionPart(_), Sort::Waits(reason)) => {
-            matches!(reason, WaitReason::Gate | WaitReason::Backoff)
-        }
+        // The first part has no gate before it: it waits for its session only.
+        (Resource::SessionPart(part), Sort::Waits(WaitReason::Gate)) => part.spec.order > 0,
         (_, Sort::Waits(reason)) => matches!(reason, WaitReason::Backoff | WaitReason::NoHostFits),
     }
+}
+
+fn is_first(event: &Event) -> bool {
+    event.moved.as_ref().is_some_and(|(from, _)| from.is_none())
 }
 
 /// On its way up or down, a workload says little that its pod does not say.
