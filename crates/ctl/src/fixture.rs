@@ -10,14 +10,13 @@ pub(crate) fn now() -> Timestamp {
 }
 
 /// A resource with these fields instead of, or besides, those that any has.
-pub(crate) fn made(kind: &str, name: &str, id: u64, with: Value) -> Resource {
+pub(crate) fn made(kind: &str, name: &str, id: u64, with: &Value) -> Resource {
     let mut value = json!({
         "kind": kind, "name": name, "namespace": "default", "id": format!("{id:016x}"),
         "generation": 1, "revision": 7, "status_since": "2026-05-01T08:59:00Z",
         "created_at": "2026-05-01T08:50:00Z", "updated_at": "2026-05-01T08:59:00Z",
     });
-    let Value::Object(with) = with else { panic!("{with} is no map") };
-    value.as_object_mut().unwrap().extend(with);
+    value.as_object_mut().unwrap().extend(with.as_object().unwrap().clone());
     serde_json::from_value(value).unwrap()
 }
 
@@ -33,7 +32,7 @@ fn head(type_key: &str) -> Value {
     json!({"type_key": type_key, "version": "1.2.0"})
 }
 
-fn pinned(type_key: &str, rest: Value) -> Value {
+fn pinned(type_key: &str, rest: &Value) -> Value {
     let mut spec = head(type_key);
     spec.as_object_mut().unwrap().extend(rest.as_object().unwrap().clone());
     json!({"name": type_key, "type_key": type_key, "version": "1.2.0", "spec": spec})
@@ -48,13 +47,13 @@ pub(crate) fn session() -> Resource {
         "Session",
         "exam-1",
         1,
-        json!({
+        &json!({
             "spec": {"definition": {"type_key": "exam"}, "timeslot": {"start": "2026-05-01T08:59:00Z"}, "env": {"STUDENT": "secret"}},
             "desired_status": "Active", "status": "Active",
             "waiting_for": {"reason": "gate", "message": "part lab: somebody's approval of theory", "since": "2026-05-01T08:59:30Z", "until": "2026-05-01T09:20:00Z"},
             "observed": {
                 "timeslot": slot("2026-05-01T08:59:00Z", "2026-05-01T09:20:00Z"),
-                "definition": pinned("exam", json!({"parts": parts})),
+                "definition": pinned("exam", &json!({"parts": parts})),
                 "started_at": "2026-05-01T08:59:00Z",
             },
             "state_history": [
@@ -76,12 +75,12 @@ pub(crate) fn theory() -> Resource {
         "SessionPart",
         "exam-1-theory",
         2,
-        json!({
+        &json!({
             "spec": {"definition": {"type_key": "theory"}, "timeslot": {"start": "2026-05-01T08:59:00Z"}, "part": "theory", "order": 0, "gate": "approval"},
             "desired_status": "Active", "status": "Terminated", "owner": owner("Session", "exam-1", 1),
             "observed": {
                 "timeslot": slot("2026-05-01T08:59:00Z", "2026-05-01T08:59:30Z"),
-                "definition": pinned("theory", definition),
+                "definition": pinned("theory", &definition),
                 "outcome": "completed", "score": 7.0, "passed": true,
                 "started_at": "2026-05-01T08:59:00Z", "graded_at": "2026-05-01T08:59:25Z",
                 "ended_at": "2026-05-01T08:59:30Z",
@@ -95,13 +94,13 @@ pub(crate) fn lab() -> Resource {
         "SessionPart",
         "exam-1-lab",
         3,
-        json!({
+        &json!({
             "spec": {"definition": {"type_key": "lab"}, "timeslot": {"start": "2026-05-01T09:04:00Z"}, "part": "lab", "order": 1, "gate": {"passed": {"min_score": 6.5}}},
             "desired_status": "Ready", "status": "Ready", "owner": owner("Session", "exam-1", 1),
             "waiting_for": {"reason": "gate", "message": "somebody's approval of theory", "since": "2026-05-01T08:59:30Z"},
             "observed": {
                 "timeslot": slot("2026-05-01T09:04:00Z", "2026-05-01T09:20:00Z"),
-                "definition": pinned("lab", json!({"duration": "16m"})),
+                "definition": pinned("lab", &json!({"duration": "16m"})),
             },
         }),
     )
@@ -114,13 +113,13 @@ pub(crate) fn pod() -> Resource {
         "Pod",
         "exam-1-lab-desk",
         4,
-        json!({
+        &json!({
             "spec": {"definition": {"type_key": "desk"}, "timeslot": {"start": "2026-05-01T09:04:00Z", "end": "2026-05-01T09:20:00Z"}},
             "desired_status": "Active", "status": "Provisioning", "owner": owner("SessionPart", "exam-1-lab", 3),
             "waiting_for": {"reason": "backoff", "message": "phase provision: the pause after try 1 of 3 (it exited with code 1)", "since": "2026-05-01T08:59:55Z", "until": "2026-05-01T09:00:04Z"},
             "observed": {
                 "timeslot": slot("2026-05-01T09:04:00Z", "2026-05-01T09:20:00Z"),
-                "definition": pinned("desk", json!({"pod_type": "fleet", "parameters": {"url": "http://desk"}})),
+                "definition": pinned("desk", &json!({"pod_type": "fleet", "parameters": {"url": "http://desk"}})),
                 "binding": {
                     "host": "rack", "host_id": "0000000000000009", "window": window,
                     "demand": {"cpu": 1500, "memory": 1_073_741_824_u64, "counted": {"seats": 2}, "ports": 3},
@@ -137,7 +136,7 @@ pub(crate) fn workload() -> Resource {
         "Workload",
         "exam-1-lab-desk-web",
         5,
-        json!({
+        &json!({
             "spec": {"command": "/bin/web"}, "desired_status": "Running", "status": "Running",
             "owner": owner("Pod", "exam-1-lab-desk", 4),
             "observed": {"assigned": {"node": "node-a", "node_id": "000000000000000a", "since": "2026-05-01T08:58:00Z"}},
@@ -150,11 +149,11 @@ pub(crate) fn job() -> Resource {
         "Job",
         "exam-1-theory-grade-1",
         6,
-        json!({
+        &json!({
             "spec": {"definition": {"type_key": "grade"}, "phase": "grade", "attempt": 1},
             "desired_status": "Succeeded", "status": "Succeeded", "owner": owner("SessionPart", "exam-1-theory", 2),
             "observed": {
-                "definition": pinned("grade", json!({"workload": {"command": "grade"}})),
+                "definition": pinned("grade", &json!({"workload": {"command": "grade"}})),
                 "deadline": "2026-05-01T09:15:00Z", "workload": "exam-1-theory-grade-1",
                 "result": {"score": 7.0, "max_score": 10.0, "output": {"answers": 7}},
             },
@@ -167,11 +166,11 @@ pub(crate) fn report() -> Resource {
         "Report",
         "exam-1-theory-report",
         7,
-        json!({
+        &json!({
             "spec": {"definition": {"type_key": "sum"}}, "desired_status": "Complete", "status": "Complete",
             "owner": owner("SessionPart", "exam-1-theory", 2),
             "observed": {
-                "definition": pinned("sum", json!({})), "score": 7.0, "max_score": 10.0, "passed": true,
+                "definition": pinned("sum", &json!({})), "score": 7.0, "max_score": 10.0, "passed": true,
                 "items": [{"of": "job/exam-1-theory-grade-1", "score": 7.0, "max_score": 10.0}],
                 "made_at": "2026-05-01T08:59:25Z",
             },
@@ -186,13 +185,13 @@ pub(crate) fn host() -> Resource {
         "Host",
         "rack",
         9,
-        json!({
+        &json!({
             "namespace": null, "labels": {"rack": "7"},
             "spec": {"definition": {"type_key": "server"}, "location": "brussels"},
             "desired_status": "Active", "status": "Active",
             "observed": {
                 "timeslot": {"start": "2026-05-01T08:50:00Z", "end": Timestamp::MAX},
-                "definition": pinned("server", definition),
+                "definition": pinned("server", &definition),
                 "capacity": {"cpu": 8000, "memory": 17_179_869_184_u64, "counted": {"seats": 20}, "ports": [{"first": 7000, "last": 7099}]},
             },
         }),
@@ -204,7 +203,7 @@ pub(crate) fn definition() -> Resource {
         "PodDefinition",
         "desk",
         10,
-        json!({
+        &json!({
             "namespace": null,
             "spec": {
                 "type_key": "desk", "version": "1.2.0", "title": "A desk", "pod_type": "fleet",

@@ -150,7 +150,7 @@ exam-1
             "Session",
             "exam-1",
             99,
-            serde_json::json!({
+            &serde_json::json!({
                 "spec": {"definition": {"type_key": "exam"}, "timeslot": {"start": "2026-05-01T08:59:00Z"}},
                 "desired_status": "Active", "status": "Pending",
             }),

@@ -26,7 +26,7 @@ fn sessions_in_a_table() {
 NAME    STATUS  START    END     PARTS  SCORE  OUTCOME  WAITING FOR
 exam-1  Active  60s ago  in 20m  1/2    -      -        part lab: somebody's approval of theory
 ";
-    assert_eq!(shown(&vec![session()]), expected);
+    assert_eq!(shown(&[session()]), expected);
 }
 
 #[test]
@@ -36,7 +36,7 @@ NAME           SESSION  ORDER  STATUS      START    END      GATE       SCORE  O
 exam-1-theory  exam-1   1      Terminated  60s ago  30s ago  approval   7      completed
 exam-1-lab     exam-1   2      Ready       in 4m    in 20m   score 6.5  -      -          somebody's approval of theory
 ";
-    assert_eq!(shown(&vec![theory(), lab()]), expected);
+    assert_eq!(shown(&[theory(), lab()]), expected);
 }
 
 #[test]
@@ -45,7 +45,7 @@ fn pods_in_a_table() {
 NAME             STATUS        HOST  START  END     PORTS           TRY              WAITING FOR
 exam-1-lab-desk  Provisioning  rack  in 4m  in 20m  7000-7001,7004  1 (backing off)  phase provision: the pause after try 1 of 3 (it exited with code 1)
 ";
-    assert_eq!(shown(&vec![pod()]), expected);
+    assert_eq!(shown(&[pod()]), expected);
 }
 
 #[test]
@@ -54,7 +54,7 @@ fn hosts_in_a_table() {
 NAME  TYPE    STATUS  CPU    MEMORY      PODS  LOCATION  WAITING FOR
 rack  server  Active  1.5/8  1GiB/16GiB  1     brussels
 ";
-    assert_eq!(shown(&vec![host()]), expected);
+    assert_eq!(shown(&[host()]), expected);
 }
 
 #[test]
@@ -63,7 +63,7 @@ fn jobs_in_a_table() {
 NAME                   STATUS     OWNER                      PHASE  TRY  SCORE  AGE  WAITING FOR
 exam-1-theory-grade-1  Succeeded  sessionpart/exam-1-theory  grade  1    7/10   10m
 ";
-    assert_eq!(shown(&vec![job()]), expected);
+    assert_eq!(shown(&[job()]), expected);
 }
 
 #[test]
@@ -72,7 +72,7 @@ fn reports_in_a_table() {
 NAME                  STATUS    OWNER                      SCORE  PASSED  MADE     WAITING FOR
 exam-1-theory-report  Complete  sessionpart/exam-1-theory  7/10   yes     35s ago
 ";
-    assert_eq!(shown(&vec![report()]), expected);
+    assert_eq!(shown(&[report()]), expected);
 }
 
 #[test]
@@ -81,7 +81,7 @@ fn definitions_in_a_table() {
 NAME  TYPE  VERSION  SOURCE  ORIGIN  AGE  TITLE
 desk  desk  1.2.0    seed    seeded  10m  A desk
 ";
-    assert_eq!(shown(&vec![definition()]), expected);
+    assert_eq!(shown(&[definition()]), expected);
 }
 
 #[test]

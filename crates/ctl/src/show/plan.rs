@@ -65,7 +65,7 @@ mod tests {
     use crate::fixture::now;
     use serde_json::{Value, json};
 
-    fn plan(with: Value) -> Plan {
+    fn plan(with: &Value) -> Plan {
         let mut plan =
             json!({"key": {"kind": "Session", "namespace": "default", "name": "exam-1"}});
         plan.as_object_mut().unwrap().extend(with.as_object().unwrap().clone());
@@ -85,7 +85,7 @@ mod tests {
         let mut pod = resource("Pod", "exam-1-lab-desk");
         pod["host"] = json!("rack");
         pod["ports"] = json!([7000, 7001]);
-        let plan = plan(json!({
+        let plan = plan(&json!({
             "timeslot": slot, "resources": [resource("SessionPart", "exam-1-lab"), pod],
         }));
         assert_eq!(
@@ -103,7 +103,7 @@ pod/exam-1-lab-desk     in 5m         in 10m  in 30m  in 31m   rack  7000-7001  
     #[test]
     fn what_does_not_fit_says_when_it_would() {
         let problem = json!({"type": "x", "title": "x", "status": 409, "code": "does_not_fit", "detail": "x"});
-        let refused = plan(json!({"problem": problem, "earliest_start": "2026-05-01T09:40:00Z"}));
+        let refused = plan(&json!({"problem": problem, "earliest_start": "2026-05-01T09:40:00Z"}));
         assert_eq!(
             fits(&refused, Style::PLAIN, now()),
             "session/default/exam-1 does not fit; the earliest start that does is 2026-05-01T09:40:00Z (in 40m)\n"
@@ -111,7 +111,7 @@ pod/exam-1-lab-desk     in 5m         in 10m  in 30m  in 31m   rack  7000-7001  
         let told = |code: &str| {
             let problem =
                 json!({"type": "x", "title": "x", "status": 409, "code": code, "detail": "x"});
-            fits(&plan(json!({"problem": problem, "exists": true})), Style::PLAIN, now())
+            fits(&plan(&json!({"problem": problem, "exists": true})), Style::PLAIN, now())
         };
         let anew = "if it were declared anew\n";
         assert_eq!(told("does_not_fit"), format!("session/default/exam-1 does not fit {anew}"));

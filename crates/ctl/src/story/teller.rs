@@ -228,15 +228,14 @@ fn is_told(resource: &Resource, event: &Event) -> bool {
     let of_a_pod =
         |resource: &Resource| resource.owner().is_some_and(|owner| owner.kind == KindName::Pod);
     match (resource, event.sort) {
-        (_, Sort::Declared | Sort::Observed) => false,
+        // A session waits for what one of its parts waits for.
+        (_, Sort::Declared | Sort::Observed) | (Resource::Session(_), Sort::Waits(_)) => false,
         // What a job's workload does, its job says.
         (Resource::Workload(_), Sort::Moved) if !of_a_pod(resource) => false,
         (Resource::Workload(_), Sort::Moved) => is_told_of_workload(event),
         // They are made when they begin, which comes next.
         (Resource::Job(_) | Resource::Report(_), Sort::Moved) => !is_first(event),
         (_, Sort::Moved | Sort::Noted) => true,
-        // A session waits for what one of its parts waits for.
-        (Resource::Session(_), Sort::Waits(_)) => false,
         (Resource::Workload(_), Sort::Waits(reason)) => {
             matches!(
                 reason,
@@ -276,7 +275,7 @@ mod tests {
     }
 
     /// The resource with these fields changed.
-    fn with(resource: &Resource, fields: Value) -> Resource {
+    fn with(resource: &Resource, fields: &Value) -> Resource {
         let mut value = serde_json::to_value(resource).unwrap();
         value.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
         serde_json::from_value(value).unwrap()
@@ -285,7 +284,7 @@ mod tests {
     fn moved(resource: &Resource, from: &str, to: &str) -> Resource {
         with(
             resource,
-            json!({"status": to, "state_history": [
+            &json!({"status": to, "state_history": [
                 {"from": from, "to": to, "at": "2026-05-01T09:00:01Z", "by": "reconciler", "reason": "of the test"},
             ]}),
         )
@@ -314,14 +313,14 @@ mod tests {
         );
         // On its way up it says no more than its pod.
         assert!(told(&mut teller, None, &moved(&web, "Pending", "Scheduled")).is_empty());
-        let stranger = with(&web, json!({"name": "other", "owner": null}));
+        let stranger = with(&web, &json!({"name": "other", "owner": null}));
         assert!(
             told(&mut teller, Some(stranger.clone()), &moved(&stranger, "Running", "Failed"))
                 .is_empty()
         );
         let foreign = with(
             &web,
-            json!({"owner": {"kind": "Pod", "name": "exam-1-lab-desk", "id": "00000000000000ff"}}),
+            &json!({"owner": {"kind": "Pod", "name": "exam-1-lab-desk", "id": "00000000000000ff"}}),
         );
         assert!(told(&mut teller, None, &moved(&foreign, "Running", "Failed")).is_empty());
     }
@@ -329,8 +328,8 @@ mod tests {
     #[test]
     fn retries_gates_and_extensions_are_told_and_routine_is_not() {
         let mut teller = teller();
-        let pod = with(&fixture::pod(), json!({"state_history": []}));
-        let before = with(&pod, json!({"waiting_for": null}));
+        let pod = with(&fixture::pod(), &json!({"state_history": []}));
+        let before = with(&pod, &json!({"waiting_for": null}));
         assert_eq!(
             told(&mut teller, Some(before.clone()), &pod),
             [
@@ -338,10 +337,10 @@ mod tests {
             ]
         );
         let timed = json!({"waiting_for": {"reason": "time", "message": "its start", "since": "2026-05-01T08:59:55Z"}});
-        assert!(told(&mut teller, Some(before), &with(&pod, timed)).is_empty());
+        assert!(told(&mut teller, Some(before), &with(&pod, &timed)).is_empty());
         let session = fixture::session();
         let history = serde_json::to_value(&session).unwrap()["state_history"].clone();
-        let earlier = with(&session, json!({"state_history": [history[0], history[1]]}));
+        let earlier = with(&session, &json!({"state_history": [history[0], history[1]]}));
         assert_eq!(
             told(&mut teller, Some(earlier), &session),
             ["session exam-1: its end is 5m later"]
@@ -363,7 +362,7 @@ mod tests {
             observed["score"] = json!(7.5);
             let over = with(
                 &moved(&session, "Finalizing", status),
-                json!({
+                &json!({
                     "observed": observed, "status_since": "2026-05-01T09:00:00Z",
                 }),
             );
