@@ -32,6 +32,7 @@ mod options;
 mod plane;
 mod reconcile_loop;
 mod request_log;
+mod seeds;
 mod server;
 
 pub use health::Died;

@@ -27,6 +27,9 @@ struct Args {
     /// A source whose events are let in, such as https://lms.example; with * at its end all that begin so
     #[arg(long = "event-source", value_name = "SOURCE")]
     event_sources: Vec<String>,
+    /// A folder or file with definitions to load into the catalogue at the start; may be given many times
+    #[arg(long = "seed", value_name = "PATH")]
+    seeds: Vec<PathBuf>,
     /// The folder for its state
     #[arg(long, env = "TESSERA_STATE_DIR", default_value = ".tessera", value_name = "FOLDER")]
     state_dir: PathBuf,
@@ -56,6 +59,7 @@ fn main() -> ExitCode {
         insecure_listen: args.insecure_listen,
         allowed_hosts: args.allowed_hosts,
         event_sources: args.event_sources,
+        seeds: args.seeds,
         state_dir: args.state_dir,
         lease: args.lease,
         log_silence: args.log_silence,

@@ -23,6 +23,9 @@ pub struct Options {
     /// The sources whose events are let in; one that ends with `*` stands for all
     /// that begin so.
     pub event_sources: Vec<String>,
+    /// Folders and files with definitions that are seeded at the start, before
+    /// anything is served.
+    pub seeds: Vec<PathBuf>,
     /// The folder that the store is in.
     pub state_dir: PathBuf,
     /// How long a node counts as reachable after it was last heard of.
@@ -39,6 +42,7 @@ impl Default for Options {
             insecure_listen: false,
             allowed_hosts: Vec::new(),
             event_sources: Vec::new(),
+            seeds: Vec::new(),
             state_dir: PathBuf::from(".tessera"),
             lease: Duration::from_secs(15),
             log_silence: Duration::from_secs(20),

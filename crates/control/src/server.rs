@@ -27,6 +27,7 @@ use crate::options::Options;
 use crate::plane::{LoopMessage, Plane};
 use crate::reconcile_loop;
 use crate::request_log;
+use crate::seeds;
 
 /// Requests under way may take so long to end when the control plane stops.
 const DRAIN_WITHIN: Duration = Duration::from_secs(5);
@@ -57,6 +58,9 @@ pub enum StartError {
         /// Why not.
         source: std::io::Error,
     },
+    /// What is to be seeded cannot be read, or was refused.
+    #[error("cannot seed: {0}")]
+    Seed(String),
     /// The store.
     #[error(transparent)]
     Store(#[from] OpenError),
@@ -71,6 +75,7 @@ impl StartError {
             Self::NotLoopback(_) => "not_loopback",
             Self::Listen { .. } => "listen",
             Self::StateDir { .. } => "state_dir",
+            Self::Seed(_) => "seed",
             Self::Store(OpenError::Locked { .. }) => "store_in_use",
             Self::Store(OpenError::Newer { .. }) => "store_newer",
             Self::Store(OpenError::NotADatabase { .. }) => "store_foreign",
@@ -108,9 +113,15 @@ impl Control {
             }
             tracing::warn!(target: "tessera", listen = %options.listen, "THE API IS OPEN TO THE NETWORK WITHOUT AUTHENTICATION: whoever reaches it can run anything on every node");
         }
+        // Read first: a mistake in a file changes nothing.
+        let definitions = seeds::read(&options.seeds).map_err(StartError::Seed)?;
         let (to_loop, messages) = mpsc::unbounded_channel();
         let plane = Arc::new(assemble(options, to_loop, open)?);
-        let server = match serve(&plane) {
+        let started = match seeds::load(&plane, definitions).await {
+            Ok(()) => serve(&plane),
+            Err(refused) => Err(StartError::Seed(refused)),
+        };
+        let server = match started {
             Ok(server) => server,
             Err(error) => {
                 plane.store.close().await;

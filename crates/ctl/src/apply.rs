@@ -18,8 +18,10 @@ const RETRY_PAUSE: Duration = Duration::from_millis(250);
 /// A batch as JSON, in bytes; what surrounds the manifests in a body fits beside it.
 const BATCH_BYTES_MAX: usize = limits::BODY_BYTES_MAX - 1024;
 
-/// Applies declarations in their order and says of each what came of it, as soon
-/// as that is known. One that is refused does not keep the others out.
+/// Applies declarations and says of each what came of it, as soon as that is known.
+/// One that is refused does not keep the others out. The control plane declares
+/// those of a batch in the order that they need; where there are several batches,
+/// what others are made from or placed on is sent first.
 ///
 /// # Errors
 /// [`Failure::Api`] when a batch gets no answer; `each` was then called for the
@@ -29,7 +31,14 @@ pub async fn apply(
     declarations: &[Declaration],
     mut each: impl FnMut(&Declaration, &ApplyResult) -> Result<(), Failure>,
 ) -> Result<(), Failure> {
-    for batch in batches(declarations, limits::BATCH_MAX, BATCH_BYTES_MAX) {
+    let mut ordered;
+    let mut batched = batches(declarations, limits::BATCH_MAX, BATCH_BYTES_MAX);
+    if batched.len() > 1 {
+        ordered = declarations.to_vec();
+        ordered.sort_by_key(|declaration| declaration.key.kind.rank());
+        batched = batches(&ordered, limits::BATCH_MAX, BATCH_BYTES_MAX);
+    }
+    for batch in batched {
         let results = send(api, batch).await?.results;
         if results.len() != batch.len() {
             let why = format!("{} results for {} manifests", results.len(), batch.len());

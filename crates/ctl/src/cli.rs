@@ -76,11 +76,15 @@ pub(crate) struct Global {
 pub(crate) enum Command {
     Apply(commands::apply::Arguments),
     Diff(commands::diff::Arguments),
+    Plan(commands::plan::Arguments),
     Get(commands::get::Arguments),
     Describe(commands::describe::Arguments),
     Delete(commands::delete::Arguments),
     Watch(commands::watch::Arguments),
     Logs(commands::logs::Arguments),
+    Session(commands::session::Arguments),
+    Calendar(commands::calendar::Arguments),
+    Seed(commands::seed::Arguments),
     Cordon(commands::cordon::Arguments),
     Uncordon(commands::uncordon::Arguments),
     Drain(commands::drain::Arguments),
@@ -165,6 +169,27 @@ mod tests {
                     command.get_name(),
                     argument.get_id()
                 );
+            }
+        }
+    }
+
+    #[test]
+    fn every_command_and_every_option_of_its_own_is_in_the_reference() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/reference/cli.md");
+        let page = std::fs::read_to_string(path).unwrap();
+        let table: Vec<_> = page.lines().filter(|line| line.starts_with("| [`")).collect();
+        let mut cli = Cli::command();
+        cli.build();
+        for command in cli.get_subcommands().filter(|command| command.get_name() != "help") {
+            let name = command.get_name();
+            let is_listed = |line: &&str| {
+                let words = line.split("](").next().unwrap_or_default();
+                words.split(['`', ',', ' ', '[']).any(|word| word == name)
+            };
+            assert!(table.iter().any(is_listed), "{name} has no row");
+            for action in command.get_subcommands().filter(|it| it.get_name() != "help") {
+                let call = format!("tesseractl {name} {}", action.get_name());
+                assert!(page.contains(&call), "`{call}` is not shown");
             }
         }
     }

@@ -4,13 +4,13 @@ use std::io::{self, Write};
 
 use serde::Serialize;
 use tessera_client::Api;
-use tessera_types::{Name, Resource};
+use tessera_types::{KindName, Name, Resource};
 
 use crate::cli::{Format, Global};
 use crate::failure::Failure;
-use crate::kinds::bounded;
+use crate::kinds::{ListOptions, bounded, list_all};
 use crate::manifests::{Namespace, Sources, read};
-use crate::show::Tops;
+use crate::show::Beside;
 use crate::style::{Style, terminal_size};
 
 /// What every command has.
@@ -78,11 +78,32 @@ impl Context {
         reading.await.map_err(|error| io::Error::other(error.to_string()))?
     }
 
-    /// What nodes have in use. It adorns what is shown, so being without is no error.
-    pub(crate) async fn tops(&self) -> Tops {
-        let top = bounded("top", tessera_client::call(self.api.top())).await;
-        let nodes = top.map(|top| top.nodes).unwrap_or_default();
-        nodes.into_iter().map(|node| (node.name.clone(), node)).collect()
+    /// What is shown of resources of a kind and is known of others. It adorns, so
+    /// being without is no error.
+    pub(crate) async fn beside(&self, kind: KindName, namespace: Option<&Name>) -> Beside {
+        let all = async |kind: KindName, namespace: Option<&Name>| {
+            let options = ListOptions { namespace: namespace.cloned(), ..ListOptions::default() };
+            list_all(&self.api, kind, options).await.ok().map(|(resources, _)| resources)
+        };
+        let beside = Beside::default();
+        match kind {
+            KindName::Node => {
+                let top = bounded("top", tessera_client::call(self.api.top())).await;
+                let nodes = top.map(|top| top.nodes).unwrap_or_default();
+                let tops = nodes.into_iter().map(|node| (node.name.clone(), node)).collect();
+                Beside { tops, ..beside }
+            }
+            KindName::Session => match all(KindName::SessionPart, namespace).await {
+                Some(parts) => beside.with_parts(&parts),
+                None => beside,
+            },
+            // A host takes pods of any namespace.
+            KindName::Host => match all(KindName::Pod, None).await {
+                Some(pods) => beside.with_pods(&pods),
+                None => beside,
+            },
+            _ => beside,
+        }
     }
 }
 

@@ -97,7 +97,13 @@ impl Failure {
             Self::Manifests(problems) => manifests(problems, style),
             Self::Api(error) => api(error, style),
             Self::Failed { message, details } => said(style, None, message, details, None),
-            Self::Start { code, message } => said(style, Some(code), message, &[], None),
+            Self::Start { code, message } => {
+                // More than a line where manifests have mistakes.
+                let mut lines = message.lines();
+                let first = lines.next().unwrap_or_default();
+                let rest: Vec<_> = lines.map(str::to_owned).collect();
+                said(style, Some(code), first, &rest, None)
+            }
             Self::Output(_) => said(style, None, &self.to_string(), &[], None),
             Self::Told(_) | Self::ClosedPipe => String::new(),
         }

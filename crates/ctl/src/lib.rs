@@ -13,15 +13,19 @@ mod context;
 pub mod converge;
 mod exit;
 mod failure;
+#[cfg(test)]
+mod fixture;
 mod follow;
 mod kinds;
 mod log_follow;
 pub mod manifests;
 mod moment;
 mod show;
+pub mod story;
 mod style;
 mod table;
 mod target;
+mod tree;
 mod yaml;
 
 pub use apply::apply;
@@ -92,6 +96,10 @@ async fn dispatch(cli: Cli, namespace_is_given: bool) -> Result<(), Failure> {
     match cli.command {
         Command::Apply(arguments) => commands::apply::run(&context, &arguments).await,
         Command::Diff(arguments) => commands::diff::run(&context, &arguments).await,
+        Command::Plan(arguments) => commands::plan::run(&context, &arguments).await,
+        Command::Session(arguments) => commands::session::run(&context, &arguments).await,
+        Command::Calendar(arguments) => commands::calendar::run(&context, &arguments).await,
+        Command::Seed(arguments) => commands::seed::run(&context, &arguments).await,
         Command::Get(arguments) => commands::get::run(&context, &arguments).await,
         Command::Describe(arguments) => commands::describe::run(&context, &arguments).await,
         Command::Delete(arguments) => commands::delete::run(&context, &arguments).await,

@@ -1,5 +1,6 @@
 //! Times as people read them: how long ago, how soon.
 
+use jiff::tz::TimeZone;
 use tessera_types::{Duration, Timestamp};
 
 /// The time now.
@@ -33,6 +34,62 @@ pub(crate) fn until(then: Timestamp, now: Timestamp) -> String {
     }
 }
 
+/// Times that are this near are told by how soon or how long ago they are.
+const NEAR: Duration = Duration::from_secs(3600);
+
+/// A point in time at a glance: `in 4m` or `4m ago` within the hour, `14:05` on the
+/// same day, and otherwise with the day; by the clock of this machine.
+pub(crate) fn near(at: Timestamp, now: Timestamp) -> String {
+    near_in(at, now, &TimeZone::system())
+}
+
+/// As [`near`], by the clock of a time zone.
+fn near_in(at: Timestamp, now: Timestamp, zone: &TimeZone) -> String {
+    if at >= Timestamp::MAX {
+        return "never".to_owned();
+    }
+    if at > now && at.since(now) < NEAR {
+        return until(at, now);
+    }
+    if at <= now && now.since(at) < NEAR {
+        return format!("{} ago", age(at, now));
+    }
+    let (there, here) = (zoned(at, zone), zoned(now, zone));
+    let form = match (there.date() == here.date(), there.year() == here.year()) {
+        (true, _) => "%H:%M",
+        (false, true) => "%m-%d %H:%M",
+        (false, false) => "%Y-%m-%d %H:%M",
+    };
+    there.strftime(form).to_string()
+}
+
+/// A point in time by the clock of a time zone.
+pub(crate) fn zoned(at: Timestamp, zone: &TimeZone) -> jiff::Zoned {
+    jiff::Timestamp::from(at).to_zoned(zone.clone())
+}
+
+/// The time of day by the clock of this machine, to the second.
+pub(crate) fn clock(at: Timestamp) -> String {
+    zoned(at, &TimeZone::system()).strftime("%H:%M:%S").to_string()
+}
+
+/// How long before (`-8.0s`) or after (`+1m20s`) `origin` a time is. Tenths of a
+/// second are told within the minute, and two units at most beyond it.
+pub(crate) fn offset(at: Timestamp, origin: Timestamp) -> String {
+    let (sign, span) = match at < origin {
+        true => ('-', origin.since(at)),
+        false => ('+', at.since(origin)),
+    };
+    let ms = span.as_millis();
+    let seconds = ms / 1000;
+    match seconds {
+        0..60 => format!("{sign}{seconds}.{}s", ms % 1000 / 100),
+        60..3600 => format!("{sign}{}m{:02}s", seconds / 60, seconds % 60),
+        3600..86_400 => format!("{sign}{}h{:02}m", seconds / 3600, seconds / 60 % 60),
+        _ => format!("{sign}{}d{:02}h", seconds / 86_400, seconds / 3600 % 24),
+    }
+}
+
 /// A span that was measured, to a tenth of a second while that matters.
 pub(crate) fn elapsed(span: std::time::Duration) -> String {
     if span.as_secs() < 10 {
@@ -63,6 +120,39 @@ mod tests {
         ] {
             assert_eq!(brief(Duration::from_secs(seconds)), text);
         }
+    }
+
+    #[test]
+    fn a_time_is_told_by_what_tells_it_apart() {
+        let zone = TimeZone::get("Europe/Brussels").unwrap();
+        let now: Timestamp = "2026-05-01T21:00:00Z".parse().unwrap();
+        for (at, text) in [
+            ("2026-05-01T21:04:00Z", "in 4m"),
+            ("2026-05-01T20:56:00Z", "4m ago"),
+            ("2026-05-01T21:00:00Z", "0s ago"),
+            ("2026-05-01T12:05:00Z", "14:05"),
+            // By the clock there it is the next day.
+            ("2026-05-01T22:05:00Z", "05-02 00:05"),
+            ("2027-01-01T08:00:00Z", "2027-01-01 09:00"),
+        ] {
+            assert_eq!(near_in(at.parse().unwrap(), now, &zone), text, "{at}");
+        }
+        assert_eq!(near_in(Timestamp::MAX, now, &zone), "never");
+    }
+
+    #[test]
+    fn an_offset_has_the_precision_that_matters() {
+        let origin = Timestamp::EPOCH.plus(Duration::from_secs(1_000_000));
+        for (ms, text) in [
+            (0, "+0.0s"),
+            (3450, "+3.4s"),
+            (80_000, "+1m20s"),
+            (3_600_000 * 3 + 60_000, "+3h01m"),
+            (86_400_000 * 2, "+2d00h"),
+        ] {
+            assert_eq!(offset(origin.plus(Duration::from_millis(ms)), origin), text);
+        }
+        assert_eq!(offset(origin.minus(Duration::from_millis(8000)), origin), "-8.0s");
     }
 
     #[test]

@@ -95,9 +95,12 @@ pub(crate) fn terminal_size(stream: &impl AsFd) -> Option<(usize, usize)> {
 /// The tone of a status, whatever the kind.
 pub(crate) fn tone_of_status(status: &str) -> Tone {
     match status {
-        "Running" | "Ready" | "Completed" => Tone::Good,
+        "Running" | "Ready" | "Completed" | "Active" | "Succeeded" | "Complete" | "Available" => {
+            Tone::Good
+        }
         "Failed" | "Lost" | "Offline" => Tone::Bad,
-        "Stopped" | "Cordoned" | "Drained" | "Deleted" => Tone::Quiet,
+        "Stopped" | "Cordoned" | "Drained" | "Deleted" | "Inactive" | "Terminated"
+        | "Cancelled" => Tone::Quiet,
         _ => Tone::Busy,
     }
 }

@@ -13,15 +13,26 @@ pub(crate) fn commands(address: SocketAddr, declarations: &[Declaration]) -> [St
         url if url == tessera_client::DEFAULT_URL => String::new(),
         url => format!(" --server {url}"),
     };
-    let name = declarations
-        .iter()
-        .find(|declaration| declaration.key.kind == KindName::Workload)
-        .map_or("NAME", |declaration| declaration.key.name.as_str());
-    [
-        format!("{program}{server} get workloads"),
-        format!("{program}{server} describe workload {name}"),
-        format!("{program}{server} logs {name} --follow"),
-    ]
+    let named = |kind| {
+        let mut found = declarations.iter().filter(move |declaration| declaration.key.kind == kind);
+        found.next().map(|declaration| declaration.key.name.as_str())
+    };
+    let commands = match named(KindName::Session) {
+        Some(session) => [
+            "get sessions --tree".to_owned(),
+            format!("describe session {session}"),
+            format!("history session {session} --timeline"),
+        ],
+        None => {
+            let name = named(KindName::Workload).unwrap_or("NAME");
+            [
+                "get workloads".to_owned(),
+                format!("describe workload {name}"),
+                format!("logs {name} --follow"),
+            ]
+        }
+    };
+    commands.map(|command| format!("{program}{server} {command}"))
 }
 
 /// How to call this program from here.

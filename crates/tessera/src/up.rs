@@ -10,10 +10,10 @@ use clap::Parser;
 use tessera_agent::{Agent, AgentHandle, AgentOptions, ContainerSocket};
 use tessera_client::Api;
 use tessera_control::{Control, DEFAULT_LISTEN, Options, allowed_host};
-use tessera_types::{Duration as Period, Name};
+use tessera_types::{Duration as Period, KindName, Name, Resource, ResourceKey};
 use tesseractl::converge::{Board, Goal, for_stdout, wait};
 use tesseractl::manifests::{self, Declaration, Namespace, Sources};
-use tesseractl::{Exit, Failure, Follow, Scope, Style, When};
+use tesseractl::{Exit, Failure, Follow, Scope, Style, When, story};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
@@ -21,7 +21,8 @@ use crate::hints;
 
 /// Run a control plane and a node on this machine
 ///
-/// Applies the given files, shows how what they declare comes to be, and runs until
+/// Applies the given files once its node is Ready, shows how what they declare comes to
+/// be, tells what happens to the sessions among it until they are over, and runs until
 /// Ctrl-C, which stops the workloads and then the rest. Its state stays: the next
 /// start goes on from there.
 #[derive(Debug, Parser)]
@@ -30,6 +31,12 @@ pub(crate) struct Arguments {
     /// A file or folder with what to declare, or `-` for standard input; may be given many times
     #[arg(short, long = "file", value_name = "FILE")]
     files: Vec<PathBuf>,
+    /// A folder or file with definitions to load into the catalogue at the start; may be given many times
+    #[arg(long = "seed", value_name = "PATH")]
+    seeds: Vec<PathBuf>,
+    /// End when the sessions that were declared are over; the exit code says whether they took place
+    #[arg(long)]
+    until_over: bool,
     /// The folder for its state
     #[arg(long, env = "TESSERA_STATE_DIR", default_value = ".tessera", value_name = "FOLDER")]
     state_dir: PathBuf,
@@ -148,6 +155,7 @@ async fn start_control(arguments: &Arguments) -> Result<Control, Failure> {
         insecure_listen: arguments.insecure_listen,
         allowed_hosts: arguments.allowed_hosts.clone(),
         event_sources: arguments.event_sources.clone(),
+        seeds: arguments.seeds.clone(),
         state_dir: arguments.state_dir.clone(),
         ..Options::default()
     };
@@ -184,10 +192,18 @@ async fn serve(
         arguments.state_dir.display()
     ))?;
     let api = Api::new(&format!("http://{address}"))?;
-    if let Err(failure) = declare(arguments, &api, declarations).await {
+    let sessions = story::sessions(declarations.iter().map(|declaration| &declaration.key));
+    // Followed from before anything is declared, so that nothing is missed.
+    let mut follow = match sessions.is_empty() {
+        true => None,
+        false => Some(Follow::start(&api, story::scope(&sessions)).await?),
+    };
+    let mut applied = Vec::new();
+    let declared = declare(arguments, &api, declarations, &mut applied).await;
+    if let Err(failure) = &declared {
         match failure.exit() {
-            Exit::Failed | Exit::Conflict => complain(&failure),
-            _ => return Err(failure),
+            Exit::Failed | Exit::Conflict if !arguments.until_over => complain(failure),
+            _ => return declared,
         };
     }
     say("\nTry next, in another terminal:")?;
@@ -195,17 +211,58 @@ async fn serve(
         say(&format!("  {command}"))?;
     }
     say("\nCtrl-C stops it.")?;
+    if let Some(follow) = &mut follow {
+        say("")?;
+        let told = tell(follow, &story::sessions(&applied)).await;
+        match told.as_ref().map_err(Failure::exit) {
+            _ if arguments.until_over => return told,
+            Ok(()) | Err(Exit::Failed) => {}
+            Err(_) => return told,
+        }
+    } else if arguments.until_over {
+        return Ok(());
+    }
     std::future::pending().await
 }
 
+/// Shows what happens to sessions until all are over.
+async fn tell(follow: &mut Follow, sessions: &[ResourceKey]) -> Result<(), Failure> {
+    let style = Style::of(When::Auto, &std::io::stdout());
+    story::tell(follow, sessions, None, style, |line| {
+        let mut out = std::io::stdout().lock();
+        out.write_all(line.as_bytes())?;
+        Ok(out.flush()?)
+    })
+    .await
+}
+
+/// Waits until this node is Ready: what is declared then finds its capacity.
+async fn until_ready(arguments: &Arguments, api: &Api) -> Result<(), Failure> {
+    let key = ResourceKey::new(KindName::Node, None, arguments.name.clone());
+    let mut follow = Follow::start(api, Scope::around([&key])).await?;
+    let is_ready = |node: Option<&Resource>| match node {
+        // One that is kept from taking anything is as it should be, too.
+        Some(node) => matches!(node.status(), "Ready" | "Cordoned" | "Draining" | "Drained"),
+        None => false,
+    };
+    while !is_ready(follow.known().get(&key)) {
+        follow.next().await?;
+    }
+    Ok(())
+}
+
+/// Declares what was given and waits until it has come about. What was taken stands
+/// in `applied` then, even where the rest failed.
 async fn declare(
     arguments: &Arguments,
     api: &Api,
     declarations: &[Declaration],
+    applied: &mut Vec<ResourceKey>,
 ) -> Result<(), Failure> {
     if declarations.is_empty() {
         return Ok(());
     }
+    until_ready(arguments, api).await?;
     // Followed from before anything is declared, so that nothing is missed.
     let scope = Scope::around(declarations.iter().map(|declaration| &declaration.key));
     let mut follow = Follow::start(api, scope).await?;
@@ -217,6 +274,7 @@ async fn declare(
             (None, Some(outcome), Some(generation)) => {
                 say(&format!("{} {outcome}", declaration.key))?;
                 goals.push((declaration.key.clone(), Goal::Converged { generation }));
+                applied.push(declaration.key.clone());
             }
             _ => {}
         }

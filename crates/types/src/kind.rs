@@ -344,6 +344,18 @@ impl KindName {
         }
     }
 
+    /// Its place in the order in which resources are declared: what others are made
+    /// from or placed on comes first. They are deleted the other way round.
+    #[must_use]
+    pub const fn rank(self) -> u8 {
+        match self {
+            Self::Node => 1,
+            Self::Host => 2,
+            kind if kind.is_definition() => 0,
+            _ => 3,
+        }
+    }
+
     /// Whether its resources are definitions: the catalogue.
     #[must_use]
     pub const fn is_definition(self) -> bool {

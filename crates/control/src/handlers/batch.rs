@@ -99,16 +99,6 @@ enum Step {
     Write(ApplyOutcome, Vec<Write>),
 }
 
-/// The order in which manifests are declared: what others are made from first.
-fn rank(kind: KindName) -> u8 {
-    match kind {
-        KindName::Node => 1,
-        KindName::Host => 2,
-        kind if kind.is_definition() => 0,
-        _ => 3,
-    }
-}
-
 /// Declares all in one commit; none when that is not possible, and then nothing
 /// was changed.
 async fn together(
@@ -158,7 +148,7 @@ async fn one_by_one(
     key: Option<IdempotencyKey>,
 ) -> Result<ApplyResponse, ApiError> {
     let mut order: Vec<_> = manifests.into_iter().enumerate().collect();
-    order.sort_by_key(|(_, manifest)| manifest.as_ref().map_or(0, |it| rank(it.key().kind)));
+    order.sort_by_key(|(_, manifest)| manifest.as_ref().map_or(0, |it| it.key().kind.rank()));
     let mut results = Vec::with_capacity(order.len());
     for (i, manifest) in order {
         // As long as any key, since the caller's may be as long as allowed.

@@ -13,7 +13,7 @@ mod seed;
 mod session;
 mod watch;
 
-pub(crate) use seed::refuse_deletion_of_seeded;
+pub(crate) use seed::{refuse_deletion_of_seeded, seed};
 
 use std::sync::Arc;
 
@@ -154,7 +154,7 @@ impl TesseraApi for Handlers {
     }
 
     async fn seed(ctx: Context, body: TypedBody<SeedRequest>) -> Json<SeedResponse> {
-        Ok(HttpResponseOk(seed::seed(plane(&ctx)?, body.into_inner()).await?))
+        Ok(HttpResponseOk(seed(plane(&ctx)?, body.into_inner()).await?))
     }
 
     async fn events(ctx: Context, body: UntypedBody) -> Accepted<EventsAnswer> {

@@ -24,7 +24,7 @@ use crate::plane::Plane;
 const TRIES_MAX: usize = 16;
 
 /// Loads definitions into the catalogue.
-pub(super) async fn seed(plane: &Plane, request: SeedRequest) -> Result<SeedResponse, ApiError> {
+pub(crate) async fn seed(plane: &Plane, request: SeedRequest) -> Result<SeedResponse, ApiError> {
     if request.manifests.len() > limits::BATCH_MAX {
         let detail = format!(
             "at most {} definitions are seeded at once, these are {}",

@@ -4,6 +4,7 @@ use clap::Args;
 use tessera_types::api::ApplyResult;
 use tessera_types::{Problem, ResourceKey};
 
+use super::session::follow_to_end;
 use super::{Timeout, ended, waited};
 use crate::apply::apply;
 use crate::cli::{Files, Format};
@@ -16,6 +17,7 @@ use crate::kinds;
 use crate::manifests::Declaration;
 use crate::show::change::KEY_TONE;
 use crate::show::diff::planned;
+use crate::story;
 
 /// Declare what manifests say
 ///
@@ -32,9 +34,15 @@ pub(crate) struct Arguments {
     /// Wait until all of it is so
     ///
     /// A workload is so when it runs (and is healthy, if it has a health check), when
-    /// it has completed, or when it is stopped and should be.
+    /// it has completed, or when it is stopped and should be; a host when it is Active;
+    /// a session or a pod when it is admitted, which is to say that its hosts are booked.
     #[arg(long)]
     wait: bool,
+    /// Show what happens to the sessions among them until they are over
+    ///
+    /// The exit code is 1 unless all have taken place. It waits first as --wait does.
+    #[arg(long, conflicts_with = "dry_run")]
+    follow: bool,
     #[command(flatten)]
     timeout: Timeout,
 }
@@ -48,10 +56,17 @@ pub(crate) async fn run(context: &Context, arguments: &Arguments) -> Result<(), 
         return dry_run(context, &declarations).await;
     }
     // Followed from before anything is declared, so that nothing is missed.
-    let mut follow = match arguments.wait {
+    let mut follow = match arguments.wait || arguments.follow {
         true => {
-            let scope = Scope::around(declarations.iter().map(|declaration| &declaration.key));
-            Some(Follow::start(&context.api, scope).await?)
+            let keys = || declarations.iter().map(|declaration| &declaration.key);
+            Some(Follow::start(&context.api, Scope::around(keys())).await?)
+        }
+        false => None,
+    };
+    let mut tree = match arguments.follow {
+        true => {
+            let sessions = story::sessions(declarations.iter().map(|it| &it.key));
+            Some(Follow::start(&context.api, story::scope(&sessions)).await?)
         }
         false => None,
     };
@@ -62,6 +77,15 @@ pub(crate) async fn run(context: &Context, arguments: &Arguments) -> Result<(), 
     let Report { results, mut exits, .. } = report;
     if let Some(follow) = &mut follow {
         exits.push(converge(context, format, follow, &results, arguments.timeout).await?);
+    }
+    if let Some(tree) = &mut tree {
+        let applied = results.iter().filter(|result| result.outcome.is_some());
+        let sessions = story::sessions(applied.filter_map(|result| result.key.as_ref()));
+        let told = follow_to_end(context, tree, &sessions, format, None).await;
+        if let Err(failure) = told {
+            context.complain(&failure);
+            exits.push(failure.exit());
+        }
     }
     ended(exits)
 }

@@ -75,7 +75,9 @@ fn is_missing(error: &Error) -> bool {
 
 async fn doomed(context: &Context, arguments: &Arguments) -> Result<Vec<Doomed>, Failure> {
     if !arguments.files.files.is_empty() {
-        let declarations = context.read_manifests(arguments.files.sources()).await?;
+        let mut declarations = context.read_manifests(arguments.files.sources()).await?;
+        // What others are made from or placed on goes after them.
+        declarations.sort_by_key(|declaration| std::cmp::Reverse(declaration.key.kind.rank()));
         return Ok(declarations.into_iter().map(|declaration| (declaration.key, None)).collect());
     }
     let targets = target::parse(&arguments.resources)?;

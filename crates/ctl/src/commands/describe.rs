@@ -1,7 +1,7 @@
 //! `describe`: all that a person wants to know of a resource.
 
 use clap::Args;
-use tessera_types::Resource;
+use tessera_types::{KindName, Resource};
 
 use super::ended;
 use crate::cli::Format;
@@ -11,6 +11,7 @@ use crate::kinds;
 use crate::moment;
 use crate::show::describe::describe;
 use crate::target;
+use crate::tree::Tree;
 
 /// Explain a resource: what it waits for, where it runs, its last transitions
 #[derive(Debug, Args)]
@@ -47,9 +48,16 @@ pub(crate) async fn run(context: &Context, arguments: &Arguments) -> Result<(), 
 }
 
 async fn text(context: &Context, resource: &Resource) -> String {
-    let tops = match resource {
-        Resource::Node(_) => context.tops().await,
-        _ => Default::default(),
+    let beside = context.beside(resource.kind(), resource.namespace()).await;
+    // What belongs to it adorns, so being without is no error.
+    let tree = match has_children(resource.kind()) {
+        true => Tree::fetch(&context.api, resource.namespace()).await.unwrap_or_default(),
+        false => Tree::default(),
     };
-    describe(resource, tops.get(resource.name()), context.style, moment::now())
+    describe(resource, &beside, &tree, context.style, moment::now())
+}
+
+/// Whether resources of a kind can own others.
+fn has_children(kind: KindName) -> bool {
+    KindName::ALL.into_iter().any(|child| kind.may_own(child))
 }

@@ -13,10 +13,11 @@ use crate::failure::Failure;
 use crate::follow::{Change, Follow, Scope};
 use crate::kinds::{self, ListOptions};
 use crate::moment::now;
-use crate::show::{Detail, Tops, row, table};
+use crate::show::{self, Beside, Detail, row, table};
 use crate::style::Tone;
 use crate::table::{Cell, Layout};
 use crate::target::{self, Target};
+use crate::tree::Tree;
 
 /// Show resources
 ///
@@ -33,6 +34,9 @@ pub(crate) struct Arguments {
     /// Go on with a row for each change, until Ctrl-C
     #[arg(short, long)]
     watch: bool,
+    /// With all that belongs to each, as a tree
+    #[arg(long, conflicts_with = "watch")]
+    tree: bool,
 }
 
 const FORMATS: [Format; 5] =
@@ -52,6 +56,10 @@ pub(crate) async fn run(context: &Context, arguments: &Arguments) -> Result<(), 
         exits.extend(missed);
     }
     if !exits.is_empty() && found.iter().all(|(_, resources)| resources.is_empty()) {
+        return ended(exits);
+    }
+    if arguments.tree {
+        trees(context, &found, format, detail(arguments, format)).await?;
         return ended(exits);
     }
     let is_one = matches!(targets.as_slice(), [target] if target.names.len() == 1);
@@ -133,11 +141,11 @@ async fn tables(
 ) -> Result<(), Failure> {
     let mut text = String::new();
     for (kind, resources) in found.iter().filter(|(_, resources)| !resources.is_empty()) {
-        let tops = tops(context, *kind).await;
+        let beside = beside(context, *kind, detail).await;
         if !text.is_empty() {
             text.push('\n');
         }
-        let table = table(*kind, resources, detail, &tops, now());
+        let table = table(*kind, resources, detail, &beside, now());
         text.push_str(&table.render(context.style, context.width()));
     }
     if text.is_empty() {
@@ -147,11 +155,31 @@ async fn tables(
     print(&text)
 }
 
-async fn tops(context: &Context, kind: KindName) -> Tops {
-    match kind {
-        KindName::Node => context.tops().await,
-        _ => Tops::new(),
+/// Resources with all that belongs to them. For programs it is a list in the order
+/// of the tree, in which each names its owner.
+async fn trees(
+    context: &Context,
+    found: &[(KindName, Vec<Resource>)],
+    format: Format,
+    detail: Detail,
+) -> Result<(), Failure> {
+    let roots: Vec<_> = found.iter().flat_map(|(_, resources)| resources).cloned().collect();
+    if roots.is_empty() {
+        return tables(context, found, detail).await;
     }
+    let namespace = (!detail.namespaces).then(|| context.namespace());
+    let tree = Tree::fetch(&context.api, namespace).await?;
+    if matches!(format, Format::Table | Format::Wide) {
+        let table = show::tree::table(&roots, &tree, detail, now());
+        return print(&table.render(context.style, context.width()));
+    }
+    let all = roots.iter().flat_map(|root| tree.walk(root)).map(|branch| branch.resource);
+    show(context, &[(roots[0].kind(), all.collect())], format, detail, false).await
+}
+
+async fn beside(context: &Context, kind: KindName, detail: Detail) -> Beside {
+    let namespace = (!detail.namespaces).then(|| context.namespace());
+    context.beside(kind, namespace).await
 }
 
 /// Prints what is there, then a row for each change.
@@ -209,8 +237,8 @@ impl<'a> Rows<'a> {
         detail: Detail,
         format: Format,
     ) -> Result<Self, Failure> {
-        let tops = tops(context, kind).await;
-        let table = table(kind, known, detail, &tops, now());
+        let beside = beside(context, kind, detail).await;
+        let table = table(kind, known, detail, &beside, now());
         let layout = table.layout(context.width());
         // The columns begin with the namespace, where that is shown, and the name.
         let status_at = if detail.namespaces && kind.is_namespaced() { 2 } else { 1 };
@@ -228,7 +256,7 @@ impl<'a> Rows<'a> {
             Format::Yaml => print(&format!("---\n{}", yaml(resource)?)),
             Format::Name => print(&format!("{}\n", resource.key())),
             Format::Table | Format::Wide => {
-                let mut row = row(resource, self.detail, &Tops::new(), now());
+                let mut row = row(resource, self.detail, &Beside::default(), now());
                 if is_gone {
                     row[self.status_at] = Cell::toned("Deleted", Tone::Quiet);
                 }

@@ -2,16 +2,24 @@
 //! the bottom, as in a log.
 
 use clap::Args;
-use tessera_types::{HistoryEntry, ResourceKey, limits};
+use tessera_client::Error;
+use tessera_types::problem::Code;
+use tessera_types::timed::Timeslot;
+use tessera_types::{
+    HistoryEntry, KindName, Name, Pod, Resource, ResourceKey, limits, with_object,
+};
 
 use crate::cli::Format;
 use crate::context::{Context, json, print, yaml};
 use crate::failure::Failure;
 use crate::kinds;
 use crate::moment::stamp;
+use crate::show::timeline::{Entry, Mark, merge, timeline};
+use crate::story::{label, named};
 use crate::style::{Tone, printable, tone_of_status};
 use crate::table::{Cell, Column, Table};
 use crate::target;
+use crate::tree::{Tree, slot_of};
 
 /// Show every transition of a resource, with its reason
 ///
@@ -24,11 +32,17 @@ pub(crate) struct Arguments {
     /// Only so many of the newest
     #[arg(long, value_name = "COUNT", default_value_t = 100)]
     limit: usize,
+    /// With all that belongs to it, in one order, and times relative to its start
+    #[arg(long)]
+    timeline: bool,
 }
 
 pub(crate) async fn run(context: &Context, arguments: &Arguments) -> Result<(), Failure> {
     let format = context.format(&[Format::Table, Format::Wide, Format::Json, Format::Yaml])?;
     let key = target::one(&arguments.resource, context.namespace())?;
+    if arguments.timeline {
+        return whole_tree(context, &key, format, arguments.limit).await;
+    }
     let entries = newest(context, &key, arguments.limit).await?;
     match format {
         Format::Json => print(&json(&entries)?),
@@ -39,6 +53,81 @@ pub(crate) async fn run(context: &Context, arguments: &Arguments) -> Result<(), 
             print(&table.render(context.style, context.width()))
         }
     }
+}
+
+/// The histories of a resource and of all that belongs to it as one.
+async fn whole_tree(
+    context: &Context,
+    key: &ResourceKey,
+    format: Format,
+    limit: usize,
+) -> Result<(), Failure> {
+    let root = kinds::get(&context.api, key).await?;
+    let tree = Tree::fetch(&context.api, key.namespace.as_ref()).await?;
+    let mut entries = Vec::new();
+    for (key, who) in members(&root, &tree) {
+        let found = match newest(context, &key, limit).await {
+            Ok(found) => found,
+            // What is only supposed to have been there may never have been.
+            Err(Failure::Api(Error::Refused(it))) if it.code == Code::NotFound => continue,
+            Err(failure) => return Err(failure),
+        };
+        let entry = |entry| Entry { key: key.clone(), who: who.clone(), entry };
+        entries.extend(found.into_iter().map(entry));
+    }
+    // The name may have been borne before by what is gone.
+    let made = with_object!(&root, object => object.created_at);
+    entries.retain(|entry| entry.entry.record.at >= made);
+    let mut entries = merge(entries);
+    entries.drain(..entries.len().saturating_sub(limit));
+    match format {
+        Format::Json => print(&json(&entries)?),
+        Format::Yaml => print(&yaml(&entries)?),
+        _ => {
+            let slot = slot_of(&root);
+            let origin = slot.map_or(made, |slot| slot.start);
+            print(&timeline(&entries, &marks(slot, &entries), origin, context.style))
+        }
+    }
+}
+
+/// The start and the end of the window, as far as they have come.
+fn marks(slot: Option<Timeslot>, entries: &[Entry]) -> Vec<Mark> {
+    let Some(slot) = slot else { return Vec::new() };
+    let last = entries.last().map(|entry| entry.entry.record.at);
+    let marks = [Mark { at: slot.start, words: "start" }, Mark { at: slot.end, words: "end" }];
+    marks.into_iter().filter(|mark| last.is_some_and(|last| mark.at <= last)).collect()
+}
+
+/// A resource and all that belongs or belonged to it, with what each is called.
+fn members(root: &Resource, tree: &Tree) -> Vec<(ResourceKey, String)> {
+    let mut members: Vec<(ResourceKey, String)> = Vec::new();
+    for branch in tree.walk(root) {
+        let resource = &branch.resource;
+        let is_of_a_job = resource.owner().is_some_and(|owner| owner.kind == KindName::Job);
+        // What a job's workload does, its job says.
+        if !is_of_a_job {
+            members.push((resource.key(), label(resource, root.name())));
+        }
+        if let Resource::Pod(pod) = resource {
+            for key in workloads_of(pod) {
+                let who = named(key.kind, &key.name, root.name());
+                members.push((key, who));
+            }
+        }
+    }
+    let mut seen = std::collections::HashSet::new();
+    members.retain(|(key, _)| seen.insert(key.clone()));
+    members
+}
+
+/// The workloads of a fleet pod, which are gone once it is: `<pod>-<workload>`.
+fn workloads_of(pod: &tessera_types::Object<Pod>) -> Vec<ResourceKey> {
+    let definition = pod.observed.definition.iter();
+    let names = definition.flat_map(|pinned| &pinned.spec.workloads).map(|workload| &workload.name);
+    let name = |workload: &Name| Name::new(&format!("{}-{workload}", pod.name)).ok();
+    let key = |name| ResourceKey::new(KindName::Workload, pod.namespace.clone(), name);
+    names.filter_map(name).map(key).collect()
 }
 
 /// The newest `limit` entries, oldest first.

@@ -1,6 +1,7 @@
 //! One file for each command: its arguments, and what it does.
 
 pub(crate) mod apply;
+pub(crate) mod calendar;
 pub(crate) mod completion;
 pub(crate) mod cordon;
 pub(crate) mod delete;
@@ -10,7 +11,10 @@ pub(crate) mod drain;
 pub(crate) mod get;
 pub(crate) mod history;
 pub(crate) mod logs;
+pub(crate) mod plan;
 pub(crate) mod reconcile;
+pub(crate) mod seed;
+pub(crate) mod session;
 pub(crate) mod top;
 pub(crate) mod uncordon;
 pub(crate) mod version;

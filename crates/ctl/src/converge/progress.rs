@@ -63,7 +63,8 @@ impl<W: Write> Plain<W> {
 
 impl<W: Write> Progress for Plain<W> {
     fn event(&mut self, key: &ResourceKey, event: &Event) -> io::Result<()> {
-        if event.is_routine {
+        // Of a definition there is no more to say than that it was declared.
+        if event.is_routine() || key.kind.is_definition() {
             return Ok(());
         }
         let key = self.style.paint(KEY_TONE, &key.to_string());
@@ -196,9 +197,10 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
     use std::collections::BTreeMap;
-    use tessera_types::KindName;
+    use tessera_types::{KindName, WaitReason};
 
     use crate::converge::Goal;
+    use crate::show::change::Sort;
 
     const WIDTH: usize = 40;
     const HEIGHT: usize = 9;
@@ -244,14 +246,14 @@ mod tests {
     fn lines_leave_out_what_goes_with_any_start() {
         let mut plain = Plain::new(Vec::new(), Style::PLAIN);
         let key = ResourceKey::new(KindName::Workload, None, "web".parse().unwrap());
-        let event = |words: &str, is_routine| Event {
+        let event = |words: &str, reason| Event {
             at: tessera_types::Timestamp::EPOCH,
             moved: None,
             words: words.to_owned(),
-            is_routine,
+            sort: Sort::Waits(reason),
         };
-        plain.event(&key, &event("waits for: its start", true)).unwrap();
-        plain.event(&key, &event("waits for: a node", false)).unwrap();
+        plain.event(&key, &event("waits for: its start", WaitReason::Start)).unwrap();
+        plain.event(&key, &event("waits for: a node", WaitReason::NoNodeFits)).unwrap();
         assert_eq!(
             String::from_utf8(plain.out).unwrap(),
             "workload/default/web waits for: a node\n"

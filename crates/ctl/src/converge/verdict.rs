@@ -1,15 +1,17 @@
 //! Whether a resource is where it should be: a pure function.
 
 use tessera_types::node::{DesiredNodeStatus, NodeStatus};
+use tessera_types::timed::{DesiredTimedStatus, Failure, TimedStatus};
 use tessera_types::with_object;
 use tessera_types::workload::{DesiredWorkloadStatus, Health, WorkloadStatus};
-use tessera_types::{Node, Object, Resource, Uid, Workload};
+use tessera_types::{Host, Node, Object, Resource, Uid, Workload};
 
 /// What a resource should come to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Goal {
     /// It is as it was declared: a workload runs (or has completed, or is stopped
-    /// where that is wanted); a node takes workloads or not as it should.
+    /// where that is wanted); a node takes workloads or not as it should; a host is
+    /// Active; a session or a pod is admitted.
     Converged {
         /// The generation that was declared.
         generation: u64,
@@ -83,7 +85,9 @@ fn converged(resource: &Resource, generation: u64) -> Verdict {
         Resource::Workload(workload) => {
             (workload_verdict(workload), workload.observed.trouble.clone())
         }
-        // Being admitted is all that is asked of what is not a service.
+        Resource::Host(host) => (host_verdict(host), None),
+        // A session and a pod are admitted when they are there: their time comes by
+        // itself. Nothing more is asked of a definition, a job or a report.
         _ => (Some(Verdict::Reached), None),
     };
     verdict.unwrap_or_else(|| {
@@ -102,6 +106,24 @@ fn node_verdict(node: &Object<Node>) -> Option<Verdict> {
         DesiredNodeStatus::Drained => node.status == NodeStatus::Drained,
     };
     is_reached.then_some(Verdict::Reached)
+}
+
+/// The verdict on a host; none while it is on its way. One whose window opens later
+/// is waited for only until it is declared: its time comes by itself.
+fn host_verdict(host: &Object<Host>) -> Option<Verdict> {
+    let is_unwanted = host.desired_status == DesiredTimedStatus::TornDown;
+    let is_for_later = host.spec.timeslot.is_some() && host.status == TimedStatus::Scheduled;
+    match host.status {
+        TimedStatus::Terminated if is_unwanted => Some(Verdict::Reached),
+        TimedStatus::Active if !is_unwanted => Some(Verdict::Reached),
+        TimedStatus::Failed | TimedStatus::Terminated => {
+            let why = |failure: &Failure| format!("{} failed: {}", failure.of, failure.message);
+            let failure = host.observed.timed.failure.as_ref().map(why);
+            let ended = || "its time is over".to_owned();
+            Some(Verdict::Failed(failure.unwrap_or_else(ended)))
+        }
+        _ => is_for_later.then_some(Verdict::Reached),
+    }
 }
 
 /// The verdict on a workload; none while it is on its way.
@@ -222,6 +244,24 @@ mod tests {
             node.status = *status;
             let verdict = judge(&Goal::Drained, Some(&Node::wrap(Arc::new(node))));
             assert_eq!(verdict.is_settled(), *status == NodeStatus::Drained, "{status}");
+        }
+    }
+
+    #[test]
+    fn a_host_is_there_when_it_can_take_pods() {
+        let Resource::Host(host) = crate::fixture::host() else { panic!("it is a host") };
+        for status in TimedStatus::ALL {
+            let mut host = (*host).clone();
+            host.status = *status;
+            let verdict =
+                judge(&Goal::Converged { generation: 1 }, Some(&Host::wrap(Arc::new(host))));
+            let expected = match status {
+                TimedStatus::Active => Some(true),
+                TimedStatus::Failed | TimedStatus::Terminated => Some(false),
+                _ => None,
+            };
+            let found = verdict.is_settled().then_some(verdict == Verdict::Reached);
+            assert_eq!(found, expected, "{status}");
         }
     }
 

@@ -1,7 +1,9 @@
 //! What a change of a resource was, in words: its new transitions, or else what
 //! else is different.
 
-use tessera_types::{Kind, Object, Resource, Timestamp, WaitReason, WaitingFor, with_object};
+use tessera_types::{
+    Kind, Object, Resource, State, Timestamp, Transition, WaitReason, WaitingFor, with_object,
+};
 
 use crate::style::{Style, Tone, printable, tone_of_status};
 
@@ -14,12 +16,37 @@ pub struct Event {
     pub moved: Option<(Option<String>, String)>,
     /// Why, or what else.
     pub words: String,
-    /// Whether it goes with any ordinary life, such as waiting for an agent to
-    /// answer: somebody who waits for the end need not know.
-    pub is_routine: bool,
+    /// What sort of thing.
+    pub sort: Sort,
+}
+
+/// The sorts of things that happen to resources.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sort {
+    /// Its status changed, or it was made or deleted.
+    Moved,
+    /// Something worth knowing was written down, such as an extension.
+    Noted,
+    /// People or its parent declared something anew.
+    Declared,
+    /// It waits for something else than before.
+    Waits(WaitReason),
+    /// Only what is known of it changed.
+    Observed,
 }
 
 impl Event {
+    /// Whether it goes with any ordinary life, such as waiting for an agent to
+    /// answer: somebody who waits for the end need not know.
+    #[must_use]
+    pub fn is_routine(&self) -> bool {
+        match self.sort {
+            Sort::Moved | Sort::Noted | Sort::Declared => false,
+            Sort::Waits(reason) => is_routine(reason),
+            Sort::Observed => true,
+        }
+    }
+
     /// `Pending → Scheduled: placed on node-a`.
     #[must_use]
     pub fn describe(&self, style: Style) -> String {
@@ -42,7 +69,7 @@ pub(crate) fn events(before: Option<&Resource>, after: &Resource) -> Vec<Event> 
 /// What happened to a resource that is gone.
 pub(crate) fn deletion(before: &Resource) -> Event {
     let moved = Some((Some(before.status().to_owned()), "Deleted".to_owned()));
-    Event { at: crate::moment::now(), moved, words: String::new(), is_routine: false }
+    Event { at: crate::moment::now(), moved, words: String::new(), sort: Sort::Moved }
 }
 
 /// The way back from [`Resource`] to the kind of `object`.
@@ -52,21 +79,18 @@ fn unwrapped<K: Kind>(_object: &Object<K>) -> impl Fn(&Resource) -> Option<&Obje
 
 fn events_of<K: Kind>(before: Option<&Object<K>>, after: &Object<K>) -> Vec<Event> {
     let before = before.filter(|before| before.id == after.id);
-    let other = |words: String, is_routine: bool| Event {
-        at: after.updated_at,
-        moved: None,
-        words,
-        is_routine,
-    };
+    let other =
+        |words: String, sort: Sort| Event { at: after.updated_at, moved: None, words, sort };
     let mut events = transitions(before, after);
-    events.extend(declaration(before, after).map(|words| other(words, false)));
+    events.extend(declaration(before, after).map(|words| other(words, Sort::Declared)));
     if let Some(waiting) = newly_waited_for(before, after) {
-        events.push(other(format!("waits for: {}", waiting.message), is_routine(waiting.reason)));
+        let words = format!("waits for: {}", waiting.message);
+        events.push(other(words, Sort::Waits(waiting.reason)));
     }
     if events.is_empty() {
         let is_observed = before.is_some_and(|before| before.observed != after.observed);
         let words = if is_observed { "what is known of it changed" } else { "changed" };
-        events.push(other(words.to_owned(), true));
+        events.push(other(words.to_owned(), Sort::Observed));
     }
     events
 }
@@ -98,13 +122,19 @@ fn transitions<K: Kind>(before: Option<&Object<K>>, after: &Object<K>) -> Vec<Ev
     let known = last_known
         .and_then(|last| history.iter().rposition(|transition| transition == last))
         .map_or(0, |at| at + 1);
-    let event = |transition: &tessera_types::Transition<K::Status>| Event {
+    history[known..].iter().map(happened).collect()
+}
+
+/// A transition as something that happened. One that changes no status is a note.
+pub(crate) fn happened<S: State>(transition: &Transition<S>) -> Event {
+    let is_note = transition.from == Some(transition.to);
+    let moved = (transition.from.map(|from| from.to_string()), transition.to.to_string());
+    Event {
         at: transition.at,
-        moved: Some((transition.from.map(|from| from.to_string()), transition.to.to_string())),
+        moved: (!is_note).then_some(moved),
         words: transition.reason.clone(),
-        is_routine: false,
-    };
-    history[known..].iter().map(event).collect()
+        sort: if is_note { Sort::Noted } else { Sort::Moved },
+    }
 }
 
 /// What people declared anew.

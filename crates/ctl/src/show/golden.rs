@@ -6,8 +6,9 @@ use serde_json::{Value, json};
 use tessera_types::api::NodeTop;
 use tessera_types::{KindName, Resource, Timestamp};
 
-use super::{Detail, Tops, change, describe::describe, table};
+use super::{Beside, Detail, change, describe::describe, table};
 use crate::style::Style;
+use crate::tree::Tree;
 
 fn now() -> Timestamp {
     "2026-05-01T09:00:00Z".parse().unwrap()
@@ -59,7 +60,7 @@ fn crashing() -> Resource {
     }))
 }
 
-fn node() -> (Resource, Tops) {
+fn node() -> (Resource, Beside) {
     let base = json!({
         "kind": "Node", "name": "node-a", "labels": {"zone": "a"}, "spec": {"reserved": {"cpu": 500, "memory": 0}},
         "desired_status": "Ready", "id": "0000000000000001", "generation": 1, "revision": 3,
@@ -79,11 +80,12 @@ fn node() -> (Resource, Tops) {
         "last_heard_at": "2026-05-01T08:59:57Z",
     }))
     .unwrap();
-    (resource(base, json!({})), Tops::from([("node-a".parse().unwrap(), top)]))
+    let tops = [("node-a".parse().unwrap(), top)].into();
+    (resource(base, json!({})), Beside { tops, ..Beside::default() })
 }
 
-fn shown(kind: KindName, resources: &[Resource], detail: Detail, tops: &Tops) -> String {
-    table(kind, resources, detail, tops, now()).render(Style::PLAIN, None)
+fn shown(kind: KindName, resources: &[Resource], detail: Detail, beside: &Beside) -> String {
+    table(kind, resources, detail, beside, now()).render(Style::PLAIN, None)
 }
 
 #[test]
@@ -108,7 +110,7 @@ old     Stopping (being deleted)  -       0         60m
 web     Running                   -       0         60m
 worker  BackingOff (next in 8s)   node-a  3         60m  the pause before its next start on node-a
 ";
-    assert_eq!(shown(KindName::Workload, &all, Detail::default(), &Tops::new()), expected);
+    assert_eq!(shown(KindName::Workload, &all, Detail::default(), &Beside::default()), expected);
 }
 
 #[test]
@@ -122,19 +124,23 @@ NAMESPACE  NAME    STATUS                   NODE    RESTARTS  AGE  HEALTH   RUNS
 default    web     Running                  -       0         60m  healthy  pid 4711  -    -       2           /bin/sh -c 'exec server --port 80'
 default    worker  BackingOff (next in 8s)  node-a  3         60m  -        -         1.5  64MiB   2           worker                              the pause before its next start on node-a
 ";
-    assert_eq!(shown(KindName::Workload, &[healthy, crashing()], detail, &Tops::new()), expected);
+    assert_eq!(
+        shown(KindName::Workload, &[healthy, crashing()], detail, &Beside::default()),
+        expected
+    );
 }
 
 #[test]
 fn nodes_in_a_table() {
-    let (node, tops) = node();
+    let (node, beside) = node();
     let expected = "\
 NAME    STATUS  WORKLOADS  CPU      MEMORY       RUNS                   AGE
 node-a  Ready   2/500      1.5/7.5  64MiB/16GiB  process, podman 4.3.1  11d
 ";
     let nodes = [node];
-    assert_eq!(shown(KindName::Node, &nodes, Detail::default(), &tops), expected);
-    let wide = shown(KindName::Node, &nodes, Detail { wide: true, namespaces: true }, &Tops::new());
+    assert_eq!(shown(KindName::Node, &nodes, Detail::default(), &beside), expected);
+    let wide =
+        shown(KindName::Node, &nodes, Detail { wide: true, namespaces: true }, &Beside::default());
     assert!(wide.ends_with("0.1.0    node=node-a,os=linux,zone=a\n"), "{wide}");
     assert!(wide.contains("node-a  Ready   500        7.5"), "{wide}");
 }
@@ -177,14 +183,14 @@ history
   2026-05-01T08:00:00.000Z  Pending: created (api)
   2026-05-01T08:59:50.000Z  Running → BackingOff: exited with code 1 (agent/node-a)
 ";
-    let text = describe(&crashing(), None, Style::PLAIN, now());
+    let text = describe(&crashing(), &Beside::default(), &Tree::default(), Style::PLAIN, now());
     assert_eq!(text, expected);
     assert!(!text.contains("secret"));
 }
 
 #[test]
 fn a_node_explained() {
-    let (node, tops) = node();
+    let (node, beside) = node();
     let expected = "\
 node/node-a
   status        Ready since 2026-05-01T08:00:00.000Z (60m)
@@ -206,7 +212,7 @@ capacity
   memory        16GiB, 64MiB set aside, 1GiB used
   workloads     500, 2 set aside
 ";
-    assert_eq!(describe(&node, tops.values().next(), Style::PLAIN, now()), expected);
+    assert_eq!(describe(&node, &beside, &Tree::default(), Style::PLAIN, now()), expected);
 }
 
 #[test]

@@ -1,18 +1,31 @@
 //! How resources are shown to people: rows of tables, descriptions, changes.
 
+pub(crate) mod calendar;
 pub(crate) mod change;
+mod definition;
 pub(crate) mod describe;
 pub(crate) mod diff;
 #[cfg(test)]
 mod golden;
+#[cfg(test)]
+mod golden_timed;
+pub(crate) mod host;
 pub(crate) mod node;
-pub(crate) mod other;
+mod outcome;
+pub(crate) mod plan;
+pub(crate) mod pod;
+mod session;
+pub(crate) mod timed;
+pub(crate) mod timeline;
+pub(crate) mod tree;
 pub(crate) mod workload;
 
 use std::collections::BTreeMap;
 
 use tessera_types::api::NodeTop;
-use tessera_types::{KindName, Labels, Name, Resource, Timestamp};
+use tessera_types::pod::Binding;
+use tessera_types::timed::TimedStatus;
+use tessera_types::{KindName, Labels, Name, Resource, ResourceKey, Timestamp, Uid};
 
 use crate::table::{Cell, Column, Table};
 
@@ -25,24 +38,93 @@ pub(crate) struct Detail {
     pub(crate) namespaces: bool,
 }
 
-/// What nodes have in use, by name.
-pub(crate) type Tops = BTreeMap<Name, NodeTop>;
+/// What is shown of a resource and is known of others.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Beside {
+    /// What nodes have in use, by name.
+    pub(crate) tops: BTreeMap<Name, NodeTop>,
+    /// How many of a session's parts are over, by the session's identity.
+    pub(crate) parts_over: BTreeMap<Uid, usize>,
+    /// What pods hold of hosts, by the host's name; none where that is not known.
+    pub(crate) bookings: Option<BTreeMap<Name, Vec<Booked>>>,
+}
+
+/// What a pod holds of a host.
+#[derive(Clone, Debug)]
+pub(crate) struct Booked {
+    /// The pod.
+    pub(crate) pod: ResourceKey,
+    /// What it holds, and for how long.
+    pub(crate) binding: Binding,
+}
+
+impl Beside {
+    /// How many parts of each session are over.
+    pub(crate) fn with_parts(mut self, parts: &[Resource]) -> Self {
+        for part in parts {
+            let Resource::SessionPart(part) = part else { continue };
+            if let Some(owner) = &part.owner {
+                let is_over = usize::from(part.status == TimedStatus::Terminated);
+                *self.parts_over.entry(owner.id).or_default() += is_over;
+            }
+        }
+        self
+    }
+
+    /// What these pods, which are all pods, hold of hosts.
+    pub(crate) fn with_pods(mut self, pods: &[Resource]) -> Self {
+        let bookings = self.bookings.get_or_insert_default();
+        for pod in pods {
+            let Resource::Pod(pod) = pod else { continue };
+            if let Some(binding) = &pod.observed.binding {
+                let booked = Booked { pod: pod.key(), binding: binding.clone() };
+                bookings.entry(binding.host.clone()).or_default().push(booked);
+            }
+        }
+        self
+    }
+}
 
 /// The columns of a kind.
 pub(crate) fn columns(kind: KindName, detail: Detail) -> Vec<Column> {
     match kind {
         KindName::Node => node::columns(detail),
         KindName::Workload => workload::columns(detail),
-        _ => other::columns(detail),
+        KindName::Session => session::columns(detail),
+        KindName::SessionPart => session::part_columns(detail),
+        KindName::Pod => pod::columns(detail),
+        KindName::Host => host::columns(detail),
+        KindName::Job => outcome::job_columns(detail),
+        KindName::Report => outcome::report_columns(detail),
+        KindName::SessionDefinition
+        | KindName::PartDefinition
+        | KindName::PodDefinition
+        | KindName::HostDefinition
+        | KindName::JobDefinition
+        | KindName::ReportDefinition
+        | KindName::DeliveryEnvironment
+        | KindName::LabLocation
+        | KindName::HostingSiteLocation => definition::columns(detail),
     }
 }
 
 /// A resource as a row of [`columns`].
-pub(crate) fn row(resource: &Resource, detail: Detail, tops: &Tops, now: Timestamp) -> Vec<Cell> {
+pub(crate) fn row(
+    resource: &Resource,
+    detail: Detail,
+    beside: &Beside,
+    now: Timestamp,
+) -> Vec<Cell> {
     match resource {
-        Resource::Node(node) => node::row(node, detail, tops.get(&node.name), now),
+        Resource::Node(node) => node::row(node, detail, beside.tops.get(&node.name), now),
         Resource::Workload(workload) => workload::row(workload, detail, now),
-        other => other::row(other, detail, now),
+        Resource::Session(session) => session::row(session, detail, beside, now),
+        Resource::SessionPart(part) => session::part_row(part, detail, now),
+        Resource::Pod(pod) => pod::row(pod, detail, now),
+        Resource::Host(host) => host::row(host, detail, beside, now),
+        Resource::Job(job) => outcome::job_row(job, detail, now),
+        Resource::Report(report) => outcome::report_row(report, detail, now),
+        definition => definition::row(definition, detail, now),
     }
 }
 
@@ -51,12 +133,12 @@ pub(crate) fn table(
     kind: KindName,
     resources: &[Resource],
     detail: Detail,
-    tops: &Tops,
+    beside: &Beside,
     now: Timestamp,
 ) -> Table {
     let mut table = Table::new(columns(kind, detail));
     for resource in resources {
-        table.row(row(resource, detail, tops, now));
+        table.row(row(resource, detail, beside, now));
     }
     table
 }

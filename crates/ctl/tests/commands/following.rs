@@ -12,8 +12,8 @@ use crate::stub::{Answer, Request, Stub};
 fn watched(events: Vec<Value>) -> Stub {
     Stub::start(move |request| match request.line.as_str() {
         "GET /v1/workloads" => Answer::Json(200, list(&[workload("web", "Pending", 4)], 5)),
-        "GET /v1/nodes" => Answer::Json(200, list(&[], 5)),
-        _ => Answer::Events(events.clone()),
+        "GET /v1/watch" => Answer::Events(events.clone()),
+        _ => Answer::Json(200, list(&[], 5)),
     })
 }
 

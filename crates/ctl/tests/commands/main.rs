@@ -9,3 +9,4 @@ mod program;
 mod reading;
 mod sending;
 mod stub;
+mod timed;

@@ -1,6 +1,10 @@
 //! Descriptions: all that a person wants to know of one resource, in blocks of
 //! aligned lines.
 
+mod host;
+mod session;
+mod timed;
+
 use std::fmt::{self, Write as _};
 
 use tessera_types::api::NodeTop;
@@ -10,9 +14,12 @@ use tessera_types::{
 };
 
 use super::workload::{last_exit, runs};
-use super::{cores, labels, memory};
-use crate::moment::{age, stamp, until};
+use super::{Beside, cores, labels, memory};
+use crate::moment::{age, near, stamp, until};
 use crate::style::{Style, Tone, printable, tone_of_status};
+use crate::tree::Tree;
+
+pub(crate) use self::host::amounts;
 
 /// Between a field's name and its value.
 const FIELD_WIDTH: usize = 14;
@@ -38,13 +45,33 @@ impl Page {
 
     fn toned(&mut self, name: &str, value: impl fmt::Display, tone: Tone) {
         let value = self.style.paint(tone, &printable(&value.to_string()));
-        let _ = writeln!(self.text, "  {name:FIELD_WIDTH$}{value}");
+        // A name that is longer, such as that of a phase, keeps its distance.
+        let gap = if name.len() < FIELD_WIDTH { "" } else { "  " };
+        let _ = writeln!(self.text, "  {name:FIELD_WIDTH$}{gap}{value}");
     }
 
     fn optional(&mut self, name: &str, value: Option<impl fmt::Display>) {
         if let Some(value) = value {
             self.field(name, value);
         }
+    }
+
+    /// A point in time: exactly, and at a glance.
+    fn time(&mut self, name: &str, at: Timestamp) {
+        if at >= Timestamp::MAX {
+            return self.field(name, "never");
+        }
+        self.field(name, format!("{} ({})", stamp(at), near(at, self.now)));
+    }
+
+    fn optional_time(&mut self, name: &str, at: Option<Timestamp>) {
+        if let Some(at) = at {
+            self.time(name, at);
+        }
+    }
+
+    fn line(&mut self, text: &str) {
+        let _ = writeln!(self.text, "  {text}");
     }
 
     fn quote(&mut self, lines: &[String]) {
@@ -58,10 +85,11 @@ impl Page {
     }
 }
 
-/// A resource in full.
+/// A resource in full, with what belongs to it.
 pub(crate) fn describe(
     resource: &Resource,
-    top: Option<&NodeTop>,
+    beside: &Beside,
+    tree: &Tree,
     style: Style,
     now: Timestamp,
 ) -> String {
@@ -70,9 +98,20 @@ pub(crate) fn describe(
     with_object!(resource, object => state(&mut page, object));
     match resource {
         Resource::Workload(workload) => of_workload(&mut page, workload),
-        Resource::Node(node) => of_node(&mut page, node, top),
-        _ => {}
+        Resource::Node(node) => of_node(&mut page, node, beside.tops.get(&node.name)),
+        Resource::Session(it) => session::of_session(&mut page, it),
+        Resource::SessionPart(it) => session::of_part(&mut page, it),
+        Resource::Pod(it) => session::of_pod(&mut page, it),
+        Resource::Job(it) => session::of_job(&mut page, it),
+        Resource::Report(it) => session::of_report(&mut page, it),
+        Resource::Host(it) => host::of_host(&mut page, it, beside),
+        other => {
+            if let Some(known) = super::definition::known(other) {
+                host::of_definition(&mut page, other, &known);
+            }
+        }
     }
+    belongings(&mut page, resource, tree);
     with_object!(resource, object => history(&mut page, object));
     page.text
 }
@@ -241,6 +280,23 @@ fn of_node(page: &mut Page, node: &Object<Node>, top: Option<&NodeTop>) {
     );
 }
 
+/// What belongs to it, down to the last.
+fn belongings(page: &mut Page, resource: &Resource, tree: &Tree) {
+    let branches = tree.walk(resource);
+    if branches.len() < 2 {
+        return;
+    }
+    page.heading("has");
+    for branch in &branches[1..] {
+        let child = &branch.resource;
+        let status = page.style.paint(tone_of_status(child.status()), child.status());
+        let name = format!("{}{}/{}", branch.lines, child.kind().singular(), child.name());
+        let waiting = with_object!(child, object => object.waiting_for.as_ref());
+        let waiting = waiting.map(|waiting| format!(", waits for {}", printable(&waiting.message)));
+        page.line(&format!("{name} {status}{}", waiting.unwrap_or_default()));
+    }
+}
+
 fn history<K: Kind>(page: &mut Page, object: &Object<K>) {
     let kept = object.state_history.len();
     if kept == 0 {
@@ -258,9 +314,10 @@ fn history<K: Kind>(page: &mut Page, object: &Object<K>) {
     for transition in &object.state_history {
         let to = transition.to.to_string();
         let to = page.style.paint(tone_of_status(&to), &to);
+        // One that changes no status is a note.
         let moved = match transition.from {
-            Some(from) => format!("{from} → {to}"),
-            None => to,
+            Some(from) if from != transition.to => format!("{from} → {to}"),
+            _ => to,
         };
         let (at, by) = (stamp(transition.at), &transition.by);
         let reason = printable(&transition.reason);

@@ -1,0 +1,174 @@
+//! Seeding at the start: definitions from folders into the catalogue, before anything
+//! is served. As `tesseractl seed` does it later.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+use tessera_manifest::{Document, Format, Limits, Problem, Source, code, read as read_source};
+use tessera_types::booking::SeedRequest;
+use tessera_types::{Kind, KindName, Manifest, with_definition};
+
+use crate::handlers::seed;
+use crate::plane::Plane;
+
+/// Folders in folders, at most.
+const DEPTH_MAX: usize = 32;
+
+/// Reads the definitions in files, folders, and the folders in them, by name.
+///
+/// # Errors
+/// All that is wrong, each with its file, line and column.
+pub(crate) fn read(paths: &[PathBuf]) -> Result<Vec<Value>, String> {
+    let mut files = Vec::new();
+    for path in paths {
+        let known = files.len();
+        collect(path, 0, &mut files).map_err(|error| format!("{}: {error}", path.display()))?;
+        if files.len() == known {
+            let path = path.display();
+            return Err(format!("{path} has no manifests (*.yaml, *.yml, *.json, *.toml)"));
+        }
+    }
+    let (mut definitions, mut problems) = (Vec::new(), Vec::new());
+    for file in &files {
+        let text = fs::read_to_string(file);
+        let text = text.map_err(|error| format!("cannot read {}: {error}", file.display()))?;
+        let format = Format::of_path(file).unwrap_or_else(|| Format::detect(&text));
+        let source = Source::new(file.display().to_string(), text);
+        match read_source(source, format, &Limits::default(), definition) {
+            Ok(found) => definitions.extend(found),
+            Err(found) => problems.extend(found),
+        }
+    }
+    if problems.is_empty() {
+        return Ok(definitions);
+    }
+    let problems: Vec<_> = problems.iter().map(Problem::render).collect();
+    Err(format!("nothing was seeded\n{}", problems.join("\n")))
+}
+
+/// Adds the manifests of a folder: its files first, then those of its folders. Hidden
+/// ones are left out, and links to folders are not followed.
+fn collect(path: &Path, depth: usize, files: &mut Vec<PathBuf>) -> std::io::Result<()> {
+    if !fs::metadata(path)?.is_dir() {
+        files.push(path.to_owned());
+        return Ok(());
+    }
+    let mut entries = fs::read_dir(path)?.collect::<std::io::Result<Vec<_>>>()?;
+    entries.retain(|entry| !entry.file_name().as_encoded_bytes().starts_with(b"."));
+    entries.sort_by_key(fs::DirEntry::file_name);
+    let is_folder = |entry: &fs::DirEntry| entry.file_type().is_ok_and(|it| it.is_dir());
+    let (folders, others): (Vec<_>, Vec<_>) = entries.iter().partition(|entry| is_folder(entry));
+    let manifests = others.into_iter().map(fs::DirEntry::path);
+    files.extend(manifests.filter(|path| Format::of_path(path).is_some() && path.is_file()));
+    for folder in folders.iter().filter(|_| depth < DEPTH_MAX) {
+        collect(&folder.path(), depth + 1, files)?;
+    }
+    Ok(())
+}
+
+/// The definition that a document declares.
+fn definition(document: &Document) -> Result<Value, Vec<Problem>> {
+    let word = document.root().get("kind").and_then(|kind| kind.as_str()).unwrap_or("Workload");
+    let known = KindName::ALL.into_iter().find(|kind| kind.as_str() == word);
+    let Some(kind) = known.filter(|kind| kind.is_definition()) else {
+        let message =
+            format!("`{}` is not a kind of definitions", tessera_types::limits::clip(word, 40));
+        let hint = "seed definitions only, and declare the rest with `tesseractl apply`".to_owned();
+        return Err(vec![document.problem("kind", code::UNKNOWN_VARIANT, message, Some(hint))]);
+    };
+    with_definition!(kind, K => checked::<K>(document))
+}
+
+fn checked<K: Kind>(document: &Document) -> Result<Value, Vec<Problem>> {
+    let mut manifest = document.decode::<Manifest<K>>()?;
+    let broken = manifest.problems();
+    if !broken.is_empty() {
+        let problem = |it: &tessera_types::Invalid| {
+            document.problem(&it.path, "invalid_spec", it.message.clone(), None)
+        };
+        return Err(broken.iter().map(problem).collect());
+    }
+    manifest.kind = Some(K::KIND);
+    Ok(serde_json::to_value(&manifest)
+        .expect("a manifest has text keys only, and was read from text"))
+}
+
+/// Loads definitions into the catalogue: all of them, or none.
+///
+/// # Errors
+/// Why they were refused.
+pub(crate) async fn load(plane: &Plane, definitions: Vec<Value>) -> Result<(), String> {
+    if definitions.is_empty() {
+        return Ok(());
+    }
+    let request = SeedRequest { manifests: definitions, prune: false, dry_run: false };
+    match seed(plane, request).await {
+        Ok(_) => Ok(()),
+        Err(refused) => Err(in_words(refused.problem())),
+    }
+}
+
+/// A refusal on one line for each rule that is broken.
+fn in_words(problem: &tessera_types::Problem) -> String {
+    let about = problem.instance.as_ref().map(|it| format!("{it}: ")).unwrap_or_default();
+    match problem.invalid.as_slice() {
+        [] => format!("{about}{}", problem.detail),
+        rules => {
+            let rules: Vec<_> = rules.iter().map(|rule| format!("{about}{rule}")).collect();
+            rules.join("\n")
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GRADE: &str = "kind: JobDefinition\nname: grade\nspec:\n  type_key: grade\n  version: \"1.0.0\"\n  workload: {command: /bin/true}\n";
+
+    fn folder(files: &[(&str, &str)]) -> tempfile::TempDir {
+        let folder = tempfile::tempdir().unwrap();
+        for (name, text) in files {
+            let path = folder.path().join(name);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, text).unwrap();
+        }
+        folder
+    }
+
+    fn read_folder(folder: &tempfile::TempDir) -> Result<Vec<Value>, String> {
+        read(&[folder.path().to_owned()])
+    }
+
+    #[test]
+    fn folders_are_read_with_the_folders_in_them() {
+        let sum = GRADE.replace("grade", "sum");
+        let folder = folder(&[
+            ("b/grade.yaml", GRADE),
+            ("a.yaml", &sum),
+            (".x.yaml", "?"),
+            ("notes.txt", "?"),
+        ]);
+        let read = read_folder(&folder).unwrap();
+        let names: Vec<_> = read.iter().map(|it| it["name"].as_str().unwrap()).collect();
+        assert_eq!(names, ["sum", "grade"]);
+    }
+
+    #[test]
+    fn mistakes_have_their_place() {
+        let wrong = GRADE.replace("workload", "wrkload");
+        let error =
+            read_folder(&folder(&[("a.yaml", &wrong), ("b.yaml", "name: web\nspec: {}\n")]));
+        let error = error.unwrap_err();
+        for part in
+            ["a.yaml:6:3", "`workload`", "b.yaml:1:1", "`Workload` is not a kind of definitions"]
+        {
+            assert!(error.contains(part), "{part}: {error}");
+        }
+        assert!(
+            read_folder(&folder(&[("notes.txt", "?")])).unwrap_err().contains("has no manifests")
+        );
+        assert!(read(&["/nowhere/at/all".into()]).is_err());
+    }
+}

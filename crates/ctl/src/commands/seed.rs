@@ -1,0 +1,76 @@
+//! `seed`: definitions from files into the catalogue, all of them or none.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use tessera_client::call;
+use tessera_types::booking::{SeedRequest, SeedResponse};
+
+use crate::cli::Format;
+use crate::context::{Context, json, print, yaml};
+use crate::failure::Failure;
+use crate::kinds::bounded;
+use crate::manifests::{Declaration, Sources};
+use crate::show::change::KEY_TONE;
+
+/// Load definitions into the catalogue, all of them or none
+///
+/// Of a folder and the folders in it the files that end in .yaml, .yml, .json or .toml
+/// are read, by name. The same again changes nothing. What was seeded is changed only by
+/// seeding it with a higher version.
+#[derive(Debug, Args)]
+pub(crate) struct Arguments {
+    /// A folder, a file, or - for standard input
+    #[arg(required = true, value_name = "PATH")]
+    paths: Vec<PathBuf>,
+    /// Remove what was seeded before and is not among them
+    #[arg(long)]
+    prune: bool,
+    /// Only show what would come of it
+    #[arg(long)]
+    dry_run: bool,
+}
+
+pub(crate) async fn run(context: &Context, arguments: &Arguments) -> Result<(), Failure> {
+    let format = context.format(&[Format::Table, Format::Json, Format::Yaml])?;
+    let sources = Sources { paths: arguments.paths.clone(), recursive: true };
+    let declarations = context.read_manifests(sources).await?;
+    check(&declarations)?;
+    let request = SeedRequest {
+        manifests: declarations.into_iter().map(|declaration| declaration.manifest).collect(),
+        prune: arguments.prune,
+        dry_run: arguments.dry_run,
+    };
+    let response = bounded("seed", call(context.api.seed(&request))).await?;
+    match format {
+        Format::Json => print(&json(&response)?),
+        Format::Yaml => print(&yaml(&response)?),
+        _ => print(&told(context, &response, arguments.dry_run)),
+    }
+}
+
+/// Only definitions are seeded.
+fn check(declarations: &[Declaration]) -> Result<(), Failure> {
+    let Some(other) = declarations.iter().find(|it| !it.key.kind.is_definition()) else {
+        return Ok(());
+    };
+    let message = format!("{}: {} is not a definition", other.at, other.key);
+    Err(Failure::usage_with(message, "seed definitions only; declare the rest with `apply`"))
+}
+
+fn told(context: &Context, response: &SeedResponse, is_dry: bool) -> String {
+    let would = if is_dry { "would be " } else { "" };
+    let line =
+        |key: &str, what: &str| format!("{} {would}{what}\n", context.style.paint(KEY_TONE, key));
+    let created = response.created.iter().map(|key| line(&key.to_string(), "created"));
+    let updated = response
+        .updated
+        .iter()
+        .map(|(key, [from, to])| line(key, &format!("updated {from} → {to}")));
+    let pruned = response.pruned.iter().map(|key| line(&key.to_string(), "removed"));
+    let mut text: String = created.chain(updated).chain(pruned).collect();
+    if response.unchanged > 0 {
+        text.push_str(&format!("{} unchanged\n", response.unchanged));
+    }
+    text
+}

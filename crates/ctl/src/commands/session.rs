@@ -1,0 +1,193 @@
+//! `session`: what operators do to sessions while they go on.
+
+use clap::{Args, Subcommand};
+use tessera_client::call;
+use tessera_types::booking::{PartRequest, StretchRequest};
+use tessera_types::{Duration, KindName, Name, Object, ResourceKey, Session};
+
+use super::{ACTION_FORMATS, done};
+use crate::cli::Format;
+use crate::context::{Context, print, tell};
+use crate::failure::Failure;
+use crate::follow::Follow;
+use crate::kinds::{self, bounded};
+use crate::show::change::KEY_TONE;
+use crate::{moment, story, target};
+
+/// Extend, shrink, approve, retry, cancel or follow a session
+#[derive(Debug, Args)]
+#[command(arg_required_else_help = true)]
+pub(crate) struct Arguments {
+    #[command(subcommand)]
+    action: Action,
+}
+
+/// What to do to the session.
+#[derive(Debug, Subcommand)]
+enum Action {
+    /// Let it end later, if its hosts have room
+    ///
+    /// Refused, with nothing changed, when another booking is in the way or the
+    /// session is over.
+    Extend(Stretch),
+    /// Let it end earlier
+    Shrink(Stretch),
+    /// Open the gate of a part that waits for approval
+    Approve(OfPart),
+    /// Try again what has failed in a part
+    Retry(OfPart),
+    /// Give it up: all that it has is torn down
+    Cancel(Named),
+    /// Show what happens to it and all that belongs to it, until it is over
+    ///
+    /// The exit code is 0 when it has taken place, and 1 when it failed, was
+    /// cancelled, skipped or deleted.
+    Follow(ToFollow),
+}
+
+#[derive(Debug, Args)]
+struct Named {
+    /// The session
+    session: String,
+}
+
+#[derive(Debug, Args)]
+struct Stretch {
+    /// The session
+    session: String,
+    /// By how much, such as 15m
+    #[arg(long, value_name = "DURATION")]
+    by: Duration,
+    /// The part whose end moves; unless given the one that takes place now, or the last
+    #[arg(long, value_name = "NAME")]
+    part: Option<Name>,
+}
+
+#[derive(Debug, Args)]
+struct OfPart {
+    /// The session
+    session: String,
+    /// The part, by its name in the session; unless given the one that waits for it
+    #[arg(long, value_name = "NAME")]
+    part: Option<Name>,
+}
+
+#[derive(Debug, Args)]
+struct ToFollow {
+    /// The sessions
+    #[arg(required = true)]
+    sessions: Vec<String>,
+    /// Give up after this time; unless given it goes on until all are over
+    #[arg(long, value_name = "DURATION")]
+    timeout: Option<Duration>,
+}
+
+pub(crate) async fn run(context: &Context, arguments: &Arguments) -> Result<(), Failure> {
+    match &arguments.action {
+        Action::Extend(stretch) => self::stretch(context, stretch, true).await,
+        Action::Shrink(stretch) => self::stretch(context, stretch, false).await,
+        Action::Approve(of) => approve(context, of).await,
+        Action::Retry(of) => retry(context, of).await,
+        Action::Cancel(named) => cancel(context, named).await,
+        Action::Follow(follow) => self::follow(context, follow).await,
+    }
+}
+
+fn name_of(word: &str) -> Result<Name, Failure> {
+    target::name_of(KindName::Session, word)
+}
+
+async fn stretch(context: &Context, stretch: &Stretch, is_later: bool) -> Result<(), Failure> {
+    let format = context.format(&ACTION_FORMATS)?;
+    let name = name_of(&stretch.session)?;
+    let namespace = Some(context.namespace());
+    let body = StretchRequest { by: stretch.by, part: stretch.part.clone() };
+    let api = &context.api;
+    let session = match is_later {
+        true => {
+            bounded("session_extend", call(api.session_extend(&name, namespace, &body))).await?
+        }
+        false => {
+            bounded("session_shrink", call(api.session_shrink(&name, namespace, &body))).await?
+        }
+    };
+    report(context, format, &session, if is_later { "extended" } else { "shrunk" })
+}
+
+/// Says what was done, and when the session ends now.
+fn report(
+    context: &Context,
+    format: Format,
+    session: &Object<Session>,
+    what: &str,
+) -> Result<(), Failure> {
+    let key = session.key();
+    let Some(slot) = session.observed.timed.timeslot.filter(|_| format == Format::Table) else {
+        return done(context, format, &key, what);
+    };
+    let shown = context.style.paint(KEY_TONE, &key.to_string());
+    let near = moment::near(slot.end, moment::now());
+    print(&format!("{shown} {what}: it ends at {} ({near})\n", slot.end))
+}
+
+async fn approve(context: &Context, of: &OfPart) -> Result<(), Failure> {
+    let format = context.format(&ACTION_FORMATS)?;
+    let name = name_of(&of.session)?;
+    let body = PartRequest { part: of.part.clone() };
+    let approve = context.api.session_approve(&name, Some(context.namespace()), &body);
+    let session = bounded("session_approve", call(approve)).await?;
+    done(context, format, &session.key(), "approved")
+}
+
+async fn retry(context: &Context, of: &OfPart) -> Result<(), Failure> {
+    let format = context.format(&ACTION_FORMATS)?;
+    let name = name_of(&of.session)?;
+    let body = PartRequest { part: of.part.clone() };
+    let retry = context.api.session_retry(&name, Some(context.namespace()), &body);
+    let session = bounded("session_retry", call(retry)).await?;
+    done(context, format, &session.key(), "is tried again")
+}
+
+async fn cancel(context: &Context, named: &Named) -> Result<(), Failure> {
+    let format = context.format(&ACTION_FORMATS)?;
+    let name = name_of(&named.session)?;
+    let cancel = context.api.session_cancel(&name, Some(context.namespace()));
+    let session = bounded("session_cancel", call(cancel)).await?;
+    done(context, format, &session.key(), "cancelled")
+}
+
+async fn follow(context: &Context, arguments: &ToFollow) -> Result<(), Failure> {
+    context.format(&[Format::Table])?;
+    let mut sessions = Vec::new();
+    for word in &arguments.sessions {
+        let namespace = Some(context.namespace().clone());
+        sessions.push(ResourceKey::new(KindName::Session, namespace, name_of(word)?));
+    }
+    let mut follow = Follow::start(&context.api, story::scope(&sessions)).await?;
+    for key in sessions.iter().filter(|key| !follow.known().contains_key(key)) {
+        // It is said as everywhere that it is not there; it may have come meanwhile.
+        kinds::get(&context.api, key).await?;
+    }
+    let timeout = arguments.timeout.map(Duration::as_std);
+    follow_to_end(context, &mut follow, &sessions, Format::Table, timeout).await
+}
+
+/// Tells the story of sessions. Where the output is for programs it stays apart.
+pub(crate) async fn follow_to_end(
+    context: &Context,
+    follow: &mut Follow,
+    sessions: &[ResourceKey],
+    format: Format,
+    timeout: Option<std::time::Duration>,
+) -> Result<(), Failure> {
+    match format {
+        Format::Table => story::tell(follow, sessions, timeout, context.style, print).await,
+        _ => {
+            let put = |text: &str| {
+                tell(text);
+                Ok(())
+            };
+            story::tell(follow, sessions, timeout, context.error_style, put).await
+        }
+    }
+}

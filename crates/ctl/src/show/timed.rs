@@ -1,0 +1,127 @@
+//! What the rows of all timed resources share: status, window, score, and what
+//! they wait for.
+
+use tessera_types::timed::{Outcome, PhaseState, Timed, TimedObserved};
+use tessera_types::{Kind, Object, State, Timestamp};
+
+use super::Detail;
+use crate::moment::near;
+use crate::style::{Tone, printable, tone_of_status};
+use crate::table::{Cell, Column};
+
+/// The columns before those of a kind: the namespace, where several are shown.
+pub(super) fn first_columns<K: Kind>(detail: Detail) -> Vec<Column> {
+    let is_shown = detail.namespaces && K::KIND.is_namespaced();
+    is_shown.then(|| Column::new("NAMESPACE")).into_iter().chain([Column::new("NAME")]).collect()
+}
+
+/// The cells of [`first_columns`].
+pub(super) fn first_cells<K: Kind>(object: &Object<K>, detail: Detail) -> Vec<Cell> {
+    let namespace = object.namespace.as_ref().filter(|_| detail.namespaces);
+    let namespace = namespace.map(|name| name.as_str().into());
+    namespace.into_iter().chain([object.name.as_str().into()]).collect()
+}
+
+/// The status, with what a person asks next.
+pub(super) fn status<K: Kind>(object: &Object<K>) -> Cell {
+    let status = object.status.to_string();
+    let tone = tone_of_status(&status);
+    match object.deletion_requested_at {
+        Some(_) => Cell::toned(format!("{status} (being deleted)"), tone),
+        None => Cell::toned(status, tone),
+    }
+}
+
+/// A point in time: at a glance, or exactly in a wide table.
+pub(super) fn time(at: Option<Timestamp>, detail: Detail, now: Timestamp) -> Cell {
+    match at {
+        None => "-".into(),
+        Some(at) if at >= Timestamp::MAX => "never".into(),
+        Some(at) if detail.wide => format!("{at:.0}").into(),
+        Some(at) => near(at, now).into(),
+    }
+}
+
+/// The start and the end of the window that holds now.
+pub(super) fn window(timed: &TimedObserved, detail: Detail, now: Timestamp) -> [Cell; 2] {
+    let slot = timed.timeslot;
+    [slot.map(|slot| slot.start), slot.map(|slot| slot.end)].map(|at| time(at, detail, now))
+}
+
+/// When provisioning begins, and when nothing is left.
+pub(super) fn held(timed: &TimedObserved, detail: Detail, now: Timestamp) -> [Cell; 2] {
+    let held = timed.timeslot.map(|slot| slot.held());
+    [held.map(|held| held.from), held.map(|held| held.until)].map(|at| time(at, detail, now))
+}
+
+/// A number without needless decimals: `7`, `7.25`.
+pub(crate) fn number(value: f64) -> String {
+    let text = format!("{value:.2}");
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
+}
+
+/// A score in words: `7/10`.
+pub(crate) fn score_text(score: Option<f64>, max: Option<f64>) -> Option<String> {
+    let max = max.map(|max| format!("/{}", number(max))).unwrap_or_default();
+    score.map(|score| format!("{}{max}", number(score)))
+}
+
+/// A score, toned by whether it is passed.
+pub(super) fn score(score: Option<f64>, max: Option<f64>, passed: Option<bool>) -> Cell {
+    let tone = match passed {
+        Some(true) => Tone::Good,
+        Some(false) => Tone::Bad,
+        None => Tone::Plain,
+    };
+    Cell::toned(score_text(score, max).unwrap_or_else(|| "-".to_owned()), tone)
+}
+
+/// What came of it.
+pub(super) fn outcome(timed: &TimedObserved) -> Cell {
+    match timed.outcome {
+        None => "-".into(),
+        Some(outcome) => Cell::toned(outcome.to_string(), tone_of_outcome(outcome)),
+    }
+}
+
+/// The tone of what came of something.
+pub(crate) const fn tone_of_outcome(outcome: Outcome) -> Tone {
+    match outcome {
+        Outcome::Completed => Tone::Good,
+        Outcome::Failed => Tone::Bad,
+        Outcome::Cancelled | Outcome::Skipped => Tone::Quiet,
+    }
+}
+
+/// What it waits for; where that is nothing, what failed or could not be removed.
+pub(super) fn waiting_for<K: Timed>(object: &Object<K>) -> String
+where
+    K::Status: State,
+{
+    let timed = K::timed(object);
+    let waiting = object.waiting_for.as_ref().map(|waiting| waiting.message.clone());
+    let failure = || {
+        let failure = timed.failure.as_ref()?;
+        Some(format!("{} failed: {}", failure.of, failure.message))
+    };
+    let left = || {
+        let count = timed.leftovers.len();
+        (count > 0).then(|| format!("nothing; {}", not_removed(count)))
+    };
+    printable(&left().or_else(failure).or(waiting).unwrap_or_default())
+}
+
+/// What is said of things that were still there at the deadline.
+pub(crate) fn not_removed(count: usize) -> String {
+    let things = if count == 1 { "1 thing".to_owned() } else { format!("{count} things") };
+    format!("{things} could not be removed in time")
+}
+
+/// Which try is under way: `2`, or `2 (backing off)`.
+pub(super) fn tries(timed: &TimedObserved) -> String {
+    let Some(run) = timed.phases.last() else { return "-".to_owned() };
+    match run.state {
+        PhaseState::Running | PhaseState::Done => run.attempt.to_string(),
+        state => format!("{} ({state})", run.attempt),
+    }
+}
