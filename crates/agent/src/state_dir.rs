@@ -241,6 +241,7 @@ mod tests {
             health: None,
             trouble: None,
             seq: 2,
+            exit_seq: 0,
             reports: VecDeque::new(),
         };
         store.save(&progress).unwrap();

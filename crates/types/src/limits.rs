@@ -33,6 +33,9 @@ pub const EXIT_LINES_MAX: usize = 20;
 pub const EXIT_LINE_BYTES_MAX: usize = 512;
 /// Reports in one call of an agent.
 pub const REPORTS_MAX: usize = 1000;
+/// What an agent puts into one call, in bytes; a single report may be larger. Far below
+/// [`BODY_BYTES_MAX`], so that a call also fits through a proxy with a smaller limit.
+pub const REPORTS_BYTES_MAX: usize = 512 << 10;
 /// A text in a report (what goes wrong, how a run ended), in bytes.
 pub const REPORT_TEXT_BYTES_MAX: usize = 1024;
 /// What an agent calls itself, its session, its version or its container runtime, in

@@ -6,6 +6,7 @@ mod batch;
 mod list;
 mod logs;
 mod node;
+mod report;
 mod watch;
 
 use std::sync::Arc;
@@ -206,8 +207,7 @@ impl TesseraApi for Handlers {
     ) -> Json<ReportResponse> {
         let plane = plane(&ctx)?;
         let (name, body) = (path.into_inner().name, body.into_inner());
-        agent_limits::check_reports(&name, &body)?;
-        Ok(HttpResponseOk(agent::report(plane, &name, &body).await?))
+        Ok(HttpResponseOk(report::report(plane, &name, body).await?))
     }
 
     async fn agent_logs(

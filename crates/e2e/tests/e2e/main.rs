@@ -1,6 +1,7 @@
 //! What must hold, tried with the real binaries. One file for each promise.
 
 mod agent_death;
+mod backlog;
 mod bad_input;
 mod bad_starts;
 mod browsers;
