@@ -2,7 +2,7 @@
 //! An agent of the same release never says more.
 
 use tessera_types::limits;
-use tessera_types::sync::{Registration, Report, SyncRequest};
+use tessera_types::sync::{LogChunk, Registration, Report, SyncRequest};
 use tessera_types::workload::{Exit, ExitOutcome};
 use tessera_types::{Invalid, Name, Problem, Validate};
 
@@ -23,6 +23,18 @@ pub(crate) fn check_sync(node: &Name, request: &SyncRequest) -> Result<(), Probl
     let mut found = Found::default();
     let usages = request.usage.as_ref().map_or(0, |usage| usage.workloads.len());
     found.count("usage.workloads", usages, limits::USAGES_MAX);
+    found.refuse(node)
+}
+
+/// A part of a log.
+pub(crate) fn check_log_chunk(node: &Name, chunk: &LogChunk) -> Result<(), Problem> {
+    let mut found = Found::default();
+    found.count("lines", chunk.lines.len(), limits::LOG_LINES_MAX);
+    for (i, line) in chunk.lines.iter().enumerate() {
+        found.text(&format!("lines[{i}].text"), &line.text, limits::LOG_LINE_BYTES_MAX);
+    }
+    let error = chunk.error.as_deref().unwrap_or_default();
+    found.text("error", error, limits::REPORT_TEXT_BYTES_MAX);
     found.refuse(node)
 }
 

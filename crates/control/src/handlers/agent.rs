@@ -6,9 +6,12 @@ use tessera_api::ApiError;
 use tessera_reconciler::{NotInSession, news_for, registered};
 use tessera_store::CommitError;
 use tessera_types::problem::Code;
-use tessera_types::sync::{Registered, Registration, SyncRequest, SyncResponse, Usage};
+use tessera_types::sync::{
+    LogChunk, LogChunkAnswer, Registered, Registration, SyncRequest, SyncResponse, Usage,
+};
 use tessera_types::{Name, Problem, Revision, Uid};
 
+use crate::agent_limits::check_log_chunk;
 use crate::agents::Agent;
 use crate::clock;
 use crate::failure::commit_error;
@@ -157,6 +160,20 @@ fn answer(plane: &Plane, name: &Name, agent: &Agent, since: Revision) -> Option<
         lease: plane.options.lease,
         revision: news.revision,
         assignments: news.assignments,
-        log_requests: plane.agents.take_log_requests(name),
+        log_requests: plane.agents.log_requests(name, Instant::now()),
     })
+}
+
+/// A part of a log. Only who speaks for the node can send it, and only of a log that it
+/// was asked for.
+pub(super) async fn log_chunk(
+    plane: &Plane,
+    name: &Name,
+    request: &str,
+    chunk: LogChunk,
+) -> Result<LogChunkAnswer, ApiError> {
+    check_log_chunk(name, &chunk)?;
+    in_session(plane, name, &chunk.session)?;
+    plane.agents.settle_log_request(name, request);
+    Ok(plane.logs.deliver(name, request, chunk).await)
 }

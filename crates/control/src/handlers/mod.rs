@@ -215,8 +215,9 @@ impl TesseraApi for Handlers {
         path: Path<NodeLogPath>,
         body: TypedBody<LogChunk>,
     ) -> Json<LogChunkAnswer> {
-        let request = path.into_inner().request;
-        Ok(HttpResponseOk(plane(&ctx)?.logs.deliver(&request, body.into_inner()).await))
+        let (plane, path) = (plane(&ctx)?, path.into_inner());
+        let (name, request) = (path.name, path.request);
+        Ok(HttpResponseOk(agent::log_chunk(plane, &name, &request, body.into_inner()).await?))
     }
 
     async fn healthz(ctx: Context) -> Json<Readiness> {
