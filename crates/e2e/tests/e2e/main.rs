@@ -8,6 +8,7 @@ mod browsers;
 mod changes;
 mod control_death;
 mod drain;
+mod frozen_control;
 mod full_disk;
 mod identity;
 mod logs;
