@@ -66,13 +66,13 @@ impl StateDir {
         match read_word(&path).map_err(failed)? {
             Some(recorded) if recorded == machine => Ok(()),
             Some(_) => Err(StartError::OtherMachine { path: self.path.clone() }),
-            None => write_whole(&path, format!("{machine}\n").as_bytes()).map_err(failed),
+            None => write_durably(&path, format!("{machine}\n").as_bytes()).map_err(failed),
         }
     }
 
     fn make_agent_id(&self, path: &Path) -> io::Result<String> {
         let id = random_id()?;
-        write_whole(path, format!("{id}\n").as_bytes())?;
+        write_durably(path, format!("{id}\n").as_bytes())?;
         Ok(id)
     }
 
@@ -120,11 +120,26 @@ pub(crate) fn random_id() -> io::Result<String> {
 /// Writes a file so that it is seen whole or not at all. It is not synced to the disk: a crash of the machine ends
 /// the runs that it is about.
 fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let temporary = path.with_extension("tmp");
+    write_aside(path, bytes)?;
+    fs::rename(aside(path), path)
+}
+
+/// As [`write_whole`], and it is still there after a crash of the machine: who the agent is must outlast that.
+fn write_durably(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    write_aside(path, bytes)?.sync_all()?;
+    fs::rename(aside(path), path)?;
+    path.parent().map_or(Ok(()), |folder| File::open(folder)?.sync_all())
+}
+
+fn aside(path: &Path) -> PathBuf {
+    path.with_extension("tmp")
+}
+
+fn write_aside(path: &Path, bytes: &[u8]) -> io::Result<File> {
     let options = &mut File::options();
-    let mut file = options.create(true).write(true).truncate(true).mode(0o600).open(&temporary)?;
+    let mut file = options.create(true).write(true).truncate(true).mode(0o600).open(aside(path))?;
     file.write_all(bytes)?;
-    fs::rename(temporary, path)
+    Ok(file)
 }
 
 /// One file for each copy.
@@ -241,6 +256,7 @@ mod tests {
             health: None,
             trouble: None,
             seq: 2,
+            exit_seq: 0,
             reports: VecDeque::new(),
         };
         store.save(&progress).unwrap();

@@ -2,7 +2,7 @@
 //! An agent of the same release never says more.
 
 use tessera_types::limits;
-use tessera_types::sync::{Registration, Report, ReportRequest, SyncRequest};
+use tessera_types::sync::{LogChunk, Registration, Report, SyncRequest};
 use tessera_types::workload::{Exit, ExitOutcome};
 use tessera_types::{Invalid, Name, Problem, Validate};
 
@@ -26,14 +26,29 @@ pub(crate) fn check_sync(node: &Name, request: &SyncRequest) -> Result<(), Probl
     found.refuse(node)
 }
 
-/// What an agent says of its copies. How many reports there are is checked by whoever
-/// takes them in.
-pub(crate) fn check_reports(node: &Name, request: &ReportRequest) -> Result<(), Problem> {
+/// A part of a log.
+pub(crate) fn check_log_chunk(node: &Name, chunk: &LogChunk) -> Result<(), Problem> {
     let mut found = Found::default();
-    for (i, report) in request.reports.iter().enumerate() {
-        found.report(&format!("reports[{i}]"), report);
+    found.count("lines", chunk.lines.len(), limits::LOG_LINES_MAX);
+    for (i, line) in chunk.lines.iter().enumerate() {
+        found.text(&format!("lines[{i}].text"), &line.text, limits::LOG_LINE_BYTES_MAX);
     }
+    let error = chunk.error.as_deref().unwrap_or_default();
+    found.text("error", error, limits::REPORT_TEXT_BYTES_MAX);
     found.refuse(node)
+}
+
+/// What an agent says of one copy. It is answered for each report, so that one which is
+/// too large does not hold up the others.
+pub(crate) fn check_report(report: &Report) -> Result<(), String> {
+    let mut found = Found::default();
+    found.report(report);
+    let problems: Vec<_> =
+        found.0.iter().map(|it| format!("{}: {}", it.path, it.message)).collect();
+    match problems.is_empty() {
+        true => Ok(()),
+        false => Err(limits::clip(&problems.join("; "), limits::REPORT_TEXT_BYTES_MAX)),
+    }
 }
 
 /// What is too large.
@@ -55,17 +70,15 @@ impl Found {
         }
     }
 
-    fn report(&mut self, path: &str, report: &Report) {
-        let text_max = limits::REPORT_TEXT_BYTES_MAX;
-        self.text(&format!("{path}.reason"), &report.reason, limits::REASON_BYTES_MAX);
+    fn report(&mut self, report: &Report) {
+        self.text("reason", &report.reason, limits::REASON_BYTES_MAX);
         let trouble = report.trouble.as_deref().unwrap_or_default();
-        self.text(&format!("{path}.trouble"), trouble, text_max);
+        self.text("trouble", trouble, limits::REPORT_TEXT_BYTES_MAX);
         let instance = report.instance.as_ref();
         let container = instance.and_then(|it| it.container_id.as_deref()).unwrap_or_default();
-        let at = format!("{path}.instance.container_id");
-        self.text(&at, container, limits::AGENT_TEXT_BYTES_MAX);
+        self.text("instance.container_id", container, limits::AGENT_TEXT_BYTES_MAX);
         if let Some(exit) = &report.last_exit {
-            self.exit(&format!("{path}.last_exit"), exit);
+            self.exit("last_exit", exit);
         }
     }
 
@@ -129,7 +142,7 @@ mod tests {
 
     #[test]
     fn a_report_that_is_too_large_names_each_field() {
-        let request = |more: usize| {
+        let report = |more: usize| {
             let text = |max: usize| Value::String("x".repeat(max + more));
             let line = text(limits::EXIT_LINE_BYTES_MAX);
             let exit = json!({
@@ -142,14 +155,12 @@ mod tests {
                 "state": "Failed", "reason": text(limits::REASON_BYTES_MAX), "restarts": 0,
                 "trouble": text(limits::REPORT_TEXT_BYTES_MAX), "last_exit": exit,
             });
-            serde_json::from_value(json!({"session": "s", "reports": [report]})).unwrap()
+            serde_json::from_value(report).unwrap()
         };
-        assert_eq!(check_reports(&node(), &request(0)), Ok(()));
-        let found = paths(check_reports(&node(), &request(1)));
-        let last_exit = |path: &str| format!("reports[0].last_exit.{path}");
-        let first = ["reports[0].reason".to_owned(), "reports[0].trouble".to_owned()];
-        assert_eq!(found[..2], first);
-        assert_eq!(found[2..4], [last_exit("message"), last_exit("last_lines")]);
-        assert_eq!(found.len(), 4 + limits::EXIT_LINES_MAX + 1);
+        assert_eq!(check_report(&report(0)), Ok(()));
+        let refused = check_report(&report(1)).unwrap_err();
+        let found: Vec<_> = refused.split("; ").filter_map(|it| it.split(':').next()).collect();
+        assert_eq!(found[..4], ["reason", "trouble", "last_exit.message", "last_exit.last_lines"]);
+        assert_eq!(found[4], "last_exit.last_lines[0]");
     }
 }

@@ -4,12 +4,17 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 use tessera_reconciler::{NotInSession, Sessions, World};
 use tessera_types::sync::{LogRequest, Registration, Usage};
 use tessera_types::{BootTime, Name, Timestamp, Uid};
 use tokio::sync::Notify;
+
+/// An agent that was told of a log request and has not begun to answer it is told again
+/// after this time: what told it may be lost.
+const TELL_AGAIN: Duration = Duration::from_secs(1);
 
 /// The agents that are heard of.
 #[derive(Default)]
@@ -31,7 +36,20 @@ pub(crate) struct Agent {
     pub(crate) usage: Option<Usage>,
     /// Rung when there is news for it.
     pub(crate) news: Arc<Notify>,
-    log_requests: Vec<LogRequest>,
+    log_requests: Vec<Asked>,
+}
+
+/// A log that somebody wants to read, and that the agent has not begun to send.
+#[derive(Clone)]
+struct Asked {
+    request: LogRequest,
+    told_at: Option<Instant>,
+}
+
+impl Asked {
+    fn is_news(&self, now: Instant) -> bool {
+        self.told_at.is_none_or(|at| now.duration_since(at) >= TELL_AGAIN)
+    }
 }
 
 impl Agents {
@@ -61,8 +79,9 @@ impl Agents {
         if let Some(before) = all.by_node.remove(name) {
             // Its open call, if it has one, ends: it is not the agent any more.
             before.news.notify_waiters();
-            // What it was not told of, the new one is.
-            agent.log_requests = before.log_requests;
+            // What it has not begun, the new one does.
+            let anew = |Asked { request, .. }| Asked { request, told_at: None };
+            agent.log_requests = before.log_requests.into_iter().map(anew).collect();
         }
         all.by_node.insert(name.clone(), agent);
         Ok(())
@@ -106,25 +125,30 @@ impl Agents {
     pub(crate) fn ask_for_log(&self, name: &Name, request: LogRequest) -> bool {
         let mut all = self.all.lock();
         let Some(agent) = all.by_node.get_mut(name) else { return false };
-        agent.log_requests.push(request);
+        agent.log_requests.push(Asked { request, told_at: None });
         agent.news.notify_waiters();
         true
     }
 
-    /// Nobody reads this log any more: an agent that was not told of it need not be.
-    pub(crate) fn withdraw_log_request(&self, name: &Name, request: &str) {
+    /// The agent has begun to send this log, or nobody reads it any more: it need not be
+    /// told of it.
+    pub(crate) fn settle_log_request(&self, name: &Name, request: &str) {
         if let Some(agent) = self.all.lock().by_node.get_mut(name) {
-            agent.log_requests.retain(|waiting| waiting.request != request);
+            agent.log_requests.retain(|asked| asked.request.request != request);
         }
     }
 
-    /// The log requests that the agent has not been told of.
-    pub(crate) fn take_log_requests(&self, name: &Name) -> Vec<LogRequest> {
+    /// The logs that the agent is to send, if there are any that it has to be told of. It
+    /// counts as told then.
+    pub(crate) fn log_requests(&self, name: &Name, now: Instant) -> Vec<LogRequest> {
         let mut all = self.all.lock();
-        all.by_node
-            .get_mut(name)
-            .map(|agent| std::mem::take(&mut agent.log_requests))
-            .unwrap_or_default()
+        let Some(agent) = all.by_node.get_mut(name) else { return Vec::new() };
+        let due = agent.log_requests.iter_mut().filter(|asked| asked.is_news(now));
+        due.map(|asked| {
+            asked.told_at = Some(now);
+            asked.request.clone()
+        })
+        .collect()
     }
 
     /// A node was deleted: what is known of its agents goes with it.
@@ -186,12 +210,27 @@ mod tests {
         for number in 0..3 {
             assert!(agents.ask_for_log(&a, request(number)));
         }
-        agents.withdraw_log_request(&a, "1");
-        let told: Vec<_> = agents.take_log_requests(&a);
-        assert_eq!(told, [request(0), request(2)]);
+        agents.settle_log_request(&a, "1");
+        assert_eq!(agents.log_requests(&a, Instant::now()), [request(0), request(2)]);
         agents.removed(&a, Uid(2));
         assert!(agents.get(&a).is_some(), "that was another node of the name");
         agents.removed(&a, Uid(1));
         assert!(agents.get(&a).is_none());
+    }
+
+    #[test]
+    fn a_log_is_asked_for_until_it_begins() {
+        let (agents, a) = (Agents::default(), Name::new("a").unwrap());
+        agents.registered(&a, Uid(1), &registration(), Timestamp::EPOCH).unwrap();
+        agents.ask_for_log(&a, request(0));
+        let now = Instant::now();
+        assert_eq!(agents.log_requests(&a, now), [request(0)]);
+        assert_eq!(agents.log_requests(&a, now), [], "it has just been told");
+        let later = now + TELL_AGAIN;
+        assert_eq!(agents.log_requests(&a, later), [request(0)], "the answer may be lost");
+        agents.registered(&a, Uid(1), &registration(), Timestamp::EPOCH).unwrap();
+        assert_eq!(agents.log_requests(&a, later), [request(0)], "another agent begins anew");
+        agents.settle_log_request(&a, "0");
+        assert_eq!(agents.log_requests(&a, later + TELL_AGAIN), []);
     }
 }

@@ -3,6 +3,7 @@
 use std::convert::Infallible;
 use std::pin::Pin;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderValue, Response, StatusCode};
@@ -11,6 +12,7 @@ use tessera_api::ApiError;
 use tessera_types::Problem;
 use tessera_types::problem::Code;
 use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
 
 /// Pieces between whoever writes and the connection.
 const PIECES_MAX: usize = 8;
@@ -22,6 +24,33 @@ pub(crate) struct StreamBody(mpsc::Receiver<Bytes>);
 pub(crate) fn stream() -> (mpsc::Sender<Bytes>, StreamBody) {
     let (sender, receiver) = mpsc::channel(PIECES_MAX);
     (sender, StreamBody(receiver))
+}
+
+/// A reader may take nothing for so long; it loses its place then. A person in front of
+/// a pager may well look at one page for minutes.
+const READ_WITHIN: Duration = Duration::from_secs(600);
+
+/// Writes a piece; none when nothing is to follow: the reader is gone or has stopped
+/// reading, or all stops.
+pub(crate) async fn write(
+    sender: &mpsc::Sender<Bytes>,
+    stopping: &CancellationToken,
+    piece: Bytes,
+) -> Option<()> {
+    write_within(READ_WITHIN, sender, stopping, piece).await
+}
+
+async fn write_within(
+    within: Duration,
+    sender: &mpsc::Sender<Bytes>,
+    stopping: &CancellationToken,
+    piece: Bytes,
+) -> Option<()> {
+    tokio::select! {
+        biased;
+        sent = sender.send_timeout(piece, within) => sent.ok(),
+        () = stopping.cancelled() => None,
+    }
 }
 
 impl http_body::Body for StreamBody {
@@ -60,4 +89,24 @@ pub(crate) fn busy(detail: &str) -> Result<Response<dropshot::Body>, ApiError> {
     *response.status_mut() = StatusCode::TOO_MANY_REQUESTS;
     response.headers_mut().insert(http::header::RETRY_AFTER, RETRY_AFTER);
     Ok(response)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_reader_that_stops_reading_is_waited_for_with_a_bound_and_not_when_all_stops() {
+        let (sender, body) = stream();
+        let stopping = CancellationToken::new();
+        let piece = || Bytes::from_static(b"x");
+        for _ in 0..PIECES_MAX {
+            assert!(write(&sender, &stopping, piece()).await.is_some());
+        }
+        let soon = Duration::from_millis(5);
+        assert!(write_within(soon, &sender, &stopping, piece()).await.is_none());
+        stopping.cancel();
+        assert!(write(&sender, &stopping, piece()).await.is_none());
+        drop(body);
+    }
 }

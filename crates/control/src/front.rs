@@ -42,29 +42,39 @@ impl Front {
 /// The names under which the control plane may be spoken to.
 enum Hosts {
     Any,
-    These { with_loopback: bool, names: Vec<String> },
+    /// Those of loopback, the address that it listens on, and these.
+    Some {
+        listen: IpAddr,
+        names: Vec<String>,
+    },
 }
 
 impl Hosts {
-    /// On loopback, those of loopback and those that were allowed. Elsewhere whoever
-    /// started it has accepted that anybody may call, unless names were given.
+    /// Elsewhere than on loopback whoever started it has accepted that anybody may
+    /// call, unless names were given.
     fn new(listen: SocketAddr, allowed: &[String]) -> Self {
-        let with_loopback = listen.ip().is_loopback();
-        if !with_loopback && allowed.is_empty() {
+        if !listen.ip().is_loopback() && allowed.is_empty() {
             return Self::Any;
         }
-        Self::These { with_loopback, names: allowed.iter().map(|name| plain(name)).collect() }
+        Self::Some { listen: listen.ip(), names: allowed.iter().map(|name| plain(name)).collect() }
     }
 
     fn has(&self, host: &str) -> bool {
         match self {
             Self::Any => true,
-            Self::These { with_loopback, names } => {
+            Self::Some { listen, names } => {
                 let host = plain(host);
-                names.contains(&host) || (*with_loopback && is_loopback(&host))
+                names.contains(&host) || is_loopback(&host) || is_own(*listen, &host)
             }
         }
     }
+}
+
+/// Whether it is an address that is listened on. Where that is every address of the
+/// machine, any is taken for one of them: a page whose name was made to mean another
+/// address sends that name, never an address.
+fn is_own(listen: IpAddr, host: &str) -> bool {
+    host.parse::<IpAddr>().is_ok_and(|address| listen.is_unspecified() || address == listen)
 }
 
 /// A host as it is compared: in lower case, without the brackets of an IPv6 address
@@ -162,6 +172,26 @@ mod tests {
         assert_eq!(answer("0.0.0.0:0", &[], &Method::GET, &host), Ok(()));
         assert_eq!(answer("0.0.0.0:0", &["control.example"], &Method::GET, &host), Ok(()));
         assert_eq!(answer("0.0.0.0:0", &["other"], &Method::GET, &host), Err(Code::WrongHost));
+    }
+
+    /// Its own agent and client call it by an address.
+    #[test]
+    fn loopback_and_the_address_that_is_listened_on_are_always_answered() {
+        let wrong = Err(Code::WrongHost);
+        for (listen, host, expected) in [
+            ("0.0.0.0:7070", "127.0.0.1:7070", Ok(())),
+            ("0.0.0.0:7070", "localhost:7070", Ok(())),
+            ("0.0.0.0:7070", "10.1.2.3:7070", Ok(())),
+            ("0.0.0.0:7070", "evil.example:7070", wrong),
+            ("[::]:7070", "[::1]:7070", Ok(())),
+            ("[::]:7070", "[fd00::1]:7070", Ok(())),
+            ("10.1.2.3:7070", "10.1.2.3:7070", Ok(())),
+            ("10.1.2.3:7070", "10.1.2.4:7070", wrong),
+            ("10.1.2.3:7070", "evil.example", wrong),
+        ] {
+            let got = answer(listen, &["control.example"], &Method::GET, &[("host", host)]);
+            assert_eq!(got, expected, "{listen} {host}");
+        }
     }
 
     #[test]

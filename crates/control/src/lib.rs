@@ -29,6 +29,8 @@ mod log_broker;
 mod metrics;
 mod nodelay;
 mod options;
+#[cfg(test)]
+mod picky_store;
 mod plane;
 mod reconcile_loop;
 mod request_log;

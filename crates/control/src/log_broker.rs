@@ -11,9 +11,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use tessera_types::Timestamp;
 use tessera_types::limits::LOG_READERS_MAX;
 use tessera_types::sync::{LogChunk, LogChunkAnswer};
+use tessera_types::{Name, Timestamp};
 use tokio::sync::mpsc;
 
 /// Chunks between an agent and a reader.
@@ -36,6 +36,8 @@ struct Inner {
 
 /// The agent's end.
 struct Outlet {
+    /// Whose agent was asked.
+    node: Name,
     chunks: mpsc::Sender<LogChunk>,
     /// The number of the last chunk that the reader was given. Held while one is.
     last: tokio::sync::Mutex<u64>,
@@ -54,8 +56,8 @@ impl LogBroker {
         Self(Arc::new(Inner { start, next: AtomicU64::new(0), readers: Mutex::default() }))
     }
 
-    /// A new reader; none when there are too many.
-    pub(crate) fn open(&self) -> Option<LogReader> {
+    /// A new reader of a log on this node; none when there are too many.
+    pub(crate) fn open(&self, node: &Name) -> Option<LogReader> {
         let mut readers = self.0.readers.lock();
         if readers.len() >= LOG_READERS_MAX {
             return None;
@@ -63,23 +65,30 @@ impl LogBroker {
         let number = self.0.next.fetch_add(1, Ordering::Relaxed);
         let request = format!("log-{:x}-{number}", self.0.start.as_micros());
         let (sender, chunks) = mpsc::channel(CHUNKS_MAX);
-        let outlet = Outlet { chunks: sender, last: tokio::sync::Mutex::new(0) };
+        let outlet =
+            Outlet { node: node.clone(), chunks: sender, last: tokio::sync::Mutex::new(0) };
         readers.insert(request.clone(), Arc::new(outlet));
         Some(LogReader { request, chunks, broker: self.clone() })
     }
 
-    /// Hands a chunk to its reader.
-    pub(crate) async fn deliver(&self, request: &str, chunk: LogChunk) -> LogChunkAnswer {
-        self.deliver_within(TAKEN_WITHIN, request, chunk).await
+    /// Hands a chunk to its reader. An agent that was not asked finds none.
+    pub(crate) async fn deliver(
+        &self,
+        node: &Name,
+        request: &str,
+        chunk: LogChunk,
+    ) -> LogChunkAnswer {
+        self.deliver_within(TAKEN_WITHIN, node, request, chunk).await
     }
 
     async fn deliver_within(
         &self,
         within: Duration,
+        node: &Name,
         request: &str,
         chunk: LogChunk,
     ) -> LogChunkAnswer {
-        let outlet = self.0.readers.lock().get(request).cloned();
+        let outlet = self.0.readers.lock().get(request).filter(|it| it.node == *node).cloned();
         let Some(outlet) = outlet else { return LogChunkAnswer { wanted: false, taken: true } };
         match tokio::time::timeout(within, outlet.pass_on(chunk)).await {
             Ok(wanted) => LogChunkAnswer { wanted, taken: true },
@@ -120,6 +129,10 @@ impl Drop for LogReader {
 mod tests {
     use super::*;
 
+    fn node(name: &str) -> Name {
+        Name::new(name).unwrap()
+    }
+
     fn chunk(seq: u64) -> LogChunk {
         LogChunk { session: String::new(), seq, lines: Vec::new(), end: false, error: None }
     }
@@ -129,33 +142,35 @@ mod tests {
     #[tokio::test]
     async fn a_chunk_that_is_posted_again_is_passed_on_once() {
         let broker = LogBroker::new(Timestamp::EPOCH);
-        let mut reader = broker.open().unwrap();
+        let mut reader = broker.open(&node("a")).unwrap();
         let request = reader.request.clone();
         for seq in [1, 1, 2, 1] {
-            assert_eq!(broker.deliver(&request, chunk(seq)).await, TAKEN);
+            assert_eq!(broker.deliver(&node("a"), &request, chunk(seq)).await, TAKEN);
         }
         for seq in [1, 2] {
             assert_eq!(reader.next().await.unwrap().seq, seq);
         }
-        assert_eq!(broker.deliver(&request, chunk(3)).await, TAKEN);
+        assert_eq!(broker.deliver(&node("a"), &request, chunk(3)).await, TAKEN);
         assert_eq!(reader.next().await.unwrap().seq, 3);
+        let stranger = broker.deliver(&node("b"), &request, chunk(9)).await;
+        assert!(!stranger.wanted, "it was not asked");
         drop(reader);
-        assert!(!broker.deliver(&request, chunk(4)).await.wanted);
+        assert!(!broker.deliver(&node("a"), &request, chunk(4)).await.wanted);
     }
 
     #[tokio::test]
     async fn a_chunk_that_a_slow_reader_has_not_taken_can_be_posted_again() {
         let broker = LogBroker::new(Timestamp::EPOCH);
-        let mut reader = broker.open().unwrap();
+        let mut reader = broker.open(&node("a")).unwrap();
         let request = reader.request.clone();
         for seq in [1, 2] {
-            assert_eq!(broker.deliver(&request, chunk(seq)).await, TAKEN);
+            assert_eq!(broker.deliver(&node("a"), &request, chunk(seq)).await, TAKEN);
         }
         let slow = LogChunkAnswer { wanted: true, taken: false };
         let soon = Duration::from_millis(5);
-        assert_eq!(broker.deliver_within(soon, &request, chunk(3)).await, slow);
+        assert_eq!(broker.deliver_within(soon, &node("a"), &request, chunk(3)).await, slow);
         assert_eq!(reader.next().await.unwrap().seq, 1);
-        assert_eq!(broker.deliver(&request, chunk(3)).await, TAKEN);
+        assert_eq!(broker.deliver(&node("a"), &request, chunk(3)).await, TAKEN);
         for seq in [2, 3] {
             assert_eq!(reader.next().await.unwrap().seq, seq);
         }
@@ -165,7 +180,7 @@ mod tests {
     fn another_start_has_other_requests_and_readers_are_limited() {
         let names = |start| {
             let broker = LogBroker::new(Timestamp::from_micros(start));
-            let readers: Vec<_> = std::iter::from_fn(|| broker.open()).collect();
+            let readers: Vec<_> = std::iter::from_fn(|| broker.open(&node("a"))).collect();
             assert_eq!(readers.len(), LOG_READERS_MAX);
             readers.iter().map(|reader| reader.request.clone()).collect::<Vec<_>>()
         };

@@ -24,9 +24,10 @@ const RESYNC_EVERY: Duration = Duration::from_secs(600);
 /// The loop wakes up at least so often, to notice that the wall clock was set:
 /// windows open and close by it.
 const NAP_MAX: Duration = Duration::from_secs(5);
-
-/// A nap that takes so much longer was no nap.
-const STALL_MIN: Duration = Duration::from_secs(3);
+/// A turn of the loop that takes so much longer than its nap means that the process
+/// did not run, or as good as.
+const STALL_MAX: Duration = Duration::from_secs(3);
+const STALL_MIN: Duration = Duration::from_secs(1);
 
 /// Runs until the control plane stops.
 pub(crate) async fn run(plane: Arc<Plane>, mut messages: mpsc::UnboundedReceiver<LoopMessage>) {
@@ -36,12 +37,13 @@ pub(crate) async fn run(plane: Arc<Plane>, mut messages: mpsc::UnboundedReceiver
             reconcile.take_in(message);
         }
         let now = clock::both();
+        reconcile.turns.begin(now.boot, &plane);
         let time = reconcile.next_in(now);
         if time == Duration::ZERO {
             reconcile.pass(now).await;
             continue;
         }
-        let nap = time.min(NAP_MAX);
+        let nap = reconcile.turns.nap(time);
         tokio::select! {
             () = plane.stopping.cancelled() => return,
             () = tokio::time::sleep(nap.as_std()) => {}
@@ -50,7 +52,50 @@ pub(crate) async fn run(plane: Arc<Plane>, mut messages: mpsc::UnboundedReceiver
                 None => return,
             },
         }
-        reconcile.check_nap(now.boot.plus(nap));
+    }
+}
+
+/// The turns of the loop, by which it is seen that the process did not run for a while.
+/// Whatever a turn does, frozen in a nap, in a pass or in a commit is the same: the time
+/// between two beginnings is compared. What a turn decides it decides by the time at its
+/// beginning, so what lapses while it is frozen is seen by the next one only, after this.
+struct Turns {
+    lease: Duration,
+    began: BootTime,
+    nap: Duration,
+}
+
+impl Turns {
+    fn new(now: BootTime, lease: Duration) -> Self {
+        Self { lease, began: now, nap: Duration::ZERO }
+    }
+
+    /// How long to sleep, where there is nothing to do for `time`: a third of the lease at
+    /// most, so that being frozen for longer than agents can afford is never taken for a nap.
+    fn nap(&mut self, time: Duration) -> Duration {
+        self.nap = time.min(NAP_MAX).min(self.third());
+        self.nap
+    }
+
+    fn third(&self) -> Duration {
+        Duration::from_millis(self.lease.as_millis() / 3)
+    }
+
+    /// By how much the last turn took too long, if it did.
+    fn stalled(&mut self, now: BootTime) -> Option<Duration> {
+        let expected = self.began.plus(std::mem::take(&mut self.nap));
+        self.began = now;
+        let late = now.since(expected);
+        (late >= self.third().clamp(STALL_MIN, STALL_MAX)).then_some(late)
+    }
+
+    /// A turn begins. A control plane that was frozen, or whose machine was suspended, has
+    /// heard nobody meanwhile: that must not make every node Offline.
+    fn begin(&mut self, now: BootTime, plane: &Plane) {
+        if let Some(late) = self.stalled(now) {
+            tracing::warn!(target: "tessera::reconcile", %late, "the control plane did not run for a while: every lease is renewed");
+            plane.world.write().renew_leases(now, self.lease);
+        }
     }
 }
 
@@ -58,13 +103,15 @@ struct Loop {
     plane: Arc<Plane>,
     reconciler: Reconciler,
     resync_at: BootTime,
+    turns: Turns,
 }
 
 impl Loop {
     fn new(plane: Arc<Plane>) -> Self {
         let reconciler = Reconciler::new(&plane.world.read());
-        let resync_at = clock::boot().plus(RESYNC_EVERY);
-        Self { plane, reconciler, resync_at }
+        let now = clock::boot();
+        let turns = Turns::new(now, plane.options.lease);
+        Self { plane, reconciler, resync_at: now.plus(RESYNC_EVERY), turns }
     }
 
     fn take_in(&mut self, message: LoopMessage) {
@@ -81,17 +128,6 @@ impl Loop {
                 };
                 let _ = answer.send(choice.map_err(|refusal| refusal.to_string()));
             }
-        }
-    }
-
-    /// A control plane that was frozen, or whose machine was suspended, has heard
-    /// nobody meanwhile: that must not make every node Offline.
-    fn check_nap(&mut self, end: BootTime) {
-        let now = clock::boot();
-        let overslept = now.since(end);
-        if overslept >= STALL_MIN {
-            tracing::warn!(target: "tessera::reconcile", %overslept, "the control plane did not run for a while: every lease is renewed");
-            self.plane.world.write().renew_leases(now, self.plane.options.lease);
         }
     }
 
@@ -208,4 +244,31 @@ fn log_pass(
         ?took,
         "reconcile pass"
     );
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(ms: u64) -> BootTime {
+        BootTime::from_millis(ms)
+    }
+
+    #[test]
+    fn being_frozen_is_noticed_whatever_the_loop_did() {
+        for lease in [1, 3, 15, 60].map(Duration::from_secs) {
+            let mut turns = Turns::new(at(0), lease);
+            assert_eq!(turns.stalled(at(10)), None);
+            // In a pass.
+            assert_eq!(turns.stalled(at(10 + 3000)), Some(Duration::from_secs(3)));
+            // In a nap, which is cut short by nothing.
+            let nap = turns.nap(Duration::from_secs(600));
+            assert!(nap.as_millis() * 3 <= lease.as_millis().max(15_000));
+            let woke = 3010 + nap.as_millis();
+            assert_eq!(turns.stalled(at(woke + 20)), None);
+            let nap = turns.nap(Duration::from_secs(600));
+            let frozen = woke + 20 + nap.as_millis() + 3000;
+            assert_eq!(turns.stalled(at(frozen)), Some(Duration::from_secs(3)));
+        }
+    }
 }

@@ -102,7 +102,7 @@ impl Control {
     }
 
     /// As [`Control::start`], with another store or loop for tests.
-    async fn start_with<F: Future<Output = ()> + Send + 'static>(
+    pub(crate) async fn start_with<F: Future<Output = ()> + Send + 'static>(
         options: Options,
         open: impl FnOnce(&Path, Observer) -> Result<Arc<dyn Store>, OpenError>,
         run: impl FnOnce(Arc<Plane>, mpsc::UnboundedReceiver<LoopMessage>) -> F,
@@ -251,20 +251,20 @@ fn serve(plane: &Arc<Plane>) -> Result<HttpServer<Arc<Front>>, StartError> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
     use std::sync::atomic::{AtomicBool, Ordering};
     use tessera_types::limits::WATCHERS_MAX;
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     use tokio::net::TcpStream;
 
-    fn options(folder: &Path) -> Options {
+    pub(crate) fn options(folder: &Path) -> Options {
         let listen = SocketAddr::from(([127, 0, 0, 1], 0));
         Options { listen, state_dir: folder.to_owned(), ..Options::default() }
     }
 
     /// The status line, headers and body of an answer.
-    async fn ask(control: &Control, request: &str, body: &str) -> String {
+    pub(crate) async fn ask(control: &Control, request: &str, body: &str) -> String {
         let mut stream = TcpStream::connect(control.local_addr()).await.unwrap();
         let headers = "host: localhost\r\nconnection: close\r\ncontent-type: application/json";
         let length = body.len();

@@ -8,7 +8,7 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tessera_client::{Api, Error, LogOptions, LogStream};
 use tessera_types::problem::Code;
@@ -22,6 +22,12 @@ use crate::moment::now;
 const RETRY_PAUSE: Duration = Duration::from_millis(500);
 /// How often in a row the control plane may not answer: ten minutes' worth.
 const UNREACHABLE_MAX: u32 = 1200;
+/// So many answers in a row may end without one new line, soon after they began.
+const ENDS_MAX: u32 = 8;
+/// The pause after the first of them; after each it is longer by this.
+const END_PAUSE: Duration = Duration::from_millis(250);
+/// An answer that has lasted so long has not ended soon.
+const SOON: Duration = Duration::from_secs(10);
 /// By how much clocks may differ: the log on another node is read from this much before
 /// the workload was placed there.
 const CLOCK_SLACK: Period = Period::from_secs(5);
@@ -49,6 +55,9 @@ pub(crate) struct LogFollow<'a> {
     /// None when it is to be opened again.
     stream: Option<LogStream>,
     trouble: Option<Trouble>,
+    /// When the stream was opened, and how many before it ended soon and without a line.
+    opened_at: Instant,
+    ends: u32,
 }
 
 /// What keeps it from being read.
@@ -82,6 +91,8 @@ impl<'a> LogFollow<'a> {
             bookmarks: HashMap::new(),
             stream: Some(stream),
             trouble: None,
+            opened_at: Instant::now(),
+            ends: 0,
         })
     }
 
@@ -103,27 +114,51 @@ impl<'a> LogFollow<'a> {
                 Ok(Some(LogItem::Line(line))) => {
                     let node = self.node.clone().unwrap_or_else(Name::default_namespace);
                     if self.bookmarks.entry(node).or_default().is_new(&line) {
+                        self.ends = 0;
                         return Ok(Some(Followed::Line(line)));
                     }
                 }
+                // Opening it again finds it there, and says so.
+                Ok(Some(LogItem::End(end))) if end.ended == LogEnding::Moved => self.stream = None,
                 Ok(Some(LogItem::End(end))) => {
-                    self.stream = None;
-                    match end.ended {
-                        // Opening it again finds it there, and says so.
-                        LogEnding::Moved => {}
-                        LogEnding::Stopping => return Ok(Some(self.troubled(false, end.message))),
-                        LogEnding::Silent | LogEnding::Unreadable => {
-                            return Ok(Some(self.troubled(true, end.message)));
-                        }
+                    let is_node = end.ended != LogEnding::Stopping;
+                    let error = Error::Refused(Box::new(end.problem()));
+                    if let Some(notice) = self.ended(is_node, end.message, error).await? {
+                        return Ok(Some(notice));
                     }
                 }
                 Ok(None) => return Ok(None),
                 Err(error) => {
-                    self.stream = None;
-                    return Ok(Some(self.troubled(false, error)));
+                    if let Some(notice) = self.ended(false, error.to_string(), error).await? {
+                        return Ok(Some(notice));
+                    }
                 }
             }
         }
+    }
+
+    /// The answer has ended before the log: it is read again, after a pause that grows, and
+    /// not for ever. Only the first end in a row is worth a notice.
+    async fn ended(
+        &mut self,
+        is_node: bool,
+        what: String,
+        error: Error,
+    ) -> Result<Option<Followed>, Error> {
+        self.stream = None;
+        if self.opened_at.elapsed() >= SOON {
+            self.ends = 0;
+        }
+        self.ends += 1;
+        if self.ends > ENDS_MAX {
+            return Err(given_up(error));
+        }
+        let notice = self.troubled(is_node, what);
+        if self.ends == 1 {
+            return Ok(Some(notice));
+        }
+        tokio::time::sleep(END_PAUSE * (self.ends - 1)).await;
+        Ok(None)
     }
 
     /// Notes that it cannot be read now.
@@ -143,7 +178,9 @@ impl<'a> LogFollow<'a> {
                     bookmark.resume();
                 }
                 self.stream = Some(stream);
-                Ok(self.trouble.take().map(|trouble| {
+                self.opened_at = Instant::now();
+                let trouble = self.trouble.take().filter(|_| self.ends <= 1);
+                Ok(trouble.map(|trouble| {
                     Followed::Notice(match &self.node {
                         Some(node) if trouble.is_node => format!("{node} answers again"),
                         _ => "connected again".to_owned(),
@@ -214,6 +251,20 @@ impl<'a> LogFollow<'a> {
 async fn open(api: &Api, key: &ResourceKey, options: &LogOptions) -> Result<LogStream, Error> {
     let namespace = key.namespace.clone().unwrap_or_else(Name::default_namespace);
     bounded("workload_logs", LogStream::open(api, &namespace, &key.name, options)).await
+}
+
+/// The error after the last attempt, which says that there were some.
+fn given_up(error: Error) -> Error {
+    let tried = |what: &str| format!("{what}; it was read {ENDS_MAX} times, without a new line");
+    match error {
+        Error::Refused(mut problem) => {
+            problem.detail = tried(&problem.detail);
+            problem.remedy = Some("see the log of the node's agent".to_owned());
+            Error::Refused(problem)
+        }
+        Error::Unreachable(what) => Error::Unreachable(tried(&what)),
+        other => other,
+    }
 }
 
 /// How far a log was read.

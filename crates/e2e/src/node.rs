@@ -7,6 +7,9 @@ use rustix::process::Signal;
 use crate::gate::Gate;
 use crate::program::{Program, plain};
 
+/// Where a node has its containers; nowhere, unless a test says.
+const SOCKET: &str = "--container-socket";
+
 /// A node: its agent may run or not, its state stays.
 #[derive(Debug)]
 pub struct Node {
@@ -37,7 +40,10 @@ impl Node {
         self.starts += 1;
         let mut command = plain("tessera-agent");
         command.args(["--name", &self.name, "--server", &self.gate.url(), "--state-dir"]);
-        command.arg(&self.state_dir).args(["--container-socket", "none"]).args(&self.arguments);
+        command.arg(&self.state_dir).args(&self.arguments);
+        if !self.arguments.iter().any(|argument| argument == SOCKET) {
+            command.args([SOCKET, "none"]);
+        }
         let log = self.log.with_extension(format!("{}.log", self.starts));
         self.agent = Some(Program::start(command, log));
     }

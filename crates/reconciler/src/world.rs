@@ -37,7 +37,8 @@ pub struct World {
     bookings: Bookings,
     loads: HashMap<Uid, NodeLoad>,
     leases: HashMap<Uid, BootTime>,
-    started_at: BootTime,
+    /// Until when a lease may run that was granted before the control plane started.
+    unknown_until: BootTime,
 }
 
 impl World {
@@ -279,7 +280,7 @@ impl World {
 
     /// The control plane has just started, with leases of this length.
     pub fn started(&mut self, now: BootTime, lease: Duration) {
-        self.started_at = now;
+        self.unknown_until = now.plus(lease);
         self.renew_leases(now, lease);
     }
 
@@ -311,13 +312,12 @@ impl World {
         self.leases.get(&node).copied()
     }
 
-    /// From when on no lease of a node that counts as Offline runs. Offline is
-    /// written once its lease has lapsed, and before that it is not answered; so
-    /// for one that was not heard of since the control plane started, no lease
-    /// has run since then.
+    /// From when on no lease of a node that counts as Offline runs. For one that was not
+    /// heard of since the control plane started, that is a whole lease after the start: it
+    /// may have been answered for the last time just before Offline was written.
     #[must_use]
     pub fn lapsed_at(&self, node: Uid) -> BootTime {
-        self.lease_until(node).unwrap_or(self.started_at)
+        self.lease_until(node).unwrap_or(self.unknown_until)
     }
 }
 

@@ -84,3 +84,15 @@ proptest! {
         }
     }
 }
+
+/// A node that was Offline when the control plane started may have been granted a lease
+/// just before, while Offline was on its way to the disk.
+#[test]
+fn of_a_node_that_was_offline_at_the_start_a_whole_lease_is_waited_for() {
+    let offline = node(NodeStatus::Offline, None);
+    let world = world(&offline, 1000);
+    assert_eq!(world.lapsed_at(NODE), BootTime::from_millis(1000).plus(LEASE));
+    let shown = reconciled(&offline, &world, now(YEAR, 1000)).observed.stopped_by.unwrap();
+    let due = BootTime::from_millis(1000).plus(LEASE).plus(KILL_MARGIN);
+    assert_eq!(shown, now(YEAR, 1000).wall_at(due));
+}

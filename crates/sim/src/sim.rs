@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 use tessera_agent::core::AgentCore;
 use tessera_store::MemoryDisk;
+use tessera_types::sync::ReportResponse;
 use tessera_types::{Duration, Name, Timestamp};
 
 use self::faults::Mend;
@@ -449,7 +450,8 @@ impl Sim {
             ToAgent::Reported { reports, stale } => {
                 machine.report_sent_at = None;
                 if let Some((agent, _)) = machine.awake(now) {
-                    agent.acknowledged(&reports, &stale);
+                    let answer = ReportResponse { stale, ..ReportResponse::default() };
+                    agent.acknowledged(&reports, &answer);
                 }
             }
         }

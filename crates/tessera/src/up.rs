@@ -1,7 +1,7 @@
 //! `tessera up`: a control plane and one node in this process.
 
 use std::io::Write;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -24,7 +24,8 @@ use crate::hints;
 /// Applies the given files once its node is Ready, shows how what they declare comes to
 /// be, tells what happens to the sessions among it until they are over, and runs until
 /// Ctrl-C, which stops the workloads and then the rest. Its state stays: the next
-/// start goes on from there.
+/// start goes on from there. Where it ends because a part of it has failed, the
+/// workloads go on.
 #[derive(Debug, Parser)]
 #[command(name = "tessera up", version, max_term_width = 100)]
 pub(crate) struct Arguments {
@@ -127,7 +128,7 @@ impl Stop {
 async fn up(arguments: &Arguments, declarations: &[Declaration]) -> Result<(), Failure> {
     let mut stop = Stop::listen()?;
     let control = start_control(arguments).await?;
-    let address = control.local_addr();
+    let address = reachable(control.local_addr());
     let agent = match Box::pin(start_agent(arguments, address)).await {
         Ok(agent) => agent,
         Err(failure) => {
@@ -135,18 +136,36 @@ async fn up(arguments: &Arguments, declarations: &[Declaration]) -> Result<(), F
             return Err(failure);
         }
     };
+    // Where a part has failed, nobody wanted the workloads to end.
+    let mut has_failed = false;
     let served = tokio::select! {
         () = stop.asked() => Ok(()),
-        () = agent.superseded() => Err(failed(
-            "another agent has taken this node's place; it needs a state folder of its own".to_owned(),
-        )),
-        served = serve(arguments, address, declarations) => served,
+        () = agent.superseded() => {
+            has_failed = true;
+            Err(failed(
+                "another agent has taken this node's place; it needs a state folder of its own"
+                    .to_owned(),
+            ))
+        }
+        served = serve(arguments, &control, address, declarations) => served,
         died = control.died() => {
+            has_failed = true;
             Err(Failure::Start { code: died.code(), message: died.to_string() })
         }
     };
-    end(arguments, agent, control, &mut stop).await?;
+    let keep_running = arguments.keep_running || has_failed;
+    end(keep_running, agent, control, &mut stop).await?;
     served
+}
+
+/// Where this machine reaches what listens there: every address is none to call.
+fn reachable(listen: SocketAddr) -> SocketAddr {
+    let ip = match listen.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => IpAddr::V4(Ipv4Addr::LOCALHOST),
+        IpAddr::V6(ip) if ip.is_unspecified() => IpAddr::V6(Ipv6Addr::LOCALHOST),
+        ip => ip,
+    };
+    SocketAddr::new(ip, listen.port())
 }
 
 async fn start_control(arguments: &Arguments) -> Result<Control, Failure> {
@@ -184,11 +203,13 @@ async fn start_agent(arguments: &Arguments, address: SocketAddr) -> Result<Agent
 /// Declares what was given, shows how it comes to be, and then waits for ever.
 async fn serve(
     arguments: &Arguments,
+    control: &Control,
     address: SocketAddr,
     declarations: &[Declaration],
 ) -> Result<(), Failure> {
     say(&format!(
-        "The API listens on http://{address}; state is in {}.",
+        "The API listens on http://{}; state is in {}.",
+        control.local_addr(),
         arguments.state_dir.display()
     ))?;
     let api = Api::new(&format!("http://{address}"))?;
@@ -295,17 +316,19 @@ async fn declare(
 /// which so hears how they ended. A second signal does not wait for that. Nobody
 /// may be left to read what it says, and that keeps it from nothing.
 async fn end(
-    arguments: &Arguments,
+    keep_running: bool,
     agent: AgentHandle,
     control: Control,
     stop: &mut Stop,
 ) -> Result<(), Failure> {
-    let _ = say(match arguments.keep_running {
-        true => "\nStopping; the workloads go on.",
+    let _ = say(match keep_running {
+        true => {
+            "\nStopping; the workloads go on, but for those that are declared on_disconnect: stop."
+        }
         false => "\nStopping the workloads, then the rest; Ctrl-C again does not wait.",
     });
     let in_order = async {
-        agent.shutdown(!arguments.keep_running).await;
+        agent.shutdown(!keep_running).await;
         control.stop().await;
     };
     tokio::select! {

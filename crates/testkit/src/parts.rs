@@ -23,6 +23,18 @@ pub const PARTS: &[Part] = &[
         packages: &["busybox-static"],
         skipped: "the container image that tests build from busybox",
     },
+    Part {
+        name: "zsh",
+        signs: &[Sign::Program("zsh")],
+        packages: &["zsh"],
+        skipped: "completion for zsh",
+    },
+    Part {
+        name: "fish",
+        signs: &[Sign::Program("fish")],
+        packages: &["fish"],
+        skipped: "completion for fish",
+    },
 ];
 
 /// Something of the machine that tests use for real.

@@ -35,6 +35,9 @@ pub const EXIT_LINES_MAX: usize = 20;
 pub const EXIT_LINE_BYTES_MAX: usize = 512;
 /// Reports in one call of an agent.
 pub const REPORTS_MAX: usize = 1000;
+/// What an agent puts into one call, in bytes; a single report may be larger. Far below
+/// [`BODY_BYTES_MAX`], so that a call also fits through a proxy with a smaller limit.
+pub const REPORTS_BYTES_MAX: usize = 512 << 10;
 /// A text in a report (what goes wrong, how a run ended), in bytes.
 pub const REPORT_TEXT_BYTES_MAX: usize = 1024;
 /// What an agent calls itself, its session, its version or its container runtime, in
@@ -44,6 +47,11 @@ pub const AGENT_TEXT_BYTES_MAX: usize = 128;
 pub const USAGES_MAX: usize = 10_000;
 /// Watches that are open at once.
 pub const WATCHERS_MAX: usize = 1024;
+/// Lines of a log in one call of an agent.
+pub const LOG_LINES_MAX: usize = 500;
+/// One line of a log in a call of an agent, in bytes. Agents cut lines at 16 KiB, and
+/// what is no UTF-8 takes up to three times as much.
+pub const LOG_LINE_BYTES_MAX: usize = 64 << 10;
 /// Logs being read at once.
 pub const LOG_READERS_MAX: usize = 256;
 /// Earlier starts of one agent that the control plane remembers.

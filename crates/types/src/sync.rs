@@ -186,7 +186,8 @@ pub struct Report {
     /// When it starts again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next_start_at: Option<Timestamp>,
-    /// How it ended last.
+    /// How it ended last. Its last lines are in the first report of that end; where
+    /// a later one has none, they are as they were.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_exit: Option<Exit>,
     /// What its health check says.
@@ -202,18 +203,39 @@ pub struct Report {
 pub struct ReportRequest {
     /// As in the registration.
     pub session: String,
-    /// The reports; at most [`crate::limits::REPORTS_MAX`].
+    /// The reports; at most [`crate::limits::REPORTS_MAX`], and no more than fit
+    /// in a body.
     pub reports: Vec<Report>,
 }
 
-/// The answer to a [`ReportRequest`]: every report in it is dealt with, and the
-/// agent forgets them.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+/// The answer to a [`ReportRequest`]. Each report in it is dealt with, and the
+/// agent forgets it, but for those that are named in `refused` and `postponed`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ReportResponse {
     /// Workloads whose reports were refused because the epoch is not theirs or
     /// the workload is gone.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub stale: Vec<Uid>,
+    /// Reports that cannot be taken as they are.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub refused: Vec<RefusedReport>,
+    /// Workloads of which the store does not take what was reported, for now:
+    /// to be reported again.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub postponed: Vec<Uid>,
+}
+
+/// A report that cannot be taken as it is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct RefusedReport {
+    /// The workload's identity.
+    pub id: Uid,
+    /// The copy's placement.
+    pub epoch: Epoch,
+    /// The report's number.
+    pub seq: u64,
+    /// What is wrong with it.
+    pub reason: String,
 }
 
 /// Somebody wants to read a workload's log.

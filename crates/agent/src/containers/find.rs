@@ -80,7 +80,7 @@ fn candidates(
 fn name(version: &Version) -> String {
     let podman = version.components.iter().any(|component| component.name.contains("Podman"));
     let name = format!("{} {}", if podman { "podman" } else { "docker" }, version.version);
-    limits::clip(&name, limits::LABEL_BYTES_MAX)
+    limits::clip(&name, limits::AGENT_TEXT_BYTES_MAX)
 }
 
 #[cfg(test)]
@@ -125,5 +125,11 @@ mod tests {
         let docker = serde_json::json!({"Version": "28.0.4", "Platform": {"Name": "Docker Engine"},
             "Components": [{"Name": "Engine", "Version": "28.0.4"}]});
         assert_eq!(version(docker), "docker 28.0.4");
+        let long = serde_json::json!({"Version": "1".repeat(1000), "Components": []});
+        assert_eq!(
+            version(long).len(),
+            limits::AGENT_TEXT_BYTES_MAX,
+            "what the control plane takes"
+        );
     }
 }

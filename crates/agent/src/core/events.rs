@@ -110,7 +110,7 @@ impl Copy {
             ..end
         };
         self.clear_run();
-        self.progress.last_exit = Some(Exit {
+        self.progress.has_ended(Exit {
             at: end.at,
             outcome: end.outcome.clone(),
             last_lines: clipped(&end.last_lines),

@@ -25,7 +25,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use tessera_types::node::Capacity;
-use tessera_types::sync::{Assignment, Report};
+use tessera_types::sync::{Assignment, RefusedReport, Report, ReportResponse};
 use tessera_types::workload::WorkloadSpec;
 use tessera_types::{Epoch, Revision, Timestamp, Uid};
 
@@ -199,24 +199,43 @@ impl AgentCore {
     /// At most `limit` reports that were not acknowledged, oldest first for each copy.
     #[must_use]
     pub fn reports(&self, limit: usize) -> Vec<Report> {
-        self.copies.values().flat_map(Copy::reports).take(limit).cloned().collect()
+        self.unreported().take(limit).cloned().collect()
+    }
+
+    /// All reports that were not acknowledged, oldest first for each copy.
+    pub fn unreported(&self) -> impl Iterator<Item = &Report> {
+        self.copies.values().flat_map(Copy::reports)
     }
 
     /// Whether there is any report that was not acknowledged.
     #[must_use]
     pub fn has_reports(&self) -> bool {
-        self.copies.values().any(|copy| copy.reports().next().is_some())
+        self.unreported().next().is_some()
     }
 
-    /// The control plane has dealt with these reports. Those of workloads in `stale` it refused, as it has other
-    /// plans for them: then what it wants is asked for in full.
-    pub fn acknowledged(&mut self, reports: &[Report], stale: &[Uid]) {
-        for report in reports {
-            let id = CopyId { id: report.id, epoch: report.epoch };
-            if let Some(copy) = self.copies.get_mut(&id) {
+    /// The control plane has dealt with these reports. Those of stale workloads it refused, as it has other plans for
+    /// them: then what it wants is asked for in full. What it cannot take now is kept.
+    pub fn acknowledged(&mut self, reports: &[Report], answer: &ReportResponse) {
+        let refused = |report: &Report| {
+            let is_it = |it: &RefusedReport| (it.id, it.seq) == (report.id, report.seq);
+            answer.refused.iter().any(is_it)
+        };
+        for report in reports.iter().filter(|report| !answer.postponed.contains(&report.id)) {
+            if refused(report) {
+                self.too_large(report);
+            } else if let Some(copy) = self.copies.get_mut(&copy_of(report)) {
                 copy.progress.acknowledged(report.seq);
-                self.incomplete |= stale.contains(&report.id);
+                self.incomplete |= answer.stale.contains(&report.id);
             }
+        }
+    }
+
+    /// This report is too large to be told. The newest of a copy is shortened, as it says what is; any other, and one
+    /// that is as short as can be, is dropped.
+    pub fn too_large(&mut self, report: &Report) {
+        if let Some(copy) = self.copies.get_mut(&copy_of(report)) {
+            copy.progress.refused(report.seq);
+            copy.changed = true;
         }
     }
 
@@ -284,6 +303,10 @@ impl AgentCore {
             copy.advance(now, &gates, &mut self.outbox);
         }
     }
+}
+
+fn copy_of(report: &Report) -> CopyId {
+    CopyId { id: report.id, epoch: report.epoch }
 }
 
 /// One assignment for each workload. Should there ever be two, the newer placement counts.

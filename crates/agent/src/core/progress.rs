@@ -12,6 +12,9 @@ use tessera_types::{Name, Timestamp, limits};
 
 use super::identity::{CopyId, RunId};
 
+/// A text in a report that was refused for its size.
+const SHORT_TEXT_BYTES: usize = 100;
+
 /// Reports of one copy that are kept while the control plane cannot be reached.
 pub const REPORTS_KEPT_MAX: usize = 16;
 
@@ -56,6 +59,9 @@ pub struct Progress {
     pub trouble: Option<String>,
     /// The number of the last report.
     pub seq: u64,
+    /// The number of the report that has the last lines of `last_exit`; 0 for none yet.
+    #[serde(default)]
+    pub exit_seq: u64,
     /// Reports that were not acknowledged, oldest first.
     pub reports: VecDeque<Report>,
 }
@@ -95,6 +101,7 @@ impl Progress {
             health: None,
             trouble: None,
             seq: assignment.report_seq,
+            exit_seq: 0,
             reports: VecDeque::new(),
         }
     }
@@ -113,8 +120,9 @@ impl Progress {
         }
         self.seq += 1;
         if self.reports.len() == REPORTS_KEPT_MAX {
-            self.reports.pop_front();
+            self.drop_oldest();
         }
+        let last_exit = self.exit_to_report();
         self.reports.push_back(Report {
             id: self.copy.id,
             epoch: self.copy.epoch,
@@ -125,10 +133,50 @@ impl Progress {
             restarts: self.restarts,
             instance: self.instance.clone(),
             next_start_at: self.next_start_at,
-            last_exit: self.last_exit.clone().map(clipped),
+            last_exit,
             health: self.health,
             trouble: self.trouble.as_deref().map(|text| limits::clip(text, TEXT_BYTES_MAX)),
         });
+    }
+
+    /// How it ended last. What it wrote before that is said once: together that is most of a report.
+    fn exit_to_report(&mut self) -> Option<Exit> {
+        let mut exit = clipped(self.last_exit.clone()?);
+        if self.exit_seq == 0 {
+            self.exit_seq = self.seq;
+        } else {
+            exit.last_lines.clear();
+        }
+        Some(exit)
+    }
+
+    /// A run has ended: so it is said with the next report.
+    pub(super) fn has_ended(&mut self, exit: Exit) {
+        self.last_exit = Some(exit);
+        self.exit_seq = 0;
+    }
+
+    /// If the oldest report had the last lines, the one after it has them now.
+    fn drop_oldest(&mut self) {
+        let dropped = self.reports.pop_front();
+        if dropped.is_some_and(|report| report.seq == self.exit_seq)
+            && let (Some(next), Some(exit)) = (self.reports.front_mut(), &self.last_exit)
+        {
+            next.last_exit = Some(clipped(exit.clone()));
+            self.exit_seq = next.seq;
+        }
+    }
+
+    /// The control plane cannot take report `seq`. If that is the newest, it is made as short as it can be and sent
+    /// again; else, or if it was that short, it is dropped.
+    pub(super) fn refused(&mut self, seq: u64) {
+        let Some(index) = self.reports.iter().position(|report| report.seq == seq) else { return };
+        let short = shortened(&self.reports[index]);
+        if seq == self.seq && short != self.reports[index] {
+            self.reports[index] = short;
+        } else {
+            self.reports.remove(index);
+        }
     }
 
     /// Drops the reports up to number `seq`.
@@ -137,6 +185,26 @@ impl Progress {
             self.reports.pop_front();
         }
     }
+}
+
+/// A report with nothing in it that could be large.
+fn shortened(report: &Report) -> Report {
+    let short = |text: &str| limits::clip(text, SHORT_TEXT_BYTES);
+    let mut report = report.clone();
+    report.reason = short(&report.reason);
+    report.trouble = report.trouble.as_deref().map(short);
+    if let Some(exit) = &mut report.last_exit {
+        exit.last_lines.clear();
+        if let ExitOutcome::StartFailed { message } | ExitOutcome::Unhealthy { message } =
+            &mut exit.outcome
+        {
+            *message = short(message);
+        }
+    }
+    if let Some(id) = report.instance.as_mut().and_then(|instance| instance.container_id.as_mut()) {
+        *id = limits::clip(id, SHORT_TEXT_BYTES);
+    }
+    report
 }
 
 /// An exit as it is reported.

@@ -30,6 +30,9 @@ const NAME_TAKEN_RETRY: Duration = Duration::from_secs(10);
 /// A sync that came back with nothing, and early, is not repeated at once.
 const EMPTY_ANSWER_PAUSE: Duration = Duration::from_millis(200);
 
+/// A call that carries reports may fail so often in a row before that is said aloud.
+const FAILURES_TO_WARN: u32 = 5;
+
 type Call<T> = Option<Pin<Box<dyn Future<Output = T> + Send>>>;
 
 /// What came of a call.
@@ -227,7 +230,12 @@ impl<C: Control> Link<C> {
             Some(error) if self.must_register(error) => self.interrupt(),
             Some(error) => {
                 self.report_pause = self.report_pace.failed();
-                debug!(target: "tessera::agent", node = %self.node, %error, "reports are kept and posted again");
+                let (node, problem) = (&self.node, problem(error));
+                if self.report_pace.failures() == FAILURES_TO_WARN {
+                    warn!(target: "tessera::agent", %node, "nothing that happens here can be told: {problem}; it is kept and posted again");
+                } else {
+                    debug!(target: "tessera::agent", %node, problem, "reports are kept and posted again");
+                }
             }
         }
     }

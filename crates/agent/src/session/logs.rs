@@ -5,15 +5,15 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use tessera_client::Error;
-use tessera_types::Name;
 use tessera_types::sync::{LogChunk, LogLine, LogRequest, LogStream};
+use tessera_types::{Name, limits};
 use tokio::time::{sleep, timeout};
 use tracing::debug;
 
 use crate::control::Control;
 use crate::logs::{self, LogReader, ReadOptions, Stream};
 
-const LINES_MAX: usize = 500;
+const LINES_MAX: usize = limits::LOG_LINES_MAX;
 const BYTES_MAX: usize = 256 * 1024;
 /// How often it is said that the agent is there, and asked whether somebody still reads, where there is
 /// nothing to send. The control plane gives up an agent that says nothing for four times as long.
@@ -112,6 +112,7 @@ impl<C: Control> Sender<C> {
         error: Option<String>,
     ) -> Result<bool, Error> {
         self.sent += 1;
+        let error = error.map(|error| limits::clip(&error, limits::REPORT_TEXT_BYTES_MAX));
         let chunk = LogChunk { session: self.session.clone(), seq: self.sent, lines, end, error };
         let mut attempt = 1;
         loop {

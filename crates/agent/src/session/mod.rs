@@ -11,19 +11,24 @@
 mod link;
 mod logs;
 mod pace;
+mod posting;
 
 use std::collections::HashSet;
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
-use tessera_types::sync::{Registration, SyncResponse, Usage, WorkloadUsage};
-use tessera_types::{Name, Timestamp, limits};
+use tessera_types::problem::Code;
+use tessera_types::sync::{
+    RefusedReport, Registration, Report, ReportResponse, SyncResponse, Usage, WorkloadUsage,
+};
+use tessera_types::{Name, Timestamp};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep_until};
 use tracing::{debug, info, warn};
 
 use self::link::{Heard, Link, Synced};
 use self::logs::{LogRequests, Sender};
+use self::posting::Posting;
 use crate::clock::{SetDetector, now};
 use crate::control::Control;
 use crate::core::{Action, AgentCore, Progress, RunEvent, RunId};
@@ -90,6 +95,7 @@ pub(crate) struct Node<C> {
     measure_at: Instant,
     trim_at: Instant,
     log_requests: LogRequests,
+    posting: Posting,
     ending: Option<Shutdown>,
 }
 
@@ -98,6 +104,10 @@ struct Shutdown {
     stop_workloads: bool,
     deadline: Instant,
     done: oneshot::Sender<()>,
+}
+
+fn is_too_large(error: &tessera_client::Error) -> bool {
+    error.problem().is_some_and(|problem| problem.code == Code::TooLarge)
 }
 
 impl<C: Control> Node<C> {
@@ -118,6 +128,7 @@ impl<C: Control> Node<C> {
             measure_at: now,
             trim_at: now + TRIM_FIRST,
             log_requests: LogRequests::default(),
+            posting: Posting::new(now),
             ending: None,
         }
     }
@@ -174,6 +185,7 @@ impl<C: Control> Node<C> {
         let cleans_up = self.ending.is_some() && self.core.live_runs().next().is_none();
         let due = if cleans_up { due.min(CLEAN_UP_LOOK) } else { due };
         let wake = Instant::now() + due;
+        let wake = self.posting.next_after(Instant::now()).map_or(wake, |at| wake.min(at));
         self.ending.as_ref().map_or(wake, |ending| wake.min(ending.deadline))
     }
 
@@ -241,8 +253,11 @@ impl<C: Control> Node<C> {
                 self.link.register();
             }
         }
-        if self.link.can_report() && self.core.has_reports() {
-            self.link.report(self.core.reports(limits::REPORTS_MAX));
+        if self.link.can_report() {
+            let reports = self.posting.choose(Instant::now(), self.core.unreported());
+            if !reports.is_empty() {
+                self.link.report(reports);
+            }
         }
     }
 
@@ -263,14 +278,29 @@ impl<C: Control> Node<C> {
             Heard::Synced(Synced { sent_at, result: Ok(answer), .. }) => {
                 self.synced(sent_at, &answer);
             }
-            Heard::Reported(reports, Ok(answer)) => {
-                self.core.acknowledged(&reports, &answer.stale);
-                if !answer.stale.is_empty() {
-                    debug!(target: "tessera::agent", node = %self.name, stale = ?answer.stale, "some reports were refused");
-                    self.link.interrupt();
+            Heard::Reported(reports, Ok(answer)) => self.reported(&reports, &answer),
+            Heard::Reported(reports, Err(error)) if is_too_large(&error) => {
+                if let Some(report) = self.posting.too_large(&reports) {
+                    warn!(target: "tessera::agent", node = %self.name, workload = %report.id, seq = report.seq, "a report is too large for the control plane");
+                    self.core.too_large(report);
                 }
             }
             Heard::Registered(Err(_)) | Heard::Synced(_) | Heard::Reported(_, Err(_)) => {}
+        }
+    }
+
+    fn reported(&mut self, reports: &[Report], answer: &ReportResponse) {
+        self.core.acknowledged(reports, answer);
+        self.posting.answered(Instant::now(), reports, answer);
+        for RefusedReport { id, seq, reason, .. } in &answer.refused {
+            warn!(target: "tessera::agent", node = %self.name, workload = %id, seq, reason, "the control plane refuses a report");
+        }
+        if !answer.postponed.is_empty() {
+            debug!(target: "tessera::agent", node = %self.name, postponed = ?answer.postponed, "some reports are posted again");
+        }
+        if !answer.stale.is_empty() {
+            debug!(target: "tessera::agent", node = %self.name, stale = ?answer.stale, "some reports were refused");
+            self.link.interrupt();
         }
     }
 

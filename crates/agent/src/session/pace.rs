@@ -21,6 +21,11 @@ impl Pace {
         self.failures = 0;
     }
 
+    /// How often it has failed in a row.
+    pub(super) fn failures(&self) -> u32 {
+        self.failures
+    }
+
     /// It failed: the pause before the next attempt.
     pub(super) fn failed(&mut self) -> Duration {
         let pause = self.initial.saturating_mul(1 << self.failures.min(16)).min(self.max);

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use tessera_agent::core::{Action, Adopted, AgentCore, CopyId, RunEnd, RunEvent, RunId};
-use tessera_types::sync::{Assignment, CopyState, Report};
+use tessera_types::sync::{Assignment, CopyState, RefusedReport, Report, ReportResponse};
 use tessera_types::workload::{ExitOutcome, Health, Instance, WorkloadSpec};
 use tessera_types::{Duration, Epoch, Name, Revision, Timestamp, Uid};
 
@@ -110,6 +110,56 @@ fn a_crash_loop_backs_off_and_says_so() {
     assert_eq!(last.restarts, 1);
     assert_eq!(last.last_exit.unwrap().last_lines, ["panic"]);
     assert_eq!(last.next_start_at, Some(node.now.plus(Duration::from_secs(1))));
+}
+
+#[test]
+fn what_was_written_last_is_told_once_for_each_end() {
+    let mut node = Node::new();
+    node.list(&[assignment(1, serde_json::json!({"command": "a"}))]);
+    let with_lines = |node: &Node| {
+        let reports = node.core.reports(100).into_iter();
+        let has_lines =
+            |it: &Report| it.last_exit.as_ref().is_some_and(|it| !it.last_lines.is_empty());
+        reports.filter(has_lines).map(|it| it.state).collect::<Vec<_>>()
+    };
+    for attempt in 1..=2 {
+        node.started(run(1, attempt));
+        node.ended(run(1, attempt), ExitOutcome::Exited { code: 1 });
+        node.pass(60_000);
+    }
+    assert_eq!(with_lines(&node), [CopyState::BackingOff; 2]);
+    // The report that had them does not fit any more: the next one has them.
+    for by_ms in 0..20 {
+        node.core.clock_set(node.now, by_ms);
+        node.event(run(1, 3), RunEvent::Trouble(Some(by_ms.to_string())));
+    }
+    assert_eq!(with_lines(&node), [CopyState::Provisioning]);
+    assert_eq!(node.core.reports(100)[0].last_exit.as_ref().unwrap().last_lines, ["panic"]);
+}
+
+#[test]
+fn a_report_that_cannot_be_told_is_shortened_and_then_dropped() {
+    let mut node = Node::new();
+    node.list(&[assignment(1, serde_json::json!({"command": "a"}))]);
+    node.started(run(1, 1));
+    node.event(run(1, 1), RunEvent::Trouble(Some("x".repeat(1000))));
+    let refuse = |node: &mut Node| {
+        let sent = node.core.reports(100);
+        let refused = sent.iter().map(|it| RefusedReport {
+            id: it.id,
+            epoch: it.epoch,
+            seq: it.seq,
+            reason: "too large".to_owned(),
+        });
+        let answer = ReportResponse { refused: refused.collect(), ..ReportResponse::default() };
+        node.core.acknowledged(&sent, &answer);
+    };
+    refuse(&mut node);
+    let left = node.core.reports(100);
+    assert_eq!(left.iter().map(|it| it.seq).collect::<Vec<_>>(), [3], "only the newest counts");
+    assert!(left[0].trouble.as_ref().unwrap().len() <= 100);
+    refuse(&mut node);
+    assert!(!node.core.has_reports());
 }
 
 #[test]
@@ -297,10 +347,11 @@ fn reports_go_on_from_what_the_control_plane_has() {
     assert_eq!(node.last().seq, 42);
     node.started(run(1, 1));
     let sent = node.core.reports(1);
-    node.core.acknowledged(&sent, &[]);
+    node.core.acknowledged(&sent, &ReportResponse::default());
     let seqs: Vec<_> = node.core.reports(10).iter().map(|report| report.seq).collect();
     assert_eq!(seqs, [43]);
-    node.core.acknowledged(&node.core.reports(10), &[Uid(1)]);
+    let stale = ReportResponse { stale: vec![Uid(1)], ..ReportResponse::default() };
+    node.core.acknowledged(&node.core.reports(10), &stale);
     assert!(!node.core.has_reports());
     assert_eq!(node.core.since(), Revision::ZERO, "a refusal means that the plans have changed");
 }

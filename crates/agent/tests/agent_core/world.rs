@@ -7,7 +7,7 @@ use std::sync::Arc;
 use tessera_agent::core::{
     Action, Adopted, AgentCore, CopyId, Launch, Progress, REPORTS_KEPT_MAX, RunEnd, RunEvent, RunId,
 };
-use tessera_types::sync::{Assignment, CopyState, Report};
+use tessera_types::sync::{Assignment, CopyState, Report, ReportResponse};
 use tessera_types::workload::{ExitOutcome, Instance, OnDisconnect, Stop, WorkloadSpec};
 use tessera_types::{Duration, Epoch, Name, Revision, Timestamp, Uid};
 
@@ -196,7 +196,7 @@ impl World {
             let copy = CopyId { id: report.id, epoch: report.epoch };
             let before = self.sent.insert((copy, report.seq), report.clone());
             assert!(
-                before.is_none_or(|before| before == *report),
+                before.is_none_or(|before| without_lines(&before) == without_lines(report)),
                 "{copy}: number {} twice",
                 report.seq
             );
@@ -207,15 +207,37 @@ impl World {
             assert!(!report.reason.is_empty());
             let newer = self.applied.get(&copy).is_none_or(|applied| applied.seq < report.seq);
             if arrives && newer {
-                self.applied.insert(copy, report.clone());
+                self.apply(copy, report);
             }
         }
         if arrives
             && acknowledged
             && let Some(agent) = &mut self.agent
         {
-            agent.acknowledged(&reports, &[]);
+            agent.acknowledged(&reports, &ReportResponse::default());
         }
+    }
+
+    /// What was written last is told once, and known from then on.
+    fn apply(&mut self, copy: CopyId, report: &Report) {
+        let mut report = report.clone();
+        if let Some(exit) = &mut report.last_exit {
+            let known = self.applied.get(&copy).and_then(|before| before.last_exit.as_ref());
+            let known =
+                known.filter(|known| (known.at, &known.outcome) == (exit.at, &exit.outcome));
+            if let (true, Some(known)) = (exit.last_lines.is_empty(), known) {
+                exit.last_lines.clone_from(&known.last_lines);
+            }
+            // One that was lost, or was never there (perhaps until its window closed), has written nothing.
+            let is_silent = matches!(
+                exit.outcome,
+                ExitOutcome::SupervisorLost
+                    | ExitOutcome::StartFailed { .. }
+                    | ExitOutcome::WindowClosed
+            );
+            assert!(is_silent || exit.last_lines == ["bye"], "{copy}: {exit:?}");
+        }
+        self.applied.insert(copy, report);
     }
 
     // The node.
@@ -472,4 +494,10 @@ impl World {
             assert_eq!(applied.instance, progress.instance);
         }
     }
+}
+
+fn without_lines(report: &Report) -> Report {
+    let mut report = report.clone();
+    report.last_exit.iter_mut().for_each(|exit| exit.last_lines.clear());
+    report
 }

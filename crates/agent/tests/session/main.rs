@@ -175,6 +175,30 @@ async fn a_node_that_is_cut_off_goes_on_and_tells_later() {
     agent.shutdown(true).await;
 }
 
+/// A proxy in between, say, takes less than the control plane does.
+#[tokio::test]
+async fn what_is_too_much_for_one_call_is_told_in_several() {
+    let (home, plane) = (Home::new(), Plane::new(LONG_LEASE_MS));
+    let agent = home.agent(&plane).await;
+    plane.place(1, script("echo a long farewell; test -e go"));
+    plane.place(2, script("echo a long farewell; test -e go"));
+    plane.until(1, "it fails", |it| it.restarts >= 1).await;
+    plane.set_down(true);
+    let runs = || {
+        let attempt = |run: &PathBuf| run.to_string_lossy().rsplit('-').next()?.parse::<u32>().ok();
+        home.runs().iter().filter_map(attempt).max().unwrap_or_default()
+    };
+    let before = runs();
+    eventually("some more runs", || runs() >= before + 4).await;
+    plane.limit_bodies(800);
+    plane.set_down(false);
+    for id in [1, 2] {
+        let told = plane.until(id, "all is told", |it| it.restarts >= before + 3).await;
+        assert_eq!(told.epoch.0, 1);
+    }
+    agent.shutdown(true).await;
+}
+
 #[tokio::test]
 async fn a_copy_that_must_be_alone_ends_with_the_lease() {
     const LEASE_MS: u64 = 3000;

@@ -36,6 +36,7 @@ struct State {
     revision: u64,
     assignments: BTreeMap<Uid, Assignment>,
     reports: Vec<Report>,
+    body_bytes_max: Option<usize>,
     log_requests: Vec<LogRequest>,
     log: Vec<LogLine>,
     log_ended: bool,
@@ -88,6 +89,11 @@ impl Plane {
 
     pub(crate) fn unassign(&self, id: u64) {
         self.change(|state| state.assignments.remove(&Uid(id)));
+    }
+
+    /// Larger calls are refused from now on.
+    pub(crate) fn limit_bodies(&self, bytes: usize) {
+        self.change(|state| state.body_bytes_max = Some(bytes));
     }
 
     pub(crate) fn set_down(&self, down: bool) {
@@ -242,6 +248,10 @@ impl Control for Plane {
     async fn report(&self, _: &Name, body: &ReportRequest) -> Result<ReportResponse, Error> {
         self.check(&body.session)?;
         let mut state = self.state();
+        let size = serde_json::to_vec(body).unwrap().len();
+        if state.body_bytes_max.is_some_and(|max| size > max) {
+            return Err(Error::Refused(Box::new(Problem::new(Code::TooLarge, "too large"))));
+        }
         for report in &body.reports {
             if let Some(assignment) = state.assignments.get_mut(&report.id)
                 && assignment.epoch == report.epoch
@@ -251,7 +261,7 @@ impl Control for Plane {
                 state.reports.push(report.clone());
             }
         }
-        Ok(ReportResponse { stale: Vec::new() })
+        Ok(ReportResponse::default())
     }
 
     async fn log_chunk(&self, _: &Name, _: &str, body: &LogChunk) -> Result<LogChunkAnswer, Error> {

@@ -1,25 +1,24 @@
-//! The agents' side of the API: registering, heartbeats that wait for news, and
-//! reports.
+//! The agents' side of the API: registering, and heartbeats that wait for news.
 
-use std::sync::Arc;
 use std::time::Instant;
 
 use tessera_api::ApiError;
-use tessera_reconciler::{NotInSession, Reported, apply_reports, news_for, registered};
+use tessera_reconciler::{NotInSession, news_for, registered};
 use tessera_store::CommitError;
 use tessera_types::problem::Code;
 use tessera_types::sync::{
-    Registered, Registration, ReportRequest, ReportResponse, SyncRequest, SyncResponse, Usage,
+    LogChunk, LogChunkAnswer, Registered, Registration, SyncRequest, SyncResponse, Usage,
 };
-use tessera_types::{Name, Node, Object, Problem, Revision, Uid, limits};
+use tessera_types::{Name, Problem, Revision, Uid};
 
+use crate::agent_limits::check_log_chunk;
 use crate::agents::Agent;
 use crate::clock;
 use crate::failure::commit_error;
 use crate::plane::{LoopMessage, Plane};
 
 /// How often a write is decided again because somebody else was faster.
-const TRIES_MAX: usize = 64;
+pub(super) const TRIES_MAX: usize = 64;
 
 /// An agent introduces its node.
 pub(super) async fn register(
@@ -130,13 +129,13 @@ fn has_news(response: &SyncResponse) -> bool {
 }
 
 /// The node still counts as Offline: the loop is busy, or the store cannot write.
-fn not_ready(name: &Name) -> Problem {
+pub(super) fn not_ready(name: &Name) -> Problem {
     Problem::new(Code::Unavailable, format!("{name} cannot be marked as reachable yet"))
         .remedy("sync again")
 }
 
 /// The agent of this session. It has just been heard of.
-fn session(
+pub(super) fn session(
     plane: &Plane,
     name: &Name,
     session: &str,
@@ -161,38 +160,20 @@ fn answer(plane: &Plane, name: &Name, agent: &Agent, since: Revision) -> Option<
         lease: plane.options.lease,
         revision: news.revision,
         assignments: news.assignments,
-        log_requests: plane.agents.take_log_requests(name),
+        log_requests: plane.agents.log_requests(name, Instant::now()),
     })
 }
 
-/// What happened to an agent's copies.
-pub(super) async fn report(
+/// A part of a log. Only who speaks for the node can send it, and only of a log that it
+/// was asked for.
+pub(super) async fn log_chunk(
     plane: &Plane,
     name: &Name,
-    request: &ReportRequest,
-) -> Result<ReportResponse, ApiError> {
-    if request.reports.len() > limits::REPORTS_MAX {
-        let detail = format!("a call has at most {} reports", limits::REPORTS_MAX);
-        return Err(Problem::new(Code::TooLarge, detail).into());
-    }
-    let agent = session(plane, name, &request.session, None)?;
-    // What was decided while the node counted as Offline is committed first; see
-    // `news_for`. The agent says it again.
-    let is_reachable = |node: &Arc<Object<Node>>| node.status.is_reachable();
-    if !plane.world.read().nodes.get(agent.node_id).is_some_and(is_reachable) {
-        return Err(not_ready(name).into());
-    }
-    for _ in 0..TRIES_MAX {
-        let Reported { writes, stale } =
-            apply_reports(&plane.world.read(), name, &request.reports, clock::now());
-        if writes.is_empty() {
-            return Ok(ReportResponse { stale });
-        }
-        match plane.commit(writes).await {
-            Ok(_) => return Ok(ReportResponse { stale }),
-            Err(CommitError::Conflict { .. }) => {}
-            Err(error) => return Err(commit_error(error)),
-        }
-    }
-    Err(Problem::new(Code::Conflict, "the workloads change too fast").remedy("report again").into())
+    request: &str,
+    chunk: LogChunk,
+) -> Result<LogChunkAnswer, ApiError> {
+    check_log_chunk(name, &chunk)?;
+    in_session(plane, name, &chunk.session)?;
+    plane.agents.settle_log_request(name, request);
+    Ok(plane.logs.deliver(name, request, chunk).await)
 }

@@ -31,6 +31,8 @@ const LOOK_EVERY: Duration = Duration::from_millis(500);
 /// A copy that was replaced has written its last line; so long, at least, and until so
 /// long nothing came, that line may still be on its way.
 const LAST_LINES_WITHIN: Duration = Duration::from_secs(1);
+/// How long a reader may take to hear why nothing follows.
+const LAST_WORD_WITHIN: Duration = Duration::from_secs(1);
 /// Names the node whose log the answer is.
 const NODE_HEADER: HeaderName = HeaderName::from_static("tessera-node");
 
@@ -45,7 +47,7 @@ pub(super) async fn read(
     if !is_reachable(plane, &node) {
         return Err(silent(&key, &node).into());
     }
-    let Some(reader) = plane.logs.open() else {
+    let Some(reader) = plane.logs.open(&node) else {
         let detail = format!("{} logs are being read already", limits::LOG_READERS_MAX);
         return body::busy(&detail);
     };
@@ -123,7 +125,7 @@ struct Reading {
 
 impl Drop for Reading {
     fn drop(&mut self) {
-        self.plane.agents.withdraw_log_request(&self.node, &self.reader.request);
+        self.plane.agents.settle_log_request(&self.node, &self.reader.request);
     }
 }
 
@@ -204,7 +206,7 @@ impl Reading {
             text.extend(line_of(&LogItem::Line(line)));
         }
         if !text.is_empty() {
-            sender.send(text.into()).await.ok()?;
+            body::write(sender, &self.plane.stopping, text.into()).await?;
         }
         if let Some(error) = chunk.error {
             let text = format!("{} cannot read the log any further: {error}", self.node);
@@ -215,8 +217,9 @@ impl Reading {
 
     async fn end(&self, sender: &mpsc::Sender<Bytes>, ended: LogEnding, message: &str) {
         let end = LogEnd { ended, node: self.node.clone(), message: message.to_owned() };
-        // The reader may be gone as well.
-        let _ = sender.send(line_of(&LogItem::End(end)).into()).await;
+        // The reader may be gone as well, or not read any more.
+        let last = line_of(&LogItem::End(end)).into();
+        let _ = sender.send_timeout(last, LAST_WORD_WITHIN).await;
     }
 
     fn place(&self) -> Place {

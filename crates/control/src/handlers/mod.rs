@@ -9,6 +9,7 @@ mod list;
 mod logs;
 mod node;
 mod plan;
+mod report;
 mod seed;
 mod session;
 mod watch;
@@ -210,8 +211,7 @@ impl TesseraApi for Handlers {
     ) -> Json<ReportResponse> {
         let plane = plane(&ctx)?;
         let (name, body) = (path.into_inner().name, body.into_inner());
-        agent_limits::check_reports(&name, &body)?;
-        Ok(HttpResponseOk(agent::report(plane, &name, &body).await?))
+        Ok(HttpResponseOk(report::report(plane, &name, body).await?))
     }
 
     async fn agent_logs(
@@ -219,8 +219,9 @@ impl TesseraApi for Handlers {
         path: Path<NodeLogPath>,
         body: TypedBody<LogChunk>,
     ) -> Json<LogChunkAnswer> {
-        let request = path.into_inner().request;
-        Ok(HttpResponseOk(plane(&ctx)?.logs.deliver(&request, body.into_inner()).await))
+        let (plane, path) = (plane(&ctx)?, path.into_inner());
+        let (name, request) = (path.name, path.request);
+        Ok(HttpResponseOk(agent::log_chunk(plane, &name, &request, body.into_inner()).await?))
     }
 
     async fn healthz(ctx: Context) -> Json<Readiness> {

@@ -18,6 +18,7 @@ use tessera_types::api::WatchEvent;
 use tessera_types::problem::Code;
 use tessera_types::{Change, Committed, Problem, Resource, Revision, Selector, Uid, limits};
 use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
 
 use super::list;
 use crate::body;
@@ -75,9 +76,10 @@ fn revision_of(header: &HeaderValue) -> Result<Revision, Problem> {
 /// Writes events until the reader goes, the watch fails, or all stops.
 async fn run(plane: Arc<Plane>, since: Revision, mut filter: Filter, sender: mpsc::Sender<Bytes>) {
     let _watching = plane.metrics.watcher();
+    let stopping = &plane.stopping;
     let mut watcher = plane.store.watch(since);
     let (mut at, mut said_at) = (since, Instant::now());
-    if send(&sender, Some(at), &WatchEvent::Bookmark { revision: at }).await.is_none() {
+    if send(&sender, stopping, Some(at), &WatchEvent::Bookmark { revision: at }).await.is_none() {
         return;
     }
     loop {
@@ -89,21 +91,24 @@ async fn run(plane: Arc<Plane>, since: Revision, mut filter: Filter, sender: mps
         let sent = match next {
             Ok(Ok(committed)) => {
                 at = committed.revision;
-                match send_commit(&sender, &mut filter, &committed).await {
+                match send_commit(&sender, stopping, &mut filter, &committed).await {
                     // Nothing of it is for this watcher, which hears something all the same.
                     Some(0) if said_at.elapsed() < BOOKMARK_EVERY => continue,
                     Some(0) => {
-                        send(&sender, Some(at), &WatchEvent::Bookmark { revision: at }).await
+                        send(&sender, stopping, Some(at), &WatchEvent::Bookmark { revision: at })
+                            .await
                     }
                     sent => sent.map(|_| ()),
                 }
             }
             Ok(Err(error)) => {
                 let problem = failure::of_watch(error);
-                send(&sender, None, &WatchEvent::Failed { problem }).await;
+                send(&sender, stopping, None, &WatchEvent::Failed { problem }).await;
                 return;
             }
-            Err(_) => send(&sender, Some(at), &WatchEvent::Bookmark { revision: at }).await,
+            Err(_) => {
+                send(&sender, stopping, Some(at), &WatchEvent::Bookmark { revision: at }).await
+            }
         };
         if sent.is_none() {
             return;
@@ -117,6 +122,7 @@ async fn run(plane: Arc<Plane>, since: Revision, mut filter: Filter, sender: mps
 /// carries its id: a client that resumes in between gets all of it again.
 async fn send_commit(
     sender: &mpsc::Sender<Bytes>,
+    stopping: &CancellationToken,
     filter: &mut Filter,
     committed: &Committed,
 ) -> Option<usize> {
@@ -128,13 +134,14 @@ async fn send_commit(
     let last = events.len();
     for (i, event) in events.iter().enumerate() {
         let id = (i + 1 == last).then_some(committed.revision);
-        send(sender, id, event).await?;
+        send(sender, stopping, id, event).await?;
     }
     Some(last)
 }
 
 async fn send(
     sender: &mpsc::Sender<Bytes>,
+    stopping: &CancellationToken,
     id: Option<Revision>,
     event: &impl Serialize,
 ) -> Option<()> {
@@ -143,7 +150,7 @@ async fn send(
         Some(id) => format!("id: {id}\ndata: {json}\n\n"),
         None => format!("data: {json}\n\n"),
     };
-    sender.send(text.into()).await.ok()
+    body::write(sender, stopping, text.into()).await
 }
 
 struct Filter {

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use serde_json::{Value, json};
 
 use crate::objects::{changed, deleted, list, problem, workload};
-use crate::program::Running;
+use crate::program::{Running, run};
 use crate::stub::{Answer, Request, Stub};
 
 /// A control plane with a workload, which says these events.
@@ -83,4 +83,21 @@ fn compaction_loses_no_change() {
     assert!(running.error_line().contains("listing again"));
     assert!(running.line().ends_with("workload/default/web  Pending → Deleted"));
     assert!(running.line().ends_with("workload/default/new  Running: of the test"));
+}
+
+/// A log that cannot be read is read again, but with pauses, and not for ever.
+#[test]
+fn a_log_that_always_ends_at_once_is_given_up() {
+    let line = json!({"at": "2026-05-01T08:00:00Z", "stream": "stdout", "text": "hello"});
+    let end = json!({"ended": "unreadable", "node": "a", "message": "a cannot read it: bad"});
+    for (lines, breaks) in [(vec![line.clone(), end], false), (vec![line], true)] {
+        let stub = Stub::start(move |_| Answer::Lines { lines: lines.clone(), breaks });
+        let ended = run(&stub.url(), &["logs", "web", "--follow"]);
+        let expected = if breaks { 5 } else { 1 };
+        assert_eq!((ended.code, ended.stdout.as_str()), (expected, "hello\n"), "{}", ended.stderr);
+        assert!(ended.stderr.contains("it was read 8 times"), "{}", ended.stderr);
+        assert_eq!(ended.stderr.matches("; waiting").count(), usize::from(!breaks));
+        // The line that the first answer brought was new.
+        assert_eq!(stub.requests().len(), 9);
+    }
 }

@@ -25,6 +25,11 @@ pub(crate) enum Answer {
     Events(Vec<Value>),
     /// As [`Answer::Events`], and the connection breaks.
     BrokenEvents(Vec<Value>),
+    /// Lines of JSON; then the connection breaks, or the answer ends in order.
+    Lines {
+        lines: Vec<Value>,
+        breaks: bool,
+    },
     /// No reply: the connection breaks.
     Nothing,
 }
@@ -82,6 +87,7 @@ fn serve(
             stream.read_to_end(&mut Vec::new()).map(|_| ())
         }
         Answer::BrokenEvents(events) => send_events(&mut stream, &events),
+        Answer::Lines { lines, breaks } => send_lines(&mut stream, &lines, breaks),
         Answer::Nothing => Ok(()),
     }
 }
@@ -132,5 +138,20 @@ fn send_events(stream: &mut TcpStream, events: &[Value]) -> std::io::Result<()> 
         let id = id.map(|id| format!("id: {id}\n")).unwrap_or_default();
         write!(stream, "{id}data: {event}\n\n")?;
     }
+    stream.flush()
+}
+
+fn send_lines(stream: &mut TcpStream, lines: &[Value], breaks: bool) -> std::io::Result<()> {
+    write!(
+        stream,
+        "HTTP/1.1 200 OK\r\ncontent-type: application/x-ndjson\r\ntransfer-encoding: chunked\r\ntessera-node: a\r\nconnection: close\r\n\r\n"
+    )?;
+    for line in lines {
+        let line = format!("{line}\n");
+        write!(stream, "{:x}\r\n{line}\r\n", line.len())?;
+    }
+    // Without the last chunk the answer is cut off.
+    let end = if breaks { "" } else { "0\r\n\r\n" };
+    write!(stream, "{end}")?;
     stream.flush()
 }

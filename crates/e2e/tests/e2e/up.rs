@@ -14,8 +14,12 @@ async fn address(up: &mut Running) -> String {
 }
 
 fn start(area: &Area, arguments: &[&str]) -> Running {
+    start_on("127.0.0.1:0", area, arguments)
+}
+
+fn start_on(listen: &str, area: &Area, arguments: &[&str]) -> Running {
     let state = area.join("state");
-    let common = ["up", "--listen", "127.0.0.1:0", "--container-socket", "none", "--state-dir"];
+    let common = ["up", "--listen", listen, "--container-socket", "none", "--state-dir"];
     let mut all = common.to_vec();
     all.push(state.to_str().unwrap());
     all.extend(arguments);
@@ -141,5 +145,27 @@ async fn what_cannot_work_is_said_before_anything_is_started() {
     try_next(&mut up).await;
     let second = start(&area, &[]).end().await.expect(1);
     assert!(second.stdout.contains("in use by process"), "{}", second.stdout);
+    up.interrupt().await.expect(0);
+}
+
+/// Names that are allowed do not shut out its own agent and client.
+#[tokio::test(flavor = "multi_thread")]
+async fn it_listens_on_every_address_under_some_names_only() {
+    let area = Area::new();
+    let file = manifest(&area);
+    let open = ["--insecure-listen", "--allowed-host", "control.example"];
+    let arguments = [&open[..], &["-f", file.to_str().unwrap()]].concat();
+    let mut up = start_on("0.0.0.0:0", &area, &arguments);
+    let url = address(&mut up).await;
+    assert!(url.starts_with("http://0.0.0.0:"), "{url}");
+    try_next(&mut up).await;
+    assert!(the_copy(&area).is_alive());
+    let port = url.rsplit(':').next().unwrap();
+    let shown = up.output();
+    assert!(shown.contains(&format!("--server http://127.0.0.1:{port} ")), "{shown}");
+    for host in ["127.0.0.1", "localhost"] {
+        let server = format!("http://{host}:{port}");
+        tessera("tesseractl", &["--server", &server, "get", "nodes"]).expect(0);
+    }
     up.interrupt().await.expect(0);
 }

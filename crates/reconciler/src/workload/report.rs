@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use tessera_types::sync::{CopyState, Report};
-use tessera_types::workload::WorkloadStatus;
+use tessera_types::workload::{Exit, WorkloadStatus};
 use tessera_types::{Actor, Edit, Edited, Name, Object, State, Timestamp, Uid, Workload, Write};
 
 use crate::world::World;
@@ -110,9 +110,16 @@ fn observe(edit: &mut Edit<Workload>, report: &Report) {
     observed.next_start_at = report.next_start_at;
     observed.health = report.health;
     observed.trouble.clone_from(&report.trouble);
-    if report.last_exit.is_some() {
-        observed.last_exit.clone_from(&report.last_exit);
+    if let Some(exit) = &report.last_exit {
+        let known = observed.last_exit.take().filter(|known| is_same(known, exit));
+        observed.last_exit = known.or_else(|| Some(exit.clone()));
     }
+}
+
+/// Whether a report only repeats how a run ended: then it does not say again what
+/// the run wrote last.
+fn is_same(known: &Exit, exit: &Exit) -> bool {
+    exit.last_lines.is_empty() && (known.at, &known.outcome) == (exit.at, &exit.outcome)
 }
 
 /// Goes to the status that the report corresponds to, by the shortest legal way:

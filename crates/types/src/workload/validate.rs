@@ -308,7 +308,7 @@ mod tests {
 
     #[test]
     fn a_pause_doubles_up_to_its_ceiling() {
-        let backoff = super::super::Backoff {
+        let backoff = Backoff {
             initial: Duration::from_secs(1),
             max: Duration::from_secs(10),
             reset_after: Duration::from_secs(60),
