@@ -49,6 +49,14 @@ fn of_definition<K: Kind>(definition: &Arc<Object<K>>, now: Timestamp) -> Plan {
     Plan::write(Write::delete(definition, Actor::RECONCILER, "deleted as asked", now))
 }
 
+/// The hosts that count nodes, if a change of this kind may make that another
+/// count: a node belongs to the first group that selects it.
+pub(crate) fn groups_concerned(kind: KindName, world: &World) -> impl Iterator<Item = Uid> + '_ {
+    let is_concerned = matches!(kind, KindName::Node | KindName::Host);
+    let hosts = world.hosts.iter().filter(move |_| is_concerned);
+    hosts.filter(|host| host.observed.nodes.is_some()).map(|host| host.id)
+}
+
 /// Who is looked at because `resource` has changed: its owner, and what it owns.
 /// A node's group counts its nodes.
 pub(crate) fn concerned(resource: &Resource, world: &World) -> Vec<Uid> {
@@ -56,7 +64,8 @@ pub(crate) fn concerned(resource: &Resource, world: &World) -> Vec<Uid> {
     let children = world.children_of(resource.id()).map(|(_, id)| id);
     let mut concerned: Vec<_> = owner.into_iter().chain(children).collect();
     match resource {
-        Resource::Node(_) => concerned.extend(world.hosts.iter().map(|host| host.id)),
+        Resource::Node(_) => concerned.extend(groups_concerned(KindName::Node, world)),
+        Resource::Host(_) => concerned.extend(groups_concerned(KindName::Host, world)),
         // A host that is given up waits for its pods to go.
         Resource::Pod(_) => {
             let leaving = world.hosts.iter().filter(|host| host.status == TimedStatus::TearingDown);

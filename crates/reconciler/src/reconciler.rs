@@ -131,7 +131,9 @@ impl Reconciler {
                 None => {
                     let owner = self.owners.remove(&change.id);
                     let children = world.children_of(change.id).map(|(_, id)| id);
-                    owner.into_iter().chain(children).for_each(|id| self.queue.push(id));
+                    let groups = dispatch::groups_concerned(change.key.kind, world);
+                    let all = owner.into_iter().chain(children).chain(groups);
+                    all.for_each(|id| self.queue.push(id));
                 }
             }
             match &change.after {

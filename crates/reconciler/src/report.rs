@@ -3,13 +3,13 @@
 
 use std::sync::Arc;
 
-use tessera_types::catalogue::{Aggregate, ReportDefinitionSpec};
+use tessera_types::catalogue::{Aggregate, DefinitionSelector, Pinned, ReportDefinitionSpec};
 use tessera_types::job::JobStatus;
-use tessera_types::report::{ReportItem, ReportStatus};
+use tessera_types::report::{ReportItem, ReportSpec, ReportStatus};
 use tessera_types::timed::{Engine, PhaseRun, PhaseState, Timed, TimedStatus};
 use tessera_types::{
-    Actor, Edit, IllegalTransition, Job, KindName, Name, Now, Object, OwnerRef, Report,
-    SessionPart, Timestamp, WaitReason, Write,
+    Actor, Edit, IllegalTransition, Job, Kind, KindName, Name, Now, Object, OwnerRef, Report,
+    ResourceKey, SessionPart, Timestamp, WaitReason, Write,
 };
 
 use crate::manager::{Manager, Plan};
@@ -125,6 +125,31 @@ pub(crate) fn own_report<'a, K: Timed>(
         made_by_us && report.deletion_requested_at.is_none()
     };
     world.owned::<Report>(owner.id).find(is_own)
+}
+
+/// The report of a part or a session: `<owner>-report`, with a number if somebody
+/// else has that name.
+pub(crate) fn report_of<K: Kind>(
+    world: &World,
+    owner: &Object<K>,
+    definition: Pinned<ReportDefinitionSpec>,
+    now: Timestamp,
+) -> Object<Report> {
+    let selector = DefinitionSelector::of_type(&definition.type_key);
+    let numbered = (2..).map(|number| format!("{}-report-{number}", owner.name));
+    let is_free = |name: &Name| world.reports.find(owner.namespace.as_ref(), name).is_none();
+    // Admission refuses names of which this would be too long.
+    let name = std::iter::once(format!("{}-report", owner.name))
+        .chain(numbered)
+        .map(|name| Name::new(&name).unwrap_or_else(|_| owner.name.clone()))
+        .find(is_free)
+        .expect("there are more numbers than reports");
+    let key = ResourceKey::new(KindName::Report, owner.namespace.clone(), name);
+    let spec = Arc::new(ReportSpec { definition: selector });
+    let mut report = Object::<Report>::new(&key, spec, Actor::RECONCILER, now);
+    report.owner = Some(OwnerRef { kind: K::KIND, name: owner.name.clone(), id: owner.id });
+    report.observed.definition = Some(definition);
+    report
 }
 
 /// The reports of a session's parts, in the order of the parts.

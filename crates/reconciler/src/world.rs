@@ -100,12 +100,19 @@ impl World {
                 Vec::new()
             }
             Resource::Pod(pod) => {
-                self.bookings.pod_changed(&pod);
+                let before = before.as_ref().and_then(Pod::unwrap);
+                if before.is_none_or(|it| it.observed.binding != pod.observed.binding) {
+                    self.bookings.pod_changed(&pod);
+                }
                 Vec::new()
             }
             Resource::Workload(workload) => {
-                self.bookings.workload_changed(&workload);
                 let before = before.as_ref().and_then(Workload::unwrap);
+                let what =
+                    |it: &Object<Workload>| (it.observed.assigned.clone(), it.spec.not_after);
+                if before.is_none_or(|before| what(before) != what(&workload)) {
+                    self.bookings.workload_changed(&workload);
+                }
                 self.reload(before.map(|before| &**before), Some(&workload), at)
             }
             _ => Vec::new(),

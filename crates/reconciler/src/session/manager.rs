@@ -18,9 +18,9 @@ use tessera_types::{
 
 use super::gate::{self, Verdict};
 use super::late;
-use super::part::{is_over, report_of};
+use super::part::is_over;
 use crate::manager::{Manager, Plan};
-use crate::report::own_report;
+use crate::report::{own_report, report_of};
 use crate::timed::{Done, Step};
 use crate::world::World;
 

@@ -3,18 +3,18 @@
 use std::sync::Arc;
 
 use tessera_types::catalogue::PartDefinitionSpec;
-use tessera_types::report::{ReportSpec, ReportStatus};
+use tessera_types::report::ReportStatus;
 use tessera_types::timed::{
     DesiredTimedStatus, Failure, OnFailure, Outcome, Request, TimedStatus, Timeslot,
 };
 use tessera_types::{
-    Actor, IllegalTransition, Job, Kind, KindName, Name, Now, Object, OwnerRef, Pod, Report,
-    ResourceKey, SessionPart, Timestamp, WaitReason, Write, limits,
+    Actor, IllegalTransition, Job, Now, Object, Pod, Report, SessionPart, Timestamp, WaitReason,
+    Write, limits,
 };
 
 use super::gate::{self, Verdict};
 use crate::manager::{Manager, Plan};
-use crate::report::own_report;
+use crate::report::{own_report, report_of};
 use crate::timed::{Done, Phases, Step, end_jobs, is_late, run_phases};
 use crate::world::World;
 
@@ -456,31 +456,6 @@ impl<'a> Look<'a> {
         self.step.wait(WaitReason::Children, &message, until);
         Ok(())
     }
-}
-
-/// The report of a part or a session: `<owner>-report`, with a number if somebody
-/// else has that name.
-pub(super) fn report_of<K: Kind>(
-    world: &World,
-    owner: &Object<K>,
-    definition: tessera_types::catalogue::Pinned<tessera_types::catalogue::ReportDefinitionSpec>,
-    now: Timestamp,
-) -> Object<Report> {
-    let selector = tessera_types::catalogue::DefinitionSelector::of_type(&definition.type_key);
-    let numbered = (2..).map(|number| format!("{}-report-{number}", owner.name));
-    let is_free = |name: &Name| world.reports.find(owner.namespace.as_ref(), name).is_none();
-    // Admission refuses names of which this would be too long.
-    let name = std::iter::once(format!("{}-report", owner.name))
-        .chain(numbered)
-        .map(|name| Name::new(&name).unwrap_or_else(|_| owner.name.clone()))
-        .find(is_free)
-        .expect("there are more numbers than reports");
-    let key = ResourceKey::new(KindName::Report, owner.namespace.clone(), name);
-    let spec = Arc::new(ReportSpec { definition: selector });
-    let mut report = Object::<Report>::new(&key, spec, Actor::RECONCILER, now);
-    report.owner = Some(OwnerRef { kind: K::KIND, name: owner.name.clone(), id: owner.id });
-    report.observed.definition = Some(definition);
-    report
 }
 
 /// Whether what a session has of a part is over.

@@ -211,3 +211,64 @@ impl<'a, K: Timed> Step<'a, K> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tessera_types::session::SessionStatus;
+    use tessera_types::{KindName, Name, Report, Resource, ResourceKey, Session};
+
+    use super::*;
+
+    fn object<K: Kind>(kind: KindName, spec: serde_json::Value, id: u64) -> Arc<Object<K>> {
+        let spec = Arc::new(serde_json::from_value(spec).unwrap());
+        let name = Name::new("a").unwrap();
+        let key = ResourceKey::new(kind, None, name);
+        let mut object = Object::<K>::new(&key, spec, Actor::API, Timestamp::EPOCH);
+        object.id = Uid(id);
+        Arc::new(object)
+    }
+
+    #[test]
+    fn changes_of_one_child_become_one_write_with_all_their_records() {
+        let definition = serde_json::json!({"definition": {"type_key": "x"}});
+        let mut session = definition.clone();
+        session["timeslot"] = serde_json::json!({"start": "2026-01-01T00:00:00Z"});
+        let parent = object::<Session>(KindName::Session, session, 1);
+        let child = object::<Report>(KindName::Report, definition, 2);
+        let world = World::default();
+        let mut step = Step::of(&parent, &world, Timestamp::EPOCH);
+        step.change(&child, |edit| {
+            edit.note(Actor::API, "first");
+        });
+        step.change(&child, |_| {});
+        step.change(&child, |edit| {
+            edit.request_deletion();
+            edit.note(Actor::API, "second");
+        });
+        step.become_(SessionStatus::Active, "begin").unwrap();
+        let writes = step.finish().writes;
+        let [own, Write::Update { resource: Resource::Report(after), records }] = writes.as_slice()
+        else {
+            panic!("{writes:#?}")
+        };
+        assert_eq!(own.key(), parent.key());
+        let reasons: Vec<_> = records.iter().map(|record| record.reason.as_str()).collect();
+        assert_eq!(reasons, ["first", "second"]);
+        assert!(after.deletion_requested_at.is_some());
+        let history: Vec<_> = after.state_history.iter().map(|one| one.reason.as_str()).collect();
+        assert_eq!(history, ["created", "first", "second"]);
+        assert_eq!(after.revision, child.revision, "it is still a write over what was read");
+    }
+
+    #[test]
+    fn what_is_past_is_not_looked_at_again() {
+        let session = serde_json::json!({"definition": {"type_key": "x"},
+            "timeslot": {"start": "2026-01-01T00:00:00Z"}});
+        let parent = object::<Session>(KindName::Session, session, 1);
+        let world = World::default();
+        let now = Timestamp::from_micros(5);
+        let mut step = Step::of(&parent, &world, now);
+        step.wait(WaitReason::Time, "something", Some(now));
+        assert_eq!(step.finish().look_again_at, None);
+    }
+}

@@ -5,24 +5,23 @@
 //! After everything that happens, what must always hold is checked: legal
 //! histories, nothing started before its time, nothing written once settled.
 
+mod agents;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use tessera_reconciler::admission::{self, AdmissionError};
-use tessera_reconciler::{Answer, Batch, Reconciler, Tabled, World, apply_reports, registered};
+use tessera_reconciler::{Answer, Batch, Reconciler, Tabled, World};
 use tessera_types::manifest::Declared;
-use tessera_types::node::{Capacity, Executors};
-use tessera_types::sync::{CopyState, Registration, Report};
 use tessera_types::timed::{Request, Requested, Timed, TimedStatus};
-use tessera_types::workload::{Exit, ExitOutcome, WorkloadStatus};
 use tessera_types::{
-    Actor, BootTime, Bytes, Change, Committed, Duration, Edit, Kind, Labels, Manifest, Millicores,
-    Name, Now, Object, Pod, Record, Resource, ResourceKey, Revision, State, Timestamp, Uid,
-    Workload, Write,
+    Actor, BootTime, Change, Committed, Duration, Edit, Kind, Manifest, Name, Now, Object, Pod,
+    Record, Resource, ResourceKey, Revision, State, Timestamp, Uid, Workload, Write,
 };
 
+use self::agents::Copy;
+
 const LEASE: Duration = Duration::from_secs(15);
-const HEARTBEAT: Duration = Duration::from_secs(5);
 
 /// What a run of a workload does.
 #[derive(Clone, Debug)]
@@ -42,16 +41,7 @@ pub(crate) type Script = Box<dyn Fn(&str, usize) -> Run>;
 #[derive(Clone, Debug)]
 pub(crate) struct Entry {
     pub(crate) key: String,
-    pub(crate) id: Uid,
     pub(crate) record: Record,
-}
-
-#[derive(Clone, Debug)]
-struct Copy {
-    seq: u64,
-    state: CopyState,
-    ends: Option<(Timestamp, i32, &'static str)>,
-    not_after: Option<Timestamp>,
 }
 
 pub(crate) struct Plane {
@@ -174,7 +164,7 @@ impl Plane {
         };
         for record in records {
             self.check_is_legal(&key, id, &record);
-            self.history.push(Entry { key: key.to_string(), id, record });
+            self.history.push(Entry { key: key.to_string(), record });
         }
         Change { key, id, after }
     }
@@ -313,138 +303,6 @@ impl Plane {
         self.now = Now { wall: self.now.wall.plus(time), boot: self.now.boot.plus(time) };
     }
 
-    // The nodes.
-
-    /// A node with so many millicores.
-    pub(crate) fn node(&mut self, name: &str, cpu: u64) {
-        let name = Name::new(name).unwrap();
-        let registration = Registration {
-            agent_id: name.to_string(),
-            session: "1".to_owned(),
-            version: "test".to_owned(),
-            capacity: Capacity { cpu: Millicores(cpu), memory: Bytes(1 << 40), workloads: 10_000 },
-            labels: Labels::from([("node".to_owned(), name.to_string())]),
-            executors: Executors { process: true, ..Executors::default() },
-        };
-        let write = registered(None, &name, &registration, self.now.wall).unwrap();
-        self.commit(vec![write]);
-        let id = self.world.nodes.find(None, &name).unwrap().id;
-        self.nodes.insert(name, id);
-        self.hear();
-        self.settle();
-    }
-
-    pub(crate) fn cut_off(&mut self, node: &str) {
-        self.offline.insert(Name::new(node).unwrap());
-    }
-
-    pub(crate) fn reconnect(&mut self, node: &str) {
-        self.offline.remove(&Name::new(node).unwrap());
-        self.hear();
-    }
-
-    fn hear(&mut self) {
-        for (name, id) in &self.nodes {
-            if !self.offline.contains(name) && self.world.heard(*id, self.now.boot, LEASE) {
-                self.reconciler.wake(*id);
-            }
-        }
-        self.heartbeat_at = self.now.boot.plus(HEARTBEAT);
-    }
-
-    /// All that the agents have to do. True if there was anything.
-    fn step_agents(&mut self) -> bool {
-        let mut is_news = false;
-        for (name, id) in self.nodes.clone() {
-            let workloads: Vec<_> = self.world.workloads_on(id).cloned().collect();
-            if self.offline.contains(&name) {
-                continue;
-            }
-            let reports: Vec<_> =
-                workloads.iter().filter_map(|workload| self.step_copy(workload)).collect();
-            let writes = apply_reports(&self.world, &name, &reports, self.now.wall).writes;
-            is_news |= !writes.is_empty();
-            if !writes.is_empty() {
-                assert_eq!(self.commit(writes), Answer::Written);
-                self.is_crashed = false;
-            }
-        }
-        is_news
-    }
-
-    fn step_copy(&mut self, workload: &Object<Workload>) -> Option<Report> {
-        let key = (workload.id, workload.observed.epoch.0);
-        let is_to_stop = workload.status == WorkloadStatus::Stopping;
-        if !self.copies.contains_key(&key) && !is_to_stop {
-            self.start(workload, key);
-        }
-        let now = self.now.wall;
-        let copy = self.copies.entry(key).or_insert(Copy {
-            seq: 0,
-            state: CopyState::Provisioning,
-            ends: None,
-            not_after: None,
-        });
-        copy.not_after = workload.spec.not_after;
-        let mut last_exit = None;
-        let mut exit = |outcome: ExitOutcome, line: &str| {
-            let last_lines = vec![line.to_owned()];
-            last_exit = Some(Exit { at: now, outcome, last_lines });
-        };
-        if !copy.state.is_final() {
-            if is_to_stop {
-                exit(ExitOutcome::Signaled { signal: 15 }, "");
-                copy.state = CopyState::Stopped;
-                copy.seq += 1;
-            } else if copy.not_after.is_some_and(|end| end <= now) {
-                exit(ExitOutcome::WindowClosed, "");
-                copy.state = CopyState::Stopped;
-                copy.seq += 1;
-            } else if let Some((_, code, line)) = copy.ends.filter(|(at, ..)| *at <= now) {
-                exit(ExitOutcome::Exited { code }, line);
-                copy.state = if code == 0 { CopyState::Completed } else { CopyState::Failed };
-                copy.seq += 1;
-            }
-        }
-        (copy.seq > workload.observed.report_seq).then(|| Report {
-            id: workload.id,
-            epoch: workload.observed.epoch,
-            seq: copy.seq,
-            at: now,
-            state: copy.state,
-            reason: "as the script says".to_owned(),
-            restarts: 0,
-            instance: None,
-            next_start_at: None,
-            last_exit,
-            health: None,
-            trouble: None,
-        })
-    }
-
-    fn start(&mut self, workload: &Object<Workload>, key: (Uid, u64)) {
-        let name = workload.name.to_string();
-        let run = self.runs.entry(name.clone()).or_default();
-        *run += 1;
-        let (state, ends) = match (self.script)(&name, *run) {
-            Run::Stays => (CopyState::Running, None),
-            Run::Hangs => (CopyState::Provisioning, None),
-            Run::Ends(after, code, line) => {
-                (CopyState::Running, Some((self.now.wall.plus(after), code, line)))
-            }
-        };
-        self.started.push((name, self.now.wall));
-        self.copies.insert(key, Copy { seq: 1, state, ends, not_after: workload.spec.not_after });
-    }
-
-    fn agent_times(&self) -> Vec<Timestamp> {
-        let live = self.copies.iter().filter(|((id, _), copy)| {
-            !copy.state.is_final() && self.world.workloads.get(*id).is_some()
-        });
-        let times = live.flat_map(|(_, copy)| [copy.ends.map(|(at, ..)| at), copy.not_after]);
-        times.flatten().filter(|at| *at > self.now.wall).collect()
-    }
-
     // People.
 
     /// Declares something; the writes are committed.
@@ -495,7 +353,7 @@ impl Plane {
     }
 
     pub(crate) fn delete<K: Tabled>(&mut self, name: &str) {
-        self.edit::<K>(name, |edit| edit.request_deletion());
+        self.edit::<K>(name, Edit::request_deletion);
     }
 
     pub(crate) fn ask<K: Tabled + Timed>(&mut self, name: &str, request: Request) {

@@ -22,7 +22,7 @@ fn plane() -> Plane {
     Exam::default().plane()
 }
 
-fn exam(plane: &Plane, seconds: u64, more: Value) -> Value {
+fn exam(plane: &Plane, seconds: u64, more: &Value) -> Value {
     let mut json = session("exam", plane.at(seconds));
     for (name, value) in more.as_object().unwrap() {
         for (field, value) in value.as_object().unwrap() {
@@ -35,7 +35,7 @@ fn exam(plane: &Plane, seconds: u64, more: Value) -> Value {
 #[test]
 fn an_end_before_its_start() {
     let mut plane = plane();
-    let json = exam(&plane, 100, json!({"timeslot": {"end": plane.at(100).to_string()}}));
+    let json = exam(&plane, 100, &json!({"timeslot": {"end": plane.at(100).to_string()}}));
     assert_eq!(
         refused::<Session>(&mut plane, json),
         "spec.timeslot.end: 2001-09-09T01:48:20Z is not after the start, 2001-09-09T01:48:20Z"
@@ -43,7 +43,7 @@ fn an_end_before_its_start() {
     let two = json!({"two": {"timeslot": {
         "start": plane.at(200).to_string(), "end": plane.at(190).to_string(),
     }}});
-    let json = exam(&plane, 100, json!({"parts": two}));
+    let json = exam(&plane, 100, &json!({"parts": two}));
     assert_eq!(
         refused::<Session>(&mut plane, json),
         "spec.parts.two.timeslot.end: 2001-09-09T01:49:50Z is not after the start, 2001-09-09T01:50:00Z"
@@ -54,7 +54,7 @@ fn an_end_before_its_start() {
 fn parts_that_overlap_where_the_policy_is_sequential() {
     let mut plane = plane();
     let two = json!({"two": {"timeslot": {"start": plane.at(130).to_string()}}});
-    let json = exam(&plane, 100, json!({"parts": two}));
+    let json = exam(&plane, 100, &json!({"parts": two}));
     assert_eq!(
         refused::<Session>(&mut plane, json),
         "spec.parts.two.timeslot: part two (2001-09-09T01:48:50Z to 2001-09-09T01:49:50Z) begins \
@@ -63,7 +63,7 @@ fn parts_that_overlap_where_the_policy_is_sequential() {
     );
     let mut plane = Exam { order: "parallel", ..Exam::default() }.plane();
     let two = json!({"two": {"timeslot": {"start": plane.at(130).to_string()}}});
-    let json = exam(&plane, 100, json!({"parts": two}));
+    let json = exam(&plane, 100, &json!({"parts": two}));
     plane.apply::<Session>(json);
 }
 
@@ -73,13 +73,13 @@ fn parts_that_there_are_not_or_that_are_outside() {
     let json = exam(
         &plane,
         100,
-        json!({"parts": {"three": {"timeslot": {"start": plane.at(130).to_string()}}}}),
+        &json!({"parts": {"three": {"timeslot": {"start": plane.at(130).to_string()}}}}),
     );
     assert_eq!(
         refused::<Session>(&mut plane, json),
         "spec.parts.three: there is no part `three`: the parts are one, two"
     );
-    let json = exam(&plane, 100, json!({"timeslot": {"duration": "90s"}}));
+    let json = exam(&plane, 100, &json!({"timeslot": {"duration": "90s"}}));
     assert_eq!(
         refused::<Session>(&mut plane, json),
         "spec.parts.two.timeslot: part two (2001-09-09T01:49:20Z to 2001-09-09T01:50:20Z) is not \
@@ -105,7 +105,7 @@ fn definitions_and_versions_that_there_are_not() {
         ),
         (json!({}), "spec.definition: it selects everything: give `type_key` or `labels`"),
     ] {
-        let mut json = exam(&plane, 100, json!({}));
+        let mut json = exam(&plane, 100, &json!({}));
         json["spec"]["definition"] = definition;
         assert_eq!(refused::<Session>(&mut plane, json), message);
     }
@@ -118,7 +118,7 @@ fn a_definition_whose_parts_cannot_be_resolved() {
         "type_key": "odd", "version": "1.0.0",
         "parts": [{"name": "one", "selector": {"type_key": "part-three"}}],
     }}));
-    let mut json = exam(&plane, 100, json!({}));
+    let mut json = exam(&plane, 100, &json!({}));
     json["spec"]["definition"]["type_key"] = "odd".into();
     assert_eq!(
         refused::<Session>(&mut plane, json),
@@ -129,14 +129,14 @@ fn a_definition_whose_parts_cannot_be_resolved() {
 #[test]
 fn times_that_have_passed() {
     let mut plane = plane();
-    let json = exam(&plane, 10, json!({}));
+    let json = exam(&plane, 10, &json!({}));
     assert_eq!(
         refused::<Session>(&mut plane, json),
         "spec.timeslot.start: part one starts at 2001-09-09T01:46:50Z with a lead time of 30s, so \
          its provisioning would have had to begin at 2001-09-09T01:46:20Z, which has passed; the \
          earliest start is 2001-09-09T01:47:10Z"
     );
-    let mut json = exam(&plane, 0, json!({}));
+    let mut json = exam(&plane, 0, &json!({}));
     json["spec"]["timeslot"]["start"] = "2001-09-09T01:00:00Z".into();
     let error = refused::<Session>(&mut plane, json);
     assert!(
@@ -217,12 +217,12 @@ fn owners_that_cannot_be() {
 #[test]
 fn no_host_that_fits() {
     let mut plane = plane();
-    let json = exam(&plane, 100, json!({"host": {"licence_class": "enterprise"}}));
+    let json = exam(&plane, 100, &json!({"host": {"licence_class": "enterprise"}}));
     assert_eq!(
         refused::<Session>(&mut plane, json),
         "pod/exam-one-lab: the only host does not fit: 1 lack licence class enterprise"
     );
-    let json = exam(&plane, 100, json!({"host": {"location": "moon"}}));
+    let json = exam(&plane, 100, &json!({"host": {"location": "moon"}}));
     assert_eq!(
         refused::<Session>(&mut plane, json),
         "spec.host.location: no lablocation matches type moon; there is none at all: seed some (tesseractl seed)"
@@ -248,7 +248,7 @@ fn names_that_are_taken_or_too_long() {
         "definition": {"type_key": "lab-one"},
         "timeslot": {"start": plane.at(60).to_string(), "duration": "60s"},
     }}));
-    let json = exam(&plane, 100, json!({}));
+    let json = exam(&plane, 100, &json!({}));
     assert_eq!(
         refused::<Session>(&mut plane, json),
         "name: it would have pod/default/exam-two-lab, which exists already: choose another name"
@@ -262,14 +262,14 @@ fn names_that_are_taken_or_too_long() {
 fn changes_of_what_does_not_change() {
     let mut plane = plane();
     plane.apply::<Session>(session("exam", plane.at(100)));
-    let mut json = exam(&plane, 100, json!({}));
+    let mut json = exam(&plane, 100, &json!({}));
     json["spec"]["env"] = json!({"A": "b"});
     assert_eq!(
         refused::<Session>(&mut plane, json),
         "spec.env: it does not change once a session is admitted: delete the session and declare it again"
     );
     plane.run(110);
-    let json = exam(&plane, 100, json!({}));
+    let json = exam(&plane, 100, &json!({}));
     assert_eq!(
         refused::<Session>(&mut plane, json),
         "session exam has begun: its window changes by `tesseractl session extend` and `shrink`"

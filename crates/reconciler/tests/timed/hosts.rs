@@ -1,0 +1,119 @@
+//! Hosts: their own windows, and what a node group has of its nodes.
+
+use serde_json::json;
+use tessera_types::timed::{DesiredTimedStatus, Outcome, TimedStatus};
+use tessera_types::{Duration, Host, HostDefinition, Millicores, Pod, Session};
+
+use crate::exam::{Exam, book};
+use crate::plane::Plane;
+
+fn server(plane: &mut Plane, timeslot: &serde_json::Value) {
+    plane.apply::<HostDefinition>(json!({"name": "server", "spec": {
+        "type_key": "server", "version": "1.0.0", "host_type": "server",
+        "pod_types": ["cml_on_aws"], "capacity": {"cpu": "4"},
+    }}));
+    plane.apply::<Host>(json!({"name": "lab-server", "spec": {
+        "definition": {"type_key": "server"}, "timeslot": timeslot,
+    }}));
+    plane.settle();
+}
+
+#[test]
+fn a_host_with_a_window_can_be_used_in_it_only() {
+    let mut plane = Exam::default().plane();
+    let start = plane.at(100);
+    server(
+        &mut plane,
+        &json!({"start": start.to_string(), "duration": "300s", "lead_time": "20s"}),
+    );
+    plane.run_until(start.minus(Duration::from_secs(1)));
+    assert_eq!(plane.get::<Host>("lab-server").status, TimedStatus::Ready);
+    plane.run_until(start.plus(Duration::from_secs(301)));
+    assert_eq!(
+        plane.path("host/lab-server"),
+        "Scheduled Provisioning Ready Active TearingDown Terminated"
+    );
+    let host = plane.get::<Host>("lab-server");
+    assert_eq!(host.observed.timed.outcome, Some(Outcome::Completed));
+}
+
+#[test]
+fn a_group_has_what_its_nodes_have_that_can_be_reached() {
+    let mut plane = Exam::default().plane();
+    let cpu = |plane: &Plane| plane.get::<Host>("fleet").observed.capacity.cpu;
+    let one = cpu(&plane);
+    plane.node("node-b", 9000);
+    assert_eq!(plane.get::<Host>("fleet").observed.nodes, Some(2));
+    assert!(cpu(&plane) > one && cpu(&plane) <= Millicores(13_000));
+    assert_eq!(plane.get::<Host>("fleet").observed.capacity.counted["licences"], 10);
+    plane.cut_off("node-b");
+    plane.run(20);
+    assert_eq!((plane.get::<Host>("fleet").observed.nodes, cpu(&plane)), (Some(1), one));
+    plane.cut_off("node-a");
+    plane.run(20);
+    let host = plane.get::<Host>("fleet");
+    assert_eq!((host.status, host.observed.nodes), (TimedStatus::Active, Some(0)));
+    let message = host.waiting_for.as_ref().unwrap().message.clone();
+    assert_eq!(message, "a node that belongs to it to be Ready");
+    plane.reconnect("node-a");
+    plane.run(1);
+    assert_eq!(plane.get::<Host>("fleet").waiting_for, None);
+}
+
+#[test]
+fn a_group_of_labelled_nodes_places_its_pods_there() {
+    let mut plane = Exam::default().plane();
+    plane.node("node-b", 4000);
+    plane.apply::<Host>(json!({"name": "a-group", "spec": {
+        "definition": {"type_key": "group"}, "nodes": [{"label": "node", "equal": "node-b"}],
+    }}));
+    plane.settle();
+    assert_eq!(plane.get::<Host>("a-group").observed.nodes, Some(1));
+    assert_eq!(plane.get::<Host>("fleet").observed.nodes, Some(1), "a node belongs to one group");
+    let start = book(&mut plane);
+    plane.run_until(start);
+    for pod in plane.world.pods.iter().cloned().collect::<Vec<_>>() {
+        let host = pod.observed.binding.as_ref().unwrap().host.to_string();
+        let wanted = if host == "a-group" { "node-b" } else { "node-a" };
+        for workload in plane.world.owned::<tessera_types::Workload>(pod.id) {
+            let node = &workload.observed.assigned.as_ref().unwrap().node;
+            // The group that selects nothing takes any node.
+            assert!(host == "fleet" || node.as_str() == wanted, "{} is on {node}", workload.name);
+        }
+    }
+    plane.delete::<Session>("exam");
+    plane.delete::<Host>("a-group");
+    plane.run(5);
+    assert_eq!(plane.get::<Host>("fleet").observed.nodes, Some(2), "it has the node again");
+}
+
+#[test]
+fn a_pod_of_a_type_without_an_adapter_fails_and_says_so() {
+    let mut plane = Exam::default().plane();
+    server(&mut plane, &json!({"start_in": "1s"}));
+    plane.run(2);
+    plane.apply::<tessera_types::PodDefinition>(json!({"name": "lab", "spec": {
+        "type_key": "lab", "version": "1.0.0", "pod_type": "cml_on_aws", "demand": {"cpu": "1"},
+        "provision": {"attempts_max": 2, "timeout": "5s", "backoff": {"initial": "1s", "max": "1s"}},
+    }}));
+    plane.apply::<Pod>(json!({"name": "alone", "spec": {
+        "definition": {"type_key": "lab"},
+        "timeslot": {"start": plane.at(30).to_string(), "duration": "30s", "lead_time": "20s"},
+    }}));
+    plane.run(29);
+    let pod = plane.pod("alone");
+    assert_eq!(pod.status, TimedStatus::Failed);
+    let message = pod.observed.timed.failure.clone().unwrap().message;
+    assert!(message.contains("an adapter for cml_on_aws pods, and there is none"), "{message}");
+    plane.run(60);
+    assert_eq!(plane.pod("alone").status, TimedStatus::Terminated);
+}
+
+#[test]
+fn a_host_that_is_not_wanted_any_more_ends_without_its_pods() {
+    let mut plane = Exam::default().plane();
+    server(&mut plane, &json!({"start_in": "10s"}));
+    plane.edit::<Host>("lab-server", |edit| edit.desire(DesiredTimedStatus::TornDown));
+    plane.settle();
+    assert_eq!(plane.path("host/lab-server"), "Scheduled TearingDown Terminated");
+}

@@ -1,0 +1,150 @@
+//! The nodes of a plane, with agents that do as a script says.
+
+use super::{LEASE, Plane, Run};
+use tessera_reconciler::{Answer, apply_reports, registered};
+use tessera_types::node::{Capacity, Executors};
+use tessera_types::sync::{CopyState, Registration, Report};
+use tessera_types::workload::{Exit, ExitOutcome, WorkloadStatus};
+use tessera_types::{Bytes, Duration, Labels, Millicores, Name, Object, Timestamp, Uid, Workload};
+
+const HEARTBEAT: Duration = Duration::from_secs(5);
+
+#[derive(Clone, Debug)]
+pub(super) struct Copy {
+    seq: u64,
+    state: CopyState,
+    ends: Option<(Timestamp, i32, &'static str)>,
+    not_after: Option<Timestamp>,
+}
+
+impl Plane {
+    /// A node with so many millicores.
+    pub(crate) fn node(&mut self, name: &str, cpu: u64) {
+        let name = Name::new(name).unwrap();
+        let registration = Registration {
+            agent_id: name.to_string(),
+            session: "1".to_owned(),
+            version: "test".to_owned(),
+            capacity: Capacity { cpu: Millicores(cpu), memory: Bytes(1 << 40), workloads: 10_000 },
+            labels: Labels::from([("node".to_owned(), name.to_string())]),
+            executors: Executors { process: true, ..Executors::default() },
+        };
+        let write = registered(None, &name, &registration, self.now.wall).unwrap();
+        self.commit(vec![write]);
+        let id = self.world.nodes.find(None, &name).unwrap().id;
+        self.nodes.insert(name, id);
+        self.hear();
+        self.settle();
+    }
+
+    pub(crate) fn cut_off(&mut self, node: &str) {
+        self.offline.insert(Name::new(node).unwrap());
+    }
+
+    pub(crate) fn reconnect(&mut self, node: &str) {
+        self.offline.remove(&Name::new(node).unwrap());
+        self.hear();
+    }
+
+    pub(super) fn hear(&mut self) {
+        for (name, id) in &self.nodes {
+            if !self.offline.contains(name) && self.world.heard(*id, self.now.boot, LEASE) {
+                self.reconciler.wake(*id);
+            }
+        }
+        self.heartbeat_at = self.now.boot.plus(HEARTBEAT);
+    }
+
+    /// All that the agents have to do. True if there was anything.
+    pub(super) fn step_agents(&mut self) -> bool {
+        let mut is_news = false;
+        for (name, id) in self.nodes.clone() {
+            let workloads: Vec<_> = self.world.workloads_on(id).cloned().collect();
+            if self.offline.contains(&name) {
+                continue;
+            }
+            let reports: Vec<_> =
+                workloads.iter().filter_map(|workload| self.step_copy(workload)).collect();
+            let writes = apply_reports(&self.world, &name, &reports, self.now.wall).writes;
+            is_news |= !writes.is_empty();
+            if !writes.is_empty() {
+                assert_eq!(self.commit(writes), Answer::Written);
+                self.is_crashed = false;
+            }
+        }
+        is_news
+    }
+
+    fn step_copy(&mut self, workload: &Object<Workload>) -> Option<Report> {
+        let key = (workload.id, workload.observed.epoch.0);
+        let is_to_stop = workload.status == WorkloadStatus::Stopping;
+        if !self.copies.contains_key(&key) && !is_to_stop {
+            self.start(workload, key);
+        }
+        let now = self.now.wall;
+        let copy = self.copies.entry(key).or_insert(Copy {
+            seq: 0,
+            state: CopyState::Provisioning,
+            ends: None,
+            not_after: None,
+        });
+        copy.not_after = workload.spec.not_after;
+        let mut last_exit = None;
+        let mut exit = |outcome: ExitOutcome, line: &str| {
+            let last_lines = vec![line.to_owned()];
+            last_exit = Some(Exit { at: now, outcome, last_lines });
+        };
+        if !copy.state.is_final() {
+            if is_to_stop {
+                exit(ExitOutcome::Signaled { signal: 15 }, "");
+                copy.state = CopyState::Stopped;
+                copy.seq += 1;
+            } else if copy.not_after.is_some_and(|end| end <= now) {
+                exit(ExitOutcome::WindowClosed, "");
+                copy.state = CopyState::Stopped;
+                copy.seq += 1;
+            } else if let Some((_, code, line)) = copy.ends.filter(|(at, ..)| *at <= now) {
+                exit(ExitOutcome::Exited { code }, line);
+                copy.state = if code == 0 { CopyState::Completed } else { CopyState::Failed };
+                copy.seq += 1;
+            }
+        }
+        (copy.seq > workload.observed.report_seq).then(|| Report {
+            id: workload.id,
+            epoch: workload.observed.epoch,
+            seq: copy.seq,
+            at: now,
+            state: copy.state,
+            reason: "as the script says".to_owned(),
+            restarts: 0,
+            instance: None,
+            next_start_at: None,
+            last_exit,
+            health: None,
+            trouble: None,
+        })
+    }
+
+    fn start(&mut self, workload: &Object<Workload>, key: (Uid, u64)) {
+        let name = workload.name.to_string();
+        let run = self.runs.entry(name.clone()).or_default();
+        *run += 1;
+        let (state, ends) = match (self.script)(&name, *run) {
+            Run::Stays => (CopyState::Running, None),
+            Run::Hangs => (CopyState::Provisioning, None),
+            Run::Ends(after, code, line) => {
+                (CopyState::Running, Some((self.now.wall.plus(after), code, line)))
+            }
+        };
+        self.started.push((name, self.now.wall));
+        self.copies.insert(key, Copy { seq: 1, state, ends, not_after: workload.spec.not_after });
+    }
+
+    pub(super) fn agent_times(&self) -> Vec<Timestamp> {
+        let live = self.copies.iter().filter(|((id, _), copy)| {
+            !copy.state.is_final() && self.world.workloads.get(*id).is_some()
+        });
+        let times = live.flat_map(|(_, copy)| [copy.ends.map(|(at, ..)| at), copy.not_after]);
+        times.flatten().filter(|at| *at > self.now.wall).collect()
+    }
+}
