@@ -7,7 +7,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-use tessera_control::{Control, DEFAULT_LISTEN, Options, allowed_host};
+use tessera_control::{Control, DEFAULT_LISTEN, DEFAULT_STATE_DIR, Options, allowed_host};
 use tessera_types::Duration;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -25,7 +25,7 @@ struct Args {
     #[arg(long = "allowed-host", value_name = "HOST", value_parser = allowed_host)]
     allowed_hosts: Vec<String>,
     /// The folder for its state
-    #[arg(long, env = "TESSERA_STATE_DIR", default_value = ".tessera", value_name = "FOLDER")]
+    #[arg(long, env = "TESSERA_STATE_DIR", default_value = DEFAULT_STATE_DIR, value_name = "FOLDER")]
     state_dir: PathBuf,
     /// How long a node counts as reachable after it was last heard of
     #[arg(long, default_value = "15s", value_name = "DURATION", value_parser = lease)]

@@ -9,6 +9,10 @@ use tessera_types::Duration;
 pub const DEFAULT_LISTEN: SocketAddr =
     SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 7070);
 
+/// Where it keeps its state unless told otherwise. `tessera up`, which has a node as
+/// well, has a folder of another name: neither finds what the other declared.
+pub const DEFAULT_STATE_DIR: &str = ".tessera-control";
+
 /// How a control plane is started.
 #[derive(Clone, Debug)]
 pub struct Options {
@@ -35,7 +39,7 @@ impl Default for Options {
             listen: DEFAULT_LISTEN,
             insecure_listen: false,
             allowed_hosts: Vec::new(),
-            state_dir: PathBuf::from(".tessera"),
+            state_dir: PathBuf::from(DEFAULT_STATE_DIR),
             lease: Duration::from_secs(15),
             log_silence: Duration::from_secs(20),
         }
