@@ -1,7 +1,7 @@
 //! The world: the typed in-memory read model with its indexes, fed by the
 //! change stream. Everything that is read or decided is read from here.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::ops::Bound;
 use std::sync::Arc;
 
@@ -100,6 +100,8 @@ pub struct World {
     pub workloads: Table<Workload>,
     loads: HashMap<Uid, NodeLoad>,
     leases: HashMap<Uid, BootTime>,
+    /// Nodes whose agent has said that it ends and that nothing runs there.
+    left: HashSet<Uid>,
     started_at: BootTime,
 }
 
@@ -142,6 +144,7 @@ impl World {
             (None, KindName::Node) => {
                 self.nodes.remove(change.id);
                 self.leases.remove(&change.id);
+                self.left.remove(&change.id);
                 self.forget_if_empty(change.id);
             }
         }
@@ -153,8 +156,8 @@ impl World {
                 let (id, is_reachable) = (node.id, node.status.is_reachable());
                 let before = self.nodes.insert(node);
                 let was_reachable = before.is_some_and(|before| before.status.is_reachable());
-                // An agent whose node is Offline waits until it is not.
-                if is_reachable && !was_reachable { vec![id] } else { Vec::new() }
+                // An agent whose node is Offline waits until it is not, and one that leaves until it is.
+                if is_reachable != was_reachable { vec![id] } else { Vec::new() }
             }
             Resource::Workload(workload) => {
                 let before = self.workloads.insert(Arc::clone(&workload));
@@ -252,10 +255,24 @@ impl World {
     /// from `now` on. Says whether it counts as Offline, so that it has to be
     /// looked at. Leases are never stored.
     pub fn heard(&mut self, node: Uid, now: BootTime, lease: Duration) -> bool {
+        self.left.remove(&node);
         let until = now.plus(lease);
         let current = self.leases.entry(node).or_insert(until);
         *current = until.max(*current);
         self.nodes.get(node).is_some_and(|node| !node.status.is_reachable())
+    }
+
+    /// The agent of a node has ended and left nothing running: no lease runs any
+    /// more, so the node has to be looked at.
+    pub fn left(&mut self, node: Uid, now: BootTime) {
+        self.left.insert(node);
+        self.leases.insert(node, now);
+    }
+
+    /// Whether the last that was heard of a node is that its agent has [`left`](Self::left).
+    #[must_use]
+    pub fn has_left(&self, node: Uid) -> bool {
+        self.left.contains(&node)
     }
 
     /// Until when a node counts as reachable; none when it was not heard of

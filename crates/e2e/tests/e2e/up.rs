@@ -39,6 +39,20 @@ fn the_copy(area: &Area) -> Process {
     Process::find(found.into_iter().next().unwrap()).unwrap()
 }
 
+/// The status in which a control plane that starts on the state finds a resource.
+async fn status_after(area: &Area, key: &str) -> String {
+    let state = area.join("state");
+    let arguments = ["--listen", "127.0.0.1:0", "--state-dir", state.to_str().unwrap()];
+    let mut control = Running::start(area, "tessera-control", &arguments, &[]);
+    let url = control
+        .line("it listens", |line| line.strip_prefix("listening on ").map(str::to_owned))
+        .await;
+    let shown = tessera("tesseractl", &["--server", &url, "get", key, "-o", "json"]).expect(0);
+    let shown: serde_json::Value = serde_json::from_str(&shown.stdout).unwrap();
+    control.interrupt().await.expect(0);
+    shown["status"].as_str().unwrap_or_default().to_owned()
+}
+
 async fn try_next(up: &mut Running) {
     up.line("it is up", |line| (line == "Ctrl-C stops it.").then_some(())).await;
 }
@@ -82,6 +96,7 @@ async fn a_second_start_finds_its_state_again() {
     let first = the_copy(&area);
     up.interrupt().await.expect(0);
     assert!(!first.is_alive());
+    assert_eq!(status_after(&area, "node/local").await, "Offline", "nothing seems to run there");
 
     let mut up = start(&area, &[]);
     let url = address(&mut up).await;
