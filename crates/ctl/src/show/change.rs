@@ -15,7 +15,7 @@ pub struct Event {
     /// Why, or what else.
     pub words: String,
     /// Whether it goes with any ordinary life, such as waiting for an agent to
-    /// answer: somebody who waits for the end need not know.
+    /// answer, or was just asked for: somebody who waits for the end need not know.
     pub is_routine: bool,
 }
 
@@ -59,7 +59,7 @@ fn events_of<K: Kind>(before: Option<&Object<K>>, after: &Object<K>) -> Vec<Even
         is_routine,
     };
     let mut events = transitions(before, after);
-    events.extend(declaration(before, after).map(|words| other(words, false)));
+    events.extend(declaration(before, after).map(|words| other(words, true)));
     if let Some(waiting) = newly_waited_for(before, after) {
         events.push(other(format!("waits for: {}", waiting.message), is_routine(waiting.reason)));
     }
