@@ -7,7 +7,9 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-use tessera_control::{Control, DEFAULT_LISTEN, DEFAULT_STATE_DIR, Options, allowed_host};
+use tessera_control::{
+    Control, DEFAULT_LISTEN, DEFAULT_STATE_DIR, Options, allowed_host, listen_address,
+};
 use tessera_types::Duration;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -16,7 +18,7 @@ use tokio::signal::unix::{SignalKind, signal};
 #[command(version)]
 struct Args {
     /// Where the API listens
-    #[arg(long, env = "TESSERA_LISTEN", default_value_t = DEFAULT_LISTEN, value_name = "ADDRESS")]
+    #[arg(long, env = "TESSERA_LISTEN", default_value_t = DEFAULT_LISTEN, value_name = "ADDRESS", value_parser = listen_address)]
     listen: SocketAddr,
     /// Allow an address that is not loopback; there is no authentication yet
     #[arg(long)]

@@ -9,7 +9,7 @@ use std::time::Duration;
 use clap::Parser;
 use tessera_agent::{Agent, AgentHandle, AgentOptions, ContainerSocket};
 use tessera_client::Api;
-use tessera_control::{Control, DEFAULT_LISTEN, Options, allowed_host};
+use tessera_control::{Control, DEFAULT_LISTEN, Options, allowed_host, listen_address};
 use tessera_types::{Duration as Period, Name};
 use tesseractl::converge::{Board, Goal, for_stdout, wait};
 use tesseractl::manifests::{self, Declaration, Namespace, Sources};
@@ -25,7 +25,7 @@ use crate::hints;
 /// Ctrl-C, which stops the workloads and then the rest. Its state stays: the next
 /// start goes on from there.
 #[derive(Debug, Parser)]
-#[command(name = "tessera up", version, max_term_width = 100)]
+#[command(name = "up", bin_name = "tessera up", version, max_term_width = 100)]
 pub(crate) struct Arguments {
     /// A file or folder with what to declare, or `-` for standard input; may be given many times
     #[arg(short, long = "file", value_name = "FILE")]
@@ -34,7 +34,7 @@ pub(crate) struct Arguments {
     #[arg(long, env = "TESSERA_STATE_DIR", default_value = ".tessera", value_name = "FOLDER")]
     state_dir: PathBuf,
     /// Where the API listens
-    #[arg(long, env = "TESSERA_LISTEN", default_value_t = DEFAULT_LISTEN, value_name = "ADDRESS")]
+    #[arg(long, env = "TESSERA_LISTEN", default_value_t = DEFAULT_LISTEN, value_name = "ADDRESS", value_parser = listen_address)]
     listen: SocketAddr,
     /// Allow an address that is not loopback; there is no authentication yet
     #[arg(long)]

@@ -57,6 +57,19 @@ async fn try_next(up: &mut Running) {
     up.line("it is up", |line| (line == "Ctrl-C stops it.").then_some(())).await;
 }
 
+#[test]
+fn help_and_completion_are_those_of_the_program_that_was_called() {
+    let script = tessera("tessera", &["completion", "bash"]).expect(0).stdout;
+    assert!(script.contains("-F _tessera "), "{script}");
+    assert!(!script.contains("tesseractl"), "{script}");
+    for words in [&["--help"][..], &["up", "--help"], &["get", "--help"]] {
+        let help = tessera("tessera", words).expect(0).stdout;
+        let usage = help.lines().find(|line| line.starts_with("Usage: ")).unwrap();
+        assert!(usage.starts_with("Usage: tessera "), "{usage}");
+        assert!(words.len() == 2 || ["up ", "get "].iter().all(|name| help.contains(name)));
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn the_quick_start_comes_up_and_ctrl_c_stops_all_of_it_in_order() {
     let area = Area::new();
