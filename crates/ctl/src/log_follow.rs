@@ -120,7 +120,8 @@ impl<'a> LogFollow<'a> {
                 Ok(None) => return Ok(None),
                 Err(error) => {
                     self.stream = None;
-                    return Ok(Some(self.troubled(false, error)));
+                    tracing::debug!(target: "tessera::ctl", %error, "the log broke off");
+                    return Ok(Some(self.troubled(false, broken(&error))));
                 }
             }
         }
@@ -146,7 +147,7 @@ impl<'a> LogFollow<'a> {
                 Ok(self.trouble.take().map(|trouble| {
                     Followed::Notice(match &self.node {
                         Some(node) if trouble.is_node => format!("{node} answers again"),
-                        _ => "connected again".to_owned(),
+                        _ => "the control plane is back".to_owned(),
                     })
                 }))
             }
@@ -208,6 +209,16 @@ impl<'a> LogFollow<'a> {
             }
             _ => None,
         }
+    }
+}
+
+/// What a log that breaks off means: how the connection noticed says nothing to people.
+fn broken(error: &Error) -> String {
+    match error {
+        Error::Unreachable(_) | Error::Protocol(_) => {
+            "the connection to the control plane broke".to_owned()
+        }
+        Error::Url { .. } | Error::Refused(_) => error.to_string(),
     }
 }
 
