@@ -1,6 +1,7 @@
 //! `tessera`: all of Tessera in one program. `tessera up` runs a control plane
 //! and one node; every other command is `tesseractl`'s.
 
+mod ending;
 mod hints;
 mod up;
 

@@ -17,6 +17,7 @@ use tesseractl::{Exit, Failure, Follow, Scope, Style, When};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
+use crate::ending::Ending;
 use crate::hints;
 
 /// Run a control plane and a node on this machine
@@ -242,6 +243,7 @@ async fn end(
         true => "\nStopping; the workloads go on.",
         false => "\nStopping the workloads, then the rest; Ctrl-C again does not wait.",
     });
+    let mut ending = Ending::begin(Api::new(&format!("http://{}", control.local_addr()))?);
     let in_order = async {
         agent.shutdown(!arguments.keep_running).await;
         control.stop().await;
@@ -251,8 +253,22 @@ async fn end(
             let _ = say("Stopped. The state is kept; the next start goes on from there.");
             Ok(())
         }
-        () = stop.asked() => Err(Failure::Told(Exit::Interrupted)),
+        () = tell(arguments, &mut ending) => Ok(()),
+        () = stop.asked() => {
+            if let Some(left) = ending.abandoned().filter(|_| !arguments.keep_running) {
+                let _ = say(&left);
+            }
+            Err(Failure::Told(Exit::Interrupted))
+        }
     }
+}
+
+/// Tells what is waited for; never ends.
+async fn tell(arguments: &Arguments, ending: &mut Ending) {
+    if arguments.keep_running {
+        return std::future::pending().await;
+    }
+    ending.tell(|line| drop(say(line))).await;
 }
 
 fn say(line: &str) -> Result<(), Failure> {

@@ -1,8 +1,9 @@
 //! `tessera up`: everything in one process, started and stopped with one key.
 
 use std::path::{Path, PathBuf};
+use std::time::Instant;
 
-use tessera_e2e::{Area, MARK, Process, Running, copies, tessera};
+use tessera_e2e::{Area, BOUND, MARK, POLL, Process, Running, copies, tessera};
 
 /// Where it listens, once it has said so.
 async fn address(up: &mut Running) -> String {
@@ -118,6 +119,37 @@ async fn a_second_start_finds_its_state_again() {
     assert!(again.stdout.contains("workload/default/web unchanged"), "{}", again.stdout);
     assert!(the_copy(&area).is_alive());
     up.interrupt().await.expect(0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_slow_to_stop_is_named_and_a_second_interrupt_does_not_wait_for_it() {
+    let area = Area::new();
+    let path = area.join("slow.yaml");
+    let mark = format!("{}/web", area.tag());
+    let text = format!(
+        "name: slow\nspec:\n  command: /bin/sh\n  args: [-c, 'trap \"\" TERM; while :; do sleep 0.1; done']\n  \
+         env: {{{MARK}: {mark}}}\n  stop: {{grace: 5s}}\n"
+    );
+    std::fs::write(&path, text).unwrap();
+    let mut up = start(&area, &["-f", path.to_str().unwrap()]);
+    address(&mut up).await;
+    try_next(&mut up).await;
+    up.press_interrupt();
+    let named = "workload/default/slow (SIGKILL in ";
+    up.line("what still stops", |line| {
+        (line.starts_with("Still stopping: ") && line.contains(named)).then_some(())
+    })
+    .await;
+    let ended = up.interrupt().await.expect(130);
+    let last = ended.stdout.lines().last().unwrap_or_default();
+    assert!(last.starts_with("Left to their supervisors"), "{}", ended.stdout);
+    assert!(last.contains("workload/default/slow"), "{}", ended.stdout);
+    // Its supervisor ends it all the same.
+    let deadline = Instant::now() + BOUND;
+    while !copies(&area.tag()).is_empty() {
+        assert!(Instant::now() < deadline, "what ignores the signal is never ended");
+        tokio::time::sleep(POLL).await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
