@@ -7,7 +7,9 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-use tessera_control::{Control, DEFAULT_LISTEN, Options, allowed_host};
+use tessera_control::{
+    Control, DEFAULT_LISTEN, DEFAULT_STATE_DIR, Options, allowed_host, listen_address,
+};
 use tessera_types::Duration;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -16,7 +18,7 @@ use tokio::signal::unix::{SignalKind, signal};
 #[command(version)]
 struct Args {
     /// Where the API listens
-    #[arg(long, env = "TESSERA_LISTEN", default_value_t = DEFAULT_LISTEN, value_name = "ADDRESS")]
+    #[arg(long, env = "TESSERA_LISTEN", default_value_t = DEFAULT_LISTEN, value_name = "ADDRESS", value_parser = listen_address)]
     listen: SocketAddr,
     /// Allow an address that is not loopback; there is no authentication yet
     #[arg(long)]
@@ -31,7 +33,7 @@ struct Args {
     #[arg(long = "seed", value_name = "PATH")]
     seeds: Vec<PathBuf>,
     /// The folder for its state
-    #[arg(long, env = "TESSERA_STATE_DIR", default_value = ".tessera", value_name = "FOLDER")]
+    #[arg(long, env = "TESSERA_STATE_DIR", default_value = DEFAULT_STATE_DIR, value_name = "FOLDER")]
     state_dir: PathBuf,
     /// How long a node counts as reachable after it was last heard of
     #[arg(long, default_value = "15s", value_name = "DURATION", value_parser = lease)]

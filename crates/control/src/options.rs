@@ -9,6 +9,10 @@ use tessera_types::Duration;
 pub const DEFAULT_LISTEN: SocketAddr =
     SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 7070);
 
+/// Where it keeps its state unless told otherwise. `tessera up`, which has a node as
+/// well, has a folder of another name: neither finds what the other declared.
+pub const DEFAULT_STATE_DIR: &str = ".tessera-control";
+
 /// How a control plane is started.
 #[derive(Clone, Debug)]
 pub struct Options {
@@ -43,11 +47,26 @@ impl Default for Options {
             allowed_hosts: Vec::new(),
             event_sources: Vec::new(),
             seeds: Vec::new(),
-            state_dir: PathBuf::from(".tessera"),
+            state_dir: PathBuf::from(DEFAULT_STATE_DIR),
             lease: Duration::from_secs(15),
             log_silence: Duration::from_secs(20),
         }
     }
+}
+
+/// Reads [`Options::listen`]: an address and a port, or `localhost` and a port.
+///
+/// # Errors
+/// What it should be instead.
+pub fn listen_address(text: &str) -> Result<SocketAddr, String> {
+    let address = text.strip_prefix("localhost:").map(|port| format!("127.0.0.1:{port}"));
+    let address = address.as_deref().unwrap_or(text);
+    let example = |_| {
+        let is_port = text.trim_start_matches(':').parse::<u16>().is_ok();
+        let port = if is_port { text.trim_start_matches(':') } else { "7070" };
+        format!("write an address and a port, such as 127.0.0.1:{port} or localhost:{port}")
+    };
+    address.parse().map_err(example)
 }
 
 /// Reads one of [`Options::allowed_hosts`]: a name or an address, without a port.
@@ -62,4 +81,25 @@ pub fn allowed_host(text: &str) -> Result<String, String> {
         return Ok(text.to_owned());
     }
     Err("write a name or an address, without http:// and without a port".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn where_to_listen_is_an_address_or_localhost_with_a_port() {
+        for (text, address) in [
+            ("127.0.0.1:18702", "127.0.0.1:18702"),
+            ("localhost:18702", "127.0.0.1:18702"),
+            ("[::1]:0", "[::1]:0"),
+        ] {
+            assert_eq!(listen_address(text), Ok(address.parse().unwrap()));
+        }
+        for text in ["18702", ":18702", "localhost", "localhost:99999", "example.org:80", ""] {
+            let error = listen_address(text).unwrap_err();
+            let port = if text.contains("18702") { "18702" } else { "7070" };
+            assert!(error.contains(&format!("127.0.0.1:{port}")), "{text}: {error}");
+        }
+    }
 }

@@ -15,6 +15,9 @@ pub(crate) fn logger(metrics: Metrics) -> slog::Logger {
     slog::Logger::root(RequestLog { metrics: AssertUnwindSafe(metrics) }, slog::o!())
 }
 
+/// The status of what may go well later.
+const UNAVAILABLE: u16 = 503;
+
 struct RequestLog {
     /// Counters stay whole when a handler panics: they are single numbers.
     metrics: AssertUnwindSafe<Metrics>,
@@ -57,7 +60,9 @@ impl RequestLog {
     fn answered(&self, request: &Request, code: u16) {
         let path = request.uri.split('?').next().unwrap_or_default();
         self.metrics.answered(&request.method, path, code, request.latency);
-        if code >= 500 {
+        // That something is not to be had at the moment, such as the log on a node that is
+        // off, is an answer like any other; what is wrong here is logged where it is found.
+        if code >= 500 && code != UNAVAILABLE {
             let internal = request.internal.as_deref().unwrap_or_default();
             tracing::error!(target: "tessera::api", method = %request.method, path, status = code, took = ?request.latency, request_id = %request.id, internal, "request failed");
         } else {

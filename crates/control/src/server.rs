@@ -113,6 +113,7 @@ impl Control {
             }
             tracing::warn!(target: "tessera", listen = %options.listen, "THE API IS OPEN TO THE NETWORK WITHOUT AUTHENTICATION: whoever reaches it can run anything on every node");
         }
+        check_address(&options)?;
         // Read first: a mistake in a file changes nothing.
         let definitions = seeds::read(&options.seeds).map_err(StartError::Seed)?;
         let (to_loop, messages) = mpsc::unbounded_channel();
@@ -164,6 +165,19 @@ impl Control {
         self.plane.store.close().await;
         tracing::info!(target: "tessera", "the control plane has stopped");
     }
+}
+
+/// Whether the address is free, where the state folder would have to be made first: a
+/// start that is refused for its address leaves none behind. Where there is one, whoever
+/// uses it says more than that the address is in use.
+fn check_address(options: &Options) -> Result<(), StartError> {
+    if options.state_dir.exists() {
+        return Ok(());
+    }
+    let listened = std::net::TcpListener::bind(options.listen);
+    listened
+        .map(drop)
+        .map_err(|error| StartError::Listen { address: options.listen, reason: error.to_string() })
 }
 
 /// Opens the store, loads the world, and connects the two.
@@ -282,6 +296,18 @@ pub(crate) mod tests {
         assert!(ready.starts_with("HTTP/1.1 503") && ready.contains(reason), "{ready}");
         assert!(ask(&control, "GET /healthz", "").await.starts_with("HTTP/1.1 200"));
         control.stop().await;
+    }
+
+    #[tokio::test]
+    async fn a_start_whose_address_is_taken_leaves_no_folder_behind() {
+        let folder = tempfile::tempdir().unwrap();
+        let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let state_dir = folder.path().join("state");
+        let listen = taken.local_addr().unwrap();
+        let options = Options { listen, state_dir: state_dir.clone(), ..Options::default() };
+        let refused = Control::start(options).await.err().unwrap();
+        assert_eq!(refused.code(), "listen");
+        assert!(!state_dir.exists());
     }
 
     #[tokio::test]

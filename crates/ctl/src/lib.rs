@@ -37,6 +37,7 @@ pub use style::{Style, Tone, When};
 use std::ffi::OsString;
 use std::process::ExitCode;
 
+use clap::error::ContextKind;
 use clap::parser::ValueSource;
 use clap::{CommandFactory, FromArgMatches};
 use tracing_subscriber::EnvFilter;
@@ -44,25 +45,53 @@ use tracing_subscriber::EnvFilter;
 use cli::{Cli, Command};
 use context::{Context, tell};
 
-/// Runs `tesseractl` with these arguments, of which the first is its own name.
-pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
-    let parsed = Cli::command().try_get_matches_from(arguments).and_then(|matches| {
+/// What a program is that has the commands of `tesseractl`.
+#[derive(Clone, Debug)]
+pub struct Program {
+    /// What it is called.
+    pub name: &'static str,
+    /// The commands that it has beside those, for its help and for shells; whoever
+    /// starts it runs them.
+    pub commands: Vec<clap::Command>,
+}
+
+impl Program {
+    /// `tesseractl` itself.
+    #[must_use]
+    pub fn tesseractl() -> Self {
+        Self { name: "tesseractl", commands: Vec::new() }
+    }
+
+    /// All of it as `clap` knows it.
+    #[must_use]
+    pub fn command(&self) -> clap::Command {
+        let own = self.commands.iter().cloned().map(|command| command.display_order(0));
+        Cli::command().name(self.name).bin_name(self.name).subcommands(own)
+    }
+}
+
+/// Runs `program` with these arguments, of which the first is its own name.
+pub fn main(program: &Program, arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let parsed = program.command().try_get_matches_from(arguments).and_then(|matches| {
         let is_given = matches.value_source("namespace") == Some(ValueSource::CommandLine);
         Cli::from_arg_matches(&matches).map(|cli| (cli, is_given))
     });
     let (cli, namespace_is_given) = match parsed {
         Ok(parsed) => parsed,
-        Err(error) => {
+        Err(mut error) => {
+            // Nothing here takes a value that looks like an option.
+            error.remove(ContextKind::TrailingArg);
+            error.remove(ContextKind::Suggested);
             // Help is asked for and goes to standard output; a mistake does not.
             let _ = error.print();
             return if error.use_stderr() { Exit::Usage.into() } else { Exit::Done.into() };
         }
     };
     trace(cli.global.verbose, Style::of(cli.global.color, &std::io::stderr()));
-    run(cli, namespace_is_given).into()
+    run(program, cli, namespace_is_given).into()
 }
 
-fn run(cli: Cli, namespace_is_given: bool) -> Exit {
+fn run(program: &Program, cli: Cli, namespace_is_given: bool) -> Exit {
     let error_style = Style::of(cli.global.color, &std::io::stderr());
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
@@ -73,7 +102,7 @@ fn run(cli: Cli, namespace_is_given: bool) -> Exit {
     };
     let result = runtime.block_on(async {
         tokio::select! {
-            result = dispatch(cli, namespace_is_given) => result,
+            result = dispatch(program, cli, namespace_is_given) => result,
             _ = tokio::signal::ctrl_c() => Err(Failure::Told(Exit::Interrupted)),
         }
     });
@@ -88,9 +117,9 @@ fn run(cli: Cli, namespace_is_given: bool) -> Exit {
     }
 }
 
-async fn dispatch(cli: Cli, namespace_is_given: bool) -> Result<(), Failure> {
+async fn dispatch(program: &Program, cli: Cli, namespace_is_given: bool) -> Result<(), Failure> {
     if let Command::Completion(arguments) = cli.command {
-        return commands::completion::run(&arguments);
+        return commands::completion::run(program, &arguments);
     }
     let context = Context::new(&cli.global, namespace_is_given)?;
     match cli.command {

@@ -129,7 +129,8 @@ impl<'a> LogFollow<'a> {
                 }
                 Ok(None) => return Ok(None),
                 Err(error) => {
-                    if let Some(notice) = self.ended(false, error.to_string(), error).await? {
+                    tracing::debug!(target: "tessera::ctl", %error, "the log broke off");
+                    if let Some(notice) = self.ended(false, broken(&error), error).await? {
                         return Ok(Some(notice));
                     }
                 }
@@ -183,7 +184,7 @@ impl<'a> LogFollow<'a> {
                 Ok(trouble.map(|trouble| {
                     Followed::Notice(match &self.node {
                         Some(node) if trouble.is_node => format!("{node} answers again"),
-                        _ => "connected again".to_owned(),
+                        _ => "the control plane is back".to_owned(),
                     })
                 }))
             }
@@ -245,6 +246,16 @@ impl<'a> LogFollow<'a> {
             }
             _ => None,
         }
+    }
+}
+
+/// What a log that breaks off means: how the connection noticed says nothing to people.
+fn broken(error: &Error) -> String {
+    match error {
+        Error::Unreachable(_) | Error::Protocol(_) => {
+            "the connection to the control plane broke".to_owned()
+        }
+        Error::Url { .. } | Error::Refused(_) => error.to_string(),
     }
 }
 

@@ -3,5 +3,5 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    tesseractl::main(std::env::args_os())
+    tesseractl::main(&tesseractl::Program::tesseractl(), std::env::args_os())
 }

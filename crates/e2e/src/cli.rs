@@ -113,9 +113,14 @@ impl Running {
         self.0.output()
     }
 
+    /// Presses Ctrl-C.
+    pub fn press_interrupt(&self) {
+        self.0.signal(Signal::INT);
+    }
+
     /// Presses Ctrl-C, and waits for the end.
     pub async fn interrupt(self) -> Ended {
-        self.0.signal(Signal::INT);
+        self.press_interrupt();
         self.end().await
     }
 

@@ -44,8 +44,11 @@ impl Manager for NodeManager {
         // The machine has a way from every status to every goal but from
         // Offline to Drained, which is two steps.
         for step in path(node.status, goal) {
-            let lapsed_at = lease_until.map(|until| now.wall_at(until));
-            let reason = reason(step, node, lapsed_at, count);
+            let silence = Silence {
+                has_left: world.has_left(node.id),
+                lapsed_at: lease_until.map(|until| now.wall_at(until)),
+            };
+            let reason = reason(step, node, silence, count);
             if edit.transition(step, Actor::RECONCILER, reason).is_err() {
                 break;
             }
@@ -97,17 +100,26 @@ fn path(from: NodeStatus, to: NodeStatus) -> Vec<NodeStatus> {
     from.path_to(to).unwrap_or_default()
 }
 
-fn reason(
-    step: NodeStatus,
-    node: &Object<Node>,
+/// Why nothing is heard of a node.
+#[derive(Clone, Copy)]
+struct Silence {
+    has_left: bool,
     lapsed_at: Option<Timestamp>,
-    count: usize,
-) -> String {
-    match step {
-        NodeStatus::Offline => match lapsed_at {
+}
+
+impl Silence {
+    fn reason(self) -> String {
+        match self.lapsed_at {
+            _ if self.has_left => "its agent has ended, and nothing runs there".to_owned(),
             Some(until) => format!("its agent was not heard of; its lease lapsed at {until:.3}"),
             None => "its agent was not heard of".to_owned(),
-        },
+        }
+    }
+}
+
+fn reason(step: NodeStatus, node: &Object<Node>, silence: Silence, count: usize) -> String {
+    match step {
+        NodeStatus::Offline => silence.reason(),
         NodeStatus::Ready if node.status == NodeStatus::Offline => "its agent is here".to_owned(),
         NodeStatus::Ready => "it takes workloads again".to_owned(),
         NodeStatus::Cordoned => "it takes nothing new".to_owned(),

@@ -1,7 +1,7 @@
 //! The world: the typed in-memory read model with its indexes, fed by the
 //! change stream. Everything that is read or decided is read from here.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::ops::Deref;
 use std::sync::Arc;
 
@@ -39,6 +39,8 @@ pub struct World {
     leases: HashMap<Uid, BootTime>,
     /// Until when a lease may run that was granted before the control plane started.
     unknown_until: BootTime,
+    /// Nodes whose agent has said that it ends and that nothing runs there.
+    left: HashSet<Uid>,
 }
 
 impl World {
@@ -91,8 +93,8 @@ impl World {
                 {
                     self.group_node(&node);
                 }
-                // An agent whose node is Offline waits until it is not.
-                if node.status.is_reachable() && !was_reachable { vec![id] } else { Vec::new() }
+                // An agent whose node is Offline waits until it is not, and one that leaves until it is.
+                if node.status.is_reachable() != was_reachable { vec![id] } else { Vec::new() }
             }
             Resource::Host(host) => {
                 self.bookings.host_changed(&host);
@@ -146,6 +148,7 @@ impl World {
             }
             Resource::Node(_) => {
                 self.leases.remove(&id);
+                self.left.remove(&id);
                 self.bookings.set_group(id, None);
                 self.forget_if_empty(id);
                 Vec::new()
@@ -306,10 +309,24 @@ impl World {
     /// from `now` on. Says whether it counts as Offline, so that it has to be
     /// looked at. Leases are never stored.
     pub fn heard(&mut self, node: Uid, now: BootTime, lease: Duration) -> bool {
+        self.left.remove(&node);
         let until = now.plus(lease);
         let current = self.leases.entry(node).or_insert(until);
         *current = until.max(*current);
         self.nodes.get(node).is_some_and(|node| !node.status.is_reachable())
+    }
+
+    /// The agent of a node has ended and left nothing running: no lease runs any
+    /// more, so the node has to be looked at.
+    pub fn left(&mut self, node: Uid, now: BootTime) {
+        self.left.insert(node);
+        self.leases.insert(node, now);
+    }
+
+    /// Whether the last that was heard of a node is that its agent has [`left`](Self::left).
+    #[must_use]
+    pub fn has_left(&self, node: Uid) -> bool {
+        self.left.contains(&node)
     }
 
     /// Until when a node counts as reachable; none when it was not heard of

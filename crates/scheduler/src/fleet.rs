@@ -217,8 +217,10 @@ impl Fleet {
 }
 
 impl NodeAccount {
-    /// Whether it can take `demand`; if not, the first reason is counted.
+    /// Whether it can take `demand`; if not, it is counted why: the first
+    /// reason, or everything that there is too little of.
     fn takes(&self, id: Uid, demand: &Demand, tally: &mut Tally) -> bool {
+        tally.begin(&self.name);
         match self.state {
             NodeState::Open => {}
             NodeState::Closed => return tally.closed(),
@@ -236,23 +238,29 @@ impl NodeAccount {
         {
             return tally.unmet(unmet);
         }
+        self.has_room(id, demand, tally)
+    }
+
+    /// Whether there is enough of everything; each thing that is short is counted.
+    fn has_room(&self, id: Uid, demand: &Demand, tally: &mut Tally) -> bool {
+        let mut fits = true;
         if let Some(port) = demand.ports.iter().find(|port| self.ports.contains(port)) {
-            return tally.port_taken(*port);
+            fits = tally.port_taken(*port);
         }
         let free = self.capacity.minus(self.taken);
         if demand.cpu > free.cpu {
-            return tally.cpu_short(free.cpu, &self.name);
+            fits = tally.cpu_short(free.cpu, &self.name);
         }
         if demand.memory > free.memory {
-            return tally.memory_short(free.memory, &self.name);
+            fits = tally.memory_short(free.memory, &self.name);
         }
         if free.workloads == 0 {
-            return tally.full();
+            fits = tally.full();
         }
-        match demand.booked.get(&id) {
-            Some(why) => tally.booked(why),
-            None => true,
+        if let Some(why) = demand.booked.get(&id).filter(|_| fits) {
+            fits = tally.booked(why);
         }
+        fits
     }
 }
 
@@ -307,12 +315,28 @@ mod tests {
         });
         assert_eq!(
             fleet.choose(&demand(spec)).unwrap_err().to_string(),
-            "none of 4 nodes fits: 1 is Offline, 1 does not have zone=a, 1 has less than 2000m cpu free \
-             (1000m at most, on node-1), 1 has less than 64MiB memory free (1MiB at most, on node-2)"
+            "none of 4 nodes fits: 1 is Offline, 1 does not have zone=a, 1 has less than 2 cpu free \
+             (1 at most, on node-1), 1 has less than 64MiB memory free (1MiB at most, on node-2)"
         );
         assert_eq!(
             Fleet::default().choose(&demand(serde_json::json!({}))).unwrap_err().to_string(),
             "there is no node: start an agent"
+        );
+    }
+
+    #[test]
+    fn everything_that_is_short_is_named_and_the_only_node_by_its_name() {
+        let only = node(1, 1900, 1 << 30, &[]);
+        let big = demand(serde_json::json!({"resources": {"cpu": "16", "memory": "2GiB"}}));
+        assert_eq!(
+            fleet(std::slice::from_ref(&only)).choose(&big).unwrap_err().to_string(),
+            "the only node, node-1, has less than 16 cpu free (1.9) and less than 2GiB memory free (1GiB)"
+        );
+        let many = fleet(&[only, node(2, 1000, 1 << 40, &[])]);
+        assert_eq!(
+            many.choose(&big).unwrap_err().to_string(),
+            "none of 2 nodes fits: 2 have less than 16 cpu free (1.9 at most, on node-1), \
+             1 has less than 2GiB memory free (1GiB at most, on node-1)"
         );
     }
 
@@ -348,7 +372,7 @@ mod tests {
         let web = demand(serde_json::json!({"ports": [{"port": 80}]}));
         fleet.reserve(Uid(100), Uid(1), &web);
         let refusal = fleet.choose(&web).unwrap_err().to_string();
-        assert!(refusal.contains("port 80/tcp is taken on 1"), "{refusal}");
+        assert_eq!(refusal, "the only node, node-1, has port 80/tcp taken");
         fleet.release(Uid(100));
         assert!(fleet.choose(&web).is_ok());
     }

@@ -44,10 +44,13 @@ pub struct Obstacles {
     booked: bool,
 }
 
-/// Counts the first reason of each node. Every method returns `false`, which is
-/// the answer to "does it fit".
+/// Counts the reasons of each node: the first, or all things that it has too
+/// little of. Every method returns `false`, which is the answer to "does it fit".
 #[derive(Debug, Default)]
 pub(crate) struct Tally {
+    nodes: u32,
+    /// The node that was looked at first; the only one where there is one.
+    first: Option<Name>,
     offline: u32,
     closed: u32,
     cannot_run: u32,
@@ -81,6 +84,14 @@ impl Shortage {
 }
 
 impl Tally {
+    /// What follows is about this node.
+    pub(crate) fn begin(&mut self, node: &Name) {
+        self.nodes += 1;
+        if self.first.is_none() {
+            self.first = Some(node.clone());
+        }
+    }
+
     pub(crate) fn offline(&mut self) -> bool {
         self.offline += 1;
         false
@@ -125,18 +136,6 @@ impl Tally {
         false
     }
 
-    fn nodes(&self) -> u32 {
-        self.offline
-            + self.closed
-            + self.cannot_run
-            + self.unmet.values().sum::<u32>()
-            + self.ports.values().sum::<u32>()
-            + self.cpu.nodes
-            + self.memory.nodes
-            + self.full
-            + self.booked
-    }
-
     fn obstacles(&self) -> Obstacles {
         Obstacles {
             offline: self.offline > 0,
@@ -156,53 +155,86 @@ impl Tally {
     }
 
     fn text(&self, demand: &Demand) -> String {
-        let reasons = self.reasons(demand).join(", ");
-        match self.nodes() {
-            0 => "there is no node: start an agent".to_owned(),
-            1 => format!("the only node does not fit: {reasons}"),
-            nodes => format!("none of {nodes} nodes fits: {reasons}"),
+        let reasons = self.reasons(demand);
+        match (&self.first, self.nodes) {
+            (Some(only), 1) => format!("the only node, {only}, {}", of_one(&reasons)),
+            (Some(_), nodes) => {
+                let reasons: Vec<_> = reasons.into_iter().map(|reason| reason.of_many).collect();
+                format!("none of {nodes} nodes fits: {}", reasons.join(", "))
+            }
+            (None, _) => "there is no node: start an agent".to_owned(),
         }
     }
 
-    fn reasons(&self, demand: &Demand) -> Vec<String> {
-        let mut reasons = Vec::new();
-        let mut add = |count: u32, one: &str, many: &str, what: String| {
-            if count > 0 {
-                reasons.push(format!("{count} {} {what}", if count == 1 { one } else { many }));
-            }
-        };
-        add(self.offline, "is", "are", "Offline".to_owned());
-        add(self.closed, "is", "are", "cordoned or draining".to_owned());
-        add(self.cannot_run, "has", "have", "no container runtime".to_owned());
+    fn reasons(&self, demand: &Demand) -> Vec<Reason> {
+        let mut reasons = vec![
+            Reason::new(self.offline, "is", "are", "Offline"),
+            Reason::new(self.closed, "is", "are", "cordoned or draining"),
+            Reason::new(self.cannot_run, "has", "have", "no container runtime"),
+        ];
         for (constraint, count) in &self.unmet {
-            add(*count, "does", "do", format!("not have {constraint}"));
+            reasons.push(Reason::new(*count, "does", "do", &format!("not have {constraint}")));
         }
-        let cpu = Millicores(demand.cpu);
-        add(self.cpu.nodes, "has", "have", self.cpu.text(&cpu, "cpu", &Millicores(self.cpu.most)));
-        let memory = Bytes(demand.memory);
-        add(
-            self.memory.nodes,
-            "has",
-            "have",
-            self.memory.text(&memory, "memory", &Bytes(self.memory.most)),
-        );
-        add(self.full, "has", "have", "as many workloads as allowed".to_owned());
+        let cpu = |millicores| Millicores(millicores).in_cores().to_string();
+        reasons.push(self.cpu.reason("cpu", demand.cpu, cpu));
+        reasons.push(self.memory.reason("memory", demand.memory, |bytes| Bytes(bytes).to_string()));
+        reasons.push(Reason::new(self.full, "has", "have", "as many workloads as allowed"));
         let why = self.booked_because.as_deref().unwrap_or_default();
-        add(self.booked, "is", "are", format!("promised to sessions ({why})"));
+        let promised = format!("promised to sessions ({why})");
+        reasons.push(Reason::new(self.booked, "is", "are", &promised));
         for ((port, protocol), count) in &self.ports {
-            reasons.push(format!("port {port}/{protocol} is taken on {count}"));
+            let of_one = format!("port {port}/{protocol} taken");
+            let of_many = format!("port {port}/{protocol} is taken on {count}");
+            reasons.push(Reason { count: *count, verb: "has", of_one, of_many });
         }
+        reasons.retain(|reason| reason.count > 0);
         reasons
     }
 }
 
+/// One reason, as it is told of a single node and of several.
+struct Reason {
+    count: u32,
+    verb: &'static str,
+    /// What follows the verb where there is one node.
+    of_one: String,
+    of_many: String,
+}
+
+impl Reason {
+    fn new(count: u32, one: &'static str, many: &'static str, what: &str) -> Self {
+        let verb = if count == 1 { one } else { many };
+        let of_many = format!("{count} {verb} {what}");
+        Self { count, verb: one, of_one: what.to_owned(), of_many }
+    }
+}
+
+/// The reasons of the only node. A verb is not repeated.
+fn of_one(reasons: &[Reason]) -> String {
+    let mut text = String::new();
+    let mut verb = "";
+    for reason in reasons {
+        text.push_str(if text.is_empty() { "" } else { " and " });
+        if reason.verb != verb {
+            verb = reason.verb;
+            text.push_str(verb);
+            text.push(' ');
+        }
+        text.push_str(&reason.of_one);
+    }
+    text
+}
+
 impl Shortage {
-    fn text(&self, wanted: &dyn fmt::Display, what: &str, most: &dyn fmt::Display) -> String {
-        match &self.on {
-            Some(node) => {
-                format!("less than {wanted} {what} free ({most} at most, on {node})")
-            }
-            None => String::new(),
+    fn reason(&self, what: &str, wanted: u64, shown: impl Fn(u64) -> String) -> Reason {
+        let (wanted, most) = (shown(wanted), shown(self.most));
+        let less = format!("less than {wanted} {what} free");
+        let reason = Reason::new(self.nodes, "has", "have", &less);
+        let on = self.on.as_ref().map_or("", Name::as_str);
+        Reason {
+            of_one: format!("{less} ({most})"),
+            of_many: format!("{} ({most} at most, on {on})", reason.of_many),
+            ..reason
         }
     }
 }

@@ -1,23 +1,23 @@
 //! `tessera`: all of Tessera in one program. `tessera up` runs a control plane
 //! and one node; every other command is `tesseractl`'s.
 
+mod ending;
 mod hints;
 mod up;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::{CommandFactory, Parser};
+use tesseractl::Program;
 
-/// What `tessera` prints where it is not told what to do.
-const HELP: &str = "\
-Tessera: one declarative control plane for a small platform team
+/// What `tessera` is.
+const ABOUT: &str = "Tessera: one declarative control plane for a small platform team";
 
-Usage: tessera up [OPTIONS]        run a control plane and a node on this machine
-       tessera COMMAND [OPTIONS]   any command of tesseractl: apply, get, describe, …
-
-`tessera up --help` and `tessera COMMAND --help` say more.
-";
+/// All that this program has: `up`, and every command of `tesseractl`.
+fn program() -> Program {
+    Program { name: "tessera", commands: vec![up::Arguments::command()] }
+}
 
 fn main() -> ExitCode {
     // A supervisor of a run is this program, started again.
@@ -27,14 +27,15 @@ fn main() -> ExitCode {
     let arguments: Vec<OsString> = std::env::args_os().collect();
     match arguments.get(1).and_then(|argument| argument.to_str()) {
         Some("up") => up::main(&up::Arguments::parse_from(&arguments[1..])),
-        None | Some("help" | "--help" | "-h") => {
-            print!("{HELP}");
+        None | Some("--help" | "-h") => {
+            let help = program().command().about(ABOUT).render_help();
+            print!("{help}");
             ExitCode::SUCCESS
         }
         Some("--version" | "-V") => {
             println!("tessera {}", env!("CARGO_PKG_VERSION"));
             ExitCode::SUCCESS
         }
-        Some(_) => tesseractl::main(arguments),
+        Some(_) => tesseractl::main(&program(), arguments),
     }
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 use clap::Parser;
 use tessera_agent::{Agent, AgentHandle, AgentOptions, ContainerSocket};
 use tessera_client::Api;
-use tessera_control::{Control, DEFAULT_LISTEN, Options, allowed_host};
+use tessera_control::{Control, DEFAULT_LISTEN, Options, allowed_host, listen_address};
 use tessera_types::{Duration as Period, KindName, Name, Resource, ResourceKey};
 use tesseractl::converge::{Board, Goal, for_stdout, wait};
 use tesseractl::manifests::{self, Declaration, Namespace, Sources};
@@ -17,6 +17,7 @@ use tesseractl::{Exit, Failure, Follow, Scope, Style, When, story};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
+use crate::ending::Ending;
 use crate::hints;
 
 /// Run a control plane and a node on this machine
@@ -27,7 +28,7 @@ use crate::hints;
 /// start goes on from there. Where it ends because a part of it has failed, the
 /// workloads go on.
 #[derive(Debug, Parser)]
-#[command(name = "tessera up", version, max_term_width = 100)]
+#[command(name = "up", bin_name = "tessera up", version, max_term_width = 100)]
 pub(crate) struct Arguments {
     /// A file or folder with what to declare, or `-` for standard input; may be given many times
     #[arg(short, long = "file", value_name = "FILE")]
@@ -42,7 +43,7 @@ pub(crate) struct Arguments {
     #[arg(long, env = "TESSERA_STATE_DIR", default_value = ".tessera", value_name = "FOLDER")]
     state_dir: PathBuf,
     /// Where the API listens
-    #[arg(long, env = "TESSERA_LISTEN", default_value_t = DEFAULT_LISTEN, value_name = "ADDRESS")]
+    #[arg(long, env = "TESSERA_LISTEN", default_value_t = DEFAULT_LISTEN, value_name = "ADDRESS", value_parser = listen_address)]
     listen: SocketAddr,
     /// Allow an address that is not loopback; there is no authentication yet
     #[arg(long)]
@@ -327,6 +328,7 @@ async fn end(
         }
         false => "\nStopping the workloads, then the rest; Ctrl-C again does not wait.",
     });
+    let mut ending = Ending::begin(Api::new(&format!("http://{}", control.local_addr()))?);
     let in_order = async {
         agent.shutdown(!keep_running).await;
         control.stop().await;
@@ -336,8 +338,22 @@ async fn end(
             let _ = say("Stopped. The state is kept; the next start goes on from there.");
             Ok(())
         }
-        () = stop.asked() => Err(Failure::Told(Exit::Interrupted)),
+        () = tell_what_is_left(keep_running, &mut ending) => Ok(()),
+        () = stop.asked() => {
+            if let Some(left) = ending.abandoned().filter(|_| !keep_running) {
+                let _ = say(&left);
+            }
+            Err(Failure::Told(Exit::Interrupted))
+        }
     }
+}
+
+/// Tells what is waited for; never ends.
+async fn tell_what_is_left(keep_running: bool, ending: &mut Ending) {
+    if keep_running {
+        return std::future::pending().await;
+    }
+    ending.tell(|line| drop(say(line))).await;
 }
 
 fn say(line: &str) -> Result<(), Failure> {

@@ -2,6 +2,7 @@
 //! a resource of any.
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
@@ -78,6 +79,12 @@ pub trait Kind:
     /// What else changes when a new spec is declared; `object` has the new spec
     /// and generation.
     fn declared(object: &mut Object<Self>, before: &Self::Spec);
+
+    /// The names of the fields that people declare in the spec.
+    fn spec_fields() -> BTreeSet<String> {
+        let spec = schemars::schema_for!(Self::Spec).schema.object;
+        spec.map(|object| object.properties.into_keys().collect()).unwrap_or_default()
+    }
 
     /// What selectors look at: the object's labels, with those that it has of
     /// other sources.
@@ -170,7 +177,7 @@ pub struct UnknownKind {
 macro_rules! kinds {
     ($($(#[$meta:meta])* $kind:ident($table:ident) { singular: $singular:literal, plural: $plural:literal, short: $short:literal, namespaced: $namespaced:literal }),+ $(,)?) => {
         /// The name of a kind.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, JsonSchema)]
         pub enum KindName { $($(#[$meta])* $kind),+ }
 
         impl KindName {
@@ -205,6 +212,17 @@ macro_rules! kinds {
             #[must_use]
             pub const fn is_namespaced(self) -> bool {
                 match self { $(Self::$kind => $namespaced),+ }
+            }
+        }
+
+        /// In any case: `workload` cannot mean anything else than `Workload`.
+        impl<'de> Deserialize<'de> for KindName {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                const NAMES: &[&str] = &[$(stringify!($kind)),+];
+                let word = Cow::<str>::deserialize(deserializer)?;
+                let is_meant = |kind: &Self| kind.as_str().eq_ignore_ascii_case(&word);
+                let kind = Self::ALL.into_iter().find(is_meant);
+                kind.ok_or_else(|| serde::de::Error::unknown_variant(&word, NAMES))
             }
         }
 

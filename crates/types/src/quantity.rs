@@ -43,6 +43,15 @@ impl FromStr for Millicores {
     }
 }
 
+impl Millicores {
+    /// As people count: cores, such as `1.5`.
+    #[must_use]
+    pub fn in_cores(self) -> impl fmt::Display {
+        let text = format!("{}.{:03}", self.0 / 1000, self.0 % 1000);
+        text.trim_end_matches('0').trim_end_matches('.').to_owned()
+    }
+}
+
 impl fmt::Display for Millicores {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}m", self.0)

@@ -61,6 +61,10 @@ pub struct SyncRequest {
     /// What the machine and the copies on it use, if it was measured.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub usage: Option<Usage>,
+    /// Whether this is the agent's last word: it ends, and nothing runs on the node
+    /// any more. The node is Offline as soon as this is answered, and no lease runs.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub leaving: bool,
 }
 
 /// What a machine and the copies on it really use.

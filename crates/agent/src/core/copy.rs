@@ -286,11 +286,17 @@ impl Copy {
             .then(|| "waits for the control plane: it is declared on_disconnect: stop".to_owned())
     }
 
+    /// Whether its last run was stopped together with its agent: every other pause has an end.
+    fn was_halted(&self) -> bool {
+        self.progress.state == CopyState::BackingOff && self.progress.next_start_at.is_none()
+    }
+
     fn start(&mut self, now: Timestamp, out: &mut Vec<Action>) {
         let again = self.progress.last_exit.is_some();
+        let with_agent = self.was_halted();
         let progress = &mut self.progress;
         progress.attempt += 1;
-        progress.restarts += u32::from(again);
+        progress.restarts += u32::from(again && !with_agent);
         progress.live = true;
         progress.next_start_at = None;
         progress.health = progress.spec.health.as_ref().map(|_| Health::Starting);
@@ -301,7 +307,11 @@ impl Copy {
             name: self.progress.name.clone(),
             spec: self.progress.spec.clone(),
         }));
-        let reason = if again { "starting again" } else { "starting" };
+        let reason = match (with_agent, again) {
+            (true, _) => "starting again together with its agent",
+            (false, true) => "starting again",
+            (false, false) => "starting",
+        };
         self.enter(now, CopyState::Provisioning, reason);
     }
 

@@ -1,7 +1,7 @@
 //! What becomes of a copy when something happens to its run.
 
 use tessera_types::sync::CopyState;
-use tessera_types::workload::{Exit, ExitOutcome, Health, Instance};
+use tessera_types::workload::{Exit, ExitOutcome, Health, Instance, RestartPolicy};
 use tessera_types::{Duration, Timestamp, limits};
 
 use super::action::{Action, RunEnd, RunEvent};
@@ -154,9 +154,14 @@ impl Copy {
         self.enter(now, CopyState::BackingOff, &reason);
     }
 
-    /// The run was stopped without the copy having been: by an agent that was told to stop all its runs.
-    fn pause_for_agent(&mut self, now: Timestamp, halting: bool) {
-        self.progress.next_start_at = Some(now);
+    /// The run was stopped without the copy having been: by an agent that was told to stop all its runs. What is
+    /// never to be started again has failed by that. Anything else waits for no time, but for an agent.
+    fn end_with_agent(&mut self, now: Timestamp, end: &RunEnd, halting: bool) {
+        let is_never = self.progress.spec.restart.policy == RestartPolicy::Never;
+        if is_never && restart::was_started(&end.outcome) {
+            return self.enter(now, CopyState::Failed, "stopped together with its agent");
+        }
+        self.progress.next_start_at = None;
         let when = if halting { "; it starts again with it" } else { "" };
         self.enter(now, CopyState::BackingOff, &format!("stopped together with its agent{when}"));
     }
@@ -172,7 +177,7 @@ impl Copy {
         if end.outcome == ExitOutcome::Disconnected {
             self.pause_for_control_plane(now, &end.outcome);
         } else if end.requested {
-            self.pause_for_agent(now, halting);
+            self.end_with_agent(now, end, halting);
         } else {
             let before = self.progress.failures;
             let restart = &self.progress.spec.restart;

@@ -53,7 +53,8 @@ fn again(restart: &Restart, in_a_row: u32, max: Option<u32>) -> Next {
     Next::Again(restart.backoff.pause(in_a_row))
 }
 
-fn was_started(outcome: &ExitOutcome) -> bool {
+/// Whether there was a run at all.
+pub(super) fn was_started(outcome: &ExitOutcome) -> bool {
     !matches!(outcome, ExitOutcome::StartFailed { .. })
 }
 

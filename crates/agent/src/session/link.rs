@@ -23,6 +23,8 @@ use crate::control::Control;
 use crate::supervisor::BootInstant;
 
 const CALL_TIME: Duration = Duration::from_secs(15);
+/// How long an agent that ends tries to say so.
+const LEAVE_TIME: Duration = Duration::from_secs(2);
 const RETRY_INITIAL: Duration = Duration::from_millis(100);
 const RETRY_MAX: Duration = Duration::from_secs(3);
 /// Another agent has the name: that takes a person, or its lease, to change.
@@ -143,6 +145,7 @@ impl<C: Control> Link<C> {
             since,
             wait: tessera_types::Duration::from_millis(wait.as_millis() as u64),
             usage,
+            leaving: false,
         };
         self.main = Some(Box::pin(async move {
             sleep(pause).await;
@@ -150,6 +153,25 @@ impl<C: Control> Link<C> {
             let result = in_time(limit, control.sync(&node, &request)).await;
             Heard::Synced(Synced { sent_at, took: began.elapsed(), result })
         }));
+    }
+
+    /// Says that the agent ends and that nothing runs on the node any more, if there is anybody to hear it. The node
+    /// would otherwise count as reachable, and what ran on it as running, until its lease lapses.
+    pub(super) async fn leave(&mut self) {
+        (self.main, self.reporting) = (None, None);
+        if !self.registered || self.cut_off {
+            return;
+        }
+        let request = SyncRequest {
+            session: self.registration.session.clone(),
+            since: Revision::ZERO,
+            wait: tessera_types::Duration::ZERO,
+            usage: None,
+            leaving: true,
+        };
+        if let Err(error) = in_time(LEAVE_TIME, self.control.sync(&self.node, &request)).await {
+            debug!(target: "tessera::agent", node = %self.node, %error, "the control plane was not told that the agent ends");
+        }
     }
 
     /// Gives up the sync that is under way, as another is needed.

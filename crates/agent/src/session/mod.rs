@@ -160,6 +160,9 @@ impl<C: Control> Node<C> {
             self.trim_logs();
         }
         let superseded = self.link.is_superseded();
+        if !superseded && self.leaves_nothing() {
+            self.link.leave().await;
+        }
         if let Some(ending) = self.ending.take() {
             let _nobody_waits = ending.done.send(());
         }
@@ -355,6 +358,14 @@ impl<C: Control> Node<C> {
             deadline += graces.max().unwrap_or_default() + HALT_SLACK;
         }
         self.ending = Some(Shutdown { stop_workloads, deadline, done });
+    }
+
+    /// Whether nothing is running on the node when this agent has ended: what is simulated ends with it.
+    fn leaves_nothing(&self) -> bool {
+        let all_stopped =
+            |ending: &Shutdown| ending.stop_workloads && self.core.live_runs().next().is_none();
+        let simulated = self.executor.executors().simulated;
+        self.ending.as_ref().is_some_and(|ending| simulated || all_stopped(ending))
     }
 
     /// Whether the end has come: at once where the workloads go on, else when they are gone and that is reported.

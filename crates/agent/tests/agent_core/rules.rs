@@ -337,6 +337,31 @@ fn an_agent_that_halts_leaves_its_copies_to_the_next_one() {
             .iter()
             .any(|action| matches!(action, Action::Start(launch) if launch.run == run(1, 2)))
     );
+    let last = next.reports(100).pop().unwrap();
+    assert_eq!(last.restarts, 0, "nothing went wrong with it");
+}
+
+#[test]
+fn what_is_never_started_again_is_not_even_after_its_agent_has_stopped_it() {
+    let wanted = assignment(1, serde_json::json!({"command": "a", "restart": "never"}));
+    let mut node = Node::new();
+    node.list(std::slice::from_ref(&wanted));
+    node.started(run(1, 1));
+    node.core.halt(node.now);
+    let end = RunEnd {
+        at: node.now,
+        outcome: ExitOutcome::Exited { code: 0 },
+        requested: true,
+        permanent: false,
+        last_lines: vec![],
+    };
+    node.event(run(1, 1), RunEvent::Ended(end));
+    node.says(CopyState::Failed, "stopped together with its agent");
+    let saved = node.core.copies().cloned().collect();
+    let mut next = AgentCore::restore(node.now, saved, vec![]);
+    next.synced(node.now, node.now.plus(Duration::from_secs(15)), Revision(9), Some(&[wanted]));
+    let starts = next.take_actions();
+    assert!(!starts.iter().any(|action| matches!(action, Action::Start(_))), "{starts:?}");
 }
 
 #[test]

@@ -234,6 +234,7 @@ async fn stopping_everything_leaves_it_to_the_next_agent() {
     ];
     agent.shutdown(true).await;
     assert!(pids.into_iter().all(|pid| !is_alive(pid)));
+    assert!(plane.was_left());
     let last = plane.until_state(1, CopyState::BackingOff).await;
     assert!(last.reason.contains("together with its agent"), "{}", last.reason);
     let agent = home.agent(&plane).await;
@@ -509,5 +510,6 @@ async fn a_simulated_node_behaves_like_one() {
     plane.ask_to_stop(1);
     plane.until_state(1, CopyState::Stopped).await;
     assert!(home.runs().is_empty());
-    agent.shutdown(true).await;
+    agent.shutdown(false).await;
+    assert!(plane.was_left(), "what is simulated ends with its agent");
 }

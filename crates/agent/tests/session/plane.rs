@@ -41,6 +41,7 @@ struct State {
     log: Vec<LogLine>,
     log_ended: bool,
     log_wanted: bool,
+    left: bool,
 }
 
 impl Plane {
@@ -120,6 +121,11 @@ impl Plane {
 
     pub(crate) fn registration(&self) -> Registration {
         self.state().registration.clone().expect("the agent has registered")
+    }
+
+    /// Whether the agent has said that it ends and leaves nothing running.
+    pub(crate) fn was_left(&self) -> bool {
+        self.state().left
     }
 
     pub(crate) fn read_log(&self, id: u64, request: &str, follow: bool) {
@@ -229,6 +235,7 @@ impl Control for Plane {
     }
 
     async fn sync(&self, _: &Name, body: &SyncRequest) -> Result<SyncResponse, Error> {
+        self.state().left |= body.leaving;
         let wait = async {
             loop {
                 let news = self.news.notified();

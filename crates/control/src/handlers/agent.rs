@@ -1,5 +1,6 @@
 //! The agents' side of the API: registering, and heartbeats that wait for news.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use tessera_api::ApiError;
@@ -9,7 +10,7 @@ use tessera_types::problem::Code;
 use tessera_types::sync::{
     LogChunk, LogChunkAnswer, Registered, Registration, SyncRequest, SyncResponse, Usage,
 };
-use tessera_types::{Name, Problem, Revision, Uid};
+use tessera_types::{Name, Node, Object, Problem, Revision, Uid};
 
 use crate::agent_limits::check_log_chunk;
 use crate::agents::Agent;
@@ -97,6 +98,9 @@ pub(super) async fn sync(
     request: SyncRequest,
 ) -> Result<SyncResponse, ApiError> {
     let started = Instant::now();
+    if request.leaving {
+        return leave(plane, name, &request.session).await;
+    }
     let agent = session(plane, name, &request.session, request.usage)?;
     plane.metrics.heartbeat();
     let wait = request.wait.min(plane.options.lease);
@@ -120,6 +124,37 @@ pub(super) async fn sync(
             () = plane.stopping.cancelled() => {}
             () = &mut news => {}
             () = tokio::time::sleep_until(deadline.into()) => {}
+        }
+    }
+}
+
+/// How long an agent that ends waits until its node is written down as Offline.
+const LEAVE_MAX: std::time::Duration = std::time::Duration::from_secs(1);
+
+/// The agent ends, and nothing runs on its node. It is answered when the node is
+/// Offline, so that a control plane that is stopped next does not come back with a
+/// node that seems to be there.
+async fn leave(plane: &Plane, name: &Name, session: &str) -> Result<SyncResponse, ApiError> {
+    let agent = in_session(plane, name, session)?;
+    plane.world.write().left(agent.node_id, clock::boot());
+    plane.tell_loop(LoopMessage::Wake(agent.node_id));
+    tracing::info!(target: "tessera::agents", node = %name, "its agent has ended, and nothing runs there");
+    let until = tokio::time::Instant::now() + LEAVE_MAX;
+    loop {
+        let news = agent.news.notified();
+        tokio::pin!(news);
+        news.as_mut().enable();
+        let is_reachable = |node: &Arc<Object<Node>>| node.status.is_reachable();
+        let is_offline = !plane.world.read().nodes.get(agent.node_id).is_some_and(is_reachable);
+        if is_offline || tokio::time::timeout_at(until, news).await.is_err() {
+            let revision = plane.world.read().revision();
+            let lease = tessera_types::Duration::ZERO;
+            return Ok(SyncResponse {
+                lease,
+                revision,
+                assignments: None,
+                log_requests: Vec::new(),
+            });
         }
     }
 }

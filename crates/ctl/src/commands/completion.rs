@@ -1,14 +1,17 @@
 //! `completion`: what a shell needs to complete commands and options.
 
-use clap::{Args, CommandFactory};
+use clap::Args;
+use clap::builder::PossibleValuesParser;
 use clap_complete::Shell;
+use tessera_types::KindName;
 
-use crate::cli::Cli;
+use crate::Program;
 use crate::context::print;
 use crate::failure::Failure;
 
 /// Print a completion script for a shell
 ///
+/// It completes the program that printed it: `tesseractl`, or `tessera` with all its commands.
 /// For bash: tesseractl completion bash > ~/.local/share/bash-completion/completions/tesseractl
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
@@ -16,8 +19,40 @@ pub(crate) struct Arguments {
     shell: Shell,
 }
 
-pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
+/// The commands whose words begin with a kind.
+const OF_KINDS: [&str; 6] = ["get", "describe", "delete", "watch", "reconcile", "history"];
+
+pub(crate) fn run(program: &Program, arguments: &Arguments) -> Result<(), Failure> {
     let mut script = Vec::new();
-    clap_complete::generate(arguments.shell, &mut Cli::command(), "tesseractl", &mut script);
-    print(&String::from_utf8_lossy(&script))
+    let mut command = OF_KINDS.into_iter().fold(program.command(), with_kinds);
+    clap_complete::generate(arguments.shell, &mut command, program.name, &mut script);
+    let mut script = String::from_utf8_lossy(&script).into_owned();
+    if arguments.shell == Shell::Fish {
+        script.extend(OF_KINDS.map(|command| fish_kinds(program.name, command)));
+    }
+    print(&script)
+}
+
+/// The generator for fish leaves out what words a command takes.
+fn fish_kinds(program: &str, command: &str) -> String {
+    let kinds: Vec<_> = kinds().collect();
+    format!(
+        "complete -c {program} -n \"__fish_{program}_using_subcommand {command}\" -f -a \"{}\"\n",
+        kinds.join(" ")
+    )
+}
+
+/// A command whose words a shell completes with the kinds. Any other word is read as
+/// ever: this is the command as shells see it, not as it is run.
+fn with_kinds(program: clap::Command, name: &str) -> clap::Command {
+    program.mut_subcommand(name, |command| {
+        command.mut_args(|argument| match argument.is_positional() {
+            true => argument.value_parser(PossibleValuesParser::new(kinds())),
+            false => argument,
+        })
+    })
+}
+
+fn kinds() -> impl Iterator<Item = &'static str> {
+    KindName::ALL.into_iter().flat_map(|kind| [kind.singular(), kind.plural()])
 }

@@ -7,7 +7,7 @@ use tessera_types::{ResourceKey, Uid};
 
 use super::{ACTION_FORMATS, Timeout, done, ended, waited};
 use crate::cli::{Files, Selection};
-use crate::context::Context;
+use crate::context::{Context, tell};
 use crate::converge::{Board, Goal};
 use crate::failure::Failure;
 use crate::follow::{Follow, Scope};
@@ -43,6 +43,10 @@ type Doomed = (ResourceKey, Option<Uid>);
 pub(crate) async fn run(context: &Context, arguments: &Arguments) -> Result<(), Failure> {
     let format = context.format(&ACTION_FORMATS)?;
     let doomed = doomed(context, arguments).await?;
+    if doomed.is_empty() {
+        tell("nothing matches: there is nothing to delete\n");
+        return Ok(());
+    }
     let mut follow = match arguments.wait {
         true => Some(Follow::start(&context.api, scope_of(&doomed)).await?),
         false => None,

@@ -22,7 +22,12 @@ use crate::tree::Tree;
 /// Show resources
 ///
 /// What -o json and -o yaml print, `apply -f` takes again.
+///
+/// The kinds, each in the singular, the plural or short, and in any case:
+///   workload, workloads, wl
+///   node, nodes, no
 #[derive(Debug, Args)]
+#[command(verbatim_doc_comment)]
 pub(crate) struct Arguments {
     /// KIND, KIND NAME…, or KIND/NAME…
     #[arg(required = true, value_name = "RESOURCE")]

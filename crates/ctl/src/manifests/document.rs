@@ -3,7 +3,7 @@
 
 use serde::Deserialize;
 use serde::de::IgnoredAny;
-use tessera_manifest::{Document, Problem, code};
+use tessera_manifest::{Document, Position, Problem, code};
 use tessera_types::manifest::DeclaredOwner;
 use tessera_types::manifest::WRITTEN_BY_TESSERA;
 use tessera_types::{Kind, KindName, Labels, Manifest, Name, Revision, Uid, nearest, with_kind};
@@ -91,7 +91,8 @@ fn kind_of(document: &Document) -> Result<KindName, Problem> {
         return Ok(KindName::Workload);
     };
     let names = KindName::ALL.map(KindName::as_str);
-    KindName::ALL.into_iter().find(|kind| kind.as_str() == word).ok_or_else(|| {
+    let is_meant = |kind: &KindName| kind.as_str().eq_ignore_ascii_case(word);
+    KindName::ALL.into_iter().find(is_meant).ok_or_else(|| {
         let message = format!("there is no kind `{}`", tessera_types::limits::clip(word, 40));
         let hint = match nearest(word, names) {
             Some(near) => format!("did you mean `{near}`?"),
@@ -105,7 +106,8 @@ fn declaration_of<K: Kind>(
     document: &Document,
     namespace: &Namespace,
 ) -> Result<Declaration, Vec<Problem>> {
-    let mut manifest = decode::<K>(document)?;
+    let mut manifest =
+        decode::<K>(document).map_err(|problems| with_misplaced_fields::<K>(document, problems))?;
     let mut problems: Vec<_> = manifest
         .problems()
         .into_iter()
@@ -130,6 +132,30 @@ fn decode<K: Kind>(document: &Document) -> Result<Manifest<K>, Vec<Problem>> {
         return document.decode::<Printed<K>>().map(Manifest::from);
     }
     document.decode()
+}
+
+/// Says of a field of the spec that stands beside the spec where it belongs: that it
+/// is not known there says nothing.
+fn with_misplaced_fields<K: Kind>(document: &Document, problems: Vec<Problem>) -> Vec<Problem> {
+    let fields = K::spec_fields();
+    let misplaced: Vec<_> = document
+        .root()
+        .entries()
+        .iter()
+        .filter(|entry| fields.contains(&entry.key))
+        .map(|entry| document.position(entry.key_span))
+        .collect();
+    let is_misplaced = |problem: &Problem| {
+        let here = |position: &Position| {
+            (position.line, position.column) == (problem.line, problem.column)
+        };
+        problem.code == code::UNKNOWN_FIELD && misplaced.iter().any(here)
+    };
+    let told = |problem: Problem| match is_misplaced(&problem) {
+        true => Problem { hint: Some("it belongs in `spec`".to_owned()), ..problem },
+        false => problem,
+    };
+    problems.into_iter().map(told).collect()
 }
 
 /// Gives a manifest its namespace, unless it is in another than it must be.
@@ -189,9 +215,27 @@ mod tests {
     }
 
     #[test]
-    fn a_kind_in_the_wrong_case_is_named_right() {
+    fn a_kind_is_read_in_any_case() {
+        for word in ["workload", "WORKLOAD", "Workload"] {
+            let value = json!({"kind": word, "name": "web", "spec": {"command": "x"}});
+            assert_eq!(declared(&value).unwrap().manifest["kind"], "Workload");
+        }
         let problems =
-            declared(&json!({"kind": "workload", "name": "web", "spec": {}})).unwrap_err();
+            declared(&json!({"kind": "worklod", "name": "web", "spec": {}})).unwrap_err();
         assert_eq!(problems[0].hint.as_deref(), Some("did you mean `Workload`?"));
+    }
+
+    #[test]
+    fn a_field_of_the_spec_beside_it_is_sent_there() {
+        let problems = declared(
+            &json!({"name": "web", "image": "x", "replicas": 2, "spec": {"command": "x"}}),
+        )
+        .unwrap_err();
+        let hint = |field: &str| {
+            let is_its = |problem: &&Problem| problem.message.contains(field);
+            problems.iter().find(is_its).unwrap().hint.clone().unwrap()
+        };
+        assert_eq!(hint("`image`"), "it belongs in `spec`");
+        assert!(hint("`replicas`").starts_with("known fields"));
     }
 }

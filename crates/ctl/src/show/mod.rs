@@ -153,9 +153,7 @@ pub(crate) fn labels(labels: &Labels) -> String {
 
 /// Cores, to a thousandth where there is one: `1.5`.
 pub(crate) fn cores(millicores: tessera_types::Millicores) -> String {
-    let (whole, rest) = (millicores.0 / 1000, millicores.0 % 1000);
-    let text = format!("{whole}.{rest:03}");
-    text.trim_end_matches('0').trim_end_matches('.').to_owned()
+    millicores.in_cores().to_string()
 }
 
 /// An amount of memory; nothing needs no unit.

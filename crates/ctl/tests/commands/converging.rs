@@ -81,17 +81,17 @@ fn output_for_programs_has_no_progress_in_it() {
 
 #[test]
 fn deletion_is_followed_until_it_is_done() {
-    let stub = Stub::start(|request| match request.line.as_str() {
+    let mut asked = workload("web", "Stopping", 7);
+    asked["deletion_requested_at"] = json!("2026-05-01T09:00:00Z");
+    let stub = Stub::start(move |request| match request.line.as_str() {
         "GET /v1/workloads" => Answer::Json(200, list(&[], 5)),
         "GET /v1/workloads/web" => Answer::Json(200, workload("web", "Running", 5)),
         "DELETE /v1/workloads/web" => Answer::Json(202, workload("web", "Running", 6)),
-        _ => Answer::Events(vec![
-            changed(&workload("web", "Stopping", 7)),
-            deleted(&workload("web", "Stopping", 7), 8),
-        ]),
+        _ => Answer::Events(vec![changed(&asked), deleted(&asked, 8)]),
     });
     let ended = run(&stub.url(), &["delete", "workload", "web", "--wait"]);
     assert_eq!(ended.code, 0, "{}", ended.stderr);
+    assert_eq!(ended.stdout.matches("deletion requested").count(), 1, "{}", ended.stdout);
     assert!(ended.stdout.contains("workload/default/web Stopping → Deleted"), "{}", ended.stdout);
     assert!(ended.stdout.contains("1 of 1 deleted"), "{}", ended.stdout);
 }

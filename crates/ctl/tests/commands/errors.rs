@@ -112,6 +112,31 @@ fn mistakes_on_the_command_line_send_nothing() {
 }
 
 #[test]
+fn an_unknown_option_is_not_offered_as_a_value() {
+    for arguments in [&["delete", "--all"][..], &["get", "wl", "--foo"]] {
+        let ended = run("http://127.0.0.1:1", arguments);
+        assert_eq!(ended.code, 2, "{}", ended.stderr);
+        assert!(!ended.stderr.contains("tip:"), "{}", ended.stderr);
+    }
+    let slip = run("http://127.0.0.1:1", &["apply", "--filee", "x"]);
+    assert!(slip.stderr.contains("'--file'"), "{}", slip.stderr);
+}
+
+#[test]
+fn help_and_completion_know_the_kinds() {
+    let help = run("http://127.0.0.1:1", &["get", "--help"]).stdout;
+    for kind in tessera_types::KindName::ALL {
+        let line = format!("  {}, {}, {}\n", kind.singular(), kind.plural(), kind.short());
+        assert!(help.contains(&line), "{help}");
+    }
+    for shell in ["bash", "zsh", "fish"] {
+        let ended = run("http://127.0.0.1:1", &["completion", shell]);
+        assert_eq!(ended.code, 0, "{}", ended.stderr);
+        assert!(ended.stdout.contains("node nodes workload workloads"), "{shell}");
+    }
+}
+
+#[test]
 fn broken_manifests_are_all_shown_and_nothing_is_sent() {
     let stub = Stub::start(|_| Answer::Json(200, json!({"results": []})));
     let folder = tempfile::tempdir().unwrap();

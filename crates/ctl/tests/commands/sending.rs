@@ -111,6 +111,43 @@ fn a_selector_deletes_what_it_matched_and_nothing_made_since() {
 }
 
 #[test]
+fn a_selector_that_matches_nothing_says_so_and_is_no_error() {
+    let stub = Stub::start(|_| Answer::Json(200, list(&[], 5)));
+    let ended = run(&stub.url(), &["delete", "workloads", "-l", "app=a", "--wait"]);
+    assert_eq!((ended.code, ended.stdout.as_str()), (0, ""));
+    assert!(ended.stderr.starts_with("nothing matches"), "{}", ended.stderr);
+}
+
+#[test]
+fn a_drain_says_how_many_have_no_place_now() {
+    let mut web = workload("web", "Pending", 9);
+    web["observed"] = json!({"last_node": "node-a"});
+    web["waiting_for"] = json!({
+        "reason": "no_node_fits", "message": "the only node, node-a, is cordoned or draining",
+        "since": "2026-05-01T08:00:00Z",
+    });
+    let node = |status: &str| {
+        json!({
+            "kind": "Node", "name": "node-a", "id": "00000000000000b1", "generation": 2, "revision": 6,
+            "spec": {}, "desired_status": "Drained", "status": status, "observed": {},
+            "status_since": "2026-05-01T08:00:00Z", "created_at": "2026-05-01T08:00:00Z",
+            "updated_at": "2026-05-01T08:00:00Z", "state_history": [],
+        })
+    };
+    let stub = Stub::start(move |request| match request.line.as_str() {
+        "GET /v1/nodes" => Answer::Json(200, list(&[node("Drained")], 5)),
+        "GET /v1/nodes/node-a" => Answer::Json(200, node("Drained")),
+        "POST /v1/nodes/node-a/drain" => Answer::Json(202, node("Drained")),
+        "GET /v1/workloads" => Answer::Json(200, list(std::slice::from_ref(&web), 9)),
+        _ => Answer::Events(vec![]),
+    });
+    let ended = run(&stub.url(), &["drain", "node-a"]);
+    assert_eq!(ended.code, 0, "{}", ended.stderr);
+    let expected = "1 workload has no place now; `get workloads` says why\n";
+    assert!(ended.stdout.ends_with(expected), "{}", ended.stdout);
+}
+
+#[test]
 fn illegal_states_are_conflicts() {
     let stub =
         Stub::start(|_| Answer::Json(409, problem("being_deleted", 409, "it is being deleted")));

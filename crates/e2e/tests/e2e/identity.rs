@@ -20,7 +20,13 @@ fn registration(session: &str) -> Registration {
 }
 
 fn sync(session: &str, wait: Duration) -> SyncRequest {
-    SyncRequest { session: session.to_owned(), since: Revision::ZERO, wait, usage: None }
+    SyncRequest {
+        session: session.to_owned(),
+        since: Revision::ZERO,
+        wait,
+        usage: None,
+        leaving: false,
+    }
 }
 
 /// The code of a call that must be refused.

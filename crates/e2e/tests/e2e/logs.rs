@@ -144,7 +144,7 @@ async fn a_log_is_followed_to_other_nodes_and_over_a_restart_of_the_control_plan
     fleet.kill_control();
     say(&word, "three");
     fleet.start_control().await;
-    hears(&mut follow, "connected again").await;
+    hears(&mut follow, "the control plane is back").await;
     hears(&mut follow, "three").await;
 
     // What it wrote there before is not said again.
@@ -168,7 +168,7 @@ async fn a_log_is_followed_to_other_nodes_and_over_a_restart_of_the_control_plan
             "workload/default/talker runs on b now",
             "begin",
             "two",
-            "connected again",
+            "the control plane is back",
             "three",
             "workload/default/talker runs on a now",
             "begin",

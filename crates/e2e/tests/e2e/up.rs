@@ -1,8 +1,9 @@
 //! `tessera up`: everything in one process, started and stopped with one key.
 
 use std::path::{Path, PathBuf};
+use std::time::Instant;
 
-use tessera_e2e::{Area, MARK, Process, Running, copies, tessera};
+use tessera_e2e::{Area, BOUND, MARK, POLL, Process, Running, copies, tessera};
 
 /// Where it listens, once it has said so.
 async fn address(up: &mut Running) -> String {
@@ -43,8 +44,35 @@ fn the_copy(area: &Area) -> Process {
     Process::find(found.into_iter().next().unwrap()).unwrap()
 }
 
+/// The status in which a control plane that starts on the state finds a resource.
+async fn status_after(area: &Area, key: &str) -> String {
+    let state = area.join("state");
+    let arguments = ["--listen", "127.0.0.1:0", "--state-dir", state.to_str().unwrap()];
+    let mut control = Running::start(area, "tessera-control", &arguments, &[]);
+    let url = control
+        .line("it listens", |line| line.strip_prefix("listening on ").map(str::to_owned))
+        .await;
+    let shown = tessera("tesseractl", &["--server", &url, "get", key, "-o", "json"]).expect(0);
+    let shown: serde_json::Value = serde_json::from_str(&shown.stdout).unwrap();
+    control.interrupt().await.expect(0);
+    shown["status"].as_str().unwrap_or_default().to_owned()
+}
+
 async fn try_next(up: &mut Running) {
     up.line("it is up", |line| (line == "Ctrl-C stops it.").then_some(())).await;
+}
+
+#[test]
+fn help_and_completion_are_those_of_the_program_that_was_called() {
+    let script = tessera("tessera", &["completion", "bash"]).expect(0).stdout;
+    assert!(script.contains("-F _tessera "), "{script}");
+    assert!(!script.contains("tesseractl"), "{script}");
+    for words in [&["--help"][..], &["up", "--help"], &["get", "--help"]] {
+        let help = tessera("tessera", words).expect(0).stdout;
+        let usage = help.lines().find(|line| line.starts_with("Usage: ")).unwrap();
+        assert!(usage.starts_with("Usage: tessera "), "{usage}");
+        assert!(words.len() == 2 || ["up ", "get "].iter().all(|name| help.contains(name)));
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -86,6 +114,7 @@ async fn a_second_start_finds_its_state_again() {
     let first = the_copy(&area);
     up.interrupt().await.expect(0);
     assert!(!first.is_alive());
+    assert_eq!(status_after(&area, "node/local").await, "Offline", "nothing seems to run there");
 
     let mut up = start(&area, &[]);
     let url = address(&mut up).await;
@@ -94,6 +123,37 @@ async fn a_second_start_finds_its_state_again() {
     assert!(again.stdout.contains("workload/default/web unchanged"), "{}", again.stdout);
     assert!(the_copy(&area).is_alive());
     up.interrupt().await.expect(0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_slow_to_stop_is_named_and_a_second_interrupt_does_not_wait_for_it() {
+    let area = Area::new();
+    let path = area.join("slow.yaml");
+    let mark = format!("{}/web", area.tag());
+    let text = format!(
+        "name: slow\nspec:\n  command: /bin/sh\n  args: [-c, 'trap \"\" TERM; while :; do sleep 0.1; done']\n  \
+         env: {{{MARK}: {mark}}}\n  stop: {{grace: 5s}}\n"
+    );
+    std::fs::write(&path, text).unwrap();
+    let mut up = start(&area, &["-f", path.to_str().unwrap()]);
+    address(&mut up).await;
+    try_next(&mut up).await;
+    up.press_interrupt();
+    let named = "workload/default/slow (SIGKILL in ";
+    up.line("what still stops", |line| {
+        (line.starts_with("Still stopping: ") && line.contains(named)).then_some(())
+    })
+    .await;
+    let ended = up.interrupt().await.expect(130);
+    let last = ended.stdout.lines().last().unwrap_or_default();
+    assert!(last.starts_with("Left to their supervisors"), "{}", ended.stdout);
+    assert!(last.contains("workload/default/slow"), "{}", ended.stdout);
+    // Its supervisor ends it all the same.
+    let deadline = Instant::now() + BOUND;
+    while !copies(&area.tag()).is_empty() {
+        assert!(Instant::now() < deadline, "what ignores the signal is never ended");
+        tokio::time::sleep(POLL).await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -280,6 +280,11 @@ impl Look<'_> {
                 };
                 edit.wait_for(WaitReason::Start, &message, None);
             }
+            // Every other pause has an end.
+            WorkloadStatus::BackingOff if observed.next_start_at.is_none() => {
+                let message = format!("the agent of {node}, together with which it was stopped");
+                edit.wait_for(WaitReason::Agent, &message, None);
+            }
             WorkloadStatus::BackingOff => {
                 let why = observed
                     .last_exit

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use crate::plane::Plane;
 use proptest::prelude::*;
 use tessera_reconciler::{NotInSession, Sessions};
-use tessera_types::node::{Capacity, Executors};
+use tessera_types::node::{Capacity, Executors, NodeStatus};
 use tessera_types::sync::Registration;
 use tessera_types::{Duration, Labels, Name, limits};
 
@@ -76,6 +76,25 @@ fn another_installation_waits_for_the_lease() {
     assert_eq!(desk.register("other", "9"), Ok(()));
     assert_eq!(desk.speaks("1"), Err(NotInSession::NotRegistered));
     assert!(matches!(desk.register("agent", "1"), Err(NotInSession::NameTaken { .. })));
+}
+
+#[test]
+fn a_node_whose_agent_has_left_is_offline_at_once_and_back_when_it_is_heard_of() {
+    let mut desk = Desk::new();
+    desk.register("agent", "1").unwrap();
+    desk.plane.settle();
+    let node = desk.plane.world.nodes.find(None, &desk.name).unwrap().id;
+    desk.plane.world.left(node, desk.plane.now.boot);
+    desk.plane.reconciler.wake(node);
+    desk.plane.settle();
+    let status = |desk: &Desk| desk.plane.world.nodes.get(node).unwrap().status;
+    assert_eq!(status(&desk), NodeStatus::Offline);
+    let history = &desk.plane.world.nodes.get(node).unwrap().state_history;
+    assert_eq!(history.last().unwrap().reason, "its agent has ended, and nothing runs there");
+    assert_eq!(desk.register("other", "9"), Ok(()), "no lease keeps the name");
+    desk.plane.reconciler.wake(node);
+    desk.plane.settle();
+    assert_eq!(status(&desk), NodeStatus::Ready);
 }
 
 #[test]
