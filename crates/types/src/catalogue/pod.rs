@@ -37,7 +37,9 @@ definition_spec! {
         /// How long after its end its teardown may take; as its part when not given.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         pub teardown_buffer: Option<Duration>,
-        /// How its provisioning is tried again.
+        /// How its provisioning is tried again. A try has succeeded when all
+        /// workloads run: those without a health check for a second, since a
+        /// program that cannot do its work mostly ends at once.
         #[serde(default)]
         pub provision: RetryPolicy,
         /// What else runs in which of its states.

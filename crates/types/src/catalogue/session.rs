@@ -73,7 +73,8 @@ pub struct PartRequirement {
     /// What must hold of it before the next part begins.
     #[serde(default)]
     pub gate: Gate,
-    /// What happens when it fails, instead of what the session says.
+    /// What happens when it fails or its gate stays shut, instead of what the
+    /// session says.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub on_failure: Option<OnFailure>,
 }
