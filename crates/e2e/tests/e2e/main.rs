@@ -7,6 +7,7 @@ mod browsers;
 mod changes;
 mod control_death;
 mod drain;
+mod exam;
 mod full_disk;
 mod identity;
 mod logs;
