@@ -5,7 +5,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use tessera_e2e::Fleet;
 use tessera_types::timed::TimedStatus;
-use tessera_types::{Job, SessionPart};
+use tessera_types::{Job, Report, SessionPart};
 
 use super::{SOURCE, exam, expect_passed, submitted};
 
@@ -107,4 +107,31 @@ async fn nothing_comes_of_these(fleet: &Fleet) {
     }
     let after = fleet.see::<SessionPart>("exam-1-theory").await;
     assert_eq!(after.revision, part.revision, "nothing was written");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_handed_in_again_is_graded_again() {
+    let fleet = exam().await;
+    fleet.reaches::<SessionPart>("exam-1-theory", TimedStatus::Active).await;
+    let answer = send(&fleet, STRUCTURED, &submitted("1")).await.1;
+    assert_eq!(outcomes(&answer), ["accepted"], "{answer}");
+    let has_score = |score: f64| {
+        move |it: &tessera_types::Object<SessionPart>| {
+            it.observed.score == Some(score) && it.status == TimedStatus::Active
+        }
+    };
+    let first = fleet.await_::<SessionPart>("exam-1-theory", "graded", has_score(80.0)).await;
+    let paper = fleet.area().join("theory.paper");
+    let better = std::fs::read_to_string(&paper).unwrap().replace("4 wrong", "4 right");
+    std::fs::write(&paper, better).unwrap();
+    let answer = send(&fleet, STRUCTURED, &submitted("2")).await.1;
+    assert_eq!(outcomes(&answer), ["accepted"], "{answer}");
+    let second = fleet.await_::<SessionPart>("exam-1-theory", "graded", has_score(90.0)).await;
+    assert!(second.observed.graded_at > first.observed.graded_at);
+    let report = fleet.see::<Report>("exam-1-theory-report").await;
+    assert_eq!(report.observed.score, Some(90.0), "{report:#?}");
+    let session = fleet.over("exam-1").await;
+    assert_eq!(session.observed.score, Some(82.5), "of 90 and 75: {session:#?}");
+    assert_eq!(fleet.all::<Job>().await.len(), 3);
+    fleet.nothing_left().await;
 }
