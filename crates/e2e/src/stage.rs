@@ -33,7 +33,7 @@ pub fn definition(kind: &str, type_key: &str, spec: Value) -> Value {
 /// A definition of a fleet pod with these workloads, which is provisioned in a
 /// few quick tries.
 #[must_use]
-pub fn pod(type_key: &str, workloads: Value) -> Value {
+pub fn pod(type_key: &str, workloads: &[Value]) -> Value {
     let retry = json!({
         "attempts_max": 3, "backoff": {"initial": "100ms", "max": "200ms"}, "timeout": "20s",
     });

@@ -27,7 +27,7 @@ fn late(name: &str, on_late: &str, kind: &str) -> Value {
 
 /// A session of one part with a pod of its own, which takes `takes` of the room.
 fn sort(fleet: &Fleet, key: &str, duration: &str, takes: &str) -> [Value; 3] {
-    let mut desk = pod(&format!("{key}.pod"), json!([fleet.actor("lab", "")]));
+    let mut desk = pod(&format!("{key}.pod"), &[fleet.actor("lab", "")]);
     desk["spec"]["demand"] = json!({"counted": {takes: 1}});
     let spec = json!({"duration": duration, "lead_time": "1s", "teardown_buffer": "4s"});
     let part = part(&format!("{key}.part"), &format!("{key}.pod"), spec);

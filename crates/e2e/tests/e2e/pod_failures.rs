@@ -49,7 +49,7 @@ async fn a_pod_that_fails_twice_is_ready_at_the_third_try() {
     let short = json!({"duration": "3s", "lead_time": "5s", "teardown_buffer": "4s"});
     fleet
         .declare(&[
-            pod("pod.bad", json!([fails(&fleet, 2)])),
+            pod("pod.bad", &[fails(&fleet, 2)]),
             part("part.bad", "pod.bad", short),
             tessera_e2e::session_of("one", &[("first", "part.bad")]),
             session("s", "one", "6s"),
@@ -76,8 +76,8 @@ async fn a_pod_that_fails_twice_is_ready_at_the_third_try() {
 #[tokio::test(flavor = "multi_thread")]
 async fn one_that_never_succeeds_ends_its_session_after_its_tries() {
     let fleet = fleet().await;
-    let good = pod("pod.good", json!([fleet.actor("lab", "")]));
-    fleet.declare(&[pod("pod.bad", json!([fails(&fleet, 99)])), good]).await;
+    let good = pod("pod.good", &[fleet.actor("lab", "")]);
+    fleet.declare(&[pod("pod.bad", &[fails(&fleet, 99)]), good]).await;
     fleet.declare(&two_parts("abort")).await;
     fleet.declare(&[session("s", "two", "5s")]).await;
     let session = fleet.over("s").await;
@@ -102,8 +102,8 @@ async fn one_that_never_succeeds_ends_its_session_after_its_tries() {
 #[tokio::test(flavor = "multi_thread")]
 async fn or_its_session_goes_on_without_it() {
     let fleet = fleet().await;
-    let good = pod("pod.good", json!([fleet.actor("lab", "")]));
-    fleet.declare(&[pod("pod.bad", json!([fails(&fleet, 99)])), good]).await;
+    let good = pod("pod.good", &[fleet.actor("lab", "")]);
+    fleet.declare(&[pod("pod.bad", &[fails(&fleet, 99)]), good]).await;
     fleet.declare(&two_parts("continue")).await;
     fleet.declare(&[session("s", "two", "5s")]).await;
     let failed = fleet.reaches::<SessionPart>("s-first", TimedStatus::Failed).await;

@@ -11,7 +11,7 @@ fn catalogue(fleet: &Fleet) -> Vec<Value> {
     let spec = json!({"duration": "1h", "lead_time": "2s", "teardown_buffer": "3s"});
     let [room_type, _] = room(10);
     vec![
-        pod("desk", json!([fleet.actor("lab", "")])),
+        pod("desk", &[fleet.actor("lab", "")]),
         part("sitting", "desk", spec),
         session_of("exam", &[("first", "sitting")]),
         room_type,

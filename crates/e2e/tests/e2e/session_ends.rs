@@ -75,7 +75,7 @@ async fn in_each_phase(give_up: GiveUp) {
     let mut names = Vec::new();
     for sort in sorts(&fleet) {
         let key = format!("in-{}", sort.status.to_string().to_lowercase());
-        let mut desk = pod(&format!("{key}.pod"), json!([sort.workload]));
+        let mut desk = pod(&format!("{key}.pod"), &[sort.workload]);
         desk["spec"]["provision"]["attempts_max"] = json!(sort.attempts);
         let part = part(&format!("{key}.part"), &format!("{key}.pod"), sort.part);
         // A failure that ends the session at once would not last.

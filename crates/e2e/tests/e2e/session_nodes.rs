@@ -19,14 +19,14 @@ async fn the_workloads_of_a_lost_node_move_and_the_session_goes_on() {
         fleet.add_node(node, &[]).await;
     }
     fleet.declare(&room(1)).await;
-    let mut workloads = json!([fleet.actor("left", ""), fleet.actor("right", "")]);
-    for workload in workloads.as_array_mut().unwrap() {
+    let mut workloads = [fleet.actor("left", ""), fleet.actor("right", "")];
+    for workload in &mut workloads {
         workload["spec"]["spread_by"] = json!("node");
     }
     let spec = json!({"duration": "9s", "lead_time": "3s", "teardown_buffer": "4s"});
     fleet
         .declare(&[
-            pod("desk", workloads),
+            pod("desk", &workloads),
             part("sitting", "desk", spec),
             session_of("one", &[("first", "sitting")]),
             session("s", "one", "4s"),
@@ -69,7 +69,7 @@ async fn cut_off(lease: &str) {
     let spec = json!({"duration": "4s", "lead_time": "3s", "teardown_buffer": "3s"});
     fleet
         .declare(&[
-            pod("desk", json!([fleet.actor("lab", "")])),
+            pod("desk", &[fleet.actor("lab", "")]),
             part("sitting", "desk", spec),
             session_of("one", &[("first", "sitting")]),
             session("s", "one", "4s"),
@@ -116,7 +116,7 @@ async fn a_deleted_session_is_gone_when_its_node_is() {
     let spec = json!({"duration": "3s", "lead_time": "3s", "teardown_buffer": "2s"});
     fleet
         .declare(&[
-            pod("desk", json!([fleet.actor("lab", "")])),
+            pod("desk", &[fleet.actor("lab", "")]),
             part("sitting", "desk", spec),
             session_of("one", &[("first", "sitting")]),
             session("s", "one", "4s"),

@@ -24,7 +24,7 @@ async fn a_gate_waits_for_somebody_who_approves() {
     ]);
     fleet
         .declare(&[
-            pod("desk", json!([fleet.actor("lab", "")])),
+            pod("desk", &[fleet.actor("lab", "")]),
             part("oral", "desk", spec("1s")),
             part("written", "desk", spec("1h")),
             definition("SessionDefinition", "exam", json!({"parts": parts})),
@@ -62,7 +62,7 @@ async fn what_has_failed_is_tried_again_when_an_operator_says_so() {
     let fleet = fleet().await;
     let cure = fleet.area().join("cure");
     let needs = format!("test -e {} || exit 7", cure.display());
-    let mut desk = pod("desk", json!([fleet.actor("lab", &needs)]));
+    let mut desk = pod("desk", &[fleet.actor("lab", &needs)]);
     desk["spec"]["provision"]["attempts_max"] = json!(2);
     let spec = json!({"duration": "1h", "lead_time": "2s", "teardown_buffer": "4s"});
     let parts =

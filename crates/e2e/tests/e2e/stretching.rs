@@ -15,7 +15,7 @@ async fn fleet(seats: u64, part_spec: Value) -> Fleet {
     let mut fleet = Fleet::start().await;
     fleet.add_node("a", &[]).await;
     fleet.declare(&room(seats)).await;
-    let mut desk = pod("desk", json!([fleet.actor("lab", "")]));
+    let mut desk = pod("desk", &[fleet.actor("lab", "")]);
     desk["spec"]["demand"] = json!({"counted": {"seats": 1}});
     fleet
         .declare(&[
