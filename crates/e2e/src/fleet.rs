@@ -159,6 +159,12 @@ impl Fleet {
         self.control.as_ref().expect("a control plane runs")
     }
 
+    /// The control plane and the agents, as far as they run.
+    pub(crate) fn programs(&self) -> Vec<u32> {
+        let agents = self.nodes.values().filter_map(Node::pid);
+        self.control.iter().map(Program::pid).chain(agents).collect()
+    }
+
     /// Where its state is.
     #[must_use]
     pub fn state_dir(&self) -> &PathBuf {

@@ -19,6 +19,7 @@ mod program;
 mod random;
 mod report;
 mod sampler;
+mod stage;
 mod sweep;
 
 pub use cli::{Ended, Running, tessera, tesseractl};
@@ -29,4 +30,5 @@ pub use proc::{MARK, Process, copies};
 pub use program::{BOUND, POLL, Program, binary};
 pub use random::Random;
 pub use sampler::Sampler;
+pub use stage::{definition, part, pod, room, send, session, session_of};
 pub use sweep::Area;

@@ -83,6 +83,11 @@ impl Node {
         self.agent().signal(Signal::CONT);
     }
 
+    /// The agent's process, if it runs.
+    pub(crate) fn pid(&self) -> Option<u32> {
+        self.agent.as_ref().map(Program::pid)
+    }
+
     /// The agent's process.
     ///
     /// # Panics

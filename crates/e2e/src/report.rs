@@ -5,7 +5,8 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
 
-use tessera_client::{Api, HistoryOptions};
+use tessera_client::{Api, HistoryOptions, ListOptions};
+use tessera_types::{Host, Job, Kind, Node, Pod, Report, Session, SessionPart, Workload};
 
 /// Lines shown of each log.
 const LOG_LINES: usize = 60;
@@ -14,32 +15,30 @@ const HISTORY_MAX: u32 = 30;
 /// The resources and their histories.
 pub(crate) async fn resources(api: &Api) -> String {
     let mut text = String::new();
-    match api
-        .list::<tessera_types::Node>(&tessera_client::ListOptions {
-            limit: Some(1000),
-            ..Default::default()
-        })
-        .await
-    {
-        Ok(list) => list.items.iter().for_each(|node| {
-            let _ = writeln!(text, "{}", serde_json::to_string(&**node).unwrap_or_default());
-        }),
-        Err(error) => text = format!("the nodes cannot be listed: {error}\n"),
-    }
-    let Ok(list) = api
-        .list::<tessera_types::Workload>(&tessera_client::ListOptions {
-            limit: Some(1000),
-            ..Default::default()
-        })
-        .await
-    else {
-        return text;
+    of_kind::<Node>(api, &mut text).await;
+    of_kind::<Host>(api, &mut text).await;
+    of_kind::<Session>(api, &mut text).await;
+    of_kind::<SessionPart>(api, &mut text).await;
+    of_kind::<Pod>(api, &mut text).await;
+    of_kind::<Job>(api, &mut text).await;
+    of_kind::<Report>(api, &mut text).await;
+    of_kind::<Workload>(api, &mut text).await;
+    text
+}
+
+async fn of_kind<K: Kind>(api: &Api, text: &mut String) {
+    let options = ListOptions { limit: Some(1000), ..Default::default() };
+    let list = match api.list::<K>(&options).await {
+        Ok(list) => list,
+        Err(error) => {
+            let _ = writeln!(text, "{} cannot be listed: {error}", K::KIND.plural());
+            return;
+        }
     };
-    for workload in &list.items {
-        let json = serde_json::to_string(&**workload).unwrap_or_default();
-        let _ = writeln!(text, "{json}");
+    for object in &list.items {
+        let _ = writeln!(text, "{}", serde_json::to_string(&**object).unwrap_or_default());
         let options = HistoryOptions { limit: Some(HISTORY_MAX), before_seq: None };
-        let history = api.history(&workload.key(), options).await;
+        let history = api.history(&object.key(), options).await;
         for entry in history.map(|history| history.items).unwrap_or_default() {
             let record = &entry.record;
             let from = record.from.as_deref().unwrap_or("-");
@@ -50,7 +49,6 @@ pub(crate) async fn resources(api: &Api) -> String {
             );
         }
     }
-    text
 }
 
 /// The end of every log in `folder`.

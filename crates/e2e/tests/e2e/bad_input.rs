@@ -198,7 +198,7 @@ async fn paths_queries_and_batches_that_make_no_sense() {
     refused(http.post("/v1/apply", &unknown), Code::InvalidRequest, "mainfests").await;
     for (method, path, status) in [
         (Method::GET, "/", 404),
-        (Method::GET, "/v1/peas", 404),
+        (Method::GET, "/v1/trees", 404),
         (Method::POST, "/v1/workloads/web", 405),
         (Method::DELETE, "/v1/workloads", 405),
     ] {

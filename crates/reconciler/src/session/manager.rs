@@ -126,7 +126,7 @@ impl Look<'_> {
         }
         self.step.start();
         self.step.become_(SessionStatus::Active, "its window is open")?;
-        self.active()
+        self.run_parts()
     }
 
     /// A part that has failed, if that is the session's failure.
@@ -151,6 +151,12 @@ impl Look<'_> {
         if let Some(skipped) = late::decide(&mut self.step, self.definition, &self.parts) {
             return self.give_up(Outcome::Skipped, skipped);
         }
+        self.run_parts()
+    }
+
+    /// What is late was decided in this pass: the parts are seen as they were
+    /// before it, so to decide again would be to decide twice.
+    fn run_parts(&mut self) -> Done {
         if let Some(failure) = self.let_parts_begin() {
             return self.fail(failure);
         }
