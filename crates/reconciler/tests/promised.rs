@@ -85,10 +85,7 @@ fn placed(spec: serde_json::Value) -> Result<Name, String> {
 #[test]
 fn a_service_without_an_end_leaves_what_is_promised_later() {
     let refusal = placed(json!({"command": "x", "resources": {"cpu": 2000}})).unwrap_err();
-    assert!(
-        refusal.contains("1 is promised to sessions (group: cpu: 1000m of 4000m free"),
-        "{refusal}"
-    );
+    assert!(refusal.contains("promised to sessions (group: cpu: 1000m of 4000m free"), "{refusal}");
     assert!(refusal.contains("pod/default/lab"), "{refusal}");
 }
 

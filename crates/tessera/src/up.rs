@@ -51,7 +51,7 @@ pub(crate) struct Arguments {
     /// A further name under which it may be called, such as that of a proxy; may be given many times
     #[arg(long = "allowed-host", value_name = "HOST", value_parser = allowed_host)]
     allowed_hosts: Vec<String>,
-    /// A source whose events are let in, such as https://lms.example; with * at its end all that begin so
+    /// A source whose events are let in, such as `https://lms.example`; with * at its end all that begin so
     #[arg(long = "event-source", value_name = "SOURCE")]
     event_sources: Vec<String>,
     /// The node's name

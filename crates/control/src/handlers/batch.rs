@@ -2,12 +2,11 @@
 //! that is refused, or that somebody else was faster with, is dealt with alone.
 
 use std::collections::HashSet;
-use std::pin::Pin;
 
 use serde_json::Value;
 use tessera_api::ApiError;
 use tessera_reconciler::admission::is_admitted;
-use tessera_store::{CommitError, IdempotencyKey};
+use tessera_store::{BoxFuture, CommitError, IdempotencyKey};
 use tessera_types::api::{ApplyOutcome, ApplyRequest, ApplyResponse, ApplyResult};
 use tessera_types::problem::Code;
 use tessera_types::{
@@ -66,7 +65,7 @@ trait Declare: Send + Sync {
         self: Box<Self>,
         plane: &'a Plane,
         key: Option<IdempotencyKey>,
-    ) -> Pin<Box<dyn Future<Output = Result<(ApplyOutcome, Resource), ApiError>> + Send + 'a>>;
+    ) -> BoxFuture<'a, Result<(ApplyOutcome, Resource), ApiError>>;
 }
 
 impl<K: Kind> Declare for Manifest<K> {
@@ -85,7 +84,7 @@ impl<K: Kind> Declare for Manifest<K> {
         self: Box<Self>,
         plane: &'a Plane,
         key: Option<IdempotencyKey>,
-    ) -> Pin<Box<dyn Future<Output = Result<(ApplyOutcome, Resource), ApiError>> + Send + 'a>> {
+    ) -> BoxFuture<'a, Result<(ApplyOutcome, Resource), ApiError>> {
         Box::pin(async move {
             let applied = plane.declare(*self, key).await?;
             Ok((applied.outcome, K::wrap(applied.resource)))

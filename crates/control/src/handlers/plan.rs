@@ -10,7 +10,7 @@ use tessera_types::booking::{Plan, PlanResponse, PlannedResource};
 use tessera_types::timed::{Timed, Timeslot};
 use tessera_types::{
     Actor, Change, Committed, Kind, KindName, Manifest, Object, Pod, Problem, Resource,
-    ResourceKey, Revision, Session, SessionPart, Timestamp, Uid, Write, with_kind,
+    ResourceKey, Revision, Session, SessionPart, Uid, Write, with_kind,
 };
 
 use crate::clock;
@@ -120,7 +120,8 @@ impl Supposed {
                 self.write(writes);
             }
             Err(problem) => {
-                plan.earliest_start = problem.facts.get("earliest_start").and_then(earliest);
+                plan.earliest_start =
+                    problem.facts.get("earliest_start").and_then(|text| text.parse().ok());
                 plan.problem = Some(problem);
             }
         }
@@ -172,10 +173,6 @@ fn created(write: &Write) -> Option<&Resource> {
         Write::Create { resource, .. } => Some(resource),
         Write::Update { .. } | Write::Delete { .. } => None,
     }
-}
-
-fn earliest(text: &String) -> Option<Timestamp> {
-    text.parse().ok()
 }
 
 fn slot_of(resource: &Resource) -> Option<Timeslot> {

@@ -22,12 +22,8 @@ use crate::tree::Tree;
 /// Show resources
 ///
 /// What -o json and -o yaml print, `apply -f` takes again.
-///
-/// The kinds, each in the singular, the plural or short, and in any case:
-///   workload, workloads, wl
-///   node, nodes, no
 #[derive(Debug, Args)]
-#[command(verbatim_doc_comment)]
+#[command(after_long_help = kinds_help())]
 pub(crate) struct Arguments {
     /// KIND, KIND NAME…, or KIND/NAME…
     #[arg(required = true, value_name = "RESOURCE")]
@@ -42,6 +38,16 @@ pub(crate) struct Arguments {
     /// With all that belongs to each, as a tree
     #[arg(long, conflicts_with = "watch")]
     tree: bool,
+}
+
+/// The kinds, for the long help.
+fn kinds_help() -> String {
+    let mut text =
+        "The kinds, each in the singular, the plural or short, and in any case:\n".to_owned();
+    for kind in KindName::ALL {
+        text.push_str(&format!("  {}, {}, {}\n", kind.singular(), kind.plural(), kind.short()));
+    }
+    text
 }
 
 const FORMATS: [Format; 5] =

@@ -41,9 +41,9 @@ impl Event {
     #[must_use]
     pub fn is_routine(&self) -> bool {
         match self.sort {
-            Sort::Moved | Sort::Noted | Sort::Declared => false,
+            Sort::Moved | Sort::Noted => false,
             Sort::Waits(reason) => is_routine(reason),
-            Sort::Observed => true,
+            Sort::Declared | Sort::Observed => true,
         }
     }
 
