@@ -110,6 +110,8 @@ impl Sim {
             self.mend(Mend::Frozen(i));
             self.mend(Mend::CutOff(i));
             self.mend(Mend::Clock(i));
+            // What a clock that was just set has made due, happens now.
+            self.machines[i].advance(self.now, false, &mut self.rng);
         }
         self.mend(Mend::ControlClock);
         self.mend(Mend::Disk);
