@@ -139,6 +139,37 @@ fn a_session_is_told_to_its_end_and_the_code_says_how_it_ended() {
 }
 
 #[test]
+fn apply_follows_what_it_declares() {
+    let stub = Stub::start(|request| match request.line.as_str() {
+        "POST /v1/apply" => {
+            let key = json!({"kind": "Session", "namespace": "default", "name": "exam-1"});
+            let result = json!({"key": key, "outcome": "created", "generation": 1, "revision": 6});
+            Answer::Json(200, json!({"results": [result]}))
+        }
+        "GET /v1/watch" => Answer::Events(vec![
+            changed(&session("Pending", None, 6)),
+            changed(&session("Failed", Some("failed"), 7)),
+        ]),
+        line if line.ends_with("/exam-1") => {
+            Answer::Json(404, problem("not_found", 404, "there is no session/default/exam-1"))
+        }
+        _ => Answer::Json(200, list(&[], 5)),
+    });
+    let ended = run_with(&stub.url(), &["apply", "--follow", "-f", "-"], SESSION);
+    assert_eq!(ended.code, 1, "{}", ended.stderr);
+    let lines =
+        ["session/default/exam-1 created", "1 of 1 converged", "session exam-1 ended: failed"];
+    let mut rest = ended.stdout.as_str();
+    for line in lines {
+        rest = rest.split_once(line).unwrap_or_else(|| panic!("{line} in {}", ended.stdout)).1;
+    }
+    // For programs the story stays apart.
+    let ended = run_with(&stub.url(), &["apply", "--follow", "-o", "name", "-f", "-"], SESSION);
+    assert_eq!(ended.stdout, "session/default/exam-1\n");
+    assert!(ended.stderr.contains("session exam-1 ended: failed"), "{}", ended.stderr);
+}
+
+#[test]
 fn a_session_that_is_over_is_told_at_once() {
     let over = session("Inactive", Some("completed"), 5);
     let stub = Stub::start(move |request| match request.line.as_str() {
