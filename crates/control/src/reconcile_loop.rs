@@ -137,26 +137,27 @@ impl Loop {
         self.reconciler.next_in(now).map_or(resync, |time| time.min(resync))
     }
 
+    fn decide(&mut self, now: Now) -> Pass {
+        let world = self.plane.world.read();
+        if now.boot >= self.resync_at {
+            self.resync_at = now.boot.plus(RESYNC_EVERY);
+            self.reconciler.resync(&world);
+        }
+        self.reconciler.pass(&world, now, LOOKS_MAX)
+    }
+
     async fn pass(&mut self, now: Now) {
         let started = Instant::now();
         let plane = Arc::clone(&self.plane);
-        let (pass, books) = {
-            let world = plane.world.read();
-            if now.boot >= self.resync_at {
-                self.resync_at = now.boot.plus(RESYNC_EVERY);
-                self.reconciler.resync(&world);
-            }
-            let pass = self.reconciler.pass(&world, now, LOOKS_MAX);
-            let books = pass.books(&world);
-            (pass, books)
-        };
-        // Nobody else books a host meanwhile; and if somebody has since it was
-        // decided, it is decided again.
-        let _turn = if books { Some(plane.booking.lock().await) } else { None };
-        if books && plane.world.read().revision() != pass.decided_at {
+        let mut pass = self.decide(now);
+        // Nobody else books a host meanwhile. If somebody has while it waited for
+        // its turn, it is decided once more, and now nobody can.
+        let turn = if pass.books() { Some(plane.booking.lock().await) } else { None };
+        if turn.is_some() && plane.world.read().revision() != pass.decided_at {
             let world = plane.world.read();
             pass.writes.iter().for_each(|(id, _)| self.reconciler.conflicted(*id, &world));
-            return;
+            drop(world);
+            pass = self.decide(now);
         }
         let planned = started.elapsed();
         let (stats, writes) = (pass.stats, pass.writes.len());

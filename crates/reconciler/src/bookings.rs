@@ -80,25 +80,12 @@ impl Bookings {
 
     /// A workload is new, or has changed.
     pub(crate) fn workload_changed(&mut self, workload: &Object<Workload>) {
-        let assigned = workload.observed.assigned.as_ref().filter(|_| is_service(workload));
-        let group = assigned.and_then(|assigned| self.group_of(assigned.node_id));
-        let (Some(assigned), Some(group)) = (assigned, group) else {
-            self.release(workload.id);
-            return;
-        };
-        let until = workload.spec.not_after.unwrap_or(Timestamp::MAX);
-        let amounts = Amounts {
-            cpu: assigned.resources.cpu,
-            memory: assigned.resources.memory,
-            ..Amounts::default()
-        };
-        let hold = Hold {
-            window: Window { from: assigned.since, until },
-            amounts,
-            ports: Vec::new(),
-            label: workload.key().to_string(),
-        };
-        self.hold(workload.id, group, hold);
+        let node = workload.observed.assigned.as_ref().map(|assigned| assigned.node_id);
+        let group = node.and_then(|node| self.group_of(node));
+        match (hold_of_service(workload), group) {
+            (Some(hold), Some(group)) => self.hold(workload.id, group, hold),
+            _ => self.release(workload.id),
+        }
     }
 
     fn hold(&mut self, id: Uid, host: Uid, hold: Hold) {
@@ -122,6 +109,23 @@ impl Bookings {
             }
         }
     }
+}
+
+/// What a service that is placed holds of its node's group.
+pub(crate) fn hold_of_service(workload: &Object<Workload>) -> Option<Hold> {
+    let assigned = workload.observed.assigned.as_ref().filter(|_| is_service(workload))?;
+    let until = workload.spec.not_after.unwrap_or(Timestamp::MAX);
+    let amounts = Amounts {
+        cpu: assigned.resources.cpu,
+        memory: assigned.resources.memory,
+        ..Amounts::default()
+    };
+    Some(Hold {
+        window: Window { from: assigned.since, until },
+        amounts,
+        ports: Vec::new(),
+        label: workload.key().to_string(),
+    })
 }
 
 /// Whether a workload holds of its node's group what is set aside for it.

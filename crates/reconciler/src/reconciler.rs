@@ -10,7 +10,7 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
-use tessera_scheduler::calendar::{Booking, Clash};
+use tessera_scheduler::calendar::{Booking, Calendar, Clash, Hold};
 use tessera_scheduler::{Demand, Fleet, NodeState, Refusal};
 use tessera_types::host::HostDemand;
 use tessera_types::node::{DesiredNodeStatus, NodeStatus};
@@ -20,7 +20,8 @@ use tessera_types::{
     ResourceKey, Revision, Timestamp, Uid, Workload, Write, limits,
 };
 
-use crate::bookings::is_service;
+use crate::admission::hold_of;
+use crate::bookings::{hold_of_service, is_service};
 use crate::dispatch;
 use crate::explained::Explained;
 use crate::manager::{Manager, Plan};
@@ -70,6 +71,8 @@ pub struct Pass {
     written: HashSet<ResourceKey>,
     /// Resources that are looked at again in the next pass.
     deferred: Vec<Uid>,
+    /// The calendars of the hosts of which it books something, with that.
+    calendars: HashMap<Uid, Calendar>,
 }
 
 /// What one pass did.
@@ -88,18 +91,46 @@ pub struct PassStats {
 }
 
 impl Pass {
-    /// Whether it books a host for another time or another share than before. An
-    /// admission must not be decided meanwhile.
+    /// Whether it takes of a host what was not taken before. An admission must not
+    /// be decided meanwhile.
     #[must_use]
-    pub fn books(&self, world: &World) -> bool {
-        let mut updates = self.writes.iter().flat_map(|(_, writes)| writes);
-        updates.any(|write| match write {
-            Write::Update { resource: Resource::Pod(pod), .. } => {
-                let before = world.pods.get(pod.id).and_then(|it| it.observed.binding.as_ref());
-                pod.observed.binding.is_some() && pod.observed.binding.as_ref() != before
+    pub fn books(&self) -> bool {
+        !self.calendars.is_empty()
+    }
+
+    /// Takes in what a plan books, so that what is decided next in this pass counts
+    /// it. False, and nothing is taken in, when the plan was decided without what
+    /// an earlier one of this pass has booked of the same host.
+    fn book(&mut self, writes: &[Write], world: &World) -> bool {
+        let updates = writes.iter().filter_map(|write| match write {
+            Write::Update { resource: Resource::Pod(pod), .. } => Some(pod),
+            _ => None,
+        });
+        let mut booked = Vec::new();
+        for pod in updates {
+            let before = world.pods.get(pod.id).and_then(|it| it.observed.binding.as_ref());
+            match &pod.observed.binding {
+                Some(binding) if Some(binding) != before => booked.push((pod, binding)),
+                _ => {}
             }
-            _ => false,
-        })
+        }
+        if booked.iter().any(|(_, binding)| self.calendars.contains_key(&binding.host_id)) {
+            return false;
+        }
+        for (pod, binding) in booked {
+            self.hold(binding.host_id, pod.id, hold_of(pod, binding), world);
+        }
+        true
+    }
+
+    fn hold(&mut self, host: Uid, id: Uid, hold: Hold, world: &World) {
+        let calendar = || world.calendar(host).cloned().unwrap_or_default();
+        self.calendars.entry(host).or_insert_with(calendar).hold(id, hold);
+    }
+
+    /// What of a host is taken when, with what this pass has booked.
+    fn calendar<'a>(&'a self, host: Uid, world: &'a World) -> Option<&'a Calendar> {
+        self.calendars.get(&host).or_else(|| world.calendar(host))
     }
 }
 
@@ -289,27 +320,13 @@ impl Reconciler {
             if let Some(after) = plan.look_again_after {
                 self.queue.push_after(id, after);
             }
-            self.gather(id, plan.writes, &mut pass);
+            gather(id, plan.writes, world, &mut pass);
         }
         for id in std::mem::take(&mut pass.deferred) {
             self.give_back(id, world);
             self.queue.push(id);
         }
         pass
-    }
-
-    /// Gathers what is to be written about `id`. If something of it is written in
-    /// this pass already, it is looked at again after that.
-    fn gather(&mut self, id: Uid, writes: Vec<Write>, pass: &mut Pass) {
-        if writes.is_empty() {
-            return;
-        }
-        if writes.iter().any(|write| pass.written.contains(&write.key())) {
-            pass.deferred.push(id);
-            return;
-        }
-        pass.written.extend(writes.iter().map(Write::key));
-        pass.writes.push((id, writes));
     }
 
     fn look_at_workload(
@@ -325,7 +342,7 @@ impl Reconciler {
             self.unplaced.remove(&workload.id);
             return plan;
         };
-        demand.booked = booked(workload, &demand, world, now);
+        demand.booked = booked(workload, &demand, world, now, pass);
         let shape = DemandShape::of(&demand);
         let choice = match refused.get(&shape) {
             Some(refusal) => Err(refusal.clone()),
@@ -336,7 +353,9 @@ impl Reconciler {
                 self.fleet.reserve(workload.id, node, &demand);
                 self.unplaced.remove(&workload.id);
                 pass.stats.workloads_placed += 1;
-                WorkloadManager::take(workload, node, name, now)
+                let plan = WorkloadManager::take(workload, node, name, now);
+                book_service(&plan, world, pass);
+                plan
             }
             Err(refusal) => {
                 pass.stats.workloads_unplaced += 1;
@@ -378,7 +397,7 @@ impl Reconciler {
         now: Now,
     ) -> Result<tessera_types::Name, Refusal> {
         let mut demand = Demand::of(workload);
-        demand.booked = booked(workload, &demand, world, now);
+        demand.booked = booked(workload, &demand, world, now, &Pass::default());
         self.fleet.choose_instead(workload.id, &demand).map(|(_, name)| name)
     }
 
@@ -432,6 +451,36 @@ impl Reconciler {
     }
 }
 
+/// Gathers what is to be written about `id`. If something of it is written in this
+/// pass already, or books a host that this pass has booked, it is looked at again
+/// after that.
+fn gather(id: Uid, writes: Vec<Write>, world: &World, pass: &mut Pass) {
+    if writes.is_empty() {
+        return;
+    }
+    let is_written = writes.iter().any(|write| pass.written.contains(&write.key()));
+    if is_written || !pass.book(&writes, world) {
+        pass.deferred.push(id);
+        return;
+    }
+    pass.written.extend(writes.iter().map(Write::key));
+    pass.writes.push((id, writes));
+}
+
+/// A service that is placed takes its share of its node's group from now on.
+fn book_service(plan: &Plan, world: &World, pass: &mut Pass) {
+    let Some(Write::Update { resource: Resource::Workload(placed), .. }) = plan.writes.first()
+    else {
+        return;
+    };
+    let node = placed.observed.assigned.as_ref().map(|assigned| assigned.node_id);
+    if let Some(group) = node.and_then(|node| world.group_of(node))
+        && let Some(hold) = hold_of_service(placed)
+    {
+        pass.hold(group.id, placed.id, hold, world);
+    }
+}
+
 /// The nodes on which what `workload` needs is promised to sessions, at some time
 /// before it ends, each with the reason.
 fn booked(
@@ -439,6 +488,7 @@ fn booked(
     demand: &Demand,
     world: &World,
     now: Now,
+    pass: &Pass,
 ) -> BTreeMap<Uid, String> {
     let mut booked = BTreeMap::new();
     if world.hosts.is_empty() || !is_service(workload) {
@@ -455,7 +505,8 @@ fn booked(
         instead_of: Some(workload.id),
     };
     for host in world.hosts.iter() {
-        let clash = world.calendar(host.id).and_then(|calendar| calendar.fits(&booking).err());
+        let clash =
+            pass.calendar(host.id, world).and_then(|calendar| calendar.fits(&booking).err());
         if let Some(clash @ Clash::Taken(_)) = clash {
             let why = format!("{}: {clash}", host.name);
             booked.extend(world.nodes_of(host.id).map(|node| (node.id, why.clone())));

@@ -64,6 +64,29 @@ fn world(workload: serde_json::Value) -> World {
     World::load(Revision(1), resources)
 }
 
+#[test]
+fn two_that_are_placed_at_once_do_not_both_take_what_is_left_for_one() {
+    let mut world = world(json!({"command": "x", "resources": {"cpu": 1000}}));
+    let other = object::<Workload>(
+        KindName::Workload,
+        "other",
+        5,
+        json!({"command": "x", "resources": {"cpu": 1000}}),
+    );
+    let all = world.all().chain([Resource::Workload(Arc::new(other))]).collect::<Vec<_>>();
+    world = World::load(Revision(1), all);
+    let now = Now { wall: at(0), boot: BootTime::default() };
+    world.started(now.boot, HOUR);
+    world.heard(Uid(1), now.boot, HOUR);
+    let pass = Reconciler::new(&world).pass(&world, now, 100);
+    assert!(pass.books());
+    let placed = pass.writes.iter().flat_map(|(_, writes)| writes).filter(|write| {
+        matches!(write, Write::Update { resource: Resource::Workload(it), .. }
+            if it.observed.assigned.is_some())
+    });
+    assert_eq!(placed.count(), 1);
+}
+
 /// What becomes of the workload: its node, or what it waits for.
 fn placed(spec: serde_json::Value) -> Result<Name, String> {
     let mut world = world(spec);
