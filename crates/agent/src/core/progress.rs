@@ -156,13 +156,20 @@ impl Progress {
         self.exit_seq = 0;
     }
 
-    /// If the oldest report had the last lines, the one after it has them now.
+    /// If the oldest report had the last lines of an end that the next one speaks of too, that has
+    /// them now.
     fn drop_oldest(&mut self) {
-        let dropped = self.reports.pop_front();
-        if dropped.is_some_and(|report| report.seq == self.exit_seq)
-            && let (Some(next), Some(exit)) = (self.reports.front_mut(), &self.last_exit)
+        let (Some(dropped), Some(next)) = (self.reports.pop_front(), self.reports.front_mut())
+        else {
+            return;
+        };
+        if let (Some(told), Some(exit)) = (dropped.last_exit, &mut next.last_exit)
+            && (told.at, &told.outcome) == (exit.at, &exit.outcome)
+            && exit.last_lines.is_empty()
         {
-            next.last_exit = Some(clipped(exit.clone()));
+            exit.last_lines = told.last_lines;
+        }
+        if dropped.seq == self.exit_seq {
             self.exit_seq = next.seq;
         }
     }

@@ -138,6 +138,20 @@ fn what_was_written_last_is_told_once_for_each_end() {
 }
 
 #[test]
+fn no_end_is_told_without_what_was_written_before_it() {
+    let mut node = Node::new();
+    node.list(&[assignment(1, serde_json::json!({"command": "a"}))]);
+    for attempt in 1..=10 {
+        node.started(run(1, attempt));
+        node.ended(run(1, attempt), ExitOutcome::Exited { code: 1 });
+        node.pass(60_000);
+        let told = node.core.reports(100);
+        let first_exit = told.iter().find_map(|it| it.last_exit.as_ref()).unwrap();
+        assert_eq!(first_exit.last_lines, ["panic"], "after {attempt} ends: {told:?}");
+    }
+}
+
+#[test]
 fn a_report_that_cannot_be_told_is_shortened_and_then_dropped() {
     let mut node = Node::new();
     node.list(&[assignment(1, serde_json::json!({"command": "a"}))]);
