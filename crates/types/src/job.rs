@@ -7,7 +7,6 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::catalogue::{DefinitionSelector, JobDefinitionSpec, Pinned};
-use crate::envelope::Object;
 use crate::kind::{Kind, KindName};
 use crate::name::Name;
 use crate::session::validate_env;
@@ -26,8 +25,6 @@ impl Kind for Job {
     type Status = JobStatus;
     type Desired = DesiredJobStatus;
     type Observed = JobObserved;
-
-    fn declared(_: &mut Object<Self>, _: &JobSpec) {}
 }
 
 /// What is declared of a job.

@@ -78,7 +78,7 @@ pub trait Kind:
 
     /// What else changes when a new spec is declared; `object` has the new spec
     /// and generation.
-    fn declared(object: &mut Object<Self>, before: &Self::Spec);
+    fn declared(_object: &mut Object<Self>, _before: &Self::Spec) {}
 
     /// The names of the fields that people declare in the spec.
     fn spec_fields() -> BTreeSet<String> {

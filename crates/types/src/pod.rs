@@ -14,8 +14,7 @@ use crate::name::Name;
 use crate::session::validate_env;
 use crate::time::Timestamp;
 use crate::timed::{
-    DeclaredTimeslot, DesiredTimedStatus, Lifecycle, OnLate, Timed, TimedObserved, TimedStatus,
-    Window,
+    DeclaredTimeslot, DesiredTimedStatus, OnLate, TimedObserved, TimedStatus, Window, timed_kind,
 };
 use crate::validate::{Invalid, Validate};
 
@@ -31,26 +30,12 @@ impl Kind for Pod {
     type Desired = DesiredTimedStatus;
     type Observed = PodObserved;
 
-    fn declared(_: &mut Object<Self>, _: &PodSpec) {}
-
     fn settle(spec: &mut PodSpec, existing: Option<&PodSpec>, now: Timestamp) {
         spec.timeslot.settle(existing.map(|one| &one.timeslot), now);
     }
 }
 
-impl Timed for Pod {
-    fn timed(object: &Object<Self>) -> &TimedObserved {
-        &object.observed.timed
-    }
-
-    fn timed_mut(object: &mut Object<Self>) -> &mut TimedObserved {
-        &mut object.observed.timed
-    }
-
-    fn lifecycle(object: &Object<Self>) -> Option<&Lifecycle> {
-        object.observed.definition.as_ref().map(|pinned| &pinned.spec.lifecycle)
-    }
-}
+timed_kind!(Pod);
 
 /// What is declared of a pod, by a person or by the admission of its session.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]

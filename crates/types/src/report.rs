@@ -4,7 +4,6 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::catalogue::{DefinitionSelector, Pinned, ReportDefinitionSpec};
-use crate::envelope::Object;
 use crate::kind::{Kind, KindName};
 use crate::state::{State, state_enum};
 use crate::time::Timestamp;
@@ -21,8 +20,6 @@ impl Kind for Report {
     type Status = ReportStatus;
     type Desired = DesiredReportStatus;
     type Observed = ReportObserved;
-
-    fn declared(_: &mut Object<Self>, _: &ReportSpec) {}
 }
 
 /// What is declared of a report.

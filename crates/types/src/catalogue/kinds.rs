@@ -42,8 +42,6 @@ macro_rules! definition_kinds {
             type Desired = DesiredCatalogued;
             type Observed = DefinitionObserved;
 
-            fn declared(_: &mut Object<Self>, _: &$spec) {}
-
             fn refuse_change(
                 before: &Object<Self>,
                 labels: &Labels,

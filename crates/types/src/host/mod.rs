@@ -13,9 +13,7 @@ use crate::kind::{Kind, KindName};
 use crate::limits;
 use crate::quantity::{Bytes, Millicores};
 use crate::time::Timestamp;
-use crate::timed::{
-    DeclaredTimeslot, DesiredTimedStatus, Lifecycle, Timed, TimedObserved, TimedStatus,
-};
+use crate::timed::{DeclaredTimeslot, DesiredTimedStatus, TimedObserved, TimedStatus, timed_kind};
 use crate::validate::{Invalid, Validate, check_len};
 use crate::workload::Constraint;
 
@@ -31,8 +29,6 @@ impl Kind for Host {
     type Desired = DesiredTimedStatus;
     type Observed = HostObserved;
 
-    fn declared(_: &mut Object<Self>, _: &HostSpec) {}
-
     fn settle(spec: &mut HostSpec, existing: Option<&HostSpec>, now: Timestamp) {
         if let Some(timeslot) = &mut spec.timeslot {
             timeslot.settle(existing.and_then(|one| one.timeslot.as_ref()), now);
@@ -40,19 +36,7 @@ impl Kind for Host {
     }
 }
 
-impl Timed for Host {
-    fn timed(object: &Object<Self>) -> &TimedObserved {
-        &object.observed.timed
-    }
-
-    fn timed_mut(object: &mut Object<Self>) -> &mut TimedObserved {
-        &mut object.observed.timed
-    }
-
-    fn lifecycle(object: &Object<Self>) -> Option<&Lifecycle> {
-        object.observed.definition.as_ref().map(|pinned| &pinned.spec.lifecycle)
-    }
-}
+timed_kind!(Host);
 
 /// What a person declares of a host.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]

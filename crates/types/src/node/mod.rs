@@ -29,8 +29,6 @@ impl Kind for Node {
     type Desired = DesiredNodeStatus;
     type Observed = NodeObserved;
 
-    fn declared(_: &mut Object<Self>, _: &NodeSpec) {}
-
     fn selected_by(object: &Object<Self>) -> Cow<'_, Labels> {
         Cow::Owned(object.effective_labels())
     }

@@ -17,7 +17,7 @@ use crate::kind::{Kind, KindName};
 use crate::limits;
 use crate::name::Name;
 use crate::time::Timestamp;
-use crate::timed::{DeclaredTimeslot, DesiredTimedStatus, Lifecycle, OnLate, Timed, TimedObserved};
+use crate::timed::{DeclaredTimeslot, DesiredTimedStatus, OnLate, TimedObserved, timed_kind};
 use crate::validate::{Invalid, Validate, check_len};
 
 /// The kind of sessions.
@@ -32,8 +32,6 @@ impl Kind for Session {
     type Desired = DesiredTimedStatus;
     type Observed = SessionObserved;
 
-    fn declared(_: &mut Object<Self>, _: &SessionSpec) {}
-
     fn settle(spec: &mut SessionSpec, existing: Option<&SessionSpec>, now: Timestamp) {
         spec.timeslot.settle(existing.map(|one| &one.timeslot), now);
         for (name, part) in &mut spec.parts {
@@ -43,19 +41,7 @@ impl Kind for Session {
     }
 }
 
-impl Timed for Session {
-    fn timed(object: &Object<Self>) -> &TimedObserved {
-        &object.observed.timed
-    }
-
-    fn timed_mut(object: &mut Object<Self>) -> &mut TimedObserved {
-        &mut object.observed.timed
-    }
-
-    fn lifecycle(object: &Object<Self>) -> Option<&Lifecycle> {
-        object.observed.definition.as_ref().map(|pinned| &pinned.spec.lifecycle)
-    }
-}
+timed_kind!(Session);
 
 /// What a person declares of a session.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]

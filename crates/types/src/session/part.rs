@@ -13,7 +13,7 @@ use crate::name::Name;
 use crate::state::Actor;
 use crate::time::Timestamp;
 use crate::timed::{
-    DeclaredTimeslot, DesiredTimedStatus, Lifecycle, OnFailure, Timed, TimedObserved, TimedStatus,
+    DeclaredTimeslot, DesiredTimedStatus, OnFailure, TimedObserved, TimedStatus, timed_kind,
 };
 use crate::validate::{Invalid, Validate};
 
@@ -29,26 +29,12 @@ impl Kind for SessionPart {
     type Desired = DesiredTimedStatus;
     type Observed = SessionPartObserved;
 
-    fn declared(_: &mut Object<Self>, _: &SessionPartSpec) {}
-
     fn settle(spec: &mut SessionPartSpec, existing: Option<&SessionPartSpec>, now: Timestamp) {
         spec.timeslot.settle(existing.map(|one| &one.timeslot), now);
     }
 }
 
-impl Timed for SessionPart {
-    fn timed(object: &Object<Self>) -> &TimedObserved {
-        &object.observed.timed
-    }
-
-    fn timed_mut(object: &mut Object<Self>) -> &mut TimedObserved {
-        &mut object.observed.timed
-    }
-
-    fn lifecycle(object: &Object<Self>) -> Option<&Lifecycle> {
-        object.observed.definition.as_ref().map(|pinned| &pinned.spec.lifecycle)
-    }
-}
+timed_kind!(SessionPart);
 
 /// What a session's admission says of one of its parts.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]

@@ -12,6 +12,7 @@ mod status;
 mod timeslot;
 
 pub use lifecycle::{Engine, Lifecycle, OnFailure, OnLate, Phase, RetryPolicy};
+pub(crate) use observed::timed_kind;
 pub use observed::{
     Boundary, Failure, LateDecision, Lateness, Outcome, PhaseRun, PhaseState, Request, Requested,
     Timed, TimedObserved,

@@ -234,6 +234,28 @@ pub trait Timed: Kind {
     fn lifecycle(object: &Object<Self>) -> Option<&Lifecycle>;
 }
 
+/// A kind is timed whose status holds what timed resources have in common in
+/// `timed`, and the definition that it was made from in `definition`.
+macro_rules! timed_kind {
+    ($kind:ident) => {
+        impl $crate::timed::Timed for $kind {
+            fn timed(object: &Object<Self>) -> &TimedObserved {
+                &object.observed.timed
+            }
+
+            fn timed_mut(object: &mut Object<Self>) -> &mut TimedObserved {
+                &mut object.observed.timed
+            }
+
+            fn lifecycle(object: &Object<Self>) -> Option<&$crate::timed::Lifecycle> {
+                object.observed.definition.as_ref().map(|pinned| &pinned.spec.lifecycle)
+            }
+        }
+    };
+}
+
+pub(crate) use timed_kind;
+
 impl TimedObserved {
     /// The oldest request of this sort.
     #[must_use]
