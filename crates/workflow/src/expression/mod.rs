@@ -1,0 +1,80 @@
+//! Runtime expressions: jq, compiled once, and templates: values with expressions in them.
+//!
+//! The one idea: an expression is checked when its document is read (its syntax, the functions and
+//! variables that it names), so that a run can only meet errors of data.
+//!
+//! An expression that gives no value gives null; one that gives several gives the list of them.
+
+mod compiled;
+mod template;
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::sync::Arc;
+
+use crate::value::Value;
+
+pub use template::{Piece, Template};
+
+/// Values of variables, by their names without `$`.
+pub type Variables = BTreeMap<Arc<str>, Value>;
+
+/// A compiled expression.
+#[derive(Clone)]
+pub struct Expression(Arc<compiled::Compiled>);
+
+/// Why text is no expression.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct SyntaxError {
+    /// What is wrong.
+    pub message: String,
+    /// What to do about it.
+    pub hint: Option<String>,
+    /// The bytes of the text that are.
+    pub at: Range<usize>,
+}
+
+/// Why an expression gave no value.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct EvaluationError(pub String);
+
+impl Expression {
+    /// Compiles an expression, without the `${ }` around it, that may use the variables `names`.
+    ///
+    /// # Errors
+    /// Every mistake that can be told from the others.
+    pub fn compile(source: &str, names: &[Arc<str>]) -> Result<Self, Vec<SyntaxError>> {
+        compiled::Compiled::new(source, names).map(|it| Self(Arc::new(it)))
+    }
+
+    /// As it was written.
+    #[must_use]
+    pub fn source(&self) -> &str {
+        self.0.source()
+    }
+
+    /// Its value for an input. A variable that `variables` lacks is null.
+    ///
+    /// # Errors
+    /// What jq says is wrong with the data, or that a limit is passed.
+    pub fn evaluate(&self, input: &Value, variables: &Variables) -> Result<Value, EvaluationError> {
+        self.0.evaluate(input, variables)
+    }
+
+    /// Whether it holds: its value is neither false nor null.
+    ///
+    /// # Errors
+    /// As for [`Expression::evaluate`].
+    pub fn holds(&self, input: &Value, variables: &Variables) -> Result<bool, EvaluationError> {
+        let value = self.evaluate(input, variables)?;
+        Ok(!matches!(value, Value::Null | Value::Bool(false)))
+    }
+}
+
+impl std::fmt::Debug for Expression {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "${{ {} }}", self.source())
+    }
+}
