@@ -10,4 +10,5 @@
 
 pub mod definition;
 pub mod expression;
+pub mod machine;
 pub mod value;

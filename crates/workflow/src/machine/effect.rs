@@ -1,0 +1,209 @@
+//! What a machine wants to be done, as data.
+//!
+//! Effects are never stored: replaying the journal brings the same ones again, with the same ids
+//! and keys. So they may hold secrets, and their `Debug` must not show any.
+
+use std::fmt;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use tessera_types::Duration;
+
+use crate::definition::{OutputFormat, Scheme};
+use crate::value::Value;
+
+/// An effect of a run: its number in the order in which the machine wants them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct StepId(pub u64);
+
+/// Something to be done, once.
+#[derive(Clone, Debug)]
+pub struct Effect {
+    /// Its id in the run.
+    pub id: StepId,
+    /// The task that wants it, as a JSON pointer.
+    pub task: Arc<str>,
+    /// The same whenever this effect is tried, and for no other of any run. What is outside is
+    /// told it where there is a way to.
+    pub idempotency_key: Arc<str>,
+    /// What.
+    pub action: Action,
+}
+
+/// What is to be done.
+#[derive(Clone, Debug)]
+pub enum Action {
+    /// A request over HTTP. Its result is what [`HttpRequest::output`] says.
+    Http(HttpRequest),
+    /// An operation of an OpenAPI document. Its result is as for HTTP.
+    OpenApi(OpenApiRequest),
+    /// A document. Its result is the text.
+    Fetch(Fetch),
+    /// A function of an adapter. Its result is the function's.
+    Adapter {
+        /// The function, such as `fleet.deploy`.
+        name: Arc<str>,
+        /// Its arguments.
+        arguments: Value,
+    },
+    /// A process. Its result is `{code, stdout, stderr}`; null when it is not waited for.
+    Process {
+        /// Which.
+        spec: ProcessSpec,
+        /// Whether it is waited for.
+        awaits: bool,
+    },
+    /// Another workflow's document. Its result is `{definition}`: the text of it.
+    FindWorkflow {
+        /// Its namespace.
+        namespace: Arc<str>,
+        /// Its name.
+        name: Arc<str>,
+        /// Its version, or `latest`.
+        version: Arc<str>,
+    },
+    /// A run of another workflow that is not waited for. Its result is null.
+    StartRun(StartRun),
+    /// An event to be published. Its result is null.
+    Emit(super::CloudEvent),
+}
+
+/// A request over HTTP.
+#[derive(Clone, Debug)]
+pub struct HttpRequest {
+    /// The method, in upper case.
+    pub method: Arc<str>,
+    /// An absolute URI, without what `query` adds.
+    pub uri: Arc<str>,
+    /// Headers.
+    pub headers: Vec<(Arc<str>, Arc<str>)>,
+    /// Parameters of the query.
+    pub query: Vec<(Arc<str>, Arc<str>)>,
+    /// The body: JSON, unless it is a text and the content type is another.
+    pub body: Option<Value>,
+    /// How it is authenticated.
+    pub authorization: Option<Authorization>,
+    /// What the result is.
+    pub output: OutputFormat,
+    /// Whether answers of 300 to 399 are none of an error. They are followed then.
+    pub redirect: bool,
+}
+
+/// An operation of an OpenAPI document.
+#[derive(Clone, Debug)]
+pub struct OpenApiRequest {
+    /// Where the document is.
+    pub document: Fetch,
+    /// The operation.
+    pub operation_id: Arc<str>,
+    /// Its parameters: an object; the body's under `body`.
+    pub parameters: Value,
+    /// How it is authenticated.
+    pub authorization: Option<Authorization>,
+    /// What the result is.
+    pub output: OutputFormat,
+    /// Whether answers of 300 to 399 are none of an error.
+    pub redirect: bool,
+}
+
+/// A document that is to be fetched.
+#[derive(Clone, Debug)]
+pub struct Fetch {
+    /// Where it is; relative to the workflow's document when it has no scheme.
+    pub uri: Arc<str>,
+    /// How the request is authenticated.
+    pub authorization: Option<Authorization>,
+}
+
+/// A scheme of authentication and its properties, which may be secret.
+#[derive(Clone)]
+pub struct Authorization {
+    /// The scheme.
+    pub scheme: Scheme,
+    /// Its properties, as the specification names them.
+    pub properties: Value,
+}
+
+impl fmt::Debug for Authorization {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?} ***", self.scheme)
+    }
+}
+
+/// A process.
+#[derive(Clone, Debug)]
+pub enum ProcessSpec {
+    /// A command for `/bin/sh`.
+    Shell(ShellSpec),
+    /// A script.
+    Script(ScriptSpec),
+    /// A container.
+    Container(ContainerSpec),
+}
+
+/// A command for `/bin/sh`.
+#[derive(Clone, Debug)]
+pub struct ShellSpec {
+    /// The command.
+    pub command: Arc<str>,
+    /// `$1` and so on.
+    pub arguments: Vec<Arc<str>>,
+    /// The environment.
+    pub environment: Vec<(Arc<str>, Arc<str>)>,
+    /// What it reads.
+    pub stdin: Option<Arc<str>>,
+}
+
+/// A script.
+#[derive(Clone, Debug)]
+pub struct ScriptSpec {
+    /// `js` or `python`.
+    pub language: Arc<str>,
+    /// The code.
+    pub code: Arc<str>,
+    /// Its arguments.
+    pub arguments: Vec<Arc<str>>,
+    /// The environment.
+    pub environment: Vec<(Arc<str>, Arc<str>)>,
+    /// What it reads.
+    pub stdin: Option<Arc<str>>,
+}
+
+/// A container.
+#[derive(Clone, Debug)]
+pub struct ContainerSpec {
+    /// The image.
+    pub image: Arc<str>,
+    /// The container's name.
+    pub name: Option<Arc<str>>,
+    /// A command for the image's shell.
+    pub command: Option<Arc<str>>,
+    /// Arguments.
+    pub arguments: Vec<Arc<str>>,
+    /// The environment.
+    pub environment: Vec<(Arc<str>, Arc<str>)>,
+    /// Ports of the machine and of the container.
+    pub ports: Vec<(u16, u16)>,
+    /// Folders of the machine and of the container.
+    pub volumes: Vec<(Arc<str>, Arc<str>)>,
+    /// What it reads.
+    pub stdin: Option<Arc<str>>,
+    /// `ifNotPresent`, `always` or `never`.
+    pub pull: Arc<str>,
+    /// How long after its end it is removed; never when not given.
+    pub cleanup_after: Option<Duration>,
+}
+
+/// A run of another workflow.
+#[derive(Clone, Debug)]
+pub struct StartRun {
+    /// The workflow's namespace.
+    pub namespace: Arc<str>,
+    /// Its name.
+    pub name: Arc<str>,
+    /// Its version, or `latest`.
+    pub version: Arc<str>,
+    /// The run's input.
+    pub input: Value,
+}
