@@ -9,6 +9,8 @@
 //! [`Store`] is the contract, [`sqlite`] and [`MemoryDisk`] are the backends, and
 //! `conformance` (a feature of that name) is the suite that each backend passes.
 //!
+//! [`journal`] is another sort of file: the journals of jobs, which the engine keeps.
+//!
 //! ```text
 //!  commit ──► queue ──► writer: check, append, one fsync for the whole batch
 //!                          │ then, for each commit in order
@@ -25,6 +27,7 @@ mod contract;
 mod embedded;
 mod engine;
 mod error;
+pub mod journal;
 mod memory;
 mod options;
 mod ring;

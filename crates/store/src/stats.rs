@@ -128,7 +128,7 @@ impl Histogram {
         add(&self.total_us, us);
     }
 
-    fn read(&self) -> Latency {
+    pub(crate) fn read(&self) -> Latency {
         Latency {
             counts: std::array::from_fn(|i| self.counts[i].load(Ordering::Relaxed)),
             total_us: self.total_us.load(Ordering::Relaxed),

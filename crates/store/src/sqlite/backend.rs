@@ -7,35 +7,19 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
 
-use rusqlite::hooks::Wal;
-use rusqlite::wal::CheckpointMode;
-use rusqlite::{Connection, OpenFlags, params};
+use rusqlite::{Connection, params};
 use tessera_types::{Revision, Timestamp};
 
 use crate::engine::backend::{Backend, Fault, LogEntry, LogRow, Meta, Step, UsedKey, Versioned};
 use crate::error::OpenError;
 use crate::options::Options;
+use crate::sqlite::connection::{self, WriteAheadLog};
 use crate::sqlite::fault::{damaged, explain};
 use crate::sqlite::file::{self, Lock};
 use crate::sqlite::reader::SqliteReader;
+use crate::sqlite::schema::FORMAT;
 use crate::sqlite::{log, rows};
-
-/// The write-ahead log is copied into the file when it has grown by so many
-/// pages (4 MiB).
-const WAL_PAGES: u64 = 1024;
-
-/// When it is so long, the readers that keep it from beginning anew are waited
-/// for.
-const WAL_PAGES_LONG: u64 = 16 * WAL_PAGES;
-
-/// A write-ahead log that begins anew gives back what it has beyond this.
-const WAL_BYTES_KEPT: u64 = 16 << 20;
-
-/// How long another program that looks into the file is waited for.
-const BUSY: Duration = Duration::from_millis(500);
 
 /// The committing side of a store in a file.
 pub(super) struct SqliteBackend {
@@ -43,9 +27,7 @@ pub(super) struct SqliteBackend {
     reader: SqliteReader,
     /// Whether a batch is under way.
     in_batch: bool,
-    wal_pages: Arc<AtomicU64>,
-    /// The length of the write-ahead log at which it is tidied next.
-    tidy_at_pages: u64,
+    wal: WriteAheadLog,
     /// Released last, when the connections are closed.
     _lock: Lock,
 }
@@ -54,68 +36,18 @@ impl SqliteBackend {
     /// Takes the file at `path`, or makes it.
     pub(super) fn open(path: &Path, options: &Options) -> Result<(Self, SqliteReader), OpenError> {
         let lock = Lock::take(path)?;
-        file::prepare(path)?;
-        let wal_pages = Arc::new(AtomicU64::new(0));
-        let connection = connect(path, options, Arc::clone(&wal_pages))
+        file::prepare(path, &FORMAT)?;
+        let (connection, wal) = connection::to_write(path, options.file_bytes_max)
             .map_err(|error| explain(path, error.into()))?;
         let reader = SqliteReader::start(path)?;
-        let backend = Self {
-            connection,
-            reader: reader.clone(),
-            in_batch: false,
-            wal_pages,
-            tidy_at_pages: WAL_PAGES,
-            _lock: lock,
-        };
+        let backend =
+            Self { connection, reader: reader.clone(), in_batch: false, wal, _lock: lock };
         Ok((backend, reader))
     }
 
-    /// Runs `work` in a transaction that does not wait for the disk.
     fn relaxed<T>(&self, work: impl FnOnce(&Connection) -> Result<T, Fault>) -> Result<T, Fault> {
-        self.connection.execute_batch("PRAGMA synchronous = NORMAL")?;
-        let result = self.in_transaction(work);
-        self.connection.execute_batch("PRAGMA synchronous = FULL")?;
-        result
+        connection::relaxed(&self.connection, work)
     }
-
-    fn in_transaction<T>(
-        &self,
-        work: impl FnOnce(&Connection) -> Result<T, Fault>,
-    ) -> Result<T, Fault> {
-        let transaction = self.connection.unchecked_transaction()?;
-        let result = work(&transaction)?;
-        transaction.commit()?;
-        Ok(result)
-    }
-}
-
-fn connect(
-    path: &Path,
-    options: &Options,
-    wal_pages: Arc<AtomicU64>,
-) -> rusqlite::Result<Connection> {
-    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let mut connection = Connection::open_with_flags(path, flags)?;
-    connection.busy_timeout(BUSY)?;
-    connection.execute_batch(&format!(
-        "PRAGMA journal_mode = WAL;
-         PRAGMA synchronous = FULL;
-         PRAGMA journal_size_limit = {WAL_BYTES_KEPT};
-         PRAGMA cache_size = -4096;
-         PRAGMA trusted_schema = OFF;"
-    ))?;
-    if let Some(bytes) = options.file_bytes_max {
-        let page: u64 = connection
-            .pragma_query_value(None, "page_size", |row| row.get::<_, i64>(0))?
-            .cast_unsigned();
-        connection.execute_batch(&format!("PRAGMA max_page_count = {}", (bytes / page).max(1)))?;
-    }
-    // The hook takes the place of SQLite's own automatic checkpoint.
-    connection.wal_hook(Some(move |_: &mut Wal, pages: std::ffi::c_int| {
-        wal_pages.store(u64::try_from(pages).unwrap_or(0), Ordering::Relaxed);
-        Ok(())
-    }))?;
-    Ok(connection)
 }
 
 impl Backend for SqliteBackend {
@@ -241,35 +173,17 @@ impl Backend for SqliteBackend {
     }
 
     fn needs_tidying(&self) -> bool {
-        self.wal_pages.load(Ordering::Relaxed) >= self.tidy_at_pages
+        self.wal.needs_tidying()
     }
 
     fn tidy(&mut self) -> Result<(), Fault> {
-        let pages = self.wal_pages.load(Ordering::Relaxed);
-        let mode =
-            if pages >= WAL_PAGES_LONG { CheckpointMode::RESTART } else { CheckpointMode::PASSIVE };
-        self.tidy_at_pages = pages + WAL_PAGES;
-        match self.connection.wal_checkpoint_v2(rusqlite::DEFAULT_NAME, mode) {
-            Ok((pages, copied)) if pages == copied => {
-                // Complete: the next transaction begins the log anew.
-                self.wal_pages.store(0, Ordering::Relaxed);
-                self.tidy_at_pages = WAL_PAGES;
-                Ok(())
-            }
-            Ok(_) => Ok(()),
-            // Another program reads; the next round may succeed.
-            Err(error) if error.sqlite_error_code() == Some(rusqlite::ErrorCode::DatabaseBusy) => {
-                Ok(())
-            }
-            Err(error) => Err(error.into()),
-        }
+        Ok(self.wal.tidy(&self.connection)?)
     }
 
     fn close(&mut self) {
         self.reader.stop();
         self.abandon();
-        // If it fails, the next start does it.
-        let _ = self.connection.wal_checkpoint_v2(rusqlite::DEFAULT_NAME, CheckpointMode::TRUNCATE);
+        self.wal.close(&self.connection);
     }
 }
 

@@ -26,12 +26,12 @@ impl From<rusqlite::Error> for Fault {
 }
 
 /// What a text in the database that cannot be read means.
-pub(super) fn damaged(what: impl std::fmt::Display, error: impl std::fmt::Display) -> Fault {
+pub(crate) fn damaged(what: impl std::fmt::Display, error: impl std::fmt::Display) -> Fault {
     Fault::Damaged(format!("{what} cannot be read: {error}"))
 }
 
 /// A fault while the database at `path` is opened.
-pub(super) fn explain(path: &Path, fault: Fault) -> OpenError {
+pub(crate) fn explain(path: &Path, fault: Fault) -> OpenError {
     let path = path.to_owned();
     match fault {
         Fault::Damaged(what) => OpenError::Damaged { path, what },

@@ -14,7 +14,6 @@ use rustix::fs::{FlockOperation, flock};
 
 use crate::error::OpenError;
 use crate::sqlite::fault::explain;
-use crate::sqlite::schema::{APPLICATION_ID, TABLES, VERSION};
 
 /// Only the owner may read or write.
 const MODE: u32 = 0o600;
@@ -26,13 +25,24 @@ const MAGIC: &[u8] = b"SQLite format 3\0";
 const USER_VERSION_AT: usize = 60;
 const APPLICATION_ID_AT: usize = 68;
 
+/// What a sort of file is known by, and what an empty one of it has.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Format {
+    /// Marks the file as one of this sort.
+    pub(crate) application_id: u32,
+    /// The format that this release writes, and the newest that it reads.
+    pub(crate) version: u32,
+    /// Makes the tables of an empty file.
+    pub(crate) tables: &'static str,
+}
+
 /// The right to use a database; held while the value lives.
 #[derive(Debug)]
-pub(super) struct Lock(#[expect(dead_code, reason = "closing the file releases the lock")] File);
+pub(crate) struct Lock(#[expect(dead_code, reason = "closing the file releases the lock")] File);
 
 impl Lock {
     /// Takes the lock of the database at `path`.
-    pub(super) fn take(path: &Path) -> Result<Self, OpenError> {
+    pub(crate) fn take(path: &Path) -> Result<Self, OpenError> {
         let lock_path = beside(path, ".lock");
         let mut file = OpenOptions::new()
             .create(true)
@@ -67,12 +77,12 @@ fn name_holder(file: &mut File) -> io::Result<()> {
     writeln!(file, "{}", std::process::id())
 }
 
-/// Sees to it that there is a database of ours at `path`.
-pub(super) fn prepare(path: &Path) -> Result<(), OpenError> {
+/// Sees to it that there is a database of this format at `path`.
+pub(crate) fn prepare(path: &Path, format: &Format) -> Result<(), OpenError> {
     match read_header(path) {
-        Ok(header) if header.is_empty() => create(path),
-        Ok(header) => check_header(path, &header),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => create(path),
+        Ok(header) if header.is_empty() => create(path, format),
+        Ok(header) => check_header(path, &header, format),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => create(path, format),
         Err(source) => Err(io_error(path, "read", source)),
     }
 }
@@ -83,7 +93,7 @@ fn read_header(path: &Path) -> io::Result<Vec<u8>> {
     Ok(header)
 }
 
-fn check_header(path: &Path, header: &[u8]) -> Result<(), OpenError> {
+fn check_header(path: &Path, header: &[u8], format: &Format) -> Result<(), OpenError> {
     let foreign = |why| Err(OpenError::NotADatabase { path: path.to_owned(), why });
     let number_at = |at: usize| {
         let bytes = header.get(at..at + 4).and_then(|bytes| bytes.try_into().ok());
@@ -92,19 +102,19 @@ fn check_header(path: &Path, header: &[u8]) -> Result<(), OpenError> {
     if header.len() < HEADER_BYTES || !header.starts_with(MAGIC) {
         return foreign("it is no SQLite database");
     }
-    if number_at(APPLICATION_ID_AT) != APPLICATION_ID {
+    if number_at(APPLICATION_ID_AT) != format.application_id {
         return foreign("it is another program's SQLite database");
     }
     match number_at(USER_VERSION_AT) {
         0 => foreign("it says no format"),
-        found if found > VERSION => {
-            Err(OpenError::Newer { path: path.to_owned(), found, known: VERSION })
+        found if found > format.version => {
+            Err(OpenError::Newer { path: path.to_owned(), found, known: format.version })
         }
         _ => Ok(()),
     }
 }
 
-fn create(path: &Path) -> Result<(), OpenError> {
+fn create(path: &Path, format: &Format) -> Result<(), OpenError> {
     let wal = beside(path, "-wal");
     if wal.exists() {
         // The engine would play it into the new file.
@@ -119,16 +129,16 @@ fn create(path: &Path) -> Result<(), OpenError> {
         .mode(MODE)
         .open(&aside)
         .map_err(|source| io_error(&aside, "create", source))?;
-    make_tables(&aside).map_err(|error| explain(path, error.into()))?;
+    make_tables(&aside, format).map_err(|error| explain(path, error.into()))?;
     fs::rename(&aside, path).map_err(|source| io_error(path, "create", source))?;
     sync_folder(path).map_err(|source| io_error(path, "save the folder of", source))
 }
 
-fn make_tables(path: &Path) -> rusqlite::Result<()> {
+fn make_tables(path: &Path, format: &Format) -> rusqlite::Result<()> {
     let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
-    connection.pragma_update(None, "application_id", APPLICATION_ID)?;
-    connection.pragma_update(None, "user_version", VERSION)?;
-    connection.execute_batch(&format!("BEGIN; {TABLES} COMMIT;"))
+    connection.pragma_update(None, "application_id", format.application_id)?;
+    connection.pragma_update(None, "user_version", format.version)?;
+    connection.execute_batch(&format!("BEGIN; {} COMMIT;", format.tables))
 }
 
 /// Makes sure that the file's name survives a loss of power.
@@ -138,7 +148,7 @@ fn sync_folder(path: &Path) -> io::Result<()> {
 }
 
 /// The file of the same name with `suffix` added.
-pub(super) fn beside(path: &Path, suffix: &str) -> PathBuf {
+pub(crate) fn beside(path: &Path, suffix: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(suffix);
     name.into()

@@ -23,9 +23,11 @@
 
 mod backend;
 mod codec;
-mod fault;
-mod file;
+pub(crate) mod connection;
+pub(crate) mod fault;
+pub(crate) mod file;
 mod log;
+pub(crate) mod questions;
 mod reader;
 mod rows;
 mod schema;

@@ -1,13 +1,12 @@
 //! The tables, and the marks by which a file is known.
 
-/// Marks the file as a store of Tessera: `TESS`.
-pub(super) const APPLICATION_ID: u32 = 0x5445_5353;
+use crate::sqlite::file::Format;
 
-/// The format that this release writes, and the newest that it reads.
-pub(super) const VERSION: u32 = 1;
+/// A store of Tessera: `TESS`.
+pub(super) const FORMAT: Format =
+    Format { application_id: 0x5445_5353, version: 1, tables: TABLES };
 
-/// Makes the tables of an empty file.
-pub(super) const TABLES: &str = "
+const TABLES: &str = "
     CREATE TABLE meta (
         name TEXT PRIMARY KEY,
         value INTEGER NOT NULL

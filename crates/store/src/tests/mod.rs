@@ -76,6 +76,6 @@ fn open(path: &Path) -> EmbeddedStore {
 }
 
 /// Runs a test's future.
-fn block_on<F: Future>(future: F) -> F::Output {
+pub(crate) fn block_on<F: Future>(future: F) -> F::Output {
     tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(future)
 }
