@@ -1,14 +1,19 @@
 //! The HTTP API as a trait. The control plane implements it; the OpenAPI
 //! document in `openapi/` and the client are generated from it, so neither can
-//! differ from what is served.
+//! differ from what is served. The engine's API ([`EngineApi`]) has a document and a
+//! client of its own.
 //!
 //! Every error is an RFC 9457 problem document ([`ApiError`]); a request that
 //! fails changes nothing.
 
+mod engine;
 mod error;
 mod kinds;
 mod params;
 
+pub use engine::{
+    DeadLettersQuery, EngineApi, JobPath, JobsQuery, engine_api_mod, engine_openapi_document,
+};
 pub use error::ApiError;
 pub use kinds::{AcceptedAnswer, Answer, KindApi, register_kinds};
 pub use params::{

@@ -7,6 +7,7 @@
 //! what it answers into a value or an [`Error`]. The operations that every kind
 //! has are methods of [`Api`], generic over the kind.
 
+mod engine;
 mod error;
 #[rustfmt::skip]
 #[expect(
@@ -17,13 +18,24 @@ mod error;
     reason = "generated code"
 )]
 mod generated;
+#[rustfmt::skip]
+#[expect(
+    unreachable_pub,
+    clippy::allow_attributes,
+    clippy::allow_attributes_without_reason,
+    clippy::match_same_arms,
+    reason = "generated code"
+)]
+mod generated_engine;
 mod kinds;
 mod logs;
 mod sse;
 mod watch;
 
+pub use engine::{DEFAULT_ENGINE_URL, Engine};
 pub use error::{Error, call};
 pub use generated::Client;
+pub use generated_engine::Client as EngineClient;
 pub use kinds::{DeleteOptions, HistoryOptions, ListOptions, PutOptions};
 pub use logs::{LogOptions, LogStream};
 pub use watch::{Watch, WatchOptions};
@@ -51,21 +63,7 @@ impl Api {
     /// # Errors
     /// [`Error::Url`] when `url` is not an `http://` address.
     pub fn new(url: &str) -> Result<Self, Error> {
-        let bad = |why: &str| Error::Url { url: url.to_owned(), why: why.to_owned() };
-        let parsed = reqwest::Url::parse(url).map_err(|error| bad(&error.to_string()))?;
-        match parsed.scheme() {
-            "http" => {}
-            "https" => return Err(bad("https is not supported yet")),
-            _ => return Err(bad("it must begin with http://")),
-        }
-        let http = reqwest::Client::builder()
-            .connect_timeout(CONNECT_TIMEOUT)
-            .tcp_nodelay(true)
-            // Proxies are for the outside; a control plane is inside.
-            .no_proxy()
-            .build()
-            .map_err(|error| bad(&error.to_string()))?;
-        let url = url.trim_end_matches('/').to_owned();
+        let (http, url) = connect(url)?;
         Ok(Self { generated: Client::new_with_client(&url, http), url })
     }
 
@@ -80,6 +78,26 @@ impl Api {
     pub fn url(&self) -> &str {
         &self.url
     }
+}
+
+/// A connection to be made to `url`, and that without the slash at its end.
+fn connect(url: &str) -> Result<(reqwest::Client, String), Error> {
+    let bad = |why: &str| Error::Url { url: url.to_owned(), why: why.to_owned() };
+    let parsed = reqwest::Url::parse(url).map_err(|error| bad(&error.to_string()))?;
+    match parsed.scheme() {
+        "http" => {}
+        "https" => return Err(bad("https is not supported yet")),
+        _ => return Err(bad("it must begin with http://")),
+    }
+    let http = reqwest::Client::builder()
+        .connect_timeout(CONNECT_TIMEOUT)
+        .tcp_nodelay(true)
+        // Proxies are for the outside; a control plane is inside.
+        .no_proxy()
+        .build()
+        .map_err(|error| bad(&error.to_string()))?;
+    let url = url.trim_end_matches('/').to_owned();
+    Ok((http, url))
 }
 
 impl Deref for Api {

@@ -1,5 +1,5 @@
-//! Writes what is generated from the API trait: the OpenAPI document under
-//! `openapi/`, and from that the client. Both are checked in, so building the
+//! Writes what is generated from the API traits: the OpenAPI documents under
+//! `openapi/`, and from those the clients. All of them are checked in, so building the
 //! product needs no generator; `--check` says whether they are up to date.
 
 use std::fs;
@@ -15,9 +15,17 @@ use tessera_types::KindName;
 const OUR_TYPES: &[(&str, &str)] = &[
     ("ApplyRequest", "tessera_types::api::ApplyRequest"),
     ("ApplyResponse", "tessera_types::api::ApplyResponse"),
+    ("DeadLetters", "tessera_types::engine::DeadLetters"),
+    ("EngineJob", "tessera_types::engine::EngineJob"),
+    ("EngineReadiness", "tessera_types::engine::EngineReadiness"),
     ("Error", "tessera_types::Problem"),
     ("EventsAnswer", "tessera_types::booking::EventsAnswer"),
+    ("EventsTaken", "tessera_types::engine::EventsTaken"),
     ("HostCalendar", "tessera_types::booking::HostCalendar"),
+    ("JobId", "tessera_types::engine::JobId"),
+    ("JobList", "tessera_types::engine::JobList"),
+    ("JobStatus", "tessera_types::engine::JobStatus"),
+    ("JobSteps", "tessera_types::engine::JobSteps"),
     ("KindName", "tessera_types::KindName"),
     ("LogChunk", "tessera_types::sync::LogChunk"),
     ("LogChunkAnswer", "tessera_types::sync::LogChunkAnswer"),
@@ -28,12 +36,17 @@ const OUR_TYPES: &[(&str, &str)] = &[
     ("Readiness", "tessera_types::api::Readiness"),
     ("Registered", "tessera_types::sync::Registered"),
     ("Registration", "tessera_types::sync::Registration"),
+    ("Replay", "tessera_types::engine::Replay"),
+    ("Replayed", "tessera_types::engine::Replayed"),
     ("ReportRequest", "tessera_types::sync::ReportRequest"),
     ("ReportResponse", "tessera_types::sync::ReportResponse"),
     ("Revision", "tessera_types::Revision"),
+    ("ScenarioList", "tessera_types::engine::ScenarioList"),
+    ("ScenarioName", "tessera_types::engine::ScenarioName"),
     ("SeedRequest", "tessera_types::booking::SeedRequest"),
     ("SeedResponse", "tessera_types::booking::SeedResponse"),
     ("StretchRequest", "tessera_types::booking::StretchRequest"),
+    ("Submission", "tessera_types::engine::Submission"),
     ("SyncRequest", "tessera_types::sync::SyncRequest"),
     ("SyncResponse", "tessera_types::sync::SyncResponse"),
     ("Timestamp", "tessera_types::Timestamp"),
@@ -69,12 +82,17 @@ fn generated() -> Result<Vec<(PathBuf, String)>> {
         .ancestors()
         .nth(2)
         .context("the crate is two folders below the root")?;
-    let document = tessera_api::openapi_document();
-    let client = client(&document)?;
-    Ok(vec![
-        (root.join("openapi/tessera.json"), document),
-        (root.join("crates/client/src/generated.rs"), client),
-    ])
+    let mut files = Vec::new();
+    for (document, name, client_file) in [
+        (tessera_api::openapi_document(), "tessera.json", "generated.rs"),
+        (tessera_api::engine_openapi_document(), "tessera-engine.json", "generated_engine.rs"),
+    ] {
+        let path = format!("openapi/{name}");
+        let client = client(&document, &path)?;
+        files.push((root.join(&path), document));
+        files.push((root.join("crates/client/src").join(client_file), client));
+    }
+    Ok(files)
 }
 
 /// Progenitor indents the lines of a description, which makes code blocks of
@@ -107,7 +125,7 @@ fn without_kinds(spec: &mut openapiv3::OpenAPI) {
     }
 }
 
-fn client(document: &str) -> Result<String> {
+fn client(document: &str, path: &str) -> Result<String> {
     let mut spec: openapiv3::OpenAPI = serde_json::from_str(document)?;
     without_kinds(&mut spec);
     let mut settings = GenerationSettings::default();
@@ -115,7 +133,8 @@ fn client(document: &str) -> Result<String> {
     for (schema, our_type) in OUR_TYPES {
         let has = [TypeImpl::Display, TypeImpl::FromStr];
         let impls = match *schema {
-            "Name" | "Uid" | "Timestamp" | "KindName" | "Revision" => has.to_vec(),
+            "Name" | "Uid" | "Timestamp" | "KindName" | "Revision" | "JobId" | "JobStatus"
+            | "ScenarioName" => has.to_vec(),
             _ => vec![],
         };
         settings.with_replacement(schema, our_type, impls.into_iter());
@@ -134,7 +153,7 @@ fn client(document: &str) -> Result<String> {
     file.items.retain(|item| !matches!(item, syn::Item::Mod(module) if module.ident == "types"));
     file.items.iter_mut().for_each(dedent_docs);
     Ok(format!(
-        "// Generated from openapi/tessera.json by `cargo xtask openapi`. Do not edit.\n{}",
+        "// Generated from {path} by `cargo xtask openapi`. Do not edit.\n{}",
         prettyplease::unparse(&file)
     ))
 }

@@ -10,6 +10,7 @@ pub mod api;
 pub mod booking;
 pub mod catalogue;
 mod change;
+pub mod engine;
 mod envelope;
 pub mod event;
 mod fingerprint;

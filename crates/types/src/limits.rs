@@ -85,6 +85,19 @@ pub const EVENTS_KNOWN_MAX: usize = 256;
 /// What could not be removed, as named in one resource.
 pub const LEFTOVERS_MAX: usize = 64;
 
+/// The input of a job as JSON, in bytes.
+pub const JOB_INPUT_BYTES_MAX: usize = 1 << 20;
+/// The output of a job as JSON, in bytes.
+pub const JOB_OUTPUT_BYTES_MAX: usize = 1 << 20;
+/// The metadata of a job as JSON, in bytes.
+pub const JOB_METADATA_BYTES_MAX: usize = 64 << 10;
+/// A name in a submission, in bytes.
+pub const JOB_TEXT_BYTES_MAX: usize = 256;
+/// Changes of its status that a job remembers.
+pub const JOB_HISTORY_MAX: usize = 64;
+/// Steps in one trace.
+pub const JOB_STEPS_MAX: usize = 10_000;
+
 /// Cuts `text` to `bytes_max` at a character boundary and marks the cut.
 #[must_use]
 pub fn clip(text: &str, bytes_max: usize) -> String {

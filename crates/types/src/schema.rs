@@ -54,6 +54,20 @@ text_schema!(
     Some("^[0-9a-f]{16}$"),
     "The identity of one resource, never reused."
 );
+text_schema!(
+    crate::engine::JobId,
+    "JobId",
+    None,
+    Some("^[0-9a-f]{32}$"),
+    "The identity of a job, which no other job of any engine has."
+);
+text_schema!(
+    crate::engine::ScenarioName,
+    "ScenarioName",
+    None,
+    Some("^[a-z0-9][a-z0-9_.-]{0,62}@[a-z0-9][a-z0-9_.-]{0,62}$"),
+    "A scenario's name and version, such as `http_probe@v1`."
+);
 text_schema!(crate::Timestamp, "Timestamp", Some("date-time"), None, "RFC 3339, UTC.");
 text_schema!(
     crate::Duration,
