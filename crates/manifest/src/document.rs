@@ -108,6 +108,11 @@ impl Document {
         Problem { path: path_of(&self.root, node).unwrap_or_default(), ..problem }
     }
 
+    /// Where the key stands under which a value is; none for elements of lists and for the root.
+    pub fn key_span(&self, node: &Node) -> Option<Span> {
+        decode::entry_of(&self.root, node).map(|entry| entry.key_span)
+    }
+
     /// What a value is, in the words of a message: "the number 5", "a list".
     pub fn found(&self, node: &Node) -> String {
         decode::wording::found(&decode::fault::Found::of(node), self.source_of(node))
