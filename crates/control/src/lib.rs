@@ -22,21 +22,19 @@ mod declare;
 mod decode;
 mod diff;
 mod failure;
-mod front;
 mod handlers;
 mod health;
 mod log_broker;
 mod metrics;
-mod nodelay;
 mod options;
 #[cfg(test)]
 mod picky_store;
 mod plane;
 mod reconcile_loop;
-mod request_log;
 mod seeds;
 mod server;
 
 pub use health::Died;
-pub use options::{DEFAULT_LISTEN, DEFAULT_STATE_DIR, Options, allowed_host, listen_address};
+pub use options::{DEFAULT_LISTEN, DEFAULT_STATE_DIR, Options};
 pub use server::{Control, StartError};
+pub use tessera_serving::{allowed_host, listen_address};

@@ -160,14 +160,6 @@ impl Metrics {
         self.events.get_or_create(&EventLabel { outcome }).inc();
     }
 
-    /// An answered request. Those that wait by design are not in the histogram.
-    pub(crate) fn answered(&self, method: &str, path: &str, code: u16, took: Duration) {
-        self.requests.get_or_create(&Answer { method: known(method), code }).inc();
-        if !path.ends_with("/sync") {
-            self.request_seconds.observe(took.as_secs_f64());
-        }
-    }
-
     pub(crate) fn reconciled(&self, stats: &PassStats, took: Duration, backlog: Backlog) {
         self.passes.inc();
         self.pass_seconds.observe(took.as_secs_f64());
@@ -219,6 +211,16 @@ impl Metrics {
         self.store_conflicts.set(stats.conflicts);
         self.store_failures.set(stats.failures);
         self.store_disk_bytes.set(stats.disk_bytes);
+    }
+}
+
+impl tessera_serving::Count for Metrics {
+    /// An answered request. Those that wait by design are not in the histogram.
+    fn answered(&self, method: &str, path: &str, code: u16, took: Duration) {
+        self.requests.get_or_create(&Answer { method: known(method), code }).inc();
+        if !path.ends_with("/sync") {
+            self.request_seconds.observe(took.as_secs_f64());
+        }
     }
 }
 

@@ -9,6 +9,7 @@ use dropshot::{BuildError, ConfigDropshot, HandlerTaskMode, HttpServer, ServerBu
 use parking_lot::RwLock;
 use tessera_api::{register_kinds, tessera_api_mod};
 use tessera_reconciler::World;
+use tessera_serving::{Front, nodelay};
 use tessera_store::{Observer, OpenError, Store};
 use tessera_types::{Committed, KindName, limits};
 use tokio::sync::{Semaphore, mpsc};
@@ -17,16 +18,13 @@ use tokio_util::sync::CancellationToken;
 
 use crate::agents::Agents;
 use crate::clock;
-use crate::front::Front;
 use crate::handlers::Handlers;
 use crate::health::{Died, Health, supervise};
 use crate::log_broker::LogBroker;
 use crate::metrics::Metrics;
-use crate::nodelay;
 use crate::options::Options;
 use crate::plane::{LoopMessage, Plane};
 use crate::reconcile_loop;
-use crate::request_log;
 use crate::seeds;
 
 /// Requests under way may take so long to end when the control plane stops.
@@ -88,7 +86,7 @@ impl StartError {
 /// A control plane that runs.
 pub struct Control {
     plane: Arc<Plane>,
-    server: HttpServer<Arc<Front>>,
+    server: HttpServer<Arc<Front<Plane>>>,
     supervision: JoinHandle<()>,
 }
 
@@ -242,7 +240,7 @@ fn observer(
     })
 }
 
-fn serve(plane: &Arc<Plane>) -> Result<HttpServer<Arc<Front>>, StartError> {
+fn serve(plane: &Arc<Plane>) -> Result<HttpServer<Arc<Front<Plane>>>, StartError> {
     let mut api = tessera_api_mod::api_description::<Handlers>()
         .expect("the description is valid: the tests of tessera-api build it");
     register_kinds::<Handlers>(&mut api)
@@ -253,8 +251,9 @@ fn serve(plane: &Arc<Plane>) -> Result<HttpServer<Arc<Front>>, StartError> {
         default_handler_task_mode: HandlerTaskMode::CancelOnDisconnect,
         ..ConfigDropshot::default()
     };
-    let log = request_log::logger(plane.metrics.clone());
-    let front = Arc::new(Front::new(Arc::clone(plane)));
+    let log = tessera_serving::logger(plane.metrics.clone());
+    let Options { listen, allowed_hosts, .. } = &plane.options;
+    let front = Arc::new(Front::new(Arc::clone(plane), "control plane", *listen, allowed_hosts));
     ServerBuilder::new(api, front, log).config(config).start().map_err(|error| {
         let reason = match &error {
             BuildError::BindError { error, .. } => error.to_string(),

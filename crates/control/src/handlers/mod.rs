@@ -28,6 +28,7 @@ use tessera_api::{
     ListQuery, LogsQuery, NamePath, NamespaceQuery, NodeLogPath, TesseraApi, WatchQuery,
 };
 use tessera_reconciler::admission::Stretch;
+use tessera_serving::Front;
 use tessera_store::HistoryPage;
 use tessera_types::api::{
     Applied, ApplyRequest, ApplyResponse, Body, History, List, Readiness, Top,
@@ -51,19 +52,18 @@ use crate::body;
 use crate::declare::{idempotency, key_of};
 use crate::decode;
 use crate::failure;
-use crate::front::Front;
 use crate::plane::{LoopMessage, Plane};
 
 /// Where the trait is implemented; it has no values.
 pub(crate) enum Handlers {}
 
-type Context = RequestContext<Arc<Front>>;
+type Context = RequestContext<Arc<Front<Plane>>>;
 type Json<T> = Result<HttpResponseOk<T>, ApiError>;
 type Accepted<T> = Result<HttpResponseAccepted<T>, ApiError>;
 type Raw = Result<Response<HttpBody>, ApiError>;
 
 impl TesseraApi for Handlers {
-    type Context = Arc<Front>;
+    type Context = Arc<Front<Plane>>;
 
     async fn workload_logs(ctx: Context, path: Path<NamePath>, query: Query<LogsQuery>) -> Raw {
         logs::read(plane(&ctx)?, path.into_inner().name, query.into_inner()).await
@@ -257,7 +257,7 @@ fn plane(ctx: &Context) -> Result<&Arc<Plane>, ApiError> {
 }
 
 impl KindApi for Handlers {
-    type Context = Arc<Front>;
+    type Context = Arc<Front<Plane>>;
 
     async fn list<K: Kind>(ctx: Context, query: Query<ListQuery>) -> Json<List<K>> {
         Ok(HttpResponseOk(list::page(&plane(&ctx)?.world.read(), &query.into_inner())?))

@@ -1,5 +1,5 @@
 //! Dropshot says through slog what it does; this passes on the one record that
-//! matters, an answered request, to `tracing` and to the metrics.
+//! matters, an answered request, to `tracing` and to whoever counts.
 
 use std::cell::RefCell;
 use std::fmt;
@@ -8,19 +8,23 @@ use std::time::Duration;
 
 use slog::{Drain, Key, Level, Never, OwnedKVList, Record, Serializer};
 
-use crate::metrics::Metrics;
+/// Is told of each answered request: its method, path, status, and how long it took.
+pub trait Count: Send + Sync + 'static {
+    /// A request was answered.
+    fn answered(&self, method: &str, path: &str, code: u16, latency: Duration);
+}
 
 /// The logger to give to Dropshot.
-pub(crate) fn logger(metrics: Metrics) -> slog::Logger {
-    slog::Logger::root(RequestLog { metrics: AssertUnwindSafe(metrics) }, slog::o!())
+pub fn logger(count: impl Count) -> slog::Logger {
+    slog::Logger::root(RequestLog { count: AssertUnwindSafe(count) }, slog::o!())
 }
 
 /// The status of what may go well later.
 const UNAVAILABLE: u16 = 503;
 
-struct RequestLog {
+struct RequestLog<C> {
     /// Counters stay whole when a handler panics: they are single numbers.
-    metrics: AssertUnwindSafe<Metrics>,
+    count: AssertUnwindSafe<C>,
 }
 
 /// What is read off a record.
@@ -35,7 +39,7 @@ struct Request {
     internal: Option<String>,
 }
 
-impl Drain for RequestLog {
+impl<C: Count> Drain for RequestLog<C> {
     type Ok = ();
     type Err = Never;
 
@@ -56,10 +60,10 @@ impl Drain for RequestLog {
     }
 }
 
-impl RequestLog {
+impl<C: Count> RequestLog<C> {
     fn answered(&self, request: &Request, code: u16) {
         let path = request.uri.split('?').next().unwrap_or_default();
-        self.metrics.answered(&request.method, path, code, request.latency);
+        self.count.answered(&request.method, path, code, request.latency);
         // That something is not to be had at the moment, such as the log on a node that is
         // off, is an answer like any other; what is wrong here is logged where it is found.
         if code >= 500 && code != UNAVAILABLE {

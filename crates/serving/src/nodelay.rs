@@ -14,7 +14,10 @@ use rustix::process::{PidfdFlags, PidfdGetfdFlags, getpid, pidfd_getfd, pidfd_op
 
 /// Turns it off for the connections to come of the socket that listens on
 /// `address`; says whether there was one.
-pub(crate) fn for_listener(address: SocketAddr) -> std::io::Result<bool> {
+///
+/// # Errors
+/// When the process's own files cannot be looked at.
+pub fn for_listener(address: SocketAddr) -> std::io::Result<bool> {
     let me = pidfd_open(getpid(), PidfdFlags::empty())?;
     for entry in std::fs::read_dir("/proc/self/fd")? {
         let Some(number) = entry?.file_name().to_str().and_then(|name| name.parse().ok()) else {

@@ -1,4 +1,4 @@
-//! Who may speak to the control plane at all.
+//! Who may speak to a service at all.
 //!
 //! There is no authentication yet, and any web page can make its visitor's browser
 //! send requests to loopback. Two things give such a request away. A page whose own
@@ -6,7 +6,7 @@
 //! page of another site that sends a change has an `Origin` that is not ours.
 //!
 //! The one idea: this is what Dropshot hands to every handler, and the only way from
-//! here to the [`Plane`] is [`Front::admit`]. So no handler can forget to ask.
+//! here to what the handlers share is [`Front::admit`]. So no handler can forget to ask.
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -18,28 +18,39 @@ use http::{HeaderMap, Method, Uri};
 use tessera_types::Problem;
 use tessera_types::problem::Code;
 
-use crate::plane::Plane;
-
-/// What stands before the plane.
-pub(crate) struct Front {
-    plane: Arc<Plane>,
+/// What stands before what the handlers share.
+#[derive(Debug)]
+pub struct Front<P> {
+    plane: Arc<P>,
     hosts: Hosts,
+    /// What the service is called in what is said to outsiders.
+    service: &'static str,
 }
 
-impl Front {
-    pub(crate) fn new(plane: Arc<Plane>) -> Self {
-        let hosts = Hosts::new(plane.options.listen, &plane.options.allowed_hosts);
-        Self { plane, hosts }
+impl<P> Front<P> {
+    /// Stands before `plane`, the part of a service (such as `control plane`) that
+    /// listens on `listen` and may also be called by the names `allowed`.
+    pub fn new(
+        plane: Arc<P>,
+        service: &'static str,
+        listen: SocketAddr,
+        allowed: &[String],
+    ) -> Self {
+        Self { plane, hosts: Hosts::new(listen, allowed), service }
     }
 
-    /// The plane, for a request that may be answered.
-    pub(crate) fn admit(&self, request: &RequestInfo) -> Result<&Arc<Plane>, Problem> {
-        check(&self.hosts, request.method(), request.uri(), request.headers())?;
+    /// What is behind, for a request that may be answered.
+    ///
+    /// # Errors
+    /// Why it may not be.
+    pub fn admit(&self, request: &RequestInfo) -> Result<&Arc<P>, Problem> {
+        check(&self.hosts, self.service, request.method(), request.uri(), request.headers())?;
         Ok(&self.plane)
     }
 }
 
-/// The names under which the control plane may be spoken to.
+/// The names under which the service may be spoken to.
+#[derive(Debug)]
 enum Hosts {
     Any,
     /// Those of loopback, the address that it listens on, and these.
@@ -88,14 +99,20 @@ fn is_loopback(host: &str) -> bool {
     is_address || host == "localhost" || host.ends_with(".localhost")
 }
 
-fn check(hosts: &Hosts, method: &Method, uri: &Uri, headers: &HeaderMap) -> Result<(), Problem> {
+fn check(
+    hosts: &Hosts,
+    service: &str,
+    method: &Method,
+    uri: &Uri,
+    headers: &HeaderMap,
+) -> Result<(), Problem> {
     // HTTP/2 has the authority in the request itself. A client that names no host is
     // no browser.
     let named = headers.get(HOST).map(|host| host.to_str().unwrap_or("?"));
     let Some(authority) = uri.authority().map(Authority::as_str).or(named) else { return Ok(()) };
     let parsed = authority.parse::<Authority>().ok();
     if !parsed.as_ref().is_some_and(|it| hosts.has(it.host())) {
-        return Err(wrong_host(authority));
+        return Err(wrong_host(service, authority));
     }
     let is_change = !matches!(*method, Method::GET | Method::HEAD);
     match headers.get(ORIGIN).filter(|_| is_change) {
@@ -112,9 +129,9 @@ fn is_ours(origin: &str, authority: &str) -> bool {
     matches!(scheme, "http" | "https") && host.eq_ignore_ascii_case(authority)
 }
 
-fn wrong_host(authority: &str) -> Problem {
+fn wrong_host(service: &str, authority: &str) -> Problem {
     let shown = tessera_types::limits::clip(authority, 100);
-    Problem::new(Code::WrongHost, format!("`{shown}` is not a name of this control plane"))
+    Problem::new(Code::WrongHost, format!("`{shown}` is not a name of this {service}"))
         .remedy("call it as localhost or by its address, or start it with --allowed-host")
 }
 
@@ -138,7 +155,7 @@ mod tests {
             .iter()
             .map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap()))
             .collect();
-        check(&hosts, method, &Uri::from_static("/v1/top"), &headers).map_err(|it| it.code)
+        check(&hosts, "control plane", method, &Uri::from_static("/v1/top"), &headers).map_err(|it| it.code)
     }
 
     #[test]
