@@ -24,6 +24,18 @@ pub const PARTS: &[Part] = &[
         skipped: "the container image that tests build from busybox",
     },
     Part {
+        name: "node",
+        signs: &[Sign::Program("node")],
+        packages: &["nodejs"],
+        skipped: "scripts of workflows in JavaScript",
+    },
+    Part {
+        name: "python",
+        signs: &[Sign::Program("python3")],
+        packages: &["python3"],
+        skipped: "scripts of workflows in Python",
+    },
+    Part {
         name: "zsh",
         signs: &[Sign::Program("zsh")],
         packages: &["zsh"],

@@ -74,6 +74,15 @@ impl Podman {
         IMAGE
     }
 
+    /// What comes before each command of podman's command line, so that it works on this storage, and
+    /// what its environment has.
+    pub fn command_line(&self) -> (Vec<String>, Vec<(String, String)>) {
+        let command = self.command(&[]);
+        let text = |it: &std::ffi::OsStr| it.to_string_lossy().into_owned();
+        let environment = command.get_envs().filter_map(|(k, v)| Some((text(k), text(v?))));
+        (command.get_args().map(text).collect(), environment.collect())
+    }
+
     /// Runs podman's command line on the same storage, and returns what it says on standard output.
     ///
     /// # Panics

@@ -31,15 +31,16 @@ const CORE_EXCEPTIONS: &[(&str, &str)] = &[("tessera-api", "dropshot")];
 /// The services, which know each other's API only.
 const SERVICES: &[&str] = &["tessera-agent", "tessera-control", "tessera-engine"];
 
-/// The only members that can make outbound HTTP requests. Above all, the
-/// control plane calls nothing outside the product.
-const HTTP_CLIENT: &str = "reqwest";
+/// What makes outbound HTTP requests, and the only members that may. Above all,
+/// the control plane calls nothing outside the product.
+const HTTP_CLIENTS: &[&str] = &["reqwest", "tessera-effects"];
 const HTTP_CLIENT_USERS: &[&str] = &[
     "tessera",
     "tessera-agent",
     "tessera-bench",
     "tessera-client",
     "tessera-e2e",
+    "tessera-effects",
     "tessera-engine",
     "tessera-sim",
     "tesseractl",
@@ -65,8 +66,8 @@ fn findings(metadata: &Metadata) -> Vec<String> {
             findings.extend(chains.map(|chain| finding(name, chain, "a service on a service")));
         }
         if !HTTP_CLIENT_USERS.contains(&name) {
-            let chain = reached.get(HTTP_CLIENT);
-            findings.extend(chain.map(|chain| finding(name, chain, "an HTTP client")));
+            let chains = HTTP_CLIENTS.iter().filter_map(|client| reached.get(client));
+            findings.extend(chains.map(|chain| finding(name, chain, "an HTTP client")));
         }
     }
     findings
@@ -139,5 +140,7 @@ mod tests {
             ["tessera-control -> tessera-client -> reqwest (an HTTP client)"]
         );
         assert!(found(&["tessera-agent: reqwest"]).is_empty());
+        let found = found(&["tessera-control: tessera-effects"]);
+        assert_eq!(found, ["tessera-control -> tessera-effects (an HTTP client)"]);
     }
 }
