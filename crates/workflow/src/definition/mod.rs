@@ -11,7 +11,7 @@ mod event;
 mod flow;
 mod process;
 mod schema;
-mod schema_cost;
+mod schema_budget;
 mod task;
 mod workflow;
 

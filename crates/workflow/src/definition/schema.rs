@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use super::Resource;
+use super::{Resource, schema_budget};
 use crate::reading::to_json;
 use crate::value::Value;
 
@@ -39,12 +39,12 @@ impl JsonSchema {
     /// # Errors
     /// What is wrong with it. A reference to anything outside of the schema is.
     pub fn new(schema: &serde_json::Value) -> Result<Self, String> {
-        super::schema_cost::admit(schema)?;
+        let schema = schema_budget::admit(schema)?;
         let patterns = jsonschema::PatternOptions::fancy_regex()
             .backtrack_limit(BACKTRACK_MAX)
             .size_limit(PATTERN_BYTES_MAX);
         let options = jsonschema::options().offline().with_pattern_options(patterns);
-        let validator = options.build(schema).map_err(|error| clipped(&error.to_string()))?;
+        let validator = schema_budget::counting(options).build(&schema).map_err(|error| clipped(&error.to_string()))?;
         Ok(Self { validator })
     }
 
@@ -64,12 +64,22 @@ impl JsonSchema {
     /// not repeated: it may be secret.
     pub fn check(&self, value: &Value) -> Result<(), String> {
         let json = to_json(value)?;
-        if self.validator.is_valid(&json) {
-            return Ok(());
+        schema_budget::begin();
+        let valid = self.validator.is_valid(&json);
+        let violations = if valid { Vec::new() } else { self.violations(&json) };
+        if schema_budget::is_exhausted() {
+            return Err(format!(
+                "checking it follows more than {} references of its schema",
+                schema_budget::STEPS_MAX
+            ));
         }
+        if violations.is_empty() { Ok(()) } else { Err(violations.join("; ")) }
+    }
+
+    fn violations(&self, json: &serde_json::Value) -> Vec<String> {
         let mut violations: Vec<String> = Vec::new();
         let mut more = false;
-        for error in self.validator.iter_errors(&json) {
+        for error in self.validator.iter_errors(json) {
             if violations.len() == VIOLATIONS_MAX {
                 more = true;
                 break;
@@ -79,7 +89,7 @@ impl JsonSchema {
         if more {
             violations.push("and more".to_owned());
         }
-        Err(violations.join("; "))
+        violations
     }
 }
 

@@ -9,8 +9,9 @@ use super::reader::Reader;
 use super::scope::{Place, Scope};
 use crate::definition::{Header, Workflow};
 
-const KNOWN: [&str; 8] =
-    ["document", "input", "use", "do", "timeout", "output", "schedule", "evaluate"];
+/// Editors find the schema by `$schema`; it says nothing here.
+const KNOWN: [&str; 9] =
+    ["document", "input", "use", "do", "timeout", "output", "schedule", "evaluate", "$schema"];
 
 /// The DSL that is supported, without its patch number.
 const DSL: &str = "1.0.";

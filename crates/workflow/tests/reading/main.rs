@@ -5,6 +5,7 @@
     reason = "the core does no I/O, and this test reads the specification's files"
 )]
 
+mod differential;
 mod specification;
 
 use std::fs;
