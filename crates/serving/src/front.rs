@@ -155,7 +155,8 @@ mod tests {
             .iter()
             .map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap()))
             .collect();
-        check(&hosts, "control plane", method, &Uri::from_static("/v1/top"), &headers).map_err(|it| it.code)
+        check(&hosts, "control plane", method, &Uri::from_static("/v1/top"), &headers)
+            .map_err(|it| it.code)
     }
 
     #[test]

@@ -68,6 +68,8 @@ impl Actor {
     pub const RECONCILER: Self = Self(Cow::Borrowed("reconciler"));
     /// A person or program through the API.
     pub const API: Self = Self(Cow::Borrowed("api"));
+    /// The engine, about its jobs.
+    pub const ENGINE: Self = Self(Cow::Borrowed("engine"));
     /// Seeding of the catalogue.
     pub const SEEDER: Self = Self(Cow::Borrowed("seeder"));
 

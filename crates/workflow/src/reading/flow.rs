@@ -8,9 +8,7 @@ use super::expressions;
 use super::reader::Reader;
 use super::scope::{Place, Scope, VARIABLES, secrets};
 use super::task::Targets;
-use crate::definition::{
-    FIELDS, Flow, JsonSchema, Period, Schema, Shape, bounded, parse_duration,
-};
+use crate::definition::{FIELDS, Flow, JsonSchema, Period, Schema, Shape, bounded, parse_duration};
 use crate::expression::{Expression, Piece, SyntaxError, Template};
 use tessera_manifest::Span;
 

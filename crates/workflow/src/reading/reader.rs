@@ -216,7 +216,8 @@ impl<'d> Reader<'d> {
     ) -> Option<&'d Node> {
         let found = node.get(field);
         let misspelt = || {
-            let is = |(map, meant): &(*const Node, String)| std::ptr::eq(*map, node) && meant == field;
+            let is =
+                |(map, meant): &(*const Node, String)| std::ptr::eq(*map, node) && meant == field;
             self.meant.iter().any(is)
         };
         if found.is_none() && !misspelt() {
@@ -248,8 +249,7 @@ impl<'d> Reader<'d> {
         match (first, second) {
             (Some((field, entry)), None) => Some((field, &entry.value)),
             (Some((one, _)), Some((other, entry))) => {
-                let message =
-                    format!("{what} has one of {}, not both", list(&[one, other]));
+                let message = format!("{what} has one of {}, not both", list(&[one, other]));
                 let hint = Some(format!("remove {}", list(&[other])));
                 self.wrong_at(node, entry.key_span, code::INVALID_VALUE, message, hint);
                 None

@@ -8,9 +8,7 @@ use tessera_manifest::{Node, Value, code, hint_for_name, nearest, quoted};
 use super::flow::is_expression;
 use super::reader::{Reader, list, shared};
 use super::scope::{Place, Scope};
-use crate::definition::{
-    Case, Fork, For, Kind, Raise, Task, TaskList,
-};
+use crate::definition::{Case, For, Fork, Kind, Raise, Task, TaskList};
 use crate::expression::Template;
 
 /// The fields that every task may have.
@@ -209,7 +207,8 @@ impl<'d> Reader<'d> {
         at: &str,
         scope: &Scope,
     ) -> Option<For> {
-        let fields = self.map(node, "a map such as { each: item, in: .items }", &["each", "in", "at"]);
+        let fields =
+            self.map(node, "a map such as { each: item, in: .items }", &["each", "in", "at"]);
         let each = self.optional(node.get("each"), Self::variable);
         let index = self.optional(node.get("at"), Self::variable);
         let collection = fields

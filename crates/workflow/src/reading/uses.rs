@@ -242,7 +242,9 @@ impl<'d> Reader<'d> {
             let shown: Vec<_> = chain[from..].iter().map(|it| quoted(it)).collect();
             let circle = from + 1 < chain.len();
             let message = match circle {
-                true => format!("the function {} calls itself: {}", quoted(name), shown.join(" → ")),
+                true => {
+                    format!("the function {} calls itself: {}", quoted(name), shown.join(" → "))
+                }
                 false => format!("functions call one another more than {CALLS_DEEP_MAX} deep"),
             };
             let hint = "run a workflow of its own for what repeats itself, or use `for`";

@@ -57,12 +57,10 @@ impl<'d> Reader<'d> {
     }
 
     fn header(&mut self, node: &'d Node) -> Option<Header> {
-        let known =
-            ["dsl", "namespace", "name", "version", "title", "summary", "tags", "metadata"];
+        let known = ["dsl", "namespace", "name", "version", "title", "summary", "tags", "metadata"];
         self.map(node, "a map of what the workflow is", &known)?;
-        let dsl = self
-            .required_or(node, "dsl", Some("as in dsl: '1.0.3'"))
-            .and_then(|it| self.dsl(it));
+        let dsl =
+            self.required_or(node, "dsl", Some("as in dsl: '1.0.3'")).and_then(|it| self.dsl(it));
         let namespace = self.required(node, "namespace").and_then(|it| self.dns_name(it));
         let name = self.required(node, "name").and_then(|it| self.dns_name(it));
         let version = self
@@ -149,7 +147,8 @@ impl<'d> Reader<'d> {
             }
             Some(())
         });
-        let mode = self.optional(node.get("mode"), |reader, it| reader.word(it, &["strict", "loose"]));
+        let mode =
+            self.optional(node.get("mode"), |reader, it| reader.word(it, &["strict", "loose"]));
         if mode.flatten() == Some(1) {
             self.mode = Mode::Loose;
         }

@@ -1,0 +1,120 @@
+//! Every job as it stands, in memory, and which of them run or wait for their turn.
+//!
+//! The one idea: what is here is what the journal has, or is about to: a run changes
+//! it when its commit is durable. Lists and counts are answered from here.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use tessera_store::journal::JobNumber;
+use tessera_types::engine::{JobId, JobStatus};
+use tokio::sync::{mpsc, oneshot};
+
+use tessera_workflow::machine::CloudEvent;
+
+use crate::queue::Queue;
+use crate::state::JobState;
+
+/// What a run is told from outside. Who tells it learns when that is durable: whether
+/// it was news to the run.
+pub(crate) enum Tell {
+    Cancel { reason: String, told: oneshot::Sender<bool> },
+    Event { event: Arc<CloudEvent>, told: oneshot::Sender<bool> },
+}
+
+/// A run that is under way.
+#[derive(Clone)]
+pub(crate) struct RunHandle {
+    pub(crate) tell: mpsc::UnboundedSender<Tell>,
+}
+
+/// Every job, and where it is.
+#[derive(Default)]
+pub(crate) struct Book {
+    jobs: BTreeMap<JobNumber, Arc<JobState>>,
+    by_id: HashMap<JobId, JobNumber>,
+    pub(crate) queue: Queue,
+    pub(crate) running: HashMap<JobNumber, RunHandle>,
+    next: JobNumber,
+}
+
+impl Book {
+    /// The number of the next job.
+    pub(crate) fn take_number(&mut self) -> JobNumber {
+        let number = self.next;
+        self.next = number.next();
+        number
+    }
+
+    pub(crate) fn begin_with(&mut self, next: JobNumber) {
+        self.next = next;
+    }
+
+    /// Says how a job stands.
+    pub(crate) fn put(&mut self, number: JobNumber, state: Arc<JobState>) {
+        if !self.jobs.contains_key(&number) {
+            self.by_id.insert(state.head.id.clone(), number);
+        }
+        self.jobs.insert(number, state);
+    }
+
+    pub(crate) fn forget(&mut self, number: JobNumber) {
+        if let Some(state) = self.jobs.remove(&number) {
+            self.by_id.remove(&state.head.id);
+        }
+    }
+
+    pub(crate) fn get(&self, number: JobNumber) -> Option<&Arc<JobState>> {
+        self.jobs.get(&number)
+    }
+
+    pub(crate) fn number(&self, id: &JobId) -> Option<JobNumber> {
+        self.by_id.get(id).copied()
+    }
+
+    pub(crate) fn find(&self, id: &JobId) -> Option<(JobNumber, Arc<JobState>)> {
+        let number = self.number(id)?;
+        Some((number, Arc::clone(self.get(number)?)))
+    }
+
+    /// The jobs older than `before`, newest first.
+    pub(crate) fn newest(
+        &self,
+        before: Option<JobNumber>,
+    ) -> impl Iterator<Item = (JobNumber, &Arc<JobState>)> {
+        let end = before.unwrap_or(JobNumber(u64::MAX));
+        self.jobs.range(..end).rev().map(|(number, state)| (*number, state))
+    }
+
+    /// Takes the next job that waits, if fewer than `jobs_max` run; it runs from now on.
+    pub(crate) fn next_to_run(
+        &mut self,
+        jobs_max: usize,
+    ) -> Option<(JobNumber, mpsc::UnboundedReceiver<Tell>)> {
+        if self.running.len() >= jobs_max {
+            return None;
+        }
+        let number = self.queue.pop()?;
+        Some((number, self.runs(number)))
+    }
+
+    /// A job runs from now on.
+    pub(crate) fn runs(&mut self, number: JobNumber) -> mpsc::UnboundedReceiver<Tell> {
+        let (tell, told) = mpsc::unbounded_channel();
+        self.running.insert(number, RunHandle { tell });
+        told
+    }
+
+    /// How many jobs there are of each status.
+    pub(crate) fn count(&self) -> BTreeMap<JobStatus, u64> {
+        let mut counts: BTreeMap<_, _> = JobStatus::VALUES.iter().map(|it| (*it, 0)).collect();
+        for state in self.jobs.values() {
+            *counts.entry(state.head.status).or_default() += 1;
+        }
+        counts
+    }
+
+    pub(crate) fn all(&self) -> impl Iterator<Item = (JobNumber, &Arc<JobState>)> {
+        self.jobs.iter().map(|(number, state)| (*number, state))
+    }
+}

@@ -1,0 +1,27 @@
+//! The one place where the engine reads the clock, and asks for randomness.
+
+use std::hash::{BuildHasher, RandomState};
+use std::io::{self, Read};
+use std::time::Duration;
+
+use tessera_types::Timestamp;
+
+/// What the wall clock shows.
+pub(crate) fn now() -> Timestamp {
+    jiff::Timestamp::now().into()
+}
+
+/// Ten random bytes.
+pub(crate) fn random() -> io::Result<[u8; 10]> {
+    let mut bytes = [0; 10];
+    std::fs::File::open("/dev/urandom")?.read_exact(&mut bytes)?;
+    Ok(bytes)
+}
+
+/// `pause`, up to a quarter shorter, so that what failed together is not tried again
+/// together.
+pub(crate) fn jittered(pause: Duration) -> Duration {
+    // A new hasher is keyed at random; that is all the randomness that is needed here.
+    let share = f64::from(RandomState::new().hash_one(0u8) as u32) / f64::from(u32::MAX);
+    pause.mul_f64(1.0 - share / 4.0)
+}

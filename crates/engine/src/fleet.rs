@@ -1,0 +1,137 @@
+//! The adapter `fleet`: workloads of Tessera itself, through the control plane's API.
+
+use std::time::Duration;
+
+use futures::future::BoxFuture;
+use serde::Deserialize;
+use serde_json::{Value as Json, json};
+use tessera_client::{Api, DeleteOptions, Error as ClientError, PutOptions};
+use tessera_effects::{Adapter, AdapterCall, configuration};
+use tessera_types::problem::Code;
+use tessera_types::workload::WorkloadStatus;
+use tessera_types::{Manifest, Name, Object, Workload};
+use tessera_workflow::machine::{Error, kind};
+
+/// How often it is looked whether a workload is as it is waited for.
+const LOOK_EVERY: Duration = Duration::from_millis(250);
+
+/// The workloads of one control plane.
+pub(crate) struct Fleet {
+    api: Api,
+}
+
+/// Which workload.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Which {
+    name: Name,
+    #[serde(default)]
+    namespace: Option<Name>,
+    /// How it is to be, for `wait`; `Running` unless given.
+    #[serde(default)]
+    status: Option<WorkloadStatus>,
+}
+
+impl Fleet {
+    /// The workloads of the control plane at `url`.
+    ///
+    /// # Errors
+    /// When it is no address of one.
+    pub(crate) fn new(url: &str) -> Result<Self, String> {
+        Ok(Self { api: Api::new(url).map_err(|error| error.to_string())? })
+    }
+
+    async fn deploy(&self, arguments: Json, key: &str) -> Result<Json, Error> {
+        let manifest: Manifest<Workload> = read(arguments)?;
+        let options = PutOptions { idempotency_key: Some(key), ..PutOptions::default() };
+        let applied = self.api.put(&manifest, &options).await.map_err(|error| of(&error))?;
+        Ok(summary(&applied.resource))
+    }
+
+    async fn wait(&self, arguments: Json) -> Result<Json, Error> {
+        let Which { name, namespace, status } = read(arguments)?;
+        let wanted = status.unwrap_or(WorkloadStatus::Running);
+        loop {
+            let found = self.get(&name, namespace.as_ref()).await?;
+            if found.status == wanted {
+                return Ok(summary(&found));
+            }
+            if found.status == WorkloadStatus::Failed {
+                return Err(communication(409, format!("workload {name} has failed")));
+            }
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+    }
+
+    async fn delete(&self, arguments: Json) -> Result<Json, Error> {
+        let Which { name, namespace, .. } = read(arguments)?;
+        let namespace = namespace.as_ref();
+        let asked = self.api.delete::<Workload>(&name, namespace, DeleteOptions::default()).await;
+        let id = match asked {
+            Ok(found) => found.id,
+            Err(error) if is_gone(&error) => return Ok(json!({ "name": name })),
+            Err(error) => return Err(of(&error)),
+        };
+        // One of the same name that was made meanwhile is another.
+        loop {
+            match self.api.get::<Workload>(&name, namespace).await {
+                Ok(found) if found.id == id => tokio::time::sleep(LOOK_EVERY).await,
+                Ok(_) => return Ok(json!({ "name": name })),
+                Err(error) if is_gone(&error) => return Ok(json!({ "name": name })),
+                Err(error) => return Err(of(&error)),
+            }
+        }
+    }
+
+    async fn get(&self, name: &Name, namespace: Option<&Name>) -> Result<Object<Workload>, Error> {
+        self.api.get(name, namespace).await.map_err(|error| of(&error))
+    }
+}
+
+impl Adapter for Fleet {
+    fn name(&self) -> &str {
+        "fleet"
+    }
+
+    fn functions(&self) -> &[&str] {
+        &["delete", "deploy", "wait"]
+    }
+
+    fn call<'a>(&'a self, call: AdapterCall<'a>) -> BoxFuture<'a, Result<Json, Error>> {
+        Box::pin(async move {
+            match call.function {
+                "deploy" => self.deploy(call.arguments, call.idempotency_key).await,
+                "wait" => self.wait(call.arguments).await,
+                "delete" => self.delete(call.arguments).await,
+                other => Err(configuration(format!("fleet has no function {other}"))),
+            }
+        })
+    }
+}
+
+fn summary(workload: &Object<Workload>) -> Json {
+    json!({
+        "name": workload.name,
+        "namespace": workload.namespace,
+        "id": workload.id,
+        "status": workload.status,
+    })
+}
+
+fn read<T: for<'de> Deserialize<'de>>(arguments: Json) -> Result<T, Error> {
+    serde_json::from_value(arguments)
+        .map_err(|error| Error::new(kind::VALIDATION, 400, "Invalid arguments", error.to_string()))
+}
+
+fn is_gone(error: &ClientError) -> bool {
+    error.problem().is_some_and(|problem| problem.code == Code::NotFound)
+}
+
+fn of(error: &ClientError) -> Error {
+    let status = error.problem().map_or(503, |problem| problem.status);
+    communication(status, error.to_string())
+}
+
+fn communication(status: u16, detail: String) -> Error {
+    Error::new(kind::COMMUNICATION, status, "The control plane says no", detail)
+}

@@ -1,0 +1,124 @@
+//! Events for jobs that listen: CloudEvents 1.0 over HTTP, in the structured, binary and
+//! batched content modes (CloudEvents HTTP protocol binding 1.0.2, section 3).
+
+use std::sync::Arc;
+
+use http::HeaderMap;
+use http::header::CONTENT_TYPE;
+use serde_json::{Map, Value};
+use tessera_types::engine::{EventTaken, EventsTaken};
+use tessera_types::event::CloudEvent as Checked;
+use tessera_types::problem::Code;
+use tessera_types::{Problem, limits};
+use tessera_workflow::machine::CloudEvent;
+use tokio::sync::oneshot;
+
+use crate::book::Tell;
+use crate::plane::Plane;
+
+/// Takes the events of one request: all of them, or none.
+pub(crate) async fn take(
+    plane: &Plane,
+    headers: &HeaderMap,
+    body: &[u8],
+) -> Result<EventsTaken, Problem> {
+    let events = read(headers, body)?;
+    let mut checked = Vec::with_capacity(events.len());
+    for (i, event) in events.into_iter().enumerate() {
+        let known = Checked::from_json(Value::Object(event.clone()))
+            .map_err(|error| no_event(&format!("event {i}: {error}")))?;
+        check_source(plane, &known)?;
+        checked.push((known, Arc::new(event)));
+    }
+    let mut taken = Vec::with_capacity(checked.len());
+    for (known, event) in checked {
+        let jobs = give(plane, &event).await;
+        taken.push(EventTaken { id: known.id, source: known.source, jobs });
+    }
+    Ok(EventsTaken { events: taken })
+}
+
+/// Gives an event to every job that runs and may listen; says to how many it was news.
+/// It is in their journals when this returns.
+pub(crate) async fn give(plane: &Plane, event: &Arc<CloudEvent>) -> u64 {
+    let runs: Vec<_> = plane.book.lock().running.values().cloned().collect();
+    let mut answers = Vec::with_capacity(runs.len());
+    for run in runs {
+        let (told, durable) = oneshot::channel();
+        if run.tell.send(Tell::Event { event: Arc::clone(event), told }).is_ok() {
+            answers.push(durable);
+        }
+    }
+    let mut jobs = 0;
+    for answer in answers {
+        // A run that has ended meanwhile did not want it.
+        jobs += u64::from(answer.await.unwrap_or(false));
+    }
+    jobs
+}
+
+fn read(headers: &HeaderMap, body: &[u8]) -> Result<Vec<CloudEvent>, Problem> {
+    let content_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    let media_type = content_type.unwrap_or_default().split(';').next().unwrap_or_default().trim();
+    match media_type.to_ascii_lowercase().as_str() {
+        "application/cloudevents+json" => Ok(vec![object(json(body)?)?]),
+        "application/cloudevents-batch+json" => {
+            let Value::Array(batch) = json(body)? else {
+                return Err(no_event("a batch is a JSON array of events"));
+            };
+            if batch.len() > limits::EVENTS_MAX {
+                let detail = format!("a batch has at most {} events", limits::EVENTS_MAX);
+                return Err(Problem::new(Code::TooLarge, detail).remedy("send it in several"));
+            }
+            batch.into_iter().map(object).collect()
+        }
+        _ => Ok(vec![binary(headers, body)]),
+    }
+}
+
+/// The binary content mode: attributes in headers, the data in the body.
+fn binary(headers: &HeaderMap, body: &[u8]) -> CloudEvent {
+    let mut event = Map::new();
+    for (name, value) in headers {
+        let (Some(name), Ok(value)) = (name.as_str().strip_prefix("ce-"), value.to_str()) else {
+            continue;
+        };
+        event.insert(name.to_owned(), Value::String(value.to_owned()));
+    }
+    if !body.is_empty() {
+        let data = serde_json::from_slice(body)
+            .unwrap_or_else(|_| Value::String(String::from_utf8_lossy(body).into_owned()));
+        event.insert("data".to_owned(), data);
+    }
+    event
+}
+
+fn json(body: &[u8]) -> Result<Value, Problem> {
+    serde_json::from_slice(body).map_err(|error| no_event(&format!("it is not JSON: {error}")))
+}
+
+fn object(json: Value) -> Result<CloudEvent, Problem> {
+    match json {
+        Value::Object(event) => Ok(event),
+        _ => Err(no_event("a CloudEvent is a JSON object")),
+    }
+}
+
+fn no_event(detail: &str) -> Problem {
+    Problem::new(Code::InvalidRequest, detail)
+        .remedy("send a CloudEvent 1.0 with specversion, id, source and type")
+}
+
+fn check_source(plane: &Plane, event: &Checked) -> Result<(), Problem> {
+    let allowed = &plane.options.event_sources;
+    let is_allowed = allowed.iter().any(|source| match source.strip_suffix('*') {
+        Some(prefix) => event.source.starts_with(prefix),
+        None => *source == event.source,
+    });
+    if is_allowed || allowed.is_empty() {
+        return Ok(());
+    }
+    let detail = format!("events of source `{}` are not let in", event.source);
+    Err(Problem::new(Code::SourceNotAllowed, detail)
+        .remedy(format!("start the engine with --event-source {}", event.source)))
+}

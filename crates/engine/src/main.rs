@@ -1,0 +1,147 @@
+//! `tessera-engine`: the engine as a program.
+
+use std::io::IsTerminal;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Parser;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use tessera_engine::{
+    DEFAULT_LISTEN, DEFAULT_STATE_DIR, Engine, Options, allowed_host, listen_address,
+};
+use tessera_types::Duration;
+use tessera_types::engine::EVENT_SOURCE;
+use tokio::signal::unix::{SignalKind, signal};
+
+/// The engine of Tessera: it runs scenarios as durable jobs
+#[derive(Parser)]
+#[command(version)]
+struct Args {
+    /// Where the API listens
+    #[arg(long, env = "TESSERA_ENGINE_LISTEN", default_value_t = DEFAULT_LISTEN, value_name = "ADDRESS", value_parser = listen_address)]
+    listen: SocketAddr,
+    /// Allow an address that is not loopback; there is no authentication yet
+    #[arg(long)]
+    insecure_listen: bool,
+    /// A further name under which it may be called, such as that of a proxy; may be given many times
+    #[arg(long = "allowed-host", value_name = "HOST", value_parser = allowed_host)]
+    allowed_hosts: Vec<String>,
+    /// The folder for its state
+    #[arg(long, env = "TESSERA_ENGINE_STATE_DIR", default_value = DEFAULT_STATE_DIR, value_name = "FOLDER")]
+    state_dir: PathBuf,
+    /// A folder of scenarios, as NAME.VERSION.yaml; one with the name of a built-in one takes its place
+    #[arg(long, value_name = "FOLDER")]
+    scenarios: Option<PathBuf>,
+    /// A folder of secrets, a file each, which only the owner may read
+    #[arg(long, value_name = "FOLDER")]
+    secrets: Option<PathBuf>,
+    /// How many jobs may run at the same time; one that waits for time or an event counts
+    #[arg(long, default_value_t = 512, value_name = "NUMBER", value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    jobs_max: u32,
+    /// How many jobs may wait for their turn
+    #[arg(long, default_value_t = 100_000, value_name = "NUMBER")]
+    queue_max: usize,
+    /// How long jobs are kept after their end
+    #[arg(long, default_value = "7d", value_name = "DURATION")]
+    keep: Duration,
+    /// Where the control plane is, for the adapter `fleet`
+    #[arg(long, env = "TESSERA_URL", value_name = "URL")]
+    control: Option<String>,
+    /// What events about jobs name as their source
+    #[arg(long, default_value = EVENT_SOURCE, value_name = "SOURCE")]
+    event_source_name: String,
+    /// A source whose events jobs that listen are given; with * at its end all that begin so; all unless given
+    #[arg(long = "event-source", value_name = "SOURCE")]
+    event_sources: Vec<String>,
+    /// Where events that jobs emit are sent, besides to jobs that listen
+    #[arg(long, value_name = "URL")]
+    event_sink: Option<url::Url>,
+    /// How often an event about a job is sent before it is given up
+    #[arg(long, default_value_t = 20, value_name = "NUMBER", value_parser = clap::value_parser!(u32).range(1..))]
+    event_attempts: u32,
+    /// Send a host to an address: HOST=ADDRESS or HOST=ADDRESS:PORT; may be given many times
+    #[arg(long, value_name = "HOST=ADDRESS")]
+    resolve: Vec<tessera_effects::Resolve>,
+    /// A file with a further certificate (PEM) that is trusted; may be given many times
+    #[arg(long, value_name = "FILE")]
+    ca: Vec<PathBuf>,
+}
+
+impl Args {
+    fn into_options(self) -> Options {
+        Options {
+            listen: self.listen,
+            insecure_listen: self.insecure_listen,
+            allowed_hosts: self.allowed_hosts,
+            state_dir: self.state_dir,
+            scenarios: self.scenarios,
+            secrets: self.secrets,
+            jobs_max: self.jobs_max as usize,
+            queue_max: self.queue_max,
+            keep: self.keep,
+            control: self.control,
+            event_source: self.event_source_name,
+            event_sources: self.event_sources,
+            event_sink: self.event_sink,
+            event_attempts: self.event_attempts,
+            resolve: self.resolve,
+            ca: self.ca,
+        }
+    }
+}
+
+fn main() -> ExitCode {
+    let args = Args::parse();
+    init_log();
+    allow_many_connections();
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+    let result = match runtime {
+        Ok(runtime) => runtime.block_on(run(args.into_options())),
+        Err(error) => Err(format!("error: cannot start the runtime: {error}")),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Each call that jobs have under way is a connection: with the usual soft limit of 1024
+/// open files these would run out.
+fn allow_many_connections() {
+    let limit = getrlimit(Resource::Nofile);
+    let most = Rlimit { current: limit.maximum, maximum: limit.maximum };
+    if let Err(error) = setrlimit(Resource::Nofile, most) {
+        tracing::warn!(target: "tessera", %error, "the limit of open files stays as it is");
+    }
+}
+
+fn init_log() {
+    let filter = tracing_subscriber::EnvFilter::try_from_default_env()
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("tessera=info"));
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_ansi(std::io::stderr().is_terminal())
+        .with_writer(std::io::stderr)
+        .init();
+}
+
+async fn run(options: Options) -> Result<(), String> {
+    let mut terminate = signal(SignalKind::terminate())
+        .map_err(|error| format!("error: cannot wait for signals: {error}"))?;
+    let engine = Engine::start(options)
+        .await
+        .map_err(|error| format!("error[{}]: {error}", error.code()))?;
+    println!("listening on http://{}", engine.local_addr());
+    let ended = tokio::select! {
+        _ = tokio::signal::ctrl_c() => Ok(()),
+        _ = terminate.recv() => Ok(()),
+        died = engine.died() => Err(format!("error[{}]: {died}", died.code())),
+    };
+    engine.stop().await;
+    ended
+}

@@ -1,0 +1,90 @@
+//! What all parts of an engine share.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock, Weak};
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use tessera_effects::Performer;
+use tessera_store::journal::{Change, Journal, JournalError};
+use tokio::runtime::Handle;
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+
+use crate::book::Book;
+use crate::document::Documents;
+use crate::metrics::Metrics;
+use crate::options::Options;
+use crate::outbox::Outbox;
+use crate::scenarios::Scenarios;
+
+/// The pause before a commit is tried again that a full disk refused.
+const FULL_PAUSE: Duration = Duration::from_secs(1);
+
+/// What all parts of an engine share.
+pub(crate) struct Plane {
+    pub(crate) options: Options,
+    pub(crate) journal: Journal,
+    pub(crate) book: Mutex<Book>,
+    pub(crate) scenarios: Arc<Scenarios>,
+    pub(crate) documents: Documents,
+    pub(crate) performer: Performer,
+    pub(crate) outbox: Outbox,
+    pub(crate) metrics: Metrics,
+    /// Rung when a job waits or a place is free.
+    pub(crate) bell: Notify,
+    /// Who cancels a job that waits, or has one tried again, holds this.
+    pub(crate) desk: tokio::sync::Mutex<()>,
+    /// Where runs are driven: an expression that takes its time delays other runs, and
+    /// not the API.
+    pub(crate) runs: Handle,
+    /// Whether the journal's disk was full when it was last written.
+    pub(crate) disk_full: AtomicBool,
+    pub(crate) stopping: CancellationToken,
+}
+
+/// The way back to the plane for what it is made with. It leads nowhere until the plane
+/// is complete, and after it has gone.
+#[derive(Clone, Default)]
+pub(crate) struct Link(Arc<OnceLock<Weak<Plane>>>);
+
+impl Link {
+    pub(crate) fn set(&self, plane: &Arc<Plane>) {
+        let _ = self.0.set(Arc::downgrade(plane));
+    }
+
+    pub(crate) fn plane(&self) -> Option<Arc<Plane>> {
+        self.0.get()?.upgrade()
+    }
+}
+
+impl Plane {
+    /// Commits, and notes whether the disk is full.
+    pub(crate) async fn commit(&self, changes: Vec<Change>) -> Result<(), JournalError> {
+        let result = self.journal.commit(changes).await;
+        let is_full = result == Err(JournalError::Full);
+        if self.disk_full.swap(is_full, Ordering::Relaxed) != is_full {
+            match is_full {
+                true => {
+                    tracing::error!(target: "tessera::engine", "the journal's disk is full: jobs wait until there is space");
+                }
+                false => tracing::info!(target: "tessera::engine", "the journal has space again"),
+            }
+        }
+        result
+    }
+
+    /// Commits; while the disk is full, waits and tries again.
+    pub(crate) async fn commit_patiently(&self, changes: Vec<Change>) -> Result<(), JournalError> {
+        loop {
+            match self.commit(changes.clone()).await {
+                Err(JournalError::Full) => {}
+                done => return done,
+            }
+            tokio::select! {
+                () = tokio::time::sleep(FULL_PAUSE) => {}
+                () = self.stopping.cancelled() => return Err(JournalError::Closed),
+            }
+        }
+    }
+}

@@ -1,0 +1,113 @@
+//! Runs: each drives one machine, stores what happens to it, and has its effects
+//! performed.
+//!
+//! The one idea: a moment. Whatever has happened since the last one is told to the
+//! machine in memory; what that comes to (entries, the job's state, events) is one
+//! commit; and only when it is durable are the effects begun that follow from it, and
+//! is anybody told. A crash before the commit is as if nothing had happened, one after
+//! it replays the entries.
+
+mod moment;
+mod perform;
+mod progress;
+
+pub(crate) use moment::event_of;
+
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::FutureExt as _;
+use tessera_store::journal::{JobNumber, JournalError};
+use tessera_types::Problem;
+use tokio::sync::mpsc;
+
+use crate::book::Tell;
+use crate::plane::Plane;
+use moment::Run;
+
+/// The pause before a run is driven again whose journal has failed.
+const AGAIN_AFTER: Duration = Duration::from_secs(1);
+
+/// Why a run is not driven on, though it is not over.
+enum Stop {
+    /// Everything ends.
+    Stopping,
+    /// What is stored of it could not be read or written.
+    Journal(String),
+}
+
+impl From<JournalError> for Stop {
+    fn from(error: JournalError) -> Self {
+        match error {
+            JournalError::Closed => Self::Stopping,
+            other => Self::Journal(other.to_string()),
+        }
+    }
+}
+
+impl From<Problem> for Stop {
+    fn from(problem: Problem) -> Self {
+        Self::Journal(problem.detail)
+    }
+}
+
+/// Runs what waits while there are places.
+pub(crate) async fn dispatch(plane: Arc<Plane>) {
+    loop {
+        loop {
+            let next = plane.book.lock().next_to_run(plane.options.jobs_max);
+            let Some((number, told)) = next else { break };
+            spawn(&plane, number, told);
+        }
+        tokio::select! {
+            () = plane.bell.notified() => {}
+            () = plane.stopping.cancelled() => return,
+        }
+    }
+}
+
+/// Drives a job that is among those that run.
+pub(crate) fn spawn(
+    plane: &Arc<Plane>,
+    number: JobNumber,
+    mut told: mpsc::UnboundedReceiver<Tell>,
+) {
+    let plane = Arc::clone(plane);
+    let runs = plane.runs.clone();
+    runs.spawn(async move {
+        let mine = plane.book.lock().running.get(&number).cloned();
+        loop {
+            let driving = AssertUnwindSafe(Run::drive(&plane, number, &mut told)).catch_unwind();
+            match driving.await {
+                Ok(Ok(())) => break,
+                Ok(Err(Stop::Stopping)) => return,
+                Ok(Err(Stop::Journal(why))) => {
+                    tracing::error!(target: "tessera::engine", job = %number, why, "a run's journal failed; it is replayed and goes on");
+                }
+                Err(_) => {
+                    tracing::error!(target: "tessera::engine", job = %number, "a run has panicked: report this as a bug with the log");
+                    match moment::give_up(&plane, number).await {
+                        Ok(()) => break,
+                        Err(Stop::Stopping) => return,
+                        Err(Stop::Journal(_)) => {}
+                    }
+                }
+            }
+            tokio::select! {
+                () = tokio::time::sleep(AGAIN_AFTER) => {}
+                () = plane.stopping.cancelled() => return,
+            }
+        }
+        let mut book = plane.book.lock();
+        // It may have been tried again meanwhile: that is another run.
+        let is_mine = |other: &crate::book::RunHandle| {
+            mine.as_ref().is_some_and(|mine| mine.tell.same_channel(&other.tell))
+        };
+        if book.running.get(&number).is_some_and(is_mine) {
+            book.running.remove(&number);
+        }
+        drop(book);
+        plane.bell.notify_one();
+    });
+}

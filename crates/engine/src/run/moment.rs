@@ -1,0 +1,422 @@
+//! One run, moment by moment.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tessera_store::journal::{Change, JobNumber};
+use tessera_types::engine::{JobEventData, JobEventKind, JobStatus, Submission};
+use tessera_types::{Actor, Timestamp, limits};
+use tessera_workflow::machine::{CloudEvent, Effect, Entry, Error, Happening, Machine, Outcome};
+use tokio::sync::{mpsc, oneshot};
+
+use super::Stop;
+use super::perform::{Ended, UnderWay};
+use super::progress::Tracker;
+use crate::book::Tell;
+use crate::plane::Plane;
+use crate::state::JobState;
+use crate::submit::{self, StoredOutcome};
+use crate::{clock, cloud_event, failure, trace};
+
+/// What happens in one moment, at most.
+const HAPPENINGS_MAX: usize = 256;
+
+/// The clock may be set: a run looks at it at least so often.
+const LOOK_AT_CLOCK: Duration = Duration::from_secs(30);
+
+/// Events about progress are at least so far apart.
+const PROGRESS_EVERY: tessera_types::Duration = tessera_types::Duration::from_secs(1);
+
+/// Events that a run remembers, to know them again.
+const EVENTS_KNOWN_MAX: usize = 10_000;
+
+/// A run under way.
+pub(super) struct Run<'p> {
+    plane: &'p Arc<Plane>,
+    number: JobNumber,
+    state: JobState,
+    submission: Submission,
+    machine: Machine,
+    tracker: Tracker,
+    /// Whether events may matter to it.
+    may_listen: bool,
+    /// The source and id of each event that it was given.
+    known_events: HashSet<(String, String)>,
+    next_entry: u64,
+    /// The time of the last entry.
+    at: Timestamp,
+    progress_sent: (u32, Timestamp),
+    under_way: UnderWay,
+    moment: Moment,
+}
+
+/// What is to be committed next, and what follows once it is.
+#[derive(Default)]
+struct Moment {
+    changes: Vec<Change>,
+    happened: usize,
+    state_changed: bool,
+    events: Vec<u64>,
+    told: Vec<(oneshot::Sender<bool>, bool)>,
+    settled: Vec<Arc<Effect>>,
+    ended: Vec<Instant>,
+}
+
+impl<'p> Run<'p> {
+    /// Drives a job from where it is to its end.
+    pub(super) async fn drive(
+        plane: &'p Arc<Plane>,
+        number: JobNumber,
+        told: &mut mpsc::UnboundedReceiver<Tell>,
+    ) -> Result<(), Stop> {
+        let Some(mut run) = Self::begin(plane, number).await? else { return Ok(()) };
+        loop {
+            run.observe();
+            let is_over = run.conclude();
+            run.commit().await?;
+            run.under_way.obey(plane, run.machine.take_effects());
+            if is_over {
+                return Ok(());
+            }
+            run.wait(told).await?;
+        }
+    }
+
+    /// A run as its journal has it; none if its job is over.
+    async fn begin(plane: &'p Arc<Plane>, number: JobNumber) -> Result<Option<Self>, Stop> {
+        let (mut state, stored) = submit::stored(plane, number).await?;
+        if state.head.status.is_over() {
+            plane.book.lock().put(number, Arc::new(state));
+            return Ok(None);
+        }
+        let submission: Submission =
+            serde_json::from_str(&stored.body).map_err(|error| Stop::Journal(error.to_string()))?;
+        let is_new = state.head.status == JobStatus::Submitted;
+        let at = match state.head.started_at {
+            Some(at) if !is_new => at,
+            _ => clock::now().max(state.head.created_at),
+        };
+        let begun = trace::begin(plane, &state, &stored, &submission, at);
+        let (workflow, machine) = match begun {
+            Ok(begun) => begun,
+            Err(error) => {
+                fail(plane, number, state, &submission, &error, at).await?;
+                return Ok(None);
+            }
+        };
+        if is_new {
+            advance(&mut state, JobStatus::Running, at, Actor::ENGINE, "");
+        }
+        let text = stored.text.unwrap_or_default();
+        let mut run = Self {
+            plane,
+            number,
+            tracker: Tracker::new(state.run_id().into(), &workflow),
+            may_listen: ["listen", "workflow"].iter().any(|word| text.contains(word)),
+            known_events: HashSet::new(),
+            next_entry: state.first_entry,
+            at,
+            progress_sent: (0, at),
+            under_way: UnderWay::new(),
+            moment: Moment { state_changed: is_new, ..Moment::default() },
+            state,
+            submission,
+            machine,
+        };
+        match is_new {
+            true => run.send(JobEventKind::Started, &StoredOutcome::default()),
+            false => run.replay().await?,
+        }
+        Ok(Some(run))
+    }
+
+    /// Tells the machine all that is in the journal.
+    async fn replay(&mut self) -> Result<(), Stop> {
+        let (machine, known, at) = (&mut self.machine, &mut self.known_events, &mut self.at);
+        let take = |entry: Entry| {
+            *at = entry.at;
+            if let Happening::Event(event) = &entry.what {
+                known.insert(identity(event));
+            }
+            machine.apply(&entry);
+        };
+        self.next_entry =
+            trace::entries(self.plane, self.number, self.state.first_entry, take).await?;
+        tracing::info!(target: "tessera::engine", job = %self.state.head.id, entries = self.next_entry - self.state.first_entry, "job goes on");
+        Ok(())
+    }
+
+    /// Takes in what the machine has come by.
+    fn observe(&mut self) {
+        for observation in self.machine.take_observations() {
+            self.tracker.note(&observation);
+        }
+        let progress = self.tracker.progress();
+        let (done, sent_at) = self.progress_sent;
+        let is_due = self.at.since(sent_at) >= PROGRESS_EVERY && progress.done > done;
+        self.state.head.progress = progress;
+        self.state.head.waiting_for = self.machine.waiting_for();
+        if is_due && self.machine.outcome().is_none() {
+            self.progress_sent = (self.state.head.progress.done, self.at);
+            self.send(JobEventKind::Progress, &StoredOutcome::default());
+        }
+    }
+
+    /// Ends the job if its run has ended.
+    fn conclude(&mut self) -> bool {
+        let Some(outcome) = self.machine.outcome().cloned() else { return false };
+        let (status, kind, reason, outcome) = match outcome {
+            Outcome::Completed(output) => match output_of(&output) {
+                Ok(output) => {
+                    let outcome = StoredOutcome { output: Some(output), error: None };
+                    (JobStatus::Completed, JobEventKind::Completed, String::new(), outcome)
+                }
+                Err(error) => failed(&error),
+            },
+            Outcome::Faulted(error) => failed(&error),
+            Outcome::Cancelled(reason) => {
+                let none = StoredOutcome::default();
+                (JobStatus::Cancelled, JobEventKind::Cancelled, reason.to_string(), none)
+            }
+        };
+        let by = if status == JobStatus::Cancelled { Actor::API } else { Actor::ENGINE };
+        advance(&mut self.state, status, self.at, by, &reason);
+        self.state.head.progress.current = None;
+        self.moment.state_changed = true;
+        self.send(kind, &outcome);
+        self.moment.changes.push(outcome_change(self.number, &outcome));
+        true
+    }
+
+    /// Has an event sent with the commit of this moment.
+    fn send(&mut self, kind: JobEventKind, outcome: &StoredOutcome) {
+        let Self { plane, number, state, submission, at, .. } = self;
+        let event = event_of(plane, *number, state, submission, kind, outcome, *at);
+        if let Some((event, change)) = event {
+            self.moment.changes.push(change);
+            self.moment.events.push(event);
+            // The number of the next event is part of the state.
+            self.moment.state_changed = true;
+        }
+    }
+
+    /// Makes the moment durable, and tells of it.
+    async fn commit(&mut self) -> Result<(), Stop> {
+        let mut moment = std::mem::take(&mut self.moment);
+        if moment.state_changed {
+            moment.changes.push(state_change(self.number, &self.state));
+        }
+        if !moment.changes.is_empty() {
+            self.plane.commit_patiently(moment.changes).await?;
+        }
+        self.plane.book.lock().put(self.number, Arc::new(self.state.clone()));
+        for event in moment.events {
+            self.plane.outbox.add(self.number, event, self.at);
+        }
+        for (told, news) in moment.told {
+            // Whoever asked may be gone.
+            let _ = told.send(news);
+        }
+        for effect in moment.settled {
+            let performer = self.plane.performer.clone();
+            self.plane.runs.spawn(async move { performer.settle(&effect).await });
+        }
+        for ended in moment.ended {
+            self.plane.metrics.step_durable(ended.elapsed());
+        }
+        if self.state.head.status.is_over() {
+            self.plane.metrics.job_ended(self.state.head.status);
+            tracing::info!(target: "tessera::engine", job = %self.state.head.id, status = %self.state.head.status, "job ended");
+        }
+        Ok(())
+    }
+
+    /// Waits until something has happened, and tells the machine.
+    async fn wait(&mut self, told: &mut mpsc::UnboundedReceiver<Tell>) -> Result<(), Stop> {
+        while self.moment.happened == 0 && self.moment.told.is_empty() {
+            let due_in = self.machine.next_wakeup().map(|at| at.since(clock::now()).as_std());
+            let pause = due_in.unwrap_or(LOOK_AT_CLOCK).min(LOOK_AT_CLOCK);
+            tokio::select! {
+                biased;
+                () = self.plane.stopping.cancelled() => return Err(Stop::Stopping),
+                Some(tell) = told.recv() => self.hear(tell),
+                Some(ended) = self.under_way.ended.recv() => self.end(ended),
+                () = tokio::time::sleep(pause) => self.look_at_clock(),
+            }
+        }
+        // What else has happened shares the commit.
+        while self.moment.happened < HAPPENINGS_MAX && self.machine.outcome().is_none() {
+            if let Ok(ended) = self.under_way.ended.try_recv() {
+                self.end(ended);
+            } else if let Ok(tell) = told.try_recv() {
+                self.hear(tell);
+            } else {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    fn look_at_clock(&mut self) {
+        if self.machine.next_wakeup().is_some_and(|at| at <= clock::now()) {
+            self.happen(Happening::Woken);
+        }
+    }
+
+    fn hear(&mut self, tell: Tell) {
+        match tell {
+            Tell::Cancel { reason, told } => {
+                self.happen(Happening::Cancelled { reason });
+                self.moment.told.push((told, true));
+            }
+            Tell::Event { event, told } => {
+                let is_news = self.may_listen
+                    && self.known_events.len() < EVENTS_KNOWN_MAX
+                    && self.known_events.insert(identity(&event));
+                if is_news {
+                    self.happen(Happening::Event((*event).clone()));
+                }
+                self.moment.told.push((told, is_news));
+            }
+        }
+    }
+
+    fn end(&mut self, ended: Ended) {
+        // One that was cancelled does not matter any more.
+        let Some(effect) = self.under_way.take(ended.step) else { return };
+        let step = ended.step;
+        let what = match ended.result {
+            Ok(mut result) => {
+                self.machine.mask(&mut result);
+                Happening::Done { step, result }
+            }
+            Err(error) => Happening::Failed { step, error: masked(&self.machine, error) },
+        };
+        self.happen(what);
+        self.moment.settled.push(effect);
+        self.moment.ended.push(ended.at);
+    }
+
+    /// Something has happened: an entry, which the machine is told.
+    fn happen(&mut self, what: Happening) {
+        self.at = self.at.max(clock::now());
+        let entry = Entry { at: self.at, what };
+        let body = serde_json::to_string(&entry).expect("an entry has text keys only");
+        let (job, seq) = (self.number, self.next_entry);
+        self.moment.changes.push(Change::Append { job, seq, body });
+        self.moment.happened += 1;
+        self.next_entry += 1;
+        self.machine.apply(&entry);
+    }
+}
+
+/// What tells an event from others.
+fn identity(event: &CloudEvent) -> (String, String) {
+    let text = |name: &str| event.get(name).and_then(|it| it.as_str()).unwrap_or_default();
+    (text("source").to_owned(), text("id").to_owned())
+}
+
+/// An error without the texts of secrets.
+fn masked(machine: &Machine, error: Error) -> Error {
+    let Ok(mut json) = serde_json::to_value(&error) else { return error };
+    machine.mask(&mut json);
+    serde_json::from_value(json).unwrap_or(error)
+}
+
+/// Changes a status along a way that there is.
+fn advance(state: &mut JobState, to: JobStatus, at: Timestamp, by: Actor, reason: &str) {
+    let advanced = state.advance(to, at, by, reason);
+    advanced.expect("a run begins from Submitted or Running, and ends once");
+}
+
+fn output_of(output: &tessera_workflow::value::Value) -> Result<serde_json::Value, Error> {
+    let text = output.to_string();
+    if text.len() > limits::JOB_OUTPUT_BYTES_MAX {
+        let max = limits::JOB_OUTPUT_BYTES_MAX;
+        return Err(failure::runtime(format!("its output has more than {max} bytes")));
+    }
+    serde_json::from_str(&text)
+        .map_err(|error| failure::runtime(format!("its output is no JSON: {error}")))
+}
+
+fn failed(error: &Error) -> (JobStatus, JobEventKind, String, StoredOutcome) {
+    let outcome = StoredOutcome { output: None, error: Some(failure::job_error(error)) };
+    (JobStatus::Failed, JobEventKind::Failed, error.to_string(), outcome)
+}
+
+fn state_change(number: JobNumber, state: &JobState) -> Change {
+    let ended_at = state.head.ended_at.filter(|_| state.head.status.is_over());
+    Change::State { job: number, body: state.to_text(), ended_at }
+}
+
+fn outcome_change(number: JobNumber, outcome: &StoredOutcome) -> Change {
+    let body = serde_json::to_string(outcome).expect("an outcome has text keys only");
+    Change::Outcome { job: number, body }
+}
+
+/// An event about a job, as a change, with its number; none if nobody wants any.
+pub(crate) fn event_of(
+    plane: &Plane,
+    number: JobNumber,
+    state: &mut JobState,
+    submission: &Submission,
+    kind: JobEventKind,
+    outcome: &StoredOutcome,
+    at: Timestamp,
+) -> Option<(u64, Change)> {
+    state.callback_url.as_ref()?;
+    let event = state.next_event;
+    state.next_event += 1;
+    let data = JobEventData {
+        job_id: state.head.id.clone(),
+        scenario: state.head.scenario.clone(),
+        status: state.head.status,
+        attempt: state.head.attempt,
+        sequence: event,
+        progress: state.head.progress.clone(),
+        output: outcome.output.clone(),
+        error: outcome.error.clone(),
+        pod_definition_id: submission.pod_definition_id.clone(),
+        metadata: submission.metadata.clone(),
+    };
+    let body = cloud_event::text(&plane.options.event_source, kind, at, &data);
+    Some((event, Change::Send { job: number, number: event, at, body }))
+}
+
+/// Fails a job that cannot be run.
+async fn fail(
+    plane: &Plane,
+    number: JobNumber,
+    mut state: JobState,
+    submission: &Submission,
+    error: &Error,
+    at: Timestamp,
+) -> Result<(), Stop> {
+    let (status, kind, reason, outcome) = failed(error);
+    advance(&mut state, status, at, Actor::ENGINE, &reason);
+    let event = event_of(plane, number, &mut state, submission, kind, &outcome, at);
+    let mut changes = vec![outcome_change(number, &outcome), state_change(number, &state)];
+    let event = event.map(|(event, change)| {
+        changes.push(change);
+        event
+    });
+    plane.commit_patiently(changes).await?;
+    plane.book.lock().put(number, Arc::new(state));
+    if let Some(event) = event {
+        plane.outbox.add(number, event, at);
+    }
+    Ok(())
+}
+
+/// Fails a job whose run has panicked.
+pub(super) async fn give_up(plane: &Plane, number: JobNumber) -> Result<(), Stop> {
+    let (state, stored) = submit::stored(plane, number).await?;
+    if state.head.status.is_over() {
+        return Ok(());
+    }
+    let submission: Submission =
+        serde_json::from_str(&stored.body).map_err(|error| Stop::Journal(error.to_string()))?;
+    let error = failure::runtime("the engine could not run this; its log says why");
+    fail(plane, number, state, &submission, &error, clock::now()).await
+}

@@ -1,0 +1,299 @@
+//! Submitting, cancelling and retrying jobs, and what is answered of them.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use tessera_store::journal::{Change, JobNumber, JournalError, NewJob, StoredJob};
+use tessera_types::engine::{
+    EngineJob, JobError, JobEventKind, JobHead, JobId, JobStatus, Progress, Submission,
+};
+use tessera_types::problem::Code;
+use tessera_types::{Actor, Fingerprint, Problem, State, Timestamp};
+use tokio::sync::oneshot;
+
+use crate::book::Tell;
+use crate::clock;
+use crate::failure::{self, no_job, of_journal};
+use crate::plane::Plane;
+use crate::run::event_of;
+use crate::scenarios::Scenario;
+use crate::state::JobState;
+
+/// What came of a job, as it is stored.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub(crate) struct StoredOutcome {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) output: Option<serde_json::Value>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) error: Option<JobError>,
+}
+
+/// Submits a job, once for its idempotency key.
+pub(crate) async fn submit(plane: &Plane, submission: Submission) -> Result<EngineJob, Problem> {
+    let mut problems = Vec::new();
+    submission.validate(&mut problems);
+    if !problems.is_empty() {
+        return Err(Problem::invalid("submission", problems));
+    }
+    let scenario = scenario(plane, &submission)?;
+    if plane.book.lock().queue.len() >= plane.options.queue_max {
+        let detail = format!("{} jobs wait already", plane.options.queue_max);
+        return Err(Problem::new(Code::TooManyRequests, detail).remedy("try again later"));
+    }
+    let number = plane.book.lock().take_number();
+    let state = new_state(&submission, &scenario, clock::now())?;
+    let changes = vec![
+        Change::Keep { hash: state.hash.as_str().into(), text: Arc::clone(&scenario.text) },
+        Change::Create(NewJob {
+            number,
+            key: submission.idempotency_key.as_deref().map(Into::into),
+            text: Some(state.hash.as_str().into()),
+            body: serde_json::to_string(&submission)
+                .map_err(|error| Problem::internal(&error.to_string()))?,
+            state: state.to_text(),
+        }),
+    ];
+    match plane.commit(changes).await {
+        Ok(()) => {}
+        Err(JournalError::KeyUsed { by }) => return again(plane, by, &state).await,
+        Err(error) => return Err(of_journal(error)),
+    }
+    plane.documents.keep(&scenario.workflow, &state.hash);
+    tracing::info!(target: "tessera::engine", job = %state.head.id, scenario = %state.head.scenario, submitter = state.submitter(), "job submitted");
+    let state = Arc::new(state);
+    {
+        let mut book = plane.book.lock();
+        book.put(number, Arc::clone(&state));
+        book.queue.push(state.submitter(), number);
+    }
+    plane.bell.notify_one();
+    Ok(view(&state, submission, StoredOutcome::default()))
+}
+
+fn scenario(plane: &Plane, submission: &Submission) -> Result<Arc<Scenario>, Problem> {
+    let name = &submission.scenario;
+    plane.scenarios.get(name).cloned().ok_or_else(|| {
+        let remedy = match plane.scenarios.nearest(name) {
+            Some(near) => format!("did you mean {near}?"),
+            None => "see GET /api/v1/scenarios".to_owned(),
+        };
+        Problem::not_found(format!("scenario {name}")).remedy(remedy)
+    })
+}
+
+fn new_state(
+    submission: &Submission,
+    scenario: &Scenario,
+    now: Timestamp,
+) -> Result<JobState, Problem> {
+    let random = clock::random().map_err(|error| Problem::internal(&error.to_string()))?;
+    let head = JobHead {
+        id: JobId::new(now, random),
+        scenario: submission.scenario.clone(),
+        submitter: submission.submitter.clone(),
+        status: JobStatus::Submitted,
+        attempt: 1,
+        progress: Progress::default(),
+        waiting_for: None,
+        created_at: now,
+        started_at: None,
+        ended_at: None,
+    };
+    let mut state = JobState {
+        head,
+        hash: scenario.info.hash.clone(),
+        fingerprint: fingerprint(submission),
+        callback_url: submission.callback_url.clone(),
+        first_entry: 1,
+        next_event: 1,
+        history: Vec::new(),
+    };
+    state.note(None, now, Actor::API, String::new());
+    Ok(state)
+}
+
+/// What tells submissions apart: all that they say but the key.
+fn fingerprint(submission: &Submission) -> u64 {
+    let rest = Submission { idempotency_key: None, ..submission.clone() };
+    let text = serde_json::to_string(&rest).unwrap_or_default();
+    Fingerprint::default().text(&text).finish()
+}
+
+/// The job that has the idempotency key, if it is of the same submission.
+async fn again(plane: &Plane, by: JobNumber, state: &JobState) -> Result<EngineJob, Problem> {
+    let (found, stored) = stored(plane, by).await?;
+    if found.fingerprint != state.fingerprint {
+        let detail = "the idempotency key was used for another submission";
+        return Err(Problem::new(Code::IdempotencyKeyReused, detail)
+            .instance(format!("job {}", found.head.id))
+            .remedy("choose a new key for each job"));
+    }
+    // How it stands right now, if that is known yet.
+    let now = plane.book.lock().get(by).cloned();
+    full(&now.unwrap_or_else(|| Arc::new(found)), &stored)
+}
+
+/// A job as it is stored.
+pub(crate) async fn stored(
+    plane: &Plane,
+    number: JobNumber,
+) -> Result<(JobState, StoredJob), Problem> {
+    let stored = plane.journal.job(number).await.map_err(of_journal)?;
+    let stored = stored.ok_or_else(|| Problem::not_found(format!("job number {number}")))?;
+    let state = serde_json::from_str(&stored.state).map_err(|error| damaged(&error))?;
+    Ok((state, stored))
+}
+
+fn damaged(error: &serde_json::Error) -> Problem {
+    of_journal(JournalError::Failed(format!("a job cannot be read: {error}")))
+}
+
+/// All that there is to say of a job.
+pub(crate) async fn describe(plane: &Plane, id: &JobId) -> Result<EngineJob, Problem> {
+    let (number, _) = plane.book.lock().find(id).ok_or_else(|| no_job(id))?;
+    let (_, stored) = stored(plane, number).await?;
+    // Read after what is stored: it is never behind that.
+    let (_, state) = plane.book.lock().find(id).ok_or_else(|| no_job(id))?;
+    full(&state, &stored)
+}
+
+fn full(state: &JobState, stored: &StoredJob) -> Result<EngineJob, Problem> {
+    let submission = serde_json::from_str(&stored.body).map_err(|error| damaged(&error))?;
+    let outcome = match &stored.outcome {
+        Some(text) => serde_json::from_str(text).map_err(|error| damaged(&error))?,
+        None => StoredOutcome::default(),
+    };
+    Ok(view(state, submission, outcome))
+}
+
+fn view(state: &JobState, submission: Submission, outcome: StoredOutcome) -> EngineJob {
+    let status = state.head.status;
+    EngineJob {
+        head: state.head.clone(),
+        scenario_hash: state.hash.clone(),
+        input: submission.input,
+        pod_definition_id: submission.pod_definition_id,
+        callback_url: submission.callback_url,
+        metadata: submission.metadata,
+        // What is stored may be of an earlier attempt.
+        output: outcome.output.filter(|_| status == JobStatus::Completed),
+        error: outcome.error.filter(|_| status == JobStatus::Failed),
+        history: state.history.clone(),
+    }
+}
+
+/// Cancels a job: one that waits at once, one that runs by telling it.
+pub(crate) async fn cancel(plane: &Plane, id: &JobId) -> Result<EngineJob, Problem> {
+    let reason = "cancelled through the API".to_owned();
+    let _desk = plane.desk.lock().await;
+    let (number, state) = plane.book.lock().find(id).ok_or_else(|| no_job(id))?;
+    let waits = plane.book.lock().queue.remove(state.submitter(), number);
+    if waits {
+        cancel_waiting(plane, number, &state, reason).await?;
+        return describe(plane, id).await;
+    }
+    let run = plane.book.lock().running.get(&number).cloned();
+    if let Some(run) = run {
+        let (told, durable) = oneshot::channel();
+        if run.tell.send(Tell::Cancel { reason, told }).is_ok() {
+            // A run that ends by itself meanwhile drops the question.
+            let _ = durable.await;
+        }
+    }
+    // Whatever became of it: asking again is no mistake.
+    let job = describe(plane, id).await?;
+    match job.head.status {
+        JobStatus::Completed | JobStatus::Failed => Err(over(&job.head, "cancelled")),
+        _ => Ok(job),
+    }
+}
+
+async fn cancel_waiting(
+    plane: &Plane,
+    number: JobNumber,
+    state: &JobState,
+    reason: String,
+) -> Result<(), Problem> {
+    let now = clock::now();
+    let mut next = state.clone();
+    let advanced = next.advance(JobStatus::Cancelled, now, Actor::API, reason);
+    advanced.map_err(|error| Problem::internal(&error.to_string()))?;
+    let (_, stored) = stored(plane, number).await?;
+    let submission = serde_json::from_str(&stored.body).map_err(|error| damaged(&error))?;
+    let mut changes = Vec::new();
+    let outcome = StoredOutcome::default();
+    let event =
+        event_of(plane, number, &mut next, &submission, JobEventKind::Cancelled, &outcome, now);
+    let number_of_event = event.map(|(event, change)| {
+        changes.push(change);
+        event
+    });
+    changes.push(Change::State { job: number, body: next.to_text(), ended_at: Some(now) });
+    if let Err(error) = plane.commit(changes).await {
+        plane.book.lock().queue.push(state.submitter(), number);
+        return Err(of_journal(error));
+    }
+    plane.book.lock().put(number, Arc::new(next));
+    if let Some(event) = number_of_event {
+        plane.outbox.add(number, event, now);
+    }
+    Ok(())
+}
+
+/// Has a job that is over tried again.
+pub(crate) async fn retry(plane: &Plane, id: &JobId) -> Result<EngineJob, Problem> {
+    let _desk = plane.desk.lock().await;
+    let (number, state) = plane.book.lock().find(id).ok_or_else(|| no_job(id))?;
+    if !state.head.status.may_become(JobStatus::Submitted) {
+        return Err(not_over(&state.head));
+    }
+    let mut next = (*state).clone();
+    let attempt = next.head.attempt + 1;
+    let reason = format!("attempt {attempt} was asked for through the API");
+    let advanced = next.advance(JobStatus::Submitted, clock::now(), Actor::API, reason);
+    advanced.map_err(|error| Problem::internal(&error.to_string()))?;
+    next.head.attempt = attempt;
+    next.head.progress = Progress::default();
+    next.first_entry = entries_end(plane, number, state.first_entry).await?;
+    let change = Change::State { job: number, body: next.to_text(), ended_at: None };
+    plane.commit(vec![change]).await.map_err(of_journal)?;
+    {
+        let mut book = plane.book.lock();
+        book.put(number, Arc::new(next.clone()));
+        book.queue.push(next.submitter(), number);
+    }
+    plane.bell.notify_one();
+    describe(plane, id).await
+}
+
+/// The number after a job's last entry.
+async fn entries_end(plane: &Plane, number: JobNumber, from: u64) -> Result<u64, Problem> {
+    let mut end = from;
+    loop {
+        let page = plane.journal.entries(number, end, crate::trace::PAGE).await;
+        match page.map_err(of_journal)?.last() {
+            Some((last, _)) => end = last + 1,
+            None => return Ok(end),
+        }
+    }
+}
+
+fn over(head: &JobHead, what: &str) -> Problem {
+    let detail = format!("job {} is {} and cannot be {what}", head.id, head.status);
+    Problem::new(Code::NotNow, detail).instance(format!("job {}", head.id))
+}
+
+fn not_over(head: &JobHead) -> Problem {
+    let detail = format!("job {} is {}: one that is over can be tried again", head.id, head.status);
+    Problem::new(Code::NotNow, detail)
+        .instance(format!("job {}", head.id))
+        .remedy("cancel it first, or wait for its end")
+}
+
+/// What a request is told when everything ends.
+pub(crate) fn refuse_when_stopping(plane: &Plane) -> Result<(), Problem> {
+    match plane.stopping.is_cancelled() {
+        true => Err(failure::stopping()),
+        false => Ok(()),
+    }
+}

@@ -1,0 +1,160 @@
+//! Bringing a machine to where its job is: for a run that goes on, and for the trace.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde_json::json;
+use tessera_store::journal::{JobNumber, StoredJob};
+use tessera_types::engine::{JobId, JobStep, JobSteps, StepStatus, Submission};
+use tessera_types::{Problem, Timestamp, limits};
+use tessera_workflow::definition::Workflow;
+use tessera_workflow::machine::{
+    Entry, Error, Limits, Machine, Observation, Observed, Runtime, Start,
+};
+use tessera_workflow::value::from_json;
+
+use crate::document::DocumentReader;
+use crate::failure::{self, no_job, of_journal};
+use crate::plane::Plane;
+use crate::state::JobState;
+use crate::{secrets, submit};
+
+/// Entries that are read at once.
+pub(crate) const PAGE: usize = 1000;
+
+/// A job's document, and its machine before anything has happened.
+pub(crate) fn begin(
+    plane: &Plane,
+    state: &JobState,
+    stored: &StoredJob,
+    submission: &Submission,
+    at: Timestamp,
+) -> Result<(Arc<Workflow>, Machine), Error> {
+    let missing = || failure::runtime("its document is not in the journal");
+    let text = stored.text.as_deref().ok_or_else(missing)?;
+    let unreadable = |why| failure::runtime(format!("its document cannot be read any more: {why}"));
+    let workflow = plane.documents.stored(&state.hash, text).map_err(unreadable)?;
+    let secrets = secrets::read(plane.options.secrets.as_deref(), &workflow.secrets)?;
+    let metadata = json!({
+        "job_id": state.head.id,
+        "attempt": state.head.attempt,
+        "pod_definition_id": submission.pod_definition_id,
+    });
+    let start = Start {
+        run_id: state.run_id().into(),
+        input: from_json(submission.input.clone()),
+        at,
+        secrets,
+        runtime: Runtime {
+            name: "tessera-engine".into(),
+            version: tessera_api::VERSION.into(),
+            metadata: from_json(metadata),
+        },
+        limits: Limits::default(),
+        reader: Arc::new(DocumentReader),
+    };
+    let machine = Machine::start(Arc::clone(&workflow), start);
+    Ok((workflow, machine))
+}
+
+/// Hands each entry of a job's current attempt to `take`, in order; returns the number of
+/// the next one.
+pub(crate) async fn entries(
+    plane: &Plane,
+    number: JobNumber,
+    from: u64,
+    mut take: impl FnMut(Entry),
+) -> Result<u64, Problem> {
+    let mut next = from;
+    loop {
+        let page = plane.journal.entries(number, next, PAGE).await.map_err(of_journal)?;
+        let Some((last, _)) = page.last() else { return Ok(next) };
+        next = last + 1;
+        for (seq, body) in page {
+            let entry = serde_json::from_str(&body).map_err(|error| {
+                tracing::error!(target: "tessera::engine", job = %number, seq, %error, "an entry of a journal cannot be read");
+                Problem::internal("an entry of the job's journal cannot be read")
+            })?;
+            take(entry);
+        }
+    }
+}
+
+/// The trace of a job.
+pub(crate) async fn steps(plane: &Arc<Plane>, id: &JobId) -> Result<JobSteps, Problem> {
+    let (number, state) = plane.book.lock().find(id).ok_or_else(|| no_job(id))?;
+    let mut steps = JobSteps {
+        job: id.clone(),
+        attempt: state.head.attempt,
+        status: state.head.status,
+        entries: 0,
+        steps: Vec::new(),
+    };
+    let Some(at) = state.head.started_at else { return Ok(steps) };
+    let (_, stored) = submit::stored(plane, number).await?;
+    let mut happened = Vec::new();
+    entries(plane, number, state.first_entry, |entry| happened.push(entry)).await?;
+    steps.entries = happened.len() as u64;
+    let plane = Arc::clone(plane);
+    // A replay evaluates every expression of the run anew, which may take its time.
+    let replayed = tokio::task::spawn_blocking(move || {
+        let submission: Submission = serde_json::from_str(&stored.body)
+            .map_err(|error| Problem::internal(&error.to_string()))?;
+        // One that could not begin has no steps.
+        let Ok((_, mut machine)) = begin(&plane, &state, &stored, &submission, at) else {
+            return Ok(Vec::new());
+        };
+        let mut seen = machine.take_observations();
+        for entry in &happened {
+            machine.apply(entry);
+            seen.append(&mut machine.take_observations());
+        }
+        Ok(fold(&seen))
+    });
+    steps.steps = replayed.await.map_err(|error| Problem::internal(&error.to_string()))??;
+    Ok(steps)
+}
+
+/// What was observed, task by task.
+fn fold(seen: &[Observation]) -> Vec<JobStep> {
+    let mut steps: Vec<JobStep> = Vec::new();
+    // Where the step is that was begun last of each task of each run.
+    let mut open: BTreeMap<(Arc<str>, Arc<str>, Option<u64>), usize> = BTreeMap::new();
+    for observation in seen {
+        let Some(task) = &observation.task else { continue };
+        let key = (Arc::clone(&observation.run), Arc::clone(&task.reference), task.iteration);
+        if observation.what == Observed::Started {
+            open.insert(key, steps.len());
+            steps.push(JobStep {
+                task: task.reference.to_string(),
+                iteration: task.iteration,
+                status: StepStatus::Running,
+                started_at: observation.at,
+                ended_at: None,
+                retries: 0,
+            });
+            continue;
+        }
+        let Some(step) = open.get(&key).map(|place| &mut steps[*place]) else { continue };
+        let end = match &observation.what {
+            Observed::Completed(_) => StepStatus::Completed,
+            Observed::Faulted(_) => StepStatus::Faulted,
+            Observed::Cancelled => StepStatus::Cancelled,
+            other => {
+                match other {
+                    Observed::Suspended => step.status = StepStatus::Suspended,
+                    Observed::Resumed => step.status = StepStatus::Running,
+                    Observed::Retried { attempt, .. } => step.retries = *attempt,
+                    _ => {}
+                }
+                continue;
+            }
+        };
+        step.status = end;
+        step.ended_at = Some(observation.at);
+        open.remove(&key);
+    }
+    let excess = steps.len().saturating_sub(limits::JOB_STEPS_MAX);
+    steps.drain(..excess);
+    steps
+}
