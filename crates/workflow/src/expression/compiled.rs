@@ -1,36 +1,60 @@
 //! The way from text to jaq's program, and its evaluation.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
+use jaq_core::load::parse::{Def, Term};
 use jaq_core::load::{Arena, File, Loader};
-use jaq_core::{Compiler, Ctx, Vars, data, unwrap_valr};
+use jaq_core::{Compiler, Ctx, Exn, Vars};
 
-use super::{EvaluationError, SyntaxError, Variables};
+use super::account::{self, Limit};
+use super::item::{Failure, Item};
+use super::natives::Kind;
+use super::{EvaluationError, SyntaxError, Variables, instrument, limits, prelude, syntax, text};
 use crate::value::Value;
 
 pub(super) struct Compiled {
     source: Box<str>,
+    /// The variables that it uses, of those that it may.
     names: Box<[Arc<str>]>,
-    program: jaq_core::Filter<data::JustLut<Value>>,
+    program: jaq_core::Filter<Kind>,
+    /// Whether it may need more stack than there is: it calls something.
+    recurses: bool,
 }
+
+/// The definition that holds an expression, whose call is the whole program: jaq takes syntax
+/// trees for definitions only.
+const MAIN: &str = "_main";
 
 impl Compiled {
     pub(super) fn new(source: &str, names: &[Arc<str>]) -> Result<Self, Vec<SyntaxError>> {
-        let whole =
-            |message: String| vec![SyntaxError { message, hint: None, at: 0..source.len() }];
-        let definitions = jaq_core::defs().chain(jaq_std::defs()).chain(jaq_json::defs());
-        let functions = jaq_core::funs().chain(jaq_std::funs()).chain(jaq_json::funs());
+        let nesting = syntax::within_limits(source)?;
+        let wanted = limits::COMPILE_STACK / limits::NESTING * (nesting + 8);
+        stacker::maybe_grow(wanted.min(limits::COMPILE_STACK), limits::COMPILE_STACK, || {
+            Self::compiled(source, names)
+        })
+    }
+
+    fn compiled(source: &str, names: &[Arc<str>]) -> Result<Self, Vec<SyntaxError>> {
+        let term = instrument::expression(source, syntax::parse(source)?);
+        let used: Vec<Arc<str>> = names.iter().filter(|it| mentions(source, it)).cloned().collect();
+        let variables: Vec<String> = used.iter().map(|name| format!("${name}")).collect();
+        let (definitions, functions) = prelude::needed(&term);
+        let recurses = !definitions.is_empty() || !functions.is_empty();
+        let main = Def { name: MAIN, args: Vec::new(), body: term };
+        let definitions = definitions.into_iter().chain([main]);
         let arena = Arena::default();
-        let modules = Loader::new(definitions)
-            .load(&arena, File { path: (), code: source })
-            .map_err(|errors| whole(format!("this is no jq: {errors:?}")))?;
-        let variables: Vec<String> = names.iter().map(|name| format!("${name}")).collect();
+        let modules = Loader::new(definitions).load(&arena, File { path: (), code: MAIN });
+        let modules = modules.map_err(|_| syntax::undefined(source, names, &[]))?;
         let program = Compiler::default()
             .with_funs(functions)
             .with_global_vars(variables.iter().map(String::as_str))
             .compile(modules)
-            .map_err(|errors| whole(format!("this names what is not there: {errors:?}")))?;
-        Ok(Self { source: source.into(), names: names.into(), program })
+            .map_err(|errors| {
+                let errors: Vec<_> = errors.into_iter().flat_map(|(_, errors)| errors).collect();
+                syntax::undefined(source, names, &errors)
+            })?;
+        Ok(Self { source: source.into(), names: used.into(), program, recurses })
     }
 
     pub(super) fn source(&self) -> &str {
@@ -42,17 +66,84 @@ impl Compiled {
         input: &Value,
         variables: &Variables,
     ) -> Result<Value, EvaluationError> {
-        let values = self.names.iter().map(|name| variables.get(name).cloned().unwrap_or_default());
-        let context = Ctx::<data::JustLut<Value>>::new(&self.program.lut, Vars::new(values));
-        let mut outputs = self.program.id.run((context, input.clone())).map(unwrap_valr);
-        let mut next =
-            || outputs.next().transpose().map_err(|error| EvaluationError(error.to_string()));
-        let Some(first) = next()? else { return Ok(Value::Null) };
-        let Some(second) = next()? else { return Ok(first) };
-        let mut all = vec![first, second];
-        while let Some(value) = next()? {
-            all.push(value);
+        let evaluate = || self.accounted(input, variables);
+        match self.recurses {
+            true => stacker::grow(limits::STACK, evaluate),
+            false => stacker::maybe_grow(limits::RED_ZONE, limits::STACK, evaluate),
         }
-        Ok(Value::Arr(Arc::new(all)))
+    }
+
+    fn accounted(&self, input: &Value, variables: &Variables) -> Result<Value, EvaluationError> {
+        // A panic would be a mistake in jaq or here; it costs the expression, not the program.
+        let evaluation = || catch_unwind(AssertUnwindSafe(|| self.run(input, variables)));
+        let (outcome, spent) = account::open(evaluation);
+        if let Some(limit) = spent {
+            return Err(EvaluationError(limit.to_string()));
+        }
+        outcome.unwrap_or_else(|_| {
+            Err(EvaluationError("the expression cannot be evaluated on this input".to_owned()))
+        })
+    }
+
+    fn run(&self, input: &Value, variables: &Variables) -> Result<Value, EvaluationError> {
+        let values = self.names.iter().map(|name| {
+            Item::outer(variables.get(name).cloned().unwrap_or_default())
+        });
+        let context = Ctx::<Kind>::new(&self.program.lut, Vars::new(values));
+        let mut outputs = self.program.id.run((context, Item::outer(input.clone())));
+        let mut next = || outputs.next().transpose().map_err(reported);
+        let Some(first) = next()? else { return Ok(Value::Null) };
+        let result = match next()? {
+            None => first,
+            Some(second) => {
+                let mut all = vec![first, second];
+                while let Some(item) = next()? {
+                    let counted = account::steps(1);
+                    counted.map_err(|limit| EvaluationError(limit.to_string()))?;
+                    all.push(item);
+                }
+                Item::list(all).map_err(|limit| EvaluationError(limit.to_string()))?
+            }
+        };
+        result.result().map_err(EvaluationError)
     }
 }
+
+/// Whether a variable's name occurs: names that do not are not handed over.
+fn mentions(source: &str, name: &str) -> bool {
+    let word = |it: char| it.is_ascii_alphanumeric() || it == '_';
+    let mut rest = source;
+    while let Some(at) = rest.find('$') {
+        rest = rest.get(at + 1..).unwrap_or_default();
+        if rest.strip_prefix(name).is_some_and(|after| !after.starts_with(word)) {
+            return true;
+        }
+    }
+    false
+}
+
+fn reported(exception: Exn<'_, Item>) -> EvaluationError {
+    match exception.get_err() {
+        Ok(failure) => EvaluationError(message(failure)),
+        // Only a spent account halts, and it says what was.
+        Err(_) => EvaluationError(account::spent().unwrap_or(Limit::Steps).to_string()),
+    }
+}
+
+/// The text of an error, or the JSON of one that is no text.
+fn message(failure: Failure) -> String {
+    let item = failure.into_val();
+    match &item.value {
+        Value::TStr(text) => String::from_utf8_lossy(text).chars().take(MESSAGE).collect(),
+        value => format!("error (not a string): {}", text::shown(value)),
+    }
+}
+
+/// Characters of an error's message.
+const MESSAGE: usize = 1000;
+
+const _: () = {
+    const fn shared<T: Send + Sync>() {}
+    shared::<Compiled>();
+    let _ = size_of::<Term<&str>>();
+};

@@ -5,8 +5,22 @@
 //!
 //! An expression that gives no value gives null; one that gives several gives the list of them.
 
+mod account;
+mod arithmetic;
+mod assign;
+mod cache;
 mod compiled;
+mod instrument;
+mod item;
+mod limits;
+mod natives;
+mod order;
+mod prelude;
+mod scan;
+mod slice;
+mod syntax;
 mod template;
+mod text;
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -14,7 +28,7 @@ use std::sync::Arc;
 
 use crate::value::Value;
 
-pub use template::{Piece, Template};
+pub use template::{Mistakes, Mode, Piece, Template};
 
 /// Values of variables, by their names without `$`.
 pub type Variables = BTreeMap<Arc<str>, Value>;
@@ -46,7 +60,7 @@ impl Expression {
     /// # Errors
     /// Every mistake that can be told from the others.
     pub fn compile(source: &str, names: &[Arc<str>]) -> Result<Self, Vec<SyntaxError>> {
-        compiled::Compiled::new(source, names).map(|it| Self(Arc::new(it)))
+        cache::compiled(source, names).map(Self)
     }
 
     /// As it was written.

@@ -1,0 +1,397 @@
+//! Rewrites the syntax tree of an expression before jaq compiles it: steps are counted, and what
+//! jaq does otherwise than jq is replaced.
+//!
+//! The one idea: work without bound needs a definition that calls itself, a fold, or alternatives
+//! (`,`) that multiply; a step is counted at each, and at every 32 nodes of anything else. A path
+//! such as `.a.b` has none of them and stays as it is. (Iteration, arithmetic and the natives count
+//! what they do themselves.)
+
+use jaq_core::load::lex::StrPart;
+use jaq_core::load::parse::{BinaryOp, Def, Pattern, Term};
+use jaq_core::path::{Opt, Part, Path};
+
+use super::natives::{OBJECTS, TICKS};
+
+type Tree<'s> = Term<&'s str>;
+
+/// So many nodes are one step.
+const NODES_PER_STEP: usize = 32;
+
+/// The variables of right sides and of pieces of a text; no jq can name them.
+const RIGHT: &str = "$!";
+const PIECES: [&str; 8] = ["$!0", "$!1", "$!2", "$!3", "$!4", "$!5", "$!6", "$!7"];
+
+/// Rewrites the term of an expression.
+pub(super) fn expression<'s>(source: &'s str, term: Tree<'s>) -> Tree<'s> {
+    Instrument { source, open: Vec::new(), nodes: 0 }.term(term)
+}
+
+/// Rewrites a definition of the prelude.
+pub(super) fn definition(definition: Def<&'static str>) -> Def<&'static str> {
+    Instrument { source: "", open: Vec::new(), nodes: 0 }.definition(definition)
+}
+
+/// A definition that is open: it may be called from inside of itself.
+struct Open<'s> {
+    name: &'s str,
+    arity: usize,
+    takes_functions: bool,
+}
+
+struct Instrument<'s> {
+    source: &'s str,
+    open: Vec<Open<'s>>,
+    /// Nodes since the last step was counted.
+    nodes: usize,
+}
+
+impl<'s> Instrument<'s> {
+    /// A term of which many nodes count as steps.
+    fn term(&mut self, term: Tree<'s>) -> Tree<'s> {
+        let before = std::mem::take(&mut self.nodes);
+        let term = self.rewritten(term);
+        self.nodes += 1;
+        if self.nodes <= NODES_PER_STEP {
+            self.nodes += before;
+            return term;
+        }
+        let counted = self.counted(term);
+        self.nodes = before + 1;
+        counted
+    }
+
+    /// A term that counts its steps whenever it is evaluated.
+    fn always(&mut self, term: Tree<'s>) -> Tree<'s> {
+        let before = std::mem::take(&mut self.nodes);
+        let term = self.rewritten(term);
+        let counted = self.counted(term);
+        self.nodes = before + 1;
+        counted
+    }
+
+    fn counted(&self, term: Tree<'s>) -> Tree<'s> {
+        let steps = (self.nodes / NODES_PER_STEP) as u64;
+        let tick = TICKS.iter().find(|(_, count)| *count >= steps).or(TICKS.last());
+        pipe(Term::Call(tick.map_or("!1", |(name, _)| name), Vec::new()), None, term)
+    }
+
+    fn boxed(&mut self, term: Box<Tree<'s>>) -> Box<Tree<'s>> {
+        Box::new(self.term(*term))
+    }
+
+    fn rewritten(&mut self, term: Tree<'s>) -> Tree<'s> {
+        match term {
+            Term::Id | Term::Recurse | Term::Num(_) | Term::Break(_) => term,
+            Term::Var(name) if name == LOCATION => self.location(name),
+            Term::Var(_) => term,
+            Term::Str(format, parts) => self.text(format, parts),
+            Term::Arr(inner) => Term::Arr(inner.map(|it| self.boxed(it))),
+            Term::Obj(fields) => self.object(fields),
+            Term::Neg(inner) => Term::Neg(self.boxed(inner)),
+            Term::BinOp(left, operator, right) => self.operation(*left, operator, *right),
+            Term::Label(name, inner) => Term::Label(name, self.boxed(inner)),
+            Term::Fold(name, source, pattern, arguments) => {
+                let source = self.boxed(source);
+                let pattern = self.pattern(pattern);
+                Term::Fold(name, source, pattern, self.fold(name, arguments))
+            }
+            Term::TryCatch(inner, handler) => {
+                let inner = self.boxed(inner);
+                Term::TryCatch(inner, handler.map(|it| self.boxed(it)))
+            }
+            Term::IfThenElse(cases, otherwise) => {
+                let cases = cases.into_iter();
+                let cases = cases.map(|(when, then)| (self.term(when), self.term(then))).collect();
+                Term::IfThenElse(cases, otherwise.map(|it| self.boxed(it)))
+            }
+            Term::Def(definitions, inner) => {
+                let definitions = definitions.into_iter().map(|it| self.definition(it)).collect();
+                Term::Def(definitions, self.boxed(inner))
+            }
+            Term::Call(name, arguments) => self.call(name, arguments),
+            Term::Path(head, path) => {
+                let head = self.boxed(head);
+                let parts = path.0.into_iter();
+                let parts = parts.map(|(part, optional)| (self.part(part), optional)).collect();
+                Term::Path(head, Path(parts))
+            }
+        }
+    }
+
+    fn part(&mut self, part: Part<Tree<'s>>) -> Part<Tree<'s>> {
+        match part {
+            Part::Index(key) => Part::Index(self.term(key)),
+            Part::Range(from, to) => {
+                Part::Range(from.map(|it| self.term(it)), to.map(|it| self.term(it)))
+            }
+        }
+    }
+
+    fn pattern(&mut self, pattern: Pattern<&'s str>) -> Pattern<&'s str> {
+        match pattern {
+            Pattern::Var(_) => pattern,
+            Pattern::Arr(all) => Pattern::Arr(all.into_iter().map(|it| self.pattern(it)).collect()),
+            Pattern::Obj(all) => {
+                let all = all.into_iter();
+                Pattern::Obj(all.map(|(key, it)| (self.term(key), self.pattern(it))).collect())
+            }
+        }
+    }
+
+    /// `reduce` takes the last output of its update, or null, where jaq takes each in turn.
+    fn fold(&mut self, name: &str, arguments: Vec<Tree<'s>>) -> Vec<Tree<'s>> {
+        let rewrite = |(at, argument): (usize, Tree<'s>)| match at {
+            0 => self.term(argument),
+            1 if name == "reduce" && !is_single(&argument) => {
+                let inner = self.always(argument);
+                Term::Call("_final", vec![inner])
+            }
+            _ => self.always(argument),
+        };
+        arguments.into_iter().enumerate().map(rewrite).collect()
+    }
+
+    fn definition(&mut self, definition: Def<&'s str>) -> Def<&'s str> {
+        let takes_functions = definition.args.iter().any(|it| !it.starts_with('$'));
+        let (name, arity) = (definition.name, definition.args.len());
+        self.open.push(Open { name, arity, takes_functions });
+        let body = self.always(definition.body);
+        self.open.pop();
+        Def { body, ..definition }
+    }
+
+    /// A function that is handed over may call others and itself, and so counts steps. A call of an
+    /// open definition that hands functions over is made no tail call: each round wraps the
+    /// functions of the one before it, and that must take stack, which is measured, when it is
+    /// built and not when it is dropped.
+    fn call(&mut self, name: &'s str, arguments: Vec<Tree<'s>>) -> Tree<'s> {
+        let arity = arguments.len();
+        let arguments = arguments.into_iter().map(|it| self.argument(it));
+        let call = Term::Call(name, arguments.collect());
+        let opens = |open: &Open<'_>| {
+            open.name == name && open.arity == arity && open.takes_functions
+        };
+        if self.open.iter().any(opens) { pipe(call, None, Term::Id) } else { call }
+    }
+
+    fn operation(&mut self, left: Tree<'s>, operator: BinaryOp<&'s str>, right: Tree<'s>) -> Tree<'s> {
+        match operator {
+            BinaryOp::Comma => self.alternatives(left, right),
+            BinaryOp::Assign => {
+                let (paths, value) = (self.argument(left), self.term(right));
+                let set = Term::Call("_assign", vec![paths, Term::Var(RIGHT)]);
+                pipe(value, Some(Pattern::Var(RIGHT)), set)
+            }
+            BinaryOp::Update => {
+                let (paths, update) = (self.argument(left), self.argument(right));
+                Term::Call("_modify", vec![paths, update])
+            }
+            BinaryOp::UpdateMath(math) => self.update(left, BinaryOp::Math(math), right),
+            BinaryOp::UpdateAlt => self.update(left, BinaryOp::Alt, right),
+            BinaryOp::Math(_) | BinaryOp::Cmp(_) if !is_single(&left) && !is_single(&right) => {
+                // jq goes through the right side first.
+                let (left, right) = (self.term(left), self.term(right));
+                let inner = Term::BinOp(Box::new(left), operator, Box::new(Term::Var(RIGHT)));
+                pipe(right, Some(Pattern::Var(RIGHT)), inner)
+            }
+            BinaryOp::Pipe(pattern) => {
+                let left = self.term(left);
+                let pattern = pattern.map(|it| self.pattern(it));
+                pipe(left, pattern, self.term(right))
+            }
+            other => Term::BinOp(Box::new(self.term(left)), other, Box::new(self.term(right))),
+        }
+    }
+
+    fn argument(&mut self, term: Tree<'s>) -> Tree<'s> {
+        if calls(&term) { self.always(term) } else { self.term(term) }
+    }
+
+    fn update(&mut self, left: Tree<'s>, operator: BinaryOp<&'s str>, right: Tree<'s>) -> Tree<'s> {
+        let (paths, value) = (self.argument(left), self.term(right));
+        let new = Term::BinOp(Box::new(Term::Id), operator, Box::new(Term::Var(RIGHT)));
+        let modify = Term::Call("_modify", vec![paths, new]);
+        pipe(value, Some(Pattern::Var(RIGHT)), modify)
+    }
+
+    /// `a, b, c` as a balanced tree, so that long lists do not nest.
+    fn alternatives(&mut self, left: Tree<'s>, right: Tree<'s>) -> Tree<'s> {
+        let mut all = vec![right];
+        let mut rest = left;
+        while let Term::BinOp(left, BinaryOp::Comma, right) = rest {
+            all.push(*right);
+            rest = *left;
+        }
+        all.push(rest);
+        all.reverse();
+        let all: Vec<_> = all.into_iter().map(|it| self.term(it)).collect();
+        balanced(all)
+    }
+
+    /// Several alternatives in one text multiply, the last outermost, as in jq.
+    fn text(&mut self, format: Option<&'s str>, parts: Vec<StrPart<&'s str, Tree<'s>>>) -> Tree<'s> {
+        let manifold = |part: &StrPart<_, Tree<'s>>| matches!(part, StrPart::Term(it) if !is_single(it));
+        let reorder = parts.iter().filter(|it| manifold(it)).count() > 1;
+        let mut bound = Vec::new();
+        let mut rewritten = Vec::new();
+        for part in parts {
+            let moved = reorder && manifold(&part) && bound.len() < PIECES.len();
+            rewritten.push(match part {
+                StrPart::Term(inner) if moved => {
+                    let name = PIECES[bound.len()];
+                    bound.push((name, self.term(inner)));
+                    StrPart::Term(Term::Var(name))
+                }
+                StrPart::Term(inner) => StrPart::Term(self.term(inner)),
+                StrPart::Str(text) => StrPart::Str(text),
+                StrPart::Char(character) => StrPart::Char(character),
+            });
+        }
+        let text = Term::Str(format, rewritten);
+        bound.into_iter().fold(text, |inner, (name, value)| {
+            pipe(value, Some(Pattern::Var(name)), inner)
+        })
+    }
+
+    fn object(&mut self, fields: Vec<(Tree<'s>, Option<Tree<'s>>)>) -> Tree<'s> {
+        let mut objects = Vec::new();
+        let mut arguments = Vec::new();
+        let close = |arguments: &mut Vec<Tree<'s>>, objects: &mut Vec<Tree<'s>>| {
+            let name = OBJECTS[arguments.len() / 2];
+            objects.push(Term::Call(name, std::mem::take(arguments)));
+        };
+        for (key, value) in fields {
+            let (key, value) = match (key, value) {
+                (key, Some(value)) => (key, value),
+                (Term::Var(name), None) => {
+                    (name_of(name.strip_prefix('$').unwrap_or(name)), Term::Var(name))
+                }
+                (key @ Term::Str(None, _), None) if is_constant(&key) => {
+                    let index = (Part::Index(key.clone()), Opt::Essential);
+                    (key, Term::Path(Box::new(Term::Id), Path(vec![index])))
+                }
+                (key, None) => {
+                    close(&mut arguments, &mut objects);
+                    objects.push(Term::Obj(vec![(self.term(key), None)]));
+                    continue;
+                }
+            };
+            arguments.push(self.term(key));
+            arguments.push(self.term(value));
+            if arguments.len() == 2 * (OBJECTS.len() - 1) {
+                close(&mut arguments, &mut objects);
+            }
+        }
+        if objects.is_empty() || !arguments.is_empty() {
+            close(&mut arguments, &mut objects);
+        }
+        let sum = objects.into_iter().reduce(|sum, next| plus(sum, next));
+        sum.unwrap_or_default()
+    }
+
+    /// `$__loc__`: the expression is the file, and its first line is 1.
+    fn location(&self, name: &str) -> Tree<'s> {
+        let at = jaq_core::load::span(self.source, name).start;
+        let line = 1 + self.source.get(..at).unwrap_or_default().matches('\n').count();
+        let digits = line.to_string();
+        let digits = digits.bytes().map(|it| Term::Num(DIGITS[usize::from(it - b'0')]));
+        let line = digits.reduce(|sum, digit| {
+            let times = BinaryOp::Math(jaq_core::ops::Math::Mul);
+            plus(Term::BinOp(Box::new(sum), times, Box::new(Term::Num("10"))), digit)
+        });
+        let fields = [name_of("file"), name_of("<top-level>"), name_of("line")];
+        Term::Call(OBJECTS[2], fields.into_iter().chain(line).collect())
+    }
+}
+
+const LOCATION: &str = "$__loc__";
+const DIGITS: [&str; 10] = ["0", "1", "2", "3", "4", "5", "6", "7", "8", "9"];
+
+fn plus<'s>(left: Tree<'s>, right: Tree<'s>) -> Tree<'s> {
+    Term::BinOp(Box::new(left), BinaryOp::Math(jaq_core::ops::Math::Add), Box::new(right))
+}
+
+fn is_constant(text: &Tree<'_>) -> bool {
+    matches!(text, Term::Str(None, parts) if !parts.iter().any(|it| matches!(it, StrPart::Term(_))))
+}
+
+fn name_of(name: &str) -> Tree<'_> {
+    Term::Str(None, vec![StrPart::Str(name)])
+}
+
+fn pipe<'s>(left: Tree<'s>, pattern: Option<Pattern<&'s str>>, right: Tree<'s>) -> Tree<'s> {
+    Term::BinOp(Box::new(left), BinaryOp::Pipe(pattern), Box::new(right))
+}
+
+fn balanced<'s>(mut all: Vec<Tree<'s>>) -> Tree<'s> {
+    if all.len() < 2 {
+        return all.pop().unwrap_or_default();
+    }
+    let right = all.split_off(all.len() / 2);
+    let (left, right) = (balanced(all), balanced(right));
+    let comma = Term::BinOp(Box::new(left), BinaryOp::Comma, Box::new(right));
+    pipe(Term::Call("!1", Vec::new()), None, comma)
+}
+
+/// Whether a term has one output for each input, as far as its shape tells.
+fn is_single(term: &Tree<'_>) -> bool {
+    match term {
+        Term::Id | Term::Num(_) | Term::Var(_) | Term::Arr(_) => true,
+        Term::Str(_, parts) => {
+            parts.iter().all(|it| !matches!(it, StrPart::Term(inner) if !is_single(inner)))
+        }
+        Term::Obj(fields) => fields
+            .iter()
+            .all(|(key, value)| is_single(key) && value.as_ref().is_none_or(is_single)),
+        Term::Neg(inner) => is_single(inner),
+        Term::BinOp(left, operator, right) => {
+            let multiplies = matches!(operator, BinaryOp::Comma | BinaryOp::Alt);
+            !multiplies && is_single(left) && is_single(right)
+        }
+        Term::Path(head, path) => {
+            let single = |part: &Part<Tree<'_>>| match part {
+                Part::Index(key) => is_single(key),
+                Part::Range(None, None) => false,
+                Part::Range(from, to) => [from, to].into_iter().flatten().all(is_single),
+            };
+            let essential = |it| matches!(it, Opt::Essential);
+            is_single(head) && path.0.iter().all(|(part, it)| essential(*it) && single(part))
+        }
+        _ => false,
+    }
+}
+
+/// Whether a term calls anything.
+fn calls(term: &Tree<'_>) -> bool {
+    match term {
+        Term::Call(..) | Term::Def(..) | Term::Fold(..) => true,
+        Term::Id | Term::Recurse | Term::Num(_) | Term::Var(_) | Term::Break(_) => false,
+        Term::Str(format, parts) => {
+            format.is_some()
+                || parts.iter().any(|it| matches!(it, StrPart::Term(inner) if calls(inner)))
+        }
+        Term::Arr(inner) => inner.as_deref().is_some_and(calls),
+        Term::Obj(fields) => {
+            fields.iter().any(|(key, value)| calls(key) || value.as_ref().is_some_and(calls))
+        }
+        Term::Neg(inner) | Term::Label(_, inner) => calls(inner),
+        Term::BinOp(left, BinaryOp::Pipe(Some(pattern)), right) => {
+            !matches!(pattern, Pattern::Var(_)) || calls(left) || calls(right)
+        }
+        Term::BinOp(left, _, right) => calls(left) || calls(right),
+        Term::TryCatch(inner, handler) => {
+            calls(inner) || handler.as_deref().is_some_and(calls)
+        }
+        Term::IfThenElse(cases, otherwise) => {
+            cases.iter().any(|(when, then)| calls(when) || calls(then))
+                || otherwise.as_deref().is_some_and(calls)
+        }
+        Term::Path(head, path) => {
+            let part_calls = |part: &Part<Tree<'_>>| match part {
+                Part::Index(key) => calls(key),
+                Part::Range(from, to) => [from, to].into_iter().flatten().any(calls),
+            };
+            calls(head) || path.0.iter().any(|(part, _)| part_calls(part))
+        }
+    }
+}

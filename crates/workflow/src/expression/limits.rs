@@ -1,0 +1,69 @@
+//! What an expression may cost. Each limit has its reason; docs/reference/expressions.md has them
+//! for authors.
+
+/// Bytes of an expression's text. Longer ones belong into a script; the longest in practice have
+/// a few hundred.
+pub(super) const SOURCE: usize = 64 * 1024;
+
+/// How deep an expression may nest, counting brackets and the operators and keywords that are open
+/// in each. Parsing and compiling take some kilobytes of stack for each level, and
+/// [`COMPILE_STACK`] holds this many in a build without optimisation.
+pub(super) const NESTING: usize = 500;
+
+/// Bytes of stack on which expressions are compiled.
+pub(super) const COMPILE_STACK: usize = 24 * 1024 * 1024;
+
+/// Steps of one evaluation. A step is a call, a round of a loop, or an element looked at; a build
+/// without optimisation makes about half a million a second.
+pub(super) const STEPS: u64 = 300_000;
+
+/// What one step is worth in units of work: comparing or printing a scalar costs one unit.
+pub(super) const WORK_PER_STEP: u64 = 8;
+
+/// Bytes that one evaluation may allocate for values, also when they were freed again. With the
+/// stack and what jaq keeps for each step, an evaluation stays below 64 MiB.
+pub(super) const BYTES: u64 = 24 * 1024 * 1024;
+
+/// Bytes of stack of an evaluation that may recurse.
+pub(super) const STACK: usize = 8 * 1024 * 1024;
+
+/// Bytes of stack that must be left wherever steps are counted: what runs between two counts (a
+/// few nested iterators, a comparison of deep values, a regular expression's compiler) fits.
+pub(super) const RED_ZONE: usize = 256 * 1024;
+
+/// How deep the result of an expression may nest. JSON is read to a depth of 127 (by serde_json),
+/// and a stored result has some levels around it.
+pub(super) const RESULT_DEPTH: usize = 100;
+
+/// How deep a value may nest while an expression is evaluated. It bounds the recursion of
+/// everything that walks through values, dropping them included.
+pub(super) const VALUE_DEPTH: u8 = 200;
+
+/// How deep a value from outside the evaluation is assumed to nest: results, and the objects that
+/// the machine makes around them.
+pub(super) const OUTER_DEPTH: u8 = 110;
+
+/// Keys of a path: a value is not deeper, but null can be indexed without end.
+pub(super) const PATH_LENGTH: usize = 256;
+
+/// The last index that an assignment may extend a list to. What is between is filled with null, so
+/// that a slip of the pen costs memory.
+pub(super) const LIST_EXTENT: usize = 100_000;
+
+/// Bytes of a regular expression, and of its compiled program. The latter bounds what a search
+/// costs for each character.
+pub(super) const PATTERN: usize = 1024;
+/// See [`PATTERN`].
+pub(super) const PATTERN_PROGRAM: usize = 1024 * 1024;
+
+/// Bytes of text that a regular expression is applied to.
+pub(super) const REGEX_TEXT: usize = 256 * 1024;
+
+/// Characters of a value that an error message shows.
+pub(super) const SHOWN: usize = 60;
+
+/// Compiled expressions that are kept. A document has tens to hundreds.
+pub(super) const CACHED: usize = 1024;
+
+/// Bytes of the longest text whose program is kept.
+pub(super) const CACHED_SOURCE: usize = 4 * 1024;
