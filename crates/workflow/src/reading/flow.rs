@@ -275,9 +275,9 @@ impl<'d> Reader<'d> {
         let known: Vec<&str> = known.iter().copied().collect();
         let words: Vec<_> = known.iter().copied().chain(["continue", "exit", "end"]).collect();
         let near = nearest(name, &words).map(|near| format!("did you mean {}?", quoted(near)));
-        let hint = near.or(hint.map(str::to_owned)).or_else(|| {
-            hint_for_name(None, &known, "`then` reaches the tasks of its own list:")
-        });
+        let hint = near
+            .or(hint.map(str::to_owned))
+            .or_else(|| hint_for_name(None, &known, "`then` reaches the tasks of its own list:"));
         let message = format!("no task in this list is called {}", quoted(name));
         self.wrong(node, super::code::UNKNOWN_TASK, message, hint);
         None

@@ -166,7 +166,10 @@ do:
     ] {
         let header = "document: { dsl: '1.0.3', namespace: test, name: a, version: '0.1.0' }\n";
         let problems = reading("w.yaml", &format!("{header}{wrong}")).unwrap_err();
-        assert!(matches!(&problems[..], [one] if one.contains(": expression: ")), "{wrong}: {problems:?}");
+        assert!(
+            matches!(&problems[..], [one] if one.contains(": expression: ")),
+            "{wrong}: {problems:?}"
+        );
     }
 }
 
@@ -221,9 +224,14 @@ do:
         panic!()
     };
     assert!(Arc::ptr_eq(one, two), "a function is read once");
-    let Call::Cataloged { resource: Some(Resource { endpoint, .. }), .. } = call(1) else { panic!() };
+    let Call::Cataloged { resource: Some(Resource { endpoint, .. }), .. } = call(1) else {
+        panic!()
+    };
     let Endpoint { uri: Uri::Template(uri), authentication: Some(it) } = endpoint else { panic!() };
-    assert_eq!(uri[..], [UriPiece::Text("https://x.org/catalog/functions/log/1.0.0/function.yaml".into())]);
+    assert_eq!(
+        uri[..],
+        [UriPiece::Text("https://x.org/catalog/functions/log/1.0.0/function.yaml".into())]
+    );
     assert_eq!(it.scheme, Scheme::OAuth2);
     assert!(matches!(&it.credentials, Credentials::Secret(name) if &**name == "key"));
     assert!(matches!(call(2), Call::Cataloged { resource: None, .. }));
@@ -234,12 +242,15 @@ do:
 #[test]
 fn the_default_case_is_last_and_until_may_be_either() {
     let Kind::Switch(cases) =
-        &task("do: [{ a: { switch: [{ x: { then: end } }, { y: { when: .y, then: exit } }] } }]").kind
+        &task("do: [{ a: { switch: [{ x: { then: end } }, { y: { when: .y, then: exit } }] } }]")
+            .kind
     else {
         panic!()
     };
     assert_eq!(cases.iter().map(|case| &*case.name).collect::<Vec<_>>(), ["y", "x"]);
-    for (until, condition) in [("'. | length > 1'", true), ("{ one: { with: { type: x } } }", false)] {
+    for (until, condition) in
+        [("'. | length > 1'", true), ("{ one: { with: { type: x } } }", false)]
+    {
         let body = format!("do: [{{ a: {{ listen: {{ to: {{ any: [], until: {until} }} }} }} }}]");
         let Kind::Listen(it) = &task(&body).kind else { panic!() };
         let Consumption::Any { until: Some(until), .. } = &it.to else { panic!() };
@@ -282,7 +293,10 @@ fn the_hash_is_of_what_the_document_says() {
     assert_eq!(hash(yaml, Format::Yaml), hash(same, Format::Json));
     assert_ne!(hash(yaml, Format::Yaml), hash(&other, Format::Yaml));
     // Runs are pinned to hashes, so they must not change.
-    assert_eq!(hash(yaml, Format::Yaml), "de4fb82414231bfd6b2e9cb6b2b9f427aacd92ee7dac8ad9dfffb5020f2abc80");
+    assert_eq!(
+        hash(yaml, Format::Yaml),
+        "de4fb82414231bfd6b2e9cb6b2b9f427aacd92ee7dac8ad9dfffb5020f2abc80"
+    );
 }
 
 #[test]
@@ -293,12 +307,18 @@ fn functions_of_catalogs_stand_alone() {
     let task = read("do: [{ say: { set: { x: '${ $input }' } } }]\noutput: { as: .x }\n").unwrap();
     let Kind::Do(tasks) = &task.kind else { panic!() };
     assert_eq!((&*task.name, &*tasks[0].reference), ("log", "/do/0/a/do/0/say"));
-    assert_eq!(field(field(&tasks[0].definition, "set"), "x"), &Value::utf8_str("${ $input }".to_owned()));
+    assert_eq!(
+        field(field(&tasks[0].definition, "set"), "x"),
+        &Value::utf8_str("${ $input }".to_owned())
+    );
     for (wrong, code) in [
         ("call: other\n", code::UNKNOWN_REFERENCE),
         ("set: { x: 1 }\nthen: b\n", code::UNKNOWN_TASK),
         ("call: grpc\nwith: {}\n", code::UNSUPPORTED),
-        ("call: http\nwith: { method: get, endpoint: 'https://x.org', query: { a: 1 } }\n", "wrong_type"),
+        (
+            "call: http\nwith: { method: get, endpoint: 'https://x.org', query: { a: 1 } }\n",
+            "wrong_type",
+        ),
     ] {
         assert_eq!(read(wrong).unwrap_err()[0].code, code, "{wrong}");
     }

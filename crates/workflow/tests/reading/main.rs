@@ -5,9 +5,10 @@
     reason = "the core does no I/O, and this test reads the specification's files"
 )]
 
-mod differential;
-mod graph;
 mod content;
+mod differential;
+mod docs;
+mod graph;
 mod hostile;
 mod messages;
 mod specification;
