@@ -6,10 +6,12 @@
 //! brings it into the same state, so a crash costs a replay and repeats nothing.
 //!
 //! The language is the Open Workflow Specification's DSL 1.0 (until 2026 the CNCF Serverless
-//! Workflow specification). [`definition`] is what a document says, [`expression`] the jq in it.
+//! Workflow specification). [`definition`] is what a document says, [`reading`] makes one of text,
+//! [`expression`] is the jq in it, [`graph`] a picture of it.
 
 pub mod definition;
 pub mod expression;
+pub mod graph;
 pub mod machine;
 pub mod reading;
 pub mod value;

@@ -13,8 +13,9 @@ use super::none_of;
 use crate::markdown::{self, Link};
 use crate::project::Project;
 
-/// Folders that hold nothing written by hand.
-const SKIPPED: &[&str] = &["target", "node_modules"];
+/// Folders that hold nothing written by hand, or nothing written here: the
+/// specification of workflows is a copy, and links to parts that are not there.
+const SKIPPED: &[&str] = &["target", "node_modules", "specification"];
 
 /// What the links of a file, and those to it, need of it.
 struct Page {

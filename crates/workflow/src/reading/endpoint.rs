@@ -158,9 +158,7 @@ impl<'d> Reader<'d> {
     /// The secret that holds a scheme's properties.
     fn credentials_of(&mut self, node: &'d Node) -> Option<Credentials> {
         let name = self.text(node)?;
-        let secrets = &self.uses.secrets;
-        if !secrets.iter().any(|it| **it == *name)
-            && self.find(Section::Authentications, name).is_some()
+        if !self.uses.secrets.contains(name) && self.find(Section::Authentications, name).is_some()
         {
             let message = format!("no secret is called {}", quoted(name));
             let hint = format!("to use the authentication: `authentication: {{ use: {name} }}`");

@@ -176,7 +176,6 @@ impl<'d> Reader<'d> {
         Some((from, to))
     }
 
-    #[expect(clippy::type_complexity, reason = "three limits that are used at once")]
     fn limit(
         &mut self,
         node: &'d Node,

@@ -85,7 +85,6 @@ pub(super) fn secrets(code: &str) -> Vec<String> {
             }
             ('\\', None) => taken += rest[1..].chars().next().map_or(0, char::len_utf8),
             ('"', None) => drop(open.pop()),
-            (_, None) => {}
             ('"', Some(_)) => open.push(None),
             ('#', Some(_)) => taken = rest.find('\n').unwrap_or(rest.len()),
             ('(', Some(depth)) => set(&mut open, depth + 1),

@@ -42,7 +42,9 @@ impl<'d> Reader<'d> {
         let extensions = root.get("use").and_then(|it| it.get("extensions"));
         let extensions = self.optional(extensions, Self::extensions);
         let unused = self.check_unused();
-        (evaluate?, uses?, unused?);
+        evaluate?;
+        uses?;
+        unused?;
         Some(Workflow {
             header: header?,
             input: input?,
@@ -50,7 +52,7 @@ impl<'d> Reader<'d> {
             timeout: timeout?,
             tasks: tasks?,
             extensions: extensions?.unwrap_or_default(),
-            secrets: self.uses.secrets.clone(),
+            secrets: self.uses.secrets.iter().cloned().collect(),
             definition: self.whole.clone(),
             hash: super::json::hash(root).into(),
         })
@@ -163,6 +165,7 @@ impl<'d> Reader<'d> {
         {
             let message = "infinities and what is not a number are no data";
             self.wrong(node, code::INVALID_NUMBER, message, "put it in quotes if it is text");
+            self.broken.insert(node);
         }
         for child in node.elements().iter().chain(node.entries().iter().map(|it| &it.value)) {
             self.numbers(child);

@@ -5,7 +5,12 @@
     reason = "the core does no I/O, and this test reads the specification's files"
 )]
 
+mod content;
 mod differential;
+mod docs;
+mod graph;
+mod hostile;
+mod messages;
 mod specification;
 
 use std::fs;
