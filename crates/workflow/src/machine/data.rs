@@ -160,7 +160,7 @@ impl Machine {
 }
 
 fn complaint(source: &str, error: &EvaluationError, field: &str) -> Error {
-    let (source, message) = (clip(source, 200), clip(&error.0, COMPLAINT_CHARS_MAX));
+    let (source, message) = (clip(source.trim(), 200), clip(&error.0, COMPLAINT_CHARS_MAX));
     Error::expression(format!("{field}: `{source}`: {message}"))
 }
 

@@ -1,0 +1,14 @@
+//! Runs of workflows in a simulated world.
+
+mod calls;
+mod conformance;
+mod data;
+mod durability;
+mod events;
+mod flow;
+mod limits;
+mod nesting;
+mod processes;
+mod retries;
+mod support;
+mod time;
