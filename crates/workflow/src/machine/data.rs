@@ -258,6 +258,22 @@ pub(super) fn to_json(value: &Value) -> Result<serde_json::Value, Error> {
     serde_json::from_str(&value.to_string()).map_err(no_json)
 }
 
+/// Whether lists and objects are within each other more than this deep.
+pub(super) fn is_deeper(value: &Value, max: usize) -> bool {
+    let mut open = vec![(value, 0)];
+    while let Some((value, depth)) = open.pop() {
+        if depth > max {
+            return true;
+        }
+        match value {
+            Value::Arr(all) => open.extend(all.iter().map(|it| (it, depth + 1))),
+            Value::Obj(fields) => open.extend(fields.values().map(|it| (it, depth + 1))),
+            _ => {}
+        }
+    }
+    false
+}
+
 /// Bytes in base64 with padding.
 pub(super) fn base64(bytes: &[u8]) -> String {
     const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";

@@ -48,3 +48,12 @@ fn a_list_within_lists_gives_its_output_to_the_outermost() {
     );
     assert_eq!(plan(tasks(&deep), json!({})).run().output(), json!({}));
 }
+
+#[test]
+fn data_that_grows_deeper_in_each_round_is_stopped() {
+    let document = "
+        - l:
+            for: { in: '[range(1000)]' }
+            do: [ { f: { fork: { branches: [ { same: { do: [] } } ] } } } ]";
+    stops(document, Limits::default(), "nested more than");
+}

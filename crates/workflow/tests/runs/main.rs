@@ -5,6 +5,7 @@ mod conformance;
 mod data;
 mod durability;
 mod events;
+mod examples;
 mod flow;
 mod limits;
 mod nesting;
