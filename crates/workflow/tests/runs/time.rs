@@ -97,6 +97,12 @@ fn a_wait_that_ends_in_a_pause_is_over_when_the_run_goes_on() {
 }
 
 #[test]
+fn a_machine_can_be_moved_to_another_thread() {
+    fn is_send<T: Send>() {}
+    is_send::<tessera_workflow::machine::Machine>();
+}
+
+#[test]
 fn an_entry_that_means_nothing_changes_nothing() {
     let mut world = plan(tasks("- w: { wait: PT5S }"), json!({})).begin();
     let step = tessera_workflow::machine::StepId(77);
