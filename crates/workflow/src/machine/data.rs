@@ -5,6 +5,7 @@ use std::fmt::Write;
 use tessera_types::{Duration, limits::clip};
 
 use super::Error;
+use super::bounds::bounded;
 use super::run::Machine;
 use super::scope::ScopeId;
 use crate::definition::{Period, Schema, Shape};
@@ -48,13 +49,18 @@ impl Machine {
         field: &str,
     ) -> Result<Value, Error> {
         each_expression(template, &mut |it| self.check_secrets(it, variables))?;
-        template.evaluate(input, variables).map_err(|error| {
+        let value = template.evaluate(input, variables).map_err(|error| {
             let culprit = each_expression(template, &mut |it| {
                 it.evaluate(input, variables).map(|_| ()).map_err(|error| (it.source(), error))
             });
             let (source, error) = culprit.err().unwrap_or(("", error));
             complaint(source, &error, field)
-        })
+        })?;
+        match template {
+            // What an expression gives is bounded already.
+            Template::Constant(_) | Template::Expression(_) => Ok(value),
+            _ => bounded(value),
+        }
     }
 
     /// Whether an expression holds at a scope.
@@ -257,22 +263,6 @@ pub(super) fn scalar(value: &Value) -> Option<Result<String, ()>> {
 pub(super) fn to_json(value: &Value) -> Result<serde_json::Value, Error> {
     let no_json = |it: serde_json::Error| Error::expression(format!("this is no JSON: {it}"));
     serde_json::from_str(&value.to_string()).map_err(no_json)
-}
-
-/// Whether lists and objects are within each other more than this deep.
-pub(super) fn is_deeper(value: &Value, max: usize) -> bool {
-    let mut open = vec![(value, 0)];
-    while let Some((value, depth)) = open.pop() {
-        if depth > max {
-            return true;
-        }
-        match value {
-            Value::Arr(all) => open.extend(all.iter().map(|it| (it, depth + 1))),
-            Value::Obj(fields) => open.extend(fields.values().map(|it| (it, depth + 1))),
-            _ => {}
-        }
-    }
-    false
 }
 
 /// Bytes in base64 with padding.

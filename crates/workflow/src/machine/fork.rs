@@ -8,15 +8,11 @@
 use std::collections::BTreeMap;
 
 use super::Error;
-use super::data::is_deeper;
+use super::bounds::bounded;
 use super::run::{Machine, Work};
 use super::scope::{Body, Ended, ForkState, Parent, ScopeId};
 use crate::definition::Fork;
 use crate::value::Value;
-
-/// How deep the output of a fork may be. Expressions bound what they give, but branches may hand on
-/// what they are given, so a loop around a fork would nest its data deeper with each round.
-const DEPTH_MAX: usize = 200;
 
 impl Machine {
     pub(super) fn fork(&mut self, id: ScopeId, fork: &Fork, input: &Value) -> Result<(), Error> {
@@ -64,17 +60,10 @@ impl Machine {
                 if state.open > 0 {
                     return Ok(());
                 }
-                nested(std::mem::take(&mut state.outputs))?
+                bounded(Value::Arr(std::mem::take(&mut state.outputs).into()))?
             }
         };
         self.clear_children(id, &BTreeMap::new());
         self.produced(id, output)
     }
-}
-
-fn nested(outputs: Vec<Value>) -> Result<Value, Error> {
-    if outputs.iter().any(|output| is_deeper(output, DEPTH_MAX)) {
-        return Err(Error::runtime(format!("the data is nested more than {DEPTH_MAX} deep")));
-    }
-    Ok(Value::Arr(outputs.into()))
 }

@@ -57,3 +57,14 @@ fn data_that_grows_deeper_in_each_round_is_stopped() {
             do: [ { f: { fork: { branches: [ { same: { do: [] } } ] } } } ]";
     stops(document, Limits::default(), "nested more than");
 }
+
+#[test]
+fn data_that_doubles_in_each_round_is_stopped() {
+    let round =
+        |body: &str| format!("- l: {{ for: {{ in: '[range(60)]' }}, do: [ {{ s: {body} }} ] }}");
+    let says = "larger than 64 MiB";
+    stops(&round("{ set: { a: '${ . }', b: '${ . }' } }"), Limits::default(), says);
+    let branches = "{ one: { do: [] } }, { two: { do: [] } }";
+    stops(&round(&format!("{{ fork: {{ branches: [ {branches} ] }} }}")), Limits::default(), says);
+    stops(&round("{ set: { x: '-${ .x }${ .x }' } }"), Limits::default(), says);
+}
