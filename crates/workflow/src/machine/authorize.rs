@@ -12,7 +12,7 @@ use crate::value::{Value, field, object};
 impl Machine {
     /// What a call is authenticated with, and that as `$authorization`.
     pub(super) fn authorization(
-        &self,
+        &mut self,
         id: ScopeId,
         authentication: Option<&Authentication>,
     ) -> Result<Option<(Authorization, Value)>, Error> {
@@ -28,6 +28,9 @@ impl Machine {
             }
         };
         let described = describe(*scheme, &properties);
+        if let Value::TStr(parameter) = field(&described, "parameter") {
+            self.mask.add(&String::from_utf8_lossy(parameter));
+        }
         Ok(Some((Authorization { scheme: *scheme, properties }, described)))
     }
 

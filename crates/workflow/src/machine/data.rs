@@ -5,6 +5,7 @@ use std::fmt::Write;
 use tessera_types::{Duration, limits::clip};
 
 use super::Error;
+use super::bounds::bounded;
 use super::run::Machine;
 use super::scope::ScopeId;
 use crate::definition::{Period, Schema, Shape};
@@ -48,13 +49,18 @@ impl Machine {
         field: &str,
     ) -> Result<Value, Error> {
         each_expression(template, &mut |it| self.check_secrets(it, variables))?;
-        template.evaluate(input, variables).map_err(|error| {
+        let value = template.evaluate(input, variables).map_err(|error| {
             let culprit = each_expression(template, &mut |it| {
                 it.evaluate(input, variables).map(|_| ()).map_err(|error| (it.source(), error))
             });
             let (source, error) = culprit.err().unwrap_or(("", error));
             complaint(source, &error, field)
-        })
+        })?;
+        match template {
+            // What an expression gives is bounded already.
+            Template::Constant(_) | Template::Expression(_) => Ok(value),
+            _ => bounded(value),
+        }
     }
 
     /// Whether an expression holds at a scope.
@@ -160,7 +166,7 @@ impl Machine {
 }
 
 fn complaint(source: &str, error: &EvaluationError, field: &str) -> Error {
-    let (source, message) = (clip(source, 200), clip(&error.0, COMPLAINT_CHARS_MAX));
+    let (source, message) = (clip(source.trim(), 200), clip(&error.0, COMPLAINT_CHARS_MAX));
     Error::expression(format!("{field}: `{source}`: {message}"))
 }
 
@@ -187,19 +193,20 @@ pub(super) fn each_expression<'t, E>(
 
 /// The names in `$secrets.name`, `$secrets."name"` and `$secrets["name"]`.
 fn secrets_named(source: &str) -> Vec<&str> {
-    let after = source.split("$secrets").skip(1);
-    after
-        .filter_map(|rest| {
-            let rest = rest.trim_start();
-            let rest = rest.strip_prefix('.').unwrap_or(rest).trim_start();
-            let rest = rest.strip_prefix('[').map_or(rest, str::trim_start);
-            match rest.strip_prefix('"') {
-                Some(quoted) => quoted.split('"').next(),
-                None => rest.split(|it: char| !it.is_alphanumeric() && it != '_').next(),
-            }
-        })
-        .filter(|name| !name.is_empty())
-        .collect()
+    source.split("$secrets").skip(1).filter_map(secret_named).filter(|it| !it.is_empty()).collect()
+}
+
+fn secret_named(rest: &str) -> Option<&str> {
+    let rest = rest.trim_start();
+    let field = rest.strip_prefix('.').map(str::trim_start);
+    let quoted = match field.unwrap_or(rest).strip_prefix('[') {
+        Some(index) => Some(index.trim_start().strip_prefix('"')?),
+        None => field?.strip_prefix('"'),
+    };
+    match quoted {
+        Some(quoted) => quoted.split('"').next(),
+        None => field?.split(|it: char| !it.is_alphanumeric() && it != '_').next(),
+    }
 }
 
 /// jq's truth: neither false nor null.
@@ -295,8 +302,9 @@ mod tests {
 
     #[test]
     fn the_secrets_that_an_expression_names_are_found() {
-        let source = r#"$secrets.one + $secrets["two"].x + $secrets."three" + ($secrets | keys)"#;
-        assert_eq!(secrets_named(source), ["one", "two", "three"]);
+        let source = r#"$secrets.one + $secrets["two"].x + $secrets."three" + ($secrets | keys)
+            + $secrets.["four"] + $secrets[$x] + $secrets[name] + $secretsOf.mine + $secrets"#;
+        assert_eq!(secrets_named(source), ["one", "two", "three", "four"]);
     }
 
     #[test]

@@ -34,14 +34,17 @@ pub enum Happening {
     },
     /// The time that the machine asked to be woken at has come.
     Woken,
-    /// An event came that a task of this run listens to, or may later.
+    /// An event came that a task of this run listens to, or may later. It is offered to all tasks
+    /// that listen, each that wants it gets it, and one that nobody wants is kept until a task does.
+    /// One that is told twice is two events.
     Event(CloudEvent),
     /// Somebody cancels the run.
     Cancelled {
         /// Why.
         reason: String,
     },
-    /// Somebody pauses the run: what is under way ends, nothing new begins.
+    /// Somebody pauses the run: what is under way ends, nothing new begins. Time goes on: what was
+    /// over meanwhile, a wait or a timeout, is over when the run is resumed.
     Suspended,
     /// Somebody lets it go on.
     Resumed,

@@ -1,4 +1,6 @@
 //! `for`: the output of one round is the input of the next, and that of the last one is the task's.
+//!
+//! Each round is a list of its own: `exit` in it ends the round, not the loop.
 
 use super::Error;
 use super::run::Machine;

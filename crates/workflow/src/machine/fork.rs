@@ -8,6 +8,7 @@
 use std::collections::BTreeMap;
 
 use super::Error;
+use super::bounds::bounded;
 use super::run::{Machine, Work};
 use super::scope::{Body, Ended, ForkState, Parent, ScopeId};
 use crate::definition::Fork;
@@ -59,7 +60,7 @@ impl Machine {
                 if state.open > 0 {
                     return Ok(());
                 }
-                Value::Arr(std::mem::take(&mut state.outputs).into())
+                bounded(Value::Arr(std::mem::take(&mut state.outputs).into()))?
             }
         };
         self.clear_children(id, &BTreeMap::new());

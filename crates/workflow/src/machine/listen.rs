@@ -11,7 +11,7 @@ use super::emit::read;
 use super::run::{Machine, Work};
 use super::scope::{Body, Ended, Parent, ScopeId};
 use super::{Error, Observed};
-use crate::definition::{Consumption, Kind, Listen, Until};
+use crate::definition::{Consumption, ForEach, Kind, Listen, Until};
 use crate::expression::Variables;
 use crate::value::{Value, object};
 
@@ -229,7 +229,7 @@ impl Machine {
             Some(Item::Running(_)) => return Ok(()),
             Some(Item::Done(event, output)) => {
                 let (event, output) = (event.clone(), output.clone());
-                if !self.shape_item(id, listen, &output)? {
+                if !self.shape_item(id, listen, &event, &output)? {
                     return Ok(());
                 }
                 let variables = self.variables(id)?;
@@ -250,11 +250,25 @@ impl Machine {
     }
 
     /// `foreach.output` and `foreach.export`. False when a schema is still to be fetched.
-    fn shape_item(&mut self, id: ScopeId, listen: &Listen, raw: &Value) -> Result<bool, Error> {
+    fn shape_item(
+        &mut self,
+        id: ScopeId,
+        listen: &Listen,
+        event: &Value,
+        raw: &Value,
+    ) -> Result<bool, Error> {
         let Some(each) = &listen.each else { return Ok(true) };
-        let output = self.shaped(id, &each.output, raw, "foreach/output/as")?;
+        let Body::Listen(state) = &self.task(id)?.body else { return Ok(true) };
+        let mut variables = item_variables(each, event, state.index.saturating_sub(1));
+        let all = self.variables_with(id, &variables)?;
+        let output = match &each.output.shape {
+            Some(template) => self.evaluate_with(template, raw, &all, "foreach/output/as")?,
+            None => raw.clone(),
+        };
+        variables.insert("output".into(), output.clone());
+        let all = self.variables_with(id, &variables)?;
         if !self.conforms(id, each.output.schema.as_ref(), &output)?
-            || !self.export(id, &each.export, &output, "foreach/export/as")?
+            || !self.export(id, &each.export, &output, &all, "foreach/export/as")?
         {
             return Ok(false);
         }
@@ -279,9 +293,7 @@ impl Machine {
             return Ok(());
         };
         state.item = Some(Item::Running(event.clone()));
-        let at = Value::Num(jaq_json::Num::from_integral(index));
-        let variables =
-            Variables::from([(each.item.clone(), event.clone()), (each.at.clone(), at)]);
+        let variables = item_variables(each, &event, index);
         let env = self.scope(id)?.env.with(variables, Some(index));
         self.add_list(Parent { id, slot: 0 }, env, tasks, event);
         Ok(())
@@ -317,6 +329,11 @@ pub(super) struct Reading<'a> {
     listen: &'a Listen,
     pub(super) input: &'a Value,
     pub(super) variables: &'a Variables,
+}
+
+fn item_variables(each: &ForEach, event: &Value, index: u64) -> Variables {
+    let index = Value::Num(jaq_json::Num::from_integral(index));
+    Variables::from([(each.item.clone(), event.clone()), (each.at.clone(), index)])
 }
 
 fn correlates(to: &Consumption) -> bool {

@@ -46,10 +46,23 @@ impl Mask {
                 value => texts.push(text(value)),
             }
         }
-        texts.retain(|text| text.chars().count() >= SECRET_CHARS_MIN);
-        texts.sort_by_key(|text| std::cmp::Reverse(text.len()));
-        texts.dedup();
-        Self(texts)
+        let mut mask = Self(texts);
+        mask.sort();
+        mask
+    }
+
+    /// Hides a further text, if there is anything to hide at all: it may be made of a secret.
+    pub(super) fn add(&mut self, text: &str) {
+        if !self.0.is_empty() && !self.0.iter().any(|it| it == text) {
+            self.0.push(text.to_owned());
+            self.sort();
+        }
+    }
+
+    fn sort(&mut self) {
+        self.0.retain(|text| text.chars().count() >= SECRET_CHARS_MIN);
+        self.0.sort_by_key(|text| std::cmp::Reverse(text.len()));
+        self.0.dedup();
     }
 
     pub(super) fn text<'t>(&self, text: &'t str) -> Cow<'t, str> {

@@ -12,6 +12,7 @@
 
 mod arena;
 mod authorize;
+mod bounds;
 mod call;
 mod data;
 mod effect;

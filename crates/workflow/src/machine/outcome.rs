@@ -74,7 +74,7 @@ pub struct TaskPoint {
     pub name: Arc<str>,
     /// Where it stands in its document, as a JSON pointer.
     pub reference: Arc<str>,
-    /// The round of the innermost loop or retry around it, from 0.
+    /// The round of the innermost loop around it, from 0.
     pub iteration: Option<u64>,
 }
 

@@ -35,14 +35,12 @@ impl Machine {
         if matches!(frame.body, Body::Idle) {
             frame.body = Body::Try(TryState { attempt: 0, since: now, catching: false });
         }
-        let Body::Try(state) = &frame.body else { return Ok(()) };
-        let attempt = u64::from(state.attempt);
         let limit = it.catch.retry.as_deref().and_then(|retry| retry.attempt_duration.as_ref());
         if let Some(period) = limit {
             let period = self.period(id, period, &input, "catch/retry/limit/attempt/duration")?;
             self.add_timer(id, Timer::Attempt, now.plus(period))?;
         }
-        let env = self.scope(id)?.env.with([], Some(attempt));
+        let env = self.scope(id)?.env.clone();
         self.add_list(Parent { id, slot: 0 }, env, it.tasks.clone(), input);
         Ok(())
     }

@@ -142,6 +142,10 @@ impl Machine {
             return self
                 .stop(Error::runtime(format!("the run has more than {max} journal entries")));
         }
+        if let Happening::Done { step, .. } | Happening::Failed { step, .. } = &entry.what {
+            // Also where the run is suspended: it has ended, so it is not to be begun again.
+            self.outbox.remove(step);
+        }
         match &entry.what {
             Happening::Cancelled { reason } => self.cancel(reason),
             Happening::Suspended => self.suspend(),
@@ -207,7 +211,6 @@ impl Machine {
 
     fn answer(&mut self, step: StepId, result: Result<serde_json::Value, Error>) {
         let Some(Awaited { scope, purpose, .. }) = self.steps.remove(&step) else { return };
-        self.outbox.remove(&step);
         if let Some(scope) = self.scopes.get_mut(&scope) {
             scope.step = None;
         }

@@ -46,7 +46,7 @@ pub(super) struct Env {
     pub(super) run: ScopeId,
     /// The variables of the loops and catches around it.
     pub(super) locals: Arc<Variables>,
-    /// The round of the innermost loop or retry.
+    /// The round of the innermost loop.
     pub(super) iteration: Option<u64>,
     /// Whether it belongs to an extension, and is not extended itself.
     pub(super) extension: bool,

@@ -57,7 +57,7 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Self {
         Self {
-            tasks_per_entry_max: 100_000,
+            tasks_per_entry_max: 20_000,
             entries_max: 100_000,
             scopes_max: 20_000,
             nesting_max: 32,

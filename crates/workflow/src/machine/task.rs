@@ -8,6 +8,7 @@ use super::run::{Machine, Work};
 use super::scope::{Ended, Parent, ScopeId, Stage, Timer};
 use super::{Error, Observed};
 use crate::definition::{Case, Flow, Kind, Shape, Task};
+use crate::expression::Variables;
 use crate::value::Value;
 
 impl Machine {
@@ -122,7 +123,8 @@ impl Machine {
             return Ok(());
         }
         self.task_mut(id)?.result = Some(result.clone());
-        if !self.export(id, &task.export, &result, "export/as")? {
+        let variables = self.variables(id)?;
+        if !self.export(id, &task.export, &result, &variables, "export/as")? {
             return Ok(());
         }
         let extensions = self.task(id)?.extensions.len();
@@ -135,12 +137,13 @@ impl Machine {
         id: ScopeId,
         export: &Shape,
         output: &Value,
+        variables: &Variables,
         field: &str,
     ) -> Result<bool, Error> {
         let context = match &export.shape {
             None if export.schema.is_none() => return Ok(true),
             None => self.run_of(id)?.context.clone(),
-            Some(template) => self.evaluate(id, template, output, field)?,
+            Some(template) => self.evaluate_with(template, output, variables, field)?,
         };
         if !self.conforms(id, export.schema.as_ref(), &context)? {
             return Ok(false);

@@ -40,7 +40,12 @@ impl Machine {
         });
         let host = rest.and_then(|rest| rest.split(['/', '?', '#']).next());
         match host {
-            Some(host) if !host.is_empty() && !uri.contains(char::is_whitespace) => Ok(uri),
+            Some(host)
+                if !host.is_empty()
+                    && !uri.contains(|it: char| it.is_whitespace() || it.is_control()) =>
+            {
+                Ok(uri)
+            }
             _ => Err(Error::configuration(format!(
                 "endpoint: `{}` is no absolute http or https URI",
                 clip(&shown(&uri), 200)

@@ -1,4 +1,7 @@
 //! A run of a workflow, from its input to its output: the whole, or one within another.
+//!
+//! The context is the transformed input until a task exports another, as the specification's figure
+//! of the data flow has it. All branches of a run share it: the last export counts.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
