@@ -9,6 +9,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use tessera_types::Duration;
 
+use super::uri::shown;
 use crate::definition::{OutputFormat, Scheme};
 use crate::value::Value;
 
@@ -32,7 +33,7 @@ pub struct Effect {
 }
 
 /// What is to be done.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub enum Action {
     /// A request over HTTP. Its result is what [`HttpRequest::output`] says.
     Http(HttpRequest),
@@ -70,7 +71,7 @@ pub enum Action {
 }
 
 /// A request over HTTP.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct HttpRequest {
     /// The method, in upper case.
     pub method: Arc<str>,
@@ -91,7 +92,7 @@ pub struct HttpRequest {
 }
 
 /// An operation of an OpenAPI document.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct OpenApiRequest {
     /// Where the document is.
     pub document: Fetch,
@@ -108,9 +109,10 @@ pub struct OpenApiRequest {
 }
 
 /// A document that is to be fetched.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Fetch {
-    /// Where it is; relative to the workflow's document when it has no scheme.
+    /// Where it is; relative to the workflow's document when it has no scheme. A function of the
+    /// default catalog is named as the document names it, `log:1.0.0@default`.
     pub uri: Arc<str>,
     /// How the request is authenticated.
     pub authorization: Option<Authorization>,
@@ -132,7 +134,7 @@ impl fmt::Debug for Authorization {
 }
 
 /// A process.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub enum ProcessSpec {
     /// A command for `/bin/sh`.
     Shell(ShellSpec),
@@ -143,7 +145,7 @@ pub enum ProcessSpec {
 }
 
 /// A command for `/bin/sh`.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct ShellSpec {
     /// The command.
     pub command: Arc<str>,
@@ -156,7 +158,7 @@ pub struct ShellSpec {
 }
 
 /// A script.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct ScriptSpec {
     /// `js` or `python`.
     pub language: Arc<str>,
@@ -171,7 +173,7 @@ pub struct ScriptSpec {
 }
 
 /// A container.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct ContainerSpec {
     /// The image.
     pub image: Arc<str>,
@@ -196,7 +198,7 @@ pub struct ContainerSpec {
 }
 
 /// A run of another workflow.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct StartRun {
     /// The workflow's namespace.
     pub namespace: Arc<str>,
@@ -206,4 +208,96 @@ pub struct StartRun {
     pub version: Arc<str>,
     /// The run's input.
     pub input: Value,
+}
+
+impl Action {
+    /// What it is, for people.
+    #[must_use]
+    pub const fn label(&self) -> &'static str {
+        match self {
+            Self::Http(_) => "an http call",
+            Self::OpenApi(_) => "an openapi call",
+            Self::Fetch(_) => "a document",
+            Self::Adapter { .. } => "an adapter",
+            Self::Process { spec: ProcessSpec::Shell(_), .. } => "a shell command",
+            Self::Process { spec: ProcessSpec::Script(_), .. } => "a script",
+            Self::Process { spec: ProcessSpec::Container(_), .. } => "a container",
+            Self::FindWorkflow { .. } => "a workflow's document",
+            Self::StartRun(_) => "the start of a workflow",
+            Self::Emit(_) => "an event to be published",
+        }
+    }
+}
+
+// What may hold a secret is left out: headers, bodies, queries, arguments, environments.
+
+impl fmt::Debug for Action {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Http(it) => it.fmt(f),
+            Self::OpenApi(it) => it.fmt(f),
+            Self::Fetch(it) => it.fmt(f),
+            Self::Adapter { name, .. } => write!(f, "Adapter({name})"),
+            Self::Process { spec, awaits } => write!(f, "{spec:?}, awaits: {awaits}"),
+            Self::FindWorkflow { namespace, name, version } => {
+                write!(f, "FindWorkflow({namespace}/{name}@{version})")
+            }
+            Self::StartRun(it) => it.fmt(f),
+            Self::Emit(event) => {
+                write!(f, "Emit({})", event.get("type").and_then(|it| it.as_str()).unwrap_or("?"))
+            }
+        }
+    }
+}
+
+impl fmt::Debug for HttpRequest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Http({} {})", self.method, shown(&self.uri))
+    }
+}
+
+impl fmt::Debug for OpenApiRequest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "OpenApi({} of {})", self.operation_id, shown(&self.document.uri))
+    }
+}
+
+impl fmt::Debug for Fetch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Fetch({})", shown(&self.uri))
+    }
+}
+
+impl fmt::Debug for ProcessSpec {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Shell(it) => it.fmt(f),
+            Self::Script(it) => it.fmt(f),
+            Self::Container(it) => it.fmt(f),
+        }
+    }
+}
+
+impl fmt::Debug for ShellSpec {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Shell")
+    }
+}
+
+impl fmt::Debug for ScriptSpec {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Script({})", self.language)
+    }
+}
+
+impl fmt::Debug for ContainerSpec {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Container({})", self.image)
+    }
+}
+
+impl fmt::Debug for StartRun {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "StartRun({}/{}@{})", self.namespace, self.name, self.version)
+    }
 }

@@ -4,6 +4,8 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use crate::value::{Value, object};
+
 /// The specification's types of errors.
 pub mod kind {
     macro_rules! kinds {
@@ -58,5 +60,50 @@ impl Error {
     pub fn new(kind: &str, status: u16, title: &str, detail: impl Into<Arc<str>>) -> Self {
         let (title, detail) = (Some(title.into()), Some(detail.into()));
         Self { kind: kind.into(), status, title, detail, instance: Arc::default() }
+    }
+
+    pub(super) fn configuration(detail: impl Into<Arc<str>>) -> Self {
+        Self::new(kind::CONFIGURATION, 400, "Wrong configuration", detail)
+    }
+
+    pub(super) fn validation(detail: impl Into<Arc<str>>) -> Self {
+        Self::new(kind::VALIDATION, 400, "Invalid data", detail)
+    }
+
+    pub(super) fn expression(detail: impl Into<Arc<str>>) -> Self {
+        Self::new(kind::EXPRESSION, 400, "An expression failed", detail)
+    }
+
+    pub(super) fn authorization(detail: impl Into<Arc<str>>) -> Self {
+        Self::new(kind::AUTHORIZATION, 403, "Not allowed", detail)
+    }
+
+    pub(super) fn timeout(detail: impl Into<Arc<str>>) -> Self {
+        Self::new(kind::TIMEOUT, 408, "Timed out", detail)
+    }
+
+    pub(super) fn runtime(detail: impl Into<Arc<str>>) -> Self {
+        Self::new(kind::RUNTIME, 500, "The run cannot go on", detail)
+    }
+
+    /// The same, at this place unless it has one.
+    pub(super) fn at(mut self, instance: &str) -> Self {
+        if self.instance.is_empty() {
+            self.instance = instance.into();
+        }
+        self
+    }
+
+    /// As `$error`.
+    pub(super) fn to_value(&self) -> Value {
+        let text = |it: &Arc<str>| Value::utf8_str(it.to_string());
+        let mut fields = vec![
+            ("type", text(&self.kind)),
+            ("status", Value::from(usize::from(self.status))),
+            ("instance", text(&self.instance)),
+        ];
+        fields.extend(self.title.as_ref().map(|it| ("title", text(it))));
+        fields.extend(self.detail.as_ref().map(|it| ("detail", text(it))));
+        object(fields)
     }
 }

@@ -1,0 +1,129 @@
+//! Keeping secrets out of what is stored and shown.
+//!
+//! A secret's texts are replaced wherever they occur as they are, or as part of basic
+//! authentication. What a remote side made of them in another way is not recognised.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::Error;
+use super::authorize::basic;
+use super::data::{text, to_json};
+use super::run::Machine;
+use crate::value::{Value, field, from_json};
+
+/// A text that is shorter would hide too much that is none.
+const SECRET_CHARS_MIN: usize = 4;
+const MASKED: &str = "***";
+
+/// The texts that must not be seen, longest first.
+pub(super) struct Mask(Vec<String>);
+
+impl Machine {
+    /// Replaces each text of a secret in a result by `***`. The result of an effect must pass this
+    /// before it is stored and the machine is told of it.
+    pub fn mask(&self, result: &mut serde_json::Value) {
+        self.mask.json(result);
+    }
+}
+
+impl Mask {
+    pub(super) fn new(secrets: &BTreeMap<Arc<str>, Value>) -> Self {
+        let mut texts = Vec::new();
+        let mut open: Vec<&Value> = secrets.values().collect();
+        while let Some(value) = open.pop() {
+            match value {
+                Value::Arr(all) => open.extend(all.iter()),
+                Value::Obj(fields) => {
+                    let (user, password) = (field(value, "username"), field(value, "password"));
+                    if *user != Value::Null && *password != Value::Null {
+                        texts.push(basic(user, password));
+                    }
+                    open.extend(fields.values());
+                }
+                Value::Null | Value::Bool(_) => {}
+                value => texts.push(text(value)),
+            }
+        }
+        texts.retain(|text| text.chars().count() >= SECRET_CHARS_MIN);
+        texts.sort_by_key(|text| std::cmp::Reverse(text.len()));
+        texts.dedup();
+        Self(texts)
+    }
+
+    pub(super) fn text<'t>(&self, text: &'t str) -> Cow<'t, str> {
+        let mut masked = Cow::Borrowed(text);
+        for secret in &self.0 {
+            if masked.contains(secret) {
+                masked = Cow::Owned(masked.replace(secret, MASKED));
+            }
+        }
+        masked
+    }
+
+    pub(super) fn error(&self, error: Error) -> Error {
+        let text = |it: Arc<str>| match self.text(&it) {
+            Cow::Borrowed(_) => it.clone(),
+            Cow::Owned(masked) => masked.into(),
+        };
+        let Error { kind, status, title, detail, instance } = error;
+        let (title, detail) = (title.map(text), detail.map(text));
+        Error { kind: text(kind), status, title, detail, instance: text(instance) }
+    }
+
+    pub(super) fn value(&self, value: Value) -> Value {
+        if self.0.is_empty() {
+            return value;
+        }
+        match to_json(&value) {
+            Ok(mut json) => {
+                self.json(&mut json);
+                from_json(json)
+            }
+            Err(_) => Value::utf8_str(self.text(&value.to_string()).into_owned()),
+        }
+    }
+
+    fn json(&self, value: &mut serde_json::Value) {
+        if self.0.is_empty() {
+            return;
+        }
+        let mut open = vec![value];
+        while let Some(value) = open.pop() {
+            match value {
+                serde_json::Value::String(text) => {
+                    if let Cow::Owned(masked) = self.text(text) {
+                        *text = masked;
+                    }
+                }
+                serde_json::Value::Array(all) => open.extend(all),
+                serde_json::Value::Object(fields) => {
+                    if fields.keys().any(|key| matches!(self.text(key), Cow::Owned(_))) {
+                        let all = std::mem::take(fields).into_iter();
+                        *fields = all.map(|(key, it)| (self.text(&key).into_owned(), it)).collect();
+                    }
+                    open.extend(fields.values_mut());
+                }
+                _ => {}
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn secrets_are_replaced_in_texts_and_keys_but_short_ones_are_not() {
+        let secret = from_json(json!({"username": "me", "password": "hunter22", "pin": 4711}));
+        let mask = Mask::new(&BTreeMap::from([("it".into(), secret)]));
+        let basic = format!("Basic {}", crate::machine::data::base64(b"me:hunter22"));
+        let mut value = json!({"me": ["x hunter22 y", basic], "hunter22": "4711"});
+        mask.json(&mut value);
+        assert_eq!(value, json!({"me": ["x *** y", "Basic ***"], "***": "***"}));
+    }
+}
