@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde::de::DeserializeOwned;
 
 use crate::decode;
-use crate::path::{Found, follow};
+use crate::path::{Found, follow, path_of};
 use crate::problem::Problem;
 use crate::source::{Position, Text};
 use crate::tree::{Entry, Node, Span};
@@ -92,6 +92,37 @@ impl Document {
         Problem { path: path.to_owned(), ..problem }
     }
 
+    /// A problem with a value of this document, for decoders of their own. It stands at `span`, such
+    /// as that of a key or of a part of a text; at the value when there is none.
+    pub fn problem_at(
+        &self,
+        node: &Node,
+        span: Option<Span>,
+        code: impl Into<Cow<'static, str>>,
+        message: impl Into<String>,
+        hint: Option<String>,
+    ) -> Problem {
+        let entry = decode::entry_of(&self.root, node);
+        let span = span.unwrap_or_else(|| self.span_of(node, entry));
+        let problem = self.text.problem(span, code, message, hint);
+        Problem { path: path_of(&self.root, node).unwrap_or_default(), ..problem }
+    }
+
+    /// Where the key stands under which a value is; none for elements of lists and for the root.
+    pub fn key_span(&self, node: &Node) -> Option<Span> {
+        decode::entry_of(&self.root, node).map(|entry| entry.key_span)
+    }
+
+    /// What a value is, in the words of a message: "the number 5", "a list".
+    pub fn found(&self, node: &Node) -> String {
+        decode::wording::found(&decode::fault::Found::of(node), self.source_of(node))
+    }
+
+    /// A value as it was written.
+    pub fn source_of(&self, node: &Node) -> &str {
+        self.text.slice(node.span)
+    }
+
     /// What a problem with a value points at: the value, but the key of one that is empty, and of
     /// the whole document only the start.
     pub(crate) fn span_of(&self, node: &Node, entry: Option<&Entry>) -> Span {
@@ -103,7 +134,7 @@ impl Document {
     }
 
     /// Whether reading found a problem in a value, so that what it looks like now says nothing.
-    pub(crate) fn is_broken(&self, node: &Node) -> bool {
+    pub fn is_broken(&self, node: &Node) -> bool {
         let Span { start, end } = node.span;
         self.broken.iter().any(|&at| at == start || (start..end).contains(&at))
     }

@@ -37,6 +37,8 @@ mod read;
 mod source;
 mod tree;
 
+pub use decode::suggest::nearest;
+pub use decode::wording::{hint_for_name, quoted};
 pub use document::Document;
 pub use format::Format;
 pub use limits::Limits;

@@ -11,4 +11,5 @@
 pub mod definition;
 pub mod expression;
 pub mod machine;
+pub mod reading;
 pub mod value;

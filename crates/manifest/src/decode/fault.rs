@@ -40,7 +40,7 @@ pub(super) enum Kind {
 
 /// The value that a type did not accept.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) enum Found {
+pub(crate) enum Found {
     /// A scalar.
     Scalar(Value),
     /// A list.
@@ -64,7 +64,7 @@ impl<'t> Fault<'t> {
 }
 
 impl Found {
-    pub(super) fn of(node: &Node) -> Self {
+    pub(crate) fn of(node: &Node) -> Self {
         match &node.value {
             Value::Seq(_) => Self::Seq,
             Value::Map(_) => Self::Map,

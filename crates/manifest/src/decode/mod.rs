@@ -6,9 +6,9 @@
 //! check of a whole map of which a part is patched.
 
 mod deserializer;
-mod fault;
+pub(crate) mod fault;
 mod hole;
-mod suggest;
+pub(crate) mod suggest;
 pub(crate) mod wording;
 
 use std::marker::PhantomData;
@@ -280,7 +280,7 @@ fn parent_of<'t>(root: &'t Node, child: &Node) -> Option<&'t Node> {
 }
 
 /// The entry under whose key a value stands.
-fn entry_of<'t>(root: &'t Node, value: &Node) -> Option<&'t Entry> {
+pub(crate) fn entry_of<'t>(root: &'t Node, value: &Node) -> Option<&'t Entry> {
     let entries = parent_of(root, value)?.entries();
     entries.iter().find(|entry| std::ptr::eq(&entry.value, value))
 }

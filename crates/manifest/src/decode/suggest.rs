@@ -2,9 +2,9 @@
 
 /// The known name nearest to `name`, if one is near enough to be meant: the same but for case and
 /// separators, or about one letter in three away.
-pub(super) fn nearest(name: &str, known: &[&'static str]) -> Option<&'static str> {
+pub fn nearest<'k>(name: &str, known: &[&'k str]) -> Option<&'k str> {
     if let Some(same) = known.iter().find(|candidate| bare(candidate) == bare(name)) {
-        return Some(same);
+        return Some(*same);
     }
     let distance = |candidate: &str| strsim::damerau_levenshtein(&bare(candidate), &bare(name));
     let nearest = known.iter().map(|candidate| (distance(candidate), *candidate)).min()?;

@@ -16,7 +16,7 @@ const MESSAGE_CHARS_MAX: usize = 300;
 const NAMES_MAX: usize = 12;
 
 /// A name or a number in backticks, cut if it is long.
-pub(crate) fn quoted(name: &str) -> String {
+pub fn quoted(name: &str) -> String {
     let escaped = name.escape_debug().to_string().replace("\\'", "'").replace("\\\"", "\"");
     format!("`{}`", cut(&escaped, VALUE_CHARS_MAX))
 }
@@ -41,8 +41,9 @@ fn list(names: &[&str]) -> String {
     names.iter().map(|name| quoted(name)).collect::<Vec<_>>().join(", ")
 }
 
-/// The hint for a name that is not known.
-pub(super) fn hint_for_name(
+/// The hint for a name that is not known: the `nearest` one, or all of them after an introduction
+/// if they are few.
+pub fn hint_for_name(
     nearest: Option<&str>,
     known: &[&str],
     introduction: &str,
@@ -55,7 +56,7 @@ pub(super) fn hint_for_name(
 }
 
 /// The value that was found, in words. `source` is how a number was written.
-pub(super) fn found(found: &Found, source: &str) -> String {
+pub(crate) fn found(found: &Found, source: &str) -> String {
     match found {
         Found::Seq => "a list".to_owned(),
         Found::Map => "a map".to_owned(),

@@ -2,9 +2,8 @@
 
 use std::sync::Arc;
 
-use super::Resource;
+use super::Schema;
 use crate::expression::{Expression, Template};
-use crate::value::Value;
 use tessera_types::Duration;
 
 /// `input`, `output` or `export`: a schema and what the data becomes. Input is checked before it
@@ -15,15 +14,6 @@ pub struct Shape {
     pub schema: Option<Schema>,
     /// `from` or `as`; the data as it is (for `export`: the context as it is) when there is none.
     pub shape: Option<Template>,
-}
-
-/// A JSON schema.
-#[derive(Debug)]
-pub enum Schema {
-    /// One in the document.
-    Inline(Arc<Value>),
-    /// One that is fetched when it is first needed.
-    Resource(Resource),
 }
 
 /// `then`: what comes after a task.

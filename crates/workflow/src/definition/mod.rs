@@ -6,16 +6,22 @@
 
 mod auth;
 mod call;
+mod duration;
 mod event;
 mod flow;
 mod process;
+mod schema;
+mod schema_budget;
 mod task;
 mod workflow;
 
 pub use auth::{Authentication, Credentials, Scheme};
 pub use call::{Call, Endpoint, HttpCall, OpenApiCall, OutputFormat, Resource, Uri, UriPiece};
+pub(crate) use duration::{FIELDS, bounded};
+pub use duration::{duration_of, parse_duration};
 pub use event::{Consumption, Correlation, Emit, EventFilter, ForEach, Listen, ReadAs, Until};
-pub use flow::{Backoff, Flow, Period, Retry, Schema, Shape};
+pub use flow::{Backoff, Flow, Period, Retry, Shape};
 pub use process::{Container, Process, Return, Run, Script, Shell, Source, SubWorkflow};
+pub use schema::{JsonSchema, Schema};
 pub use task::{Case, Catch, ErrorFilter, ErrorSpec, For, Fork, Kind, Raise, Task, TaskList, Try};
 pub use workflow::{Extends, Extension, Header, Workflow};

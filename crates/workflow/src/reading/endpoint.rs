@@ -1,0 +1,253 @@
+//! Endpoints, URIs and authentication.
+
+use std::sync::Arc;
+
+use tessera_manifest::{Node, code, quoted};
+
+use super::expressions::Mode;
+use super::flow::is_expression;
+use super::reader::Reader;
+use super::scope::{Place, Scope};
+use super::uses::Section;
+use crate::definition::{
+    Authentication, Credentials, Endpoint, Resource, Scheme, Uri, UriPiece,
+};
+use crate::expression::{Piece, Template};
+
+/// The schemes, each with the fields that it may and that it must have.
+const SCHEMES: [(&str, Scheme, &[&str], &[&str]); 5] = [
+    ("basic", Scheme::Basic, &["username", "password"], &["username", "password"]),
+    ("bearer", Scheme::Bearer, &["token"], &["token"]),
+    ("digest", Scheme::Digest, &["username", "password"], &["username", "password"]),
+    ("oauth2", Scheme::OAuth2, OAUTH2, &["authority", "grant"]),
+    ("oidc", Scheme::Oidc, OIDC, &["authority", "grant"]),
+];
+const OAUTH2: &[&str] = &[
+    "authority", "grant", "client", "request", "issuers", "scopes", "audiences", "username",
+    "password", "subject", "actor", "endpoints",
+];
+const OIDC: &[&str] = OAUTH2.split_at(OAUTH2.len() - 1).0;
+
+const GRANTS: [&str; 5] = [
+    "authorization_code",
+    "client_credentials",
+    "password",
+    "refresh_token",
+    "urn:ietf:params:oauth:grant-type:token-exchange",
+];
+const CLIENT_AUTHENTICATIONS: [&str; 5] =
+    ["client_secret_basic", "client_secret_post", "client_secret_jwt", "private_key_jwt", "none"];
+const ENCODINGS: [&str; 2] = ["application/x-www-form-urlencoded", "application/json"];
+
+impl<'d> Reader<'d> {
+    /// An endpoint: a URI, or a map of it and its authentication.
+    pub(super) fn endpoint(&mut self, node: &'d Node, scope: &Scope) -> Option<Endpoint> {
+        if node.as_str().is_some() {
+            return self.uri(node, scope).map(|uri| Endpoint { uri, authentication: None });
+        }
+        self.map(node, "a URI, or a map of `uri` and `authentication`", &["uri", "authentication"])?;
+        let uri = self.required(node, "uri").and_then(|it| self.uri(it, scope));
+        let authentication = self
+            .optional(node.get("authentication"), |reader, it| reader.authentication(it, scope));
+        Some(Endpoint { uri: uri?, authentication: authentication? })
+    }
+
+    /// Something that is fetched.
+    pub(super) fn resource(&mut self, node: &'d Node, scope: &Scope) -> Option<Resource> {
+        self.map(node, "a resource: { endpoint }", &["name", "endpoint"])?;
+        let name = self.optional(node.get("name"), Self::text);
+        let endpoint = self.required(node, "endpoint").and_then(|it| self.endpoint(it, scope));
+        Some(Resource { name: name?.map(Into::into), endpoint: endpoint? })
+    }
+
+    /// A URI: an expression, text with expressions in it, or a template of fields.
+    pub(super) fn uri(&mut self, node: &'d Node, scope: &Scope) -> Option<Uri> {
+        let text = self.text(node)?;
+        if is_expression(text) {
+            return self.template(node, scope, Place::Definition).map(Uri::Expression);
+        }
+        if text.is_empty() || text.contains(char::is_whitespace) {
+            let message = match text.is_empty() {
+                true => "an empty URI".to_owned(),
+                false => format!("{} is no URI: there are blanks in it", quoted(text)),
+            };
+            let hint = text.contains("${").then(|| {
+                "write it all as one expression: ${ \"https://example.com/\\(.id)\" }".to_owned()
+            });
+            self.wrong(node, code::INVALID_VALUE, message, hint);
+            return None;
+        }
+        if text.contains("${") {
+            return self.interpolated(node, scope);
+        }
+        match pieces(text) {
+            Ok(pieces) => Some(Uri::Template(pieces)),
+            Err((message, hint)) => {
+                self.wrong(node, code::INVALID_VALUE, message, hint);
+                None
+            }
+        }
+    }
+
+    fn interpolated(&mut self, node: &'d Node, scope: &Scope) -> Option<Uri> {
+        let template = self.template(node, scope, Place::Definition)?;
+        let mixed = match &template {
+            Template::Text(pieces) => {
+                pieces.iter().any(|it| matches!(it, Piece::Text(text) if text.contains('{')))
+            }
+            _ => self.mode == Mode::Strict && template.constant().is_some(),
+        };
+        if mixed {
+            let message = "a URI has fields such as {id} or expressions in ${ }, not both";
+            self.wrong(node, code::INVALID_VALUE, message, "write {id} as ${.id}");
+            return None;
+        }
+        Some(Uri::Expression(template))
+    }
+
+    /// Authentication where it is used: a policy, or `{ use: name }`.
+    pub(super) fn authentication(
+        &mut self,
+        node: &'d Node,
+        scope: &Scope,
+    ) -> Option<Arc<Authentication>> {
+        if let Some(name) = node.as_str() {
+            let hint = match is_expression(name) {
+                true => "write what it is, such as { bearer: { token: ${ .token } } }".to_owned(),
+                false => format!("write {{ use: {name} }}"),
+            };
+            return self.wrong_type(node, "an authentication", Some(&hint));
+        }
+        self.open_map(node, "an authentication")?;
+        let Some(name) = node.get("use") else {
+            return self.policy(node, scope).map(Arc::new);
+        };
+        self.only(node, &["use"]);
+        self.used_policy(name, scope)
+    }
+
+    /// A policy: one scheme with its properties.
+    pub(super) fn policy(&mut self, node: &'d Node, scope: &Scope) -> Option<Authentication> {
+        let schemes = SCHEMES.map(|(name, ..)| name);
+        self.map(node, "an authentication", &schemes)?;
+        let (name, properties) = self.one_field(node, "an authentication", &schemes)?;
+        let (_, scheme, fields, needed) = SCHEMES.into_iter().find(|it| it.0 == name)?;
+        self.open_map(properties, &format!("a map of {name}'s properties"))?;
+        let credentials = match properties.get("use") {
+            Some(secret) => {
+                self.only(properties, &["use"]);
+                self.credentials_of(secret)
+            }
+            None => self.properties(properties, scope, fields, needed).map(Credentials::Inline),
+        };
+        Some(Authentication { scheme, credentials: credentials? })
+    }
+
+    /// The secret that holds a scheme's properties.
+    fn credentials_of(&mut self, node: &'d Node) -> Option<Credentials> {
+        let name = self.text(node)?;
+        let secrets = &self.uses.secrets;
+        if !secrets.iter().any(|it| **it == *name)
+            && self.find(Section::Authentications, name).is_some()
+        {
+            let message = format!("no secret is called {}", quoted(name));
+            let hint = format!("to use the authentication: `authentication: {{ use: {name} }}`");
+            self.wrong(node, super::code::UNKNOWN_REFERENCE, message, hint);
+            return None;
+        }
+        self.secret(node, name).map(Credentials::Secret)
+    }
+
+    fn properties(
+        &mut self,
+        node: &'d Node,
+        scope: &Scope,
+        fields: &[&str],
+        needed: &[&str],
+    ) -> Option<Template> {
+        self.only(node, fields);
+        let mut right = Some(());
+        for name in needed {
+            right = right.and(self.required(node, name).map(drop));
+        }
+        for entry in node.entries() {
+            let value = &entry.value;
+            let read = match entry.key.as_str() {
+                "authority" => self.uri(value, scope).map(drop),
+                "grant" => self.word(value, &GRANTS).map(drop),
+                "client" => self.client(value),
+                "request" => self.open_map(value, "a map of `encoding`").and_then(|_| {
+                    self.optional(value.get("encoding"), |reader, it| reader.word(it, &ENCODINGS))
+                        .map(drop)
+                }),
+                "issuers" | "scopes" | "audiences" => self
+                    .elements(value, "a list of text")
+                    .and_then(|all| self.all(all.iter(), Self::text))
+                    .map(drop),
+                "subject" | "actor" => self.token(value),
+                "endpoints" => self.endpoints(value, scope),
+                "username" | "password" | "token" => self.text(value).map(drop),
+                _ => Some(()),
+            };
+            right = right.and(read);
+        }
+        let template = self.template(node, scope, Place::Definition);
+        right.and(template)
+    }
+
+    fn client(&mut self, node: &'d Node) -> Option<()> {
+        let known = ["id", "secret", "assertion", "authentication"];
+        self.map(node, "a map", &known)?;
+        let mut right = Some(());
+        for name in ["id", "secret", "assertion"] {
+            right = right.and(self.optional(node.get(name), Self::text).map(drop));
+        }
+        let method = self.optional(node.get("authentication"), |reader, it| {
+            reader.word(it, &CLIENT_AUTHENTICATIONS)
+        });
+        right.and(method.map(drop))
+    }
+
+    fn token(&mut self, node: &'d Node) -> Option<()> {
+        self.map(node, "a map of `token` and `type`", &["token", "type"])?;
+        let mut text = |key| self.required(node, key).and_then(|it| self.text(it)).map(drop);
+        let (token, kind) = (text("token"), text("type"));
+        token.and(kind)
+    }
+
+    fn endpoints(&mut self, node: &'d Node, scope: &Scope) -> Option<()> {
+        let _ = scope;
+        self.map(node, "a map", &["token", "revocation", "introspection"])?;
+        let all = self.all(node.entries().iter().map(|it| &it.value), Self::text);
+        all.map(drop)
+    }
+}
+
+/// The pieces of a URI template. Only simple fields are part of the DSL: `{name}`.
+fn pieces(text: &str) -> Result<Vec<UriPiece>, (String, String)> {
+    let (mut pieces, mut rest) = (Vec::new(), text);
+    while let Some(start) = rest.find(['{', '}']) {
+        let (before, from) = rest.split_at(start);
+        if !before.is_empty() {
+            pieces.push(UriPiece::Text(before.into()));
+        }
+        let end = from.strip_prefix('{').and_then(|inside| inside.find(['{', '}']));
+        let inside = end.map(|end| (&from[1..=end], &from[end + 1..]));
+        let Some((name, after)) = inside.and_then(|(name, after)| Some((name, after.strip_prefix('}')?)))
+        else {
+            let message = format!("{} is no URI template: its braces do not match", quoted(text));
+            return Err((message, "write a brace that is meant as %7B or %7D".to_owned()));
+        };
+        if name.is_empty() || name.starts_with(['+', '#', '.', '/', ';', '?', '&', '=', ',', '!', '@', '|']) || name.contains([',', '*', ':']) {
+            let message = format!("{} cannot be expanded", quoted(&format!("{{{name}}}")));
+            let hint = "only the name of one field may stand in braces: {id}";
+            return Err((message, hint.to_owned()));
+        }
+        pieces.push(UriPiece::Field(name.into()));
+        rest = after;
+    }
+    if !rest.is_empty() {
+        pieces.push(UriPiece::Text(rest.into()));
+    }
+    Ok(pieces)
+}
