@@ -10,6 +10,7 @@
 
 pub mod definition;
 pub mod expression;
+pub mod graph;
 pub mod machine;
 pub mod reading;
 pub mod value;

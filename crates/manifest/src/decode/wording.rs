@@ -43,11 +43,7 @@ fn list(names: &[&str]) -> String {
 
 /// The hint for a name that is not known: the `nearest` one, or all of them after an introduction
 /// if they are few.
-pub fn hint_for_name(
-    nearest: Option<&str>,
-    known: &[&str],
-    introduction: &str,
-) -> Option<String> {
+pub fn hint_for_name(nearest: Option<&str>, known: &[&str], introduction: &str) -> Option<String> {
     match nearest {
         Some(name) => Some(format!("did you mean {}?", quoted(name))),
         None if known.is_empty() || known.len() > NAMES_MAX => None,

@@ -118,9 +118,9 @@ fn scaled(number: &str, unit: u64) -> Option<u128> {
     if whole.is_empty() || fraction.contains('.') {
         return None;
     }
-    let whole = whole.bytes().fold(0_u128, |sum, digit| {
-        sum.saturating_mul(10).saturating_add(u128::from(digit - b'0'))
-    });
+    let whole = whole
+        .bytes()
+        .fold(0_u128, |sum, digit| sum.saturating_mul(10).saturating_add(u128::from(digit - b'0')));
     let digits = &fraction[..fraction.len().min(FRACTION_DIGITS_MAX)];
     let parts = digits.bytes().fold(0_u128, |sum, digit| sum * 10 + u128::from(digit - b'0'));
     let parts = parts * u128::from(unit) / 10_u128.pow(digits.len() as u32);

@@ -44,7 +44,9 @@ impl JsonSchema {
             .backtrack_limit(BACKTRACK_MAX)
             .size_limit(PATTERN_BYTES_MAX);
         let options = jsonschema::options().offline().with_pattern_options(patterns);
-        let validator = schema_budget::counting(options).build(&schema).map_err(|error| clipped(&error.to_string()))?;
+        let validator = schema_budget::counting(options)
+            .build(&schema)
+            .map_err(|error| clipped(&error.to_string()))?;
         Ok(Self { validator })
     }
 

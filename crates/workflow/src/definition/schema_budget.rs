@@ -24,9 +24,8 @@ const DATA: [&str; 5] = ["const", "default", "enum", "example", "examples"];
 const NAMED: [&str; 6] =
     ["$defs", "definitions", "dependencies", "dependentSchemas", "patternProperties", "properties"];
 /// Keywords whose schemas apply to the same value.
-const IN_PLACE: [&str; 9] = [
-    "allOf", "anyOf", "dependencies", "dependentSchemas", "else", "if", "not", "oneOf", "then",
-];
+const IN_PLACE: [&str; 9] =
+    ["allOf", "anyOf", "dependencies", "dependentSchemas", "else", "if", "not", "oneOf", "then"];
 /// Keywords that refer to another schema.
 const REFERENCES: [&str; 3] = ["$dynamicRef", "$recursiveRef", "$ref"];
 
@@ -273,7 +272,10 @@ mod tests {
                 "tree": { "$anchor": "tree", "anyOf": [{ "type": "null" }, { "$ref": "#" }] },
             },
         });
-        assert_eq!(check(&schema, json!({ "value": 1, "left": { "value": 2 }, "right": null })), Ok(()));
+        assert_eq!(
+            check(&schema, json!({ "value": 1, "left": { "value": 2 }, "right": null })),
+            Ok(())
+        );
         assert_eq!(check(&schema, json!({ "value": 1, "$ref": { "$ref": "data" } })), Ok(()));
         assert!(check(&schema, json!({ "value": 1, "other": 1 })).is_err());
         let error = check(&schema, json!({ "value": 1, "left": { "value": -1 } })).unwrap_err();
@@ -319,7 +321,10 @@ mod tests {
         }
         assert!(error(json!({ "$ref": "#/$defs/x" })).contains("refers to nothing"));
         assert!(error(json!({ "$defs": { "a": { "$id": "https://x.org/a" } } })).contains("`$id`"));
-        assert!(error(json!({ "$schema": "http://json-schema.org/draft-04/schema#" })).contains("drafts"));
+        assert!(
+            error(json!({ "$schema": "http://json-schema.org/draft-04/schema#" }))
+                .contains("drafts")
+        );
         assert!(error(json!({ "pattern": "(x{1000}){1000}" })).contains("regex"));
     }
 

@@ -28,11 +28,11 @@ impl<'d> Reader<'d> {
             "http" => {
                 let with = self.needed_arguments(task)?;
                 self.http(with, scope).map(Call::Http)
-            },
+            }
             "openapi" => {
                 let with = self.needed_arguments(task)?;
                 self.openapi(with, scope).map(Call::OpenApi)
-            },
+            }
             _ if UNSUPPORTED.contains(&name) => {
                 self.unsupported_call(task, node, name, scope, at);
                 None
@@ -129,8 +129,8 @@ impl<'d> Reader<'d> {
         name: &'d str,
         scope: &Scope,
     ) -> Option<Call> {
-        let with = self
-            .optional(task.get("with"), |reader, it| reader.plain_map_template(it, scope));
+        let with =
+            self.optional(task.get("with"), |reader, it| reader.plain_map_template(it, scope));
         let none = || Template::Constant(object::<String>([]));
         let with = with.map(|with| with.unwrap_or_else(none));
         if self.find(Section::Functions, name).is_some() {
@@ -290,8 +290,14 @@ mod tests {
             ("https://example.com/catalog/", "https://example.com/catalog".to_owned()),
             ("https://github.com/serverlessworkflow/catalog", format!("{github}/HEAD")),
             ("https://github.com/serverlessworkflow/catalog/tree/main", format!("{github}/main")),
-            ("https://github.com/serverlessworkflow/catalog/tree/v1/a/b", format!("{github}/v1/a/b")),
-            ("https://gitlab.com/a/b/-/tree/main/c", "https://gitlab.com/a/b/-/raw/main/c".to_owned()),
+            (
+                "https://github.com/serverlessworkflow/catalog/tree/v1/a/b",
+                format!("{github}/v1/a/b"),
+            ),
+            (
+                "https://gitlab.com/a/b/-/tree/main/c",
+                "https://gitlab.com/a/b/-/raw/main/c".to_owned(),
+            ),
         ] {
             assert_eq!(catalog_root(page), root);
         }
@@ -299,11 +305,14 @@ mod tests {
 
     #[test]
     fn functions_are_found_by_their_uri() {
-        let at = |name: &str| match located(name, Uri::Template(vec![UriPiece::Text(name.into())])) {
-            Resource { endpoint: Endpoint { uri: Uri::Template(pieces), .. }, .. } => match &pieces[..] {
-                [UriPiece::Text(text)] => text.to_string(),
-                other => panic!("{other:?}"),
-            },
+        let at = |name: &str| match located(name, Uri::Template(vec![UriPiece::Text(name.into())]))
+        {
+            Resource { endpoint: Endpoint { uri: Uri::Template(pieces), .. }, .. } => {
+                match &pieces[..] {
+                    [UriPiece::Text(text)] => text.to_string(),
+                    other => panic!("{other:?}"),
+                }
+            }
             other => panic!("{other:?}"),
         };
         let raw = "https://raw.githubusercontent.com";

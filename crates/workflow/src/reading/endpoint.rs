@@ -9,9 +9,7 @@ use super::flow::is_expression;
 use super::reader::Reader;
 use super::scope::{Place, Scope};
 use super::uses::Section;
-use crate::definition::{
-    Authentication, Credentials, Endpoint, Resource, Scheme, Uri, UriPiece,
-};
+use crate::definition::{Authentication, Credentials, Endpoint, Resource, Scheme, Uri, UriPiece};
 use crate::expression::{Piece, Template};
 
 /// The schemes, each with the fields that it may and that it must have.
@@ -23,8 +21,18 @@ const SCHEMES: [(&str, Scheme, &[&str], &[&str]); 5] = [
     ("oidc", Scheme::Oidc, OIDC, &["authority", "grant"]),
 ];
 const OAUTH2: &[&str] = &[
-    "authority", "grant", "client", "request", "issuers", "scopes", "audiences", "username",
-    "password", "subject", "actor", "endpoints",
+    "authority",
+    "grant",
+    "client",
+    "request",
+    "issuers",
+    "scopes",
+    "audiences",
+    "username",
+    "password",
+    "subject",
+    "actor",
+    "endpoints",
 ];
 const OIDC: &[&str] = OAUTH2.split_at(OAUTH2.len() - 1).0;
 
@@ -45,7 +53,11 @@ impl<'d> Reader<'d> {
         if node.as_str().is_some() {
             return self.uri(node, scope).map(|uri| Endpoint { uri, authentication: None });
         }
-        self.map(node, "a URI, or a map of `uri` and `authentication`", &["uri", "authentication"])?;
+        self.map(
+            node,
+            "a URI, or a map of `uri` and `authentication`",
+            &["uri", "authentication"],
+        )?;
         let uri = self.required(node, "uri").and_then(|it| self.uri(it, scope));
         let authentication = self
             .optional(node.get("authentication"), |reader, it| reader.authentication(it, scope));
@@ -146,8 +158,7 @@ impl<'d> Reader<'d> {
     /// The secret that holds a scheme's properties.
     fn credentials_of(&mut self, node: &'d Node) -> Option<Credentials> {
         let name = self.text(node)?;
-        let secrets = &self.uses.secrets;
-        if !secrets.iter().any(|it| **it == *name)
+        if !self.uses.secrets.contains(name)
             && self.find(Section::Authentications, name).is_some()
         {
             let message = format!("no secret is called {}", quoted(name));
@@ -233,12 +244,16 @@ fn pieces(text: &str) -> Result<Vec<UriPiece>, (String, String)> {
         }
         let end = from.strip_prefix('{').and_then(|inside| inside.find(['{', '}']));
         let inside = end.map(|end| (&from[1..=end], &from[end + 1..]));
-        let Some((name, after)) = inside.and_then(|(name, after)| Some((name, after.strip_prefix('}')?)))
+        let Some((name, after)) =
+            inside.and_then(|(name, after)| Some((name, after.strip_prefix('}')?)))
         else {
             let message = format!("{} is no URI template: its braces do not match", quoted(text));
             return Err((message, "write a brace that is meant as %7B or %7D".to_owned()));
         };
-        if name.is_empty() || name.starts_with(['+', '#', '.', '/', ';', '?', '&', '=', ',', '!', '@', '|']) || name.contains([',', '*', ':']) {
+        if name.is_empty()
+            || name.starts_with(['+', '#', '.', '/', ';', '?', '&', '=', ',', '!', '@', '|'])
+            || name.contains([',', '*', ':'])
+        {
             let message = format!("{} cannot be expanded", quoted(&format!("{{{name}}}")));
             let hint = "only the name of one field may stand in braces: {id}";
             return Err((message, hint.to_owned()));

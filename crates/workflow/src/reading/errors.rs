@@ -5,9 +5,7 @@ use tessera_manifest::{Node, code};
 use super::reader::{Reader, shared};
 use super::scope::{Place, Scope};
 use super::task::Targets;
-use crate::definition::{
-    Backoff, Catch, ErrorFilter, ErrorSpec, Period, Retry, Try, Uri,
-};
+use crate::definition::{Backoff, Catch, ErrorFilter, ErrorSpec, Period, Retry, Try, Uri};
 use crate::expression::Template;
 
 impl<'d> Reader<'d> {
@@ -23,7 +21,8 @@ impl<'d> Reader<'d> {
         });
         let status = self.required(node, "status").and_then(|it| self.status(it, scope));
         let title = self.optional(node.get("title"), |reader, it| reader.text_template(it, scope));
-        let detail = self.optional(node.get("detail"), |reader, it| reader.text_template(it, scope));
+        let detail =
+            self.optional(node.get("detail"), |reader, it| reader.text_template(it, scope));
         let instance = self.optional(node.get("instance"), |reader, it| reader.pointer(it, scope));
         Some(ErrorSpec {
             kind: kind?,
@@ -106,9 +105,8 @@ impl<'d> Reader<'d> {
             self.wrong(with, code::INVALID_VALUE, "an empty filter", hint);
             return None;
         }
-        let mut text = |key| {
-            self.optional(with.get(key), |reader, it| reader.text_template(it, scope))
-        };
+        let mut text =
+            |key| self.optional(with.get(key), |reader, it| reader.text_template(it, scope));
         let (kind, instance, title, detail) =
             (text("type"), text("instance"), text("title"), text("detail"));
         let status = self.optional(with.get("status"), |reader, it| reader.status(it, scope));
@@ -165,8 +163,7 @@ impl<'d> Reader<'d> {
 
     fn jitter(&mut self, node: &'d Node, scope: &Scope) -> Option<(Period, Period)> {
         self.map(node, "a map of `from` and `to`", &["from", "to"])?;
-        let mut bound =
-            |key| self.required(node, key).and_then(|it| self.period(it, scope));
+        let mut bound = |key| self.required(node, key).and_then(|it| self.period(it, scope));
         let (from, to) = (bound("from"), bound("to"));
         let (from, to) = (from?, to?);
         if let (Period::Fixed(least), Period::Fixed(most)) = (&from, &to)
@@ -179,7 +176,6 @@ impl<'d> Reader<'d> {
         Some((from, to))
     }
 
-    #[expect(clippy::type_complexity, reason = "three limits that are used at once")]
     fn limit(
         &mut self,
         node: &'d Node,

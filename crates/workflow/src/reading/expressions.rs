@@ -112,7 +112,9 @@ pub(crate) fn to_json(value: &Value) -> Result<serde_json::Value, String> {
         Value::Arr(all) => all.iter().map(to_json).collect::<Result<_, _>>()?,
         Value::Obj(all) => {
             let fields = all.iter().map(|(key, value)| match key {
-                Value::TStr(key) => Ok((String::from_utf8_lossy(key).into_owned(), to_json(value)?)),
+                Value::TStr(key) => {
+                    Ok((String::from_utf8_lossy(key).into_owned(), to_json(value)?))
+                }
                 _ => Err("an object with a key that is no text".to_owned()),
             });
             serde_json::Value::Object(fields.collect::<Result<_, _>>()?)

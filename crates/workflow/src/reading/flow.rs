@@ -1,5 +1,6 @@
 //! Expressions, data, time and flow: the parts that all tasks share.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use tessera_manifest::{Node, Value, code, hint_for_name, nearest, quoted};
@@ -8,9 +9,7 @@ use super::expressions;
 use super::reader::Reader;
 use super::scope::{Place, Scope, VARIABLES, secrets};
 use super::task::Targets;
-use crate::definition::{
-    FIELDS, Flow, JsonSchema, Period, Schema, Shape, bounded, parse_duration,
-};
+use crate::definition::{FIELDS, Flow, JsonSchema, Period, Schema, Shape, bounded, parse_duration};
 use crate::expression::{Expression, Piece, SyntaxError, Template};
 use tessera_manifest::Span;
 
@@ -259,21 +258,26 @@ impl<'d> Reader<'d> {
             "end" => return Some(Flow::End),
             _ => {}
         }
-        let (known, hint): (&[&str], _) = match targets {
-            Targets::List(names) => (names, None),
+        let none = BTreeSet::new();
+        let (known, hint) = match targets {
+            Targets::List(names) => (*names, None),
             Targets::Branches => {
-                (&[], Some("branches run beside each other; none comes after another"))
+                (&none, Some("branches run beside each other; none comes after another"))
             }
-            Targets::Function => (&[], Some("a function has no tasks beside it")),
+            Targets::Function => (&none, Some("a function has no tasks beside it")),
         };
-        if known.contains(&name) {
+        if known.contains(name) {
             return Some(Flow::Task(name.into()));
         }
+        if self.is_full() {
+            return None;
+        }
+        let known: Vec<&str> = known.iter().copied().collect();
         let words: Vec<_> = known.iter().copied().chain(["continue", "exit", "end"]).collect();
         let near = nearest(name, &words).map(|near| format!("did you mean {}?", quoted(near)));
-        let hint = near
-            .or(hint.map(str::to_owned))
-            .or_else(|| hint_for_name(None, known, "`then` reaches the tasks of its own list:"));
+        let hint = near.or(hint.map(str::to_owned)).or_else(|| {
+            hint_for_name(None, &known, "`then` reaches the tasks of its own list:")
+        });
         let message = format!("no task in this list is called {}", quoted(name));
         self.wrong(node, super::code::UNKNOWN_TASK, message, hint);
         None

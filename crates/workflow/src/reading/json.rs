@@ -21,7 +21,6 @@ pub(super) fn plain(node: &Node) -> serde_json::Value {
     }
 }
 
-
 /// SHA-256 of the canonical JSON of a document, in hexadecimal.
 ///
 /// Canonical is: keys in the order of their bytes, no blanks, whole numbers as such however they

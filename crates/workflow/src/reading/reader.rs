@@ -35,6 +35,8 @@ pub(super) struct Reader<'d> {
     problems: Vec<Problem>,
     warnings: Vec<Problem>,
     said: BTreeSet<(usize, usize, String)>,
+    /// Values that are reported already, whatever else they lack.
+    pub(super) broken: BTreeSet<*const Node>,
     /// Known fields that unknown ones were taken to mean, with their maps.
     meant: Vec<(*const Node, String)>,
 }
@@ -51,6 +53,7 @@ impl<'d> Reader<'d> {
             problems: Vec::new(),
             warnings: Vec::new(),
             said: BTreeSet::new(),
+            broken: BTreeSet::new(),
             meant: Vec::new(),
         }
     }
@@ -99,6 +102,12 @@ impl<'d> Reader<'d> {
         self.report(node, Some(span), code, message.into(), hint);
     }
 
+    /// Whether nothing more is reported. What is only done for a report, and takes time in a large
+    /// document, is left out then.
+    pub(super) fn is_full(&self) -> bool {
+        self.problems.len() >= PROBLEMS_MAX
+    }
+
     fn report(
         &mut self,
         node: &'d Node,
@@ -109,8 +118,9 @@ impl<'d> Reader<'d> {
     ) {
         let code = code.into();
         // What is already known to be broken says nothing by what it looks like now.
-        if self.problems.len() >= PROBLEMS_MAX || (span.is_none() && self.document.is_broken(node))
-        {
+        let known =
+            || self.document.is_broken(node) || self.broken.contains(&std::ptr::from_ref(node));
+        if self.is_full() || (span.is_none() && known()) {
             return;
         }
         let problem = self.document.problem_at(node, span, code, message, hint);
@@ -187,7 +197,7 @@ impl<'d> Reader<'d> {
     /// Reports the fields of a map that are none of these.
     pub(super) fn only(&mut self, node: &'d Node, known: &[&str]) {
         for entry in node.entries() {
-            if known.contains(&entry.key.as_str()) {
+            if known.contains(&entry.key.as_str()) || self.is_full() {
                 continue;
             }
             let free: Vec<&str> =
@@ -216,10 +226,11 @@ impl<'d> Reader<'d> {
     ) -> Option<&'d Node> {
         let found = node.get(field);
         let misspelt = || {
-            let is = |(map, meant): &(*const Node, String)| std::ptr::eq(*map, node) && meant == field;
+            let is =
+                |(map, meant): &(*const Node, String)| std::ptr::eq(*map, node) && meant == field;
             self.meant.iter().any(is)
         };
-        if found.is_none() && !misspelt() {
+        if found.is_none() && !self.is_full() && !misspelt() {
             let message = format!("missing field {}", quoted(field));
             let span = self.key_span(node);
             self.wrong_at(node, span, code::MISSING_FIELD, message, hint.map(str::to_owned));
@@ -248,8 +259,7 @@ impl<'d> Reader<'d> {
         match (first, second) {
             (Some((field, entry)), None) => Some((field, &entry.value)),
             (Some((one, _)), Some((other, entry))) => {
-                let message =
-                    format!("{what} has one of {}, not both", list(&[one, other]));
+                let message = format!("{what} has one of {}, not both", list(&[one, other]));
                 let hint = Some(format!("remove {}", list(&[other])));
                 self.wrong_at(node, entry.key_span, code::INVALID_VALUE, message, hint);
                 None
@@ -258,7 +268,7 @@ impl<'d> Reader<'d> {
                 let misspelt = self.meant.iter().any(|(map, meant)| {
                     std::ptr::eq(*map, node) && fields.contains(&meant.as_str())
                 });
-                if !misspelt {
+                if !misspelt && !self.is_full() {
                     let message = format!("{what} needs one of {}", list(fields));
                     let span = self.key_span(node);
                     self.wrong_at(node, span, code::MISSING_FIELD, message, None);
@@ -302,6 +312,10 @@ impl<'d> Reader<'d> {
 
     /// A whole number in a range.
     pub(super) fn whole(&mut self, node: &'d Node, most: u64) -> Option<u64> {
+        let expected = match most {
+            u64::MAX => "a whole number from 0".to_owned(),
+            most => format!("a whole number from 0 to {most}"),
+        };
         match &node.value {
             Value::Number(Number::Unsigned(it)) if *it <= most => Some(*it),
             Value::Number(Number::Float(it))
@@ -310,12 +324,11 @@ impl<'d> Reader<'d> {
                 Some(*it as u64)
             }
             Value::Number(_) => {
-                let source = self.document.found(node);
-                let message = format!("expected a whole number from 0 to {most}, found {source}");
+                let message = format!("expected {expected}, found {}", self.document.found(node));
                 self.wrong(node, code::INVALID_VALUE, message, None);
                 None
             }
-            _ => self.wrong_type(node, &format!("a whole number from 0 to {most}"), None),
+            _ => self.wrong_type(node, &expected, None),
         }
     }
 

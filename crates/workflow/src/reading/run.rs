@@ -89,7 +89,8 @@ impl<'d> Reader<'d> {
             return Some(word);
         }
         let aliases = ["javascript", "js", "py", "python"];
-        let near = nearest(text, &aliases).map(|near| if near.starts_with('j') { "js" } else { "python" });
+        let near =
+            nearest(text, &aliases).map(|near| if near.starts_with('j') { "js" } else { "python" });
         let hint = hint_for_name(near, &words, "use one of");
         let message = format!("scripts in {} are not supported", quoted(text));
         self.wrong(node, super::code::UNSUPPORTED, message, hint);
@@ -112,13 +113,11 @@ impl<'d> Reader<'d> {
         ];
         self.map(node, "a map of `image`", &known)?;
         let image = self.required(node, "image").and_then(|it| self.text_template(it, scope));
-        let mut text = |key| {
-            self.optional(node.get(key), |reader, it| reader.text_template(it, scope))
-        };
+        let mut text =
+            |key| self.optional(node.get(key), |reader, it| reader.text_template(it, scope));
         let (name, command, stdin) = (text("name"), text("command"), text("stdin"));
-        let mut map = |key| {
-            self.optional(node.get(key), |reader, it| reader.plain_map_template(it, scope))
-        };
+        let mut map =
+            |key| self.optional(node.get(key), |reader, it| reader.plain_map_template(it, scope));
         let (environment, ports, volumes) = (map("environment"), map("ports"), map("volumes"));
         let arguments =
             self.optional(node.get("arguments"), |reader, it| reader.text_list_template(it, scope));
@@ -171,12 +170,8 @@ impl<'d> Reader<'d> {
         };
         let (namespace, name) = (text("namespace", None), text("name", None));
         let version = text("version", Some("`latest` is the newest one"));
-        let input = self.optional(node.get("input"), |reader, it| reader.plain_map_template(it, scope));
-        Some(SubWorkflow {
-            namespace: namespace?,
-            name: name?,
-            version: version?,
-            input: input?,
-        })
+        let input =
+            self.optional(node.get("input"), |reader, it| reader.plain_map_template(it, scope));
+        Some(SubWorkflow { namespace: namespace?, name: name?, version: version?, input: input? })
     }
 }

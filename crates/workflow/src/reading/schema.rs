@@ -117,7 +117,13 @@ fn violations(validator: &Validator, value: &Value) -> Vec<(Vec<String>, String)
         // The data is not repeated: it may be long, or a secret.
         (path, format!("the specification's schema says: {}", error.masked_with("this")))
     };
-    validator.iter_errors(value).map(described).collect()
+    let errors: Vec<_> = validator.iter_errors(value).collect();
+    // Where a part of a task is wrong, its fields count as unevaluated, too.
+    let follows = |it: &jsonschema::ValidationError<'_>| {
+        it.schema_path().to_string().ends_with("/unevaluatedProperties")
+    };
+    let first = errors.iter().any(|it| !follows(it));
+    errors.into_iter().filter(|it| !(first && follows(it))).map(described).collect()
 }
 
 fn below<'d>(node: &'d Node, step: &str) -> Option<&'d Node> {

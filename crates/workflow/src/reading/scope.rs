@@ -63,7 +63,8 @@ impl Scope {
 
     /// All variables at a place.
     pub(super) fn at(&self, place: Place) -> Vec<Arc<str>> {
-        let own = place.variables().iter().filter(|own| !self.names.iter().any(|it| **it == ***own));
+        let own =
+            place.variables().iter().filter(|own| !self.names.iter().any(|it| **it == ***own));
         self.names.iter().cloned().chain(own.map(|name| shared(name))).collect()
     }
 }
@@ -84,7 +85,6 @@ pub(super) fn secrets(code: &str) -> Vec<String> {
             }
             ('\\', None) => taken += rest[1..].chars().next().map_or(0, char::len_utf8),
             ('"', None) => drop(open.pop()),
-            (_, None) => {}
             ('"', Some(_)) => open.push(None),
             ('#', Some(_)) => taken = rest.find('\n').unwrap_or(rest.len()),
             ('(', Some(depth)) => set(&mut open, depth + 1),
@@ -131,7 +131,10 @@ mod tests {
     fn secrets_are_found_where_they_are_used() {
         let found = |code| secrets(code).join(" ");
         assert_eq!(found("$secrets.a + $secrets[\"b-c\"] + $secrets.\"d\""), "a b-c d");
-        assert_eq!(found(r#""Bearer \($secrets.token) and $secrets.no \"\($secrets.x)""#), "token x");
+        assert_eq!(
+            found(r#""Bearer \($secrets.token) and $secrets.no \"\($secrets.x)""#),
+            "token x"
+        );
         assert_eq!(found("\"$secrets.no\" # $secrets.no\n, $secrets . yes"), "");
         assert_eq!(found("$secrets | .a, $secretsX.b, .secrets.c, $secrets[.x]"), "");
         assert_eq!(found("((\"\\((1))\" )) | $secrets.z )) \" \\"), "z");

@@ -8,9 +8,7 @@ use tessera_manifest::{Node, Value, code, hint_for_name, nearest, quoted};
 use super::flow::is_expression;
 use super::reader::{Reader, list, shared};
 use super::scope::{Place, Scope};
-use crate::definition::{
-    Case, Fork, For, Kind, Raise, Task, TaskList,
-};
+use crate::definition::{Case, For, Fork, Kind, Raise, Task, TaskList};
 use crate::expression::Template;
 
 /// The fields that every task may have.
@@ -35,7 +33,7 @@ const KINDS: [(&str, &[&str]); 12] = [
 /// Where `then` may lead.
 pub(super) enum Targets<'a, 'd> {
     /// To the tasks of this list.
-    List(&'a [&'d str]),
+    List(&'a BTreeSet<&'d str>),
     /// Nowhere: the tasks run beside each other.
     Branches,
     /// Nowhere: the task stands alone.
@@ -62,9 +60,20 @@ impl<'d> Reader<'d> {
     }
 
     /// The names in a list of tasks; those of what is no task are left out.
-    fn task_names(&mut self, node: &'d Node) -> Option<Vec<&'d str>> {
-        let all = self.elements(node, "a list of tasks: `- name: { … }`")?;
-        Some(all.iter().flat_map(|task| task.entries()).map(|entry| entry.key.as_str()).collect())
+    fn task_names(&mut self, node: &'d Node) -> Option<BTreeSet<&'d str>> {
+        let all = self.task_elements(node)?;
+        Some(all.iter().flat_map(Node::entries).map(|entry| entry.key.as_str()).collect())
+    }
+
+    fn task_elements(&mut self, node: &'d Node) -> Option<&'d [Node]> {
+        match &node.value {
+            Value::Seq(all) => Some(all),
+            Value::Map(_) => {
+                let hint = "put `- ` before the name of each task, and indent what is below it";
+                self.wrong_type(node, "a list of tasks", Some(hint))
+            }
+            _ => self.wrong_type(node, "a list of tasks", None),
+        }
     }
 
     fn tasks_of(
@@ -74,7 +83,7 @@ impl<'d> Reader<'d> {
         scope: &Scope,
         targets: &Targets<'_, 'd>,
     ) -> Option<TaskList> {
-        let all = self.elements(node, "a list of tasks: `- name: { … }`")?;
+        let all = self.task_elements(node)?;
         let mut names = BTreeSet::new();
         let mut index = 0;
         let tasks = self.all(all.iter(), |reader, node| {
@@ -209,7 +218,8 @@ impl<'d> Reader<'d> {
         at: &str,
         scope: &Scope,
     ) -> Option<For> {
-        let fields = self.map(node, "a map such as { each: item, in: .items }", &["each", "in", "at"]);
+        let fields =
+            self.map(node, "a map such as { each: item, in: .items }", &["each", "in", "at"]);
         let each = self.optional(node.get("each"), Self::variable);
         let index = self.optional(node.get("at"), Self::variable);
         let collection = fields

@@ -56,7 +56,7 @@ type Memo<'d, T> = BTreeMap<(&'d str, Scope), Option<Arc<T>>>;
 #[derive(Default)]
 pub(super) struct Uses<'d> {
     parts: BTreeMap<Section, Index<'d>>,
-    pub(super) secrets: Vec<Arc<str>>,
+    pub(super) secrets: BTreeSet<Arc<str>>,
     used: BTreeSet<(Section, &'d str)>,
     functions: BTreeMap<&'d str, Option<Arc<Task>>>,
     calling: Vec<&'d str>,
@@ -94,7 +94,7 @@ impl<'d> Reader<'d> {
             let all = reader.elements(node, "a list of names")?;
             reader.all(all.iter(), |reader, node| reader.text(node).map(shared))
         })?;
-        self.uses.secrets = secrets.unwrap_or_default();
+        self.uses.secrets = secrets.into_iter().flatten().collect();
         complete
     }
 
@@ -147,6 +147,9 @@ impl<'d> Reader<'d> {
         name: &str,
         hint: Option<String>,
     ) {
+        if self.is_full() {
+            return;
+        }
         let known = self.uses.parts.get(&section).into_iter().flat_map(BTreeMap::keys);
         let known: Vec<&str> = known.copied().collect();
         let hint = hint.or_else(|| hint_for_name(nearest(name, &known), &known, "there are"));
@@ -158,8 +161,11 @@ impl<'d> Reader<'d> {
 
     /// Reports a secret that `use.secrets` does not have.
     pub(super) fn secret(&mut self, node: &'d Node, name: &str) -> Option<Arc<str>> {
-        if let Some(known) = self.uses.secrets.iter().find(|it| ***it == *name) {
+        if let Some(known) = self.uses.secrets.get(name) {
             return Some(known.clone());
+        }
+        if self.is_full() {
+            return None;
         }
         let secrets = self.uses.secrets.clone();
         let known: Vec<&str> = secrets.iter().map(|it| &**it).collect();
@@ -242,7 +248,9 @@ impl<'d> Reader<'d> {
             let shown: Vec<_> = chain[from..].iter().map(|it| quoted(it)).collect();
             let circle = from + 1 < chain.len();
             let message = match circle {
-                true => format!("the function {} calls itself: {}", quoted(name), shown.join(" → ")),
+                true => {
+                    format!("the function {} calls itself: {}", quoted(name), shown.join(" → "))
+                }
                 false => format!("functions call one another more than {CALLS_DEEP_MAX} deep"),
             };
             let hint = "run a workflow of its own for what repeats itself, or use `for`";
@@ -271,7 +279,10 @@ impl<'d> Reader<'d> {
     pub(super) fn extensions(&mut self, node: &'d Node) -> Option<Vec<Extension>> {
         let all = self.elements(node, "a list of extensions")?;
         let mut names = BTreeSet::new();
+        let mut index = 0;
         self.all(all.iter(), |reader, node| {
+            let at = index;
+            index += 1;
             let entry = reader.named(node, "an extension")?;
             if !names.insert(entry.key.as_str()) {
                 let message = format!("a second extension called {}", quoted(&entry.key));
@@ -279,7 +290,6 @@ impl<'d> Reader<'d> {
                 reader.wrong_at(node, entry.key_span, super::code::DUPLICATE_NAME, message, hint);
                 return None;
             }
-            let at = all.iter().position(|it| std::ptr::eq(it, node)).unwrap_or_default();
             let at = format!("/use/extensions/{at}/{}", super::task::escaped(&entry.key));
             reader.extension(&entry.key, &entry.value, &at)
         })

@@ -42,7 +42,9 @@ impl<'d> Reader<'d> {
         let extensions = root.get("use").and_then(|it| it.get("extensions"));
         let extensions = self.optional(extensions, Self::extensions);
         let unused = self.check_unused();
-        (evaluate?, uses?, unused?);
+        evaluate?;
+        uses?;
+        unused?;
         Some(Workflow {
             header: header?,
             input: input?,
@@ -50,19 +52,17 @@ impl<'d> Reader<'d> {
             timeout: timeout?,
             tasks: tasks?,
             extensions: extensions?.unwrap_or_default(),
-            secrets: self.uses.secrets.clone(),
+            secrets: self.uses.secrets.iter().cloned().collect(),
             definition: self.whole.clone(),
             hash: super::json::hash(root).into(),
         })
     }
 
     fn header(&mut self, node: &'d Node) -> Option<Header> {
-        let known =
-            ["dsl", "namespace", "name", "version", "title", "summary", "tags", "metadata"];
+        let known = ["dsl", "namespace", "name", "version", "title", "summary", "tags", "metadata"];
         self.map(node, "a map of what the workflow is", &known)?;
-        let dsl = self
-            .required_or(node, "dsl", Some("as in dsl: '1.0.3'"))
-            .and_then(|it| self.dsl(it));
+        let dsl =
+            self.required_or(node, "dsl", Some("as in dsl: '1.0.3'")).and_then(|it| self.dsl(it));
         let namespace = self.required(node, "namespace").and_then(|it| self.dns_name(it));
         let name = self.required(node, "name").and_then(|it| self.dns_name(it));
         let version = self
@@ -149,7 +149,8 @@ impl<'d> Reader<'d> {
             }
             Some(())
         });
-        let mode = self.optional(node.get("mode"), |reader, it| reader.word(it, &["strict", "loose"]));
+        let mode =
+            self.optional(node.get("mode"), |reader, it| reader.word(it, &["strict", "loose"]));
         if mode.flatten() == Some(1) {
             self.mode = Mode::Loose;
         }
@@ -164,6 +165,7 @@ impl<'d> Reader<'d> {
         {
             let message = "infinities and what is not a number are no data";
             self.wrong(node, code::INVALID_NUMBER, message, "put it in quotes if it is text");
+            self.broken.insert(node);
         }
         for child in node.elements().iter().chain(node.entries().iter().map(|it| &it.value)) {
             self.numbers(child);

@@ -6,6 +6,10 @@
 )]
 
 mod differential;
+mod graph;
+mod content;
+mod hostile;
+mod messages;
 mod specification;
 
 use std::fs;

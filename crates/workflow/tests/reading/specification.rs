@@ -25,7 +25,10 @@ fn every_example_is_valid() {
             Ok(read) => assert!(read.workflow.first().is_some(), "{name}"),
             Err(problems) => {
                 let [problem] = &problems[..] else { panic!("{name}: {problems:#?}") };
-                let what = problem.split(": unsupported: ").nth(1).unwrap_or_else(|| panic!("{name}: {problem}"));
+                let what = problem
+                    .split(": unsupported: ")
+                    .nth(1)
+                    .unwrap_or_else(|| panic!("{name}: {problem}"));
                 let what = what.split(" are not supported").next().unwrap();
                 unsupported.push((name, what.to_owned()));
             }
