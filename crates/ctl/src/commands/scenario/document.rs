@@ -6,7 +6,10 @@ use std::path::Path;
 use tessera_manifest::Problem;
 use tessera_workflow::reading::{LIMITS, Reading, Source, code, format_of, read};
 
-use crate::failure::Failure;
+use crate::context::{Context, tell};
+use crate::exit::Exit;
+use crate::failure::{Failure, listed};
+use crate::style::Tone;
 
 /// Reads the document in a file; `-` is standard input.
 pub(super) fn open(path: &Path) -> Result<Result<Reading, Vec<Problem>>, Failure> {
@@ -15,6 +18,14 @@ pub(super) fn open(path: &Path) -> Result<Result<Reading, Vec<Problem>>, Failure
         if path == Path::new("-") { "standard input".into() } else { path.display().to_string() };
     let format = format_of(&name, &text);
     Ok(read(Source::new(name, text), format))
+}
+
+/// Reads a document that can be run; else all that is wrong with it is told.
+pub(super) fn readable(context: &Context, path: &Path) -> Result<Reading, Failure> {
+    open(path)?.map_err(|problems| {
+        tell(&listed(&problems, context.error_style, Tone::Bad));
+        Failure::Told(Exit::Usage)
+    })
 }
 
 /// The text of a file, or of standard input.

@@ -1,6 +1,7 @@
 //! `scenario`: workflow documents, run and looked at on this machine. No control plane is asked.
 
 mod document;
+mod graph;
 mod lint;
 mod run;
 mod secret;
@@ -31,6 +32,8 @@ enum Action {
     ///
     /// The exit code is 1 when one of them cannot be run here.
     Lint(lint::Arguments),
+    /// Print a flowchart of a document, in Mermaid's language
+    Graph(graph::Arguments),
     /// Run a document and print its steps with their times
     Trace(run::Arguments),
 }
@@ -39,6 +42,7 @@ pub(crate) async fn run(context: &Context, arguments: &Arguments) -> Result<(), 
     match &arguments.action {
         Action::Run(arguments) => run::run(context, arguments).await,
         Action::Lint(arguments) => lint::run(context, arguments),
+        Action::Graph(arguments) => graph::run(context, arguments),
         Action::Trace(arguments) => trace::run(context, arguments).await,
     }
 }

@@ -12,13 +12,12 @@ use tessera_workflow::value::Value;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
-use super::document::{open, text};
-use super::secret::{Secret, read};
+use super::document::{readable, text};
+use super::secret;
 use crate::cli::Format;
 use crate::context::{Context, json, print, tell, yaml};
 use crate::exit::Exit;
-use crate::failure::{Failure, listed};
-use crate::style::Tone;
+use crate::failure::Failure;
 
 /// What is run, and with what.
 #[derive(Debug, Args)]
@@ -38,7 +37,7 @@ pub(crate) struct Arguments {
     ca: Vec<PathBuf>,
     /// Give a secret: NAME=@FILE or NAME=env:VARIABLE; may be repeated
     #[arg(long, value_name = "NAME=SOURCE")]
-    secret: Vec<Secret>,
+    secret: Vec<String>,
     /// Feed the events in this file, a CloudEvent in JSON on each line
     ///
     /// Each is fed when a task listens. A run that listens when none is left is cancelled.
@@ -85,18 +84,12 @@ pub(super) fn plain(value: &Value) -> Result<Json, Failure> {
 
 /// Runs a document to its end.
 pub(super) async fn to_end(context: &Context, arguments: &Arguments) -> Result<Ended, Failure> {
-    let reading = match open(&arguments.file)? {
-        Ok(reading) => reading,
-        Err(problems) => {
-            tell(&listed(&problems, context.error_style, Tone::Bad));
-            return Err(Failure::Told(Exit::Usage));
-        }
-    };
+    let reading = readable(context, &arguments.file)?;
     let input = input(arguments.input.as_deref())?;
     let events = arguments.events.as_deref().map(events).transpose()?.unwrap_or_default();
     let performer = Performer::new(settings(arguments));
     let performer = performer.map_err(|error| Failure::usage(error.to_string()))?;
-    let local = Local::new(performer, read(&arguments.secret)?);
+    let local = Local::new(performer, secret::read(&arguments.secret)?);
     let cancelled = CancellationToken::new();
     let running = Box::pin(local.run(reading.workflow, input, events, &cancelled));
     let interrupts = async {

@@ -12,7 +12,7 @@ use crate::failure::Failure;
 
 /// A secret and where its value is.
 #[derive(Clone, Debug)]
-pub(super) struct Secret {
+struct Secret {
     name: Arc<str>,
     from: From,
 }
@@ -40,9 +40,11 @@ impl std::str::FromStr for Secret {
     }
 }
 
-/// The values of secrets: JSON where one is an object or a list, else its text.
-pub(super) fn read(secrets: &[Secret]) -> Result<BTreeMap<Arc<str>, Value>, Failure> {
-    let value = |secret: &Secret| {
+/// The values of secrets as they stand on the command line: JSON where one is an object or a list,
+/// else its text. Clap does not read them, for it repeats what it refuses.
+pub(super) fn read(given: &[String]) -> Result<BTreeMap<Arc<str>, Value>, Failure> {
+    let value = |given: &String| {
+        let secret: Secret = given.parse().map_err(|why: String| Failure::usage(why))?;
         let value = match &secret.from {
             From::File(path) => text(Path::new(path))?,
             From::Variable(name) => std::env::var(name).map_err(|_| {
@@ -51,9 +53,9 @@ pub(super) fn read(secrets: &[Secret]) -> Result<BTreeMap<Arc<str>, Value>, Fail
                 ))
             })?,
         };
-        Ok((Arc::clone(&secret.name), from_json(json(&value))))
+        Ok((secret.name, from_json(json(&value))))
     };
-    secrets.iter().map(value).collect()
+    given.iter().map(value).collect()
 }
 
 fn json(text: &str) -> serde_json::Value {
