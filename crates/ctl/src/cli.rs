@@ -85,6 +85,7 @@ pub(crate) enum Command {
     Session(commands::session::Arguments),
     Calendar(commands::calendar::Arguments),
     Seed(commands::seed::Arguments),
+    Scenario(commands::scenario::Arguments),
     Cordon(commands::cordon::Arguments),
     Uncordon(commands::uncordon::Arguments),
     Drain(commands::drain::Arguments),

@@ -130,18 +130,24 @@ fn said(
 }
 
 fn manifests(problems: &[ManifestProblem], style: Style) -> String {
-    let mut text = String::new();
-    for problem in problems {
-        let rendered = problem.render();
-        let (head, rest) = rendered.split_once('\n').unwrap_or((&rendered, ""));
-        let (label, message) = head.split_once(": ").unwrap_or((head, ""));
-        let _ = write!(text, "{}: {message}\n{rest}\n", style.paint(Tone::Bad, label));
-    }
+    let mut text = listed(problems, style, Tone::Bad);
     let count = match problems.len() {
         1 => "1 problem".to_owned(),
         count => format!("{count} problems"),
     };
     let _ = writeln!(text, "{count} in the manifests: nothing was sent");
+    text
+}
+
+/// Each problem of a text with the line that it is in.
+pub(crate) fn listed(problems: &[ManifestProblem], style: Style, tone: Tone) -> String {
+    let mut text = String::new();
+    for problem in problems {
+        let rendered = problem.render();
+        let (head, rest) = rendered.split_once('\n').unwrap_or((&rendered, ""));
+        let (label, message) = head.split_once(": ").unwrap_or((head, ""));
+        let _ = write!(text, "{}: {message}\n{rest}\n", style.paint(tone, label));
+    }
     text
 }
 

@@ -100,7 +100,12 @@ fn run(program: &Program, cli: Cli, namespace_is_given: bool) -> Exit {
             return Exit::Failed;
         }
     };
+    let handles_interrupt = matches!(cli.command, Command::Scenario(_));
     let result = runtime.block_on(async {
+        if handles_interrupt {
+            // It ends what it has started before it goes.
+            return dispatch(program, cli, namespace_is_given).await;
+        }
         tokio::select! {
             result = dispatch(program, cli, namespace_is_given) => result,
             _ = tokio::signal::ctrl_c() => Err(Failure::Told(Exit::Interrupted)),
@@ -129,6 +134,7 @@ async fn dispatch(program: &Program, cli: Cli, namespace_is_given: bool) -> Resu
         Command::Session(arguments) => commands::session::run(&context, &arguments).await,
         Command::Calendar(arguments) => commands::calendar::run(&context, &arguments).await,
         Command::Seed(arguments) => commands::seed::run(&context, &arguments).await,
+        Command::Scenario(arguments) => commands::scenario::run(&context, &arguments).await,
         Command::Get(arguments) => commands::get::run(&context, &arguments).await,
         Command::Describe(arguments) => commands::describe::run(&context, &arguments).await,
         Command::Delete(arguments) => commands::delete::run(&context, &arguments).await,

@@ -10,13 +10,17 @@ use url::Url;
 use crate::auth::{self, Auth};
 use crate::fault;
 use crate::http::{Ask, Redirects, address, shown};
-use crate::settings::{Base, Files, Limits};
+use crate::settings::{Base, Files, Limits, Settings};
+
+/// What ends the names of functions in the catalog that the runtime brings.
+const DEFAULT_CATALOG: &str = "@default";
 
 /// Fetches documents. Cheap to clone.
 #[derive(Clone)]
 pub(crate) struct Fetcher {
     auth: Auth,
     base: Base,
+    catalog: Base,
     files: Files,
     limits: Limits,
 }
@@ -45,8 +49,9 @@ impl Place {
 }
 
 impl Fetcher {
-    pub(crate) fn new(auth: Auth, base: Base, files: Files, limits: Limits) -> Self {
-        Self { auth, base, files, limits }
+    pub(crate) fn new(auth: Auth, settings: &Settings) -> Self {
+        let Settings { base, catalog, files, limits, .. } = settings.clone();
+        Self { auth, base, catalog, files, limits }
     }
 
     /// The text of a document.
@@ -62,32 +67,34 @@ impl Fetcher {
     /// # Errors
     /// `configuration` when it is relative to nothing, or leads where documents are not had.
     pub(crate) fn locate(&self, reference: &str) -> Result<Place, Error> {
+        if let Some(function) = reference.strip_suffix(DEFAULT_CATALOG) {
+            return self.in_catalog(function);
+        }
         match Url::parse(reference) {
             Ok(uri) if uri.scheme() == "file" => uri
                 .to_file_path()
                 .map(Place::File)
                 .map_err(|()| fault::configuration(format!("{reference} names no file"))),
             Ok(_) => address(reference).map(Place::Web),
-            Err(url::ParseError::RelativeUrlWithoutBase) => self.relative(reference),
+            Err(url::ParseError::RelativeUrlWithoutBase) => relative(&self.base, reference),
             Err(error) => {
                 Err(fault::configuration(format!("a URI of a document is none: {error}")))
             }
         }
     }
 
-    fn relative(&self, reference: &str) -> Result<Place, Error> {
-        match &self.base {
+    /// Where a function of the default catalog is: `log:1.0.0` is in `functions/log/1.0.0`.
+    fn in_catalog(&self, function: &str) -> Result<Place, Error> {
+        let (name, version) = function.split_once(':').unwrap_or((function, "latest"));
+        let is_plain = |it: &str| !it.is_empty() && !it.contains(['/', '\\']) && it != "..";
+        if !is_plain(name) || !is_plain(version) {
+            return Err(fault::configuration(format!("`{function}` is no function of a catalog")));
+        }
+        match &self.catalog {
             Base::Nowhere => Err(fault::configuration(format!(
-                "`{reference}` is relative, and the workflow's document is nowhere: write a whole URI"
+                "`{function}{DEFAULT_CATALOG}` cannot be had: there is no default catalog here"
             ))),
-            Base::Folder(folder) => Ok(Place::File(folder.join(reference))),
-            Base::Uri(base) => {
-                let uri = base.join(reference);
-                let uri = uri.map_err(|error| {
-                    fault::configuration(format!("a URI of a document is none: {error}"))
-                })?;
-                address(uri.as_str()).map(Place::Web)
-            }
+            base => relative(base, &format!("functions/{name}/{version}/function.yaml")),
         }
     }
 
@@ -173,4 +180,21 @@ fn plain(path: &Path) -> PathBuf {
         }
     }
     plain
+}
+
+/// Where a relative reference leads from a base.
+fn relative(base: &Base, reference: &str) -> Result<Place, Error> {
+    match base {
+        Base::Nowhere => Err(fault::configuration(format!(
+            "`{reference}` is relative, and the workflow's document is nowhere: write a whole URI"
+        ))),
+        Base::Folder(folder) => Ok(Place::File(folder.join(reference))),
+        Base::Uri(base) => {
+            let uri = base.join(reference);
+            let uri = uri.map_err(|error| {
+                fault::configuration(format!("a URI of a document is none: {error}"))
+            })?;
+            address(uri.as_str()).map(Place::Web)
+        }
+    }
 }

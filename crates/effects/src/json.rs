@@ -10,7 +10,7 @@ use crate::fault;
 ///
 /// # Errors
 /// What an expression can make and JSON has no words for.
-pub(crate) fn to_json(value: &Value) -> Result<Json, Error> {
+pub fn to_json(value: &Value) -> Result<Json, Error> {
     serde_json::from_str(&value.to_string())
         .map_err(|error| fault::validation(format!("a value is no JSON: {error}")))
 }

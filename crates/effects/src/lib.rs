@@ -9,22 +9,27 @@
 
 mod adapter;
 mod auth;
+mod documents;
 mod emit;
 mod fault;
 mod fetch;
 mod find;
 mod http;
 mod json;
+pub mod local;
 mod mask;
 mod openapi;
 mod performer;
 mod process;
 mod settings;
+pub mod trace;
 
 pub use adapter::{Adapter, AdapterCall};
+pub use documents::Documents;
 pub use emit::{Collected, Sink};
 pub use fault::configuration;
 pub use find::{Definitions, Folder, Runs};
+pub use json::to_json;
 pub use performer::Performer;
 pub use settings::{
     Base, ContainerEngine, Events, Files, Limits, Resolve, Settings, SettingsError,

@@ -12,7 +12,7 @@ use tessera_workflow::machine::Error;
 const LENGTH_MIN: usize = 4;
 const HIDDEN: &str = "***";
 /// Properties of authentication that are no secret, with all that is in them.
-const PUBLIC: [&str; 10] = [
+const PUBLIC: [&str; 11] = [
     "username",
     "authority",
     "grant",
@@ -23,6 +23,7 @@ const PUBLIC: [&str; 10] = [
     "scopes",
     "audiences",
     "request",
+    "authentication",
 ];
 
 /// Texts that no error may show.

@@ -37,8 +37,7 @@ impl Performer {
     /// When a file of certificates cannot be used.
     pub fn new(settings: Settings) -> Result<Self, SettingsError> {
         let auth = Auth::new(Http::new(&settings)?);
-        let Settings { base, files, limits, .. } = settings.clone();
-        let fetcher = Fetcher::new(auth.clone(), base, files, limits);
+        let fetcher = Fetcher::new(auth.clone(), &settings);
         let openapi = OpenApi::new(fetcher.clone(), &settings.limits);
         let processes = Processes::new(&settings);
         Ok(Self { auth, fetcher, openapi, processes, settings: Arc::new(settings) })

@@ -20,6 +20,8 @@ pub struct Settings {
     pub ca: Vec<PathBuf>,
     /// What relative references are relative to.
     pub base: Base,
+    /// Where the default catalog is: a folder or URI that has `functions/NAME/VERSION/function.yaml`.
+    pub catalog: Base,
     /// Which files may be read.
     pub files: Files,
     /// What bounds everything.

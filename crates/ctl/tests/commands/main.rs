@@ -7,6 +7,7 @@ mod following;
 mod objects;
 mod program;
 mod reading;
+mod scenarios;
 mod sending;
 mod stub;
 mod timed;

@@ -46,7 +46,7 @@ fn now() -> u64 {
 }
 
 /// Something that nobody can guess.
-pub(super) fn random() -> Result<String, Error> {
+pub(crate) fn random() -> Result<String, Error> {
     let mut bytes = [0; 24];
     SystemRandom::new()
         .fill(&mut bytes)

@@ -19,6 +19,7 @@ use crate::fault;
 use crate::http::{Answer, Ask, Http, Redirects};
 use crate::json::to_json;
 use crate::mask::Mask;
+pub(crate) use jwt::random;
 use tokens::Tokens;
 
 /// What serves the schemes of authentication. Cheap to clone; clones share their tokens.

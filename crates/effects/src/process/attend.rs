@@ -13,7 +13,7 @@ use tokio::process::Child;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use super::{Finished, Launch};
+use super::{Finished, Launch, Unattended};
 use crate::fault;
 use crate::settings::Limits;
 
@@ -37,7 +37,7 @@ pub(super) async fn run(
 
 /// Starts a process that nobody waits for. What it writes is lost.
 pub(super) fn start(mut launch: Launch) -> Result<(), Error> {
-    launch.command.stdout(Stdio::null()).stderr(Stdio::null()).kill_on_drop(false);
+    launch.command.stdout(Stdio::null()).stderr(Stdio::null());
     let mut child = spawn(&mut launch)?;
     tokio::spawn(async move {
         let fed = feed(&mut child, launch.stdin.take());
@@ -48,25 +48,32 @@ pub(super) fn start(mut launch: Launch) -> Result<(), Error> {
     Ok(())
 }
 
-/// A process group, which is ended when this is dropped: the runtime may end before the task does.
-struct Group(Option<Pid>);
+/// A process group. What of it is left when this is dropped is ended, if it is to be: the runtime may
+/// end before the task does.
+struct Group {
+    id: Option<Pid>,
+    unattended: Unattended,
+}
 
 impl Group {
-    fn of(child: &Child) -> Self {
-        Self(child.id().and_then(|id| Pid::from_raw(i32::try_from(id).ok()?)))
+    fn of(child: &Child, unattended: Unattended) -> Self {
+        let id = child.id().and_then(|id| Pid::from_raw(i32::try_from(id).ok()?));
+        Self { id, unattended }
     }
 
     fn signal(&self, signal: Signal) {
-        if let Some(pid) = self.0 {
+        if let Some(id) = self.id {
             // That it is gone already is what is wanted.
-            let _gone = kill_process_group(pid, signal);
+            let _gone = kill_process_group(id, signal);
         }
     }
 }
 
 impl Drop for Group {
     fn drop(&mut self) {
-        self.signal(Signal::KILL);
+        if self.unattended == Unattended::Ends {
+            self.signal(Signal::KILL);
+        }
     }
 }
 
@@ -77,7 +84,7 @@ async fn attend(
 ) -> Result<Finished, Error> {
     launch.command.stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = spawn(&mut launch)?;
-    let group = Group::of(&child);
+    let group = Group::of(&child, launch.unattended);
     let fed = feed(&mut child, launch.stdin.take());
     let overflow = CancellationToken::new();
     let read = |max| Output::read(max, overflow.clone());

@@ -15,7 +15,7 @@ use tokio::process::Command;
 use tokio_util::sync::CancellationToken;
 
 use super::script::find;
-use super::{Finished, KEY_VARIABLE, Launch, attend, check_variable};
+use super::{Finished, KEY_VARIABLE, Launch, Unattended, attend, check_variable};
 use crate::fault;
 use crate::settings::{ContainerEngine, Limits};
 
@@ -211,7 +211,7 @@ impl Containers {
 
     async fn read(&self, mut command: Command, stdin: Option<Arc<str>>) -> Result<Finished, Error> {
         command.stdin(if stdin.is_some() { Stdio::piped() } else { Stdio::null() });
-        let launch = Launch { command, stdin, file: None };
+        let launch = Launch { command, stdin, file: None, unattended: Unattended::GoesOn };
         // Who wants this is dropped when it is cancelled.
         attend::run(launch, &self.limits, &CancellationToken::new()).await
     }
@@ -294,7 +294,7 @@ impl Containers {
         command.args(&engine.arguments);
         command.envs(engine.environment.iter().map(|(name, value)| (name, value)));
         // A group of its own: Ctrl-C at a terminal is not for it.
-        command.process_group(0).kill_on_drop(true);
+        command.process_group(0);
         command
     }
 }

@@ -49,6 +49,18 @@ struct Launch {
     stdin: Option<Arc<str>>,
     /// What must be there while it runs.
     file: Option<tempfile::NamedTempFile>,
+    /// What becomes of it, and of its group, when nobody attends it any more.
+    unattended: Unattended,
+}
+
+/// What becomes of a process that nobody attends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Unattended {
+    /// It is ended with its group.
+    Ends,
+    /// It goes on: ending the command line of containers in the middle would leave it wrong about
+    /// what runs.
+    GoesOn,
 }
 
 impl Finished {
@@ -110,7 +122,7 @@ impl Processes {
             command.current_dir(folder);
         }
         command.stdin(if launch.stdin.is_some() { Stdio::piped() } else { Stdio::null() });
-        command.process_group(0).kill_on_drop(true);
+        command.process_group(0);
         Ok(launch)
     }
 }

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use tessera_workflow::machine::{Error, ScriptSpec};
 use tokio::process::Command;
 
-use super::Launch;
+use super::{Launch, Unattended};
 use crate::fault;
 
 /// An interpreter with a script from a file that only this user can read.
@@ -35,7 +35,12 @@ pub(super) fn launch(spec: &ScriptSpec) -> Result<Launch, Error> {
     file.write_all(spec.code.as_bytes()).and_then(|()| file.flush()).map_err(failed)?;
     let mut command = Command::new(program);
     command.arg(file.path()).args(spec.arguments.iter().map(|it| &**it));
-    Ok(Launch { command, stdin: spec.stdin.clone(), file: Some(file) })
+    Ok(Launch {
+        command,
+        stdin: spec.stdin.clone(),
+        file: Some(file),
+        unattended: Unattended::Ends,
+    })
 }
 
 /// Whether Node.js takes it for a module. A script that imports must be one, and one that requires
