@@ -181,7 +181,7 @@ pub(super) fn each_expression<'t, E>(
 ) -> Result<(), E> {
     match template {
         Template::Constant(_) => Ok(()),
-        Template::Expression(expression) => visit(expression),
+        Template::Expression(expression) | Template::Loose(expression) => visit(expression),
         Template::Text(pieces) => pieces.iter().try_for_each(|piece| match piece {
             Piece::Text(_) => Ok(()),
             Piece::Expression(expression) => visit(expression),

@@ -68,7 +68,7 @@ impl<'d> Reader<'d> {
         };
         match template {
             Template::Constant(_) => {}
-            Template::Expression(it) => return self.known_secrets(node, it),
+            Template::Expression(it) | Template::Loose(it) => return self.known_secrets(node, it),
             Template::Text(pieces) => {
                 for piece in pieces.iter() {
                     if let Piece::Expression(it) = piece {
