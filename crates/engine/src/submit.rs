@@ -128,9 +128,7 @@ async fn again(plane: &Plane, by: JobNumber, state: &JobState) -> Result<EngineJ
             .instance(format!("job {}", found.head.id))
             .remedy("choose a new key for each job"));
     }
-    // How it stands right now, if that is known yet.
-    let now = plane.book.lock().get(by).cloned();
-    full(&now.unwrap_or_else(|| Arc::new(found)), &stored)
+    full(plane, by, found, &stored)
 }
 
 /// A job as it is stored.
@@ -151,19 +149,29 @@ fn damaged(error: &serde_json::Error) -> Problem {
 /// All that there is to say of a job.
 pub(crate) async fn describe(plane: &Plane, id: &JobId) -> Result<EngineJob, Problem> {
     let (number, _) = plane.book.lock().find(id).ok_or_else(|| no_job(id))?;
-    let (_, stored) = stored(plane, number).await?;
-    // Read after what is stored: it is never behind that.
-    let (_, state) = plane.book.lock().find(id).ok_or_else(|| no_job(id))?;
-    full(&state, &stored)
+    let (state, stored) = stored(plane, number).await?;
+    full(plane, number, state, &stored)
 }
 
-fn full(state: &JobState, stored: &StoredJob) -> Result<EngineJob, Problem> {
+/// A job as it is stored, which is of one moment; with what is only known in memory, if
+/// that is of the same one.
+fn full(
+    plane: &Plane,
+    number: JobNumber,
+    mut state: JobState,
+    stored: &StoredJob,
+) -> Result<EngineJob, Problem> {
+    if let Some(live) = plane.book.lock().get(number)
+        && (live.head.status, live.head.attempt) == (state.head.status, state.head.attempt)
+    {
+        state.head = live.head.clone();
+    }
     let submission = serde_json::from_str(&stored.body).map_err(|error| damaged(&error))?;
     let outcome = match &stored.outcome {
         Some(text) => serde_json::from_str(text).map_err(|error| damaged(&error))?,
         None => StoredOutcome::default(),
     };
-    Ok(view(state, submission, outcome))
+    Ok(view(&state, submission, outcome))
 }
 
 fn view(state: &JobState, submission: Submission, outcome: StoredOutcome) -> EngineJob {

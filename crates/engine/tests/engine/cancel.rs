@@ -1,0 +1,75 @@
+//! Cancelling reaches whatever a job has under way.
+
+use serde_json::json;
+use tessera_client::call;
+use tessera_types::engine::JobStatus;
+use tessera_types::problem::Code;
+
+use crate::receiver::{Answer, Receiver};
+use crate::stage::{Running, Stage, until};
+
+async fn cancelled(engine: &Running, id: &tessera_types::engine::JobId) {
+    let job = call(engine.api.job_cancel(id)).await.unwrap();
+    assert_eq!(job.head.status, JobStatus::Cancelled);
+    // Asking again is no mistake.
+    let again = call(engine.api.job_cancel(id)).await.unwrap();
+    assert_eq!(again.head.ended_at, job.head.ended_at);
+}
+
+#[tokio::test]
+async fn a_call_over_http_is_hung_up() {
+    let stage = Stage::new(&[]);
+    stage.scenario(
+        "call",
+        "do: [{ a: { call: http, with: { method: get, endpoint: { uri: '${ .url }' } } } }]\n",
+    );
+    let (engine, outside) = (stage.start(), Receiver::open());
+    outside.decide(|_| Answer::Hold);
+    let job =
+        engine.submit(json!({"scenario": "call@v1", "input": {"url": outside.url("/")}})).await;
+    until("the call", async || outside.asked().len() == 1).await;
+    cancelled(&engine, &job.head.id).await;
+    until("the end of the connection", async || outside.hung_up() == 1).await;
+}
+
+#[tokio::test]
+async fn a_process_is_ended_with_all_that_it_started() {
+    let stage = Stage::new(&[]);
+    let pid_file = stage.path("pid");
+    stage.scenario(
+        "process",
+        &format!(
+            "do: [{{ a: {{ run: {{ shell: {{ command: 'sleep 1000 & echo $! > {0}.new; mv {0}.new {0}; wait' }} }} }} }}]\n",
+            pid_file.display()
+        ),
+    );
+    let engine = stage.start();
+    let job = engine.submit(json!({"scenario": "process@v1"})).await;
+    until("the process", async || pid_file.exists()).await;
+    let pid = std::fs::read_to_string(&pid_file).unwrap().trim().to_owned();
+    cancelled(&engine, &job.head.id).await;
+    let lives =
+        || std::fs::read_to_string(format!("/proc/{pid}/comm")).is_ok_and(|it| it == "sleep\n");
+    until("the end of the process", async || !lives()).await;
+}
+
+#[tokio::test]
+async fn a_wait_and_a_job_in_the_queue_are_ended_and_what_is_over_stays_as_it_is() {
+    let stage = Stage::new(&["--jobs-max", "1"]);
+    let engine = stage.start();
+    let pause = json!({"scenario": "pause@v1", "input": {"seconds": 3600}});
+    let first = engine.submit(pause.clone()).await;
+    let waiting = engine.until_runs(&first.head.id).await;
+    let second = engine.submit(pause).await;
+    assert_eq!(second.head.status, JobStatus::Submitted);
+    cancelled(&engine, &second.head.id).await;
+    assert_eq!(waiting.head.progress.known, 1);
+    cancelled(&engine, &first.head.id).await;
+    let done = engine.run("echo@v1", json!(1)).await;
+    let refused = call(engine.api.job_cancel(&done.head.id)).await.unwrap_err();
+    assert_eq!(refused.problem().map(|problem| problem.code), Some(Code::NotNow));
+    let running = json!({"scenario": "pause@v1", "input": {"seconds": 3600}});
+    let running = engine.submit(running).await;
+    let refused = call(engine.api.job_retry(&running.head.id)).await.unwrap_err();
+    assert_eq!(refused.problem().map(|problem| problem.code), Some(Code::NotNow));
+}

@@ -1,0 +1,117 @@
+//! kill -9 at any moment: nothing is lost, nothing that is done is done again.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::json;
+use tessera_types::engine::JobStatus;
+
+use crate::receiver::{Answer, Receiver};
+use crate::stage::{Stage, until};
+
+const STEPS: u64 = 5;
+const JOBS: usize = 40;
+
+#[tokio::test]
+async fn every_job_ends_once_and_each_effect_has_one_key_whenever_it_is_killed() {
+    let stage = Stage::new(&["--jobs-max", "16"]);
+    stage.scenario(
+        "steps",
+        r"
+do:
+  - each:
+      for: { each: n, in: '${ [range(5)] }' }
+      do:
+        - call:
+            call: http
+            with:
+              method: post
+              endpoint: { uri: '${ $workflow.input.url }' }
+              body: { job: '${ $workflow.input.job }', n: '${ $n }' }
+        - pause: { wait: { milliseconds: 5 } }
+",
+    );
+    let outside = Receiver::open();
+    let mut engine = stage.start();
+    for job in 0..JOBS {
+        let submission = json!({
+            "scenario": "steps@v1", "idempotency_key": format!("job {job}"),
+            "input": {"url": outside.url("/effect"), "job": job},
+            "callback_url": outside.url("/events"), "metadata": {"job": job},
+        });
+        engine.submit(submission).await;
+    }
+    // By how much has happened, so that it is in the midst of things on any machine.
+    let effects = || outside.asked().iter().filter(|it| it.path == "/effect").count();
+    let total = JOBS * STEPS as usize;
+    for part in [1, 3, 8, 11, 14] {
+        until("some effects", async || effects() >= total * part / 16).await;
+        engine.kill();
+        engine = stage.start();
+    }
+    until("the end", async || {
+        engine.all().await.iter().all(|job| job.status == JobStatus::Completed)
+            && tessera_client::call(engine.api.healthz()).await.unwrap().events_pending == 0
+    })
+    .await;
+    assert_eq!(engine.all().await.len(), JOBS);
+    check_effects(&outside);
+    check_events(&outside);
+}
+
+/// One key for each effect, and one effect for each key.
+fn check_effects(outside: &Receiver) {
+    let mut by_key = BTreeMap::<String, BTreeSet<String>>::new();
+    for asked in outside.asked().into_iter().filter(|it| it.path == "/effect") {
+        by_key.entry(asked.key.unwrap()).or_default().insert(asked.body.to_string());
+    }
+    assert_eq!(by_key.len(), JOBS * STEPS as usize);
+    assert!(by_key.values().all(|bodies| bodies.len() == 1));
+    let bodies: BTreeSet<_> = by_key.values().flatten().collect();
+    assert_eq!(bodies.len(), JOBS * STEPS as usize);
+}
+
+/// Of each job in order: an event never comes before one with a lower number.
+fn check_events(outside: &Receiver) {
+    let mut last = BTreeMap::<u64, (u64, String)>::new();
+    for asked in outside.asked().into_iter().filter(|it| it.path == "/events") {
+        let data = &asked.body["data"];
+        let job = data["metadata"]["job"].as_u64().unwrap();
+        let sequence = data["sequence"].as_u64().unwrap();
+        let kind = asked.body["type"].as_str().unwrap().to_owned();
+        let before = last.insert(job, (sequence, kind)).map_or(0, |(before, _)| before);
+        assert!(sequence == before || sequence == before + 1, "{job}: {before}, {sequence}");
+    }
+    assert_eq!(last.len(), JOBS);
+    assert!(last.values().all(|(_, kind)| kind == "scenario_engine.job.completed.v1"));
+}
+
+#[tokio::test]
+async fn a_full_queue_survives_a_restart_in_its_order() {
+    let stage = Stage::new(&["--jobs-max", "2"]);
+    stage.scenario(
+        "call",
+        "do: [{ a: { call: http, with: { method: post, endpoint: { uri: '${ .url }' }, body: { n: '${ .n }' } } } }]\n",
+    );
+    let outside = Receiver::open();
+    outside.decide(|_| Answer::Hold);
+    let engine = stage.start();
+    for n in 0..200 {
+        let input = json!({"url": outside.url("/"), "n": n});
+        engine.submit(json!({"scenario": "call@v1", "input": input})).await;
+    }
+    until("two calls", async || outside.asked().len() == 2).await;
+    engine.kill();
+    let engine = stage.start();
+    until("the same two calls", async || outside.asked().len() == 4).await;
+    let count = async |status| engine.all().await.iter().filter(|it| it.status == status).count();
+    assert_eq!(count(JobStatus::Submitted).await, 198);
+    outside.decide(|_| Answer::Status(200));
+    until("all", async || count(JobStatus::Completed).await == 200).await;
+    // Two run at a time, so a job is at most one place from where it was in the queue.
+    let order: Vec<_> =
+        outside.asked().iter().skip(4).map(|it| it.body["n"].as_u64().unwrap()).collect();
+    assert_eq!(order.len(), 198);
+    for (place, n) in order.iter().enumerate() {
+        assert!(n.abs_diff(place as u64 + 2) <= 2, "{order:?}");
+    }
+}

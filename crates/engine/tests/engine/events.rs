@@ -1,0 +1,156 @@
+//! Events about jobs on their way out, and events for jobs that listen.
+
+use serde_json::{Value, json};
+use tessera_client::call;
+use tessera_types::engine::{JobEventKind, JobStatus, Replay};
+
+use crate::receiver::{Answer, Asked, Receiver};
+use crate::stage::{Running, Stage, until};
+
+/// Gives the engine an event; says to how many jobs it was news.
+pub(crate) async fn post(engine: &Running, event: &Value) -> u64 {
+    let outside = tessera_effects::Performer::new(tessera_effects::Settings::default()).unwrap();
+    let request = tessera_workflow::machine::HttpRequest {
+        method: "POST".into(),
+        uri: format!("{}/api/v1/events", engine.url).into(),
+        headers: vec![("content-type".into(), "application/cloudevents+json".into())],
+        query: Vec::new(),
+        body: Some(tessera_workflow::value::from_json(event.clone())),
+        authorization: None,
+        output: tessera_workflow::definition::OutputFormat::Content,
+        redirect: false,
+    };
+    let effect = tessera_workflow::machine::Effect {
+        id: tessera_workflow::machine::StepId(0),
+        task: "".into(),
+        idempotency_key: "test".into(),
+        action: tessera_workflow::machine::Action::Http(request),
+    };
+    let taken = outside.perform(&effect, tokio_util::sync::CancellationToken::new()).await;
+    taken.unwrap()["events"][0]["jobs"].as_u64().unwrap()
+}
+
+fn kinds(asked: &[Asked]) -> Vec<JobEventKind> {
+    let kind = |it: &Asked| JobEventKind::of_type(it.body["type"].as_str().unwrap()).unwrap();
+    asked.iter().map(kind).collect()
+}
+
+#[tokio::test]
+async fn a_submitter_is_told_with_its_metadata_in_order() {
+    let stage = Stage::new(&[]);
+    let (engine, outside) = (stage.start(), Receiver::open());
+    let submission = json!({
+        "scenario": "echo@v1", "input": {"a": 1}, "callback_url": outside.url("/events"),
+        "metadata": {"session": "s", "step": 3}, "pod_definition_id": "p1",
+    });
+    let job = engine.submit(submission).await;
+    until("both events", async || outside.asked().len() == 2).await;
+    let asked = outside.asked();
+    assert_eq!(kinds(&asked), [JobEventKind::Started, JobEventKind::Completed]);
+    let last = &asked[1].body;
+    assert_eq!(last["data"]["metadata"], json!({"session": "s", "step": 3}));
+    assert_eq!(last["data"]["output"], json!({"a": 1}));
+    assert_eq!(last["data"]["pod_definition_id"], "p1");
+    assert_eq!((&last["source"], &last["specversion"]), (&json!("scenario-engine"), &json!("1.0")));
+    assert_eq!(last["subject"], job.head.id.as_str());
+    assert_ne!(last["id"], asked[0].body["id"]);
+}
+
+#[tokio::test]
+async fn a_receiver_that_is_down_gets_everything_in_order_once_it_is_up() {
+    let stage = Stage::new(&[]);
+    let engine = stage.start();
+    // A port that was free a moment ago.
+    let address = Receiver::open().address;
+    let submission = json!({
+        "scenario": "echo@v1", "callback_url": format!("http://{address}/events"),
+    });
+    let job = engine.submit(submission).await;
+    engine.until_over(&job.head.id).await;
+    engine.kill();
+    let engine = stage.start();
+    let outside = Receiver::at(address);
+    outside.decide(|asked| match asked.body["data"]["sequence"].as_u64() {
+        Some(1) => Answer::Status(200),
+        _ => Answer::Status(503),
+    });
+    until("three tries", async || outside.asked().len() >= 4).await;
+    outside.decide(|_| Answer::Status(200));
+    until("the end", async || call(engine.api.healthz()).await.unwrap().events_pending == 0).await;
+    let ids: Vec<_> = outside.asked().iter().map(|it| it.body["id"].clone()).collect();
+    assert_eq!(ids.iter().filter(|id| **id == ids[0]).count(), 1);
+    assert!(ids[1..].iter().all(|id| *id == ids[1]), "the same event has the same id");
+}
+
+#[tokio::test]
+async fn what_nobody_takes_is_a_dead_letter_that_can_be_sent_again() {
+    let stage = Stage::new(&["--event-attempts", "3"]);
+    let (engine, outside) = (stage.start(), Receiver::open());
+    outside.decide(|asked| match asked.body["data"]["sequence"].as_u64() {
+        Some(1) => Answer::Status(500),
+        _ => Answer::Status(400),
+    });
+    let submission = json!({"scenario": "echo@v1", "callback_url": outside.url("/events")});
+    let job = engine.submit(submission).await;
+    let dead = async |engine: &Running| {
+        call(engine.api.dead_letter_list(Some(&job.head.id), None)).await.unwrap()
+    };
+    until("both are given up", async || dead(&engine).await.total == 2).await;
+    let letters = dead(&engine).await.items;
+    assert_eq!(letters[0].attempts, 3);
+    assert!(letters[0].reason.as_deref().unwrap().contains("500"), "{letters:?}");
+    assert_eq!(outside.asked().len(), 6);
+    engine.kill();
+    let engine = stage.start();
+    assert_eq!(dead(&engine).await.total, 2);
+    outside.decide(|_| Answer::Status(204));
+    let only_first = Replay { job: Some(job.head.id.clone()), sequence: Some(1) };
+    assert_eq!(call(engine.api.dead_letter_replay(&only_first)).await.unwrap().replayed, 1);
+    until("the first", async || outside.asked().len() == 7).await;
+    assert_eq!(call(engine.api.dead_letter_replay(&Replay::default())).await.unwrap().replayed, 1);
+    until("the second", async || outside.asked().len() == 8).await;
+    assert_eq!(outside.asked()[6].body["id"], letters[0].event["id"]);
+    assert_eq!(dead(&engine).await.total, 0);
+}
+
+#[tokio::test]
+async fn a_job_that_listens_gets_an_event_once_whatever_is_killed() {
+    let stage = Stage::new(&[]);
+    stage.scenario(
+        "hear",
+        "do: [{ hear: { listen: { to: { all: [{ with: { type: first } }, { with: { type: second } }] } } } }]\n",
+    );
+    let engine = stage.start();
+    let job = engine.submit(json!({"scenario": "hear@v1"})).await;
+    engine.until_job(&job.head.id, |job| job.head.waiting_for.is_some()).await;
+    let event = |kind: &str| json!({"specversion": "1.0", "id": kind, "source": "test", "type": kind, "data": {"k": kind}});
+    assert_eq!(post(&engine, &event("second")).await, 1);
+    assert_eq!(post(&engine, &event("second")).await, 0);
+    engine.kill();
+    let engine = stage.start();
+    engine.until_job(&job.head.id, |job| job.head.waiting_for.is_some()).await;
+    assert_eq!(post(&engine, &event("second")).await, 0);
+    assert_eq!(post(&engine, &event("first")).await, 1);
+    let job = engine.until_over(&job.head.id).await;
+    assert_eq!(job.head.status, JobStatus::Completed);
+    assert_eq!(job.output.unwrap().as_array().unwrap().len(), 2);
+}
+
+#[tokio::test]
+async fn what_a_job_emits_reaches_another_that_listens() {
+    let stage = Stage::new(&[]);
+    stage.scenario(
+        "hear",
+        "do: [{ hear: { listen: { to: { one: { with: { type: said } } } } } }]\n",
+    );
+    stage.scenario(
+        "say",
+        "do: [{ say: { emit: { event: { with: { source: 'https://test', type: said, data: { a: 1 } } } } } }]\n",
+    );
+    let engine = stage.start();
+    let hears = engine.submit(json!({"scenario": "hear@v1"})).await;
+    engine.until_job(&hears.head.id, |job| job.head.waiting_for.is_some()).await;
+    assert_eq!(engine.run("say@v1", json!({})).await.head.status, JobStatus::Completed);
+    let heard = engine.until_over(&hears.head.id).await;
+    assert_eq!(heard.output, Some(json!([{"a": 1}])));
+}

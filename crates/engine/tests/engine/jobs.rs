@@ -1,0 +1,215 @@
+//! What a submitter sees of jobs.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+
+use serde_json::json;
+use tessera_client::call;
+use tessera_types::engine::JobStatus;
+use tessera_types::problem::Code;
+
+use crate::receiver::{Answer, Receiver};
+use crate::stage::{Stage, until};
+
+const CALL: &str = r"
+do:
+  - call:
+      call: http
+      with:
+        method: post
+        endpoint: { uri: '${ .url }' }
+        body: { n: '${ .n }' }
+";
+
+#[tokio::test]
+async fn a_key_is_one_job_however_often_it_is_submitted() {
+    let stage = Stage::new(&[]);
+    let engine = stage.start();
+    let submission = json!({"scenario": "echo@v1", "input": [1], "idempotency_key": "k"});
+    let first = engine.submit(submission.clone()).await;
+    let second = engine.submit(submission.clone()).await;
+    assert_eq!(first.head.id, second.head.id);
+    assert_eq!(engine.until_over(&first.head.id).await.output, Some(json!([1])));
+    engine.kill();
+    let engine = stage.start();
+    let third = engine.submit(submission).await;
+    assert_eq!((third.head.id, third.head.status), (first.head.id, JobStatus::Completed));
+    let other = json!({"scenario": "echo@v1", "input": [2], "idempotency_key": "k"});
+    let refused = call(engine.api.job_submit(&serde_json::from_value(other).unwrap())).await;
+    let code = refused.unwrap_err().problem().map(|problem| problem.code);
+    assert_eq!(code, Some(Code::IdempotencyKeyReused));
+    let unknown = json!({"scenario": "eco@v1"});
+    let refused = call(engine.api.job_submit(&serde_json::from_value(unknown).unwrap())).await;
+    let remedy = refused.unwrap_err().problem().and_then(|problem| problem.remedy.clone());
+    assert_eq!(remedy.as_deref(), Some("did you mean echo@v1?"));
+}
+
+#[tokio::test]
+async fn a_job_that_failed_is_tried_again_as_a_new_attempt() {
+    let stage = Stage::new(&[]);
+    stage.scenario("call", CALL);
+    let (engine, outside) = (stage.start(), Receiver::open());
+    outside.decide(|_| Answer::Status(500));
+    let failed = engine.run("call@v1", json!({"url": outside.url("/a"), "n": 1})).await;
+    assert_eq!(failed.head.status, JobStatus::Failed);
+    let error = failed.error.unwrap();
+    assert_eq!((error.status, error.instance.as_str()), (500, "/do/0/call"));
+    outside.decide(|_| Answer::Status(200));
+    let again = call(engine.api.job_retry(&failed.head.id)).await.unwrap();
+    assert_eq!((again.head.attempt, again.error), (2, None));
+    let done = engine.until_over(&failed.head.id).await;
+    assert_eq!(done.head.status, JobStatus::Completed);
+    let statuses: Vec<_> = done.history.iter().map(|it| it.to.as_str()).collect();
+    let expected = ["Submitted", "Running", "Failed", "Submitted", "Running", "Completed"];
+    assert_eq!(statuses, expected);
+    let keys: Vec<_> = outside.asked().into_iter().map(|asked| asked.key.unwrap()).collect();
+    assert_ne!(keys[0], keys[1], "a new attempt is a new effect");
+    let steps = call(engine.api.job_steps(&failed.head.id)).await.unwrap();
+    assert_eq!((steps.attempt, steps.entries, steps.steps.len()), (2, 1, 1));
+}
+
+#[tokio::test]
+async fn submitters_take_turns() {
+    let stage = Stage::new(&["--jobs-max", "1"]);
+    stage.scenario("call", CALL);
+    let (engine, outside) = (stage.start(), Receiver::open());
+    outside.decide(|_| Answer::Hold);
+    let submit = |submitter: &str, n: u64| {
+        engine.submit(json!({
+            "scenario": "call@v1", "submitter": submitter,
+            "input": {"url": outside.url(&format!("/{submitter}")), "n": n},
+        }))
+    };
+    for n in 0..20 {
+        submit("a", n).await;
+    }
+    for n in 0..2 {
+        submit("b", n).await;
+    }
+    let listed = engine.all().await;
+    assert_eq!(listed.iter().filter(|job| job.status == JobStatus::Submitted).count(), 21);
+    outside.decide(|_| Answer::Status(200));
+    until("all are done", async || outside.asked().len() == 22).await;
+    let order: Vec<_> = outside.asked().into_iter().map(|asked| asked.path).collect();
+    assert_eq!(order[..6], ["/a", "/a", "/b", "/a", "/b", "/a"]);
+}
+
+#[tokio::test]
+async fn a_secret_is_used_and_found_nowhere_else() {
+    let stage = Stage::new(&[]);
+    let secret = "tr0ub4dor-and-3";
+    stage.scenario(
+        "secretive",
+        r"
+use: { secrets: [token] }
+do:
+  - call:
+      call: http
+      with:
+        method: post
+        endpoint:
+          uri: '${ .url }'
+          authentication: { bearer: { token: '${ $secrets.token }' } }
+        body: { said: '${ $secrets.token }' }
+  - shell:
+      run: { shell: { command: 'echo leaked $TOKEN; exit 3', environment: { TOKEN: '${ $secrets.token }' } } }
+",
+    );
+    let path = stage.path("secrets").join("token");
+    fs::write(&path, secret).unwrap();
+    fs::set_permissions(&path, PermissionsExt::from_mode(0o600)).unwrap();
+    let (engine, outside) = (stage.start(), Receiver::open());
+    let submission = json!({
+        "scenario": "secretive@v1", "input": {"url": outside.url("/")},
+        "callback_url": outside.url("/events"),
+    });
+    let job = engine.submit(submission).await;
+    let job = engine.until_over(&job.head.id).await;
+    assert_eq!(job.head.status, JobStatus::Failed);
+    until("the last event", async || outside.asked().len() >= 3).await;
+    let asked = outside.asked();
+    let called = asked.iter().find(|it| it.path == "/").unwrap();
+    assert_eq!(called.authorization.as_deref(), Some(format!("Bearer {secret}").as_str()));
+    assert!(
+        asked.iter().filter(|it| it.path != "/").all(|it| !it.body.to_string().contains(secret))
+    );
+    assert!(!serde_json::to_string(&job).unwrap().contains(secret));
+    let steps = call(engine.api.job_steps(&job.head.id)).await.unwrap();
+    assert!(!serde_json::to_string(&steps).unwrap().contains(secret));
+    assert!(!stage.log().contains(secret));
+    for file in fs::read_dir(stage.path("state")).unwrap() {
+        let bytes = fs::read(file.unwrap().path()).unwrap();
+        assert!(!bytes.windows(secret.len()).any(|it| it == secret.as_bytes()));
+    }
+}
+
+#[tokio::test]
+async fn a_secret_that_others_may_read_is_not_used() {
+    let stage = Stage::new(&[]);
+    stage.scenario("s", "use: { secrets: [token] }\ndo: [{ a: { set: { x: 1 } } }]\n");
+    fs::write(stage.path("secrets").join("token"), "open to all").unwrap();
+    fs::set_permissions(stage.path("secrets").join("token"), PermissionsExt::from_mode(0o644))
+        .unwrap();
+    let job = stage.start().run("s@v1", json!({})).await;
+    let detail = job.error.unwrap().detail.unwrap();
+    assert!(detail.contains("0600"), "{detail}");
+}
+
+#[tokio::test]
+async fn what_hurts_ends_in_an_error_and_the_engine_goes_on_serving() {
+    let stage = Stage::new(&[]);
+    for (name, expression) in [
+        ("endless", "def f: f; f"),
+        ("range", "[range(1e12)]"),
+        ("double", "reduce range(60) as $i (\"xx\"; . + .)"),
+    ] {
+        stage
+            .scenario(name, &format!("do: [{{ a: {{ set: {{ x: '${{ {expression} }}' }} }} }}]\n"));
+    }
+    stage.scenario(
+        "loop",
+        "do:\n  - a: { set: { x: 1 }, then: b }\n  - b: { set: { x: 1 }, then: a }\n",
+    );
+    stage.scenario(
+        "again",
+        "do: [{ a: { run: { workflow: { namespace: test, name: again, version: 1.0.0 } } } }]\n",
+    );
+    let engine = stage.start();
+    let mut jobs = Vec::new();
+    for name in ["endless", "range", "double", "loop", "again"] {
+        jobs.push(engine.submit(json!({"scenario": format!("{name}@v1")})).await);
+    }
+    let echo = engine.run("echo@v1", json!(1)).await;
+    assert_eq!(echo.head.status, JobStatus::Completed);
+    for job in jobs {
+        let job = engine.until_over(&job.head.id).await;
+        assert_eq!(job.head.status, JobStatus::Failed, "{job:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_job_goes_on_with_the_document_that_it_began_with() {
+    let stage = Stage::new(&[]);
+    let document = |said: &str| {
+        format!(
+            "do:\n  - hear: {{ listen: {{ to: {{ one: {{ with: {{ type: go }} }} }} }} }}\n  - say: {{ set: {{ said: {said} }} }}\n"
+        )
+    };
+    stage.scenario("pinned", &document("old"));
+    let engine = stage.start();
+    let job = engine.submit(json!({"scenario": "pinned@v1"})).await;
+    engine.until_runs(&job.head.id).await;
+    engine.kill();
+    stage.scenario("pinned", &document("new"));
+    stage.scenario("echo", "do: [{ a: { set: { mine: true } } }]\n");
+    let engine = stage.start();
+    assert!(stage.log().contains("takes the place of one that is built in"));
+    let event = json!({"specversion": "1.0", "id": "1", "source": "test", "type": "go"});
+    crate::events::post(&engine, &event).await;
+    let job = engine.until_over(&job.head.id).await;
+    assert_eq!(job.output, Some(json!({"said": "old"})));
+    let echo = engine.run("echo@v1", json!(1)).await;
+    assert_eq!(echo.output, Some(json!({"mine": true})));
+    let listed = call(engine.api.scenario_list()).await.unwrap().items;
+    assert!(listed.iter().any(|it| it.scenario.name() == "echo" && it.overrides));
+}
