@@ -72,6 +72,8 @@ pub const WINDOW_MAX: Duration = Duration::from_secs(366 * 24 * 3600);
 pub const CHILDREN_MAX: usize = 64;
 /// Phases of one lifecycle.
 pub const PHASES_MAX: usize = 32;
+/// Steps of one pipeline.
+pub const STEPS_MAX: usize = 64;
 /// Tries of one phase.
 pub const ATTEMPTS_MAX: u32 = 100;
 /// Requests of operators and events that wait at one resource.

@@ -8,6 +8,7 @@
 
 mod lifecycle;
 mod observed;
+mod pipeline;
 mod status;
 mod timeslot;
 
@@ -16,6 +17,9 @@ pub(crate) use observed::timed_kind;
 pub use observed::{
     Boundary, Failure, LateDecision, Lateness, Outcome, PhaseRun, PhaseState, Request, Requested,
     Timed, TimedObserved,
+};
+pub use pipeline::{
+    PipelineProgress, PipelineSpec, StepOverride, StepProgress, StepSpec, StepState,
 };
 pub use status::{DesiredTimedStatus, TimedStatus};
 pub use timeslot::{DeclaredTimeslot, Timeslot, Window};

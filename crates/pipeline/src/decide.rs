@@ -1,0 +1,388 @@
+//! What is to be done next in a pipeline, as far as it stands.
+
+use serde_json::Value as Json;
+use tessera_types::timed::{OnFailure, PipelineProgress, StepProgress, StepState};
+use tessera_types::{Name, Timestamp, limits};
+use tessera_workflow::expression::{EvaluationError, Variables};
+use tessera_workflow::value::{Value, from_json, object, to_json};
+
+use crate::compile::{Pipeline, Step};
+
+/// What is known when a pipeline is looked at.
+#[derive(Clone, Copy, Debug)]
+pub struct Look<'a> {
+    /// What the phase was given.
+    pub inputs: &'a Json,
+    /// The instance that the phase is of.
+    pub instance: &'a Json,
+    /// Names this run of the pipeline, and no other.
+    pub run: &'a str,
+    /// The time.
+    pub now: Timestamp,
+}
+
+/// What is to be done.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Decision {
+    /// The steps that begin a try now. Their progress says so already; it is stored before
+    /// anything is done.
+    pub start: Vec<Start>,
+    /// Jobs that are not wanted any more.
+    pub cancel: Vec<Cancel>,
+    /// When to look again at the latest.
+    pub look_again: Option<Timestamp>,
+    /// In words, what it waits for.
+    pub waiting_for: Vec<String>,
+    /// What came of it, once all is over.
+    pub outcome: Option<Outcome>,
+}
+
+/// A try that begins.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Start {
+    /// The step.
+    pub step: Name,
+    /// Which try it is; 1 is the first.
+    pub attempt: u32,
+    /// What is to be done.
+    pub work: Work,
+    /// Its arguments: an object.
+    pub with: Json,
+}
+
+/// What a step does.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Work {
+    /// Tessera does it.
+    Handler(String),
+    /// The engine does it: this scenario, `name@version`. The idempotency key of its submission
+    /// is the id.
+    Job {
+        /// The scenario.
+        scenario: String,
+        /// What events and the engine know this try by.
+        correlation_id: String,
+    },
+}
+
+/// A job that is not wanted any more.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cancel {
+    /// Its step.
+    pub step: Name,
+    /// What events and the engine know the try by.
+    pub correlation_id: String,
+    /// The engine's id, if it has taken it.
+    pub job_id: Option<String>,
+}
+
+/// What came of a pipeline.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// All of its steps are over, and none that mattered failed.
+    Completed,
+    /// A step failed as often as it may, and its failure is the pipeline's.
+    Failed {
+        /// The step.
+        step: Name,
+        /// Why.
+        message: String,
+        /// How often it was tried.
+        attempts: u32,
+    },
+}
+
+impl Pipeline {
+    /// Takes the pipeline as far as it goes without anything being done: `progress` becomes what
+    /// it is then. Looking again at the same time starts nothing more.
+    #[must_use]
+    pub fn decide(&self, progress: &mut PipelineProgress, look: &Look<'_>) -> Decision {
+        let mut decision = Decision::default();
+        for step in &self.steps {
+            self.pass_deadline(step, progress, look.now, &mut decision);
+        }
+        loop {
+            if self.failure(progress).is_some() {
+                self.give_up(progress, look.now, &mut decision);
+                break;
+            }
+            let ready = self.steps.iter().filter(|step| self.is_ready(step, progress, look.now));
+            let ready: Vec<&Step> = ready.collect();
+            if ready.is_empty() {
+                break;
+            }
+            let known = Known::new(look, progress);
+            for step in ready {
+                self.begin(step, progress, &known, look, &mut decision);
+            }
+        }
+        self.say(progress, &mut decision);
+        decision
+    }
+
+    /// A step's work is done: `result` is what it gave. False when the step was not under way in
+    /// this try, so that nothing changes.
+    pub fn completed(
+        &self,
+        progress: &mut PipelineProgress,
+        name: &Name,
+        attempt: u32,
+        result: Json,
+        now: Timestamp,
+    ) -> bool {
+        let Some(step) = self.under_way(progress, name, attempt) else { return false };
+        match step.outputs(result) {
+            Ok(output) => end(progress, name, StepState::Completed, output, None, now),
+            Err(error) => {
+                let message = format!("its result does not have what `outputs` asks for: {error}");
+                self.failed(progress, name, attempt, &message, now);
+            }
+        }
+        true
+    }
+
+    /// A step's work failed. False when the step was not under way in this try, so that nothing
+    /// changes.
+    pub fn failed(
+        &self,
+        progress: &mut PipelineProgress,
+        name: &Name,
+        attempt: u32,
+        message: &str,
+        now: Timestamp,
+    ) -> bool {
+        let Some(step) = self.under_way(progress, name, attempt) else { return false };
+        step.fail(progress, message, now);
+        true
+    }
+
+    fn under_way(&self, progress: &PipelineProgress, name: &Name, attempt: u32) -> Option<&Step> {
+        let stands = progress.get(name)?;
+        let is_under_way = matches!(stands.state, StepState::Running | StepState::Suspended);
+        (is_under_way && stands.attempt == attempt).then(|| self.find(name)).flatten()
+    }
+
+    /// The first step whose failure is the pipeline's.
+    fn failure(&self, progress: &PipelineProgress) -> Option<(&Step, StepProgress)> {
+        self.steps.iter().find_map(|step| {
+            let stands = progress.get(&step.resolved.spec.name)?;
+            let fails = stands.state == StepState::Failed
+                && step.resolved.spec.on_failure == OnFailure::Abort;
+            fails.then(|| (step, stands.clone()))
+        })
+    }
+
+    /// A try that took too long has failed. The job of one is not wanted any more.
+    fn pass_deadline(
+        &self,
+        step: &Step,
+        progress: &mut PipelineProgress,
+        now: Timestamp,
+        decision: &mut Decision,
+    ) {
+        let spec = &step.resolved.spec;
+        let Some(stands) = progress.get(&spec.name).cloned() else { return };
+        let is_under_way = matches!(stands.state, StepState::Running | StepState::Suspended);
+        if is_under_way && stands.deadline.is_some_and(|deadline| deadline <= now) {
+            decision.cancel.extend(stands.job(&spec.name));
+            let message = format!("it took longer than {}", spec.retry.timeout);
+            step.fail(progress, &message, now);
+        }
+    }
+
+    fn is_ready(&self, step: &Step, progress: &PipelineProgress, now: Timestamp) -> bool {
+        match progress.get(&step.resolved.spec.name) {
+            Some(stands) => {
+                stands.state == StepState::BackingOff && stands.deadline.is_none_or(|at| at <= now)
+            }
+            None => step.needs.iter().all(|need| {
+                let stands = progress.get(&self.steps[*need].resolved.spec.name);
+                stands.is_some_and(|stands| stands.state.is_over())
+            }),
+        }
+    }
+
+    fn begin(
+        &self,
+        step: &Step,
+        progress: &mut PipelineProgress,
+        known: &Known,
+        look: &Look<'_>,
+        decision: &mut Decision,
+    ) {
+        let spec = &step.resolved.spec;
+        let attempt = progress.get(&spec.name).map_or(1, |stands| stands.attempt + 1);
+        let state = if spec.job.is_some() { StepState::Suspended } else { StepState::Running };
+        let mut stands = StepProgress::begin(state, attempt, look.now, spec.retry.timeout);
+        // What went wrong before is still worth telling.
+        stands.message = progress.get(&spec.name).and_then(|before| before.message.clone());
+        match step.arguments(known, attempt) {
+            Ok(None) => {
+                stands.state = StepState::Skipped;
+                stands.deadline = None;
+                stands.message = Some("`skip_when` holds".to_owned());
+                progress.insert(spec.name.clone(), stands);
+            }
+            Ok(Some(with)) => {
+                let work = match (&spec.job, &spec.handler) {
+                    (Some(scenario), _) => {
+                        let correlation_id = format!("{}/{}/{attempt}", look.run, spec.name);
+                        stands.correlation_id = Some(correlation_id.clone());
+                        Work::Job { scenario: scenario.clone(), correlation_id }
+                    }
+                    (None, handler) => Work::Handler(handler.clone().unwrap_or_default()),
+                };
+                progress.insert(spec.name.clone(), stands);
+                decision.start.push(Start { step: spec.name.clone(), attempt, work, with });
+            }
+            Err(message) => {
+                progress.insert(spec.name.clone(), stands);
+                step.fail(progress, &message, look.now);
+            }
+        }
+    }
+
+    /// A step has failed for good: what the engine still does is not wanted any more, and nothing
+    /// new begins.
+    fn give_up(&self, progress: &mut PipelineProgress, now: Timestamp, decision: &mut Decision) {
+        for step in &self.steps {
+            let name = &step.resolved.spec.name;
+            let Some(stands) = progress.get(name) else { continue };
+            if matches!(stands.state, StepState::Suspended | StepState::BackingOff) {
+                decision.cancel.extend(stands.job(name));
+                let message = Some("another step failed".to_owned());
+                end(progress, name, StepState::Cancelled, Json::Null, message, now);
+            }
+        }
+    }
+
+    fn say(&self, progress: &PipelineProgress, decision: &mut Decision) {
+        let mut is_over = true;
+        for step in &self.steps {
+            let spec = &step.resolved.spec;
+            let Some(stands) = progress.get(&spec.name) else {
+                is_over &= self.failure(progress).is_some();
+                continue;
+            };
+            if stands.state.is_over() {
+                continue;
+            }
+            is_over = false;
+            decision.look_again =
+                [decision.look_again, stands.deadline].into_iter().flatten().min();
+            decision.waiting_for.push(stands.said_of(&spec.name, spec.retry.attempts_max));
+        }
+        decision.outcome = is_over.then(|| match self.failure(progress) {
+            None => Outcome::Completed,
+            Some((step, stands)) => Outcome::Failed {
+                step: step.resolved.spec.name.clone(),
+                message: stands.message.unwrap_or_default(),
+                attempts: stands.attempt,
+            },
+        });
+    }
+}
+
+impl Step {
+    /// Its arguments, or none when it is to be skipped. One that was tried before was needed.
+    fn arguments(&self, known: &Known, attempt: u32) -> Result<Option<Json>, String> {
+        if let Some(skip_when) = self.skip_when.as_ref().filter(|_| attempt == 1) {
+            let holds = skip_when.holds(&known.0, &Variables::new());
+            if holds.map_err(|error| format!("`skip_when` has no value: {error}"))? {
+                return Ok(None);
+            }
+        }
+        let with = self.with.evaluate(&known.0, &Variables::new());
+        let with = with.map_err(|error| format!("`with` has no value: {error}"))?;
+        to_json(&with).map(Some).map_err(|error| format!("`with` is no JSON: {error}"))
+    }
+
+    fn outputs(&self, result: Json) -> Result<Json, EvaluationError> {
+        if self.outputs.is_empty() {
+            return Ok(result);
+        }
+        let result = from_json(result);
+        let mut outputs = serde_json::Map::new();
+        for (name, expression) in &self.outputs {
+            let value = expression.evaluate(&result, &Variables::new())?;
+            let value = to_json(&value).map_err(|error| EvaluationError(error.to_string()))?;
+            outputs.insert(name.to_string(), value);
+        }
+        Ok(Json::Object(outputs))
+    }
+
+    /// A try has failed: there is another, after a pause, or that was the last.
+    fn fail(&self, progress: &mut PipelineProgress, message: &str, now: Timestamp) {
+        let spec = &self.resolved.spec;
+        let Some(stands) = progress.get_mut(&spec.name) else { return };
+        let is_last = stands.attempt >= spec.retry.attempts_max;
+        let pause = spec.retry.backoff.pause(stands.attempt);
+        stands.state = if is_last { StepState::Failed } else { StepState::BackingOff };
+        stands.deadline = (!is_last).then(|| now.plus(pause));
+        stands.since = now;
+        (stands.correlation_id, stands.job_id) = (None, None);
+        stands.message = Some(limits::clip(message, limits::REASON_BYTES_MAX));
+    }
+}
+
+fn end(
+    progress: &mut PipelineProgress,
+    name: &Name,
+    state: StepState,
+    output: Json,
+    message: Option<String>,
+    now: Timestamp,
+) {
+    if let Some(stands) = progress.get_mut(name) {
+        *stands =
+            StepProgress { state, since: now, deadline: None, output, message, ..stands.clone() };
+    }
+}
+
+/// What expressions look at: `{inputs, outputs, instance}`.
+struct Known(Value);
+
+impl Known {
+    fn new(look: &Look<'_>, progress: &PipelineProgress) -> Self {
+        let outputs = progress.iter().filter(|(_, stands)| stands.state == StepState::Completed);
+        let outputs = outputs.map(|(name, it)| (name.as_str(), from_json(it.output.clone())));
+        Self(object([
+            ("inputs", from_json(look.inputs.clone())),
+            ("outputs", object(outputs)),
+            ("instance", from_json(look.instance.clone())),
+        ]))
+    }
+}
+
+trait Stands {
+    fn job(&self, name: &Name) -> Option<Cancel>;
+    fn said_of(&self, name: &Name, attempts_max: u32) -> String;
+}
+
+impl Stands for StepProgress {
+    fn job(&self, name: &Name) -> Option<Cancel> {
+        let correlation_id = self.correlation_id.clone()?;
+        Some(Cancel { step: name.clone(), correlation_id, job_id: self.job_id.clone() })
+    }
+
+    fn said_of(&self, name: &Name, attempts_max: u32) -> String {
+        let tries = match self.attempt {
+            1 => String::new(),
+            attempt => format!(", try {attempt} of {attempts_max}"),
+        };
+        match (self.state, &self.job_id) {
+            (StepState::Suspended, Some(job)) => format!("step {name}: job {job}{tries}"),
+            (StepState::Suspended, None) => {
+                format!("step {name}: the engine to take its job{tries}")
+            }
+            (StepState::BackingOff, _) => {
+                let why = self.message.as_deref().unwrap_or("it failed");
+                format!(
+                    "step {name}: the pause after try {} of {attempts_max} ({why})",
+                    self.attempt
+                )
+            }
+            _ => format!("step {name}{tries}"),
+        }
+    }
+}

@@ -1,0 +1,257 @@
+//! Pipelines that are looked at again and again, as their managers do.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use proptest::prelude::*;
+use serde_json::{Value, json};
+use tessera_pipeline::{Decision, Look, Outcome, Pipeline, Work};
+use tessera_types::timed::{PipelineProgress, StepState};
+use tessera_types::{Duration, Name, Timestamp};
+
+use super::{HANDLERS, resolved};
+
+fn pipeline(steps: &Value) -> Pipeline {
+    Pipeline::compile(resolved(json!({ "steps": steps })).unwrap(), HANDLERS).unwrap()
+}
+
+fn name(text: &str) -> Name {
+    Name::new(text).unwrap()
+}
+
+/// A pipeline, and how it stands.
+struct Run {
+    pipeline: Pipeline,
+    progress: PipelineProgress,
+    now: Timestamp,
+    inputs: Value,
+}
+
+impl Run {
+    fn new(steps: &Value) -> Self {
+        let (progress, now) = (PipelineProgress::new(), Timestamp::from_micros(0));
+        Self { pipeline: pipeline(steps), progress, now, inputs: json!({}) }
+    }
+
+    fn look(&mut self) -> Decision {
+        let instance = json!({"name": "pod-1"});
+        let look =
+            Look { inputs: &self.inputs, instance: &instance, run: "7/provision/1", now: self.now };
+        let decision = self.pipeline.decide(&mut self.progress, &look);
+        let mut again = self.progress.clone();
+        let second = self.pipeline.decide(&mut again, &look);
+        assert!(
+            second.start.is_empty() && second.cancel.is_empty(),
+            "a second look starts nothing"
+        );
+        assert_eq!(again, self.progress, "a second look changes nothing");
+        assert_eq!(second.outcome, decision.outcome);
+        decision
+    }
+
+    fn done(&mut self, step: &str, result: Value) {
+        let attempt = self.progress[&name(step)].attempt;
+        assert!(self.pipeline.completed(
+            &mut self.progress,
+            &name(step),
+            attempt,
+            result,
+            self.now
+        ));
+    }
+
+    fn fails(&mut self, step: &str) {
+        let attempt = self.progress[&name(step)].attempt;
+        assert!(self.pipeline.failed(
+            &mut self.progress,
+            &name(step),
+            attempt,
+            "no luck",
+            self.now
+        ));
+    }
+
+    fn pass(&mut self, ms: u64) {
+        self.now = self.now.plus(Duration::from_millis(ms));
+    }
+
+    fn states(&self) -> Vec<(&str, StepState)> {
+        self.progress.iter().map(|(name, it)| (name.as_str(), it.state)).collect()
+    }
+}
+
+fn started(decision: &Decision) -> Vec<&str> {
+    decision.start.iter().map(|start| start.step.as_str()).collect()
+}
+
+#[test]
+fn what_does_not_depend_on_each_other_runs_together() {
+    let mut run = Run::new(&json!([
+        {"name": "one", "handler": "a"},
+        {"name": "two", "handler": "a"},
+        {"name": "last", "handler": "b", "needs": ["one", "two"]},
+    ]));
+    assert_eq!(started(&run.look()), ["one", "two"]);
+    run.done("two", json!(null));
+    assert!(started(&run.look()).is_empty());
+    run.done("one", json!(null));
+    assert_eq!(started(&run.look()), ["last"]);
+    run.done("last", json!(null));
+    assert_eq!(run.look().outcome, Some(Outcome::Completed));
+}
+
+#[test]
+fn arguments_and_conditions_know_inputs_outputs_and_the_instance() {
+    let mut run = Run::new(&json!([
+        {"name": "one", "handler": "a", "with": {"x": "${ .inputs.site + \"/\" + .instance.name }"}, "outputs": {"id": ".lab.id"}},
+        {"name": "two", "job": "go@v1", "needs": ["one"], "with": {"lab": "${ .outputs.one.id }"}},
+        {"name": "three", "handler": "b", "needs": ["one"], "skip_when": ".outputs.one.id == 7"},
+    ]));
+    run.inputs = json!({"site": "brussels"});
+    assert_eq!(run.look().start[0].with, json!({"x": "brussels/pod-1"}));
+    run.done("one", json!({"lab": {"id": 7, "secret": "not kept"}}));
+    assert_eq!(run.progress[&name("one")].output, json!({"id": 7}));
+    let decision = run.look();
+    assert_eq!(started(&decision), ["two"]);
+    assert_eq!(decision.start[0].with, json!({"lab": 7}));
+    let correlation_id = "7/provision/1/two/1".to_owned();
+    assert_eq!(decision.start[0].work, Work::Job { scenario: "go@v1".to_owned(), correlation_id });
+    assert_eq!(run.progress[&name("two")].state, StepState::Suspended);
+    assert_eq!(run.progress[&name("three")].state, StepState::Skipped);
+    assert_eq!(decision.waiting_for, ["step two: the engine to take its job"]);
+}
+
+#[test]
+fn a_step_is_tried_again_after_a_pause_and_then_fails_the_pipeline() {
+    let retry = json!({"attempts_max": 2, "backoff": {"initial": "1s", "max": "10s", "reset_after": "1m"}, "timeout": "5s"});
+    let mut run = Run::new(&json!([
+        {"name": "one", "job": "go@v1", "retry": retry},
+        {"name": "beside", "job": "slow@v1"},
+        {"name": "after", "handler": "a", "needs": ["one"]},
+    ]));
+    run.look();
+    run.fails("one");
+    let decision = run.look();
+    assert!(decision.start.is_empty());
+    assert_eq!(decision.look_again, Some(Timestamp::from_micros(1_000_000)));
+    run.pass(1000);
+    assert_eq!(run.look().start[0].attempt, 2);
+    // Nobody says anything: the deadline decides.
+    run.pass(5000);
+    let decision = run.look();
+    let cancelled: Vec<&str> =
+        decision.cancel.iter().map(|it| it.correlation_id.as_str()).collect();
+    assert_eq!(cancelled, ["7/provision/1/one/2", "7/provision/1/beside/1"]);
+    let message = "it took longer than 5s".to_owned();
+    assert_eq!(decision.outcome, Some(Outcome::Failed { step: name("one"), message, attempts: 2 }));
+    assert_eq!(run.states(), [("beside", StepState::Cancelled), ("one", StepState::Failed)]);
+}
+
+#[test]
+fn what_comes_too_late_or_twice_changes_nothing() {
+    let mut run = Run::new(&json!([{"name": "one", "job": "go@v1", "retry": {"attempts_max": 2}}]));
+    run.look();
+    run.fails("one");
+    let before = run.progress.clone();
+    let one = name("one");
+    assert!(!run.pipeline.completed(&mut run.progress, &one, 1, json!(1), run.now));
+    assert!(!run.pipeline.failed(&mut run.progress, &one, 1, "again", run.now));
+    assert_eq!(run.progress, before);
+    run.pass(60_000);
+    run.look();
+    assert!(
+        !run.pipeline.completed(&mut run.progress, &one, 1, json!(1), run.now),
+        "an earlier try"
+    );
+    assert!(run.pipeline.completed(&mut run.progress, &one, 2, json!(2), run.now));
+    assert!(!run.pipeline.completed(&mut run.progress, &one, 2, json!(3), run.now));
+    assert_eq!(run.progress[&one].output, json!(2));
+}
+
+#[test]
+fn a_failure_that_may_be_goes_on() {
+    let mut run = Run::new(&json!([
+        {"name": "one", "handler": "a", "on_failure": "continue"},
+        {"name": "two", "handler": "a", "needs": ["one"], "with": {"x": "${ .outputs.one }"}},
+    ]));
+    run.look();
+    run.fails("one");
+    assert_eq!(run.look().start[0].with, json!({"x": null}));
+    run.done("two", json!({}));
+    assert_eq!(run.look().outcome, Some(Outcome::Completed));
+}
+
+#[test]
+fn a_result_without_what_is_asked_of_it_is_a_failure() {
+    let mut run = Run::new(&json!([{"name": "one", "handler": "a", "outputs": {"id": ".id + 1"}}]));
+    run.look();
+    run.done("one", json!({"id": "text"}));
+    assert!(
+        matches!(run.look().outcome, Some(Outcome::Failed { message, .. }) if message.starts_with("its result does not have"))
+    );
+}
+
+/// Steps of which each may need earlier ones.
+fn graphs() -> impl Strategy<Value = Vec<(BTreeSet<usize>, bool, bool, u32)>> {
+    prop::collection::vec(
+        (prop::collection::btree_set(0_usize..8, 0..3), any::<bool>(), any::<bool>(), 1_u32..3),
+        1..9,
+    )
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
+
+    /// Whatever happens to its steps in whatever order, a pipeline begins each only after what it
+    /// needs, each try once, and comes to an end that fits.
+    #[test]
+    fn any_pipeline_comes_to_an_end(graph in graphs(), choices in prop::collection::vec(any::<(u8, bool)>(), 200)) {
+        let steps: Vec<Value> = graph.iter().enumerate().map(|(at, (needs, is_job, goes_on, tries))| {
+            let needs: Vec<String> = needs.iter().filter(|need| **need < at).map(|need| format!("s{need}")).collect();
+            let work = if *is_job { "job" } else { "handler" };
+            let what = if *is_job { "go@v1" } else { "a" };
+            let on_failure = if *goes_on { "continue" } else { "abort" };
+            json!({"name": format!("s{at}"), "needs": needs, work: what, "on_failure": on_failure, "retry": {"attempts_max": tries}})
+        }).collect();
+        let mut run = Run::new(&Value::Array(steps));
+        let mut tries: BTreeMap<(Name, u32), ()> = BTreeMap::new();
+        let mut under_way: Vec<Name> = Vec::new();
+        let mut failed_for_good = false;
+        let mut choices = choices.into_iter();
+        let outcome = loop {
+            // A crash: what is stored is all that there is.
+            let stored = serde_json::to_string(&run.progress).unwrap();
+            run.progress = serde_json::from_str(&stored).unwrap();
+            let decision = run.look();
+            for start in &decision.start {
+                prop_assert!(!failed_for_good);
+                prop_assert!(tries.insert((start.step.clone(), start.attempt), ()).is_none());
+                let step = run.pipeline.steps().find(|it| it.spec.name == start.step).unwrap();
+                for need in &step.spec.needs {
+                    prop_assert!(run.progress[need].state.is_over());
+                }
+                under_way.push(start.step.clone());
+            }
+            under_way.retain(|step| !run.progress[step].state.is_over());
+            if let Some(outcome) = decision.outcome {
+                break outcome;
+            }
+            if under_way.is_empty() {
+                let at = decision.look_again.expect("something is waited for");
+                prop_assert!(at > run.now);
+                run.now = at;
+                continue;
+            }
+            let (choice, succeeds) = choices.next().unwrap_or((0, true));
+            let step = under_way.remove(usize::from(choice) % under_way.len());
+            if succeeds { run.done(step.as_str(), json!(1)) } else { run.fails(step.as_str()) }
+            let spec = &run.pipeline.steps().find(|it| it.spec.name == step).unwrap().spec;
+            failed_for_good |= run.progress[&step].state == StepState::Failed
+                && spec.on_failure == tessera_types::timed::OnFailure::Abort;
+        };
+        prop_assert_eq!(matches!(outcome, Outcome::Failed { .. }), failed_for_good);
+        if !failed_for_good {
+            prop_assert_eq!(run.progress.len(), graph.len());
+        }
+        prop_assert!(under_way.is_empty());
+    }
+}
