@@ -6,10 +6,10 @@ use tessera_types::catalogue::{HostDefinitionSpec, HostType};
 use tessera_types::host::LargestNode;
 use tessera_types::node::{DesiredNodeStatus, NodeStatus};
 use tessera_types::timed::{DesiredTimedStatus, Outcome, TimedStatus, Timeslot};
-use tessera_types::{Host, IllegalTransition, Job, Node, Now, Object, WaitReason};
+use tessera_types::{Host, IllegalTransition, Job, Node, Now, Object, WaitReason, limits};
 
 use crate::manager::{Manager, Plan};
-use crate::timed::{Done, Phases, Step, end_jobs, run_phases};
+use crate::timed::{Done, Phases, Step, end_jobs, force, reason_with, run_phases};
 use crate::world::World;
 
 /// Reconciles hosts.
@@ -99,6 +99,7 @@ impl Look<'_> {
             self.step.wait(WaitReason::Time, &message, Some(provision_at));
             return Ok(());
         }
+        self.step.begin();
         self.step.become_(TimedStatus::Provisioning, "it is wanted")?;
         self.provisioning()
     }
@@ -162,11 +163,22 @@ impl Look<'_> {
             self.step.wait(WaitReason::Children, &message, None);
             return Ok(());
         }
-        let deadline = self.step.now.plus(tessera_types::limits::WINDOW_MAX);
-        if run_phases(&mut self.step, deadline) == Phases::UnderWay || !end_jobs(&mut self.step) {
+        let deadline = self.slot.cleanup_deadline();
+        let is_forced = self.step.has_come(deadline);
+        let deadline = deadline.min(self.step.now.plus(limits::WINDOW_MAX));
+        let has_begun = self.step.has_begun();
+        if !is_forced && has_begun && run_phases(&mut self.step, deadline) == Phases::UnderWay {
             return Ok(());
         }
-        self.step.become_(TimedStatus::Terminated, "nothing is on it any more")
+        if !end_jobs(&mut self.step) && !is_forced {
+            let message = "its jobs and their workloads to be gone";
+            self.step.wait(WaitReason::Children, message, None);
+            return Ok(());
+        }
+        let leftovers = force(&mut self.step);
+        let reason = reason_with(&leftovers);
+        self.step.timed_mut().leftovers = leftovers;
+        self.step.become_(TimedStatus::Terminated, reason)
     }
 }
 

@@ -5,12 +5,12 @@ use std::sync::Arc;
 
 use tessera_types::catalogue::{PodDefinitionSpec, PodWorkload};
 use tessera_types::timed::Timeslot;
-use tessera_types::workload::{ExitOutcome, Signal, Stop, WorkloadSpec, WorkloadStatus};
+use tessera_types::workload::{ExitOutcome, WorkloadStatus};
 use tessera_types::{
     Actor, Duration, Kind, KindName, Name, Object, OwnerRef, Pod, ResourceKey, Workload, Write,
 };
 
-use crate::timed::{Step, Try, env, env_of};
+use crate::timed::{Step, Try, change_spec, env, env_of};
 
 /// A workload without a health check is up when it has run for so long.
 const STEADY: Duration = Duration::from_secs(1);
@@ -166,42 +166,4 @@ pub(super) fn follow(step: &mut Step<'_, Pod>, slot: &Timeslot) {
     for workload in workloads {
         change_spec(step, workload, |spec| spec.not_after = not_after);
     }
-}
-
-/// Has all that is left killed at once: the deadline has passed.
-pub(super) fn force(step: &mut Step<'_, Pod>) {
-    let workloads: Vec<_> = step.owned::<Workload>().collect();
-    for workload in workloads {
-        let at_once = Stop { signal: Signal::Kill, grace: Duration::ZERO };
-        change_spec(step, workload, |spec| spec.stop = at_once);
-    }
-}
-
-/// What is left, with where it is and what it waits for.
-pub(super) fn leftovers(step: &Step<'_, Pod>) -> Vec<String> {
-    let describe = |workload: &Arc<Object<Workload>>| {
-        let node = workload.observed.assigned.as_ref();
-        let on = node.map_or_else(String::new, |at| format!(" on {}", at.node));
-        let why = workload.waiting_for.as_ref();
-        let why =
-            why.map_or_else(String::new, |waiting| format!(": waits for {}", waiting.message));
-        format!("workload/{}{on} ({}{why})", workload.name, workload.status)
-    };
-    step.owned::<Workload>().map(describe).collect()
-}
-
-fn change_spec(
-    step: &mut Step<'_, Pod>,
-    workload: &Arc<Object<Workload>>,
-    change: impl FnOnce(&mut WorkloadSpec),
-) {
-    step.change(workload, |edit| {
-        let mut spec = (*workload.spec).clone();
-        change(&mut spec);
-        if spec != *workload.spec {
-            edit.object.spec = Arc::new(spec);
-            edit.object.generation += 1;
-            Workload::declared(&mut edit.object, &workload.spec);
-        }
-    });
 }

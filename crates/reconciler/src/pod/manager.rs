@@ -10,13 +10,13 @@ use tessera_types::catalogue::{PodDefinitionSpec, PodType};
 use tessera_types::timed::{
     DesiredTimedStatus, Failure, LateDecision, Outcome, Phase, Request, TimedStatus, Timeslot,
 };
-use tessera_types::{
-    IllegalTransition, Job, Name, Now, Object, Pod, SessionPart, WaitReason, limits,
-};
+use tessera_types::{IllegalTransition, Job, Name, Now, Object, Pod, SessionPart, WaitReason};
 
 use super::fleet;
 use crate::manager::{Manager, Plan};
-use crate::timed::{Done, Phases, Step, Try, advance, end_jobs, in_words, is_late, run_phases};
+use crate::timed::{
+    Done, Phases, Step, Try, advance, end_jobs, force, in_words, is_late, reason_with, run_phases,
+};
 use crate::world::World;
 
 /// Reconciles pods.
@@ -321,17 +321,16 @@ impl Look<'_> {
         if is_forced {
             return self.force();
         }
-        self.step.wait(WaitReason::Children, "its workloads to be gone", Some(deadline));
+        let message = "its workloads and those of its jobs to be gone";
+        self.step.wait(WaitReason::Children, message, Some(deadline));
         Ok(())
     }
 
     /// The deadline has passed: what is left is killed, named, and goes as soon
     /// as its node can be reached.
     fn force(&mut self) -> Done {
-        fleet::force(&mut self.step);
-        let mut leftovers = fleet::leftovers(&self.step);
-        leftovers.truncate(limits::LEFTOVERS_MAX);
-        let reason = format!("its deadline has passed; not removed yet: {}", leftovers.join("; "));
+        let leftovers = force(&mut self.step);
+        let reason = reason_with(&leftovers);
         self.step.timed_mut().leftovers = leftovers;
         self.step.edit.object.observed.binding = None;
         self.step.become_(TimedStatus::Terminated, reason)

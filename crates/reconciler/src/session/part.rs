@@ -15,7 +15,7 @@ use tessera_types::{
 use super::gate::{self, Verdict};
 use crate::manager::{Manager, Plan};
 use crate::report::{own_report, report_of};
-use crate::timed::{Done, Phases, Step, end_jobs, is_late, run_phases};
+use crate::timed::{Done, Phases, Step, end_jobs, force, is_late, reason_with, run_phases};
 use crate::world::World;
 
 /// Reconciles parts.
@@ -440,21 +440,29 @@ impl<'a> Look<'a> {
             self.step.desire(pod, DesiredTimedStatus::TornDown);
         }
         let left = pods.iter().filter(|pod| pod.status != TimedStatus::Terminated).count();
-        let jobs_are_over = end_jobs(&mut self.step);
-        if left == 0 && jobs_are_over {
-            let leftovers = pods.iter().flat_map(|pod| pod.observed.timed.leftovers.clone());
-            let leftovers = leftovers.take(limits::LEFTOVERS_MAX).collect();
-            self.step.timed_mut().leftovers = leftovers;
-            return self.step.become_(TimedStatus::Terminated, "nothing of it is left");
+        let jobs_are_gone = end_jobs(&mut self.step);
+        if left == 0 && (jobs_are_gone || is_forced) {
+            return self.terminate(&pods);
         }
         // Past the deadline each pod ends by itself, and names what is left.
         let until = (!is_forced).then_some(deadline);
         let message = match left {
-            0 => "its jobs to be over".to_owned(),
+            0 => "its jobs and their workloads to be gone".to_owned(),
             left => format!("{left} of its {} pods to be gone", pods.len()),
         };
         self.step.wait(WaitReason::Children, &message, until);
         Ok(())
+    }
+
+    /// It is over, with what is left of its jobs and of its pods by name.
+    fn terminate(&mut self, pods: &[&Arc<Object<Pod>>]) -> Done {
+        let of_jobs = force(&mut self.step);
+        let of_pods = pods.iter().flat_map(|pod| pod.observed.timed.leftovers.clone());
+        let leftovers: Vec<_> =
+            of_jobs.into_iter().chain(of_pods).take(limits::LEFTOVERS_MAX).collect();
+        let reason = reason_with(&leftovers);
+        self.step.timed_mut().leftovers = leftovers;
+        self.step.become_(TimedStatus::Terminated, reason)
     }
 }
 

@@ -8,6 +8,7 @@ use tessera_types::job::{DesiredJobStatus, JobSpec};
 use tessera_types::timed::Timed;
 use tessera_types::{
     Actor, Job, Kind, KindName, Name, Object, OwnerRef, ResourceKey, SessionPart, Timestamp,
+    Workload,
 };
 
 use super::env;
@@ -70,11 +71,17 @@ pub(crate) fn env_of<K: Kind>(world: &World, object: &Object<K>) -> BTreeMap<Str
     vars
 }
 
-/// Cancels the jobs that are not over. True once none is left.
+/// Cancels the jobs that are not over. True once nothing of any is left.
 pub(crate) fn end_jobs<K: Timed>(step: &mut Step<'_, K>) -> bool {
-    let jobs: Vec<_> = step.owned::<Job>().filter(|job| !job.status.is_over()).collect();
-    jobs.iter().for_each(|job| cancel(step, job));
-    jobs.is_empty()
+    let jobs: Vec<_> = step.owned::<Job>().collect();
+    jobs.iter().filter(|job| !job.status.is_over()).for_each(|job| cancel(step, job));
+    jobs.iter().all(|job| is_gone(step.world, job))
+}
+
+/// Whether a job is over and its program has ended. The one does not mean the
+/// other: a job that is cancelled is over at once.
+pub(super) fn is_gone(world: &World, job: &Object<Job>) -> bool {
+    job.status.is_over() && world.owned::<Workload>(job.id).next().is_none()
 }
 
 /// Has a job cancelled.

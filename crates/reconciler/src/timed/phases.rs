@@ -11,7 +11,7 @@ use tessera_types::timed::{
 };
 use tessera_types::{Job, Name, Timestamp, WaitReason, Write, limits};
 
-use super::jobs::{cancel, job_for, job_name};
+use super::jobs::{cancel, is_gone, job_for, job_name};
 use super::step::Step;
 
 /// How the phases of a state stand.
@@ -71,7 +71,7 @@ fn run_job_phase<K: Timed<Status = TimedStatus>>(
         &phase.name,
         phase.retry,
         |step, run| look(step, run, &phase.name),
-        |step| cancel_job(step, &phase.name),
+        |step| clear_job(step, &phase.name),
         |step, attempt| make_job(step, phase, attempt, deadline),
     )
 }
@@ -112,13 +112,15 @@ fn follow<K: Timed>(step: &mut Step<'_, K>, phase: &Name, deadline: Timestamp) {
 }
 
 /// Has the job of a failed try cancelled, if it still runs; it removes its own
-/// workload. True once it is over.
-fn cancel_job<K: Timed>(step: &mut Step<'_, K>, phase: &Name) -> bool {
+/// workload. True once that is gone, too: two tries never run side by side.
+fn clear_job<K: Timed>(step: &mut Step<'_, K>, phase: &Name) -> bool {
     let name = step.timed().phase(phase).and_then(|run| run.job.clone());
     let job = step.owned::<Job>().find(|job| Some(&job.name) == name.as_ref());
-    let Some(job) = job.filter(|job| !job.status.is_over()) else { return true };
-    cancel(step, job);
-    false
+    let Some(job) = job else { return true };
+    if !job.status.is_over() {
+        cancel(step, job);
+    }
+    is_gone(step.world, job)
 }
 
 /// Makes the job of a try, and notes it in the run of its phase: both are written

@@ -2,6 +2,7 @@
 //! deterministic plane.
 
 mod bookings;
+mod cleanup;
 mod crashes;
 mod exam;
 mod gates;
