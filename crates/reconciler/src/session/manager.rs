@@ -20,7 +20,7 @@ use super::gate::{self, Verdict};
 use super::late;
 use super::part::is_over;
 use crate::manager::{Manager, Plan};
-use crate::report::{own_report, report_of};
+use crate::report::{NO_NAME, own_report, report_of};
 use crate::timed::{Done, Step};
 use crate::world::World;
 
@@ -251,8 +251,12 @@ impl Look<'_> {
             None => {
                 let (world, session) = (self.step.world, self.step.object());
                 let report = report_of(world, session, definition, self.step.now);
-                self.step.write(Write::create(report));
-                self.step.wait(WaitReason::Children, "its report", None);
+                let message = match &report {
+                    Some(_) => "its report",
+                    None => NO_NAME,
+                };
+                self.step.wait(WaitReason::Children, message, None);
+                report.into_iter().for_each(|report| self.step.write(Write::create(report)));
                 Ok(())
             }
         }

@@ -14,7 +14,7 @@ use tessera_types::{
 
 use super::gate::{self, Verdict};
 use crate::manager::{Manager, Plan};
-use crate::report::{own_report, report_of};
+use crate::report::{NO_NAME, own_report, report_of};
 use crate::timed::{Done, Phases, Step, end_jobs, force, is_late, reason_with, run_phases};
 use crate::world::World;
 
@@ -276,7 +276,11 @@ impl<'a> Look<'a> {
             self.step.desire(pod, DesiredTimedStatus::Active);
         }
         if self.step.serve(Request::Grade) && self.is_graded() {
-            return self.grade("its grading was asked for");
+            if self.step.object().observed.gradings < limits::GRADINGS_MAX {
+                return self.grade("its grading was asked for");
+            }
+            let refused = format!("not graded again: {} times is the most", limits::GRADINGS_MAX);
+            self.step.edit.note(Actor::RECONCILER, refused);
         }
         let is_over = self.step.has_come(self.slot.end);
         if is_over || self.is_to_finish() {
@@ -300,6 +304,7 @@ impl<'a> Look<'a> {
     /// It is graded, anew if it was graded before: so is its report made.
     fn grade(&mut self, reason: &str) -> Done {
         self.step.become_(TimedStatus::Grading, reason)?;
+        self.step.edit.object.observed.gradings += 1;
         let old = own_report(self.step.world, self.step.object());
         if let Some(old) = old.filter(|report| report.status != ReportStatus::Pending) {
             self.step.change(old, |edit| {
@@ -352,7 +357,6 @@ impl<'a> Look<'a> {
     /// then it goes on, or ends.
     fn graded(&mut self) -> Done {
         if !self.take_report() {
-            self.step.wait(WaitReason::Children, "its report", None);
             return Ok(());
         }
         let now = self.step.now;
@@ -372,10 +376,13 @@ impl<'a> Look<'a> {
         let Some(report) = own_report(self.step.world, self.step.object()) else {
             let (world, part) = (self.step.world, self.step.object());
             let report = report_of(world, part, definition, self.step.now);
-            self.step.write(Write::create(report));
+            let message = if report.is_some() { "its report" } else { NO_NAME };
+            self.step.wait(WaitReason::Children, message, None);
+            report.into_iter().for_each(|report| self.step.write(Write::create(report)));
             return false;
         };
         if report.status == ReportStatus::Pending {
+            self.step.wait(WaitReason::Children, "its report", None);
             return false;
         }
         let observed = &mut self.step.edit.object.observed;

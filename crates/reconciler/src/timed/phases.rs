@@ -11,7 +11,7 @@ use tessera_types::timed::{
 };
 use tessera_types::{Job, Name, Timestamp, WaitReason, Write, limits};
 
-use super::jobs::{cancel, is_gone, job_for, job_name};
+use super::jobs::{cancel, count, is_gone, job_for, next_name};
 use super::step::Step;
 
 /// How the phases of a state stand.
@@ -80,7 +80,7 @@ fn run_job_phase<K: Timed<Status = TimedStatus>>(
 /// of earlier times are still there: the try's own is the one that it names.
 fn look<K: Timed>(step: &Step<'_, K>, run: &PhaseRun, phase: &Name) -> Try {
     let Some(name) = &run.job else {
-        return Try::Failed(format!("there is no definition of a job for phase {phase}"));
+        return Try::Failed(why_there_is_none(step, phase));
     };
     let Some(job) = step.owned::<Job>().find(|job| job.name == *name) else {
         if run.since == step.now {
@@ -98,6 +98,15 @@ fn look<K: Timed>(step: &Step<'_, K>, run: &PhaseRun, phase: &Name) -> Try {
             Try::Failed(message.unwrap_or_else(|| format!("it is {}", job.status)))
         }
     }
+}
+
+/// Why no job was made for a try.
+fn why_there_is_none<K: Timed>(step: &Step<'_, K>, phase: &Name) -> String {
+    if !step.timed().jobs.contains_key(phase) {
+        return format!("there is no definition of a job for phase {phase}");
+    }
+    let (had, max) = (count(step, phase), limits::JOBS_OF_PHASE_MAX);
+    format!("no name is free for another job of phase {phase}: it has had {had} of at most {max}")
 }
 
 /// Keeps the deadline of the job of a phase at that of its owner's window: an
@@ -127,13 +136,7 @@ fn clear_job<K: Timed>(step: &mut Step<'_, K>, phase: &Name) -> bool {
 /// at once.
 fn make_job<K: Timed>(step: &mut Step<'_, K>, phase: &Phase, attempt: u32, deadline: Timestamp) {
     let Some(pinned) = step.timed().jobs.get(&phase.name).cloned() else { return };
-    // A state can be entered more than once: the number in the name goes on.
-    let earlier = step.owned::<Job>().filter(|job| job.spec.phase.as_ref() == Some(&phase.name));
-    let first = earlier.count() as u32 + 1;
-    let owner = step.object();
-    let is_free = |name: &Name| step.world.jobs.find(owner.namespace.as_ref(), name).is_none();
-    let mut names = (first..).map(|number| job_name(&owner.name, &phase.name, number));
-    let name = names.find(is_free).expect("there are more numbers than jobs");
+    let Some(name) = next_name(step, &phase.name) else { return };
     let deadline = deadline.min(step.now.plus(pinned.spec.timeout));
     let job = job_for(step, name.clone(), &phase.name, attempt, pinned, deadline);
     step.write(Write::create(job));

@@ -2,10 +2,10 @@
 
 use tessera_types::session::SessionStatus;
 use tessera_types::timed::{Outcome, Request, TimedStatus};
-use tessera_types::{Duration, Job, Pod, Report, Session, SessionPart, Workload};
+use tessera_types::{Duration, Job, Pod, Report, Session, SessionPart, Workload, limits};
 
 use crate::exam::{Exam, book};
-use crate::plane::{Run, Script};
+use crate::plane::{Plane, Run, Script};
 use serde_json::json;
 
 #[test]
@@ -248,4 +248,58 @@ fn the_facts_of_its_place_reach_a_program() {
     ] {
         assert_eq!(env.get(name).map(String::as_str), Some(value), "{name}");
     }
+}
+
+fn grades_at_once(name: &str) -> Run {
+    match name.contains("grade") {
+        true => Run::Ends(Duration::ZERO, 0, r#"{"score": 60}"#),
+        false => Run::Stays,
+    }
+}
+
+#[test]
+fn a_part_is_graded_on_request_a_bounded_number_of_times() {
+    let mut plane = Exam::default().plane();
+    plane.script = Box::new(|name, _| grades_at_once(name));
+    let start = book(&mut plane);
+    plane.run_until(start.plus(Duration::from_secs(1)));
+    for _ in 0..limits::GRADINGS_MAX {
+        plane.ask::<SessionPart>("exam-one", Request::Grade);
+        plane.settle();
+    }
+    let jobs = |plane: &Plane| plane.world.jobs.iter().count();
+    let part = plane.get::<SessionPart>("exam-one");
+    assert_eq!((part.status, part.observed.gradings), (TimedStatus::Active, limits::GRADINGS_MAX));
+    let before = jobs(&plane);
+    plane.ask::<SessionPart>("exam-one", Request::Grade);
+    plane.settle();
+    let part = plane.get::<SessionPart>("exam-one");
+    assert_eq!((part.status, part.observed.timed.requests.len()), (TimedStatus::Active, 0));
+    assert_eq!(jobs(&plane), before);
+    assert_eq!(
+        part.state_history.last().unwrap().reason,
+        "not graded again: 100 times is the most"
+    );
+    plane.run(300);
+    assert_eq!(plane.get::<Session>("exam").observed.timed.outcome, Some(Outcome::Completed));
+}
+
+/// Strangers have every name that its job could have.
+#[test]
+fn a_phase_that_finds_no_name_for_its_job_fails_and_says_so() {
+    let mut plane = Exam { on_failure: "continue", ..Exam::default() }.plane();
+    let start = book(&mut plane);
+    for number in 1..=limits::JOBS_OF_PHASE_MAX {
+        plane.apply::<Job>(json!({"name": format!("exam-one-grade-{number}"),
+            "spec": {"definition": {"type_key": "check"}}}));
+        plane.edit::<Job>(&format!("exam-one-grade-{number}"), |edit| {
+            edit.desire(tessera_types::job::DesiredJobStatus::Cancelled);
+        });
+    }
+    plane.run_until(start.plus(Duration::from_secs(1)));
+    plane.ask::<SessionPart>("exam-one", Request::Grade);
+    plane.run(10);
+    let failure = plane.get::<SessionPart>("exam-one").observed.timed.failure.clone().unwrap();
+    let expected = "no name is free for another job of phase grade: it has had 0 of at most 999";
+    assert_eq!((failure.attempts, failure.message.as_str()), (3, expected));
 }
