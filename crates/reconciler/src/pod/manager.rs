@@ -287,13 +287,13 @@ impl Look<'_> {
         self.fail(Failure { of: "the running pod".to_owned(), attempts: 1, message, at })
     }
 
-    /// Its workloads go at once; the rest when its part says so, when an operator
+    /// Its workloads and jobs go at once; the rest when its part says so, when an operator
     /// has it tried again, or when its window is over.
     fn failed(&mut self) -> Done {
         if let Some((_, reason)) = self.must_end() {
             return self.end(Outcome::Failed, reason);
         }
-        let is_clean = fleet::clean(&mut self.step);
+        let is_clean = fleet::clean(&mut self.step) & end_jobs(&mut self.step);
         if is_clean && self.step.serve(Request::Retry) {
             let timed = self.step.timed_mut();
             timed.outcome = None;

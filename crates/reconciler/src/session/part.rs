@@ -303,7 +303,7 @@ impl<'a> Look<'a> {
 
     /// It is graded, anew if it was graded before: so is its report made.
     fn grade(&mut self, reason: &str) -> Done {
-        self.step.become_(TimedStatus::Grading, reason)?;
+        self.step.go_between(TimedStatus::Grading, reason)?;
         self.step.edit.object.observed.gradings += 1;
         let old = own_report(self.step.world, self.step.object());
         if let Some(old) = old.filter(|report| report.status != ReportStatus::Pending) {
@@ -365,7 +365,7 @@ impl<'a> Look<'a> {
         if self.step.has_come(self.slot.end) || ends_early {
             return self.end(Outcome::Completed, "it is graded");
         }
-        self.step.become_(TimedStatus::Active, "it is graded, and its window is open")?;
+        self.step.go_between(TimedStatus::Active, "it is graded, and its window is open")?;
         self.step.look_again(self.slot.end);
         Ok(())
     }
@@ -391,8 +391,8 @@ impl<'a> Look<'a> {
         true
     }
 
-    /// It stays so until its session gives it up, an operator has it tried again,
-    /// or its window is over.
+    /// Its jobs end. It stays so until its session gives it up, an operator has it
+    /// tried again, or its window is over.
     fn failed(&mut self) -> Done {
         if let Some(reason) = self.is_given_up() {
             return self.end(Outcome::Failed, reason);
@@ -400,7 +400,8 @@ impl<'a> Look<'a> {
         if self.step.has_come(self.slot.end) {
             return self.end(Outcome::Failed, "its window is over");
         }
-        if self.step.serve(Request::Retry) {
+        // A retry begins all anew, so nothing of before may still run.
+        if end_jobs(&mut self.step) && self.step.serve(Request::Retry) {
             return self.retry();
         }
         let message = "somebody to retry or cancel it; at its end it is torn down";

@@ -9,7 +9,7 @@ use tessera_types::job::JobStatus;
 use tessera_types::timed::{
     Engine, Failure, Phase, PhaseRun, PhaseState, RetryPolicy, Timed, TimedStatus,
 };
-use tessera_types::{Job, Name, Timestamp, WaitReason, Write, limits};
+use tessera_types::{Actor, Job, Name, Timestamp, WaitReason, Write, limits};
 
 use super::jobs::{cancel, count, is_gone, job_for, next_name};
 use super::step::Step;
@@ -242,6 +242,22 @@ fn judge<K: Timed>(
     run.since = step.now;
     run.state =
         if run.attempt >= retry.attempts_max { PhaseState::Failed } else { PhaseState::CleaningUp };
+    note(step, run, retry, &failed);
+}
+
+/// A try that has failed is an entry of the history of its own.
+fn note<K: Timed>(step: &mut Step<'_, K>, run: &PhaseRun, retry: RetryPolicy, failed: &str) {
+    let next = match run.state {
+        PhaseState::Failed => "it was the last".to_owned(),
+        _ => {
+            let at = run.since.plus(retry.backoff.pause(run.attempt));
+            format!("the next at {} at the earliest", at.second_before())
+        }
+    };
+    let failed = limits::clip(failed, limits::REASON_BYTES_MAX / 2);
+    let (phase, attempt, max) = (&run.name, run.attempt, retry.attempts_max);
+    let reason = format!("phase {phase}: try {attempt} of {max} failed: {failed}; {next}");
+    step.edit.note(Actor::RECONCILER, reason).with("phase", phase).with("attempt", attempt);
 }
 
 fn attempt_text(run: &PhaseRun, retry: RetryPolicy, what: &str) -> String {

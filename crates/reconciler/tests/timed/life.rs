@@ -78,6 +78,17 @@ fn a_pod_that_fails_twice_is_tried_a_third_time_and_the_exam_takes_place() {
     assert_eq!(pod.status, TimedStatus::Active);
     let made = plane.made.iter().filter(|name| *name == "exam-one-lab-vm").count();
     assert_eq!(made, 3, "one for each try");
+    let notes: Vec<_> = pod.state_history.iter().filter(|one| one.from == Some(one.to)).collect();
+    let attempts: Vec<_> = notes.iter().map(|note| note.metadata["attempt"].as_str()).collect();
+    assert_eq!(attempts, ["1", "2"]);
+    let next = notes[0].at.plus(Duration::from_secs(1)).second_before();
+    assert_eq!(
+        notes[0].reason,
+        format!(
+            "phase provision: try 1 of 3 failed: workload/exam-one-lab-vm exited with code 1; \
+             the next at {next} at the earliest"
+        )
+    );
     plane.run(200);
     assert_eq!(plane.get::<Session>("exam").observed.timed.outcome, Some(Outcome::Completed));
 }

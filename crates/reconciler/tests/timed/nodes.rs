@@ -114,6 +114,48 @@ fn phases_run_in_their_states_and_a_failure_that_is_not_required_is_passed_over(
     assert_eq!(plane.get::<Session>("exam").status, SessionStatus::Inactive);
 }
 
+fn active_phase(name: &str, definition: &str) -> serde_json::Value {
+    json!({"name": name, "engine": "workflow", "trigger_on_status": "Active",
+        "definition": {"type_key": definition}, "retry": {"timeout": "1h"}})
+}
+
+fn started(plane: &crate::plane::Plane, name: &str) -> usize {
+    plane.started.iter().filter(|(started, _)| started.contains(name)).count()
+}
+
+/// Going on after a grading is not a new beginning: neither what is done nor what
+/// still runs is run again.
+#[test]
+fn what_active_has_done_is_not_repeated_after_a_grading() {
+    let phases = vec![active_phase("greet", "check"), active_phase("watch", "watch")];
+    let mut plane = Exam { phases, on_failure: "continue", ..Exam::default() }.plane();
+    plane.script = Box::new(|name, _| match name {
+        _ if name.contains("greet") => Run::Ends(secs(1), 0, ""),
+        _ if name.contains("grade") => Run::Ends(secs(1), 0, r#"{"score": 5}"#),
+        _ => Run::Stays,
+    });
+    let start = book(&mut plane);
+    plane.run_until(start.plus(secs(5)));
+    for _ in 0..3 {
+        plane.ask::<SessionPart>("exam-one", Request::Grade);
+        plane.run(3);
+        assert_eq!(plane.get::<SessionPart>("exam-one").status, TimedStatus::Active);
+    }
+    assert_eq!(started(&plane, "exam-one-grade"), 3);
+    assert_eq!((started(&plane, "exam-one-greet"), started(&plane, "exam-one-watch")), (1, 1));
+    let watch = plane.get::<Job>("exam-one-watch-1");
+    assert_eq!(watch.status, JobStatus::Running);
+    // A retry that an operator asks for begins all of it anew.
+    plane.delete::<Workload>("exam-one-lab-vm");
+    plane.run(2);
+    assert_eq!(plane.get::<SessionPart>("exam-one").status, TimedStatus::Failed);
+    assert!(plane.get::<Job>("exam-one-watch-1").status.is_over(), "what failed has no jobs");
+    plane.ask::<SessionPart>("exam-one", Request::Retry);
+    plane.run(5);
+    assert_eq!(plane.get::<SessionPart>("exam-one").status, TimedStatus::Active);
+    assert_eq!((started(&plane, "exam-one-greet"), started(&plane, "exam-one-watch")), (2, 2));
+}
+
 /// A try that takes too long is stopped before the next begins.
 #[test]
 fn a_try_that_takes_too_long_is_stopped_before_the_next() {
