@@ -88,6 +88,9 @@ pub(super) fn look(step: &mut Step<'_, Pod>, definition: &PodDefinitionSpec) -> 
     if let Some(failed) = failed(&workloads) {
         return Try::Failed(failed);
     }
+    if let Some(missing) = missing(step, definition) {
+        return missing_in_try(step, &missing);
+    }
     let waited_for = workloads.iter().find(|workload| !is_up(workload.status));
     match waited_for {
         Some(workload) => {
@@ -97,15 +100,26 @@ pub(super) fn look(step: &mut Step<'_, Pod>, definition: &PodDefinitionSpec) -> 
             };
             Try::UnderWay(format!("workload/{}: {message}", workload.name))
         }
-        None if workloads.len() < definition.workloads.len() => {
-            let names =
-                definition.workloads.iter().map(|one| name_of(&step.object().name, &one.name));
-            match names.into_iter().find(|name| is_taken(step, name)) {
-                Some(name) => Try::Failed(format!("workload/{name} exists and is not of this pod")),
-                None => Try::UnderWay("its workloads to be made".to_owned()),
-            }
-        }
         None => steady(step, &workloads),
+    }
+}
+
+/// The first workload that is not there.
+fn missing(step: &Step<'_, Pod>, definition: &PodDefinitionSpec) -> Option<Name> {
+    let there: Vec<_> = step.owned::<Workload>().map(|workload| &workload.name).collect();
+    let mut names = definition.workloads.iter().map(|one| name_of(&step.object().name, &one.name));
+    names.find(|name| !there.contains(&name))
+}
+
+/// All workloads of a try are made at its beginning, so one that is missing later
+/// has been deleted. To make it again beside what is left could make two of it.
+fn missing_in_try(step: &Step<'_, Pod>, name: &Name) -> Try {
+    if step.makes::<Workload>(name) {
+        return Try::UnderWay("its workloads to be made".to_owned());
+    }
+    match is_taken(step, name) {
+        true => Try::Failed(format!("workload/{name} exists and is not of this pod")),
+        false => Try::Failed(format!("workload/{name} is gone")),
     }
 }
 
@@ -128,9 +142,7 @@ fn steady(step: &mut Step<'_, Pod>, workloads: &[&Arc<Object<Workload>>]) -> Try
 /// What is wrong with the workloads of a pod that was ready, if anything is.
 pub(super) fn broken(step: &Step<'_, Pod>, definition: &PodDefinitionSpec) -> Option<String> {
     let workloads: Vec<_> = step.owned::<Workload>().collect();
-    let is_there = |name: &Name| workloads.iter().any(|workload| workload.name == *name);
-    let mut names = definition.workloads.iter().map(|one| name_of(&step.object().name, &one.name));
-    let missing = names.find(|name| !is_there(name));
+    let missing = missing(step, definition);
     failed(&workloads).or_else(|| Some(format!("workload/{} is gone", missing?)))
 }
 

@@ -189,6 +189,9 @@ impl Look<'_> {
         }
         let phases = match self.provision() {
             Phases::Done => {
+                if let Some(message) = self.broken() {
+                    return self.fail_now(message);
+                }
                 let deadline = self.slot.end;
                 run_phases(&mut self.step, deadline)
             }

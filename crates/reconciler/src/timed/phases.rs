@@ -83,7 +83,7 @@ fn look<K: Timed>(step: &Step<'_, K>, run: &PhaseRun, phase: &Name) -> Try {
         return Try::Failed(why_there_is_none(step, phase));
     };
     let Some(job) = step.owned::<Job>().find(|job| job.name == *name) else {
-        if run.since == step.now {
+        if step.makes::<Job>(name) {
             return Try::UnderWay(format!("job/{name} to be made"));
         }
         return Try::Failed(format!("job/{name} was deleted"));

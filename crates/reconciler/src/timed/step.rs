@@ -6,7 +6,7 @@ use tessera_types::timed::{
     DesiredTimedStatus, Failure, Outcome, Request, Timed, TimedObserved, TimedStatus, Timeslot,
 };
 use tessera_types::{
-    Actor, Edit, IllegalTransition, Kind, Object, Record, Timestamp, Uid, WaitReason, Write,
+    Actor, Edit, IllegalTransition, Kind, Name, Object, Record, Timestamp, Uid, WaitReason, Write,
 };
 
 use crate::manager::Plan;
@@ -150,6 +150,14 @@ impl<'a, K: Timed> Step<'a, K> {
     /// Writes something else in the same commit.
     pub(crate) fn write(&mut self, write: Write) {
         self.others.push(write);
+    }
+
+    /// Whether it makes a resource of this name.
+    pub(crate) fn makes<C: Kind>(&self, name: &Name) -> bool {
+        self.others.iter().any(|write| {
+            let key = write.key();
+            matches!(write, Write::Create { .. }) && (key.kind, &key.name) == (C::KIND, name)
+        })
     }
 
     /// Changes a child, if `change` changes anything, on top of what this step has
