@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tessera_types::catalogue::{HostDefinitionSpec, HostType};
 use tessera_types::host::LargestNode;
 use tessera_types::node::{DesiredNodeStatus, NodeStatus};
-use tessera_types::timed::{DesiredTimedStatus, Outcome, TimedStatus, Timeslot};
+use tessera_types::timed::{DesiredTimedStatus, Failure, Outcome, Request, TimedStatus, Timeslot};
 use tessera_types::{Host, IllegalTransition, Job, Node, Now, Object, WaitReason, limits};
 
 use crate::manager::{Manager, Plan};
@@ -59,7 +59,8 @@ impl Look<'_> {
             TimedStatus::Scheduled => self.scheduled()?,
             TimedStatus::Provisioning => self.provisioning()?,
             TimedStatus::Ready => self.ready()?,
-            TimedStatus::Active | TimedStatus::Grading | TimedStatus::Failed => self.active()?,
+            TimedStatus::Active | TimedStatus::Grading => self.active()?,
+            TimedStatus::Failed => self.failed()?,
             TimedStatus::TearingDown => self.tearing_down()?,
             TimedStatus::Terminated => {}
         }
@@ -116,11 +117,7 @@ impl Look<'_> {
         let deadline = self.slot.end;
         match run_phases(&mut self.step, deadline) {
             Phases::UnderWay => Ok(()),
-            Phases::Failed(failure) => {
-                let reason = format!("{} failed: {}", failure.of, failure.message);
-                self.step.fail(failure);
-                self.step.become_(TimedStatus::Failed, reason)
-            }
+            Phases::Failed(failure) => self.fail(failure),
             Phases::Done => {
                 self.step.become_(TimedStatus::Ready, "it can take pods")?;
                 self.ready()
@@ -137,14 +134,20 @@ impl Look<'_> {
             self.step.wait(WaitReason::Time, &format!("its start at {start}"), Some(start));
             return Ok(());
         }
-        let now = self.step.now;
-        self.step.timed_mut().started_at = Some(now);
-        self.step.become_(TimedStatus::Active, "its window is open")
+        self.step.start();
+        self.step.become_(TimedStatus::Active, "its window is open")?;
+        self.active()
     }
 
     fn active(&mut self) -> Done {
         if let Some((outcome, reason)) = self.must_end() {
             return self.end(outcome, reason);
+        }
+        let deadline = self.slot.end;
+        match run_phases(&mut self.step, deadline) {
+            Phases::Failed(failure) => return self.fail(failure),
+            Phases::UnderWay => return Ok(()),
+            Phases::Done => {}
         }
         match self.step.object().observed.nodes {
             Some(0) => {
@@ -152,6 +155,31 @@ impl Look<'_> {
             }
             _ => self.step.edit.wait_for_nothing(),
         }
+        Ok(())
+    }
+
+    fn fail(&mut self, failure: Failure) -> Done {
+        let reason = format!("{} failed: {}", failure.of, failure.message);
+        self.step.fail(failure);
+        self.step.become_(TimedStatus::Failed, reason)?;
+        self.failed()
+    }
+
+    /// It takes no new pods; those that it has stay for their windows.
+    fn failed(&mut self) -> Done {
+        if let Some((_, reason)) = self.must_end() {
+            return self.end(Outcome::Failed, reason);
+        }
+        if end_jobs(&mut self.step) && self.step.serve(Request::Retry) {
+            let timed = self.step.timed_mut();
+            timed.outcome = None;
+            timed.failure = None;
+            self.step.become_(TimedStatus::Provisioning, "an operator has it tried again")?;
+            return self.provisioning();
+        }
+        let name = &self.step.object().name;
+        let message = format!("somebody to retry it (POST /v1/hosts/{name}/retry) or to delete it");
+        self.step.wait(WaitReason::Phase, &message, None);
         Ok(())
     }
 

@@ -31,7 +31,9 @@ pub(super) fn count<K: Timed>(step: &Step<'_, K>, phase: &Name) -> u32 {
 /// more than once, so the number goes on; none when it cannot go on any more.
 pub(super) fn next_name<K: Timed>(step: &Step<'_, K>, phase: &Name) -> Option<Name> {
     let owner = step.object();
-    let is_free = |name: &Name| step.world.jobs.find(owner.namespace.as_ref(), name).is_none();
+    // Jobs of what has no namespace are in the default one.
+    let key = |name: &Name| ResourceKey::new(KindName::Job, owner.namespace.clone(), name.clone());
+    let is_free = |name: &Name| step.world.find(&key(name)).is_none();
     let first = count(step, phase).saturating_add(1);
     let mut numbers = first..=limits::JOBS_OF_PHASE_MAX;
     numbers.find_map(|number| job_name(&owner.name, phase, number).filter(is_free))
