@@ -9,7 +9,7 @@ use tessera_types::timed::{DesiredTimedStatus, Failure, Outcome, Request, TimedS
 use tessera_types::{Host, IllegalTransition, Job, Node, Now, Object, WaitReason, limits};
 
 use crate::manager::{Manager, Plan};
-use crate::timed::{Done, Phases, Step, end_jobs, force, reason_with, run_phases};
+use crate::timed::{Done, Phases, Step, clear_gone, end_jobs, force, reason_with, run_phases};
 use crate::world::World;
 
 /// Reconciles hosts.
@@ -62,7 +62,7 @@ impl Look<'_> {
             TimedStatus::Active | TimedStatus::Grading => self.active()?,
             TimedStatus::Failed => self.failed()?,
             TimedStatus::TearingDown => self.tearing_down()?,
-            TimedStatus::Terminated => {}
+            TimedStatus::Terminated => clear_gone(&mut self.step, |_| false),
         }
         Ok(self.step.finish())
     }

@@ -16,7 +16,7 @@ use tessera_types::{
 };
 
 use crate::manager::{Manager, Plan};
-use crate::timed::{env, env_of};
+use crate::timed::{env, env_of, in_the_way};
 use crate::world::World;
 
 /// Reconciles jobs.
@@ -164,9 +164,9 @@ impl Look<'_> {
             return Ok(Plan::of(edit).look_again_at(self.job.observed.deadline));
         }
         let workload = self.make(definition);
-        if self.world.workloads.find(workload.namespace.as_ref(), &workload.name).is_some() {
-            let message = format!("workload/{} exists and is not of this job", workload.name);
-            return self.conclude(End::Failed(message));
+        let other = self.world.workloads.find(workload.namespace.as_ref(), &workload.name);
+        if let Some(other) = other {
+            return self.conclude(End::Failed(in_the_way(self.world, other)));
         }
         let mut edit = Edit::of(self.job, self.now);
         let name = workload.name.clone();

@@ -10,7 +10,7 @@ use tessera_types::{
     Actor, Duration, Kind, KindName, Name, Object, OwnerRef, Pod, ResourceKey, Workload, Write,
 };
 
-use crate::timed::{Step, Try, change_spec, env, env_of};
+use crate::timed::{Step, Try, change_spec, env, env_of, in_the_way};
 
 /// A workload without a health check is up when it has run for so long.
 const STEADY: Duration = Duration::from_secs(1);
@@ -26,18 +26,18 @@ pub(super) fn make_missing(step: &mut Step<'_, Pod>, definition: &PodDefinitionS
     let there: Vec<_> = step.owned::<Workload>().map(|workload| workload.name.clone()).collect();
     for workload in &definition.workloads {
         let name = name_of(&step.object().name, &workload.name);
-        if !there.contains(&name) && !is_taken(step, &name) {
+        if !there.contains(&name) && taken_by(step, &name).is_none() {
             let made = make(step, workload, name);
             step.write(Write::create(made));
         }
     }
 }
 
-/// Whether somebody else has a workload of this name.
-fn is_taken(step: &Step<'_, Pod>, name: &Name) -> bool {
+/// The workload of this name that somebody else has.
+fn taken_by<'a>(step: &Step<'a, Pod>, name: &Name) -> Option<&'a Arc<Object<Workload>>> {
     let namespace = step.object().namespace.as_ref();
     let found = step.world.workloads.find(namespace, name);
-    found.is_some_and(|it| it.owner.as_ref().map(|owner| owner.id) != Some(step.id()))
+    found.filter(|it| it.owner.as_ref().map(|owner| owner.id) != Some(step.id()))
 }
 
 fn make(step: &Step<'_, Pod>, workload: &PodWorkload, name: Name) -> Object<Workload> {
@@ -117,10 +117,10 @@ fn missing_in_try(step: &Step<'_, Pod>, name: &Name) -> Try {
     if step.makes::<Workload>(name) {
         return Try::UnderWay("its workloads to be made".to_owned());
     }
-    match is_taken(step, name) {
-        true => Try::Failed(format!("workload/{name} exists and is not of this pod")),
-        false => Try::Failed(format!("workload/{name} is gone")),
-    }
+    Try::Failed(match taken_by(step, name) {
+        Some(other) => in_the_way(step.world, other),
+        None => format!("workload/{name} is gone"),
+    })
 }
 
 /// Whether all that run have done so for long enough. A program that cannot do its

@@ -15,7 +15,8 @@ use tessera_types::{IllegalTransition, Job, Name, Now, Object, Pod, SessionPart,
 use super::fleet;
 use crate::manager::{Manager, Plan};
 use crate::timed::{
-    Done, Phases, Step, Try, advance, end_jobs, force, in_words, is_late, reason_with, run_phases,
+    Done, Phases, Step, Try, advance, clear_gone, end_jobs, force, in_words, is_late, reason_with,
+    run_phases,
 };
 use crate::world::World;
 
@@ -69,7 +70,7 @@ impl Look<'_> {
             TimedStatus::Active | TimedStatus::Grading => self.active()?,
             TimedStatus::Failed => self.failed()?,
             TimedStatus::TearingDown => self.tearing_down()?,
-            TimedStatus::Terminated => {}
+            TimedStatus::Terminated => clear_gone(&mut self.step, |_| false),
         }
         Ok(self.step.finish())
     }

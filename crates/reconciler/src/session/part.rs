@@ -15,7 +15,9 @@ use tessera_types::{
 use super::gate::{self, Verdict};
 use crate::manager::{Manager, Plan};
 use crate::report::{NO_NAME, own_report, report_of};
-use crate::timed::{Done, Phases, Step, end_jobs, force, is_late, reason_with, run_phases};
+use crate::timed::{
+    Done, Phases, Step, clear_gone, end_jobs, force, is_late, reason_with, run_phases,
+};
 use crate::world::World;
 
 /// Reconciles parts.
@@ -74,7 +76,12 @@ impl<'a> Look<'a> {
             TimedStatus::Grading => self.grading()?,
             TimedStatus::Failed => self.failed()?,
             TimedStatus::TearingDown => self.tearing_down()?,
-            TimedStatus::Terminated => {}
+            TimedStatus::Terminated => {
+                let pods: Vec<_> = self.pods().collect();
+                clear_gone(&mut self.step, |entry| {
+                    pods.iter().any(|pod| pod.observed.timed.leftovers.contains(entry))
+                });
+            }
         }
         Ok(self.step.finish())
     }

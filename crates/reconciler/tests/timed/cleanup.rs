@@ -74,6 +74,12 @@ fn what_a_job_leaves_past_the_deadline_is_killed_and_named() {
     assert_eq!(part.observed.timed.leftovers, pod.observed.timed.leftovers);
     let killed = plane.get::<Workload>("job-exam-one-lab-watch-1");
     assert_eq!(killed.spec.stop.grace, Duration::ZERO);
+    // It stops after all, long after everything else is over.
+    plane.run(1100);
+    assert_eq!(plane.world.table::<Workload>().len(), 0);
+    let session = plane.get::<Session>("exam");
+    assert!(session.observed.timed.leftovers.is_empty());
+    assert!(plane.pod("exam-one-lab").observed.timed.leftovers.is_empty());
 }
 
 #[test]

@@ -40,6 +40,39 @@ fn what_cannot_be_cleaned_up_is_named_and_goes_later() {
     plane.reconnect("node-a");
     plane.run(2);
     assert_eq!(plane.world.table::<Workload>().len(), 0);
+    let session = plane.get::<Session>("exam");
+    assert!(session.observed.timed.leftovers.is_empty());
+    let note = "what could not be removed in time is gone: workload/exam-two-lab-vm";
+    assert_eq!(session.state_history.last().unwrap().reason, note);
+    for timed in [
+        &plane.pod("exam-two-lab").observed.timed,
+        &plane.get::<SessionPart>("exam-two").observed.timed,
+    ] {
+        assert!(timed.leftovers.is_empty(), "{:?}", timed.leftovers);
+    }
+}
+
+/// A workload that is left on a node that cannot be reached has its name until it
+/// goes: who wants that name is told by what it is taken.
+#[test]
+fn a_name_that_a_leftover_has_is_said_to_be_taken_by_it() {
+    let mut plane = Exam { is_graded: false, attempts: 1, ..Exam::default() }.plane();
+    plane.node("node-b", 4000);
+    let start = book(&mut plane);
+    plane.run_until(start.plus(secs(10)));
+    let workload = plane.get::<Workload>("exam-one-lab-vm");
+    let node = workload.observed.assigned.as_ref().unwrap().node.to_string();
+    plane.cut_off(&node);
+    plane.delete::<Session>("exam");
+    plane.run_until(start.plus(secs(100)));
+    assert!(plane.find::<Session>("exam").is_none());
+    book(&mut plane);
+    plane.run(50);
+    let failure = plane.get::<Session>("exam").observed.timed.failure.clone().unwrap();
+    let taken = format!("the name is taken by workload/exam-one-lab-vm on {node} (Lost: waits for");
+    assert!(failure.message.contains(&taken), "{}", failure.message);
+    let whose = "which is left of a pod/exam-one-lab that is gone";
+    assert!(failure.message.ends_with(whose), "{}", failure.message);
 }
 
 #[test]

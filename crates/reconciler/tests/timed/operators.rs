@@ -172,7 +172,13 @@ fn names_that_strangers_have_are_left_to_them() {
     );
     plane.run_until(start);
     let failure = plane.get::<Session>("exam").observed.timed.failure.clone().unwrap();
-    assert!(failure.message.contains("exists and is not of this pod"), "{}", failure.message);
+    assert!(
+        failure
+            .message
+            .contains("the name is taken by workload/exam-one-lab-vm on node-a (Running)"),
+        "{}",
+        failure.message
+    );
     assert_eq!(plane.get::<Workload>("exam-one-lab-vm").spec.command.as_deref(), Some("stranger"));
     plane.delete::<Session>("exam");
     plane.delete::<Workload>("exam-one-lab-vm");
