@@ -240,7 +240,9 @@ fn a_grading_that_fails_is_tried_again_by_a_new_job_and_then_fails_the_part() {
     plane.run(30);
     let failure = plane.get::<SessionPart>("exam-one").observed.timed.failure.clone().unwrap();
     assert_eq!((failure.of.as_str(), failure.attempts), ("phase grade", 3));
-    assert!(failure.message.contains("not a JSON object: `not JSON`"), "{}", failure.message);
+    let expected = "the last line that its program wrote is not a JSON object: \
+        see tesseractl logs job-exam-one-grade-3";
+    assert_eq!(failure.message, expected);
     let jobs: Vec<_> = plane.started.iter().filter(|(name, _)| name.contains("grade")).collect();
     assert_eq!(jobs.len(), 3);
 }
@@ -313,4 +315,30 @@ fn a_phase_that_finds_no_name_for_its_job_fails_and_says_so() {
     let failure = plane.get::<SessionPart>("exam-one").observed.timed.failure.clone().unwrap();
     let expected = "no name is free for another job of phase grade: it has had 0 of at most 999";
     assert_eq!((failure.attempts, failure.message.as_str()), (3, expected));
+}
+
+/// What a program writes may have secrets in it, and so may its environment: of
+/// the first nothing is told, of the second only in the resources themselves.
+#[test]
+fn no_message_and_no_history_has_what_a_program_wrote() {
+    for code in [0, 1] {
+        let mut plane = Exam { on_failure: "continue", ..Exam::default() }.plane();
+        plane.script = Box::new(move |name, _| match name.contains("grade") {
+            true => Run::Ends(Duration::from_secs(1), code, "password=s3cret"),
+            false => Run::Stays,
+        });
+        let start = book(&mut plane);
+        plane.run_until(start.plus(Duration::from_secs(1)));
+        plane.ask::<SessionPart>("exam-one", Request::Grade);
+        plane.run(300);
+        let job = plane.get::<Job>("exam-one-grade-1");
+        let message = job.observed.message.clone().unwrap();
+        assert!(message.ends_with("see tesseractl logs job-exam-one-grade-1"), "{message}");
+        assert_eq!(message.contains("exited with code 1"), code == 1, "{message}");
+        for resource in plane.world.all() {
+            assert!(!format!("{resource:?}").contains("s3cret"), "{resource:#?}");
+        }
+        let told = |entry: &&crate::plane::Entry| format!("{entry:?}").contains("s3cret");
+        assert!(plane.history.iter().find(told).is_none());
+    }
 }
