@@ -96,7 +96,8 @@ impl Look<'_> {
         }
         let provision_at = self.slot.provision_at();
         if !self.step.has_come(provision_at) {
-            let message = format!("the beginning of its window at {provision_at}");
+            let message =
+                format!("the beginning of its window at {}", provision_at.second_before());
             self.step.wait(WaitReason::Time, &message, Some(provision_at));
             return Ok(());
         }
@@ -131,7 +132,11 @@ impl Look<'_> {
         }
         if !self.step.has_come(self.slot.start) {
             let start = self.slot.start;
-            self.step.wait(WaitReason::Time, &format!("its start at {start}"), Some(start));
+            self.step.wait(
+                WaitReason::Time,
+                &format!("its start at {}", start.second_before()),
+                Some(start),
+            );
             return Ok(());
         }
         self.step.start();

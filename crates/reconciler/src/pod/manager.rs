@@ -129,7 +129,8 @@ impl Look<'_> {
         }
         let provision_at = self.slot.provision_at();
         if !self.step.has_come(provision_at) {
-            let message = format!("the beginning of its provisioning at {provision_at}");
+            let message =
+                format!("the beginning of its provisioning at {}", provision_at.second_before());
             self.step.wait(WaitReason::Time, &message, Some(provision_at));
             return Ok(());
         }
@@ -141,7 +142,7 @@ impl Look<'_> {
             self.step.wait(WaitReason::NoHostFits, "a host", Some(self.slot.end));
             return Ok(());
         };
-        let reason = format!("its window opens at {}", self.slot.start);
+        let reason = format!("its window opens at {}", self.slot.start.second_before());
         self.step.begin();
         self.step.become_(TimedStatus::Provisioning, reason)?;
         self.step.edit.with("host", &binding.host);
@@ -250,7 +251,11 @@ impl Look<'_> {
         fleet::follow(&mut self.step, &self.slot);
         if !self.step.has_come(self.slot.start) {
             let start = self.slot.start;
-            self.step.wait(WaitReason::Time, &format!("its start at {start}"), Some(start));
+            self.step.wait(
+                WaitReason::Time,
+                &format!("its start at {}", start.second_before()),
+                Some(start),
+            );
             return Ok(());
         }
         if self.step.object().desired_status < DesiredTimedStatus::Active {

@@ -169,11 +169,12 @@ impl<'a> Look<'a> {
         }
         let provision_at = self.slot.provision_at();
         if !self.step.has_come(provision_at) {
-            let message = format!("the beginning of its provisioning at {provision_at}");
+            let message =
+                format!("the beginning of its provisioning at {}", provision_at.second_before());
             self.step.wait(WaitReason::Time, &message, Some(provision_at));
             return Ok(());
         }
-        let reason = format!("its window opens at {}", self.slot.start);
+        let reason = format!("its window opens at {}", self.slot.start.second_before());
         self.step.begin();
         self.step.become_(TimedStatus::Provisioning, reason)?;
         self.provisioning()
@@ -248,7 +249,11 @@ impl<'a> Look<'a> {
         }
         if !self.step.has_come(self.slot.start) {
             let start = self.slot.start;
-            self.step.wait(WaitReason::Time, &format!("its start at {start}"), Some(start));
+            self.step.wait(
+                WaitReason::Time,
+                &format!("its start at {}", start.second_before()),
+                Some(start),
+            );
             return Ok(());
         }
         self.step.start();
