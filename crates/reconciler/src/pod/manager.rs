@@ -136,6 +136,7 @@ impl Look<'_> {
         }
         // What it is late for is decided for its part as a whole.
         if self.part().is_some_and(|part| part.status == TimedStatus::Scheduled) {
+            self.step.wait(WaitReason::Gate, "its part to begin", None);
             return Ok(());
         }
         let Some(binding) = self.step.object().observed.binding.clone() else {
@@ -188,6 +189,14 @@ impl Look<'_> {
     fn provisioning(&mut self) -> Done {
         if let Some((outcome, reason)) = self.must_end() {
             return self.end(outcome, reason);
+        }
+        // No try is begun for a window that is over.
+        if self.step.has_come(self.slot.end) {
+            let at = self.step.now;
+            let attempts = self.step.timed().phases.iter().map(|run| run.attempt).max();
+            let message = "it was not ready before its end".to_owned();
+            let of = "its provisioning".to_owned();
+            return self.fail(Failure { of, attempts: attempts.unwrap_or(1), message, at });
         }
         let phases = match self.provision() {
             Phases::Done => {
@@ -310,8 +319,11 @@ impl Look<'_> {
             self.step.become_(TimedStatus::Provisioning, "an operator has it tried again")?;
             return self.provisioning();
         }
-        let message = "somebody to retry or cancel it; at its end it is torn down";
-        self.step.wait(WaitReason::Phase, message, Some(self.slot.end));
+        let (message, until) = match self.step.object().owner {
+            None => ("somebody to retry or cancel it; at its end it is torn down", self.slot.end),
+            Some(_) => ("somebody to retry it, or its part to be over", self.slot.teardown_at()),
+        };
+        self.step.wait(WaitReason::Phase, message, Some(until));
         Ok(())
     }
 

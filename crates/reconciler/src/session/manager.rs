@@ -235,7 +235,11 @@ impl Look<'_> {
     }
 
     fn finish_well(&mut self) -> Done {
-        self.step.conclude(Outcome::Completed);
+        let took_place = |part: &&Arc<Object<SessionPart>>| {
+            part.observed.timed.outcome != Some(Outcome::Skipped)
+        };
+        let any = self.parts.is_empty() || self.parts.iter().any(took_place);
+        self.step.conclude(if any { Outcome::Completed } else { Outcome::Skipped });
         self.take_leftovers();
         self.step.become_(SessionStatus::Inactive, "its parts are over, and nothing of it is left")
     }

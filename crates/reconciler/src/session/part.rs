@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use tessera_types::catalogue::PartDefinitionSpec;
+use tessera_types::catalogue::{PartDefinitionSpec, PartOrder};
 use tessera_types::report::ReportStatus;
 use tessera_types::timed::{
     DesiredTimedStatus, Failure, OnFailure, Outcome, Request, TimedStatus, Timeslot,
@@ -240,7 +240,10 @@ impl<'a> Look<'a> {
             return self.fail(failure);
         }
         if self.step.has_come(self.slot.end) {
-            return self.end(Outcome::Cancelled, "its gate did not open before its end");
+            return match self.is_shut_out() {
+                true => self.end(Outcome::Cancelled, "its gate did not open before its end"),
+                false => self.end(Outcome::Skipped, "its window was over before anybody came"),
+            };
         }
         if self.step.object().desired_status < DesiredTimedStatus::Active {
             let message = self.gate_in_words();
@@ -259,6 +262,17 @@ impl<'a> Look<'a> {
         self.step.start();
         self.step.become_(TimedStatus::Active, "its window is open")?;
         self.active()
+    }
+
+    /// Whether the gate of the part before it keeps it waiting.
+    fn is_shut_out(&self) -> bool {
+        let owner = self.step.object().owner.as_ref();
+        let session = owner.and_then(|owner| self.step.world.sessions.get(owner.id));
+        let definition = session.and_then(|session| session.observed.definition.as_ref());
+        let is_sequential =
+            definition.is_none_or(|it| it.spec.part_execution.order == PartOrder::Sequential);
+        let before = self.part_before().filter(|_| is_sequential);
+        before.is_some_and(|part| gate::verdict(part) != Verdict::Open)
     }
 
     fn gate_in_words(&self) -> String {

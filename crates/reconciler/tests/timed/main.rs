@@ -10,6 +10,7 @@ mod hosts;
 mod life;
 mod nodes;
 mod operators;
+mod outages;
 mod plane;
 mod refused;
 mod times;

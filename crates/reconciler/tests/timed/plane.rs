@@ -15,8 +15,9 @@ use tessera_reconciler::{Answer, Batch, Reconciler, Tabled, World};
 use tessera_types::manifest::Declared;
 use tessera_types::timed::{Request, Requested, Timed, TimedStatus};
 use tessera_types::{
-    Actor, BootTime, Change, Committed, Duration, Edit, Kind, Manifest, Name, Now, Object, Pod,
-    Record, Resource, ResourceKey, Revision, SessionPart, State, Timestamp, Uid, Workload, Write,
+    Actor, BootTime, Change, Committed, Duration, Edit, Kind, KindName, Manifest, Name, Now,
+    Object, Pod, Record, Resource, ResourceKey, Revision, SessionPart, State, Timestamp, Uid,
+    Workload, Write,
 };
 
 use self::agents::Copy;
@@ -255,6 +256,13 @@ impl Plane {
         self.check_deadlines::<Pod>();
         self.check_deadlines::<SessionPart>();
         self.check_no_two_tries();
+        for resource in self.world.all().filter(|one| one.kind() != KindName::Workload) {
+            tessera_types::with_object!(&resource, object => {
+                let until = object.waiting_for.as_ref().and_then(|waiting| waiting.until);
+                let is_past = until.is_some_and(|until| until <= self.now.wall);
+                assert!(!is_past, "{} is stale: {:?}", object.key(), object.waiting_for);
+            });
+        }
     }
 
     fn check_deadlines<K: Tabled + Timed<Status = TimedStatus>>(&self) {
