@@ -30,7 +30,7 @@ use tessera_types::sync::{
     LogChunk, LogChunkAnswer, Registered, Registration, ReportRequest, ReportResponse, SyncRequest,
     SyncResponse,
 };
-use tessera_types::{Node, Object, Pod, Session};
+use tessera_types::{Host, Node, Object, Pod, Session};
 
 /// The version of the API, which is that of the product.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -122,6 +122,13 @@ pub trait TesseraApi {
         path: Path<NamePath>,
         query: Query<NamespaceQuery>,
     ) -> Result<HttpResponseAccepted<Object<Pod>>, ApiError>;
+
+    /// Try again what has failed in a host.
+    #[endpoint { method = POST, path = "/v1/hosts/{name}/retry", tags = ["hosts"] }]
+    async fn host_retry(
+        ctx: RequestContext<Self::Context>,
+        path: Path<NamePath>,
+    ) -> Result<HttpResponseAccepted<Object<Host>>, ApiError>;
 
     /// What of a host is taken when.
     #[endpoint { method = GET, path = "/v1/hosts/{name}/calendar", tags = ["hosts"] }]

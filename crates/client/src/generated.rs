@@ -368,6 +368,56 @@ Arguments:
             _ => Err(Error::UnexpectedResponse(response)),
         }
     }
+    /**Try again what has failed in a host
+
+Sends a `POST` request to `/v1/hosts/{name}/retry`
+
+Arguments:
+- `name`: The resource's name.*/
+    pub async fn host_retry<'a>(
+        &'a self,
+        name: &'a tessera_types::Name,
+    ) -> Result<
+        ResponseValue<tessera_types::Object<tessera_types::Host>>,
+        Error<tessera_types::Problem>,
+    > {
+        let url = format!(
+            "{}/v1/hosts/{}/retry", self.baseurl, encode_path(& name.to_string()),
+        );
+        let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
+        header_map
+            .append(
+                ::reqwest::header::HeaderName::from_static("api-version"),
+                ::reqwest::header::HeaderValue::from_static(Self::api_version()),
+            );
+        #[allow(unused_mut)]
+        let mut request = self
+            .client
+            .post(url)
+            .header(
+                ::reqwest::header::ACCEPT,
+                ::reqwest::header::HeaderValue::from_static("application/json"),
+            )
+            .headers(header_map)
+            .build()?;
+        let info = OperationInfo {
+            operation_id: "host_retry",
+        };
+        self.pre(&mut request, &info).await?;
+        let result = self.exec(request, &info).await;
+        self.post(&result, &info).await?;
+        let response = result?;
+        match response.status().as_u16() {
+            202u16 => ResponseValue::from_response(response).await,
+            400u16..=499u16 => {
+                Err(Error::ErrorResponse(ResponseValue::from_response(response).await?))
+            }
+            500u16..=599u16 => {
+                Err(Error::ErrorResponse(ResponseValue::from_response(response).await?))
+            }
+            _ => Err(Error::UnexpectedResponse(response)),
+        }
+    }
     /**Let a node keep what it has and take nothing new
 
 Sends a `POST` request to `/v1/nodes/{name}/cordon`

@@ -161,9 +161,11 @@ impl Reconciler {
                 Some(resource) => self.wake_concerned(resource, world),
                 None => {
                     let owner = self.owners.remove(&change.id);
+                    // What waits for a job to be gone waits for its workload.
+                    let above = owner.and_then(|owner| self.owners.get(&owner).copied());
                     let children = world.children_of(change.id).map(|(_, id)| id);
                     let groups = dispatch::groups_concerned(change.key.kind, world);
-                    let all = owner.into_iter().chain(children).chain(groups);
+                    let all = owner.into_iter().chain(above).chain(children).chain(groups);
                     all.for_each(|id| self.queue.push(id));
                 }
             }

@@ -246,6 +246,12 @@ fn among(parts: &[Arc<Object<SessionPart>>], event: &CloudEvent) -> Match {
         matches!(part.status, TimedStatus::Active | TimedStatus::Grading)
     };
     match listening.iter().find(|(part, _)| is_open(part)) {
+        Some((part, TriggerAction::Grade)) if part.observed.gradings >= limits::GRADINGS_MAX => {
+            Match::None(format!(
+                "part {} was graded {} times, which is the most",
+                part.spec.part, part.observed.gradings
+            ))
+        }
         Some((part, TriggerAction::Grade)) => Match::Part(part.key(), Request::Grade),
         Some((part, TriggerAction::Finish)) => Match::Part(part.key(), Request::Finish),
         None => Match::None(match listening.first() {

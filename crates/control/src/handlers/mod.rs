@@ -43,7 +43,8 @@ use tessera_types::sync::{
     SyncResponse,
 };
 use tessera_types::{
-    Fingerprint, Kind, KindName, Manifest, Node, Object, Pod, Problem, ResourceKey, Session, limits,
+    Fingerprint, Host, Kind, KindName, Manifest, Node, Object, Pod, Problem, ResourceKey, Session,
+    limits,
 };
 
 use crate::agent_limits;
@@ -138,6 +139,11 @@ impl TesseraApi for Handlers {
     ) -> Accepted<Object<Pod>> {
         let key = key_of(KindName::Pod, query.into_inner().namespace, path.into_inner().name);
         session::retry_pod(plane(&ctx)?, &key).await
+    }
+
+    async fn host_retry(ctx: Context, path: Path<NamePath>) -> Accepted<Object<Host>> {
+        let key = key_of(KindName::Host, None, path.into_inner().name);
+        session::retry_host(plane(&ctx)?, &key).await
     }
 
     async fn host_calendar(

@@ -11,7 +11,7 @@ use tessera_types::catalogue::Gate;
 use tessera_types::problem::Code;
 use tessera_types::timed::{DesiredTimedStatus, Request, Requested, TimedStatus};
 use tessera_types::{
-    Actor, Edit, Name, Object, Pod, Problem, ResourceKey, Session, SessionPart, Write,
+    Actor, Edit, Host, Name, Object, Pod, Problem, ResourceKey, Session, SessionPart, Write,
 };
 
 use crate::clock;
@@ -173,4 +173,22 @@ pub(super) async fn retry_pod(plane: &Plane, key: &ResourceKey) -> Accepted<Obje
         plane.commit(writes).await.map_err(commit_error)?;
     }
     Ok(HttpResponseAccepted((*plane.get::<Pod>(key)?).clone()))
+}
+
+/// Has what failed in a host tried again.
+pub(super) async fn retry_host(plane: &Plane, key: &ResourceKey) -> Accepted<Object<Host>> {
+    let requested =
+        Requested { request: Request::Retry, by: Actor::API, event: None, at: clock::now() };
+    let host = plane
+        .edit::<Host>(key, |edit| {
+            let status = edit.before().status;
+            if status != TimedStatus::Failed {
+                let detail = format!("{key} is {status}, and only what is Failed is tried again");
+                return Err(Problem::new(Code::NotNow, detail).instance(key));
+            }
+            edit.object.observed.timed.request(requested.clone());
+            Ok(())
+        })
+        .await?;
+    Ok(HttpResponseAccepted((*host).clone()))
 }

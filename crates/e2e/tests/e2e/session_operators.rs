@@ -91,6 +91,8 @@ async fn what_has_failed_is_tried_again_when_an_operator_says_so() {
     std::fs::write(cure, "").unwrap();
     assert_eq!(fleet.post("/v1/sessions/s/retry", &json!({"part": "first"})).await.0, 202);
     fleet.reaches::<SessionPart>("s-first", TimedStatus::Active).await;
+    // It is told so by its part, in a commit of its own.
+    fleet.reaches::<Pod>("s-first-pod", TimedStatus::Active).await;
     let part = fleet.see::<SessionPart>("s-first").await;
     assert_eq!((part.observed.timed.failure, part.observed.timed.outcome), (None, None));
     assert_eq!(fleet.starts("s-first-pod-lab"), 5);

@@ -8,10 +8,10 @@ use tessera_types::catalogue::{
 };
 use tessera_types::pod::{Binding, PodSpec};
 use tessera_types::session::SessionPartSpec;
-use tessera_types::timed::{DeclaredTimeslot, DesiredTimedStatus, Timeslot};
+use tessera_types::timed::{DeclaredTimeslot, DesiredTimedStatus, Phase, Timeslot};
 use tessera_types::{
     Actor, Invalid, Kind, KindName, Name, Object, OwnerRef, PartDefinition, Pod, PodDefinition,
-    ResourceKey, Session, SessionDefinition, SessionPart, Timestamp, Uid, Write,
+    ResourceKey, Session, SessionDefinition, SessionPart, Timestamp, Uid, Write, limits,
 };
 
 use super::AdmissionError;
@@ -207,7 +207,7 @@ impl Tree<'_> {
             report_of(self.world, definition.spec.report.as_ref(), &path, problems);
         part.observed.definition = Some(definition.clone());
         for phase in &lifecycle.phases {
-            let suffix = format!("{}-99", phase.name);
+            let suffix = longest_job(phase);
             check_room(&part.name, &suffix, "job of a phase", problems);
         }
         Some((part, pods))
@@ -302,6 +302,11 @@ impl Tree<'_> {
     }
 }
 
+/// What is put after a name for the last job that a phase may have.
+fn longest_job(phase: &Phase) -> String {
+    format!("{}-{}", phase.name, limits::JOBS_OF_PHASE_MAX)
+}
+
 /// Pins to a pod what it is made from, and its window.
 pub(super) fn pin_pod(
     world: &World,
@@ -315,7 +320,7 @@ pub(super) fn pin_pod(
     pod.observed.timed.timeslot = Some(slot);
     pod.observed.timed.jobs = jobs_of(world, lifecycle, path, problems);
     let workloads = definition.spec.workloads.iter().map(|one| one.name.to_string());
-    let jobs = lifecycle.phases.iter().map(|phase| format!("{}-99", phase.name));
+    let jobs = lifecycle.phases.iter().map(longest_job);
     for suffix in workloads.chain(jobs) {
         check_room(&pod.name, &suffix, "workload of a pod", problems);
     }

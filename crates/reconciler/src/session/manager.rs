@@ -20,8 +20,8 @@ use super::gate::{self, Verdict};
 use super::late;
 use super::part::is_over;
 use crate::manager::{Manager, Plan};
-use crate::report::{own_report, report_of};
-use crate::timed::{Done, Step};
+use crate::report::{NO_NAME, own_report, report_of};
+use crate::timed::{Done, Step, clear_gone};
 use crate::world::World;
 
 /// Reconciles sessions.
@@ -77,7 +77,12 @@ impl Look<'_> {
             SessionStatus::Active => self.active()?,
             SessionStatus::Aggregating => self.aggregating()?,
             SessionStatus::Finalizing => self.finalizing()?,
-            SessionStatus::Inactive | SessionStatus::Failed => {}
+            SessionStatus::Inactive | SessionStatus::Failed => {
+                let parts = &self.parts;
+                clear_gone(&mut self.step, |entry| {
+                    parts.iter().any(|part| part.observed.timed.leftovers.contains(entry))
+                });
+            }
         }
         Ok(self.step.finish())
     }
@@ -121,7 +126,11 @@ impl Look<'_> {
         }
         if !self.step.has_come(self.slot.start) {
             let start = self.slot.start;
-            self.step.wait(WaitReason::Time, &format!("its start at {start}"), Some(start));
+            self.step.wait(
+                WaitReason::Time,
+                &format!("its start at {}", start.second_before()),
+                Some(start),
+            );
             return Ok(());
         }
         self.step.start();
@@ -226,7 +235,11 @@ impl Look<'_> {
     }
 
     fn finish_well(&mut self) -> Done {
-        self.step.conclude(Outcome::Completed);
+        let took_place = |part: &&Arc<Object<SessionPart>>| {
+            part.observed.timed.outcome != Some(Outcome::Skipped)
+        };
+        let any = self.parts.is_empty() || self.parts.iter().any(took_place);
+        self.step.conclude(if any { Outcome::Completed } else { Outcome::Skipped });
         self.take_leftovers();
         self.step.become_(SessionStatus::Inactive, "its parts are over, and nothing of it is left")
     }
@@ -251,8 +264,12 @@ impl Look<'_> {
             None => {
                 let (world, session) = (self.step.world, self.step.object());
                 let report = report_of(world, session, definition, self.step.now);
-                self.step.write(Write::create(report));
-                self.step.wait(WaitReason::Children, "its report", None);
+                let message = match &report {
+                    Some(_) => "its report",
+                    None => NO_NAME,
+                };
+                self.step.wait(WaitReason::Children, message, None);
+                report.into_iter().for_each(|report| self.step.write(Write::create(report)));
                 Ok(())
             }
         }

@@ -1,11 +1,11 @@
 //! Hosts: their own windows, and what a node group has of its nodes.
 
 use serde_json::json;
-use tessera_types::timed::{DesiredTimedStatus, Outcome, TimedStatus};
-use tessera_types::{Duration, Host, HostDefinition, Millicores, Pod, Session};
+use tessera_types::timed::{DesiredTimedStatus, Outcome, Request, TimedStatus};
+use tessera_types::{Duration, Host, HostDefinition, Job, Millicores, Pod, Session};
 
 use crate::exam::{Exam, book};
-use crate::plane::Plane;
+use crate::plane::{Plane, Run};
 
 fn server(plane: &mut Plane, timeslot: &serde_json::Value) {
     plane.apply::<HostDefinition>(json!({"name": "server", "spec": {
@@ -116,4 +116,78 @@ fn a_host_that_is_not_wanted_any_more_ends_without_its_pods() {
     plane.edit::<Host>("lab-server", |edit| edit.desire(DesiredTimedStatus::TornDown));
     plane.settle();
     assert_eq!(plane.path("host/lab-server"), "Scheduled TearingDown Terminated");
+}
+
+fn with_phases(plane: &mut Plane) {
+    let phase = |name: &str, status: &str| {
+        json!({"name": name, "engine": "workflow", "trigger_on_status": status,
+            "definition": {"type_key": "check"},
+            "retry": {"attempts_max": 2, "backoff": {"initial": "1s", "max": "1s"}}})
+    };
+    let phases = ["Provisioning", "Active", "TearingDown"]
+        .map(|status| phase(&format!("on-{}", status.to_lowercase()), status));
+    plane.apply::<HostDefinition>(json!({"name": "server", "spec": {
+        "type_key": "server", "version": "1.0.0", "host_type": "server",
+        "pod_types": ["cml_on_aws"], "capacity": {"cpu": "4"}, "lifecycle": {"phases": phases},
+    }}));
+    plane.apply::<Host>(json!({"name": "srv", "spec": {
+        "definition": {"type_key": "server"}, "timeslot": {"start_in": "1s", "duration": "60s", "teardown_buffer": "10s"},
+    }}));
+    plane.settle();
+}
+
+fn jobs(plane: &Plane) -> Vec<String> {
+    plane.world.jobs.iter().map(|job| format!("{} {}", job.name, job.status)).collect()
+}
+
+#[test]
+fn a_host_runs_its_phases_in_each_of_its_states() {
+    let mut plane = Exam::default().plane();
+    plane.script = Box::new(|_, _| Run::Ends(Duration::from_secs(1), 0, ""));
+    // A stranger has the name of its first job.
+    plane.apply::<Job>(
+        json!({"name": "srv-on-active-1", "spec": {"definition": {"type_key": "check"}}}),
+    );
+    with_phases(&mut plane);
+    plane.run(100);
+    assert_eq!(
+        jobs(&plane),
+        [
+            "srv-on-active-1 Succeeded",
+            "srv-on-active-2 Succeeded",
+            "srv-on-provisioning-1 Succeeded",
+            "srv-on-tearingdown-1 Succeeded",
+        ]
+    );
+    let path = "Scheduled Provisioning Ready Active TearingDown Terminated";
+    assert_eq!(plane.path("host/srv"), path);
+}
+
+#[test]
+fn a_host_that_has_failed_says_what_can_be_done_and_can_be_tried_again() {
+    for (phase, seconds) in [("provisioning", 5), ("active", 8)] {
+        let mut plane = Exam::default().plane();
+        plane.script = Box::new(move |name, _| {
+            let fails = name.contains(phase) && !name.ends_with("-3");
+            Run::Ends(Duration::from_secs(1), i32::from(fails), "")
+        });
+        with_phases(&mut plane);
+        plane.ask::<Host>("srv", Request::Retry);
+        plane.run(seconds);
+        let host = plane.get::<Host>("srv");
+        assert_eq!(host.status, TimedStatus::Failed, "{phase}");
+        let failure = host.observed.timed.failure.as_ref().unwrap();
+        assert_eq!((failure.of.clone(), failure.attempts), (format!("phase on-{phase}"), 2));
+        let message = host.waiting_for.clone().unwrap().message;
+        assert!(message.contains("POST /v1/hosts/srv/retry"), "{message}");
+        plane.ask::<Host>("srv", Request::Retry);
+        plane.run(5);
+        let host = plane.get::<Host>("srv");
+        assert_eq!(host.status, TimedStatus::Active, "{phase}");
+        let timed = &host.observed.timed;
+        assert_eq!((&timed.failure, timed.outcome), (&None, None));
+        plane.run(100);
+        let outcome = plane.get::<Host>("srv").observed.timed.outcome;
+        assert_eq!(outcome, Some(Outcome::Completed));
+    }
 }

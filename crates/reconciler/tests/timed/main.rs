@@ -2,6 +2,7 @@
 //! deterministic plane.
 
 mod bookings;
+mod cleanup;
 mod crashes;
 mod exam;
 mod gates;
@@ -9,6 +10,7 @@ mod hosts;
 mod life;
 mod nodes;
 mod operators;
+mod outages;
 mod plane;
 mod refused;
 mod times;

@@ -172,7 +172,13 @@ fn names_that_strangers_have_are_left_to_them() {
     );
     plane.run_until(start);
     let failure = plane.get::<Session>("exam").observed.timed.failure.clone().unwrap();
-    assert!(failure.message.contains("exists and is not of this pod"), "{}", failure.message);
+    assert!(
+        failure
+            .message
+            .contains("the name is taken by workload/exam-one-lab-vm on node-a (Running)"),
+        "{}",
+        failure.message
+    );
     assert_eq!(plane.get::<Workload>("exam-one-lab-vm").spec.command.as_deref(), Some("stranger"));
     plane.delete::<Session>("exam");
     plane.delete::<Workload>("exam-one-lab-vm");
@@ -214,4 +220,38 @@ fn a_host_that_is_given_up_waits_for_its_pods() {
     plane.run(200);
     assert!(plane.find::<Host>("fleet").is_none());
     assert_eq!(plane.get::<Session>("exam").observed.timed.outcome, Some(Outcome::Completed));
+}
+
+/// A pod whose workload is deleted while it is being provisioned has a try that
+/// failed: the other workloads go, and all are made again.
+#[test]
+fn a_workload_that_disappears_during_provisioning_is_noticed_at_once() {
+    let mut plane = Exam::default().plane();
+    plane.script = Box::new(|_, run| if run == 1 { Run::Hangs } else { Run::Stays });
+    plane.lingers.insert("-vm", Duration::from_secs(3));
+    let start = book(&mut plane);
+    plane.run_until(start.minus(Duration::from_secs(25)));
+    plane.delete::<Workload>("exam-one-lab-vm");
+    plane.run(2);
+    assert_eq!(plane.made.len(), 1, "never two at once");
+    plane.run(4);
+    let pod = plane.pod("exam-one-lab");
+    assert_eq!(pod.status, TimedStatus::Ready);
+    let note = pod.state_history.iter().find(|one| one.reason.contains("try 1 of 3")).unwrap();
+    assert!(note.reason.contains("workload/exam-one-lab-vm is gone"), "{}", note.reason);
+    assert_eq!(plane.made, ["exam-one-lab-vm", "exam-one-lab-vm"]);
+}
+
+/// The same while a phase runs after that.
+#[test]
+fn a_workload_that_disappears_before_its_pod_is_ready_breaks_it() {
+    let pod_phases = vec![json!({"name": "prepare", "engine": "workflow",
+        "trigger_on_status": "Provisioning", "definition": {"type_key": "watch"}})];
+    let mut plane = Exam { pod_phases, ..Exam::default() }.plane();
+    let start = book(&mut plane);
+    plane.run_until(start.minus(Duration::from_secs(20)));
+    plane.delete::<Workload>("exam-one-lab-vm");
+    plane.run(1);
+    let failure = plane.pod("exam-one-lab").observed.timed.failure.clone().unwrap();
+    assert!(failure.message.contains("workload/exam-one-lab-vm is gone"), "{}", failure.message);
 }

@@ -15,8 +15,9 @@ use tessera_reconciler::{Answer, Batch, Reconciler, Tabled, World};
 use tessera_types::manifest::Declared;
 use tessera_types::timed::{Request, Requested, Timed, TimedStatus};
 use tessera_types::{
-    Actor, BootTime, Change, Committed, Duration, Edit, Kind, Manifest, Name, Now, Object, Pod,
-    Record, Resource, ResourceKey, Revision, State, Timestamp, Uid, Workload, Write,
+    Actor, BootTime, Change, Committed, Duration, Edit, Kind, KindName, Manifest, Name, Now,
+    Object, Pod, Record, Resource, ResourceKey, Revision, SessionPart, State, Timestamp, Uid,
+    Workload, Write,
 };
 
 use self::agents::Copy;
@@ -49,6 +50,8 @@ pub(crate) struct Plane {
     pub(crate) reconciler: Reconciler,
     pub(crate) now: Now,
     pub(crate) script: Script,
+    /// Workloads with this in their name take so long to stop.
+    pub(crate) lingers: BTreeMap<&'static str, Duration>,
     pub(crate) history: Vec<Entry>,
     /// The workloads that were ever made, in order.
     pub(crate) made: Vec<String>,
@@ -81,6 +84,7 @@ impl Plane {
             reconciler,
             now: Now { wall, boot: BootTime::from_millis(1_000_000) },
             script: Box::new(|_, _| Run::Stays),
+            lingers: BTreeMap::new(),
             history: Vec::new(),
             made: Vec::new(),
             started: Vec::new(),
@@ -249,15 +253,39 @@ impl Plane {
             let pass = self.reconciler.pass(&self.world, self.now, 1000);
             assert!(pass.writes.is_empty(), "settled, and yet: {:#?}", pass.writes);
         }
-        for pod in self.world.pods.iter() {
-            let slot = pod.observed.timed.timeslot.unwrap();
-            let is_over = pod.status == TimedStatus::Terminated;
+        self.check_deadlines::<Pod>();
+        self.check_deadlines::<SessionPart>();
+        self.check_no_two_tries();
+        for resource in self.world.all().filter(|one| one.kind() != KindName::Workload) {
+            tessera_types::with_object!(&resource, object => {
+                let until = object.waiting_for.as_ref().and_then(|waiting| waiting.until);
+                let is_past = until.is_some_and(|until| until <= self.now.wall);
+                assert!(!is_past, "{} is stale: {:?}", object.key(), object.waiting_for);
+            });
+        }
+    }
+
+    fn check_deadlines<K: Tabled + Timed<Status = TimedStatus>>(&self) {
+        for object in self.world.table::<K>().iter() {
+            let slot = K::timed(object).timeslot.unwrap();
+            let is_over = object.status == TimedStatus::Terminated;
             assert!(
                 is_over || slot.cleanup_deadline() > self.now.wall,
-                "pod/{} ({}) outlives its deadline",
-                pod.name,
-                pod.status
+                "{}/{} ({}) outlives its deadline",
+                K::KIND.singular(),
+                object.name,
+                object.status
             );
+        }
+    }
+
+    /// Of the jobs of one phase, at most one has a workload.
+    fn check_no_two_tries(&self) {
+        let mut phases = BTreeSet::new();
+        for job in self.world.jobs.iter().filter(|job| job.spec.phase.is_some()) {
+            let phase = (job.owner.as_ref().map(|owner| owner.id), job.spec.phase.clone());
+            let lives = self.world.owned::<Workload>(job.id).next().is_some();
+            assert!(!lives || phases.insert(phase), "job/{} runs beside another try", job.name);
         }
     }
 
