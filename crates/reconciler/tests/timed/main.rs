@@ -12,3 +12,4 @@ mod operators;
 mod plane;
 mod refused;
 mod times;
+mod together;
