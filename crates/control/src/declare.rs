@@ -1,9 +1,9 @@
-//! Declaring and deleting: a pure decision over what is there, committed with
+//! Declaring: a pure decision over what is there, committed with
 //! its revision as the precondition, and decided again when somebody was faster.
 
 use std::sync::Arc;
 
-use tessera_api::{ApiError, DeleteQuery};
+use tessera_api::ApiError;
 use tessera_reconciler::World;
 use tessera_reconciler::admission::{self, AdmissionError};
 use tessera_store::{CommitError, IdempotencyKey};
@@ -20,7 +20,6 @@ use tokio::sync::oneshot;
 use crate::clock;
 use crate::diff;
 use crate::failure::{self, commit_error};
-use crate::handlers::refuse_deletion_of_seeded;
 use crate::plane::{LoopMessage, Plane};
 
 /// How often a change is decided again because somebody else was faster, before
@@ -86,7 +85,10 @@ impl Plane {
 
     /// Waits until it is its turn to book hosts: one after the other, each with
     /// what the one before has written. None for kinds that need no turn.
-    async fn turn_to_book(&self, kind: KindName) -> Option<tokio::sync::MutexGuard<'_, ()>> {
+    pub(crate) async fn turn_to_book(
+        &self,
+        kind: KindName,
+    ) -> Option<tokio::sync::MutexGuard<'_, ()>> {
         match admission::is_admitted(kind) {
             true => Some(self.booking.lock().await),
             false => None,
@@ -166,32 +168,6 @@ impl Plane {
         }
         Err(busy(key))
     }
-
-    /// Asks for a resource's deletion.
-    pub(crate) async fn delete<K: Kind>(
-        &self,
-        key: &ResourceKey,
-        query: &DeleteQuery,
-    ) -> Result<Arc<Object<K>>, ApiError> {
-        self.edit::<K>(key, |edit| {
-            let found = edit.before();
-            let is_other = query.id.is_some_and(|id| id != found.id);
-            let is_newer = query.revision.is_some_and(|revision| revision != found.revision);
-            if is_other || is_newer {
-                return Err(Problem::new(Code::Conflict, format!("{key} has changed meanwhile"))
-                    .instance(key)
-                    .fact("found_revision", found.revision)
-                    .fact("found_id", found.id)
-                    .remedy("read it again, and delete it if it still should go"));
-            }
-            if let Some(problem) = refuse_deletion(&K::wrap(Arc::clone(found))) {
-                return Err(problem);
-            }
-            edit.request_deletion();
-            Ok(())
-        })
-        .await
-    }
 }
 
 /// What a declaration comes to.
@@ -242,6 +218,12 @@ pub(crate) fn not_admitted(key: &ResourceKey, error: &AdmissionError) -> Problem
         AdmissionError::NotNow(message) => {
             Problem::new(Code::NotNow, message.clone()).instance(key)
         }
+        AdmissionError::Booked(why) => {
+            Problem::new(Code::DoesNotFit, why.clone()).instance(key).remedy(
+                "cancel what holds it (tesseractl session cancel NAME), or wait until it is over: \
+                 tesseractl calendar HOST shows who holds what",
+            )
+        }
         AdmissionError::DoesNotFit(why) => {
             let problem = Problem::new(Code::DoesNotFit, why.to_string()).instance(key);
             match why.earliest {
@@ -277,7 +259,6 @@ fn applied<K: Kind>(outcome: ApplyOutcome, resource: Arc<Object<K>>) -> Applied<
     Applied { outcome, resource, diff: Vec::new(), placement: None }
 }
 
-/// What declaring a resource anew writes: no status changes by it.
 /// The problem of a manifest whose preconditions do not hold.
 pub(crate) fn refused(key: &ResourceKey, refusal: &Refusal) -> Problem {
     let problem = match refusal {
@@ -316,18 +297,4 @@ fn busy(key: &ResourceKey) -> ApiError {
         found_id: tessera_types::Uid::default(),
     })
     .into()
-}
-
-/// Why a resource may not be deleted by itself, if it may not.
-fn refuse_deletion(resource: &Resource) -> Option<Problem> {
-    let is_record = matches!(resource.kind(), KindName::Job | KindName::Report);
-    let Some(owner) = resource.owner().filter(|_| !is_record) else {
-        return refuse_deletion_of_seeded(resource);
-    };
-    let detail = format!("{} belongs to {owner}, and goes with it", resource.key());
-    Some(
-        Problem::new(Code::NotNow, detail)
-            .instance(resource.key())
-            .remedy(format!("cancel or delete {owner}")),
-    )
 }

@@ -149,9 +149,22 @@ impl Look<'_> {
             Some(0) => {
                 self.step.wait(WaitReason::Children, "a node that belongs to it to be Ready", None);
             }
-            _ => self.step.edit.wait_for_nothing(),
+            _ => self.say_excess(),
         }
         Ok(())
+    }
+
+    /// Says that more is booked than there is: a node was lost, and bookings are
+    /// kept. Nothing can be refused then, but it can be known in time.
+    fn say_excess(&mut self) {
+        let calendar = self.step.world.calendar(self.step.id());
+        match calendar.and_then(|calendar| calendar.is_over()) {
+            None => self.step.edit.wait_for_nothing(),
+            Some(excess) => {
+                let message = format!("room for what is booked: {excess}");
+                self.step.wait(WaitReason::Overbooked, &message, None);
+            }
+        }
     }
 
     /// It takes nothing new; the pods that it has stay for their windows.

@@ -163,7 +163,8 @@ impl Reconciler {
                     let owner = self.owners.remove(&change.id);
                     let children = world.children_of(change.id).map(|(_, id)| id);
                     let groups = dispatch::groups_concerned(change.key.kind, world);
-                    let all = owner.into_iter().chain(children).chain(groups);
+                    let overbooked = dispatch::overbooked(world);
+                    let all = owner.into_iter().chain(children).chain(groups).chain(overbooked);
                     all.for_each(|id| self.queue.push(id));
                 }
             }

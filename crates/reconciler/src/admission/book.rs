@@ -89,7 +89,7 @@ impl<'a> Choice<'a> {
 }
 
 /// Why a pod may not be on a host, whatever its calendar says. Worded as "2 …".
-fn why_not(world: &World, host: &Object<Host>, seeker: &Seeker<'_>) -> Option<String> {
+pub(super) fn why_not(world: &World, host: &Object<Host>, seeker: &Seeker<'_>) -> Option<String> {
     let Some(definition) = host.observed.definition.as_ref().map(|pinned| &pinned.spec) else {
         return Some("are not known well enough yet".to_owned());
     };

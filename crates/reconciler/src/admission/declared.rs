@@ -84,7 +84,7 @@ fn create(world: &World, object: Resource, now: Timestamp) -> Result<Vec<Write>,
             "the parts of a session are made when it is admitted: declare a Session",
         )),
         Resource::Pod(it) => one(Write::create(admit_pod(world, owned::<Pod>(it), now)?)),
-        Resource::Host(it) => one(Write::create(admit_host(world, owned::<Host>(it), now)?)),
+        Resource::Host(it) => one(Write::create(admit_host(world, None, owned::<Host>(it), now)?)),
         Resource::Job(it) => {
             let slot = it.owner.as_ref().and_then(|owner| slot_of(world, owner));
             one(Write::create(admit_job(world, owned::<Job>(it), slot, now)?))
@@ -129,8 +129,8 @@ fn update<K: Kind>(
         (Resource::Session(before), Resource::Session(after)) => {
             readmit_session(world, before, after, now)
         }
-        (Resource::Host(_), Resource::Host(after)) => {
-            let host = admit_host(world, (**after).clone(), now)?;
+        (Resource::Host(before), Resource::Host(after)) => {
+            let host = admit_host(world, Some(before), (**after).clone(), now)?;
             Ok(Declared::Update(host).write().into_iter().collect())
         }
         (

@@ -7,6 +7,7 @@
 //! therefore see every earlier admission: a shell admits one after the other.
 
 mod book;
+mod booked;
 mod declared;
 mod host;
 mod names;
@@ -17,6 +18,7 @@ mod session;
 mod window;
 
 pub use book::DoesNotFit;
+pub use booked::check_deletion;
 pub use declared::{admit, is_admitted};
 pub use host::admit_host;
 pub use pod::{admit_job, admit_pod, admit_report};
@@ -36,6 +38,9 @@ pub enum AdmissionError {
     /// No host has room for it.
     #[error("{0}")]
     DoesNotFit(Box<DoesNotFit>),
+    /// Others have booked what would be taken away.
+    #[error("{0}")]
+    Booked(String),
     /// The state of the resource does not allow it now.
     #[error("{0}")]
     NotNow(String),

@@ -10,6 +10,7 @@ mod life;
 mod nodes;
 mod operators;
 mod plane;
+mod redeclared;
 mod refused;
 mod times;
 mod together;
