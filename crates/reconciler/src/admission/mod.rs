@@ -17,7 +17,7 @@ mod resolve;
 mod session;
 mod window;
 
-pub use book::DoesNotFit;
+pub use book::{DoesNotFit, Earliest};
 pub use booked::check_deletion;
 pub use declared::{admit, is_admitted};
 pub use host::admit_host;
@@ -27,6 +27,7 @@ pub use session::{Admitted, PlannedPod, admit_session};
 
 pub(crate) use rebook::{Moved, hold_of, shift_parts, shift_pod};
 
+pub use tessera_scheduler::calendar::Effort;
 use tessera_types::Invalid;
 
 /// Why something is not admitted. Nothing is written then.

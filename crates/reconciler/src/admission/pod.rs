@@ -5,14 +5,15 @@ use tessera_types::{
     Duration, Job, JobDefinition, Object, Pod, PodDefinition, Report, ReportDefinition, Timestamp,
 };
 
-use super::AdmissionError;
 use super::book::book;
 use super::resolve::{check_environment, check_location, resolve};
 use super::session::{pin_pod, seeker};
 use super::window::check_is_ahead;
+use super::{AdmissionError, Effort};
 use crate::world::World;
 
-/// Admits a pod that stands alone and does not exist yet.
+/// Admits a pod that stands alone and does not exist yet. Where it does not fit,
+/// an earliest start that does is looked for with `effort`.
 ///
 /// # Errors
 /// All that is wrong with it, or that no host has room.
@@ -20,6 +21,7 @@ pub fn admit_pod(
     world: &World,
     mut pod: Object<Pod>,
     now: Timestamp,
+    effort: &mut Effort,
 ) -> Result<Object<Pod>, AdmissionError> {
     let mut problems = Vec::new();
     let definition = resolve::<PodDefinition>(world, &pod.spec.definition, "spec.definition")
@@ -39,7 +41,7 @@ pub fn admit_pod(
         return Err(AdmissionError::Invalid(problems));
     }
     pod.desired_status = pod.desired_status.max(DesiredTimedStatus::Active);
-    let bindings = book(world, &[seeker(&pod)], slot.start)?;
+    let bindings = book(world, &[seeker(&pod)], slot.start, effort)?;
     pod.observed.binding = bindings.into_iter().next();
     Ok(pod)
 }

@@ -13,7 +13,7 @@ use tessera_types::{
 };
 
 use super::AdmissionError;
-use super::book::DoesNotFit;
+use super::book::{DoesNotFit, Earliest};
 use super::window::{check_is_ahead, lay_out};
 use crate::world::World;
 
@@ -246,7 +246,7 @@ fn fit<'a>(
             if let Err(clash) = calendar.fits_with(&booking, &binding.ports) {
                 let refusal = format!("{}: {clash}", binding.host);
                 let pod = pod.name.clone();
-                return Err(Box::new(DoesNotFit { pod, refusal, earliest: None }));
+                return Err(Box::new(DoesNotFit { pod, refusal, earliest: Earliest::NotSought }));
             }
             calendar.hold(pod.id, hold_of(pod, &binding));
         }

@@ -14,12 +14,12 @@ use tessera_types::{
     ResourceKey, Session, SessionDefinition, SessionPart, Timestamp, Uid, Write,
 };
 
-use super::AdmissionError;
 use super::book::{Seeker, book};
 use super::names::{check_room, join};
 use super::rebook::with_buffers_of;
 use super::resolve::{check_environment, check_location, jobs_of, report_of, resolve};
 use super::window::{Windows, check_is_ahead, lay_out};
+use super::{AdmissionError, Effort};
 use crate::world::World;
 
 /// A session with all that belongs to it, ready to be written.
@@ -54,7 +54,8 @@ impl Admitted {
     }
 }
 
-/// Admits a session that does not exist yet: `session` as it was declared.
+/// Admits a session that does not exist yet: `session` as it was declared. Where it
+/// does not fit, an earliest start that does is looked for with `effort`.
 ///
 /// # Errors
 /// All that is wrong with it, or that no host has room.
@@ -62,6 +63,7 @@ pub fn admit_session(
     world: &World,
     mut session: Object<Session>,
     now: Timestamp,
+    effort: &mut Effort,
 ) -> Result<Admitted, AdmissionError> {
     let mut problems = Vec::new();
     let spec = Arc::clone(&session.spec);
@@ -84,7 +86,7 @@ pub fn admit_session(
     }
     let (parts, mut pods) = made;
     let seekers: Vec<_> = pods.iter().map(seeker).collect();
-    let bindings = book(world, &seekers, windows.session.start)?;
+    let bindings = book(world, &seekers, windows.session.start, effort)?;
     for (pod, binding) in pods.iter_mut().zip(bindings) {
         pod.observed.binding = Some(binding);
     }

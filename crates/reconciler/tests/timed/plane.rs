@@ -10,7 +10,7 @@ mod agents;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use tessera_reconciler::admission::{self, AdmissionError};
+use tessera_reconciler::admission::{self, AdmissionError, Effort};
 use tessera_reconciler::{Answer, Batch, Reconciler, Tabled, World};
 use tessera_types::manifest::Declared;
 use tessera_types::timed::{Request, Requested, Timed, TimedStatus};
@@ -59,6 +59,8 @@ pub(crate) struct Plane {
     pub(crate) crash_after: Option<usize>,
     /// The control plane is killed after every commit.
     pub(crate) crashes_always: bool,
+    /// What an admission may look for an earliest start with.
+    pub(crate) effort: Effort,
     is_crashed: bool,
     /// The workloads in [`Plane::made`].
     known: BTreeSet<Uid>,
@@ -87,6 +89,7 @@ impl Plane {
             commits: 0,
             crash_after: None,
             crashes_always: false,
+            effort: Effort::request(),
             is_crashed: false,
             known: BTreeSet::new(),
             statuses: BTreeMap::new(),
@@ -320,7 +323,9 @@ impl Plane {
         let declared: Declared<K> =
             manifest.declare(existing.as_ref(), Actor::API, self.now.wall).expect("no conflict");
         let (world, now) = (&self.world, self.now.wall);
-        let writes = admission::admit(world, existing.as_ref(), declared, owner.as_ref(), now)?;
+        let effort = &mut { self.effort };
+        let writes =
+            admission::admit(world, existing.as_ref(), declared, owner.as_ref(), now, effort)?;
         let count = writes.len();
         if count > 0 {
             assert_eq!(self.commit(writes), Answer::Written);
