@@ -1,11 +1,12 @@
 //! Admitting what can also be declared alone: pods, jobs, reports.
 
-use tessera_types::timed::{DesiredTimedStatus, Timeslot};
+use tessera_types::timed::Timeslot;
 use tessera_types::{
     Duration, Job, JobDefinition, Object, Pod, PodDefinition, Report, ReportDefinition, Timestamp,
 };
 
 use super::book::book;
+use super::names::check_workloads;
 use super::resolve::{check_environment, check_location, resolve};
 use super::session::{pin_pod, seeker};
 use super::window::check_is_ahead;
@@ -37,10 +38,10 @@ pub fn admit_pod(
     let environment = pod.spec.host.delivery_environment.as_ref();
     check_environment(world, environment, "spec.host.delivery_environment", &mut problems);
     pin_pod(world, &mut pod, definition, slot, "spec.definition", &mut problems);
+    check_workloads(world, &[], &[&pod], &mut problems);
     if !problems.is_empty() {
         return Err(AdmissionError::Invalid(problems));
     }
-    pod.desired_status = pod.desired_status.max(DesiredTimedStatus::Active);
     let bindings = book(world, &[seeker(&pod)], slot.start, effort)?;
     pod.observed.binding = bindings.into_iter().next();
     Ok(pod)

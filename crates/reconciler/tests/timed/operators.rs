@@ -159,8 +159,8 @@ fn a_workload_that_disappears_breaks_its_pod() {
 #[test]
 fn names_that_strangers_have_are_left_to_them() {
     let mut plane = Exam::default().plane();
-    plane.apply::<Workload>(json!({"name": "exam-one-lab-vm", "spec": {"command": "stranger"}}));
     let start = book(&mut plane);
+    plane.apply::<Workload>(json!({"name": "exam-one-lab-vm", "spec": {"command": "stranger"}}));
     plane.apply::<Job>(
         json!({"name": "exam-two-grade-1", "spec": {"definition": {"type_key": "check"}}}),
     );
@@ -214,4 +214,21 @@ fn a_host_that_is_given_up_waits_for_its_pods() {
     plane.run(200);
     assert!(plane.find::<Host>("fleet").is_none());
     assert_eq!(plane.get::<Session>("exam").observed.timed.outcome, Some(Outcome::Completed));
+}
+
+/// Whoever declares a pod that is only to be made ready begins it.
+#[test]
+fn a_pod_that_is_to_be_ready_does_not_begin_by_itself() {
+    let mut plane = Exam::default().plane();
+    plane.apply::<Pod>(json!({
+        "name": "alone", "desired_status": "Ready", "spec": {
+            "definition": {"type_key": "lab-one"},
+            "timeslot": {"start": plane.at(60).to_string(), "duration": "60s"},
+        },
+    }));
+    plane.run(70);
+    assert_eq!(plane.pod("alone").status, TimedStatus::Ready);
+    plane.edit::<Pod>("alone", |edit| edit.desire(DesiredTimedStatus::Active));
+    plane.run(1);
+    assert_eq!(plane.pod("alone").status, TimedStatus::Active);
 }
