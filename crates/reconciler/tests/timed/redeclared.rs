@@ -1,14 +1,19 @@
 //! What is declared anew while it is booked.
 
 use serde_json::{Value, json};
-use tessera_reconciler::admission::{AdmissionError, check_deletion};
+use tessera_reconciler::admission::{AdmissionError, Stretch, check_deletion, extend_session};
+use tessera_types::timed::{TimedStatus, Window};
 use tessera_types::{
-    Host, HostDefinition, JobDefinition, Kind, LabLocation, Pod, PodDefinition, Session,
-    WaitReason, Workload,
+    Duration, Host, HostDefinition, JobDefinition, Kind, LabLocation, Pod, PodDefinition, Session,
+    SessionPart, Timestamp, WaitReason, Workload,
 };
 
-use crate::exam::{Exam, book};
-use crate::plane::Plane;
+use crate::exam::{Exam, book, name, session};
+use crate::plane::{Plane, Run};
+
+fn secs(seconds: u64) -> Duration {
+    Duration::from_secs(seconds)
+}
 
 /// A server with a pod on it, from 100 to 160 seconds from now.
 fn booked_server() -> Plane {
@@ -194,4 +199,113 @@ fn a_host_that_is_declared_again_keeps_the_jobs_that_it_was_made_with() {
     assert_eq!(host.labels["x"], "b");
     assert_eq!(host.observed.timed.jobs, jobs);
     assert_eq!(plane.world.table::<Workload>().len(), 0);
+}
+
+/// The exam of `exam::session` with more in its timeslot.
+fn exam_with(start: Timestamp, more: &Value) -> Value {
+    let mut json = session("exam", start);
+    for (name, value) in more.as_object().unwrap() {
+        json["spec"]["timeslot"][name] = value.clone();
+    }
+    json
+}
+
+fn held(plane: &Plane, pod: &str) -> Window {
+    let pod = plane.pod(pod);
+    let slot = pod.observed.timed.timeslot.unwrap();
+    let binding = pod.observed.binding.as_ref().unwrap();
+    assert_eq!(binding.window, slot.held());
+    binding.window
+}
+
+#[test]
+fn other_buffers_take_effect_and_are_booked() {
+    let mut plane = Exam { node_cpu: 2000, ..Exam::default() }.plane();
+    let start = book(&mut plane);
+    let end = start.plus(secs(120));
+    assert_eq!(held(&plane, "exam-two-lab").until, end.plus(secs(20)));
+    plane.apply::<Session>(exam_with(start, &json!({"teardown_buffer": "50s"})));
+    assert_eq!(held(&plane, "exam-two-lab").until, end.plus(secs(50)));
+    let part = plane.get::<SessionPart>("exam-two").observed.timed.timeslot.unwrap();
+    assert_eq!(part.cleanup_deadline(), end.plus(secs(50)));
+    let exam = plane.get::<Session>("exam").observed.timed.timeslot.unwrap();
+    assert_eq!((exam.end, exam.cleanup_deadline()), (end, end.plus(secs(50))));
+    // Whoever comes next is not pushed away.
+    for i in 0..2 {
+        plane.apply::<Pod>(json!({"name": format!("next-{i}"), "spec": {
+            "definition": {"type_key": "lab-one"},
+            "timeslot": {"start": end.plus(secs(90)).to_string(), "duration": "60s"},
+        }}));
+    }
+    let revision = plane.world.revision();
+    let longer = exam_with(start, &json!({"teardown_buffer": "61s"}));
+    let error = plane.try_apply::<Session>(longer).unwrap_err();
+    assert!(matches!(error, AdmissionError::DoesNotFit(_)), "{error}");
+    assert_eq!(plane.world.revision(), revision);
+    plane.apply::<Session>(exam_with(start, &json!({"teardown_buffer": "60s"})));
+    plane.run_until(end.plus(secs(200)));
+    assert_eq!(plane.path("session/default/exam"), "Pending Active Aggregating Inactive");
+}
+
+/// A session that was declared to last longer than its parts does so, declared anew
+/// or with a part extended.
+#[test]
+fn a_longer_end_than_that_of_the_parts_is_kept() {
+    let mut plane = Exam::default().plane();
+    let start = plane.at(100);
+    let end = |plane: &Plane| plane.get::<Session>("exam").observed.timed.timeslot.unwrap().end;
+    plane.apply::<Session>(exam_with(start, &json!({"duration": "300s"})));
+    assert_eq!(end(&plane), start.plus(secs(300)));
+    let later = start.plus(secs(10));
+    plane.apply::<Session>(exam_with(later, &json!({"duration": "300s"})));
+    assert_eq!(end(&plane), later.plus(secs(300)));
+    stretch(&mut plane, Some("two"), Stretch::Extend(secs(30))).unwrap();
+    assert_eq!(end(&plane), later.plus(secs(300)));
+    stretch(&mut plane, Some("two"), Stretch::Extend(secs(300))).unwrap();
+    assert_eq!(end(&plane), later.plus(secs(450)));
+    plane.apply::<Session>(exam_with(later, &json!({"duration": "200s"})));
+    assert_eq!(end(&plane), later.plus(secs(200)));
+}
+
+fn stretch(plane: &mut Plane, part: Option<&str>, by: Stretch) -> Result<(), AdmissionError> {
+    let session = plane.get::<Session>("exam");
+    let part = part.map(name);
+    let now = plane.now.wall;
+    let extended = extend_session(&plane.world, &session, part.as_ref(), by, now)?;
+    plane.commit(extended.writes);
+    plane.settle();
+    Ok(())
+}
+
+/// A host that has lost a node is over: who gives back is not asked to fit.
+#[test]
+fn a_session_is_shrunk_on_a_host_that_has_too_little() {
+    let mut plane = Exam { node_cpu: 1500, ..Exam::default() }.plane();
+    plane.node("node-b", 1500);
+    let start = book(&mut plane);
+    plane.cut_off("node-b");
+    plane.run(20);
+    assert!(plane.get::<Host>("fleet").waiting_for.is_some());
+    let error = stretch(&mut plane, Some("two"), Stretch::Extend(secs(1))).unwrap_err();
+    assert!(matches!(error, AdmissionError::DoesNotFit(_)), "{error}");
+    stretch(&mut plane, Some("two"), Stretch::Shrink(secs(30))).unwrap();
+    assert_eq!(held(&plane, "exam-two-lab").until, start.plus(secs(110)));
+}
+
+/// The first part is still graded when the second has begun.
+#[test]
+fn a_part_is_not_extended_into_one_that_has_begun() {
+    let mut plane = Exam::default().plane();
+    plane.script = Box::new(|name, _| match name.contains("grade") {
+        true => Run::Ends(secs(8), 0, r#"{"score": 60}"#),
+        false => Run::Stays,
+    });
+    let start = book(&mut plane);
+    plane.run_until(start.plus(secs(62)));
+    let status = |plane: &Plane, part: &str| plane.get::<SessionPart>(part).status;
+    assert_eq!(status(&plane, "exam-one"), TimedStatus::Grading);
+    assert_eq!(status(&plane, "exam-two"), TimedStatus::Active);
+    let error = stretch(&mut plane, Some("one"), Stretch::Extend(secs(5))).unwrap_err();
+    let AdmissionError::NotNow(message) = error else { panic!("{error}") };
+    assert!(message.contains("and part two after it has begun"), "{message}");
 }
