@@ -206,7 +206,7 @@ pub(crate) fn take_nodes<'a>(
     host.observed.nodes = Some(count);
 }
 
-fn counts(node: &Object<Node>) -> bool {
+pub(crate) fn counts(node: &Object<Node>) -> bool {
     matches!(node.status, NodeStatus::Ready | NodeStatus::Cordoned)
         && node.desired_status != DesiredNodeStatus::Drained
         && node.deletion_requested_at.is_none()

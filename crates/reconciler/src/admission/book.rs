@@ -5,9 +5,7 @@ use std::fmt;
 use tessera_scheduler::calendar::{
     Booked, Booking, Calendars, Effort, Filtered, HostCandidate, Wanted, book_all_within,
 };
-use tessera_types::catalogue::{
-    DefinitionSelector, HostRequirement, HostType, PodDefinitionSpec, PodType,
-};
+use tessera_types::catalogue::{DefinitionSelector, HostRequirement, PodDefinitionSpec};
 use tessera_types::host::HostDemand;
 use tessera_types::pod::Binding;
 use tessera_types::timed::{DesiredTimedStatus, TimedStatus, Timeslot};
@@ -15,6 +13,7 @@ use tessera_types::workload::Placement;
 use tessera_types::{DeliveryEnvironment, Duration, Host, Name, Object, Timestamp};
 
 use super::AdmissionError;
+use super::nodes::why_no_node;
 use super::resolve::resolve;
 use crate::world::World;
 
@@ -126,7 +125,7 @@ pub(super) fn why_not(world: &World, host: &Object<Host>, seeker: &Seeker<'_>) -
     if let Some(unmet) = wanted.labels.iter().find(|one| !one.is_met_by(&host.labels)) {
         return Some(format!("lack label {unmet}"));
     }
-    too_large(host, definition.host_type, seeker.definition)
+    why_no_node(world, host, definition.host_type, seeker.definition)
 }
 
 fn wrong_place(world: &World, host: &Object<Host>, wanted: &HostRequirement) -> Option<String> {
@@ -146,24 +145,6 @@ fn wrong_place(world: &World, host: &Object<Host>, wanted: &HostRequirement) -> 
     let is_there = host.spec.location.as_ref().is_some_and(|at| locations.contains(at));
     (!locations.is_empty() && !is_there)
         .then(|| format!("are not at a location of delivery environment {environment}"))
-}
-
-/// A node group has the sum of its nodes, but a workload is on one of them.
-fn too_large(
-    host: &Object<Host>,
-    host_type: HostType,
-    definition: &PodDefinitionSpec,
-) -> Option<String> {
-    if host_type != HostType::NodeGroup || definition.pod_type != PodType::Fleet {
-        return None;
-    }
-    let largest = host.observed.largest_node.unwrap_or_default();
-    let is_too_large = |one: &&tessera_types::catalogue::PodWorkload| {
-        let resources = one.spec.resources;
-        resources.cpu > largest.cpu || resources.memory > largest.memory
-    };
-    let workload = definition.workloads.iter().find(is_too_large)?;
-    Some(format!("have no node that is large enough for workload {}", workload.name))
 }
 
 /// Books all pods, or none. `start` is that of the whole: where they do not fit,

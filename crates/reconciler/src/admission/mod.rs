@@ -11,6 +11,7 @@ mod booked;
 mod declared;
 mod host;
 mod names;
+mod nodes;
 mod pod;
 mod rebook;
 mod resolve;
