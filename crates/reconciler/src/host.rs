@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use tessera_scheduler::calendar::Calendar;
 use tessera_types::catalogue::{HostDefinitionSpec, HostType};
 use tessera_types::host::LargestNode;
 use tessera_types::node::{DesiredNodeStatus, NodeStatus};
@@ -158,7 +159,7 @@ impl Look<'_> {
     /// kept. Nothing can be refused then, but it can be known in time.
     fn say_excess(&mut self) {
         let calendar = self.step.world.calendar(self.step.id());
-        match calendar.and_then(|calendar| calendar.is_over()) {
+        match calendar.and_then(Calendar::is_over) {
             None => self.step.edit.wait_for_nothing(),
             Some(excess) => {
                 let message = format!("room for what is booked: {excess}");

@@ -5,6 +5,7 @@ mod bookings;
 mod crashes;
 mod exam;
 mod gates;
+mod groups;
 mod hosts;
 mod life;
 mod nodes;
