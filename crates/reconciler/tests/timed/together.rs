@@ -102,7 +102,7 @@ proptest! {
         }
         plane.run_until(plane.now.wall.plus(Duration::from_secs(5)));
         for host in plane.world.hosts.iter() {
-            let over = plane.world.calendar(host.id).and_then(|calendar| calendar.is_over());
+            let over = plane.world.calendar(host.id).and_then(tessera_scheduler::calendar::Calendar::is_over);
             prop_assert!(over.is_none(), "{over:?}");
         }
     }
