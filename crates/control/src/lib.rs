@@ -20,6 +20,7 @@ mod body;
 mod clock;
 mod declare;
 mod decode;
+mod delete;
 mod diff;
 mod failure;
 mod front;

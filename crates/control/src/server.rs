@@ -29,6 +29,8 @@ use crate::reconcile_loop;
 use crate::request_log;
 use crate::seeds;
 
+/// Searches for an earliest start that run at once: each takes a processor.
+const SEARCHES_MAX: usize = 2;
 /// Requests under way may take so long to end when the control plane stops.
 const DRAIN_WITHIN: Duration = Duration::from_secs(5);
 
@@ -202,6 +204,7 @@ fn assemble(
         store,
         world,
         booking: tokio::sync::Mutex::default(),
+        searches: Semaphore::new(SEARCHES_MAX),
         agents,
         logs: LogBroker::new(clock::now()),
         watch_places: Arc::new(Semaphore::new(limits::WATCHERS_MAX)),

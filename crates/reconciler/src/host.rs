@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use tessera_scheduler::calendar::Calendar;
 use tessera_types::catalogue::{HostDefinitionSpec, HostType};
 use tessera_types::host::LargestNode;
 use tessera_types::node::{DesiredNodeStatus, NodeStatus};
@@ -158,7 +159,7 @@ impl Look<'_> {
             Some(0) => {
                 self.step.wait(WaitReason::Children, "a node that belongs to it to be Ready", None);
             }
-            _ => self.step.edit.wait_for_nothing(),
+            _ => self.say_excess(),
         }
         Ok(())
     }
@@ -186,6 +187,19 @@ impl Look<'_> {
         let message = format!("somebody to retry it (POST /v1/hosts/{name}/retry) or to delete it");
         self.step.wait(WaitReason::Phase, &message, None);
         Ok(())
+    }
+
+    /// Says that more is booked than there is: a node was lost, and bookings are
+    /// kept. Nothing can be refused then, but it can be known in time.
+    fn say_excess(&mut self) {
+        let calendar = self.step.world.calendar(self.step.id());
+        match calendar.and_then(Calendar::is_over) {
+            None => self.step.edit.wait_for_nothing(),
+            Some(excess) => {
+                let message = format!("room for what is booked: {excess}");
+                self.step.wait(WaitReason::Overbooked, &message, None);
+            }
+        }
     }
 
     /// It takes nothing new; the pods that it has stay for their windows.
@@ -238,7 +252,7 @@ pub(crate) fn take_nodes<'a>(
     host.observed.nodes = Some(count);
 }
 
-fn counts(node: &Object<Node>) -> bool {
+pub(crate) fn counts(node: &Object<Node>) -> bool {
     matches!(node.status, NodeStatus::Ready | NodeStatus::Cordoned)
         && node.desired_status != DesiredNodeStatus::Drained
         && node.deletion_requested_at.is_none()

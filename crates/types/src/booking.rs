@@ -104,6 +104,10 @@ pub struct HostCalendar {
     pub holds: Vec<CalendarHold>,
     /// How much is taken, from each time at which that changes.
     pub steps: Vec<CalendarStep>,
+    /// What is booked that the host does not have any more, at any time: the
+    /// case that comes first, in words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub excess: Option<String>,
 }
 
 /// A share of a host that is held for a time.

@@ -27,7 +27,7 @@ use tessera_api::{
     ApiError, ApplyQuery, CalendarQuery, DeleteQuery, HistoryQuery, IdempotencyHeader, KindApi,
     ListQuery, LogsQuery, NamePath, NamespaceQuery, NodeLogPath, TesseraApi, WatchQuery,
 };
-use tessera_reconciler::admission::Stretch;
+use tessera_reconciler::admission::{Effort, Stretch};
 use tessera_store::HistoryPage;
 use tessera_types::api::{
     Applied, ApplyRequest, ApplyResponse, Body, History, List, Readiness, Top,
@@ -157,7 +157,7 @@ impl TesseraApi for Handlers {
     }
 
     async fn plan(ctx: Context, body: TypedBody<ApplyRequest>) -> Json<PlanResponse> {
-        Ok(HttpResponseOk(plan::plan(plane(&ctx)?, body.into_inner())?))
+        Ok(HttpResponseOk(plan::plan(plane(&ctx)?, body.into_inner()).await?))
     }
 
     async fn seed(ctx: Context, body: TypedBody<SeedRequest>) -> Json<SeedResponse> {
@@ -343,7 +343,7 @@ async fn put<K: Kind>(
     if query.dry_run.unwrap_or(false) {
         return Ok(HttpResponseOk(plane(ctx)?.dry_run(manifest).await?));
     }
-    Ok(HttpResponseOk(plane(ctx)?.declare(manifest, key).await?))
+    Ok(HttpResponseOk(plane(ctx)?.declare(manifest, key, &mut Effort::request()).await?))
 }
 
 async fn delete<K: Kind>(

@@ -109,6 +109,7 @@ fn is_routine(reason: WaitReason) -> bool {
         | WaitReason::Unkillable
         | WaitReason::NodeOffline
         | WaitReason::NoHostFits
+        | WaitReason::Overbooked
         | WaitReason::Gate
         | WaitReason::Children => false,
     }

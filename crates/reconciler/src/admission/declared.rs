@@ -11,12 +11,15 @@ use tessera_types::{
 };
 
 use super::{
-    AdmissionError, admit_host, admit_job, admit_pod, admit_report, admit_session, readmit_session,
+    AdmissionError, Effort, admit_host, admit_job, admit_pod, admit_report, admit_session,
+    readmit_session,
 };
 use crate::world::World;
 
 /// What is written for a declaration over `before`. The first write is that of
-/// the resource itself; there is none when nothing changes.
+/// the resource itself; there is none when nothing changes. What does not fit has
+/// an earliest start looked for with `effort`: it may take long, so whoever holds
+/// a lock gives [`Effort::none`], and asks again of a copy of the world.
 ///
 /// # Errors
 /// Why it is not admitted.
@@ -26,13 +29,14 @@ pub fn admit<K: Kind>(
     declared: Declared<K>,
     owner: Option<&DeclaredOwner>,
     now: Timestamp,
+    effort: &mut Effort,
 ) -> Result<Vec<Write>, AdmissionError> {
     match declared {
         Declared::Unchanged(_) => Ok(Vec::new()),
         Declared::Create(mut object) => {
             object.owner = resolve_owner(world, &object, owner)?;
             let object = K::wrap(Arc::new(object));
-            create(world, object, now)
+            create(world, object, now, effort)
         }
         Declared::Update(object) => match before.map(|before| K::wrap(Arc::clone(before))) {
             Some(before) => update(world, &before, Declared::Update(object), now),
@@ -75,16 +79,23 @@ fn resolve_owner<K: Kind>(
     Ok(Some(OwnerRef { kind: owner.kind, name: owner.name.clone(), id: found.id() }))
 }
 
-fn create(world: &World, object: Resource, now: Timestamp) -> Result<Vec<Write>, AdmissionError> {
+fn create(
+    world: &World,
+    object: Resource,
+    now: Timestamp,
+    effort: &mut Effort,
+) -> Result<Vec<Write>, AdmissionError> {
     let one = |write: Write| Ok(vec![write]);
     match object {
-        Resource::Session(it) => Ok(admit_session(world, owned::<Session>(it), now)?.writes()),
+        Resource::Session(it) => {
+            Ok(admit_session(world, owned::<Session>(it), now, effort)?.writes())
+        }
         Resource::SessionPart(_) => Err(AdmissionError::invalid(
             "kind",
             "the parts of a session are made when it is admitted: declare a Session",
         )),
-        Resource::Pod(it) => one(Write::create(admit_pod(world, owned::<Pod>(it), now)?)),
-        Resource::Host(it) => one(Write::create(admit_host(world, owned::<Host>(it), now)?)),
+        Resource::Pod(it) => one(Write::create(admit_pod(world, owned::<Pod>(it), now, effort)?)),
+        Resource::Host(it) => one(Write::create(admit_host(world, None, owned::<Host>(it), now)?)),
         Resource::Job(it) => {
             let slot = it.owner.as_ref().and_then(|owner| slot_of(world, owner));
             one(Write::create(admit_job(world, owned::<Job>(it), slot, now)?))
@@ -129,8 +140,8 @@ fn update<K: Kind>(
         (Resource::Session(before), Resource::Session(after)) => {
             readmit_session(world, before, after, now)
         }
-        (Resource::Host(_), Resource::Host(after)) => {
-            let host = admit_host(world, (**after).clone(), now)?;
+        (Resource::Host(before), Resource::Host(after)) => {
+            let host = admit_host(world, Some(before), (**after).clone(), now)?;
             Ok(Declared::Update(host).write().into_iter().collect())
         }
         (

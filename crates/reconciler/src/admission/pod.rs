@@ -1,18 +1,20 @@
 //! Admitting what can also be declared alone: pods, jobs, reports.
 
-use tessera_types::timed::{DesiredTimedStatus, Timeslot};
+use tessera_types::timed::Timeslot;
 use tessera_types::{
     Duration, Job, JobDefinition, Object, Pod, PodDefinition, Report, ReportDefinition, Timestamp,
 };
 
-use super::AdmissionError;
 use super::book::book;
+use super::names::check_workloads;
 use super::resolve::{check_environment, check_location, resolve};
 use super::session::{pin_pod, seeker};
 use super::window::check_is_ahead;
+use super::{AdmissionError, Effort};
 use crate::world::World;
 
-/// Admits a pod that stands alone and does not exist yet.
+/// Admits a pod that stands alone and does not exist yet. Where it does not fit,
+/// an earliest start that does is looked for with `effort`.
 ///
 /// # Errors
 /// All that is wrong with it, or that no host has room.
@@ -20,6 +22,7 @@ pub fn admit_pod(
     world: &World,
     mut pod: Object<Pod>,
     now: Timestamp,
+    effort: &mut Effort,
 ) -> Result<Object<Pod>, AdmissionError> {
     let mut problems = Vec::new();
     let definition = resolve::<PodDefinition>(world, &pod.spec.definition, "spec.definition")
@@ -35,11 +38,11 @@ pub fn admit_pod(
     let environment = pod.spec.host.delivery_environment.as_ref();
     check_environment(world, environment, "spec.host.delivery_environment", &mut problems);
     pin_pod(world, &mut pod, definition, slot, "spec.definition", &mut problems);
+    check_workloads(world, &[], &[&pod], &mut problems);
     if !problems.is_empty() {
         return Err(AdmissionError::Invalid(problems));
     }
-    pod.desired_status = pod.desired_status.max(DesiredTimedStatus::Active);
-    let bindings = book(world, &[seeker(&pod)], slot.start)?;
+    let bindings = book(world, &[seeker(&pod)], slot.start, effort)?;
     pod.observed.binding = bindings.into_iter().next();
     Ok(pod)
 }

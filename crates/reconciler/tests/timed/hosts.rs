@@ -77,8 +77,8 @@ fn a_group_of_labelled_nodes_places_its_pods_there() {
         let wanted = if host == "a-group" { "node-b" } else { "node-a" };
         for workload in plane.world.owned::<tessera_types::Workload>(pod.id) {
             let node = &workload.observed.assigned.as_ref().unwrap().node;
-            // The group that selects nothing takes any node.
-            assert!(host == "fleet" || node.as_str() == wanted, "{} is on {node}", workload.name);
+            // Also the group that selects nothing: the other counts that node.
+            assert_eq!(node.as_str(), wanted, "{}", workload.name);
         }
     }
     plane.delete::<Session>("exam");
@@ -190,4 +190,85 @@ fn a_host_that_has_failed_says_what_can_be_done_and_can_be_tried_again() {
         let outcome = plane.get::<Host>("srv").observed.timed.outcome;
         assert_eq!(outcome, Some(Outcome::Completed));
     }
+}
+
+/// The pod is booked on the group that selects nothing, which has one small node; the
+/// large node is another group's, and has room.
+#[test]
+fn a_pod_is_not_placed_on_a_node_that_another_group_counts() {
+    let mut plane = Exam { node_cpu: 1000, ..Exam::default() }.plane();
+    plane.apply::<Host>(json!({"name": "a-group", "labels": {"for": "others"}, "spec": {
+        "definition": {"type_key": "group"}, "nodes": [{"label": "node", "equal": "node-b"}],
+    }}));
+    plane.node("node-b", 8000);
+    for (name, is) in [("mine", "equal"), ("theirs", "not_equal")] {
+        plane.apply::<Pod>(json!({"name": name, "spec": {
+            "definition": {"type_key": "lab-one"},
+            "host": {"labels": [{"label": "for", is: "others"}]},
+            "timeslot": {"start": plane.at(60).to_string(), "duration": "60s"},
+        }}));
+    }
+    plane.run(60);
+    let node = |plane: &Plane, name: &str| {
+        let workload = plane.get::<tessera_types::Workload>(name);
+        workload.observed.assigned.as_ref().map(|at| at.node.to_string())
+    };
+    assert_eq!(node(&plane, "mine-vm").as_deref(), Some("node-b"));
+    assert_eq!(node(&plane, "theirs-vm").as_deref(), Some("node-a"));
+}
+
+/// What comes of declaring a pod with these workloads.
+fn refused(plane: &mut Plane, workloads: &[serde_json::Value]) -> String {
+    let version = plane.commits;
+    let workloads: Vec<_> = workloads
+        .iter()
+        .enumerate()
+        .map(|(i, spec)| {
+            let mut spec = spec.clone();
+            if spec.get("image").is_none() {
+                spec["command"] = "x".into();
+            }
+            json!({"name": format!("w{i}"), "spec": spec})
+        })
+        .collect();
+    plane.apply::<tessera_types::PodDefinition>(json!({"name": format!("odd-{version}"), "spec": {
+        "type_key": "odd", "version": format!("1.0.{version}"), "pod_type": "fleet",
+        "workloads": workloads,
+    }}));
+    let pod = json!({"name": format!("odd-{version}"), "spec": {
+        "definition": {"type_key": "odd"},
+        "timeslot": {"start": plane.at(60).to_string(), "duration": "60s"},
+    }});
+    plane.try_apply::<Pod>(pod).map_or_else(|error| error.to_string(), |_| "admitted".to_owned())
+}
+
+#[test]
+fn a_pod_is_admitted_to_a_group_only_if_its_nodes_can_run_it() {
+    let mut plane = Exam::default().plane();
+    plane.node("node-b", 2000);
+    let on = |node: &str| json!([{"label": "node", "equal": node}]);
+    let port = json!([{"port": 8080}]);
+    for (workloads, reason) in [
+        (vec![json!({"image": "docker.io/library/nginx"})], "runs containers for workload w0"),
+        (vec![json!({"constraints": on("node-c")})], "has node=node-c for workload w0"),
+        (vec![json!({}), json!({"resources": {"cpu": "5"}})], "is large enough for workload w1"),
+        (
+            vec![json!({"resources": {"cpu": "3"}, "constraints": on("node-b")})],
+            "runs processes, is large enough and meets the constraints, all at once, for workload w0",
+        ),
+    ] {
+        let error = refused(&mut plane, &workloads);
+        let expected = format!("the only host does not fit: 1 have no node that {reason}");
+        assert!(error.ends_with(&expected), "{error}");
+    }
+    let taker = |constraints: serde_json::Value| json!({"ports": port, "constraints": constraints});
+    let three = vec![taker(json!([])), taker(json!([])), taker(json!([]))];
+    let error = refused(&mut plane, &three);
+    let expected = "1 have too few nodes for the 3 workloads that take port 8080/tcp of theirs";
+    assert!(error.ends_with(expected), "{error}");
+    let same = vec![taker(on("node-a")), taker(on("node-a"))];
+    assert!(refused(&mut plane, &same).contains("too few nodes for the 2 workloads"));
+    // The first has to make room for the second.
+    let two = vec![taker(json!([])), taker(on("node-a"))];
+    assert_eq!(refused(&mut plane, &two), "admitted");
 }

@@ -159,8 +159,8 @@ fn a_workload_that_disappears_breaks_its_pod() {
 #[test]
 fn names_that_strangers_have_are_left_to_them() {
     let mut plane = Exam::default().plane();
-    plane.apply::<Workload>(json!({"name": "exam-one-lab-vm", "spec": {"command": "stranger"}}));
     let start = book(&mut plane);
+    plane.apply::<Workload>(json!({"name": "exam-one-lab-vm", "spec": {"command": "stranger"}}));
     plane.apply::<Job>(
         json!({"name": "exam-two-grade-1", "spec": {"definition": {"type_key": "check"}}}),
     );
@@ -254,4 +254,21 @@ fn a_workload_that_disappears_before_its_pod_is_ready_breaks_it() {
     plane.run(1);
     let failure = plane.pod("exam-one-lab").observed.timed.failure.clone().unwrap();
     assert!(failure.message.contains("workload/exam-one-lab-vm is gone"), "{}", failure.message);
+}
+
+/// Whoever declares a pod that is only to be made ready begins it.
+#[test]
+fn a_pod_that_is_to_be_ready_does_not_begin_by_itself() {
+    let mut plane = Exam::default().plane();
+    plane.apply::<Pod>(json!({
+        "name": "alone", "desired_status": "Ready", "spec": {
+            "definition": {"type_key": "lab-one"},
+            "timeslot": {"start": plane.at(60).to_string(), "duration": "60s"},
+        },
+    }));
+    plane.run(70);
+    assert_eq!(plane.pod("alone").status, TimedStatus::Ready);
+    plane.edit::<Pod>("alone", |edit| edit.desire(DesiredTimedStatus::Active));
+    plane.run(1);
+    assert_eq!(plane.pod("alone").status, TimedStatus::Active);
 }

@@ -10,10 +10,11 @@ mod agents;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use tessera_reconciler::admission::{self, AdmissionError};
+use tessera_reconciler::admission::{self, AdmissionError, Effort};
 use tessera_reconciler::{Answer, Batch, Reconciler, Tabled, World};
 use tessera_types::manifest::Declared;
 use tessera_types::timed::{Request, Requested, Timed, TimedStatus};
+use tessera_types::workload::WorkloadStatus;
 use tessera_types::{
     Actor, BootTime, Change, Committed, Duration, Edit, Kind, KindName, Manifest, Name, Now,
     Object, Pod, Record, Resource, ResourceKey, Revision, SessionPart, State, Timestamp, Uid,
@@ -62,6 +63,8 @@ pub(crate) struct Plane {
     pub(crate) crash_after: Option<usize>,
     /// The control plane is killed after every commit.
     pub(crate) crashes_always: bool,
+    /// What an admission may look for an earliest start with.
+    pub(crate) effort: Effort,
     is_crashed: bool,
     /// The workloads in [`Plane::made`].
     known: BTreeSet<Uid>,
@@ -91,6 +94,7 @@ impl Plane {
             commits: 0,
             crash_after: None,
             crashes_always: false,
+            effort: Effort::request(),
             is_crashed: false,
             known: BTreeSet::new(),
             statuses: BTreeMap::new(),
@@ -251,7 +255,9 @@ impl Plane {
         self.reconciler.resync(&self.world);
         while self.is_due() {
             let pass = self.reconciler.pass(&self.world, self.now, 1000);
-            assert!(pass.writes.is_empty(), "settled, and yet: {:#?}", pass.writes);
+            let mut writes = pass.writes.iter().flat_map(|(_, writes)| writes);
+            let unsettled = writes.find(|write| !says_why_it_waits(write));
+            assert!(unsettled.is_none(), "settled, and yet: {unsettled:#?}");
         }
         self.check_deadlines::<Pod>();
         self.check_deadlines::<SessionPart>();
@@ -348,7 +354,9 @@ impl Plane {
         let declared: Declared<K> =
             manifest.declare(existing.as_ref(), Actor::API, self.now.wall).expect("no conflict");
         let (world, now) = (&self.world, self.now.wall);
-        let writes = admission::admit(world, existing.as_ref(), declared, owner.as_ref(), now)?;
+        let effort = &mut { self.effort };
+        let writes =
+            admission::admit(world, existing.as_ref(), declared, owner.as_ref(), now, effort)?;
         let count = writes.len();
         if count > 0 {
             assert_eq!(self.commit(writes), Answer::Written);
@@ -415,6 +423,14 @@ impl Plane {
     pub(crate) fn pod(&self, name: &str) -> Arc<Object<Pod>> {
         self.get::<Pod>(name)
     }
+}
+
+/// Whether a workload that no node takes only says it anew: why is told as of when it
+/// was last looked at.
+fn says_why_it_waits(write: &Write) -> bool {
+    matches!(write, Write::Update { resource: Resource::Workload(it), records }
+        if it.status == WorkloadStatus::Pending && it.observed.assigned.is_none()
+            && it.waiting_for.is_some() && records.is_empty())
 }
 
 fn is_arrow<S: State>(from: &str, to: &str) -> bool {
