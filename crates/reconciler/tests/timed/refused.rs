@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 use tessera_types::{
-    Host, Job, Pod, PodDefinition, Session, SessionDefinition, SessionPart, Workload,
+    Host, Pod, PodDefinition, Report, Session, SessionDefinition, SessionPart, Workload,
 };
 
 use crate::exam::{Exam, session};
@@ -201,9 +201,12 @@ fn owners_that_cannot_be() {
         }});
         assert_eq!(refused::<Pod>(&mut plane, json), message);
     }
-    let job = json!({"name": "x", "owner": {"kind": "SessionPart", "name": "none"},
-        "spec": {"definition": {"type_key": "check"}}});
-    assert_eq!(refused::<Job>(&mut plane, job), "owner: there is no sessionpart/default/none");
+    let report = json!({"name": "x", "owner": {"kind": "SessionPart", "name": "none"},
+        "spec": {"definition": {"type_key": "sum"}}});
+    assert_eq!(
+        refused::<Report>(&mut plane, report),
+        "owner: there is no sessionpart/default/none"
+    );
     let part = json!({"name": "x", "spec": {
         "definition": {"type_key": "part-one"}, "part": "one", "order": 0,
         "timeslot": {"start": plane.at(60).to_string()},
