@@ -4,6 +4,7 @@
 mod agent;
 mod batch;
 mod calendar;
+mod event_headers;
 mod events;
 mod list;
 mod logs;
