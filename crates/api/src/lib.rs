@@ -77,6 +77,7 @@ pub trait TesseraApi {
         ctx: RequestContext<Self::Context>,
         path: Path<NamePath>,
         query: Query<NamespaceQuery>,
+        header: Header<IdempotencyHeader>,
         body: TypedBody<StretchRequest>,
     ) -> Result<HttpResponseAccepted<Object<Session>>, ApiError>;
 
@@ -86,6 +87,7 @@ pub trait TesseraApi {
         ctx: RequestContext<Self::Context>,
         path: Path<NamePath>,
         query: Query<NamespaceQuery>,
+        header: Header<IdempotencyHeader>,
         body: TypedBody<StretchRequest>,
     ) -> Result<HttpResponseAccepted<Object<Session>>, ApiError>;
 
@@ -95,6 +97,7 @@ pub trait TesseraApi {
         ctx: RequestContext<Self::Context>,
         path: Path<NamePath>,
         query: Query<NamespaceQuery>,
+        header: Header<IdempotencyHeader>,
         body: TypedBody<PartRequest>,
     ) -> Result<HttpResponseAccepted<Object<Session>>, ApiError>;
 
@@ -104,6 +107,7 @@ pub trait TesseraApi {
         ctx: RequestContext<Self::Context>,
         path: Path<NamePath>,
         query: Query<NamespaceQuery>,
+        header: Header<IdempotencyHeader>,
         body: TypedBody<PartRequest>,
     ) -> Result<HttpResponseAccepted<Object<Session>>, ApiError>;
 
@@ -113,6 +117,7 @@ pub trait TesseraApi {
         ctx: RequestContext<Self::Context>,
         path: Path<NamePath>,
         query: Query<NamespaceQuery>,
+        header: Header<IdempotencyHeader>,
     ) -> Result<HttpResponseAccepted<Object<Session>>, ApiError>;
 
     /// Try again what has failed in a pod.
@@ -121,6 +126,7 @@ pub trait TesseraApi {
         ctx: RequestContext<Self::Context>,
         path: Path<NamePath>,
         query: Query<NamespaceQuery>,
+        header: Header<IdempotencyHeader>,
     ) -> Result<HttpResponseAccepted<Object<Pod>>, ApiError>;
 
     /// What of a host is taken when.

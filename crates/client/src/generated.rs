@@ -788,11 +788,13 @@ Sends a `POST` request to `/v1/pods/{name}/retry`
 
 Arguments:
 - `name`: The resource's name.
-- `namespace`: `default` unless given.*/
+- `namespace`: `default` unless given.
+- `idempotency_key`: Any text that is unique to the write, at most 128 bytes.*/
     pub async fn pod_retry<'a>(
         &'a self,
         name: &'a tessera_types::Name,
         namespace: Option<&'a tessera_types::Name>,
+        idempotency_key: Option<&'a str>,
     ) -> Result<
         ResponseValue<tessera_types::Object<tessera_types::Pod>>,
         Error<tessera_types::Problem>,
@@ -800,12 +802,15 @@ Arguments:
         let url = format!(
             "{}/v1/pods/{}/retry", self.baseurl, encode_path(& name.to_string()),
         );
-        let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
+        let mut header_map = ::reqwest::header::HeaderMap::with_capacity(2usize);
         header_map
             .append(
                 ::reqwest::header::HeaderName::from_static("api-version"),
                 ::reqwest::header::HeaderValue::from_static(Self::api_version()),
             );
+        if let Some(value) = idempotency_key {
+            header_map.append("idempotency-key", value.to_string().try_into()?);
+        }
         #[allow(unused_mut)]
         let mut request = self
             .client
@@ -889,11 +894,13 @@ Sends a `POST` request to `/v1/sessions/{name}/approve`
 Arguments:
 - `name`: The resource's name.
 - `namespace`: `default` unless given.
+- `idempotency_key`: Any text that is unique to the write, at most 128 bytes.
 - `body`*/
     pub async fn session_approve<'a>(
         &'a self,
         name: &'a tessera_types::Name,
         namespace: Option<&'a tessera_types::Name>,
+        idempotency_key: Option<&'a str>,
         body: &'a tessera_types::booking::PartRequest,
     ) -> Result<
         ResponseValue<tessera_types::Object<tessera_types::Session>>,
@@ -902,12 +909,15 @@ Arguments:
         let url = format!(
             "{}/v1/sessions/{}/approve", self.baseurl, encode_path(& name.to_string()),
         );
-        let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
+        let mut header_map = ::reqwest::header::HeaderMap::with_capacity(2usize);
         header_map
             .append(
                 ::reqwest::header::HeaderName::from_static("api-version"),
                 ::reqwest::header::HeaderValue::from_static(Self::api_version()),
             );
+        if let Some(value) = idempotency_key {
+            header_map.append("idempotency-key", value.to_string().try_into()?);
+        }
         #[allow(unused_mut)]
         let mut request = self
             .client
@@ -944,11 +954,13 @@ Sends a `POST` request to `/v1/sessions/{name}/cancel`
 
 Arguments:
 - `name`: The resource's name.
-- `namespace`: `default` unless given.*/
+- `namespace`: `default` unless given.
+- `idempotency_key`: Any text that is unique to the write, at most 128 bytes.*/
     pub async fn session_cancel<'a>(
         &'a self,
         name: &'a tessera_types::Name,
         namespace: Option<&'a tessera_types::Name>,
+        idempotency_key: Option<&'a str>,
     ) -> Result<
         ResponseValue<tessera_types::Object<tessera_types::Session>>,
         Error<tessera_types::Problem>,
@@ -956,12 +968,15 @@ Arguments:
         let url = format!(
             "{}/v1/sessions/{}/cancel", self.baseurl, encode_path(& name.to_string()),
         );
-        let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
+        let mut header_map = ::reqwest::header::HeaderMap::with_capacity(2usize);
         header_map
             .append(
                 ::reqwest::header::HeaderName::from_static("api-version"),
                 ::reqwest::header::HeaderValue::from_static(Self::api_version()),
             );
+        if let Some(value) = idempotency_key {
+            header_map.append("idempotency-key", value.to_string().try_into()?);
+        }
         #[allow(unused_mut)]
         let mut request = self
             .client
@@ -998,11 +1013,13 @@ Sends a `POST` request to `/v1/sessions/{name}/extend`
 Arguments:
 - `name`: The resource's name.
 - `namespace`: `default` unless given.
+- `idempotency_key`: Any text that is unique to the write, at most 128 bytes.
 - `body`*/
     pub async fn session_extend<'a>(
         &'a self,
         name: &'a tessera_types::Name,
         namespace: Option<&'a tessera_types::Name>,
+        idempotency_key: Option<&'a str>,
         body: &'a tessera_types::booking::StretchRequest,
     ) -> Result<
         ResponseValue<tessera_types::Object<tessera_types::Session>>,
@@ -1011,12 +1028,15 @@ Arguments:
         let url = format!(
             "{}/v1/sessions/{}/extend", self.baseurl, encode_path(& name.to_string()),
         );
-        let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
+        let mut header_map = ::reqwest::header::HeaderMap::with_capacity(2usize);
         header_map
             .append(
                 ::reqwest::header::HeaderName::from_static("api-version"),
                 ::reqwest::header::HeaderValue::from_static(Self::api_version()),
             );
+        if let Some(value) = idempotency_key {
+            header_map.append("idempotency-key", value.to_string().try_into()?);
+        }
         #[allow(unused_mut)]
         let mut request = self
             .client
@@ -1054,11 +1074,13 @@ Sends a `POST` request to `/v1/sessions/{name}/retry`
 Arguments:
 - `name`: The resource's name.
 - `namespace`: `default` unless given.
+- `idempotency_key`: Any text that is unique to the write, at most 128 bytes.
 - `body`*/
     pub async fn session_retry<'a>(
         &'a self,
         name: &'a tessera_types::Name,
         namespace: Option<&'a tessera_types::Name>,
+        idempotency_key: Option<&'a str>,
         body: &'a tessera_types::booking::PartRequest,
     ) -> Result<
         ResponseValue<tessera_types::Object<tessera_types::Session>>,
@@ -1067,12 +1089,15 @@ Arguments:
         let url = format!(
             "{}/v1/sessions/{}/retry", self.baseurl, encode_path(& name.to_string()),
         );
-        let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
+        let mut header_map = ::reqwest::header::HeaderMap::with_capacity(2usize);
         header_map
             .append(
                 ::reqwest::header::HeaderName::from_static("api-version"),
                 ::reqwest::header::HeaderValue::from_static(Self::api_version()),
             );
+        if let Some(value) = idempotency_key {
+            header_map.append("idempotency-key", value.to_string().try_into()?);
+        }
         #[allow(unused_mut)]
         let mut request = self
             .client
@@ -1110,11 +1135,13 @@ Sends a `POST` request to `/v1/sessions/{name}/shrink`
 Arguments:
 - `name`: The resource's name.
 - `namespace`: `default` unless given.
+- `idempotency_key`: Any text that is unique to the write, at most 128 bytes.
 - `body`*/
     pub async fn session_shrink<'a>(
         &'a self,
         name: &'a tessera_types::Name,
         namespace: Option<&'a tessera_types::Name>,
+        idempotency_key: Option<&'a str>,
         body: &'a tessera_types::booking::StretchRequest,
     ) -> Result<
         ResponseValue<tessera_types::Object<tessera_types::Session>>,
@@ -1123,12 +1150,15 @@ Arguments:
         let url = format!(
             "{}/v1/sessions/{}/shrink", self.baseurl, encode_path(& name.to_string()),
         );
-        let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
+        let mut header_map = ::reqwest::header::HeaderMap::with_capacity(2usize);
         header_map
             .append(
                 ::reqwest::header::HeaderName::from_static("api-version"),
                 ::reqwest::header::HeaderValue::from_static(Self::api_version()),
             );
+        if let Some(value) = idempotency_key {
+            header_map.append("idempotency-key", value.to_string().try_into()?);
+        }
         #[allow(unused_mut)]
         let mut request = self
             .client

@@ -11,9 +11,10 @@ use tessera_types::catalogue::Gate;
 use tessera_types::problem::Code;
 use tessera_types::timed::{DesiredTimedStatus, Request, Requested, TimedStatus};
 use tessera_types::{
-    Actor, Edit, Name, Object, Pod, Problem, ResourceKey, Session, SessionPart, Write,
+    Actor, Edit, Kind, Name, Object, Pod, Problem, ResourceKey, Session, SessionPart, Write,
 };
 
+use super::once::Asked;
 use crate::clock;
 use crate::declare::not_admitted;
 use crate::failure::commit_error;
@@ -27,11 +28,22 @@ const TRIES_MAX: usize = 64;
 /// Lets a session end later or earlier.
 pub(super) async fn stretch(
     plane: &Plane,
-    key: &ResourceKey,
+    asked: &Asked,
     part: Option<&Name>,
     stretch: Stretch,
 ) -> Accepted<Object<Session>> {
     let _turn = plane.booking.lock().await;
+    asked.unless_done(plane, stretch_once(plane, asked, part, stretch)).await?;
+    now(plane, &asked.key)
+}
+
+async fn stretch_once(
+    plane: &Plane,
+    asked: &Asked,
+    part: Option<&Name>,
+    stretch: Stretch,
+) -> Result<(), ApiError> {
+    let key = &asked.key;
     for _ in 0..TRIES_MAX {
         let session = plane.get::<Session>(key)?;
         let extended = {
@@ -39,8 +51,8 @@ pub(super) async fn stretch(
             admission::extend_session(&world, &session, part, stretch, clock::now())
                 .map_err(|error| not_admitted(key, &error))?
         };
-        match plane.commit(extended.writes).await {
-            Ok(_) => return Ok(HttpResponseAccepted((*plane.get::<Session>(key)?).clone())),
+        match plane.commit_once(extended.writes, asked.once.clone()).await {
+            Ok(_) => return Ok(()),
             Err(CommitError::Conflict { .. }) => {}
             Err(error) => return Err(commit_error(error)),
         }
@@ -48,10 +60,15 @@ pub(super) async fn stretch(
     Err(Problem::new(Code::Conflict, format!("{key} changes all the time")).into())
 }
 
+/// A resource as it is now, as the answer to what was asked of it.
+fn now<K: Kind>(plane: &Plane, key: &ResourceKey) -> Accepted<Object<K>> {
+    Ok(HttpResponseAccepted((*plane.get::<K>(key)?).clone()))
+}
+
 /// Opens the gate of a part that waits for it.
 pub(super) async fn approve(
     plane: &Plane,
-    key: &ResourceKey,
+    asked: &Asked,
     part: Option<&Name>,
 ) -> Accepted<Object<Session>> {
     let waits = |part: &Object<SessionPart>| {
@@ -63,21 +80,28 @@ pub(super) async fn approve(
                 .outcome
                 .is_none_or(|it| it == tessera_types::timed::Outcome::Completed)
     };
-    let found = find_part(plane, key, part, waits, "has a gate that waits for approval")?;
-    ask(plane, &found, Request::Approve).await?;
-    Ok(HttpResponseAccepted((*plane.get::<Session>(key)?).clone()))
+    let act = async {
+        let what = "has a gate that waits for approval";
+        let found = find_part(plane, &asked.key, part, waits, what)?;
+        ask(plane, asked, &found, Request::Approve).await
+    };
+    asked.unless_done(plane, act).await?;
+    now(plane, &asked.key)
 }
 
 /// Has what failed in a part tried again.
 pub(super) async fn retry(
     plane: &Plane,
-    key: &ResourceKey,
+    asked: &Asked,
     part: Option<&Name>,
 ) -> Accepted<Object<Session>> {
     let is_failed = |part: &Object<SessionPart>| part.status == TimedStatus::Failed;
-    let found = find_part(plane, key, part, is_failed, "is Failed")?;
-    ask(plane, &found, Request::Retry).await?;
-    Ok(HttpResponseAccepted((*plane.get::<Session>(key)?).clone()))
+    let act = async {
+        let found = find_part(plane, &asked.key, part, is_failed, "is Failed")?;
+        ask(plane, asked, &found, Request::Retry).await
+    };
+    asked.unless_done(plane, act).await?;
+    now(plane, &asked.key)
 }
 
 /// The part that is named, or the first for which `fits` holds; it must hold.
@@ -122,10 +146,16 @@ fn find_part(
     })
 }
 
-async fn ask(plane: &Plane, key: &ResourceKey, request: Request) -> Result<(), ApiError> {
+/// Writes down what is asked of a part.
+async fn ask(
+    plane: &Plane,
+    asked: &Asked,
+    part: &ResourceKey,
+    request: Request,
+) -> Result<(), ApiError> {
     let requested = Requested { request, by: Actor::API, event: None, at: clock::now() };
     plane
-        .edit::<SessionPart>(key, |edit| {
+        .edit_once::<SessionPart>(part, asked.once.as_ref(), |edit| {
             edit.object.observed.timed.request(requested.clone());
             Ok(())
         })
@@ -134,43 +164,48 @@ async fn ask(plane: &Plane, key: &ResourceKey, request: Request) -> Result<(), A
 }
 
 /// Gives a session up.
-pub(super) async fn cancel(plane: &Plane, key: &ResourceKey) -> Accepted<Object<Session>> {
-    let session = plane
-        .edit::<Session>(key, |edit| {
-            if edit.before().status.is_over() {
-                let detail = format!("{key} is over ({})", edit.before().status);
-                return Err(Problem::new(Code::NotNow, detail).instance(key));
-            }
-            edit.desire(DesiredTimedStatus::TornDown);
-            Ok(())
-        })
-        .await?;
-    Ok(HttpResponseAccepted((*session).clone()))
+pub(super) async fn cancel(plane: &Plane, asked: &Asked) -> Accepted<Object<Session>> {
+    let key = &asked.key;
+    let act = plane.edit_once::<Session>(key, asked.once.as_ref(), |edit| {
+        if edit.before().status.is_over() {
+            let detail = format!("{key} is over ({})", edit.before().status);
+            return Err(Problem::new(Code::NotNow, detail).instance(key));
+        }
+        edit.desire(DesiredTimedStatus::TornDown);
+        Ok(())
+    });
+    asked.unless_done(plane, act).await?;
+    now(plane, key)
 }
 
 /// Has what failed in a pod tried again. One that belongs to a part is tried
 /// again with its part.
-pub(super) async fn retry_pod(plane: &Plane, key: &ResourceKey) -> Accepted<Object<Pod>> {
+pub(super) async fn retry_pod(plane: &Plane, asked: &Asked) -> Accepted<Object<Pod>> {
+    asked.unless_done(plane, retry_pod_once(plane, asked)).await?;
+    now(plane, &asked.key)
+}
+
+async fn retry_pod_once(plane: &Plane, asked: &Asked) -> Result<(), ApiError> {
+    let key = &asked.key;
     let pod = plane.get::<Pod>(key)?;
     if pod.status != TimedStatus::Failed {
         let detail = format!("{key} is {}, and only what is Failed is tried again", pod.status);
         return Err(Problem::new(Code::NotNow, detail).instance(key).into());
     }
-    let now = clock::now();
     let owner = pod.owner.as_ref().and_then(|owner| {
         let world = plane.world.read();
         world.table::<SessionPart>().get(owner.id).map(Arc::clone)
     });
     if let Some(part) = owner.filter(|part| part.status == TimedStatus::Failed) {
-        ask(plane, &part.key(), Request::Retry).await?;
-        return Ok(HttpResponseAccepted((*plane.get::<Pod>(key)?).clone()));
+        return ask(plane, asked, &part.key(), Request::Retry).await;
     }
-    let requested = Requested { request: Request::Retry, by: Actor::API, event: None, at: now };
-    let mut edit = Edit::of(&pod, now);
+    let at = clock::now();
+    let requested = Requested { request: Request::Retry, by: Actor::API, event: None, at };
+    let mut edit = Edit::of(&pod, at);
     edit.object.observed.timed.request(requested);
     let writes = edit.finish().map(Write::update).into_iter().collect::<Vec<_>>();
     if !writes.is_empty() {
-        plane.commit(writes).await.map_err(commit_error)?;
+        plane.commit_once(writes, asked.once.clone()).await.map_err(commit_error)?;
     }
-    Ok(HttpResponseAccepted((*plane.get::<Pod>(key)?).clone()))
+    Ok(())
 }

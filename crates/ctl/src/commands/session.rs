@@ -10,7 +10,8 @@ use crate::cli::Format;
 use crate::context::{Context, print, tell};
 use crate::failure::Failure;
 use crate::follow::Follow;
-use crate::kinds::{self, bounded};
+use crate::kinds;
+use crate::once::once;
 use crate::show::change::KEY_TONE;
 use crate::{moment, story, target};
 
@@ -105,10 +106,16 @@ async fn stretch(context: &Context, stretch: &Stretch, is_later: bool) -> Result
     let api = &context.api;
     let session = match is_later {
         true => {
-            bounded("session_extend", call(api.session_extend(&name, namespace, &body))).await?
+            once("session_extend", async |key| {
+                call(api.session_extend(&name, namespace, Some(key), &body)).await
+            })
+            .await?
         }
         false => {
-            bounded("session_shrink", call(api.session_shrink(&name, namespace, &body))).await?
+            once("session_shrink", async |key| {
+                call(api.session_shrink(&name, namespace, Some(key), &body)).await
+            })
+            .await?
         }
     };
     report(context, format, &session, if is_later { "extended" } else { "shrunk" })
@@ -134,8 +141,11 @@ async fn approve(context: &Context, of: &OfPart) -> Result<(), Failure> {
     let format = context.format(&ACTION_FORMATS)?;
     let name = name_of(&of.session)?;
     let body = PartRequest { part: of.part.clone() };
-    let approve = context.api.session_approve(&name, Some(context.namespace()), &body);
-    let session = bounded("session_approve", call(approve)).await?;
+    let (api, namespace) = (&context.api, Some(context.namespace()));
+    let session = once("session_approve", async |key| {
+        call(api.session_approve(&name, namespace, Some(key), &body)).await
+    })
+    .await?;
     done(context, format, &session.key(), "approved")
 }
 
@@ -143,16 +153,22 @@ async fn retry(context: &Context, of: &OfPart) -> Result<(), Failure> {
     let format = context.format(&ACTION_FORMATS)?;
     let name = name_of(&of.session)?;
     let body = PartRequest { part: of.part.clone() };
-    let retry = context.api.session_retry(&name, Some(context.namespace()), &body);
-    let session = bounded("session_retry", call(retry)).await?;
+    let (api, namespace) = (&context.api, Some(context.namespace()));
+    let session = once("session_retry", async |key| {
+        call(api.session_retry(&name, namespace, Some(key), &body)).await
+    })
+    .await?;
     done(context, format, &session.key(), "is tried again")
 }
 
 async fn cancel(context: &Context, named: &Named) -> Result<(), Failure> {
     let format = context.format(&ACTION_FORMATS)?;
     let name = name_of(&named.session)?;
-    let cancel = context.api.session_cancel(&name, Some(context.namespace()));
-    let session = bounded("session_cancel", call(cancel)).await?;
+    let (api, namespace) = (&context.api, Some(context.namespace()));
+    let session = once("session_cancel", async |key| {
+        call(api.session_cancel(&name, namespace, Some(key))).await
+    })
+    .await?;
     done(context, format, &session.key(), "cancelled")
 }
 

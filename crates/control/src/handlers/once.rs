@@ -1,0 +1,71 @@
+//! What is asked of a resource besides being declared or deleted, done once
+//! however often the request arrives.
+//!
+//! Whether a key was used is asked of the store before anything is decided: what
+//! was done may be what would be refused the second time.
+
+use std::future::Future;
+
+use dropshot::{Header, Path, Query};
+use serde::Serialize;
+use tessera_api::{ApiError, IdempotencyHeader, NamePath, NamespaceQuery};
+use tessera_store::{CommitError, IdempotencyKey, InvalidCommit};
+use tessera_types::{Fingerprint, KindName, ResourceKey};
+
+use crate::declare::{idempotency, key_of};
+use crate::failure::commit_error;
+use crate::plane::Plane;
+
+/// Of which resource something is asked, and the key under which it is done once.
+pub(super) struct Asked {
+    pub(super) key: ResourceKey,
+    pub(super) once: Option<IdempotencyKey>,
+}
+
+impl Asked {
+    /// A request to do `verb`, as it came in.
+    pub(super) fn of(
+        kind: KindName,
+        verb: &str,
+        path: Path<NamePath>,
+        query: Query<NamespaceQuery>,
+        header: Header<IdempotencyHeader>,
+        body: &impl Serialize,
+    ) -> Self {
+        let key = key_of(kind, query.into_inner().namespace, path.into_inner().name);
+        let once = idempotency(header.into_inner().idempotency_key, || {
+            let body = serde_json::to_string(body).unwrap_or_default();
+            Fingerprint::default().text(verb).text(&key.to_string()).text(&body)
+        });
+        Self { key, once }
+    }
+
+    /// Does `act`, which commits under the key, unless that was done before.
+    pub(super) async fn unless_done<T>(
+        &self,
+        plane: &Plane,
+        act: impl Future<Output = Result<T, ApiError>> + Send,
+    ) -> Result<(), ApiError> {
+        if self.was_done(plane).await? {
+            return Ok(());
+        }
+        match act.await {
+            Ok(_) => Ok(()),
+            // It may be refused because the same request was faster.
+            Err(_) if self.was_done(plane).await? => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn was_done(&self, plane: &Plane) -> Result<bool, ApiError> {
+        if self.once.is_none() {
+            return Ok(false);
+        }
+        match plane.commit_once(Vec::new(), self.once.clone()).await {
+            Ok(_) => Ok(true),
+            // The key is not known, so that the store goes on to what there is to write.
+            Err(CommitError::Invalid(InvalidCommit::Empty)) => Ok(false),
+            Err(error) => Err(commit_error(error)),
+        }
+    }
+}
