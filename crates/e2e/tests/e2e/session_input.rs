@@ -109,6 +109,10 @@ fn windows() -> Vec<Case> {
         wrong(&["spec.parts.third", "the parts are first, second"], |it| {
             it["spec"]["parts"] = json!({"third": {"timeslot": {"start": at(7200)}}});
         }),
+        wrong(&["spec.timeslot", "at most 366d are allowed"], |it| {
+            let end = at(3600 + 367 * 24 * 3600);
+            it["spec"]["parts"] = json!({"second": {"timeslot": {"end": end}}});
+        }),
         wrong(&["not inside the session's window"], |it| {
             it["spec"]["timeslot"] = json!({"start": at(3600), "duration": "15m"});
         }),

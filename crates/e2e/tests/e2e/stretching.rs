@@ -246,3 +246,21 @@ async fn a_request_that_is_sent_again_with_its_key_is_done_once() {
     assert_eq!(under(&fleet, "k4", "late/cancel", &json!({})).await.0, 202);
     assert_eq!(under(&fleet, "k5", "late/cancel", &json!({})).await.0, 409);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_window_gets_longer_than_any_may_be_declared() {
+    let spec = json!({"duration": "300d", "lead_time": "1m", "teardown_buffer": "1m"});
+    let fleet = fleet(1, spec).await;
+    fleet.declare(&[session("s", "one", "60m")]).await;
+    at_rest(&fleet).await;
+    let declared = slot(&fleet.see::<Session>("s").await);
+    let before = (revisions(&fleet).await, fleet.revision().await);
+    let (status, answer) = fleet.post("/v1/sessions/s/extend", &json!({"by": "67d"})).await;
+    assert_eq!((status, &answer["code"]), (422, &json!("invalid_spec")), "{answer}");
+    assert!(answer.to_string().contains("at most 366d are allowed"), "{answer}");
+    assert_eq!((revisions(&fleet).await, fleet.revision().await), before, "all is as it was");
+    let (status, answer) = fleet.post("/v1/sessions/s/extend", &json!({"by": "66d"})).await;
+    assert_eq!(status, 202, "{answer}");
+    let now = slot(&fleet.see::<Session>("s").await);
+    assert_eq!(now.end, declared.end.plus("66d".parse().unwrap()));
+}

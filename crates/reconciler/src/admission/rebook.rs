@@ -82,6 +82,15 @@ pub fn extend_session(
         Stretch::Extend(by) => Some(old.extend(by)),
         Stretch::Shrink(by) => old.shrink(by).filter(|slot| slot.end > now),
     };
+    if let Some(longer) = new.filter(|new| new.duration() > limits::WINDOW_MAX) {
+        let message = format!(
+            "part {} would take {}: at most {} are allowed",
+            target.spec.part,
+            longer.duration(),
+            limits::WINDOW_MAX
+        );
+        return Err(AdmissionError::invalid("by", message));
+    }
     let Some(new) = new else {
         let message = format!(
             "part {} ends at {}; it cannot end before it starts ({}) or before now ({now})",
