@@ -63,7 +63,7 @@ async fn whole_tree(
     limit: usize,
 ) -> Result<(), Failure> {
     let root = kinds::get(&context.api, key).await?;
-    let tree = Tree::fetch(&context.api, key.namespace.as_ref()).await?;
+    let tree = Tree::below(&context.api, std::slice::from_ref(&root)).await?;
     let mut entries = Vec::new();
     for (key, who) in members(&root, &tree) {
         let found = match newest(context, &key, limit).await {
