@@ -23,7 +23,7 @@ use dropshot::{
 use http::Response;
 use tessera_types::api::{ApplyRequest, ApplyResponse, Readiness, Top};
 use tessera_types::booking::{
-    EventsAnswer, HostCalendar, PartRequest, PlanResponse, SeedRequest, SeedResponse,
+    Approved, EventsAnswer, HostCalendar, PartRequest, PlanResponse, SeedRequest, SeedResponse,
     StretchRequest,
 };
 use tessera_types::sync::{
@@ -91,7 +91,8 @@ pub trait TesseraApi {
         body: TypedBody<StretchRequest>,
     ) -> Result<HttpResponseAccepted<Object<Session>>, ApiError>;
 
-    /// Open the gate of a part that waits for somebody's approval.
+    /// Open the gate of a part that waits for somebody's approval. One that is open
+    /// already stays so, and the answer says it.
     #[endpoint { method = POST, path = "/v1/sessions/{name}/approve", tags = ["sessions"] }]
     async fn session_approve(
         ctx: RequestContext<Self::Context>,
@@ -99,7 +100,7 @@ pub trait TesseraApi {
         query: Query<NamespaceQuery>,
         header: Header<IdempotencyHeader>,
         body: TypedBody<PartRequest>,
-    ) -> Result<HttpResponseAccepted<Object<Session>>, ApiError>;
+    ) -> Result<HttpResponseAccepted<Approved>, ApiError>;
 
     /// Try again what has failed in a part.
     #[endpoint { method = POST, path = "/v1/sessions/{name}/retry", tags = ["sessions"] }]

@@ -887,7 +887,9 @@ Sends a `POST` request to `/v1/seed`
             _ => Err(Error::UnexpectedResponse(response)),
         }
     }
-    /**Open the gate of a part that waits for somebody's approval
+    /**Open the gate of a part that waits for somebody's approval. One that is open
+
+already stays so, and the answer says it.
 
 Sends a `POST` request to `/v1/sessions/{name}/approve`
 
@@ -903,7 +905,7 @@ Arguments:
         idempotency_key: Option<&'a str>,
         body: &'a tessera_types::booking::PartRequest,
     ) -> Result<
-        ResponseValue<tessera_types::Object<tessera_types::Session>>,
+        ResponseValue<tessera_types::booking::Approved>,
         Error<tessera_types::Problem>,
     > {
         let url = format!(

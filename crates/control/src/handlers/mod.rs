@@ -2,6 +2,7 @@
 //! that does it; the modules below are by subject.
 
 mod agent;
+mod approve;
 mod batch;
 mod calendar;
 mod event_headers;
@@ -35,7 +36,7 @@ use tessera_types::api::{
     Applied, ApplyRequest, ApplyResponse, Body, History, List, Readiness, Top,
 };
 use tessera_types::booking::{
-    EventsAnswer, HostCalendar, PartRequest, PlanResponse, SeedRequest, SeedResponse,
+    Approved, EventsAnswer, HostCalendar, PartRequest, PlanResponse, SeedRequest, SeedResponse,
     StretchRequest,
 };
 use tessera_types::node::DesiredNodeStatus;
@@ -116,10 +117,10 @@ impl TesseraApi for Handlers {
         query: Query<NamespaceQuery>,
         header: Header<IdempotencyHeader>,
         body: TypedBody<PartRequest>,
-    ) -> Accepted<Object<Session>> {
+    ) -> Accepted<Approved> {
         let body = body.into_inner();
         let asked = Asked::of(KindName::Session, "approve", path, query, header, &body);
-        session::approve(plane(&ctx)?, &asked, body.part.as_ref()).await
+        approve::approve(plane(&ctx)?, &asked, body.part.as_ref()).await
     }
 
     async fn session_retry(

@@ -5,12 +5,13 @@
 //! was done may be what would be refused the second time.
 
 use std::future::Future;
+use std::sync::Arc;
 
 use dropshot::{Header, Path, Query};
 use serde::Serialize;
 use tessera_api::{ApiError, IdempotencyHeader, NamePath, NamespaceQuery};
 use tessera_store::{CommitError, IdempotencyKey, InvalidCommit};
-use tessera_types::{Fingerprint, KindName, ResourceKey};
+use tessera_types::{Committed, Fingerprint, KindName, ResourceKey};
 
 use crate::declare::{idempotency, key_of};
 use crate::failure::commit_error;
@@ -40,32 +41,43 @@ impl Asked {
         Self { key, once }
     }
 
-    /// Does `act`, which commits under the key, unless that was done before.
+    /// Does `act`, which commits under the key, unless that was done before. Says
+    /// what was committed then: the resources are as they are now.
     pub(super) async fn unless_done<T>(
         &self,
         plane: &Plane,
         act: impl Future<Output = Result<T, ApiError>> + Send,
-    ) -> Result<(), ApiError> {
-        if self.was_done(plane).await? {
-            return Ok(());
+    ) -> Result<Done<T>, ApiError> {
+        if let Some(committed) = self.done_before(plane).await? {
+            return Ok(Done::Before(committed));
         }
         match act.await {
-            Ok(_) => Ok(()),
+            Ok(done) => Ok(Done::Now(done)),
             // It may be refused because the same request was faster.
-            Err(_) if self.was_done(plane).await? => Ok(()),
-            Err(error) => Err(error),
+            Err(error) => match self.done_before(plane).await? {
+                Some(committed) => Ok(Done::Before(committed)),
+                None => Err(error),
+            },
         }
     }
 
-    async fn was_done(&self, plane: &Plane) -> Result<bool, ApiError> {
+    async fn done_before(&self, plane: &Plane) -> Result<Option<Arc<Committed>>, ApiError> {
         if self.once.is_none() {
-            return Ok(false);
+            return Ok(None);
         }
         match plane.commit_once(Vec::new(), self.once.clone()).await {
-            Ok(_) => Ok(true),
+            Ok(outcome) => Ok(Some(outcome.committed)),
             // The key is not known, so that the store goes on to what there is to write.
-            Err(CommitError::Invalid(InvalidCommit::Empty)) => Ok(false),
+            Err(CommitError::Invalid(InvalidCommit::Empty)) => Ok(None),
             Err(error) => Err(commit_error(error)),
         }
     }
+}
+
+/// When something was done.
+pub(super) enum Done<T> {
+    /// By this request.
+    Now(T),
+    /// By an earlier one with the same key, in this commit.
+    Before(Arc<Committed>),
 }

@@ -7,12 +7,9 @@ use dropshot::HttpResponseAccepted;
 use tessera_api::ApiError;
 use tessera_reconciler::admission::{self, Stretch};
 use tessera_store::CommitError;
-use tessera_types::catalogue::Gate;
 use tessera_types::problem::Code;
 use tessera_types::timed::{DesiredTimedStatus, Request, Requested, TimedStatus};
-use tessera_types::{
-    Actor, Edit, Kind, Name, Object, Pod, Problem, ResourceKey, Session, SessionPart, Write,
-};
+use tessera_types::{Actor, Kind, Name, Object, Pod, Problem, ResourceKey, Session, SessionPart};
 
 use super::once::Asked;
 use crate::clock;
@@ -65,30 +62,6 @@ fn now<K: Kind>(plane: &Plane, key: &ResourceKey) -> Accepted<Object<K>> {
     Ok(HttpResponseAccepted((*plane.get::<K>(key)?).clone()))
 }
 
-/// Opens the gate of a part that waits for it.
-pub(super) async fn approve(
-    plane: &Plane,
-    asked: &Asked,
-    part: Option<&Name>,
-) -> Accepted<Object<Session>> {
-    let waits = |part: &Object<SessionPart>| {
-        part.spec.gate == Gate::Approval
-            && part.observed.approved_by.is_none()
-            && part
-                .observed
-                .timed
-                .outcome
-                .is_none_or(|it| it == tessera_types::timed::Outcome::Completed)
-    };
-    let act = async {
-        let what = "has a gate that waits for approval";
-        let found = find_part(plane, &asked.key, part, waits, what)?;
-        ask(plane, asked, &found, Request::Approve).await
-    };
-    asked.unless_done(plane, act).await?;
-    now(plane, &asked.key)
-}
-
 /// Has what failed in a part tried again.
 pub(super) async fn retry(
     plane: &Plane,
@@ -112,37 +85,41 @@ fn find_part(
     fits: impl Fn(&Object<SessionPart>) -> bool,
     what: &str,
 ) -> Result<ResourceKey, Problem> {
-    let session = plane.get::<Session>(key)?;
-    let world = plane.world.read();
-    let mut parts: Vec<_> = world.owned::<SessionPart>(session.id).collect();
-    parts.sort_by_key(|part| part.spec.order);
-    let found = match named {
-        Some(name) => {
-            let known: Vec<_> = parts.iter().map(|part| part.spec.part.as_str()).collect();
-            let part = parts.iter().find(|part| part.spec.part == *name).ok_or_else(|| {
-                let detail = format!("{key} has no part `{name}`");
-                Problem::new(Code::NotFound, detail)
-                    .instance(key)
-                    .remedy(format!("its parts are {}", known.join(", ")))
-            })?;
-            Some(*part).filter(|part| fits(part))
+    let parts = parts_of(plane, &*plane.get::<Session>(key)?);
+    let not_now = |detail: String| Err(Problem::new(Code::NotNow, detail).instance(key));
+    if let Some(name) = named {
+        let part = part_named(key, &parts, name)?;
+        if !fits(part) {
+            let status = part.status;
+            return not_now(format!("{key}: part {name} ({status}) is not one that {what}"));
         }
-        None => parts.iter().copied().find(|part| fits(part)),
-    };
-    found.map(|part| part.key()).ok_or_else(|| {
-        let whose = named.map_or_else(
-            || "no part of it".to_owned(),
-            |name| format!("its part {name} is not one that"),
-        );
-        let detail = match named {
-            Some(name) => {
-                let status = parts.iter().find(|part| part.spec.part == *name).map(|it| it.status);
-                let status = status.map_or_else(String::new, |status| format!(" ({status})"));
-                format!("{key}: part {name}{status} is not one that {what}")
-            }
-            None => format!("{key}: {whose} {what}"),
-        };
-        Problem::new(Code::NotNow, detail).instance(key)
+        return Ok(part.key());
+    }
+    match parts.iter().find(|part| fits(part)) {
+        Some(part) => Ok(part.key()),
+        None => not_now(format!("{key}: no part of it {what}")),
+    }
+}
+
+/// The parts of a session, in their order.
+pub(super) fn parts_of(plane: &Plane, session: &Object<Session>) -> Vec<Arc<Object<SessionPart>>> {
+    let world = plane.world.read();
+    let mut parts: Vec<_> = world.owned::<SessionPart>(session.id).cloned().collect();
+    parts.sort_by_key(|part| part.spec.order);
+    parts
+}
+
+/// The part of this name in the session `key`.
+pub(super) fn part_named<'a>(
+    key: &ResourceKey,
+    parts: &'a [Arc<Object<SessionPart>>],
+    name: &Name,
+) -> Result<&'a Arc<Object<SessionPart>>, Problem> {
+    parts.iter().find(|part| part.spec.part == *name).ok_or_else(|| {
+        let known: Vec<_> = parts.iter().map(|part| part.spec.part.as_str()).collect();
+        Problem::new(Code::NotFound, format!("{key} has no part `{name}`"))
+            .instance(key)
+            .remedy(format!("its parts are {}", known.join(", ")))
     })
 }
 
@@ -188,24 +165,28 @@ pub(super) async fn retry_pod(plane: &Plane, asked: &Asked) -> Accepted<Object<P
 async fn retry_pod_once(plane: &Plane, asked: &Asked) -> Result<(), ApiError> {
     let key = &asked.key;
     let pod = plane.get::<Pod>(key)?;
-    if pod.status != TimedStatus::Failed {
-        let detail = format!("{key} is {}, and only what is Failed is tried again", pod.status);
-        return Err(Problem::new(Code::NotNow, detail).instance(key).into());
-    }
     let owner = pod.owner.as_ref().and_then(|owner| {
         let world = plane.world.read();
         world.table::<SessionPart>().get(owner.id).map(Arc::clone)
     });
+    check_is_failed(key, &pod)?;
     if let Some(part) = owner.filter(|part| part.status == TimedStatus::Failed) {
         return ask(plane, asked, &part.key(), Request::Retry).await;
     }
     let at = clock::now();
     let requested = Requested { request: Request::Retry, by: Actor::API, event: None, at };
-    let mut edit = Edit::of(&pod, at);
-    edit.object.observed.timed.request(requested);
-    let writes = edit.finish().map(Write::update).into_iter().collect::<Vec<_>>();
-    if !writes.is_empty() {
-        plane.commit_once(writes, asked.once.clone()).await.map_err(commit_error)?;
+    let retry = plane.edit_once::<Pod>(key, asked.once.as_ref(), |edit| {
+        check_is_failed(key, edit.before())?;
+        edit.object.observed.timed.request(requested.clone());
+        Ok(())
+    });
+    retry.await.map(|_| ())
+}
+
+fn check_is_failed(key: &ResourceKey, pod: &Object<Pod>) -> Result<(), Problem> {
+    if pod.status == TimedStatus::Failed {
+        return Ok(());
     }
-    Ok(())
+    let detail = format!("{key} is {}, and only what is Failed is tried again", pod.status);
+    Err(Problem::new(Code::NotNow, detail).instance(key))
 }

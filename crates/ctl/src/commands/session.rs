@@ -2,7 +2,7 @@
 
 use clap::{Args, Subcommand};
 use tessera_client::call;
-use tessera_types::booking::{PartRequest, StretchRequest};
+use tessera_types::booking::{ApprovalOutcome, PartRequest, StretchRequest};
 use tessera_types::{Duration, KindName, Name, Object, ResourceKey, Session};
 
 use super::{ACTION_FORMATS, done};
@@ -68,7 +68,7 @@ struct Stretch {
 struct OfPart {
     /// The session
     session: String,
-    /// The part, by its name in the session; unless given the one that waits for it
+    /// The part, by its name in the session; unless given the only one that waits for approval, or the first that is Failed
     #[arg(long, value_name = "NAME")]
     part: Option<Name>,
 }
@@ -142,11 +142,17 @@ async fn approve(context: &Context, of: &OfPart) -> Result<(), Failure> {
     let name = name_of(&of.session)?;
     let body = PartRequest { part: of.part.clone() };
     let (api, namespace) = (&context.api, Some(context.namespace()));
-    let session = once("session_approve", async |key| {
+    let approved = once("session_approve", async |key| {
         call(api.session_approve(&name, namespace, Some(key), &body)).await
     })
     .await?;
-    done(context, format, &session.key(), "approved")
+    let what = match approved.outcome {
+        ApprovalOutcome::Opened => format!("approved: the gate of part {} is open", approved.part),
+        ApprovalOutcome::Unchanged => {
+            format!("unchanged: the gate of part {} was open already", approved.part)
+        }
+    };
+    done(context, format, &approved.resource.key(), &what)
 }
 
 async fn retry(context: &Context, of: &OfPart) -> Result<(), Failure> {
