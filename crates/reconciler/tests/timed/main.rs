@@ -6,6 +6,7 @@ mod crashes;
 mod exam;
 mod gates;
 mod hosts;
+mod kept;
 mod life;
 mod nodes;
 mod operators;
