@@ -331,7 +331,7 @@ mod tests {
             let edited = edit.finish().map(|edited| edited.object);
             assert_eq!(edited.is_some(), outcome == EventOutcome::Accepted, "{status}");
             let Some(taken) = edited else { continue };
-            assert_eq!(taken.observed.timed.requests, [requested.clone()]);
+            assert_eq!(taken.observed.timed.requests.as_slice(), std::slice::from_ref(&requested));
             let mut again = Edit::of(&Arc::new(taken), clock::now());
             let duplicate = write_down(&mut again, &event, &requested);
             assert_eq!(duplicate, EventOutcome::Duplicate, "{status}");
