@@ -111,7 +111,7 @@ fn windows() -> Vec<Case> {
         }),
         wrong(&["spec.timeslot", "at most 366d are allowed"], |it| {
             let end = at(3600 + 367 * 24 * 3600);
-            it["spec"]["parts"] = json!({"second": {"timeslot": {"end": end}}});
+            it["spec"]["parts"] = json!({"second": {"timeslot": {"start": at(4800), "end": end}}});
         }),
         wrong(&["not inside the session's window"], |it| {
             it["spec"]["timeslot"] = json!({"start": at(3600), "duration": "15m"});
