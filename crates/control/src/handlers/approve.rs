@@ -15,7 +15,7 @@ use tessera_types::timed::{Outcome, Request, Requested};
 use tessera_types::{Actor, Name, Object, Problem, ResourceKey, Session, SessionPart};
 
 use super::once::{Asked, Done};
-use super::session::{part_named, parts_of};
+use super::session::{look_at, part_named, parts_of};
 use crate::clock;
 use crate::plane::Plane;
 
@@ -126,5 +126,5 @@ fn only_one<'a>(
 }
 
 fn not_now(key: &ResourceKey, detail: String) -> Problem {
-    Problem::new(Code::NotNow, detail).instance(key)
+    Problem::new(Code::NotNow, detail).instance(key).remedy(look_at(key))
 }

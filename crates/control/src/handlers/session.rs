@@ -68,37 +68,41 @@ pub(super) async fn retry(
     asked: &Asked,
     part: Option<&Name>,
 ) -> Accepted<Object<Session>> {
-    let is_failed = |part: &Object<SessionPart>| part.status == TimedStatus::Failed;
     let act = async {
-        let found = find_part(plane, &asked.key, part, is_failed, "is Failed")?;
+        let found = failed_part(plane, &asked.key, part)?;
         ask(plane, asked, &found, Request::Retry).await
     };
     asked.unless_done(plane, act).await?;
     now(plane, &asked.key)
 }
 
-/// The part that is named, or the first for which `fits` holds; it must hold.
-fn find_part(
+/// The part that is named, or the first that is Failed; it must be.
+fn failed_part(
     plane: &Plane,
     key: &ResourceKey,
     named: Option<&Name>,
-    fits: impl Fn(&Object<SessionPart>) -> bool,
-    what: &str,
 ) -> Result<ResourceKey, Problem> {
     let parts = parts_of(plane, &*plane.get::<Session>(key)?);
-    let not_now = |detail: String| Err(Problem::new(Code::NotNow, detail).instance(key));
-    if let Some(name) = named {
-        let part = part_named(key, &parts, name)?;
-        if !fits(part) {
-            let status = part.status;
-            return not_now(format!("{key}: part {name} ({status}) is not one that {what}"));
+    let is_failed = |part: &&Arc<Object<SessionPart>>| part.status == TimedStatus::Failed;
+    let detail = match named {
+        Some(name) => {
+            let part = part_named(key, &parts, name)?;
+            if is_failed(&part) {
+                return Ok(part.key());
+            }
+            format!("{key}: part {name} is {}, and only what is Failed is tried again", part.status)
         }
-        return Ok(part.key());
-    }
-    match parts.iter().find(|part| fits(part)) {
-        Some(part) => Ok(part.key()),
-        None => not_now(format!("{key}: no part of it {what}")),
-    }
+        None => match parts.iter().find(is_failed) {
+            Some(part) => return Ok(part.key()),
+            None => format!("{key}: no part of it is Failed, so there is nothing to try again"),
+        },
+    };
+    Err(Problem::new(Code::NotNow, detail).instance(key).remedy(look_at(key)))
+}
+
+/// How to see what there is to do about a session.
+pub(super) fn look_at(key: &ResourceKey) -> String {
+    format!("`tesseractl get session {} --tree` shows how its parts are", key.name)
 }
 
 /// The parts of a session, in their order.
@@ -146,7 +150,8 @@ pub(super) async fn cancel(plane: &Plane, asked: &Asked) -> Accepted<Object<Sess
     let act = plane.edit_once::<Session>(key, asked.once.as_ref(), |edit| {
         if edit.before().status.is_over() {
             let detail = format!("{key} is over ({})", edit.before().status);
-            return Err(Problem::new(Code::NotNow, detail).instance(key));
+            let remedy = format!("`tesseractl delete session {}` removes its records", key.name);
+            return Err(Problem::new(Code::NotNow, detail).instance(key).remedy(remedy));
         }
         edit.desire(DesiredTimedStatus::TornDown);
         Ok(())
