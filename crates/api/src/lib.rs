@@ -23,7 +23,7 @@ use dropshot::{
 use http::Response;
 use tessera_types::api::{ApplyRequest, ApplyResponse, Readiness, Top};
 use tessera_types::booking::{
-    EventsAnswer, HostCalendar, PartRequest, PlanResponse, SeedRequest, SeedResponse,
+    Approved, EventsAnswer, HostCalendar, PartRequest, PlanResponse, SeedRequest, SeedResponse,
     StretchRequest,
 };
 use tessera_types::sync::{
@@ -77,6 +77,7 @@ pub trait TesseraApi {
         ctx: RequestContext<Self::Context>,
         path: Path<NamePath>,
         query: Query<NamespaceQuery>,
+        header: Header<IdempotencyHeader>,
         body: TypedBody<StretchRequest>,
     ) -> Result<HttpResponseAccepted<Object<Session>>, ApiError>;
 
@@ -86,17 +87,20 @@ pub trait TesseraApi {
         ctx: RequestContext<Self::Context>,
         path: Path<NamePath>,
         query: Query<NamespaceQuery>,
+        header: Header<IdempotencyHeader>,
         body: TypedBody<StretchRequest>,
     ) -> Result<HttpResponseAccepted<Object<Session>>, ApiError>;
 
-    /// Open the gate of a part that waits for somebody's approval.
+    /// Open the gate of a part that waits for somebody's approval. One that is open
+    /// already stays so, and the answer says it.
     #[endpoint { method = POST, path = "/v1/sessions/{name}/approve", tags = ["sessions"] }]
     async fn session_approve(
         ctx: RequestContext<Self::Context>,
         path: Path<NamePath>,
         query: Query<NamespaceQuery>,
+        header: Header<IdempotencyHeader>,
         body: TypedBody<PartRequest>,
-    ) -> Result<HttpResponseAccepted<Object<Session>>, ApiError>;
+    ) -> Result<HttpResponseAccepted<Approved>, ApiError>;
 
     /// Try again what has failed in a part.
     #[endpoint { method = POST, path = "/v1/sessions/{name}/retry", tags = ["sessions"] }]
@@ -104,6 +108,7 @@ pub trait TesseraApi {
         ctx: RequestContext<Self::Context>,
         path: Path<NamePath>,
         query: Query<NamespaceQuery>,
+        header: Header<IdempotencyHeader>,
         body: TypedBody<PartRequest>,
     ) -> Result<HttpResponseAccepted<Object<Session>>, ApiError>;
 
@@ -113,6 +118,7 @@ pub trait TesseraApi {
         ctx: RequestContext<Self::Context>,
         path: Path<NamePath>,
         query: Query<NamespaceQuery>,
+        header: Header<IdempotencyHeader>,
     ) -> Result<HttpResponseAccepted<Object<Session>>, ApiError>;
 
     /// Try again what has failed in a pod.
@@ -121,6 +127,7 @@ pub trait TesseraApi {
         ctx: RequestContext<Self::Context>,
         path: Path<NamePath>,
         query: Query<NamespaceQuery>,
+        header: Header<IdempotencyHeader>,
     ) -> Result<HttpResponseAccepted<Object<Pod>>, ApiError>;
 
     /// Try again what has failed in a host.
@@ -128,6 +135,7 @@ pub trait TesseraApi {
     async fn host_retry(
         ctx: RequestContext<Self::Context>,
         path: Path<NamePath>,
+        header: Header<IdempotencyHeader>,
     ) -> Result<HttpResponseAccepted<Object<Host>>, ApiError>;
 
     /// What of a host is taken when.

@@ -202,12 +202,22 @@ impl Plane {
         key: &ResourceKey,
         change: impl Fn(&mut Edit<K>) -> Result<(), Problem>,
     ) -> Result<Arc<Object<K>>, ApiError> {
+        self.edit_once(key, None, change).await
+    }
+
+    /// The same, committed under an idempotency key.
+    pub(crate) async fn edit_once<K: Kind>(
+        &self,
+        key: &ResourceKey,
+        once: Option<&IdempotencyKey>,
+        change: impl Fn(&mut Edit<K>) -> Result<(), Problem>,
+    ) -> Result<Arc<Object<K>>, ApiError> {
         for _ in 0..TRIES_MAX {
             let object = self.get::<K>(key)?;
             let mut edit = Edit::of(&object, clock::now());
             change(&mut edit)?;
             let Some(edited) = edit.finish() else { return Ok(object) };
-            match self.commit(vec![Write::update(edited)]).await {
+            match self.commit_once(vec![Write::update(edited)], once.cloned()).await {
                 Ok(done) => {
                     let after =
                         done.committed.changes.first().and_then(|change| change.after.as_ref());

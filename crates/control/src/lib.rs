@@ -39,5 +39,7 @@ mod seeds;
 mod server;
 
 pub use health::Died;
-pub use options::{DEFAULT_LISTEN, DEFAULT_STATE_DIR, Options, allowed_host, listen_address};
+pub use options::{
+    DEFAULT_KEEP_FINISHED, DEFAULT_LISTEN, DEFAULT_STATE_DIR, Options, allowed_host, listen_address,
+};
 pub use server::{Control, StartError};

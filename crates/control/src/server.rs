@@ -198,6 +198,7 @@ fn assemble(
     let snapshot = store.snapshot();
     let mut loaded = World::load(snapshot.revision, snapshot.resources);
     loaded.started(clock::boot(), options.lease);
+    loaded.keep_finished_for(options.keep_finished);
     *world.write() = loaded;
     Ok(Plane {
         options,

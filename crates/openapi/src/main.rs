@@ -15,6 +15,7 @@ use tessera_types::KindName;
 const OUR_TYPES: &[(&str, &str)] = &[
     ("ApplyRequest", "tessera_types::api::ApplyRequest"),
     ("ApplyResponse", "tessera_types::api::ApplyResponse"),
+    ("Approved", "tessera_types::booking::Approved"),
     ("Error", "tessera_types::Problem"),
     ("EventsAnswer", "tessera_types::booking::EventsAnswer"),
     ("HostCalendar", "tessera_types::booking::HostCalendar"),

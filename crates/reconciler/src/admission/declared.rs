@@ -4,10 +4,9 @@
 use std::sync::Arc;
 
 use tessera_types::manifest::{Declared, DeclaredOwner};
-use tessera_types::timed::{Timed, Timeslot};
 use tessera_types::{
     Host, Job, Kind, KindName, Object, OwnerRef, Pod, Report, Resource, ResourceKey, Session,
-    SessionPart, Timestamp, Write,
+    Timestamp, Write,
 };
 
 use super::{
@@ -66,7 +65,7 @@ fn resolve_owner<K: Kind>(
     owner: Option<&DeclaredOwner>,
 ) -> Result<Option<OwnerRef>, AdmissionError> {
     let Some(owner) = owner else { return Ok(None) };
-    if !matches!(K::KIND, KindName::Job | KindName::Report) {
+    if K::KIND != KindName::Report {
         let message =
             format!("a {} that belongs to a {} is made by Tessera: remove it", K::KIND, owner.kind);
         return Err(AdmissionError::invalid("owner", message));
@@ -96,10 +95,7 @@ fn create(
         )),
         Resource::Pod(it) => one(Write::create(admit_pod(world, owned::<Pod>(it), now, effort)?)),
         Resource::Host(it) => one(Write::create(admit_host(world, None, owned::<Host>(it), now)?)),
-        Resource::Job(it) => {
-            let slot = it.owner.as_ref().and_then(|owner| slot_of(world, owner));
-            one(Write::create(admit_job(world, owned::<Job>(it), slot, now)?))
-        }
+        Resource::Job(it) => one(Write::create(admit_job(world, owned::<Job>(it), now)?)),
         Resource::Report(it) => one(Write::create(admit_report(world, owned::<Report>(it))?)),
         other => tessera_types::with_object!(other, object => {
             one(Write::create(owned(object)))
@@ -109,19 +105,6 @@ fn create(
 
 fn owned<K: Kind>(object: Arc<Object<K>>) -> Object<K> {
     Arc::unwrap_or_clone(object)
-}
-
-fn slot_of(world: &World, owner: &OwnerRef) -> Option<Timeslot> {
-    fn of<K: Timed>(object: &Object<K>) -> Option<Timeslot> {
-        K::timed(object).timeslot
-    }
-    match world.get(owner.kind, owner.id)? {
-        Resource::SessionPart(part) => of::<SessionPart>(&part),
-        Resource::Pod(pod) => of::<Pod>(&pod),
-        Resource::Host(host) => of::<Host>(&host),
-        Resource::Session(session) => of::<Session>(&session),
-        _ => None,
-    }
 }
 
 fn update<K: Kind>(

@@ -1,8 +1,8 @@
 //! Admitting what can also be declared alone: pods, jobs, reports.
 
-use tessera_types::timed::Timeslot;
 use tessera_types::{
-    Duration, Job, JobDefinition, Object, Pod, PodDefinition, Report, ReportDefinition, Timestamp,
+    Duration, Invalid, Job, JobDefinition, Object, Pod, PodDefinition, Report, ReportDefinition,
+    Timestamp,
 };
 
 use super::book::book;
@@ -47,26 +47,30 @@ pub fn admit_pod(
     Ok(pod)
 }
 
-/// Admits a job that somebody declares for a part, a pod or a host: it runs in
-/// the window of what it belongs to.
+/// Admits a job that somebody declares. It stands alone: the results of the jobs
+/// of a phase are scores, so only Tessera makes those.
 ///
 /// # Errors
 /// What is wrong with it.
 pub fn admit_job(
     world: &World,
     mut job: Object<Job>,
-    slot: Option<Timeslot>,
     now: Timestamp,
 ) -> Result<Object<Job>, AdmissionError> {
+    let mut problems = Vec::new();
+    let of_phase = [("phase", job.spec.phase.is_some()), ("attempt", job.spec.attempt != 1)];
+    for (field, _) in of_phase.iter().filter(|(_, is_said)| *is_said) {
+        let message = format!(
+            "the jobs of phases are made by Tessera, and their results are its scores: remove `{field}`"
+        );
+        problems.push(Invalid::new(&format!("spec.{field}"), message));
+    }
+    if !problems.is_empty() {
+        return Err(AdmissionError::Invalid(problems));
+    }
     let definition = resolve::<JobDefinition>(world, &job.spec.definition, "spec.definition")
         .map_err(|invalid| AdmissionError::Invalid(vec![invalid]))?;
-    if let Some(slot) = slot.filter(|slot| now >= slot.teardown_at()) {
-        let message = format!("what it belongs to is over: its window was {slot}");
-        return Err(AdmissionError::NotNow(message));
-    }
-    let by_itself = now.plus(definition.spec.timeout);
-    let deadline = slot.map_or(by_itself, |slot| by_itself.min(slot.teardown_at()));
-    job.observed.deadline = Some(deadline);
+    job.observed.deadline = Some(now.plus(definition.spec.timeout));
     job.observed.definition = Some(definition);
     Ok(job)
 }

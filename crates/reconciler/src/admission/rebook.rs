@@ -67,7 +67,10 @@ pub fn extend_session(
         return not_now("it is not admitted".to_owned());
     };
     if session.status.is_over() || session.observed.timed.ended_at.is_some() {
-        return not_now(format!("session {} is over ({})", session.name, session.status));
+        return not_now(format!(
+            "it is over ({}); a session that is over is declared anew under another name",
+            session.status
+        ));
     }
     let mut parts: Vec<_> = world.owned::<SessionPart>(session.id).collect();
     parts.sort_by_key(|part| part.spec.order);
@@ -76,16 +79,27 @@ pub fn extend_session(
     let old = slot_of(target);
     let (Stretch::Extend(by) | Stretch::Shrink(by)) = stretch;
     if by == Duration::ZERO || by > limits::WINDOW_MAX {
-        let message = format!("it is more than nothing and at most {}", limits::WINDOW_MAX);
+        let message =
+            format!("an end moves by more than nothing and at most {}", limits::WINDOW_MAX);
         return Err(AdmissionError::invalid("by", message));
     }
     let new = match stretch {
         Stretch::Extend(by) => Some(old.extend(by)),
         Stretch::Shrink(by) => old.shrink(by).filter(|slot| slot.end > now),
     };
+    if let Some(longer) = new.filter(|new| new.duration() > limits::WINDOW_MAX) {
+        let message = format!(
+            "part {} would take {}: at most {} are allowed",
+            target.spec.part,
+            longer.duration(),
+            limits::WINDOW_MAX
+        );
+        return Err(AdmissionError::invalid("by", message));
+    }
     let Some(new) = new else {
         let message = format!(
-            "part {} ends at {}; it cannot end before it starts ({}) or before now ({now})",
+            "part {} ends at {}; it cannot end before it starts ({}) or before now ({now}): shorten it by \
+             less, or cancel the session",
             target.spec.part, old.end, old.start
         );
         return not_now(message);

@@ -17,6 +17,7 @@ use tessera_types::{
 };
 
 use super::gate::{self, Verdict};
+use super::kept;
 use super::late;
 use super::part::is_over;
 use crate::manager::{Manager, Plan};
@@ -38,6 +39,9 @@ impl Manager for SessionManager {
         let step = Step::of(session, world, now);
         if session.deletion_requested_at.is_some() && session.status.is_over() {
             return remove(step);
+        }
+        if session.status.is_over() {
+            return kept::look(step);
         }
         let mut parts: Vec<_> = world.owned::<SessionPart>(session.id).collect();
         parts.sort_by_key(|part| part.spec.order);

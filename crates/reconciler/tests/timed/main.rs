@@ -8,6 +8,7 @@ mod exam;
 mod gates;
 mod groups;
 mod hosts;
+mod kept;
 mod life;
 mod nodes;
 mod operators;

@@ -193,18 +193,50 @@ fn names_that_strangers_have_are_left_to_them() {
 
 /// What people declare beside a part's own does not count as its own.
 #[test]
-fn a_report_and_a_job_that_somebody_declares_for_a_part_change_nothing_of_its_own() {
+fn a_report_that_somebody_declares_for_a_part_changes_nothing_of_its_own() {
     let mut plane = Exam::default().plane();
     let start = book(&mut plane);
     plane.run_until(start);
     let owner = json!({"kind": "SessionPart", "name": "exam-one"});
-    plane.apply::<Job>(
-        json!({"name": "mine", "owner": owner, "spec": {"definition": {"type_key": "check"}}}),
+    plane.apply::<Report>(
+        json!({"name": "mine", "owner": owner, "spec": {"definition": {"type_key": "sum"}}}),
     );
     plane.run(200);
     let session = plane.get::<Session>("exam");
     assert_eq!((session.status, session.observed.score), (SessionStatus::Inactive, Some(120.0)));
-    assert!(plane.get::<Job>("mine").status.is_over(), "it ends with the part");
+}
+
+/// The last job of a phase that grades is the score of its part.
+#[test]
+fn nobody_grades_a_part_but_its_phases() {
+    let mut plane = Exam::default().plane();
+    let start = book(&mut plane);
+    plane.run_until(start);
+    let owner = json!({"kind": "SessionPart", "name": "exam-one"});
+    for (field, value, says) in [
+        ("phase", json!("grade"), "spec.phase: the jobs of phases are made by Tessera"),
+        ("attempt", json!(2), "spec.attempt: the jobs of phases are made by Tessera"),
+        ("env", json!({}), "owner: a Job that belongs to a SessionPart is made by Tessera"),
+    ] {
+        let mut json = json!({"name": "exam-one-grade-9",
+            "spec": {"definition": {"type_key": "check"}}});
+        json["spec"][field] = value;
+        if field == "env" {
+            json["owner"] = owner.clone();
+        }
+        let error = plane.try_apply::<Job>(json).unwrap_err().to_string();
+        assert!(error.contains(says) && error.contains("remove"), "{error}");
+    }
+    assert!(plane.find::<Job>("exam-one-grade-9").is_none());
+    plane.run(200);
+    // One that Tessera has made can be declared as it is, to change its labels.
+    let mine = plane.get::<Job>("exam-one-grade-1");
+    let mut json = json!({"name": "exam-one-grade-1", "labels": {"seen": "yes"}});
+    json["spec"] = serde_json::to_value(&*mine.spec).unwrap();
+    json["owner"] = owner;
+    assert_eq!(plane.try_apply::<Job>(json).unwrap(), 1);
+    let session = plane.get::<Session>("exam");
+    assert_eq!((session.status, session.observed.score), (SessionStatus::Inactive, Some(120.0)));
 }
 
 #[test]

@@ -75,6 +75,7 @@ pub(crate) struct Plane {
     runs: BTreeMap<String, usize>,
     heartbeat_at: BootTime,
     ids: u64,
+    keep_finished: Option<Duration>,
 }
 
 impl Plane {
@@ -104,6 +105,7 @@ impl Plane {
             runs: BTreeMap::new(),
             heartbeat_at: BootTime::from_millis(0),
             ids: 0,
+            keep_finished: None,
         }
     }
 
@@ -214,8 +216,18 @@ impl Plane {
         self.is_crashed = true;
         self.world = World::load(self.world.revision(), self.world.all().collect::<Vec<_>>());
         self.world.started(self.now.boot, LEASE);
+        if let Some(time) = self.keep_finished {
+            self.world.keep_finished_for(time);
+        }
         self.reconciler = Reconciler::new(&self.world);
         self.hear();
+    }
+
+    /// What is over is kept for so long.
+    pub(crate) fn keep_finished_for(&mut self, seconds: u64) {
+        let time = Duration::from_secs(seconds);
+        self.keep_finished = Some(time);
+        self.world.keep_finished_for(time);
     }
 
     fn pass(&mut self) -> usize {

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 use tessera_types::{
-    Host, Job, LabLocation, PartDefinition, Pod, PodDefinition, Session, SessionDefinition,
+    Host, LabLocation, PartDefinition, Pod, PodDefinition, Report, Session, SessionDefinition,
     SessionPart, Workload,
 };
 
@@ -202,9 +202,12 @@ fn owners_that_cannot_be() {
         }});
         assert_eq!(refused::<Pod>(&mut plane, json), message);
     }
-    let job = json!({"name": "x", "owner": {"kind": "SessionPart", "name": "none"},
-        "spec": {"definition": {"type_key": "check"}}});
-    assert_eq!(refused::<Job>(&mut plane, job), "owner: there is no sessionpart/default/none");
+    let report = json!({"name": "x", "owner": {"kind": "SessionPart", "name": "none"},
+        "spec": {"definition": {"type_key": "sum"}}});
+    assert_eq!(
+        refused::<Report>(&mut plane, report),
+        "owner: there is no sessionpart/default/none"
+    );
     let part = json!({"name": "x", "spec": {
         "definition": {"type_key": "part-one"}, "part": "one", "order": 0,
         "timeslot": {"start": plane.at(60).to_string()},

@@ -250,7 +250,10 @@ fn an_extension_of_what_is_over_is_refused() {
     assert_eq!(refused, "part: there is no part `three`: the parts are one, two");
     plane.run(300);
     let refused = stretch(&mut plane, None, Stretch::Extend(secs(5))).unwrap_err();
-    assert_eq!(refused, "session exam is over (Inactive)");
+    assert_eq!(
+        refused,
+        "it is over (Inactive); a session that is over is declared anew under another name"
+    );
 }
 
 #[test]
