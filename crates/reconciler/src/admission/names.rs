@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use tessera_types::timed::{Engine, TimedStatus};
 use tessera_types::{Invalid, Name, Object, Pod, SessionPart, limits};
 
+use crate::timed::in_the_way;
 use crate::world::World;
 
 /// The most characters of a name.
@@ -60,11 +61,11 @@ pub(super) fn check_workloads(
     for pod in pods {
         for name in workloads_of(pod) {
             let exists = Name::new(&name).ok().and_then(|it| {
-                world.workloads.find(namespace.as_ref(), &it).map(|found| found.key().to_string())
+                world.workloads.find(namespace.as_ref(), &it).map(|found| in_the_way(world, found))
             });
             let other = taken.insert(name.clone(), format!("pod/{}", pod.name));
             let holder = match (exists, other) {
-                (Some(key), _) => Some(format!("{key} exists already")),
+                (Some(taken), _) => Some(taken),
                 (_, Some(other)) => Some(format!("{other} of the same session would have it too")),
                 _ => promised.get(&name).map(|pod| format!("{pod} will have it")),
             };

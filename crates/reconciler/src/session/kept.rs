@@ -7,12 +7,17 @@ use tessera_types::{Actor, Job, Object, Pod, Session, SessionPart, Uid, Workload
 
 use super::part::is_over;
 use crate::manager::Plan;
-use crate::timed::Step;
+use crate::timed::{Step, clear_gone};
 use crate::world::World;
 
 /// Asks for the deletion of a session that has been over for long enough. One of
-/// which anything is left, or was not removed in time, is for a person to look at.
+/// which anything is left, or was not removed in time, is for a person to look at
+/// until that has gone.
 pub(super) fn look(mut step: Step<'_, Session>) -> Plan {
+    let parts: Vec<_> = step.world.owned::<SessionPart>(step.id()).collect();
+    clear_gone(&mut step, |entry| {
+        parts.iter().any(|part| part.observed.timed.leftovers.contains(entry))
+    });
     let Some(keep) = step.world.keep_finished() else { return step.finish() };
     if !step.has_come(step.object().status_since.plus(keep)) {
         return step.finish();

@@ -22,7 +22,7 @@ use super::late;
 use super::part::is_over;
 use crate::manager::{Manager, Plan};
 use crate::report::{NO_NAME, own_report, report_of};
-use crate::timed::{Done, Step, clear_gone};
+use crate::timed::{Done, Step};
 use crate::world::World;
 
 /// Reconciles sessions.
@@ -81,12 +81,7 @@ impl Look<'_> {
             SessionStatus::Active => self.active()?,
             SessionStatus::Aggregating => self.aggregating()?,
             SessionStatus::Finalizing => self.finalizing()?,
-            SessionStatus::Inactive | SessionStatus::Failed => {
-                let parts = &self.parts;
-                clear_gone(&mut self.step, |entry| {
-                    parts.iter().any(|part| part.observed.timed.leftovers.contains(entry))
-                });
-            }
+            SessionStatus::Inactive | SessionStatus::Failed => {}
         }
         Ok(self.step.finish())
     }

@@ -6,7 +6,7 @@ use tessera_types::session::SessionStatus;
 use tessera_types::timed::{Request, TimedStatus};
 use tessera_types::{Duration, Job, Session, SessionPart, Workload};
 
-use crate::exam::{Exam, book};
+use crate::exam::{Exam, book, session};
 use crate::plane::Run;
 
 fn secs(seconds: u64) -> Duration {
@@ -66,13 +66,12 @@ fn a_name_that_a_leftover_has_is_said_to_be_taken_by_it() {
     plane.delete::<Session>("exam");
     plane.run_until(start.plus(secs(100)));
     assert!(plane.find::<Session>("exam").is_none());
-    book(&mut plane);
-    plane.run(50);
-    let failure = plane.get::<Session>("exam").observed.timed.failure.clone().unwrap();
+    let start = plane.at(60);
+    let error = plane.try_apply::<Session>(session("exam", start)).unwrap_err().to_string();
     let taken = format!("the name is taken by workload/exam-one-lab-vm on {node} (Lost: waits for");
-    assert!(failure.message.contains(&taken), "{}", failure.message);
-    let whose = "which is left of a pod/exam-one-lab that is gone";
-    assert!(failure.message.ends_with(whose), "{}", failure.message);
+    assert!(error.contains(&taken), "{error}");
+    let whose = "which is left of a pod/exam-one-lab that is gone: choose another name";
+    assert!(error.ends_with(whose), "{error}");
 }
 
 #[test]

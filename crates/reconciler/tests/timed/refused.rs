@@ -332,8 +332,8 @@ fn two_of_one_session_that_would_have_one_name() {
     plane.apply::<Workload>(json!({"name": "x-a-b-vm", "spec": {"command": "other"}}));
     assert_eq!(
         odd(&mut plane, "x"),
-        "name: pod/x-a-b would have the workload x-a-b-vm, and workload/default/x-a-b-vm exists \
-         already: choose another name"
+        "name: pod/x-a-b would have the workload x-a-b-vm, and the name is taken by \
+         workload/x-a-b-vm (Pending), which belongs to nothing: choose another name"
     );
 }
 
