@@ -28,14 +28,14 @@ use dropshot::{
 use http::Response;
 use tessera_types::api::{ApplyRequest, ApplyResponse, Readiness, Top};
 use tessera_types::booking::{
-    EventsAnswer, HostCalendar, PartRequest, PlanResponse, SeedRequest, SeedResponse,
+    Approved, EventsAnswer, HostCalendar, PartRequest, PlanResponse, SeedRequest, SeedResponse,
     StretchRequest,
 };
 use tessera_types::sync::{
     LogChunk, LogChunkAnswer, Registered, Registration, ReportRequest, ReportResponse, SyncRequest,
     SyncResponse,
 };
-use tessera_types::{Node, Object, Pod, Session};
+use tessera_types::{Host, Node, Object, Pod, Session};
 
 /// The version of the API, which is that of the product.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -82,6 +82,7 @@ pub trait TesseraApi {
         ctx: RequestContext<Self::Context>,
         path: Path<NamePath>,
         query: Query<NamespaceQuery>,
+        header: Header<IdempotencyHeader>,
         body: TypedBody<StretchRequest>,
     ) -> Result<HttpResponseAccepted<Object<Session>>, ApiError>;
 
@@ -91,17 +92,20 @@ pub trait TesseraApi {
         ctx: RequestContext<Self::Context>,
         path: Path<NamePath>,
         query: Query<NamespaceQuery>,
+        header: Header<IdempotencyHeader>,
         body: TypedBody<StretchRequest>,
     ) -> Result<HttpResponseAccepted<Object<Session>>, ApiError>;
 
-    /// Open the gate of a part that waits for somebody's approval.
+    /// Open the gate of a part that waits for somebody's approval. One that is open
+    /// already stays so, and the answer says it.
     #[endpoint { method = POST, path = "/v1/sessions/{name}/approve", tags = ["sessions"] }]
     async fn session_approve(
         ctx: RequestContext<Self::Context>,
         path: Path<NamePath>,
         query: Query<NamespaceQuery>,
+        header: Header<IdempotencyHeader>,
         body: TypedBody<PartRequest>,
-    ) -> Result<HttpResponseAccepted<Object<Session>>, ApiError>;
+    ) -> Result<HttpResponseAccepted<Approved>, ApiError>;
 
     /// Try again what has failed in a part.
     #[endpoint { method = POST, path = "/v1/sessions/{name}/retry", tags = ["sessions"] }]
@@ -109,6 +113,7 @@ pub trait TesseraApi {
         ctx: RequestContext<Self::Context>,
         path: Path<NamePath>,
         query: Query<NamespaceQuery>,
+        header: Header<IdempotencyHeader>,
         body: TypedBody<PartRequest>,
     ) -> Result<HttpResponseAccepted<Object<Session>>, ApiError>;
 
@@ -118,6 +123,7 @@ pub trait TesseraApi {
         ctx: RequestContext<Self::Context>,
         path: Path<NamePath>,
         query: Query<NamespaceQuery>,
+        header: Header<IdempotencyHeader>,
     ) -> Result<HttpResponseAccepted<Object<Session>>, ApiError>;
 
     /// Try again what has failed in a pod.
@@ -126,7 +132,16 @@ pub trait TesseraApi {
         ctx: RequestContext<Self::Context>,
         path: Path<NamePath>,
         query: Query<NamespaceQuery>,
+        header: Header<IdempotencyHeader>,
     ) -> Result<HttpResponseAccepted<Object<Pod>>, ApiError>;
+
+    /// Try again what has failed in a host.
+    #[endpoint { method = POST, path = "/v1/hosts/{name}/retry", tags = ["hosts"] }]
+    async fn host_retry(
+        ctx: RequestContext<Self::Context>,
+        path: Path<NamePath>,
+        header: Header<IdempotencyHeader>,
+    ) -> Result<HttpResponseAccepted<Object<Host>>, ApiError>;
 
     /// What of a host is taken when.
     #[endpoint { method = GET, path = "/v1/hosts/{name}/calendar", tags = ["hosts"] }]

@@ -34,6 +34,9 @@ pub struct ListQuery {
     pub namespace: Option<Name>,
     /// Only those whose labels match, such as `app=web,zone in (a,b)`.
     pub selector: Option<String>,
+    /// Only what belongs to this resource, also through others: its id, or its kind
+    /// and name, such as `session/exam-1` or `session/default/exam-1`.
+    pub owner: Option<String>,
     /// At most so many; 500 unless given, and never more than 1000.
     pub limit: Option<usize>,
     /// The page after the one that answered with this `next_page`.

@@ -368,6 +368,61 @@ Arguments:
             _ => Err(Error::UnexpectedResponse(response)),
         }
     }
+    /**Try again what has failed in a host
+
+Sends a `POST` request to `/v1/hosts/{name}/retry`
+
+Arguments:
+- `name`: The resource's name.
+- `idempotency_key`: Any text that is unique to the write, at most 128 bytes.*/
+    pub async fn host_retry<'a>(
+        &'a self,
+        name: &'a tessera_types::Name,
+        idempotency_key: Option<&'a str>,
+    ) -> Result<
+        ResponseValue<tessera_types::Object<tessera_types::Host>>,
+        Error<tessera_types::Problem>,
+    > {
+        let url = format!(
+            "{}/v1/hosts/{}/retry", self.baseurl, encode_path(& name.to_string()),
+        );
+        let mut header_map = ::reqwest::header::HeaderMap::with_capacity(2usize);
+        header_map
+            .append(
+                ::reqwest::header::HeaderName::from_static("api-version"),
+                ::reqwest::header::HeaderValue::from_static(Self::api_version()),
+            );
+        if let Some(value) = idempotency_key {
+            header_map.append("idempotency-key", value.to_string().try_into()?);
+        }
+        #[allow(unused_mut)]
+        let mut request = self
+            .client
+            .post(url)
+            .header(
+                ::reqwest::header::ACCEPT,
+                ::reqwest::header::HeaderValue::from_static("application/json"),
+            )
+            .headers(header_map)
+            .build()?;
+        let info = OperationInfo {
+            operation_id: "host_retry",
+        };
+        self.pre(&mut request, &info).await?;
+        let result = self.exec(request, &info).await;
+        self.post(&result, &info).await?;
+        let response = result?;
+        match response.status().as_u16() {
+            202u16 => ResponseValue::from_response(response).await,
+            400u16..=499u16 => {
+                Err(Error::ErrorResponse(ResponseValue::from_response(response).await?))
+            }
+            500u16..=599u16 => {
+                Err(Error::ErrorResponse(ResponseValue::from_response(response).await?))
+            }
+            _ => Err(Error::UnexpectedResponse(response)),
+        }
+    }
     /**Let a node keep what it has and take nothing new
 
 Sends a `POST` request to `/v1/nodes/{name}/cordon`
@@ -788,11 +843,13 @@ Sends a `POST` request to `/v1/pods/{name}/retry`
 
 Arguments:
 - `name`: The resource's name.
-- `namespace`: `default` unless given.*/
+- `namespace`: `default` unless given.
+- `idempotency_key`: Any text that is unique to the write, at most 128 bytes.*/
     pub async fn pod_retry<'a>(
         &'a self,
         name: &'a tessera_types::Name,
         namespace: Option<&'a tessera_types::Name>,
+        idempotency_key: Option<&'a str>,
     ) -> Result<
         ResponseValue<tessera_types::Object<tessera_types::Pod>>,
         Error<tessera_types::Problem>,
@@ -800,12 +857,15 @@ Arguments:
         let url = format!(
             "{}/v1/pods/{}/retry", self.baseurl, encode_path(& name.to_string()),
         );
-        let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
+        let mut header_map = ::reqwest::header::HeaderMap::with_capacity(2usize);
         header_map
             .append(
                 ::reqwest::header::HeaderName::from_static("api-version"),
                 ::reqwest::header::HeaderValue::from_static(Self::api_version()),
             );
+        if let Some(value) = idempotency_key {
+            header_map.append("idempotency-key", value.to_string().try_into()?);
+        }
         #[allow(unused_mut)]
         let mut request = self
             .client
@@ -882,32 +942,39 @@ Sends a `POST` request to `/v1/seed`
             _ => Err(Error::UnexpectedResponse(response)),
         }
     }
-    /**Open the gate of a part that waits for somebody's approval
+    /**Open the gate of a part that waits for somebody's approval. One that is open
+
+already stays so, and the answer says it.
 
 Sends a `POST` request to `/v1/sessions/{name}/approve`
 
 Arguments:
 - `name`: The resource's name.
 - `namespace`: `default` unless given.
+- `idempotency_key`: Any text that is unique to the write, at most 128 bytes.
 - `body`*/
     pub async fn session_approve<'a>(
         &'a self,
         name: &'a tessera_types::Name,
         namespace: Option<&'a tessera_types::Name>,
+        idempotency_key: Option<&'a str>,
         body: &'a tessera_types::booking::PartRequest,
     ) -> Result<
-        ResponseValue<tessera_types::Object<tessera_types::Session>>,
+        ResponseValue<tessera_types::booking::Approved>,
         Error<tessera_types::Problem>,
     > {
         let url = format!(
             "{}/v1/sessions/{}/approve", self.baseurl, encode_path(& name.to_string()),
         );
-        let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
+        let mut header_map = ::reqwest::header::HeaderMap::with_capacity(2usize);
         header_map
             .append(
                 ::reqwest::header::HeaderName::from_static("api-version"),
                 ::reqwest::header::HeaderValue::from_static(Self::api_version()),
             );
+        if let Some(value) = idempotency_key {
+            header_map.append("idempotency-key", value.to_string().try_into()?);
+        }
         #[allow(unused_mut)]
         let mut request = self
             .client
@@ -944,11 +1011,13 @@ Sends a `POST` request to `/v1/sessions/{name}/cancel`
 
 Arguments:
 - `name`: The resource's name.
-- `namespace`: `default` unless given.*/
+- `namespace`: `default` unless given.
+- `idempotency_key`: Any text that is unique to the write, at most 128 bytes.*/
     pub async fn session_cancel<'a>(
         &'a self,
         name: &'a tessera_types::Name,
         namespace: Option<&'a tessera_types::Name>,
+        idempotency_key: Option<&'a str>,
     ) -> Result<
         ResponseValue<tessera_types::Object<tessera_types::Session>>,
         Error<tessera_types::Problem>,
@@ -956,12 +1025,15 @@ Arguments:
         let url = format!(
             "{}/v1/sessions/{}/cancel", self.baseurl, encode_path(& name.to_string()),
         );
-        let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
+        let mut header_map = ::reqwest::header::HeaderMap::with_capacity(2usize);
         header_map
             .append(
                 ::reqwest::header::HeaderName::from_static("api-version"),
                 ::reqwest::header::HeaderValue::from_static(Self::api_version()),
             );
+        if let Some(value) = idempotency_key {
+            header_map.append("idempotency-key", value.to_string().try_into()?);
+        }
         #[allow(unused_mut)]
         let mut request = self
             .client
@@ -998,11 +1070,13 @@ Sends a `POST` request to `/v1/sessions/{name}/extend`
 Arguments:
 - `name`: The resource's name.
 - `namespace`: `default` unless given.
+- `idempotency_key`: Any text that is unique to the write, at most 128 bytes.
 - `body`*/
     pub async fn session_extend<'a>(
         &'a self,
         name: &'a tessera_types::Name,
         namespace: Option<&'a tessera_types::Name>,
+        idempotency_key: Option<&'a str>,
         body: &'a tessera_types::booking::StretchRequest,
     ) -> Result<
         ResponseValue<tessera_types::Object<tessera_types::Session>>,
@@ -1011,12 +1085,15 @@ Arguments:
         let url = format!(
             "{}/v1/sessions/{}/extend", self.baseurl, encode_path(& name.to_string()),
         );
-        let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
+        let mut header_map = ::reqwest::header::HeaderMap::with_capacity(2usize);
         header_map
             .append(
                 ::reqwest::header::HeaderName::from_static("api-version"),
                 ::reqwest::header::HeaderValue::from_static(Self::api_version()),
             );
+        if let Some(value) = idempotency_key {
+            header_map.append("idempotency-key", value.to_string().try_into()?);
+        }
         #[allow(unused_mut)]
         let mut request = self
             .client
@@ -1054,11 +1131,13 @@ Sends a `POST` request to `/v1/sessions/{name}/retry`
 Arguments:
 - `name`: The resource's name.
 - `namespace`: `default` unless given.
+- `idempotency_key`: Any text that is unique to the write, at most 128 bytes.
 - `body`*/
     pub async fn session_retry<'a>(
         &'a self,
         name: &'a tessera_types::Name,
         namespace: Option<&'a tessera_types::Name>,
+        idempotency_key: Option<&'a str>,
         body: &'a tessera_types::booking::PartRequest,
     ) -> Result<
         ResponseValue<tessera_types::Object<tessera_types::Session>>,
@@ -1067,12 +1146,15 @@ Arguments:
         let url = format!(
             "{}/v1/sessions/{}/retry", self.baseurl, encode_path(& name.to_string()),
         );
-        let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
+        let mut header_map = ::reqwest::header::HeaderMap::with_capacity(2usize);
         header_map
             .append(
                 ::reqwest::header::HeaderName::from_static("api-version"),
                 ::reqwest::header::HeaderValue::from_static(Self::api_version()),
             );
+        if let Some(value) = idempotency_key {
+            header_map.append("idempotency-key", value.to_string().try_into()?);
+        }
         #[allow(unused_mut)]
         let mut request = self
             .client
@@ -1110,11 +1192,13 @@ Sends a `POST` request to `/v1/sessions/{name}/shrink`
 Arguments:
 - `name`: The resource's name.
 - `namespace`: `default` unless given.
+- `idempotency_key`: Any text that is unique to the write, at most 128 bytes.
 - `body`*/
     pub async fn session_shrink<'a>(
         &'a self,
         name: &'a tessera_types::Name,
         namespace: Option<&'a tessera_types::Name>,
+        idempotency_key: Option<&'a str>,
         body: &'a tessera_types::booking::StretchRequest,
     ) -> Result<
         ResponseValue<tessera_types::Object<tessera_types::Session>>,
@@ -1123,12 +1207,15 @@ Arguments:
         let url = format!(
             "{}/v1/sessions/{}/shrink", self.baseurl, encode_path(& name.to_string()),
         );
-        let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
+        let mut header_map = ::reqwest::header::HeaderMap::with_capacity(2usize);
         header_map
             .append(
                 ::reqwest::header::HeaderName::from_static("api-version"),
                 ::reqwest::header::HeaderValue::from_static(Self::api_version()),
             );
+        if let Some(value) = idempotency_key {
+            header_map.append("idempotency-key", value.to_string().try_into()?);
+        }
         #[allow(unused_mut)]
         let mut request = self
             .client

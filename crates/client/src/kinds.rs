@@ -17,6 +17,8 @@ pub struct ListOptions {
     pub namespace: Option<Name>,
     /// Only those whose labels match.
     pub selector: Option<String>,
+    /// Only what belongs to the resource of this identity, also through others.
+    pub owner: Option<Uid>,
     /// At most so many on a page.
     pub limit: Option<u32>,
     /// The page after the one that answered with this `next_page`.

@@ -1,11 +1,11 @@
-//! Declaring and deleting: a pure decision over what is there, committed with
+//! Declaring: a pure decision over what is there, committed with
 //! its revision as the precondition, and decided again when somebody was faster.
 
 use std::sync::Arc;
 
-use tessera_api::{ApiError, DeleteQuery};
+use tessera_api::ApiError;
 use tessera_reconciler::World;
-use tessera_reconciler::admission::{self, AdmissionError};
+use tessera_reconciler::admission::{self, AdmissionError, Earliest, Effort};
 use tessera_store::{CommitError, IdempotencyKey};
 use tessera_types::api::{Applied, ApplyOutcome, PlannedPlacement};
 use tessera_types::manifest::{Declared, Refusal};
@@ -20,7 +20,6 @@ use tokio::sync::oneshot;
 use crate::clock;
 use crate::diff;
 use crate::failure::{self, commit_error};
-use crate::handlers::refuse_deletion_of_seeded;
 use crate::plane::{LoopMessage, Plane};
 
 /// How often a change is decided again because somebody else was faster, before
@@ -36,20 +35,31 @@ impl Plane {
         self.find(key).ok_or_else(|| Problem::not_found(key))
     }
 
-    /// Declares `manifest`.
+    /// Declares `manifest`. Where it does not fit, an earliest start that does is
+    /// looked for with what is left of the request's `effort`: after the turn to
+    /// book, so that nobody waits for that.
     pub(crate) async fn declare<K: Kind>(
         &self,
         manifest: Manifest<K>,
         key: Option<IdempotencyKey>,
+        effort: &mut Effort,
     ) -> Result<Applied<K>, ApiError> {
         let resource = manifest.key();
-        let _turn = self.turn_to_book(K::KIND).await;
+        let mut turn = self.turn_to_book(K::KIND).await;
         for _ in 0..TRIES_MAX {
-            let (outcome, writes) = match self.decide(&manifest, &Actor::API)? {
-                Decision::Unchanged(resource) => {
+            let (outcome, writes) = match self.decide(&manifest, &Actor::API) {
+                Ok(Decision::Unchanged(resource)) => {
                     return Ok(applied(ApplyOutcome::Unchanged, resource));
                 }
-                Decision::Change(outcome, writes) => (outcome, writes),
+                Ok(Decision::Change(outcome, writes)) => (outcome, writes),
+                Err(problem) if may_be_sought::<K>(&problem) && !effort.is_spent() => {
+                    drop(turn.take());
+                    self.seek(&manifest, effort).await?;
+                    // It fits by now: somebody has given room back.
+                    turn = self.turn_to_book(K::KIND).await;
+                    continue;
+                }
+                Err(problem) => return Err(problem.into()),
             };
             match self.commit_once(writes, key.clone()).await {
                 Ok(done) => {
@@ -81,12 +91,50 @@ impl Plane {
         by: &Actor,
     ) -> Result<Decision<K>, Problem> {
         let world = self.world.read();
-        decide(&world, manifest, by)
+        decide(&world, manifest, by, &mut Effort::none())
+    }
+
+    /// Decides about what does not fit again, in a copy of the world and with the
+    /// effort that an earliest start takes to be found: neither the world nor the
+    /// turn to book is held meanwhile, and no more than a few such searches run at
+    /// once.
+    ///
+    /// # Errors
+    /// The refusal, with what was found.
+    async fn seek<K: Kind>(
+        &self,
+        manifest: &Manifest<K>,
+        effort: &mut Effort,
+    ) -> Result<Decision<K>, ApiError> {
+        let (manifest, mut own) = (manifest.clone(), *effort);
+        let (decision, left) = self
+            .search(move |world| (decide(&world, &manifest, &Actor::API, &mut own), own))
+            .await?;
+        *effort = left;
+        Ok(decision?)
+    }
+
+    /// Runs what may take long on a copy of the world, beside everything else.
+    pub(crate) async fn search<T: Send + 'static>(
+        &self,
+        search: impl FnOnce(World) -> T + Send + 'static,
+    ) -> Result<T, Problem> {
+        let _place = self.searches.acquire().await.map_err(|_| failure::stopping())?;
+        let world = self.world.read().clone();
+        tokio::task::spawn_blocking(move || search(world)).await.map_err(|error| {
+            if error.is_panic() {
+                std::panic::resume_unwind(error.into_panic());
+            }
+            failure::stopping()
+        })
     }
 
     /// Waits until it is its turn to book hosts: one after the other, each with
     /// what the one before has written. None for kinds that need no turn.
-    async fn turn_to_book(&self, kind: KindName) -> Option<tokio::sync::MutexGuard<'_, ()>> {
+    pub(crate) async fn turn_to_book(
+        &self,
+        kind: KindName,
+    ) -> Option<tokio::sync::MutexGuard<'_, ()>> {
         match admission::is_admitted(kind) {
             true => Some(self.booking.lock().await),
             false => None,
@@ -100,7 +148,13 @@ impl Plane {
     ) -> Result<Applied<K>, ApiError> {
         let resource = manifest.key();
         let existing = self.find::<K>(&resource);
-        let (outcome, object) = match self.decide(&manifest, &Actor::API)? {
+        let decision = match self.decide(&manifest, &Actor::API) {
+            Err(problem) if may_be_sought::<K>(&problem) => {
+                self.seek(&manifest, &mut Effort::request()).await?
+            }
+            decided => decided?,
+        };
+        let (outcome, object) = match decision {
             Decision::Unchanged(object) => (ApplyOutcome::Unchanged, object),
             Decision::Change(outcome, writes) => {
                 let object = writes.first().and_then(|write| written::<K>(write));
@@ -148,12 +202,22 @@ impl Plane {
         key: &ResourceKey,
         change: impl Fn(&mut Edit<K>) -> Result<(), Problem>,
     ) -> Result<Arc<Object<K>>, ApiError> {
+        self.edit_once(key, None, change).await
+    }
+
+    /// The same, committed under an idempotency key.
+    pub(crate) async fn edit_once<K: Kind>(
+        &self,
+        key: &ResourceKey,
+        once: Option<&IdempotencyKey>,
+        change: impl Fn(&mut Edit<K>) -> Result<(), Problem>,
+    ) -> Result<Arc<Object<K>>, ApiError> {
         for _ in 0..TRIES_MAX {
             let object = self.get::<K>(key)?;
             let mut edit = Edit::of(&object, clock::now());
             change(&mut edit)?;
             let Some(edited) = edit.finish() else { return Ok(object) };
-            match self.commit(vec![Write::update(edited)]).await {
+            match self.commit_once(vec![Write::update(edited)], once.cloned()).await {
                 Ok(done) => {
                     let after =
                         done.committed.changes.first().and_then(|change| change.after.as_ref());
@@ -166,32 +230,11 @@ impl Plane {
         }
         Err(busy(key))
     }
+}
 
-    /// Asks for a resource's deletion.
-    pub(crate) async fn delete<K: Kind>(
-        &self,
-        key: &ResourceKey,
-        query: &DeleteQuery,
-    ) -> Result<Arc<Object<K>>, ApiError> {
-        self.edit::<K>(key, |edit| {
-            let found = edit.before();
-            let is_other = query.id.is_some_and(|id| id != found.id);
-            let is_newer = query.revision.is_some_and(|revision| revision != found.revision);
-            if is_other || is_newer {
-                return Err(Problem::new(Code::Conflict, format!("{key} has changed meanwhile"))
-                    .instance(key)
-                    .fact("found_revision", found.revision)
-                    .fact("found_id", found.id)
-                    .remedy("read it again, and delete it if it still should go"));
-            }
-            if let Some(problem) = refuse_deletion(&K::wrap(Arc::clone(found))) {
-                return Err(problem);
-            }
-            edit.request_deletion();
-            Ok(())
-        })
-        .await
-    }
+/// Whether an earlier start could be looked for.
+fn may_be_sought<K: Kind>(problem: &Problem) -> bool {
+    problem.code == Code::DoesNotFit && matches!(K::KIND, KindName::Session | KindName::Pod)
 }
 
 /// What a declaration comes to.
@@ -202,11 +245,13 @@ pub(crate) enum Decision<K: Kind> {
     Change(ApplyOutcome, Vec<Write>),
 }
 
-/// What is written for `manifest`, over what `world` has.
+/// What is written for `manifest`, over what `world` has. Where it does not fit,
+/// an earliest start is looked for with `effort`.
 pub(crate) fn decide<K: Kind>(
     world: &World,
     manifest: &Manifest<K>,
     by: &Actor,
+    effort: &mut Effort,
 ) -> Result<Decision<K>, Problem> {
     let key = manifest.key();
     let now = clock::now();
@@ -221,7 +266,7 @@ pub(crate) fn decide<K: Kind>(
         Declared::Create(_) => ApplyOutcome::Created,
         Declared::Update(_) => ApplyOutcome::Updated,
     };
-    let writes = admission::admit(world, existing.as_ref(), declared, owner.as_ref(), now)
+    let writes = admission::admit(world, existing.as_ref(), declared, owner.as_ref(), now, effort)
         .map_err(|error| not_admitted(&key, &error))?;
     Ok(Decision::Change(outcome, writes))
 }
@@ -242,15 +287,25 @@ pub(crate) fn not_admitted(key: &ResourceKey, error: &AdmissionError) -> Problem
         AdmissionError::NotNow(message) => {
             Problem::new(Code::NotNow, message.clone()).instance(key)
         }
+        AdmissionError::Booked(why) => {
+            Problem::new(Code::DoesNotFit, why.clone()).instance(key).remedy(
+                "cancel what holds it (tesseractl session cancel NAME), or wait until it is over: \
+                 tesseractl calendar HOST shows who holds what",
+            )
+        }
         AdmissionError::DoesNotFit(why) => {
             let problem = Problem::new(Code::DoesNotFit, why.to_string()).instance(key);
+            let look = "look at the hosts (tesseractl get hosts) and their calendars (tesseractl calendar)";
             match why.earliest {
-                Some(at) => problem
+                Earliest::At(at) => problem
                     .fact("earliest_start", at)
                     .remedy(format!("the earliest start that fits is {at}")),
-                None => problem.remedy(
-                    "look at the hosts (tesseractl get hosts) and their calendars (tesseractl calendar)",
-                ),
+                Earliest::Never => problem.remedy(format!("no start within 92 days fits: {look}")),
+                Earliest::NotFound => problem.remedy(format!(
+                    "no start that fits was found within the effort of one request, which does not \
+                     mean that there is none: try a later one (tesseractl plan), or {look}"
+                )),
+                Earliest::NotSought => problem.remedy(look),
             }
         }
     }
@@ -277,7 +332,6 @@ fn applied<K: Kind>(outcome: ApplyOutcome, resource: Arc<Object<K>>) -> Applied<
     Applied { outcome, resource, diff: Vec::new(), placement: None }
 }
 
-/// What declaring a resource anew writes: no status changes by it.
 /// The problem of a manifest whose preconditions do not hold.
 pub(crate) fn refused(key: &ResourceKey, refusal: &Refusal) -> Problem {
     let problem = match refusal {
@@ -316,18 +370,4 @@ fn busy(key: &ResourceKey) -> ApiError {
         found_id: tessera_types::Uid::default(),
     })
     .into()
-}
-
-/// Why a resource may not be deleted by itself, if it may not.
-fn refuse_deletion(resource: &Resource) -> Option<Problem> {
-    let is_record = matches!(resource.kind(), KindName::Job | KindName::Report);
-    let Some(owner) = resource.owner().filter(|_| !is_record) else {
-        return refuse_deletion_of_seeded(resource);
-    };
-    let detail = format!("{} belongs to {owner}, and goes with it", resource.key());
-    Some(
-        Problem::new(Code::NotNow, detail)
-            .instance(resource.key())
-            .remedy(format!("cancel or delete {owner}")),
-    )
 }

@@ -20,6 +20,7 @@ mod body;
 mod clock;
 mod declare;
 mod decode;
+mod delete;
 mod diff;
 mod failure;
 mod handlers;
@@ -35,6 +36,6 @@ mod seeds;
 mod server;
 
 pub use health::Died;
-pub use options::{DEFAULT_LISTEN, DEFAULT_STATE_DIR, Options};
+pub use options::{DEFAULT_KEEP_FINISHED, DEFAULT_LISTEN, DEFAULT_STATE_DIR, Options};
 pub use server::{Control, StartError};
 pub use tessera_serving::{allowed_host, listen_address};

@@ -8,7 +8,8 @@ use std::process::ExitCode;
 use clap::Parser;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tessera_control::{
-    Control, DEFAULT_LISTEN, DEFAULT_STATE_DIR, Options, allowed_host, listen_address,
+    Control, DEFAULT_KEEP_FINISHED, DEFAULT_LISTEN, DEFAULT_STATE_DIR, Options, allowed_host,
+    listen_address,
 };
 use tessera_types::Duration;
 use tokio::signal::unix::{SignalKind, signal};
@@ -38,6 +39,9 @@ struct Args {
     /// How long a node counts as reachable after it was last heard of
     #[arg(long, default_value = "15s", value_name = "DURATION", value_parser = lease)]
     lease: Duration,
+    /// How long a session that is over is kept, with all that belongs to it; then it is removed
+    #[arg(long, default_value_t = DEFAULT_KEEP_FINISHED, value_name = "DURATION")]
+    keep_finished: Duration,
     /// How long the agent that sends a log may say nothing; for tests
     #[arg(long, hide = true, default_value = "20s", value_name = "DURATION")]
     log_silence: Duration,
@@ -64,6 +68,7 @@ fn main() -> ExitCode {
         seeds: args.seeds,
         state_dir: args.state_dir,
         lease: args.lease,
+        keep_finished: args.keep_finished,
         log_silence: args.log_silence,
     };
     let runtime =

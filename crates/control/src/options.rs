@@ -13,6 +13,9 @@ pub const DEFAULT_LISTEN: SocketAddr =
 /// well, has a folder of another name: neither finds what the other declared.
 pub const DEFAULT_STATE_DIR: &str = ".tessera-control";
 
+/// How long a session that is over is kept unless told otherwise.
+pub const DEFAULT_KEEP_FINISHED: Duration = Duration::from_secs(7 * 24 * 3600);
+
 /// How a control plane is started.
 #[derive(Clone, Debug)]
 pub struct Options {
@@ -34,6 +37,8 @@ pub struct Options {
     pub state_dir: PathBuf,
     /// How long a node counts as reachable after it was last heard of.
     pub lease: Duration,
+    /// How long a session that is over is kept, with all that belongs to it.
+    pub keep_finished: Duration,
     /// How long the agent that sends a log may say nothing, before its reader is
     /// told. Agents say something every five seconds.
     pub log_silence: Duration,
@@ -49,6 +54,7 @@ impl Default for Options {
             seeds: Vec::new(),
             state_dir: PathBuf::from(DEFAULT_STATE_DIR),
             lease: Duration::from_secs(15),
+            keep_finished: DEFAULT_KEEP_FINISHED,
             log_silence: Duration::from_secs(20),
         }
     }

@@ -35,6 +35,8 @@ pub(crate) struct Plane {
     pub(crate) world: Arc<RwLock<World>>,
     /// Whose turn it is to book hosts.
     pub(crate) booking: tokio::sync::Mutex<()>,
+    /// A permit for each search for an earliest start that may run at once.
+    pub(crate) searches: Semaphore,
     pub(crate) agents: Arc<Agents>,
     pub(crate) logs: LogBroker,
     /// A permit for each watch that may be open.

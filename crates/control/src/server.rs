@@ -27,6 +27,8 @@ use crate::plane::{LoopMessage, Plane};
 use crate::reconcile_loop;
 use crate::seeds;
 
+/// Searches for an earliest start that run at once: each takes a processor.
+const SEARCHES_MAX: usize = 2;
 /// Requests under way may take so long to end when the control plane stops.
 const DRAIN_WITHIN: Duration = Duration::from_secs(5);
 
@@ -194,12 +196,14 @@ fn assemble(
     let snapshot = store.snapshot();
     let mut loaded = World::load(snapshot.revision, snapshot.resources);
     loaded.started(clock::boot(), options.lease);
+    loaded.keep_finished_for(options.keep_finished);
     *world.write() = loaded;
     Ok(Plane {
         options,
         store,
         world,
         booking: tokio::sync::Mutex::default(),
+        searches: Semaphore::new(SEARCHES_MAX),
         agents,
         logs: LogBroker::new(clock::now()),
         watch_places: Arc::new(Semaphore::new(limits::WATCHERS_MAX)),

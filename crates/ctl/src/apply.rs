@@ -1,20 +1,14 @@
 //! Sending declarations: in batches that the API takes, each applied once
 //! however often it has to be sent.
 
-use std::fs::File;
-use std::io::{self, Read};
-use std::time::Duration;
-
 use tessera_client::{Api, Error, call};
 use tessera_types::api::{ApplyRequest, ApplyResponse, ApplyResult};
 use tessera_types::limits;
 
 use crate::failure::Failure;
-use crate::kinds::bounded;
 use crate::manifests::Declaration;
+use crate::once::once;
 
-/// The pause before a batch whose reply was lost is sent again.
-const RETRY_PAUSE: Duration = Duration::from_millis(250);
 /// A batch as JSON, in bytes; what surrounds the manifests in a body fits beside it.
 const BATCH_BYTES_MAX: usize = limits::BODY_BYTES_MAX - 1024;
 
@@ -52,25 +46,9 @@ pub async fn apply(
 }
 
 async fn send(api: &Api, batch: &[Declaration]) -> Result<ApplyResponse, Failure> {
-    let key = idempotency_key()?;
     let manifests = batch.iter().map(|declaration| declaration.manifest.clone()).collect();
     let request = ApplyRequest { manifests };
-    match bounded("apply", call(api.apply(Some(&key), &request))).await {
-        // The reply may be lost, or be cut off, after the batch was applied: the key
-        // makes a second sending harmless.
-        Err(Error::Unreachable(_) | Error::Protocol(_)) => {
-            tokio::time::sleep(RETRY_PAUSE).await;
-            Ok(bounded("apply", call(api.apply(Some(&key), &request))).await?)
-        }
-        answer => Ok(answer?),
-    }
-}
-
-/// 128 random bits: no two writes have the same.
-fn idempotency_key() -> io::Result<String> {
-    let mut bytes = [0; 16];
-    File::open("/dev/urandom")?.read_exact(&mut bytes)?;
-    Ok(format!("{:032x}", u128::from_be_bytes(bytes)))
+    once("apply", async |key| call(api.apply(Some(key), &request)).await).await
 }
 
 /// Cuts declarations into batches of at most `count_max` manifests and
@@ -126,13 +104,5 @@ mod tests {
                 prop_assert!(bytes <= bytes_max || batch.len() == 1);
             }
         }
-    }
-
-    #[test]
-    fn no_key_is_used_twice() {
-        let key = idempotency_key().unwrap();
-        assert_eq!(key.len(), 32);
-        assert_ne!(key, idempotency_key().unwrap());
-        assert!(key.len() <= limits::IDEMPOTENCY_KEY_BYTES_MAX);
     }
 }

@@ -9,7 +9,7 @@ use tessera_types::Problem;
 use tessera_types::problem::Code;
 
 use crate::exit::Exit;
-use crate::style::{Style, Tone, printable};
+use crate::style::{Style, Tone, printable, told};
 
 /// Why a command failed.
 #[derive(Debug, thiserror::Error)]
@@ -119,7 +119,7 @@ fn said(
     remedy: Option<&str>,
 ) -> String {
     let head = code.map_or_else(|| "error".to_owned(), |code| format!("error[{code}]"));
-    let mut text = format!("{}: {}\n", style.paint(Tone::Bad, &head), printable(message));
+    let mut text = format!("{}: {}\n", style.paint(Tone::Bad, &head), told(message));
     for detail in details {
         let _ = writeln!(text, "  {}", printable(detail));
     }

@@ -20,6 +20,7 @@ mod kinds;
 mod log_follow;
 pub mod manifests;
 mod moment;
+mod once;
 mod show;
 pub mod story;
 mod style;

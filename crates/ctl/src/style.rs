@@ -116,6 +116,36 @@ pub(crate) fn printable(text: &str) -> String {
         .collect()
 }
 
+/// What the control plane says, for people: printable, and times of day in it to the
+/// second. A manifest or a command needs none of this text, so nothing is lost.
+pub(crate) fn told(text: &str) -> String {
+    let text = printable(text);
+    let mut short = String::with_capacity(text.len());
+    for piece in text.split_inclusive('.') {
+        let follows_a_time = ends_in_time(short.strip_suffix('.').unwrap_or_default());
+        let digits = piece.chars().take_while(char::is_ascii_digit).count();
+        if follows_a_time && digits > 0 {
+            short.pop();
+            short.push_str(&piece[digits..]);
+        } else {
+            short.push_str(piece);
+        }
+    }
+    short
+}
+
+/// Whether `text` ends in a time of day, such as `08:30:05`.
+fn ends_in_time(text: &str) -> bool {
+    let is_time = |bytes: &[u8]| {
+        bytes.iter().enumerate().all(|(i, byte)| match i {
+            2 | 5 => *byte == b':',
+            _ => byte.is_ascii_digit(),
+        })
+    };
+    let bytes = text.as_bytes();
+    bytes.len().checked_sub(8).is_some_and(|start| is_time(&bytes[start..]))
+}
+
 /// `text` in at most `width` columns; a cut is marked.
 pub(crate) fn fit(text: &str, width: usize) -> String {
     if text.chars().count() <= width {
@@ -128,6 +158,20 @@ pub(crate) fn fit(text: &str, width: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn times_that_are_told_are_to_the_second() {
+        for (text, expected) in [
+            ("its start at 2026-11-21T09:54:54.736999Z", "its start at 2026-11-21T09:54:54Z"),
+            ("10:43:19.088248 to 10:55:19.5, needs 1", "10:43:19 to 10:55:19, needs 1"),
+            ("at 08:30:05. Then", "at 08:30:05. Then"),
+            ("at 08:30:05.", "at 08:30:05."),
+            ("exam 1.0.0 at 127.0.0.1:7070, 0.5", "exam 1.0.0 at 127.0.0.1:7070, 0.5"),
+            ("", ""),
+        ] {
+            assert_eq!(told(text), expected);
+        }
+    }
 
     #[test]
     fn colours_are_only_where_they_are_wanted() {

@@ -39,6 +39,15 @@ pub(crate) struct Branch {
     pub(crate) resource: Resource,
 }
 
+/// All of the kinds of trees that match.
+async fn list(api: &Api, options: &ListOptions) -> Result<Vec<Resource>, Error> {
+    let mut resources = Vec::new();
+    for kind in KINDS {
+        resources.extend(list_all(api, kind, options.clone()).await?.0);
+    }
+    Ok(resources)
+}
+
 impl Tree {
     /// The trees among these resources.
     pub(crate) fn of(resources: impl IntoIterator<Item = Resource>) -> Self {
@@ -56,10 +65,16 @@ impl Tree {
 
     /// All that can be in a tree of a namespace, or of all.
     pub(crate) async fn fetch(api: &Api, namespace: Option<&Name>) -> Result<Self, Error> {
+        let options = ListOptions { namespace: namespace.cloned(), ..ListOptions::default() };
+        Ok(Self::of(list(api, &options).await?))
+    }
+
+    /// All that belongs to `roots`.
+    pub(crate) async fn below(api: &Api, roots: &[Resource]) -> Result<Self, Error> {
         let mut resources = Vec::new();
-        for kind in KINDS {
-            let options = ListOptions { namespace: namespace.cloned(), ..ListOptions::default() };
-            resources.extend(list_all(api, kind, options).await?.0);
+        for root in roots {
+            let options = ListOptions { owner: Some(root.id()), ..ListOptions::default() };
+            resources.extend(list(api, &options).await?);
         }
         Ok(Self::of(resources))
     }

@@ -15,6 +15,7 @@ use tessera_types::KindName;
 const OUR_TYPES: &[(&str, &str)] = &[
     ("ApplyRequest", "tessera_types::api::ApplyRequest"),
     ("ApplyResponse", "tessera_types::api::ApplyResponse"),
+    ("Approved", "tessera_types::booking::Approved"),
     ("DeadLetters", "tessera_types::engine::DeadLetters"),
     ("EngineJob", "tessera_types::engine::EngineJob"),
     ("EngineReadiness", "tessera_types::engine::EngineReadiness"),

@@ -4,8 +4,11 @@
 use std::sync::Arc;
 
 use tessera_types::timed::TimedStatus;
-use tessera_types::{Actor, Kind, KindName, Now, Object, Resource, Timestamp, Uid, Write};
+use tessera_types::{
+    Actor, Host, Kind, KindName, Now, Object, Resource, Timestamp, Uid, WaitReason, Write,
+};
 
+use crate::bookings::is_service;
 use crate::host::HostManager;
 use crate::job::JobManager;
 use crate::manager::{Manager, Plan};
@@ -57,6 +60,15 @@ pub(crate) fn groups_concerned(kind: KindName, world: &World) -> impl Iterator<I
     hosts.filter(|host| host.observed.nodes.is_some()).map(|host| host.id)
 }
 
+/// The hosts that say that more is booked of them than they have: whoever holds
+/// something may hold less now.
+pub(crate) fn overbooked(world: &World) -> impl Iterator<Item = Uid> + '_ {
+    let says_so = |host: &&Arc<Object<Host>>| {
+        host.waiting_for.as_ref().is_some_and(|it| it.reason == WaitReason::Overbooked)
+    };
+    world.hosts.iter().filter(says_so).map(|host| host.id)
+}
+
 /// Who is looked at because `resource` has changed: its owner, and what it owns.
 /// A node's group counts its nodes.
 pub(crate) fn concerned(resource: &Resource, world: &World) -> Vec<Uid> {
@@ -70,7 +82,9 @@ pub(crate) fn concerned(resource: &Resource, world: &World) -> Vec<Uid> {
         Resource::Pod(_) => {
             let leaving = world.hosts.iter().filter(|host| host.status == TimedStatus::TearingDown);
             concerned.extend(leaving.map(|host| host.id));
+            concerned.extend(overbooked(world));
         }
+        Resource::Workload(workload) if is_service(workload) => concerned.extend(overbooked(world)),
         _ => {}
     }
     concerned

@@ -2,14 +2,15 @@
 
 use std::sync::Arc;
 
+use tessera_scheduler::calendar::Calendar;
 use tessera_types::catalogue::{HostDefinitionSpec, HostType};
 use tessera_types::host::LargestNode;
 use tessera_types::node::{DesiredNodeStatus, NodeStatus};
-use tessera_types::timed::{DesiredTimedStatus, Outcome, TimedStatus, Timeslot};
-use tessera_types::{Host, IllegalTransition, Job, Node, Now, Object, WaitReason};
+use tessera_types::timed::{DesiredTimedStatus, Failure, Outcome, Request, TimedStatus, Timeslot};
+use tessera_types::{Host, IllegalTransition, Job, Node, Now, Object, WaitReason, limits};
 
 use crate::manager::{Manager, Plan};
-use crate::timed::{Done, Phases, Step, end_jobs, run_phases};
+use crate::timed::{Done, Phases, Step, clear_gone, end_jobs, force, reason_with, run_phases};
 use crate::world::World;
 
 /// Reconciles hosts.
@@ -59,9 +60,10 @@ impl Look<'_> {
             TimedStatus::Scheduled => self.scheduled()?,
             TimedStatus::Provisioning => self.provisioning()?,
             TimedStatus::Ready => self.ready()?,
-            TimedStatus::Active | TimedStatus::Grading | TimedStatus::Failed => self.active()?,
+            TimedStatus::Active | TimedStatus::Grading => self.active()?,
+            TimedStatus::Failed => self.failed()?,
             TimedStatus::TearingDown => self.tearing_down()?,
-            TimedStatus::Terminated => {}
+            TimedStatus::Terminated => clear_gone(&mut self.step, |_| false),
         }
         Ok(self.step.finish())
     }
@@ -95,10 +97,12 @@ impl Look<'_> {
         }
         let provision_at = self.slot.provision_at();
         if !self.step.has_come(provision_at) {
-            let message = format!("the beginning of its window at {provision_at}");
+            let message =
+                format!("the beginning of its window at {}", provision_at.second_before());
             self.step.wait(WaitReason::Time, &message, Some(provision_at));
             return Ok(());
         }
+        self.step.begin();
         self.step.become_(TimedStatus::Provisioning, "it is wanted")?;
         self.provisioning()
     }
@@ -115,11 +119,7 @@ impl Look<'_> {
         let deadline = self.slot.end;
         match run_phases(&mut self.step, deadline) {
             Phases::UnderWay => Ok(()),
-            Phases::Failed(failure) => {
-                let reason = format!("{} failed: {}", failure.of, failure.message);
-                self.step.fail(failure);
-                self.step.become_(TimedStatus::Failed, reason)
-            }
+            Phases::Failed(failure) => self.fail(failure),
             Phases::Done => {
                 self.step.become_(TimedStatus::Ready, "it can take pods")?;
                 self.ready()
@@ -133,25 +133,73 @@ impl Look<'_> {
         }
         if !self.step.has_come(self.slot.start) {
             let start = self.slot.start;
-            self.step.wait(WaitReason::Time, &format!("its start at {start}"), Some(start));
+            self.step.wait(
+                WaitReason::Time,
+                &format!("its start at {}", start.second_before()),
+                Some(start),
+            );
             return Ok(());
         }
-        let now = self.step.now;
-        self.step.timed_mut().started_at = Some(now);
-        self.step.become_(TimedStatus::Active, "its window is open")
+        self.step.start();
+        self.step.become_(TimedStatus::Active, "its window is open")?;
+        self.active()
     }
 
     fn active(&mut self) -> Done {
         if let Some((outcome, reason)) = self.must_end() {
             return self.end(outcome, reason);
         }
+        let deadline = self.slot.end;
+        match run_phases(&mut self.step, deadline) {
+            Phases::Failed(failure) => return self.fail(failure),
+            Phases::UnderWay => return Ok(()),
+            Phases::Done => {}
+        }
         match self.step.object().observed.nodes {
             Some(0) => {
                 self.step.wait(WaitReason::Children, "a node that belongs to it to be Ready", None);
             }
-            _ => self.step.edit.wait_for_nothing(),
+            _ => self.say_excess(),
         }
         Ok(())
+    }
+
+    fn fail(&mut self, failure: Failure) -> Done {
+        let reason = format!("{} failed: {}", failure.of, failure.message);
+        self.step.fail(failure);
+        self.step.become_(TimedStatus::Failed, reason)?;
+        self.failed()
+    }
+
+    /// It takes no new pods; those that it has stay for their windows.
+    fn failed(&mut self) -> Done {
+        if let Some((_, reason)) = self.must_end() {
+            return self.end(Outcome::Failed, reason);
+        }
+        if end_jobs(&mut self.step) && self.step.serve(Request::Retry) {
+            let timed = self.step.timed_mut();
+            timed.outcome = None;
+            timed.failure = None;
+            self.step.become_(TimedStatus::Provisioning, "an operator has it tried again")?;
+            return self.provisioning();
+        }
+        let name = &self.step.object().name;
+        let message = format!("somebody to retry it (POST /v1/hosts/{name}/retry) or to delete it");
+        self.step.wait(WaitReason::Phase, &message, None);
+        Ok(())
+    }
+
+    /// Says that more is booked than there is: a node was lost, and bookings are
+    /// kept. Nothing can be refused then, but it can be known in time.
+    fn say_excess(&mut self) {
+        let calendar = self.step.world.calendar(self.step.id());
+        match calendar.and_then(Calendar::is_over) {
+            None => self.step.edit.wait_for_nothing(),
+            Some(excess) => {
+                let message = format!("room for what is booked: {excess}");
+                self.step.wait(WaitReason::Overbooked, &message, None);
+            }
+        }
     }
 
     /// It takes nothing new; the pods that it has stay for their windows.
@@ -162,11 +210,22 @@ impl Look<'_> {
             self.step.wait(WaitReason::Children, &message, None);
             return Ok(());
         }
-        let deadline = self.step.now.plus(tessera_types::limits::WINDOW_MAX);
-        if run_phases(&mut self.step, deadline) == Phases::UnderWay || !end_jobs(&mut self.step) {
+        let deadline = self.slot.cleanup_deadline();
+        let is_forced = self.step.has_come(deadline);
+        let deadline = deadline.min(self.step.now.plus(limits::WINDOW_MAX));
+        let has_begun = self.step.has_begun();
+        if !is_forced && has_begun && run_phases(&mut self.step, deadline) == Phases::UnderWay {
             return Ok(());
         }
-        self.step.become_(TimedStatus::Terminated, "nothing is on it any more")
+        if !end_jobs(&mut self.step) && !is_forced {
+            let message = "its jobs and their workloads to be gone";
+            self.step.wait(WaitReason::Children, message, None);
+            return Ok(());
+        }
+        let leftovers = force(&mut self.step);
+        let reason = reason_with(&leftovers);
+        self.step.timed_mut().leftovers = leftovers;
+        self.step.become_(TimedStatus::Terminated, reason)
     }
 }
 
@@ -193,7 +252,7 @@ pub(crate) fn take_nodes<'a>(
     host.observed.nodes = Some(count);
 }
 
-fn counts(node: &Object<Node>) -> bool {
+pub(crate) fn counts(node: &Object<Node>) -> bool {
     matches!(node.status, NodeStatus::Ready | NodeStatus::Cordoned)
         && node.desired_status != DesiredNodeStatus::Drained
         && node.deletion_requested_at.is_none()

@@ -16,7 +16,7 @@ use tessera_types::{
 };
 
 use crate::manager::{Manager, Plan};
-use crate::timed::{env, env_of};
+use crate::timed::{env, env_of, in_the_way};
 use crate::world::World;
 
 /// Reconciles jobs.
@@ -50,6 +50,15 @@ enum End {
 }
 
 type Planned = Result<Plan, IllegalTransition>;
+
+/// Where a person reads what a program wrote. That may have secrets in it, so none
+/// of it is ever said in a message.
+fn log_of(workload: &Object<Workload>) -> String {
+    let default = Name::default_namespace();
+    let namespace = workload.namespace.as_ref().filter(|namespace| **namespace != default);
+    let option = namespace.map_or_else(String::new, |namespace| format!(" -n {namespace}"));
+    format!("see tesseractl logs {}{option}", workload.name)
+}
 
 impl Look<'_> {
     fn go(&self) -> Planned {
@@ -101,12 +110,12 @@ impl Look<'_> {
         match workload.status {
             WorkloadStatus::Completed => {
                 let lines = exit.map(|exit| exit.last_lines.as_slice()).unwrap_or_default();
-                Some(self.result(lines.last().map(String::as_str)))
+                Some(self.result(workload, lines.last().map(String::as_str)))
             }
-            WorkloadStatus::Failed => Some(End::Failed(exit.map_or_else(
-                || "its program could not run".to_owned(),
-                |exit| format!("its program {}", exit.outcome),
-            ))),
+            WorkloadStatus::Failed => Some(End::Failed(match exit {
+                None => "its program could not run".to_owned(),
+                Some(exit) => format!("its program {}: {}", exit.outcome, log_of(workload)),
+            })),
             WorkloadStatus::Lost => Some(End::Failed(
                 "its node is Offline: whether it did its work is not known".into(),
             )),
@@ -116,7 +125,7 @@ impl Look<'_> {
     }
 
     /// What a program that has done its work says.
-    fn result(&self, last_line: Option<&str>) -> End {
+    fn result(&self, workload: &Object<Workload>, last_line: Option<&str>) -> End {
         let from = self.job.observed.definition.as_ref().map(|pinned| pinned.spec.result);
         if from != Some(JobResultFrom::LastLine) {
             return End::Succeeded(None);
@@ -128,7 +137,10 @@ impl Look<'_> {
                 let (score, max_score) = (number("score"), number("max_score"));
                 End::Succeeded(Some(JobResult { score, max_score, output }))
             }
-            _ => End::Failed(format!("the last line it wrote is not a JSON object: `{line}`")),
+            _ => End::Failed(format!(
+                "the last line that its program wrote is not a JSON object: {}",
+                log_of(workload)
+            )),
         }
     }
 
@@ -164,9 +176,9 @@ impl Look<'_> {
             return Ok(Plan::of(edit).look_again_at(self.job.observed.deadline));
         }
         let workload = self.make(definition);
-        if self.world.workloads.find(workload.namespace.as_ref(), &workload.name).is_some() {
-            let message = format!("workload/{} exists and is not of this job", workload.name);
-            return self.conclude(End::Failed(message));
+        let other = self.world.workloads.find(workload.namespace.as_ref(), &workload.name);
+        if let Some(other) = other {
+            return self.conclude(End::Failed(in_the_way(self.world, other)));
         }
         let mut edit = Edit::of(self.job, self.now);
         let name = workload.name.clone();

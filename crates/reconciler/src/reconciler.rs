@@ -161,9 +161,17 @@ impl Reconciler {
                 Some(resource) => self.wake_concerned(resource, world),
                 None => {
                     let owner = self.owners.remove(&change.id);
+                    // What waits for a job to be gone waits for its workload.
+                    let above = owner.and_then(|owner| self.owners.get(&owner).copied());
                     let children = world.children_of(change.id).map(|(_, id)| id);
                     let groups = dispatch::groups_concerned(change.key.kind, world);
-                    let all = owner.into_iter().chain(children).chain(groups);
+                    let overbooked = dispatch::overbooked(world);
+                    let all = owner
+                        .into_iter()
+                        .chain(above)
+                        .chain(children)
+                        .chain(groups)
+                        .chain(overbooked);
                     all.for_each(|id| self.queue.push(id));
                 }
             }
@@ -343,6 +351,7 @@ impl Reconciler {
             return plan;
         };
         demand.booked = booked(workload, &demand, world, now, pass);
+        demand.booked.extend(of_other_groups(workload, world));
         let shape = DemandShape::of(&demand);
         let choice = match refused.get(&shape) {
             Some(refusal) => Err(refusal.clone()),
@@ -513,6 +522,21 @@ fn booked(
         }
     }
     booked
+}
+
+/// The nodes that another group counts than the one on which the pod of `workload`
+/// is booked: what they have is promised there.
+fn of_other_groups(workload: &Object<Workload>, world: &World) -> BTreeMap<Uid, String> {
+    let pod = workload.owner.as_ref().and_then(|owner| world.pods.get(owner.id));
+    let Some(binding) = pod.and_then(|pod| pod.observed.binding.as_ref()) else {
+        return BTreeMap::new();
+    };
+    let other = |node: &Arc<Object<Node>>| {
+        let group = world.group_of(node.id).filter(|group| group.id != binding.host_id)?;
+        let why = format!("of host/{}, and its pod is on host/{}", group.name, binding.host);
+        Some((node.id, why))
+    };
+    world.nodes.iter().filter_map(other).collect()
 }
 
 /// What makes two demands alike to every node.

@@ -127,29 +127,34 @@ pub(crate) fn own_report<'a, K: Timed>(
     world.owned::<Report>(owner.id).find(is_own)
 }
 
+/// What an owner of which somebody has all names waits for.
+pub(crate) const NO_NAME: &str = "a name for its report: other reports have them all";
+
+/// How many names are tried for a report.
+const NAMES_MAX: u32 = 99;
+
 /// The report of a part or a session: `<owner>-report`, with a number if somebody
-/// else has that name.
+/// else has that name; none when somebody has all of them.
 pub(crate) fn report_of<K: Kind>(
     world: &World,
     owner: &Object<K>,
     definition: Pinned<ReportDefinitionSpec>,
     now: Timestamp,
-) -> Object<Report> {
+) -> Option<Object<Report>> {
     let selector = DefinitionSelector::of_type(&definition.type_key);
-    let numbered = (2..).map(|number| format!("{}-report-{number}", owner.name));
+    let numbered = (2..=NAMES_MAX).map(|number| format!("{}-report-{number}", owner.name));
     let is_free = |name: &Name| world.reports.find(owner.namespace.as_ref(), name).is_none();
     // Admission refuses names of which this would be too long.
     let name = std::iter::once(format!("{}-report", owner.name))
         .chain(numbered)
-        .map(|name| Name::new(&name).unwrap_or_else(|_| owner.name.clone()))
-        .find(is_free)
-        .expect("there are more numbers than reports");
+        .filter_map(|name| Name::new(&name).ok())
+        .find(is_free)?;
     let key = ResourceKey::new(KindName::Report, owner.namespace.clone(), name);
     let spec = Arc::new(ReportSpec { definition: selector });
     let mut report = Object::<Report>::new(&key, spec, Actor::RECONCILER, now);
     report.owner = Some(OwnerRef { kind: K::KIND, name: owner.name.clone(), id: owner.id });
     report.observed.definition = Some(definition);
-    report
+    Some(report)
 }
 
 /// The reports of a session's parts, in the order of the parts.

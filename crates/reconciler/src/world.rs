@@ -41,6 +41,8 @@ pub struct World {
     unknown_until: BootTime,
     /// Nodes whose agent has said that it ends and that nothing runs there.
     left: HashSet<Uid>,
+    /// How long what is over is kept; for ever unless it is said.
+    keep_finished: Option<Duration>,
 }
 
 impl World {
@@ -52,6 +54,16 @@ impl World {
             world.put(resource, revision);
         }
         world
+    }
+
+    /// Has what is over kept for so long, and then removed.
+    pub fn keep_finished_for(&mut self, time: Duration) {
+        self.keep_finished = Some(time);
+    }
+
+    /// How long what is over is kept, if not for ever.
+    pub(crate) fn keep_finished(&self) -> Option<Duration> {
+        self.keep_finished
     }
 
     /// The last commit that it has seen.

@@ -65,8 +65,8 @@ impl Fleet {
                 name: node.name.clone(),
                 state,
                 labels: node.effective_labels(),
-                processes: executors.process || executors.simulated,
-                containers: executors.container.is_some() || executors.simulated,
+                processes: executors.runs_processes(),
+                containers: executors.runs_containers(),
                 capacity: Load {
                     cpu: allocatable.cpu.0,
                     memory: allocatable.memory.0,

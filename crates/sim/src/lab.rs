@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use tessera_reconciler::Tabled;
-use tessera_reconciler::admission::{self, Stretch};
+use tessera_reconciler::admission::{self, Effort, Stretch};
 use tessera_types::timed::{DesiredTimedStatus, Request, Requested, Timed};
 use tessera_types::{
     Actor, Duration, Edit, Host, HostDefinition, Job, JobDefinition, Manifest, Name, Object,
@@ -28,8 +28,14 @@ fn apply<K: Tabled>(control: &mut Control, json: serde_json::Value, now: Timesta
     let existing = control.world.find(&manifest.key()).as_ref().and_then(K::unwrap).cloned();
     let owner = manifest.owner.clone();
     let Ok(declared) = manifest.declare(existing.as_ref(), Actor::API, wall) else { return false };
-    let writes =
-        admission::admit(&control.world, existing.as_ref(), declared, owner.as_ref(), wall);
+    let writes = admission::admit(
+        &control.world,
+        existing.as_ref(),
+        declared,
+        owner.as_ref(),
+        wall,
+        &mut Effort::none(),
+    );
     match writes {
         Ok(writes) => writes.is_empty() || control.commit(writes, now).is_ok(),
         Err(_) => false,

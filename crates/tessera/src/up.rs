@@ -9,7 +9,9 @@ use std::time::Duration;
 use clap::Parser;
 use tessera_agent::{Agent, AgentHandle, AgentOptions, ContainerSocket};
 use tessera_client::Api;
-use tessera_control::{Control, DEFAULT_LISTEN, Options, allowed_host, listen_address};
+use tessera_control::{
+    Control, DEFAULT_KEEP_FINISHED, DEFAULT_LISTEN, Options, allowed_host, listen_address,
+};
 use tessera_types::{Duration as Period, KindName, Name, Resource, ResourceKey};
 use tesseractl::converge::{Board, Goal, for_stdout, wait};
 use tesseractl::manifests::{self, Declaration, Namespace, Sources};
@@ -66,6 +68,9 @@ pub(crate) struct Arguments {
     /// How long what is declared may take to come to be, before that is said
     #[arg(long, default_value = "2m", value_name = "DURATION")]
     timeout: Period,
+    /// How long a session that is over is kept, with all that belongs to it; then it is removed
+    #[arg(long, default_value_t = DEFAULT_KEEP_FINISHED, value_name = "DURATION")]
+    keep_finished: Period,
     /// Leave the workloads running when it ends; the next start takes them over
     #[arg(long)]
     keep_running: bool,
@@ -177,6 +182,7 @@ async fn start_control(arguments: &Arguments) -> Result<Control, Failure> {
         event_sources: arguments.event_sources.clone(),
         seeds: arguments.seeds.clone(),
         state_dir: arguments.state_dir.clone(),
+        keep_finished: arguments.keep_finished,
         ..Options::default()
     };
     Control::start(options)

@@ -6,10 +6,12 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::envelope::Object;
 use crate::host::HostCapacity;
 use crate::kind::ResourceKey;
 use crate::name::Name;
 use crate::problem::Problem;
+use crate::session::Session;
 use crate::time::{Duration, Timestamp};
 use crate::timed::{Timeslot, Window};
 
@@ -29,10 +31,34 @@ pub struct StretchRequest {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct PartRequest {
-    /// The part, by its name in the session. When not given, the one that waits
-    /// for it.
+    /// The part, by its name in the session. When not given, for an approval the
+    /// only one whose gate waits for it, and for another try the first that is
+    /// Failed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub part: Option<Name>,
+}
+
+/// What came of an approval.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Approved {
+    /// The part whose gate is open now, by its name in the session.
+    pub part: Name,
+    /// Whether this opened it.
+    pub outcome: ApprovalOutcome,
+    /// What there is to say.
+    pub message: String,
+    /// The session as it is now.
+    pub resource: Object<Session>,
+}
+
+/// Whether an approval opened a gate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ApprovalOutcome {
+    /// It did.
+    Opened,
+    /// The gate was open already; nothing has changed.
+    Unchanged,
 }
 
 /// What declaring manifests would come to.
@@ -104,6 +130,10 @@ pub struct HostCalendar {
     pub holds: Vec<CalendarHold>,
     /// How much is taken, from each time at which that changes.
     pub steps: Vec<CalendarStep>,
+    /// What is booked that the host does not have any more, at any time: the
+    /// case that comes first, in words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub excess: Option<String>,
 }
 
 /// A share of a host that is held for a time.

@@ -120,6 +120,8 @@ pub enum WaitReason {
     Children,
     /// No host takes it.
     NoHostFits,
+    /// More is booked of it than it has.
+    Overbooked,
     /// Its own time: the beginning of its provisioning, or of its window.
     Time,
     /// The gate of the part before it.

@@ -37,6 +37,12 @@ pub enum NoEvent {
     /// An attribute is too long.
     #[error("the attribute `{0}` has more than {max} bytes", max = limits::EVENT_ATTRIBUTE_BYTES_MAX)]
     TooLong(String),
+    /// A header's value is not encoded as the binding says.
+    #[error(
+        "the header `ce-{0}` is not percent-encoded UTF-8 of printable characters: write `%` as \
+         `%25`, and others as `%` and two hexadecimal digits for each byte"
+    )]
+    Encoding(String),
     /// An attribute's name is none.
     #[error("`{0}` is not a name of an attribute: lower-case letters and digits, at most 20")]
     Name(String),

@@ -76,6 +76,11 @@ pub const PHASES_MAX: usize = 32;
 pub const STEPS_MAX: usize = 64;
 /// Tries of one phase.
 pub const ATTEMPTS_MAX: u32 = 100;
+/// Gradings of one part that are asked for.
+pub const GRADINGS_MAX: u32 = 100;
+/// Jobs that one phase of one resource ever makes: all tries of all times that its
+/// state is entered. Names are checked to have room for their numbers.
+pub const JOBS_OF_PHASE_MAX: u32 = 999;
 /// Requests of operators and events that wait at one resource.
 pub const REQUESTS_MAX: usize = 16;
 /// An attribute of an event, in bytes.

@@ -10,10 +10,18 @@ pub const MASK: &str = "***";
 /// wherever one stands inside another kind's.
 const ENV: &str = "env";
 
+/// The fields below which they are: what is declared, and what is known, as an
+/// instance keeps the definitions that it was made from.
+const ROOTS: [&str; 2] = ["spec", "observed"];
+
+/// Labels are never secret, whatever their keys are.
+const LABELS: &str = "labels";
+
 /// How far below an environment a path is; none when it is not inside one.
 fn depth_in_env(path: &str) -> Option<usize> {
     let mut words = path.split(['.', '[']).filter(|word| !word.is_empty());
-    if words.next() != Some("spec") {
+    let root = words.find(|word| ROOTS.contains(word) || *word == LABELS)?;
+    if root == LABELS {
         return None;
     }
     words.position(|word| word == ENV)?;
@@ -67,6 +75,11 @@ mod tests {
             ("spec", value.clone()),
             ("spec.workloads[0].spec.env", json!({"A": "***"})),
             ("spec.workload.env.A", json!("***")),
+            ("observed.definition.spec.workload.env.A", json!("***")),
+            ("observed.jobs.grade.spec.workload.env", json!({"A": "***"})),
+            ("manifests[3].spec.env.A", json!("***")),
+            ("labels.spec.env", value.clone()),
+            ("observed.score", value.clone()),
         ] {
             assert_eq!(masked(path, value.clone()), shown, "{path}");
         }
@@ -74,5 +87,21 @@ mod tests {
         let workloads = json!([{"name": "a", "spec": {"command": "x", "env": {"A": "1"}}}]);
         let shown = json!([{"name": "a", "spec": {"command": "x", "env": {"A": "***"}}}]);
         assert_eq!(masked("spec.workloads", workloads), shown);
+    }
+
+    /// All of a resource, as a log or an event might have it.
+    #[test]
+    fn nothing_of_the_environment_is_left_of_a_whole_resource() {
+        let env = json!({"KEY": "s3cret"});
+        let workload = json!({"command": "x", "env": env});
+        let job = json!({
+            "kind": "Job", "name": "a", "spec": {"definition": {"type_key": "x"}, "env": env},
+            "observed": {
+                "definition": {"type_key": "x", "spec": {"workload": workload}},
+                "jobs": {"grade": {"spec": {"workload": workload}}},
+            },
+        });
+        let shown = masked("", job).to_string();
+        assert!(!shown.contains("s3cret") && shown.matches(MASK).count() == 3, "{shown}");
     }
 }

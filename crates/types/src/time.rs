@@ -45,6 +45,7 @@ pub enum TimeError {
 }
 
 const MICROS_PER_MS: i64 = 1000;
+const MICROS_PER_SECOND: i64 = 1_000_000;
 const DURATION_MS_MAX: u64 = 100 * 366 * 24 * 3600 * 1000;
 
 impl Timestamp {
@@ -91,6 +92,21 @@ impl Timestamp {
     #[must_use]
     pub const fn moved_by_ms(self, ms: i64) -> Self {
         Self(self.0.saturating_add(ms.saturating_mul(MICROS_PER_MS)))
+    }
+
+    /// This, or the whole second before it: how a text for people says when something
+    /// begins, so that nobody comes too late.
+    #[must_use]
+    pub const fn second_before(self) -> Self {
+        Self(self.0.saturating_sub(self.0.rem_euclid(MICROS_PER_SECOND)))
+    }
+
+    /// This, or the whole second after it: how a text for people says when something
+    /// ends, so that it is not over before.
+    #[must_use]
+    pub const fn second_after(self) -> Self {
+        let before = self.second_before();
+        if before.0 == self.0 { self } else { before.plus(Duration::from_secs(1)) }
     }
 
     fn to_jiff(self) -> jiff::Timestamp {
@@ -323,6 +339,18 @@ mod tests {
         fn a_duration_reads_back_what_it_writes(ms in 0..DURATION_MS_MAX) {
             let duration = Duration::from_millis(ms);
             prop_assert_eq!(duration.to_string().parse::<Duration>().unwrap(), duration);
+        }
+
+        #[test]
+        fn whole_seconds_are_never_late_for_a_start_nor_early_for_an_end(
+            micros in -1_000_000_000_000_000i64..4_000_000_000_000_000
+        ) {
+            let at = Timestamp::from_micros(micros);
+            let (before, after) = (at.second_before(), at.second_after());
+            prop_assert!(before <= at && at <= after);
+            prop_assert!(at.since(before) < Duration::from_secs(1));
+            prop_assert!(after.since(at) < Duration::from_secs(1));
+            prop_assert!(!before.to_string().contains('.') && !after.to_string().contains('.'));
         }
 
         #[test]

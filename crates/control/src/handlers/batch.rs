@@ -5,7 +5,7 @@ use std::collections::HashSet;
 
 use serde_json::Value;
 use tessera_api::ApiError;
-use tessera_reconciler::admission::is_admitted;
+use tessera_reconciler::admission::{Effort, is_admitted};
 use tessera_store::{BoxFuture, CommitError, IdempotencyKey};
 use tessera_types::api::{ApplyOutcome, ApplyRequest, ApplyResponse, ApplyResult};
 use tessera_types::problem::Code;
@@ -65,6 +65,7 @@ trait Declare: Send + Sync {
         self: Box<Self>,
         plane: &'a Plane,
         key: Option<IdempotencyKey>,
+        effort: &'a mut Effort,
     ) -> BoxFuture<'a, Result<(ApplyOutcome, Resource), ApiError>>;
 }
 
@@ -84,9 +85,10 @@ impl<K: Kind> Declare for Manifest<K> {
         self: Box<Self>,
         plane: &'a Plane,
         key: Option<IdempotencyKey>,
+        effort: &'a mut Effort,
     ) -> BoxFuture<'a, Result<(ApplyOutcome, Resource), ApiError>> {
         Box::pin(async move {
-            let applied = plane.declare(*self, key).await?;
+            let applied = plane.declare(*self, key, effort).await?;
             Ok((applied.outcome, K::wrap(applied.resource)))
         })
     }
@@ -149,6 +151,7 @@ async fn one_by_one(
     let mut order: Vec<_> = manifests.into_iter().enumerate().collect();
     order.sort_by_key(|(_, manifest)| manifest.as_ref().map_or(0, |it| it.key().kind.rank()));
     let mut results = Vec::with_capacity(order.len());
+    let mut effort = Effort::request();
     for (i, manifest) in order {
         // As long as any key, since the caller's may be as long as allowed.
         let key = key.as_ref().map(|IdempotencyKey { key, fingerprint }| {
@@ -158,7 +161,7 @@ async fn one_by_one(
         let result = match manifest {
             Ok(manifest) => {
                 let resource = manifest.key();
-                match manifest.declare_alone(plane, key).await {
+                match manifest.declare_alone(plane, key, &mut effort).await {
                     Ok((outcome, resource)) => done(outcome, &resource),
                     Err(error) => failed(Some(resource), error.problem().clone()),
                 }

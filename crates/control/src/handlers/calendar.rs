@@ -54,5 +54,6 @@ pub(super) fn of(
         .collect();
     let open = host.spec.timeslot.and(host.observed.timed.timeslot).map(|slot| slot.window());
     let capacity = host.observed.capacity.clone();
-    Ok(HostCalendar { host: name.clone(), window, capacity, open, holds, steps })
+    let excess = calendar.is_over().map(|excess| excess.to_string());
+    Ok(HostCalendar { host: name.clone(), window, capacity, open, holds, steps, excess })
 }

@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use http::HeaderMap;
 use http::header::CONTENT_TYPE;
+use parking_lot::Mutex;
 use serde_json::Value;
 use tessera_api::ApiError;
 use tessera_types::booking::{EventAnswer, EventOutcome, EventsAnswer};
@@ -17,9 +18,11 @@ use tessera_types::event::{CloudEvent, NoEvent};
 use tessera_types::problem::Code;
 use tessera_types::timed::{Request, Requested, TimedStatus};
 use tessera_types::{
-    Actor, Fingerprint, KindName, Name, Object, Problem, ResourceKey, Session, SessionPart, limits,
+    Actor, Edit, Fingerprint, KindName, Name, Object, Problem, ResourceKey, Session, SessionPart,
+    limits,
 };
 
+use super::event_headers;
 use crate::clock;
 use crate::plane::Plane;
 
@@ -81,31 +84,8 @@ fn read(headers: &HeaderMap, body: &[u8]) -> Result<Vec<CloudEvent>, Problem> {
 
 /// The binary content mode: attributes in headers, the data in the body.
 fn binary(headers: &HeaderMap, body: &[u8]) -> Result<CloudEvent, NoEvent> {
-    let attributes = headers.iter().filter_map(|(name, value)| {
-        let name = name.as_str().strip_prefix("ce-")?;
-        Some((name.to_owned(), percent_decoded(value.to_str().ok()?)))
-    });
+    let attributes = event_headers::attributes(headers)?;
     CloudEvent::from_attributes(attributes, serde_json::from_slice(body).ok())
-}
-
-/// Header values may be percent-encoded (section 3.1.3.2).
-fn percent_decoded(text: &str) -> String {
-    let bytes = text.as_bytes();
-    let (mut decoded, mut at) = (Vec::with_capacity(bytes.len()), 0);
-    while at < bytes.len() {
-        let escaped = text.get(at + 1..at + 3).filter(|_| bytes[at] == b'%');
-        match escaped.and_then(|hex| u8::from_str_radix(hex, 16).ok()) {
-            Some(byte) => {
-                decoded.push(byte);
-                at += 3;
-            }
-            None => {
-                decoded.push(bytes[at]);
-                at += 1;
-            }
-        }
-    }
-    String::from_utf8_lossy(&decoded).into_owned()
 }
 
 fn json(body: &[u8]) -> Result<Value, Problem> {
@@ -154,36 +134,66 @@ async fn take_one(plane: &Plane, event: &CloudEvent) -> Result<EventAnswer, ApiE
         Match::Duplicate(key) => return Ok(answer(EventOutcome::Duplicate, Some(key), None)),
         Match::None(why) => return Ok(answer(EventOutcome::Unmatched, None, Some(why))),
     };
-    let identity = identity(event);
     let requested = Requested {
         request,
         by: Actor::event(&limits::clip(&event.source, 200)),
         event: Some(format!("{} {}", event.kind, event.id)),
         at: clock::now(),
     };
-    let is_new = std::sync::atomic::AtomicBool::new(false);
-    plane
+    let taken = Mutex::new(EventOutcome::Unmatched);
+    let edited = plane
         .edit::<SessionPart>(&key, |edit| {
-            let observed = &mut edit.object.observed;
-            let first = !observed.events.contains(&identity);
-            is_new.store(first, std::sync::atomic::Ordering::Relaxed);
-            if first {
-                observed.events.push(identity.clone());
-                let excess = observed.events.len().saturating_sub(limits::EVENTS_KNOWN_MAX);
-                observed.events.drain(..excess);
-                observed.timed.request(requested.clone());
-                edit.note(requested.by.clone(), format!("{request} was asked for by an event"))
-                    .with("event", &event.kind)
-                    .with("event_id", limits::clip(&event.id, 200));
-            }
+            *taken.lock() = write_down(edit, event, &requested);
             Ok(())
         })
-        .await?;
-    let outcome = match is_new.into_inner() {
-        true => EventOutcome::Accepted,
-        false => EventOutcome::Duplicate,
-    };
-    Ok(answer(outcome, Some(key), None))
+        .await;
+    let outcome = taken.into_inner();
+    match edited {
+        Ok(part) if outcome == EventOutcome::Unmatched => {
+            Ok(answer(outcome, None, Some(not_open(&part))))
+        }
+        Ok(_) => Ok(answer(outcome, Some(key), None)),
+        Err(error) if error.problem().code == Code::NotFound => {
+            let message = format!("{key} has been deleted meanwhile");
+            Ok(answer(EventOutcome::Unmatched, None, Some(message)))
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// Writes down in a part what an event asks of it, unless it was here before. The
+/// part may have ended since it was found.
+fn write_down(
+    edit: &mut Edit<SessionPart>,
+    event: &CloudEvent,
+    requested: &Requested,
+) -> EventOutcome {
+    let identity = identity(event);
+    if edit.before().observed.events.contains(&identity) {
+        return EventOutcome::Duplicate;
+    }
+    if !is_open(edit.before()) {
+        return EventOutcome::Unmatched;
+    }
+    let observed = &mut edit.object.observed;
+    observed.events.push(identity);
+    let excess = observed.events.len().saturating_sub(limits::EVENTS_KNOWN_MAX);
+    observed.events.drain(..excess);
+    observed.timed.request(requested.clone());
+    edit.note(requested.by.clone(), format!("{} was asked for by an event", requested.request))
+        .with("event", &event.kind)
+        .with("event_id", limits::clip(&event.id, 200));
+    EventOutcome::Accepted
+}
+
+/// Whether a part takes events now.
+fn is_open(part: &Object<SessionPart>) -> bool {
+    matches!(part.status, TimedStatus::Active | TimedStatus::Grading)
+}
+
+/// Why a part takes no event now.
+fn not_open(part: &Object<SessionPart>) -> String {
+    format!("part {} is {}: it takes the event while it is Active", part.spec.part, part.status)
 }
 
 /// What tells an event from others: its source and id.
@@ -242,19 +252,17 @@ fn among(parts: &[Arc<Object<SessionPart>>], event: &CloudEvent) -> Match {
     };
     let listening: Vec<_> =
         parts.iter().filter(named).filter_map(|part| Some((part, action(part)?))).collect();
-    let is_open = |part: &Object<SessionPart>| {
-        matches!(part.status, TimedStatus::Active | TimedStatus::Grading)
-    };
     match listening.iter().find(|(part, _)| is_open(part)) {
+        Some((part, TriggerAction::Grade)) if part.observed.gradings >= limits::GRADINGS_MAX => {
+            Match::None(format!(
+                "part {} was graded {} times, which is the most",
+                part.spec.part, part.observed.gradings
+            ))
+        }
         Some((part, TriggerAction::Grade)) => Match::Part(part.key(), Request::Grade),
         Some((part, TriggerAction::Finish)) => Match::Part(part.key(), Request::Finish),
         None => Match::None(match listening.first() {
-            Some((part, _)) => {
-                format!(
-                    "part {} is {}: it takes the event while it is Active",
-                    part.spec.part, part.status
-                )
-            }
+            Some((part, _)) => not_open(part),
             None => format!("no part of it has a trigger for `{}`", limits::clip(&event.kind, 100)),
         }),
     }
@@ -295,7 +303,44 @@ mod tests {
     }
 
     #[test]
-    fn header_values_are_decoded() {
-        assert_eq!(percent_decoded("Euro%20%E2%82%AC %zz %"), "Euro € %zz %");
+    fn a_part_that_has_ended_since_it_was_found_takes_nothing() {
+        let event = CloudEvent::from_json(serde_json::json!({
+            "specversion": "1.0", "id": "1", "source": "https://lms", "type": "submitted",
+        }));
+        let event = event.unwrap();
+        let requested = Requested {
+            request: Request::Grade,
+            by: Actor::event(&event.source),
+            event: None,
+            at: clock::now(),
+        };
+        let spec = serde_json::json!({
+            "definition": {"type_key": "x"}, "timeslot": {}, "part": "lab", "order": 0,
+        });
+        let key = ResourceKey::new(KindName::SessionPart, None, Name::new("s-lab").unwrap());
+        let mut part = Object::<SessionPart>::new(
+            &key,
+            Arc::new(serde_json::from_value(spec).unwrap()),
+            Actor::API,
+            clock::now(),
+        );
+        for (status, outcome) in [
+            (TimedStatus::Scheduled, EventOutcome::Unmatched),
+            (TimedStatus::TearingDown, EventOutcome::Unmatched),
+            (TimedStatus::Failed, EventOutcome::Unmatched),
+            (TimedStatus::Grading, EventOutcome::Accepted),
+            (TimedStatus::Active, EventOutcome::Accepted),
+        ] {
+            part.status = status;
+            let mut edit = Edit::of(&Arc::new(part.clone()), clock::now());
+            assert_eq!(write_down(&mut edit, &event, &requested), outcome, "{status}");
+            let edited = edit.finish().map(|edited| edited.object);
+            assert_eq!(edited.is_some(), outcome == EventOutcome::Accepted, "{status}");
+            let Some(taken) = edited else { continue };
+            assert_eq!(taken.observed.timed.requests.as_slice(), std::slice::from_ref(&requested));
+            let mut again = Edit::of(&Arc::new(taken), clock::now());
+            let duplicate = write_down(&mut again, &event, &requested);
+            assert_eq!(duplicate, EventOutcome::Duplicate, "{status}");
+        }
     }
 }

@@ -5,20 +5,24 @@ use tessera_api::{ApiError, ListQuery};
 use tessera_reconciler::World;
 use tessera_types::api::List;
 use tessera_types::problem::Code;
-use tessera_types::{Kind, Name, Object, Problem, Selector, limits};
+use tessera_types::{Kind, Name, Object, OwnerRef, Problem, ResourceKey, Selector, Uid, limits};
 
 type Key = (Option<Name>, Name);
 
 /// One page.
 pub(super) fn page<K: Kind>(world: &World, query: &ListQuery) -> Result<List<K>, ApiError> {
     let selector = selector(query.selector.as_deref())?;
+    let owner = query.owner.as_deref().map(|text| owner(world, text, query)).transpose()?;
     let after = query.page.as_deref().map(key_of_token).transpose()?;
     let limit = query.limit.unwrap_or(limits::PAGE_DEFAULT).clamp(1, limits::PAGE_MAX);
     let is_wanted = |object: &Object<K>| {
         let in_namespace = !K::KIND.is_namespaced()
             || query.namespace.is_none()
             || object.namespace == query.namespace;
-        in_namespace && (selector.is_empty() || selector.matches(&K::selected_by(object)))
+        let is_owned = || owner.is_none_or(|id| belongs_to(world, object.owner.clone(), id));
+        in_namespace
+            && is_owned()
+            && (selector.is_empty() || selector.matches(&K::selected_by(object)))
     };
     let all = world.iter_after(K::KIND, after);
     let objects = all.filter_map(|resource| K::unwrap(&resource).cloned());
@@ -34,6 +38,36 @@ pub(super) fn selector(text: Option<&str>) -> Result<Selector, Problem> {
     text.unwrap_or_default()
         .parse()
         .map_err(|error| Problem::new(Code::InvalidRequest, format!("selector: {error}")))
+}
+
+/// The identity of the resource that `owner` names: by itself, or by its key, whose
+/// namespace is that of the query unless it says another one.
+fn owner(world: &World, text: &str, query: &ListQuery) -> Result<Uid, Problem> {
+    if let Ok(id) = text.parse() {
+        return Ok(id);
+    }
+    let words: Vec<_> = text.split('/').collect();
+    let parse = |kind: &str, namespace: Option<Name>, name: &str| {
+        Some(ResourceKey::new(kind.parse().ok()?, namespace, name.parse().ok()?))
+    };
+    let key = match words.as_slice() {
+        [kind, name] => parse(kind, query.namespace.clone(), name),
+        [kind, namespace, name] => {
+            namespace.parse().ok().and_then(|namespace| parse(kind, Some(namespace), name))
+        }
+        _ => None,
+    };
+    let key = key.ok_or_else(|| {
+        Problem::new(Code::InvalidRequest, "`owner` names no resource")
+            .remedy("write an id, or a kind and a name, such as `session/exam-1`")
+    })?;
+    world.find(&key).map(|found| found.id()).ok_or_else(|| Problem::not_found(&key))
+}
+
+/// Whether what `owner` owns belongs to the resource `id`, also through others.
+fn belongs_to(world: &World, owner: Option<OwnerRef>, id: Uid) -> bool {
+    let up = |at: &OwnerRef| world.get(at.kind, at.id).and_then(|it| it.owner().cloned());
+    std::iter::successors(owner, up).any(|at| at.id == id)
 }
 
 fn token_of<K: Kind>(object: &Object<K>) -> String {

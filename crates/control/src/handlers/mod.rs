@@ -2,12 +2,15 @@
 //! that does it; the modules below are by subject.
 
 mod agent;
+mod approve;
 mod batch;
 mod calendar;
+mod event_headers;
 mod events;
 mod list;
 mod logs;
 mod node;
+mod once;
 mod plan;
 mod report;
 mod seed;
@@ -27,14 +30,14 @@ use tessera_api::{
     ApiError, ApplyQuery, CalendarQuery, DeleteQuery, HistoryQuery, IdempotencyHeader, KindApi,
     ListQuery, LogsQuery, NamePath, NamespaceQuery, NodeLogPath, TesseraApi, WatchQuery,
 };
-use tessera_reconciler::admission::Stretch;
+use tessera_reconciler::admission::{Effort, Stretch};
 use tessera_serving::Front;
 use tessera_store::HistoryPage;
 use tessera_types::api::{
     Applied, ApplyRequest, ApplyResponse, Body, History, List, Readiness, Top,
 };
 use tessera_types::booking::{
-    EventsAnswer, HostCalendar, PartRequest, PlanResponse, SeedRequest, SeedResponse,
+    Approved, EventsAnswer, HostCalendar, PartRequest, PlanResponse, SeedRequest, SeedResponse,
     StretchRequest,
 };
 use tessera_types::node::DesiredNodeStatus;
@@ -44,7 +47,8 @@ use tessera_types::sync::{
     SyncResponse,
 };
 use tessera_types::{
-    Fingerprint, Kind, KindName, Manifest, Node, Object, Pod, Problem, ResourceKey, Session, limits,
+    Fingerprint, Host, Kind, KindName, Manifest, Node, Object, Pod, Problem, ResourceKey, Session,
+    limits,
 };
 
 use crate::agent_limits;
@@ -53,6 +57,7 @@ use crate::declare::{idempotency, key_of};
 use crate::decode;
 use crate::failure;
 use crate::plane::{LoopMessage, Plane};
+use once::Asked;
 
 /// Where the trait is implemented; it has no values.
 pub(crate) enum Handlers {}
@@ -85,59 +90,84 @@ impl TesseraApi for Handlers {
         ctx: Context,
         path: Path<NamePath>,
         query: Query<NamespaceQuery>,
+        header: Header<IdempotencyHeader>,
         body: TypedBody<StretchRequest>,
     ) -> Accepted<Object<Session>> {
-        let key = session_key(path, query);
-        let StretchRequest { by, part } = body.into_inner();
-        session::stretch(plane(&ctx)?, &key, part.as_ref(), Stretch::Extend(by)).await
+        let body = body.into_inner();
+        let asked = Asked::of(KindName::Session, "extend", path, query, header, &body);
+        let StretchRequest { by, part } = body;
+        session::stretch(plane(&ctx)?, &asked, part.as_ref(), Stretch::Extend(by)).await
     }
 
     async fn session_shrink(
         ctx: Context,
         path: Path<NamePath>,
         query: Query<NamespaceQuery>,
+        header: Header<IdempotencyHeader>,
         body: TypedBody<StretchRequest>,
     ) -> Accepted<Object<Session>> {
-        let key = session_key(path, query);
-        let StretchRequest { by, part } = body.into_inner();
-        session::stretch(plane(&ctx)?, &key, part.as_ref(), Stretch::Shrink(by)).await
+        let body = body.into_inner();
+        let asked = Asked::of(KindName::Session, "shrink", path, query, header, &body);
+        let StretchRequest { by, part } = body;
+        session::stretch(plane(&ctx)?, &asked, part.as_ref(), Stretch::Shrink(by)).await
     }
 
     async fn session_approve(
         ctx: Context,
         path: Path<NamePath>,
         query: Query<NamespaceQuery>,
+        header: Header<IdempotencyHeader>,
         body: TypedBody<PartRequest>,
-    ) -> Accepted<Object<Session>> {
-        let part = body.into_inner().part;
-        session::approve(plane(&ctx)?, &session_key(path, query), part.as_ref()).await
+    ) -> Accepted<Approved> {
+        let body = body.into_inner();
+        let asked = Asked::of(KindName::Session, "approve", path, query, header, &body);
+        approve::approve(plane(&ctx)?, &asked, body.part.as_ref()).await
     }
 
     async fn session_retry(
         ctx: Context,
         path: Path<NamePath>,
         query: Query<NamespaceQuery>,
+        header: Header<IdempotencyHeader>,
         body: TypedBody<PartRequest>,
     ) -> Accepted<Object<Session>> {
-        let part = body.into_inner().part;
-        session::retry(plane(&ctx)?, &session_key(path, query), part.as_ref()).await
+        let body = body.into_inner();
+        let asked = Asked::of(KindName::Session, "retry", path, query, header, &body);
+        session::retry(plane(&ctx)?, &asked, body.part.as_ref()).await
     }
 
     async fn session_cancel(
         ctx: Context,
         path: Path<NamePath>,
         query: Query<NamespaceQuery>,
+        header: Header<IdempotencyHeader>,
     ) -> Accepted<Object<Session>> {
-        session::cancel(plane(&ctx)?, &session_key(path, query)).await
+        let asked = Asked::of(KindName::Session, "cancel", path, query, header, &());
+        session::cancel(plane(&ctx)?, &asked).await
     }
 
     async fn pod_retry(
         ctx: Context,
         path: Path<NamePath>,
         query: Query<NamespaceQuery>,
+        header: Header<IdempotencyHeader>,
     ) -> Accepted<Object<Pod>> {
-        let key = key_of(KindName::Pod, query.into_inner().namespace, path.into_inner().name);
-        session::retry_pod(plane(&ctx)?, &key).await
+        let asked = Asked::of(KindName::Pod, "retry", path, query, header, &());
+        session::retry_pod(plane(&ctx)?, &asked).await
+    }
+
+    async fn host_retry(
+        ctx: Context,
+        path: Path<NamePath>,
+        header: Header<IdempotencyHeader>,
+    ) -> Accepted<Object<Host>> {
+        let asked = Asked::of_key(
+            key_of(KindName::Host, None, path.into_inner().name),
+            "retry",
+            header,
+            &(),
+        );
+        session::retry_host(plane(&ctx)?, &asked).await
     }
 
     async fn host_calendar(
@@ -151,7 +181,7 @@ impl TesseraApi for Handlers {
     }
 
     async fn plan(ctx: Context, body: TypedBody<ApplyRequest>) -> Json<PlanResponse> {
-        Ok(HttpResponseOk(plan::plan(plane(&ctx)?, body.into_inner())?))
+        Ok(HttpResponseOk(plan::plan(plane(&ctx)?, body.into_inner()).await?))
     }
 
     async fn seed(ctx: Context, body: TypedBody<SeedRequest>) -> Json<SeedResponse> {
@@ -337,7 +367,7 @@ async fn put<K: Kind>(
     if query.dry_run.unwrap_or(false) {
         return Ok(HttpResponseOk(plane(ctx)?.dry_run(manifest).await?));
     }
-    Ok(HttpResponseOk(plane(ctx)?.declare(manifest, key).await?))
+    Ok(HttpResponseOk(plane(ctx)?.declare(manifest, key, &mut Effort::request()).await?))
 }
 
 async fn delete<K: Kind>(
@@ -347,10 +377,6 @@ async fn delete<K: Kind>(
 ) -> Accepted<Object<K>> {
     let key = key_of(K::KIND, query.namespace.clone(), path.name);
     Ok(HttpResponseAccepted((*plane(ctx)?.delete::<K>(&key, query).await?).clone()))
-}
-
-fn session_key(path: Path<NamePath>, query: Query<NamespaceQuery>) -> ResourceKey {
-    key_of(KindName::Session, query.into_inner().namespace, path.into_inner().name)
 }
 
 /// Has the loop look at a resource now.

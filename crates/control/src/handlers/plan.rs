@@ -5,6 +5,7 @@
 use std::sync::Arc;
 
 use tessera_reconciler::World;
+use tessera_reconciler::admission::Effort;
 use tessera_types::api::ApplyRequest;
 use tessera_types::booking::{Plan, PlanResponse, PlannedResource};
 use tessera_types::timed::{Timed, Timeslot};
@@ -22,7 +23,11 @@ use crate::plane::Plane;
 const SUPPOSED: u64 = 1 << 62;
 
 /// Plans the sessions and pods among the manifests.
-pub(super) fn plan(plane: &Plane, request: ApplyRequest) -> Result<PlanResponse, Problem> {
+pub(super) async fn plan(plane: &Plane, request: ApplyRequest) -> Result<PlanResponse, Problem> {
+    plane.search(move |world| plan_in(world, request)).await?
+}
+
+fn plan_in(world: World, request: ApplyRequest) -> Result<PlanResponse, Problem> {
     let mut read = Vec::new();
     for json in request.manifests {
         let kind = match json.get("kind") {
@@ -31,7 +36,7 @@ pub(super) fn plan(plane: &Plane, request: ApplyRequest) -> Result<PlanResponse,
         };
         read.push((kind, json));
     }
-    let mut supposed = Supposed { world: plane.world.read().clone(), next: SUPPOSED };
+    let mut supposed = Supposed { world, next: SUPPOSED, effort: Effort::request() };
     let (planned, given): (Vec<_>, Vec<_>) =
         read.into_iter().partition(|(kind, _)| matches!(kind, KindName::Session | KindName::Pod));
     for rank in [KindName::is_definition as fn(KindName) -> bool, |kind| kind == KindName::Host] {
@@ -53,6 +58,8 @@ pub(super) fn plan(plane: &Plane, request: ApplyRequest) -> Result<PlanResponse,
 struct Supposed {
     world: World,
     next: u64,
+    /// What is left for the search for earliest starts.
+    effort: Effort,
 }
 
 impl Supposed {
@@ -62,7 +69,8 @@ impl Supposed {
             Some(_) if K::KIND.is_definition() => Actor::SEEDER,
             _ => Actor::API,
         };
-        if let Decision::Change(_, writes) = decide(&self.world, &manifest, &by)? {
+        if let Decision::Change(_, writes) = decide(&self.world, &manifest, &by, &mut self.effort)?
+        {
             self.write(writes);
         }
         Ok(())
@@ -128,10 +136,10 @@ impl Supposed {
         Ok(plan)
     }
 
-    fn admit<K: Kind>(&self, manifest: &Manifest<K>) -> Result<Vec<Write>, Problem> {
+    fn admit<K: Kind>(&mut self, manifest: &Manifest<K>) -> Result<Vec<Write>, Problem> {
         // Its preconditions are about the one that exists.
         let manifest = Manifest { id: None, revision: None, ..manifest.clone() };
-        match decide(&self.world, &manifest, &Actor::API)? {
+        match decide(&self.world, &manifest, &Actor::API, &mut self.effort)? {
             Decision::Unchanged(_) => Ok(Vec::new()),
             Decision::Change(_, writes) => Ok(writes),
         }

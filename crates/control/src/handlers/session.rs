@@ -7,13 +7,13 @@ use dropshot::HttpResponseAccepted;
 use tessera_api::ApiError;
 use tessera_reconciler::admission::{self, Stretch};
 use tessera_store::CommitError;
-use tessera_types::catalogue::Gate;
 use tessera_types::problem::Code;
-use tessera_types::timed::{DesiredTimedStatus, Request, Requested, TimedStatus};
+use tessera_types::timed::{DesiredTimedStatus, Request, Requested, Timed, TimedStatus};
 use tessera_types::{
-    Actor, Edit, Name, Object, Pod, Problem, ResourceKey, Session, SessionPart, Write,
+    Actor, Host, Kind, Name, Object, Pod, Problem, ResourceKey, Session, SessionPart,
 };
 
+use super::once::Asked;
 use crate::clock;
 use crate::declare::not_admitted;
 use crate::failure::commit_error;
@@ -27,11 +27,22 @@ const TRIES_MAX: usize = 64;
 /// Lets a session end later or earlier.
 pub(super) async fn stretch(
     plane: &Plane,
-    key: &ResourceKey,
+    asked: &Asked,
     part: Option<&Name>,
     stretch: Stretch,
 ) -> Accepted<Object<Session>> {
     let _turn = plane.booking.lock().await;
+    asked.unless_done(plane, stretch_once(plane, asked, part, stretch)).await?;
+    now(plane, &asked.key)
+}
+
+async fn stretch_once(
+    plane: &Plane,
+    asked: &Asked,
+    part: Option<&Name>,
+    stretch: Stretch,
+) -> Result<(), ApiError> {
+    let key = &asked.key;
     for _ in 0..TRIES_MAX {
         let session = plane.get::<Session>(key)?;
         let extended = {
@@ -39,8 +50,8 @@ pub(super) async fn stretch(
             admission::extend_session(&world, &session, part, stretch, clock::now())
                 .map_err(|error| not_admitted(key, &error))?
         };
-        match plane.commit(extended.writes).await {
-            Ok(_) => return Ok(HttpResponseAccepted((*plane.get::<Session>(key)?).clone())),
+        match plane.commit_once(extended.writes, asked.once.clone()).await {
+            Ok(_) => return Ok(()),
             Err(CommitError::Conflict { .. }) => {}
             Err(error) => return Err(commit_error(error)),
         }
@@ -48,84 +59,86 @@ pub(super) async fn stretch(
     Err(Problem::new(Code::Conflict, format!("{key} changes all the time")).into())
 }
 
-/// Opens the gate of a part that waits for it.
-pub(super) async fn approve(
-    plane: &Plane,
-    key: &ResourceKey,
-    part: Option<&Name>,
-) -> Accepted<Object<Session>> {
-    let waits = |part: &Object<SessionPart>| {
-        part.spec.gate == Gate::Approval
-            && part.observed.approved_by.is_none()
-            && part
-                .observed
-                .timed
-                .outcome
-                .is_none_or(|it| it == tessera_types::timed::Outcome::Completed)
-    };
-    let found = find_part(plane, key, part, waits, "has a gate that waits for approval")?;
-    ask(plane, &found, Request::Approve).await?;
-    Ok(HttpResponseAccepted((*plane.get::<Session>(key)?).clone()))
+/// A resource as it is now, as the answer to what was asked of it.
+fn now<K: Kind>(plane: &Plane, key: &ResourceKey) -> Accepted<Object<K>> {
+    Ok(HttpResponseAccepted((*plane.get::<K>(key)?).clone()))
 }
 
 /// Has what failed in a part tried again.
 pub(super) async fn retry(
     plane: &Plane,
-    key: &ResourceKey,
+    asked: &Asked,
     part: Option<&Name>,
 ) -> Accepted<Object<Session>> {
-    let is_failed = |part: &Object<SessionPart>| part.status == TimedStatus::Failed;
-    let found = find_part(plane, key, part, is_failed, "is Failed")?;
-    ask(plane, &found, Request::Retry).await?;
-    Ok(HttpResponseAccepted((*plane.get::<Session>(key)?).clone()))
+    let act = async {
+        let found = failed_part(plane, &asked.key, part)?;
+        ask(plane, asked, &found, Request::Retry).await
+    };
+    asked.unless_done(plane, act).await?;
+    now(plane, &asked.key)
 }
 
-/// The part that is named, or the first for which `fits` holds; it must hold.
-fn find_part(
+/// The part that is named, or the first that is Failed; it must be.
+fn failed_part(
     plane: &Plane,
     key: &ResourceKey,
     named: Option<&Name>,
-    fits: impl Fn(&Object<SessionPart>) -> bool,
-    what: &str,
 ) -> Result<ResourceKey, Problem> {
-    let session = plane.get::<Session>(key)?;
-    let world = plane.world.read();
-    let mut parts: Vec<_> = world.owned::<SessionPart>(session.id).collect();
-    parts.sort_by_key(|part| part.spec.order);
-    let found = match named {
+    let parts = parts_of(plane, &*plane.get::<Session>(key)?);
+    let is_failed = |part: &&Arc<Object<SessionPart>>| part.status == TimedStatus::Failed;
+    let detail = match named {
         Some(name) => {
-            let known: Vec<_> = parts.iter().map(|part| part.spec.part.as_str()).collect();
-            let part = parts.iter().find(|part| part.spec.part == *name).ok_or_else(|| {
-                let detail = format!("{key} has no part `{name}`");
-                Problem::new(Code::NotFound, detail)
-                    .instance(key)
-                    .remedy(format!("its parts are {}", known.join(", ")))
-            })?;
-            Some(*part).filter(|part| fits(part))
-        }
-        None => parts.iter().copied().find(|part| fits(part)),
-    };
-    found.map(|part| part.key()).ok_or_else(|| {
-        let whose = named.map_or_else(
-            || "no part of it".to_owned(),
-            |name| format!("its part {name} is not one that"),
-        );
-        let detail = match named {
-            Some(name) => {
-                let status = parts.iter().find(|part| part.spec.part == *name).map(|it| it.status);
-                let status = status.map_or_else(String::new, |status| format!(" ({status})"));
-                format!("{key}: part {name}{status} is not one that {what}")
+            let part = part_named(key, &parts, name)?;
+            if is_failed(&part) {
+                return Ok(part.key());
             }
-            None => format!("{key}: {whose} {what}"),
-        };
-        Problem::new(Code::NotNow, detail).instance(key)
+            format!("{key}: part {name} is {}, and only what is Failed is tried again", part.status)
+        }
+        None => match parts.iter().find(is_failed) {
+            Some(part) => return Ok(part.key()),
+            None => format!("{key}: no part of it is Failed, so there is nothing to try again"),
+        },
+    };
+    Err(Problem::new(Code::NotNow, detail).instance(key).remedy(look_at(key)))
+}
+
+/// How to see what there is to do about a session.
+pub(super) fn look_at(key: &ResourceKey) -> String {
+    format!("`tesseractl get session {} --tree` shows how its parts are", key.name)
+}
+
+/// The parts of a session, in their order.
+pub(super) fn parts_of(plane: &Plane, session: &Object<Session>) -> Vec<Arc<Object<SessionPart>>> {
+    let world = plane.world.read();
+    let mut parts: Vec<_> = world.owned::<SessionPart>(session.id).cloned().collect();
+    parts.sort_by_key(|part| part.spec.order);
+    parts
+}
+
+/// The part of this name in the session `key`.
+pub(super) fn part_named<'a>(
+    key: &ResourceKey,
+    parts: &'a [Arc<Object<SessionPart>>],
+    name: &Name,
+) -> Result<&'a Arc<Object<SessionPart>>, Problem> {
+    parts.iter().find(|part| part.spec.part == *name).ok_or_else(|| {
+        let known: Vec<_> = parts.iter().map(|part| part.spec.part.as_str()).collect();
+        Problem::new(Code::NotFound, format!("{key} has no part `{name}`"))
+            .instance(key)
+            .remedy(format!("its parts are {}", known.join(", ")))
     })
 }
 
-async fn ask(plane: &Plane, key: &ResourceKey, request: Request) -> Result<(), ApiError> {
+/// Writes down what is asked of a part.
+async fn ask(
+    plane: &Plane,
+    asked: &Asked,
+    part: &ResourceKey,
+    request: Request,
+) -> Result<(), ApiError> {
     let requested = Requested { request, by: Actor::API, event: None, at: clock::now() };
     plane
-        .edit::<SessionPart>(key, |edit| {
+        .edit_once::<SessionPart>(part, asked.once.as_ref(), |edit| {
             edit.object.observed.timed.request(requested.clone());
             Ok(())
         })
@@ -134,43 +147,69 @@ async fn ask(plane: &Plane, key: &ResourceKey, request: Request) -> Result<(), A
 }
 
 /// Gives a session up.
-pub(super) async fn cancel(plane: &Plane, key: &ResourceKey) -> Accepted<Object<Session>> {
-    let session = plane
-        .edit::<Session>(key, |edit| {
-            if edit.before().status.is_over() {
-                let detail = format!("{key} is over ({})", edit.before().status);
-                return Err(Problem::new(Code::NotNow, detail).instance(key));
-            }
-            edit.desire(DesiredTimedStatus::TornDown);
-            Ok(())
-        })
-        .await?;
-    Ok(HttpResponseAccepted((*session).clone()))
+pub(super) async fn cancel(plane: &Plane, asked: &Asked) -> Accepted<Object<Session>> {
+    let key = &asked.key;
+    let act = plane.edit_once::<Session>(key, asked.once.as_ref(), |edit| {
+        if edit.before().status.is_over() {
+            let detail = format!("{key} is over ({})", edit.before().status);
+            let remedy = format!("`tesseractl delete session {}` removes its records", key.name);
+            return Err(Problem::new(Code::NotNow, detail).instance(key).remedy(remedy));
+        }
+        edit.desire(DesiredTimedStatus::TornDown);
+        Ok(())
+    });
+    asked.unless_done(plane, act).await?;
+    now(plane, key)
 }
 
 /// Has what failed in a pod tried again. One that belongs to a part is tried
 /// again with its part.
-pub(super) async fn retry_pod(plane: &Plane, key: &ResourceKey) -> Accepted<Object<Pod>> {
+pub(super) async fn retry_pod(plane: &Plane, asked: &Asked) -> Accepted<Object<Pod>> {
+    asked.unless_done(plane, retry_pod_once(plane, asked)).await?;
+    now(plane, &asked.key)
+}
+
+async fn retry_pod_once(plane: &Plane, asked: &Asked) -> Result<(), ApiError> {
+    let key = &asked.key;
     let pod = plane.get::<Pod>(key)?;
-    if pod.status != TimedStatus::Failed {
-        let detail = format!("{key} is {}, and only what is Failed is tried again", pod.status);
-        return Err(Problem::new(Code::NotNow, detail).instance(key).into());
-    }
-    let now = clock::now();
     let owner = pod.owner.as_ref().and_then(|owner| {
         let world = plane.world.read();
         world.table::<SessionPart>().get(owner.id).map(Arc::clone)
     });
+    check_is_failed(key, pod.status)?;
     if let Some(part) = owner.filter(|part| part.status == TimedStatus::Failed) {
-        ask(plane, &part.key(), Request::Retry).await?;
-        return Ok(HttpResponseAccepted((*plane.get::<Pod>(key)?).clone()));
+        return ask(plane, asked, &part.key(), Request::Retry).await;
     }
-    let requested = Requested { request: Request::Retry, by: Actor::API, event: None, at: now };
-    let mut edit = Edit::of(&pod, now);
-    edit.object.observed.timed.request(requested);
-    let writes = edit.finish().map(Write::update).into_iter().collect::<Vec<_>>();
-    if !writes.is_empty() {
-        plane.commit(writes).await.map_err(commit_error)?;
+    retry_failed::<Pod>(plane, asked).await
+}
+
+fn check_is_failed(key: &ResourceKey, status: TimedStatus) -> Result<(), Problem> {
+    if status == TimedStatus::Failed {
+        return Ok(());
     }
-    Ok(HttpResponseAccepted((*plane.get::<Pod>(key)?).clone()))
+    let detail = format!("{key} is {status}, and only what is Failed is tried again");
+    Err(Problem::new(Code::NotNow, detail).instance(key))
+}
+
+/// Has what failed in a host tried again.
+pub(super) async fn retry_host(plane: &Plane, asked: &Asked) -> Accepted<Object<Host>> {
+    let key = &asked.key;
+    asked.unless_done(plane, retry_failed::<Host>(plane, asked)).await?;
+    now(plane, key)
+}
+
+/// Asks for another try of a resource that is Failed.
+async fn retry_failed<K: Timed<Status = TimedStatus>>(
+    plane: &Plane,
+    asked: &Asked,
+) -> Result<(), ApiError> {
+    let key = &asked.key;
+    let at = clock::now();
+    let requested = Requested { request: Request::Retry, by: Actor::API, event: None, at };
+    let retry = plane.edit_once::<K>(key, asked.once.as_ref(), |edit| {
+        check_is_failed(key, edit.before().status)?;
+        K::timed_mut(&mut edit.object).request(requested.clone());
+        Ok(())
+    });
+    retry.await.map(|_| ())
 }

@@ -166,6 +166,9 @@ async fn tables(
     print(&text)
 }
 
+/// So many trees are asked for one by one; of more, all that is there.
+const TREES_FEW: usize = 4;
+
 /// Resources with all that belongs to them. For programs it is a list in the order
 /// of the tree, in which each names its owner.
 async fn trees(
@@ -179,7 +182,10 @@ async fn trees(
         return tables(context, found, detail).await;
     }
     let namespace = (!detail.namespaces).then(|| context.namespace());
-    let tree = Tree::fetch(&context.api, namespace).await?;
+    let tree = match roots.len() {
+        ..=TREES_FEW => Tree::below(&context.api, &roots).await?,
+        _ => Tree::fetch(&context.api, namespace).await?,
+    };
     if matches!(format, Format::Table | Format::Wide) {
         let table = show::tree::table(&roots, &tree, detail, now());
         return print(&table.render(context.style, context.width()));

@@ -16,7 +16,7 @@ use crate::kinds;
 use crate::moment::stamp;
 use crate::show::timeline::{Entry, Mark, merge, timeline};
 use crate::story::{label, named};
-use crate::style::{Tone, printable, tone_of_status};
+use crate::style::{Tone, printable, told, tone_of_status};
 use crate::table::{Cell, Column, Table};
 use crate::target;
 use crate::tree::{Tree, slot_of};
@@ -63,7 +63,7 @@ async fn whole_tree(
     limit: usize,
 ) -> Result<(), Failure> {
     let root = kinds::get(&context.api, key).await?;
-    let tree = Tree::fetch(&context.api, key.namespace.as_ref()).await?;
+    let tree = Tree::below(&context.api, std::slice::from_ref(&root)).await?;
     let mut entries = Vec::new();
     for (key, who) in members(&root, &tree) {
         let found = match newest(context, &key, limit).await {
@@ -178,5 +178,5 @@ fn reason(entry: &HistoryEntry) -> String {
     let facts = entry.record.metadata.iter().map(|(name, value)| format!("{name}={value}"));
     let facts = facts.collect::<Vec<_>>().join(", ");
     let facts = if facts.is_empty() { facts } else { format!(" ({facts})") };
-    printable(&format!("{}{facts}", entry.record.reason))
+    format!("{}{}", told(&entry.record.reason), printable(&facts))
 }

@@ -2,7 +2,7 @@
 
 use clap::{Args, Subcommand};
 use tessera_client::call;
-use tessera_types::booking::{PartRequest, StretchRequest};
+use tessera_types::booking::{ApprovalOutcome, PartRequest, StretchRequest};
 use tessera_types::{Duration, KindName, Name, Object, ResourceKey, Session};
 
 use super::{ACTION_FORMATS, done};
@@ -10,7 +10,8 @@ use crate::cli::Format;
 use crate::context::{Context, print, tell};
 use crate::failure::Failure;
 use crate::follow::Follow;
-use crate::kinds::{self, bounded};
+use crate::kinds;
+use crate::once::once;
 use crate::show::change::KEY_TONE;
 use crate::{moment, story, target};
 
@@ -67,7 +68,7 @@ struct Stretch {
 struct OfPart {
     /// The session
     session: String,
-    /// The part, by its name in the session; unless given the one that waits for it
+    /// The part, by its name in the session; unless given the only one that waits for approval, or the first that is Failed
     #[arg(long, value_name = "NAME")]
     part: Option<Name>,
 }
@@ -105,10 +106,16 @@ async fn stretch(context: &Context, stretch: &Stretch, is_later: bool) -> Result
     let api = &context.api;
     let session = match is_later {
         true => {
-            bounded("session_extend", call(api.session_extend(&name, namespace, &body))).await?
+            once("session_extend", async |key| {
+                call(api.session_extend(&name, namespace, Some(key), &body)).await
+            })
+            .await?
         }
         false => {
-            bounded("session_shrink", call(api.session_shrink(&name, namespace, &body))).await?
+            once("session_shrink", async |key| {
+                call(api.session_shrink(&name, namespace, Some(key), &body)).await
+            })
+            .await?
         }
     };
     report(context, format, &session, if is_later { "extended" } else { "shrunk" })
@@ -134,25 +141,40 @@ async fn approve(context: &Context, of: &OfPart) -> Result<(), Failure> {
     let format = context.format(&ACTION_FORMATS)?;
     let name = name_of(&of.session)?;
     let body = PartRequest { part: of.part.clone() };
-    let approve = context.api.session_approve(&name, Some(context.namespace()), &body);
-    let session = bounded("session_approve", call(approve)).await?;
-    done(context, format, &session.key(), "approved")
+    let (api, namespace) = (&context.api, Some(context.namespace()));
+    let approved = once("session_approve", async |key| {
+        call(api.session_approve(&name, namespace, Some(key), &body)).await
+    })
+    .await?;
+    let what = match approved.outcome {
+        ApprovalOutcome::Opened => format!("approved: the gate of part {} is open", approved.part),
+        ApprovalOutcome::Unchanged => {
+            format!("unchanged: the gate of part {} was open already", approved.part)
+        }
+    };
+    done(context, format, &approved.resource.key(), &what)
 }
 
 async fn retry(context: &Context, of: &OfPart) -> Result<(), Failure> {
     let format = context.format(&ACTION_FORMATS)?;
     let name = name_of(&of.session)?;
     let body = PartRequest { part: of.part.clone() };
-    let retry = context.api.session_retry(&name, Some(context.namespace()), &body);
-    let session = bounded("session_retry", call(retry)).await?;
+    let (api, namespace) = (&context.api, Some(context.namespace()));
+    let session = once("session_retry", async |key| {
+        call(api.session_retry(&name, namespace, Some(key), &body)).await
+    })
+    .await?;
     done(context, format, &session.key(), "is tried again")
 }
 
 async fn cancel(context: &Context, named: &Named) -> Result<(), Failure> {
     let format = context.format(&ACTION_FORMATS)?;
     let name = name_of(&named.session)?;
-    let cancel = context.api.session_cancel(&name, Some(context.namespace()));
-    let session = bounded("session_cancel", call(cancel)).await?;
+    let (api, namespace) = (&context.api, Some(context.namespace()));
+    let session = once("session_cancel", async |key| {
+        call(api.session_cancel(&name, namespace, Some(key))).await
+    })
+    .await?;
     done(context, format, &session.key(), "cancelled")
 }
 

@@ -184,6 +184,10 @@ impl Picture {
         if let Some(open) = calendar.open {
             let _ = writeln!(text, "it can be used {open}");
         }
+        if let Some(excess) = &calendar.excess {
+            let words = format!("more is booked than it has: {}", printable(excess));
+            let _ = writeln!(text, "{}", self.style.paint(Tone::Bad, &words));
+        }
         text
     }
 

@@ -5,7 +5,7 @@ use tessera_types::{
     Kind, Object, Resource, State, Timestamp, Transition, WaitReason, WaitingFor, with_object,
 };
 
-use crate::style::{Style, Tone, printable, tone_of_status};
+use crate::style::{Style, Tone, told, tone_of_status};
 
 /// One thing that happened to a resource.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,7 +50,7 @@ impl Event {
     /// `Pending → Scheduled: placed on node-a`.
     #[must_use]
     pub fn describe(&self, style: Style) -> String {
-        let words = printable(&self.words);
+        let words = told(&self.words);
         let Some((from, to)) = &self.moved else { return words };
         let to = style.paint(tone_of_status(to), to);
         let moved = match from {
@@ -109,6 +109,7 @@ fn is_routine(reason: WaitReason) -> bool {
         | WaitReason::Unkillable
         | WaitReason::NodeOffline
         | WaitReason::NoHostFits
+        | WaitReason::Overbooked
         | WaitReason::Gate
         | WaitReason::Children => false,
     }

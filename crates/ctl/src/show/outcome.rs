@@ -5,7 +5,7 @@ use tessera_types::{Job, Kind, Object, Report, Timestamp};
 use super::Detail;
 use super::timed::{first_cells, first_columns, score, status, time};
 use crate::moment::age;
-use crate::style::{Tone, printable};
+use crate::style::{Tone, printable, told};
 use crate::table::{Cell, Column};
 
 /// The columns of jobs.
@@ -92,5 +92,5 @@ fn passed(passed: Option<bool>) -> Cell {
 /// What it waits for, or else what went wrong.
 fn waits_or<K: Kind>(object: &Object<K>, trouble: Option<&str>) -> String {
     let waiting = object.waiting_for.as_ref().map(|waiting| waiting.message.as_str());
-    printable(waiting.or(trouble).unwrap_or_default())
+    told(waiting.or(trouble).unwrap_or_default())
 }

@@ -6,7 +6,7 @@ use tessera_types::{Kind, Object, State, Timestamp};
 
 use super::Detail;
 use crate::moment::near;
-use crate::style::{Tone, printable, tone_of_status};
+use crate::style::{Tone, told, tone_of_status};
 use crate::table::{Cell, Column};
 
 /// The columns before those of a kind: the namespace, where several are shown.
@@ -108,7 +108,7 @@ where
         let count = timed.leftovers.len();
         (count > 0).then(|| format!("nothing; {}", not_removed(count)))
     };
-    printable(&left().or_else(failure).or(waiting).unwrap_or_default())
+    told(&left().or_else(failure).or(waiting).unwrap_or_default())
 }
 
 /// What is said of things that were still there at the deadline.

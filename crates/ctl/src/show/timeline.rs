@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use tessera_types::{HistoryEntry, ResourceKey, Timestamp};
 
 use crate::moment::{offset, stamp};
-use crate::style::{Style, Tone, printable, tone_of_status};
+use crate::style::{Style, Tone, printable, told, tone_of_status};
 
 /// An entry of the history of one of the resources.
 #[derive(Clone, Debug, serde::Serialize)]
@@ -83,7 +83,7 @@ impl Row {
     fn of_entry(entry: &Entry, origin: Timestamp, style: Style) -> Self {
         let record = &entry.entry.record;
         let is_note = record.from.as_deref() == Some(&record.to);
-        let (who, reason) = (printable(&entry.who), printable(&record.reason));
+        let (who, reason) = (printable(&entry.who), told(&record.reason));
         let who = style.paint(Tone::Strong, &who);
         let words = match is_note {
             true => format!("{who}: {reason}"),

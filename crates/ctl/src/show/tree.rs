@@ -6,7 +6,7 @@ use tessera_types::{Object, Pod, Resource, Session, SessionPart, Timestamp, Work
 use super::Detail;
 use super::pod::{host, ports};
 use super::timed::{outcome, score, time, waiting_for};
-use crate::style::{printable, tone_of_status};
+use crate::style::{told, tone_of_status};
 use crate::table::{Cell, Column, Table};
 use crate::tree::{Branch, Tree};
 
@@ -83,14 +83,14 @@ fn result(resource: &Resource) -> Cell {
 fn waits(resource: &Resource) -> String {
     fn of<K: tessera_types::Kind>(object: &Object<K>) -> String {
         let waiting = object.waiting_for.as_ref();
-        printable(waiting.map_or("", |waiting| waiting.message.as_str()))
+        told(waiting.map_or("", |waiting| waiting.message.as_str()))
     }
     match resource {
         Resource::Session(it) => waiting_for(it),
         Resource::SessionPart(it) => waiting_for(it),
         Resource::Pod(it) => waiting_for(it),
         Resource::Workload(it) => super::workload::waiting_for(it as &Object<Workload>),
-        Resource::Job(it) => it.observed.message.as_deref().map_or_else(|| of(it), printable),
+        Resource::Job(it) => it.observed.message.as_deref().map_or_else(|| of(it), told),
         other => tessera_types::with_object!(other, object => of(object)),
     }
 }

@@ -14,7 +14,7 @@ use crate::follow::Change;
 use crate::moment::brief;
 use crate::show::change::{Event, KEY_TONE, Sort, deletion, events, happened};
 use crate::show::timed::{not_removed, score_text, tone_of_outcome};
-use crate::style::{Style, Tone, printable, tone_of_status};
+use crate::style::{Style, Tone, printable, told, tone_of_status};
 use crate::tree::Tree;
 
 /// As far as owners are followed upwards; no tree is as deep.
@@ -34,7 +34,7 @@ impl Told {
     /// `part theory: Active (its window is open)`.
     pub(crate) fn words(&self, style: Style) -> String {
         let who = style.paint(KEY_TONE, &printable(&self.who));
-        let words = printable(&self.event.words);
+        let words = told(&self.event.words);
         match &self.event.moved {
             None => format!("{who}: {words}"),
             Some((_, to)) => {

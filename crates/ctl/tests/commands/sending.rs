@@ -64,6 +64,25 @@ fn a_lost_reply_is_asked_for_again_under_the_same_key() {
 }
 
 #[test]
+fn what_is_asked_of_a_session_is_sent_again_under_the_same_key() {
+    for words in [
+        &["session", "extend", "s", "--by", "5m"][..],
+        &["session", "shrink", "s", "--by", "5m"],
+        &["session", "approve", "s"],
+        &["session", "retry", "s"],
+        &["session", "cancel", "s"],
+    ] {
+        let stub = Stub::start(|_| Answer::Nothing);
+        assert_eq!(run(&stub.url(), words).code, 5, "{words:?}");
+        let requests = stub.requests();
+        let [first, second] = requests.as_slice() else { panic!("{words:?}: {}", requests.len()) };
+        assert!(first.idempotency_key.is_some(), "{words:?}");
+        assert_eq!(first.idempotency_key, second.idempotency_key, "{words:?}");
+        assert_eq!((&first.line, &first.body), (&second.line, &second.body), "{words:?}");
+    }
+}
+
+#[test]
 fn results_that_do_not_match_are_not_believed() {
     let stub = answering(json!([applied("a", "created")]));
     let ended = run_with(&stub.url(), &["apply", "-f", "-"], TWO);

@@ -91,7 +91,13 @@ fn what_operators_do_to_sessions_is_sent_as_asked() {
         (vec!["retry", "exam-1", "--part", "lab"], "retry", json!({"part": "lab"})),
         (vec!["cancel", "exam-1"], "cancel", Value::Null),
     ] {
-        let stub = Stub::start(|_| Answer::Json(202, session("Active", None, 6)));
+        let stub = Stub::start(|request| {
+            let session = session("Active", None, 6);
+            match request.line.ends_with("/approve") {
+                true => Answer::Json(202, approved("theory", "opened", &session)),
+                false => Answer::Json(202, session),
+            }
+        });
         let ended = run(&stub.url(), &[&["session"], &arguments[..], &["-n", "lab"]].concat());
         assert_eq!(ended.code, 0, "{arguments:?}: {}", ended.stderr);
         assert!(ended.stdout.starts_with("session/default/exam-1 "), "{}", ended.stdout);
@@ -99,6 +105,24 @@ fn what_operators_do_to_sessions_is_sent_as_asked() {
         assert_eq!(request.line, format!("POST /v1/sessions/exam-1/{line}"));
         assert_eq!(request.query, "namespace=lab");
         assert_eq!(serde_json::from_str::<Value>(&request.body).unwrap_or_default(), body);
+    }
+}
+
+fn approved(part: &str, outcome: &str, session: &Value) -> Value {
+    json!({"part": part, "outcome": outcome, "message": "", "resource": session})
+}
+
+#[test]
+fn an_approval_says_whose_gate_is_open() {
+    for (outcome, words) in [
+        ("opened", "approved: the gate of part lab is open"),
+        ("unchanged", "unchanged: the gate of part lab was open already"),
+    ] {
+        let answer = approved("lab", outcome, &session("Active", None, 6));
+        let stub = Stub::start(move |_| Answer::Json(202, answer.clone()));
+        let ended = run(&stub.url(), &["session", "approve", "exam-1"]);
+        assert_eq!(ended.code, 0, "{}", ended.stderr);
+        assert_eq!(ended.stdout, format!("session/default/exam-1 {words}\n"));
     }
 }
 

@@ -4,6 +4,7 @@ mod agent_death;
 mod backlog;
 mod bad_input;
 mod bad_starts;
+mod booking;
 mod browsers;
 mod changes;
 mod command_line;

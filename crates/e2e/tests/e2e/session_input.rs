@@ -109,6 +109,10 @@ fn windows() -> Vec<Case> {
         wrong(&["spec.parts.third", "the parts are first, second"], |it| {
             it["spec"]["parts"] = json!({"third": {"timeslot": {"start": at(7200)}}});
         }),
+        wrong(&["spec.timeslot", "at most 366d are allowed"], |it| {
+            let end = at(3600 + 367 * 24 * 3600);
+            it["spec"]["parts"] = json!({"second": {"timeslot": {"start": at(4800), "end": end}}});
+        }),
         wrong(&["not inside the session's window"], |it| {
             it["spec"]["timeslot"] = json!({"start": at(3600), "duration": "15m"});
         }),
@@ -239,4 +243,58 @@ async fn what_is_admitted_changes_only_in_its_window_and_only_before_it_begins()
     fleet.declare(&[same]).await;
     let part = fleet.see::<SessionPart>("there-first").await;
     assert_eq!(part.observed.timed.timeslot.unwrap().start, later);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_list_can_be_of_what_belongs_to_one_resource() {
+    let fleet = fleet().await;
+    fleet.declare(&[session("beside", "exam", "4h")]).await;
+    let list = async |query: &str| {
+        fleet.send(Method::GET, &format!("/v1/{query}"), &[], String::new()).await
+    };
+    let id = |object: &tessera_types::Uid| object.to_string();
+    let there = id(&fleet.see::<tessera_types::Session>("there").await.id);
+    let first = id(&fleet.see::<SessionPart>("there-first").await.id);
+    let (one, both) = (&["there-first-pod"][..], &["there-first-pod", "there-second-pod"][..]);
+    for (query, expected) in [
+        ("pods?owner=session/there".to_owned(), both),
+        ("pods?owner=session/default/there".to_owned(), both),
+        (format!("pods?owner={there}"), both),
+        ("pods?owner=sessionpart/there-first".to_owned(), one),
+        (format!("pods?owner={first}"), one),
+        (format!("pods?owner={first}&namespace=default&limit=1"), one),
+        (format!("pods?owner={first}&namespace=other"), &[]),
+        ("pods?owner=00000000ffffffff".to_owned(), &[]),
+        (format!("sessionparts?owner={there}"), &["there-first", "there-second"]),
+        (format!("sessions?owner={there}"), &[]),
+        ("pods?owner=host/rack".to_owned(), &[]),
+    ] {
+        let (status, answer) = list(&query).await;
+        assert_eq!(status, 200, "{query}: {answer}");
+        let items = answer["items"].as_array().unwrap();
+        let names: Vec<_> = items.iter().map(|it| it["name"].as_str().unwrap()).collect();
+        assert_eq!(names, expected, "{query}");
+        assert_eq!(answer["next_page"], Value::Null, "{query}");
+    }
+    for (query, status, code) in [
+        ("pods?owner=session/nobody", 404, "not_found"),
+        ("pods?owner=session/there&namespace=other", 404, "not_found"),
+        ("pods?owner=nothing", 400, "invalid_request"),
+        ("pods?owner=thing/there", 400, "invalid_request"),
+        ("pods?owner=a/b/c/d", 400, "invalid_request"),
+    ] {
+        let answer = list(query).await;
+        assert_eq!((answer.0, &answer.1["code"]), (status, &json!(code)), "{}", answer.1);
+    }
+    let tree = fleet.ctl(&["get", "session", "there", "--tree", "-o", "name"]);
+    assert_eq!(tree.code, 0, "{}", tree.stderr);
+    let names: Vec<_> = tree.stdout.lines().collect();
+    let expected = [
+        "session/default/there",
+        "sessionpart/default/there-first",
+        "pod/default/there-first-pod",
+        "sessionpart/default/there-second",
+        "pod/default/there-second-pod",
+    ];
+    assert_eq!(names, expected);
 }

@@ -1,5 +1,6 @@
 //! What operators do to sessions: open a gate, have what failed tried again.
 
+use reqwest::Method;
 use serde_json::json;
 use tessera_e2e::{Fleet, definition, part, pod, room, session};
 use tessera_types::session::SessionStatus;
@@ -91,6 +92,8 @@ async fn what_has_failed_is_tried_again_when_an_operator_says_so() {
     std::fs::write(cure, "").unwrap();
     assert_eq!(fleet.post("/v1/sessions/s/retry", &json!({"part": "first"})).await.0, 202);
     fleet.reaches::<SessionPart>("s-first", TimedStatus::Active).await;
+    // It is told so by its part, in a commit of its own.
+    fleet.reaches::<Pod>("s-first-pod", TimedStatus::Active).await;
     let part = fleet.see::<SessionPart>("s-first").await;
     assert_eq!((part.observed.timed.failure, part.observed.timed.outcome), (None, None));
     assert_eq!(fleet.starts("s-first-pod-lab"), 5);
@@ -107,4 +110,56 @@ async fn what_has_failed_is_tried_again_when_an_operator_says_so() {
     assert_eq!(session.status, SessionStatus::Inactive);
     assert_eq!(session.observed.timed.outcome, Some(Outcome::Completed));
     fleet.nothing_left().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_approval_that_names_no_part_opens_the_only_gate_or_none() {
+    let fleet = fleet().await;
+    let spec = json!({"duration": "10m", "lead_time": "2s", "teardown_buffer": "4s"});
+    let gated =
+        |name: &str| json!({"name": name, "selector": {"type_key": "sitting"}, "gate": "approval"});
+    let parts = json!([gated("oral"), gated("written"), {"name": "last", "selector": {"type_key": "sitting"}}]);
+    fleet
+        .declare(&[
+            pod("desk", &[fleet.actor("lab", "")]),
+            part("sitting", "desk", spec),
+            definition("SessionDefinition", "exam", json!({ "parts": parts })),
+            session("s", "exam", "1h"),
+        ])
+        .await;
+    let approver = async |part: &str| {
+        fleet.see::<SessionPart>(&format!("s-{part}")).await.observed.approved_by
+    };
+    let approve = async |key: &str, body: serde_json::Value| {
+        let headers = [("content-type", "application/json"), ("idempotency-key", key)];
+        fleet.send(Method::POST, "/v1/sessions/s/approve", &headers, body.to_string()).await
+    };
+    let (status, answer) = approve("k1", json!({})).await;
+    assert_eq!((status, &answer["code"]), (409, &json!("not_now")), "which one? {answer}");
+    let told = answer.to_string();
+    assert!(told.contains("oral") && told.contains("written"), "{answer}");
+    assert_eq!((approver("oral").await, approver("written").await), (None, None));
+    let oral = json!({"part": "oral"});
+    let (status, answer) = approve("k2", oral.clone()).await;
+    assert_eq!((status, &answer["part"]), (202, &json!("oral")), "{answer}");
+    assert_eq!(answer["outcome"], "opened", "{answer}");
+    fleet.await_::<SessionPart>("s-oral", "approved", |it| it.observed.approved_by.is_some()).await;
+    // One that is open stays so, and it is said; no other opens.
+    for key in ["k3", "k4"] {
+        let (status, answer) = approve(key, oral.clone()).await;
+        assert_eq!((status, &answer["outcome"]), (202, &json!("unchanged")), "{answer}");
+        assert_eq!((&answer["part"], &answer["resource"]["name"]), (&json!("oral"), &json!("s")));
+    }
+    assert_eq!(approver("written").await, None);
+    // Now there is one that waits; the same request again is the same.
+    for _ in 0..2 {
+        let (status, answer) = approve("k5", json!({})).await;
+        assert_eq!((status, &answer["part"]), (202, &json!("written")), "{answer}");
+    }
+    let (status, answer) = approve("k6", json!({})).await;
+    assert_eq!((status, &answer["code"]), (409, &json!("not_now")), "{answer}");
+    // The last part has no gate: nothing comes after it.
+    let (status, answer) = approve("k7", json!({"part": "last"})).await;
+    assert_eq!((status, &answer["code"]), (409, &json!("not_now")), "{answer}");
+    assert!(answer["detail"].as_str().unwrap().contains("last"), "{answer}");
 }

@@ -1,6 +1,7 @@
 //! Extending and shrinking a session: its teardown moves, on the agent as well,
 //! and nothing is restarted; one that cannot be changed stays as it was.
 
+use reqwest::Method;
 use serde_json::{Value, json};
 use tessera_e2e::{Fleet, Process, part, pod, process, room, session, session_of};
 use tessera_types::timed::{Outcome, TimedStatus, Timeslot};
@@ -187,4 +188,79 @@ async fn what_is_over_is_not_extended() {
         assert_eq!((status, &answer["code"]), (409, &json!("not_now")), "{verb}: {answer}");
     }
     assert_eq!((revisions(&fleet).await, fleet.revision().await), before, "all is as it was");
+}
+
+/// Posts `body` under an idempotency key.
+async fn under(fleet: &Fleet, key: &str, verb: &str, body: &Value) -> (u16, Value) {
+    let headers = [("content-type", "application/json"), ("idempotency-key", key)];
+    let path = format!("/v1/sessions/{verb}");
+    fleet.send(Method::POST, &path, &headers, body.to_string()).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_that_is_sent_again_with_its_key_is_done_once() {
+    let spec = json!({"duration": "10m", "lead_time": "1m", "teardown_buffer": "1m"});
+    let mut fleet = fleet(1, spec).await;
+    // The first has room for eight minutes more, and so for five only once.
+    fleet.declare(&[session("early", "one", "60m"), session("late", "one", "80m")]).await;
+    at_rest(&fleet).await;
+    let declared = slot(&fleet.see::<Session>("early").await);
+    let by = json!({"by": "5m"});
+    let first = under(&fleet, "k1", "early/extend", &by).await;
+    assert_eq!(first.0, 202, "{}", first.1);
+    let revision = fleet.revision().await;
+    let again = under(&fleet, "k1", "early/extend", &by).await;
+    assert_eq!(again.0, 202, "the same answer: {}", again.1);
+    assert_eq!(again.1["observed"]["timeslot"], first.1["observed"]["timeslot"]);
+    // Also by a control plane that was not there the first time.
+    fleet.kill_control();
+    fleet.start_control().await;
+    assert_eq!(under(&fleet, "k1", "early/extend", &by).await.0, 202);
+    let now = slot(&fleet.see::<Session>("early").await);
+    assert_eq!(now.end, declared.end.plus("5m".parse().unwrap()), "extended once");
+    assert_eq!(fleet.revision().await, revision, "nothing was written");
+    for (verb, body) in [
+        ("early/extend", json!({"by": "1m"})),
+        ("early/shrink", by.clone()),
+        ("late/extend", by.clone()),
+        ("early/cancel", json!({})),
+    ] {
+        let (status, answer) = under(&fleet, "k1", verb, &body).await;
+        let expected = (422, &json!("idempotency_key_reused"));
+        assert_eq!((status, &answer["code"]), expected, "{verb}: {answer}");
+    }
+    let (status, answer) = under(&fleet, "k2", "early/extend", &by).await;
+    assert_eq!((status, &answer["code"]), (409, &json!("does_not_fit")), "{answer}");
+    // Many that arrive at once are one.
+    let by = json!({"by": "1m"});
+    let many = (0..8).map(|_| under(&fleet, "k3", "early/shrink", &by));
+    for (status, answer) in futures::future::join_all(many).await {
+        assert_eq!(status, 202, "{answer}");
+    }
+    let now = slot(&fleet.see::<Session>("early").await);
+    assert_eq!(now.end, declared.end.plus("4m".parse().unwrap()), "shortened once");
+    // What is given up is over at once here, and still the same answer.
+    let cancelled = under(&fleet, "k4", "late/cancel", &json!({})).await;
+    assert_eq!(cancelled.0, 202, "{}", cancelled.1);
+    fleet.over("late").await;
+    assert_eq!(under(&fleet, "k4", "late/cancel", &json!({})).await.0, 202);
+    assert_eq!(under(&fleet, "k5", "late/cancel", &json!({})).await.0, 409);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_window_gets_longer_than_any_may_be_declared() {
+    let spec = json!({"duration": "300d", "lead_time": "1m", "teardown_buffer": "1m"});
+    let fleet = fleet(1, spec).await;
+    fleet.declare(&[session("s", "one", "60m")]).await;
+    at_rest(&fleet).await;
+    let declared = slot(&fleet.see::<Session>("s").await);
+    let before = (revisions(&fleet).await, fleet.revision().await);
+    let (status, answer) = fleet.post("/v1/sessions/s/extend", &json!({"by": "67d"})).await;
+    assert_eq!((status, &answer["code"]), (422, &json!("invalid_spec")), "{answer}");
+    assert!(answer.to_string().contains("at most 366d are allowed"), "{answer}");
+    assert_eq!((revisions(&fleet).await, fleet.revision().await), before, "all is as it was");
+    let (status, answer) = fleet.post("/v1/sessions/s/extend", &json!({"by": "66d"})).await;
+    assert_eq!(status, 202, "{answer}");
+    let now = slot(&fleet.see::<Session>("s").await);
+    assert_eq!(now.end, declared.end.plus("66d".parse().unwrap()));
 }

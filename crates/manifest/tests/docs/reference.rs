@@ -3,25 +3,29 @@
 use std::collections::BTreeSet;
 use std::fmt::Debug;
 
+use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
-use tessera_types::booking::EventOutcome;
+use tessera_types::booking::{ApprovalOutcome, EventOutcome};
 use tessera_types::catalogue::{
     DefinitionSelector, DeliveryEnvironmentSpec, EventTrigger, HostDefinitionSpec, HostRequirement,
     HostingSiteLocationSpec, JobDefinitionSpec, LabLocationSpec, Origin, PartDefinitionSpec,
     PartRequirement, PodDefinitionSpec, PodRequirement, PodType, PodWorkload, ReportDefinitionSpec,
     SessionDefinitionSpec,
 };
-use tessera_types::host::{HostCapacity, HostDemand, HostSpec};
-use tessera_types::job::{JobSpec, JobStatus};
+use tessera_types::host::{HostCapacity, HostDemand, HostObserved, HostSpec, LargestNode};
+use tessera_types::job::{JobObserved, JobResult, JobSpec, JobStatus};
 use tessera_types::manifest::DeclaredOwner;
 use tessera_types::node::{NodeSpec, NodeStatus};
-use tessera_types::pod::PodSpec;
+use tessera_types::pod::{Binding, PodObserved, PodSpec};
 use tessera_types::problem::Code;
-use tessera_types::report::{ReportSpec, ReportStatus};
-use tessera_types::session::{PartOverride, SessionPartSpec, SessionSpec, SessionStatus};
+use tessera_types::report::{ReportItem, ReportObserved, ReportSpec, ReportStatus};
+use tessera_types::session::{
+    PartOverride, SessionObserved, SessionPartObserved, SessionPartSpec, SessionSpec, SessionStatus,
+};
 use tessera_types::timed::{
-    DeclaredTimeslot, OnLate, Outcome, Phase, PhaseState, Request, RetryPolicy, TimedStatus,
+    DeclaredTimeslot, Failure, Lateness, OnLate, Outcome, Phase, PhaseRun, PhaseState, Request,
+    Requested, RetryPolicy, TimedObserved, TimedStatus,
 };
 use tessera_types::workload::{ExitOutcome, WorkloadSpec, WorkloadStatus};
 use tessera_types::{KindName, Problem, State, WaitReason};
@@ -179,6 +183,54 @@ fn every_field_of_a_timed_resource_is_in_its_table() {
     fields_are_listed::<DeclaredOwner>("manifests", "Owners");
 }
 
+/// What is known of a resource is read back, and nothing refuses what is unknown
+/// there: its fields are those of the schema.
+#[test]
+fn every_field_that_is_known_of_a_resource_is_in_its_table() {
+    let timed = told_of("timed", "What is known of it");
+    assert_eq!(timed, properties::<TimedObserved>());
+    assert_eq!(told_of("timed", "What is known of a phase"), properties::<PhaseRun>());
+    for (page, fields) in [
+        ("session", properties::<SessionObserved>()),
+        ("sessionpart", properties::<SessionPartObserved>()),
+        ("pod", properties::<PodObserved>()),
+        ("host", properties::<HostObserved>()),
+    ] {
+        let told = &told_of(page, "What is known of it") | &timed;
+        assert_eq!(told, fields, "{page}");
+    }
+    assert_eq!(told_of("job", "What is known of it"), properties::<JobObserved>());
+    assert_eq!(told_of("report", "What it says"), properties::<ReportObserved>());
+    for (page, title, field, fields) in [
+        ("timed", "What is known of it", "failure", properties::<Failure>()),
+        ("timed", "What is known of it", "late", properties::<Lateness>()),
+        ("timed", "What is known of it", "requests", properties::<Requested>()),
+        ("pod", "What is known of it", "binding", properties::<Binding>()),
+        ("host", "What is known of it", "largest_node", properties::<LargestNode>()),
+        ("job", "What is known of it", "result", properties::<JobResult>()),
+        ("report", "What it says", "items", properties::<ReportItem>()),
+    ] {
+        let page = text(&format!("docs/reference/{page}.md"));
+        let rows = rows(&section(&page, title));
+        let row = rows.iter().find(|row| row[0] == field).unwrap();
+        for name in fields {
+            assert!(row[1].contains(&format!("`{name}`")), "{field}: `{name}` is not in {row:?}");
+        }
+    }
+}
+
+/// The fields of a table, of which a row may have several.
+fn told_of(page: &str, title: &str) -> BTreeSet<String> {
+    let cells = listed(&text(&format!("docs/reference/{page}.md")), title);
+    cells.iter().flat_map(|cell| cell.split("`, `")).map(str::to_owned).collect()
+}
+
+/// The fields of a type, as its JSON schema has them.
+fn properties<T: JsonSchema>() -> BTreeSet<String> {
+    let schema = schemars::schema_for!(T).schema;
+    schema.object.expect("it is an object").properties.into_keys().collect()
+}
+
 #[test]
 fn every_field_of_a_definition_is_in_its_table() {
     definition_is_listed::<SessionDefinitionSpec>(KindName::SessionDefinition);
@@ -222,8 +274,10 @@ fn every_word_that_a_resource_uses_is_in_its_table() {
     let types = listed(&text("docs/reference/pod.md"), "Pod types");
     let types = types.iter().flat_map(|cell| cell.split("`, `")).map(str::to_owned).collect();
     assert_eq!(words::<PodType>(json!("?")), types);
-    let outcomes = listed(&text("docs/reference/api.md"), "Events");
-    assert!(outcomes.is_superset(&words::<EventOutcome>(json!("?"))), "{outcomes:?}");
+    let outcomes = listed(&text("docs/reference/api.md"), "What becomes of an event");
+    assert_eq!(outcomes, words::<EventOutcome>(json!("?")));
+    let outcomes = listed(&text("docs/reference/api.md"), "Approvals");
+    assert_eq!(outcomes, words::<ApprovalOutcome>(json!("?")));
 }
 
 #[test]

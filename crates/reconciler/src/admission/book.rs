@@ -3,11 +3,9 @@
 use std::fmt;
 
 use tessera_scheduler::calendar::{
-    Booked, Booking, Calendars, Filtered, HostCandidate, Wanted, book_all,
+    Booked, Booking, Calendars, Effort, Filtered, HostCandidate, Wanted, book_all_within,
 };
-use tessera_types::catalogue::{
-    DefinitionSelector, HostRequirement, HostType, PodDefinitionSpec, PodType,
-};
+use tessera_types::catalogue::{DefinitionSelector, HostRequirement, PodDefinitionSpec};
 use tessera_types::host::HostDemand;
 use tessera_types::pod::Binding;
 use tessera_types::timed::{DesiredTimedStatus, TimedStatus, Timeslot};
@@ -15,13 +13,12 @@ use tessera_types::workload::Placement;
 use tessera_types::{DeliveryEnvironment, Duration, Host, Name, Object, Timestamp};
 
 use super::AdmissionError;
+use super::nodes::why_no_node;
 use super::resolve::resolve;
 use crate::world::World;
 
 /// How far ahead an earlier start is looked for.
 const SEARCH_AHEAD: Duration = Duration::from_secs(92 * 24 * 3600);
-/// Starts that are tried at most when several pods have to fit at once.
-const STARTS_MAX: usize = 256;
 
 /// A pod that needs a host.
 pub(super) struct Seeker<'a> {
@@ -38,9 +35,21 @@ pub struct DoesNotFit {
     pub pod: Name,
     /// Why, over all hosts.
     pub refusal: String,
-    /// The earliest start of the whole at which all would fit, if there is one
-    /// within 92 days.
-    pub earliest: Option<Timestamp>,
+    /// The earliest start of the whole at which all would fit.
+    pub earliest: Earliest,
+}
+
+/// What is known of the earliest start at which everything would fit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Earliest {
+    /// This is it, or at least one that fits.
+    At(Timestamp),
+    /// There is none within 92 days.
+    Never,
+    /// The effort for the search was spent before one was found.
+    NotFound,
+    /// Nobody has looked for one.
+    NotSought,
 }
 
 impl fmt::Display for DoesNotFit {
@@ -89,7 +98,7 @@ impl<'a> Choice<'a> {
 }
 
 /// Why a pod may not be on a host, whatever its calendar says. Worded as "2 …".
-fn why_not(world: &World, host: &Object<Host>, seeker: &Seeker<'_>) -> Option<String> {
+pub(super) fn why_not(world: &World, host: &Object<Host>, seeker: &Seeker<'_>) -> Option<String> {
     let Some(definition) = host.observed.definition.as_ref().map(|pinned| &pinned.spec) else {
         return Some("are not known well enough yet".to_owned());
     };
@@ -116,7 +125,7 @@ fn why_not(world: &World, host: &Object<Host>, seeker: &Seeker<'_>) -> Option<St
     if let Some(unmet) = wanted.labels.iter().find(|one| !one.is_met_by(&host.labels)) {
         return Some(format!("lack label {unmet}"));
     }
-    too_large(host, definition.host_type, seeker.definition)
+    why_no_node(world, host, definition.host_type, seeker.definition)
 }
 
 fn wrong_place(world: &World, host: &Object<Host>, wanted: &HostRequirement) -> Option<String> {
@@ -138,37 +147,20 @@ fn wrong_place(world: &World, host: &Object<Host>, wanted: &HostRequirement) -> 
         .then(|| format!("are not at a location of delivery environment {environment}"))
 }
 
-/// A node group has the sum of its nodes, but a workload is on one of them.
-fn too_large(
-    host: &Object<Host>,
-    host_type: HostType,
-    definition: &PodDefinitionSpec,
-) -> Option<String> {
-    if host_type != HostType::NodeGroup || definition.pod_type != PodType::Fleet {
-        return None;
-    }
-    let largest = host.observed.largest_node.unwrap_or_default();
-    let is_too_large = |one: &&tessera_types::catalogue::PodWorkload| {
-        let resources = one.spec.resources;
-        resources.cpu > largest.cpu || resources.memory > largest.memory
-    };
-    let workload = definition.workloads.iter().find(is_too_large)?;
-    Some(format!("have no node that is large enough for workload {}", workload.name))
-}
-
-/// Books all pods, or none. `start` is that of the whole, for the earliest start
-/// that fits.
+/// Books all pods, or none. `start` is that of the whole: where they do not fit,
+/// the earliest that does is looked for as long as `effort` lasts.
 pub(super) fn book(
     world: &World,
     seekers: &[Seeker<'_>],
     start: Timestamp,
+    effort: &mut Effort,
 ) -> Result<Vec<Binding>, AdmissionError> {
     let choices: Vec<_> = seekers.iter().map(|seeker| Choice::of(world, seeker)).collect();
-    match at_shift(&choices, start, start) {
+    match at_shift(&choices, start, start, &mut Effort::batch()) {
         Ok(booked) => Ok(bindings(&choices, booked)),
         Err((index, refusal)) => {
             let pod = seekers[index].name.clone();
-            let earliest = earliest(&choices, start);
+            let earliest = earliest(&choices, start, effort);
             let refusal = refusal.to_string();
             Err(AdmissionError::DoesNotFit(Box::new(DoesNotFit { pod, refusal, earliest })))
         }
@@ -179,11 +171,12 @@ fn at_shift(
     choices: &[Choice<'_>],
     start: Timestamp,
     to: Timestamp,
+    effort: &mut Effort,
 ) -> Result<Vec<Booked>, (usize, tessera_scheduler::calendar::Refusal)> {
     let moved: Vec<_> = choices.iter().map(|choice| shifted(&choice.booking, start, to)).collect();
     let wanted: Vec<_> =
         choices.iter().zip(&moved).map(|(choice, booking)| choice.wanted(booking)).collect();
-    book_all(&wanted)
+    book_all_within(&wanted, effort)
 }
 
 fn shifted(booking: &Booking, start: Timestamp, to: Timestamp) -> Booking {
@@ -194,13 +187,25 @@ fn shifted(booking: &Booking, start: Timestamp, to: Timestamp) -> Booking {
 /// The earliest later start at which all fit. The earliest start of each pod
 /// alone bounds it from below; from there on the starts at which something
 /// changes for any of them are tried.
-fn earliest(choices: &[Choice<'_>], start: Timestamp) -> Option<Timestamp> {
+fn earliest(choices: &[Choice<'_>], start: Timestamp, effort: &mut Effort) -> Earliest {
+    if effort.is_none() {
+        return Earliest::NotSought;
+    }
+    match seek(choices, start, effort) {
+        Some(at) => Earliest::At(at),
+        None if effort.is_spent() => Earliest::NotFound,
+        None => Earliest::Never,
+    }
+}
+
+/// The same; none when there is none, or when the effort is spent.
+fn seek(choices: &[Choice<'_>], start: Timestamp, effort: &mut Effort) -> Option<Timestamp> {
     let last = start.plus(SEARCH_AHEAD);
     let mut from = start.plus(Duration::from_millis(1));
-    for _ in 0..STARTS_MAX {
-        let to = alone_at_earliest(choices, start, from, last)?;
-        if to == from || alone_at_earliest(choices, start, to, last)? == to {
-            match at_shift(choices, start, to) {
+    loop {
+        let to = alone_at_earliest(choices, start, from, last, effort)?;
+        if to == from || alone_at_earliest(choices, start, to, last, effort)? == to {
+            match at_shift(choices, start, to, effort) {
                 Ok(_) => return Some(to),
                 Err(_) => from = next_change(choices, start, to)?,
             }
@@ -208,7 +213,6 @@ fn earliest(choices: &[Choice<'_>], start: Timestamp) -> Option<Timestamp> {
             from = to;
         }
     }
-    None
 }
 
 /// The latest of the earliest starts, from `from` on, of each pod alone.
@@ -217,6 +221,7 @@ fn alone_at_earliest(
     start: Timestamp,
     from: Timestamp,
     last: Timestamp,
+    effort: &mut Effort,
 ) -> Option<Timestamp> {
     let back = |booking: &Booking, at: Timestamp| {
         let offset = booking.window.from.as_micros() - start.as_micros();
@@ -224,6 +229,11 @@ fn alone_at_earliest(
     };
     let mut latest = from;
     for choice in choices {
+        let asked = choice.candidates.iter().map(|one| 2 + one.calendar.holds() as u64 / 64);
+        effort.spend(asked.sum::<u64>().max(1));
+        if effort.is_spent() {
+            return None;
+        }
         let not_before = shifted(&choice.booking, start, from).window.from;
         let not_after = shifted(&choice.booking, start, last).window.from;
         let (at, _) = choice.calendars().earliest(&choice.booking, not_before, not_after)?;

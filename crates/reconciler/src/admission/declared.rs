@@ -4,19 +4,21 @@
 use std::sync::Arc;
 
 use tessera_types::manifest::{Declared, DeclaredOwner};
-use tessera_types::timed::{Timed, Timeslot};
 use tessera_types::{
     Host, Job, Kind, KindName, Object, OwnerRef, Pod, Report, Resource, ResourceKey, Session,
-    SessionPart, Timestamp, Write,
+    Timestamp, Write,
 };
 
 use super::{
-    AdmissionError, admit_host, admit_job, admit_pod, admit_report, admit_session, readmit_session,
+    AdmissionError, Effort, admit_host, admit_job, admit_pod, admit_report, admit_session,
+    readmit_session,
 };
 use crate::world::World;
 
 /// What is written for a declaration over `before`. The first write is that of
-/// the resource itself; there is none when nothing changes.
+/// the resource itself; there is none when nothing changes. What does not fit has
+/// an earliest start looked for with `effort`: it may take long, so whoever holds
+/// a lock gives [`Effort::none`], and asks again of a copy of the world.
 ///
 /// # Errors
 /// Why it is not admitted.
@@ -26,13 +28,14 @@ pub fn admit<K: Kind>(
     declared: Declared<K>,
     owner: Option<&DeclaredOwner>,
     now: Timestamp,
+    effort: &mut Effort,
 ) -> Result<Vec<Write>, AdmissionError> {
     match declared {
         Declared::Unchanged(_) => Ok(Vec::new()),
         Declared::Create(mut object) => {
             object.owner = resolve_owner(world, &object, owner)?;
             let object = K::wrap(Arc::new(object));
-            create(world, object, now)
+            create(world, object, now, effort)
         }
         Declared::Update(object) => match before.map(|before| K::wrap(Arc::clone(before))) {
             Some(before) => update(world, &before, Declared::Update(object), now),
@@ -62,7 +65,7 @@ fn resolve_owner<K: Kind>(
     owner: Option<&DeclaredOwner>,
 ) -> Result<Option<OwnerRef>, AdmissionError> {
     let Some(owner) = owner else { return Ok(None) };
-    if !matches!(K::KIND, KindName::Job | KindName::Report) {
+    if K::KIND != KindName::Report {
         let message =
             format!("a {} that belongs to a {} is made by Tessera: remove it", K::KIND, owner.kind);
         return Err(AdmissionError::invalid("owner", message));
@@ -75,20 +78,24 @@ fn resolve_owner<K: Kind>(
     Ok(Some(OwnerRef { kind: owner.kind, name: owner.name.clone(), id: found.id() }))
 }
 
-fn create(world: &World, object: Resource, now: Timestamp) -> Result<Vec<Write>, AdmissionError> {
+fn create(
+    world: &World,
+    object: Resource,
+    now: Timestamp,
+    effort: &mut Effort,
+) -> Result<Vec<Write>, AdmissionError> {
     let one = |write: Write| Ok(vec![write]);
     match object {
-        Resource::Session(it) => Ok(admit_session(world, owned::<Session>(it), now)?.writes()),
+        Resource::Session(it) => {
+            Ok(admit_session(world, owned::<Session>(it), now, effort)?.writes())
+        }
         Resource::SessionPart(_) => Err(AdmissionError::invalid(
             "kind",
             "the parts of a session are made when it is admitted: declare a Session",
         )),
-        Resource::Pod(it) => one(Write::create(admit_pod(world, owned::<Pod>(it), now)?)),
-        Resource::Host(it) => one(Write::create(admit_host(world, owned::<Host>(it), now)?)),
-        Resource::Job(it) => {
-            let slot = it.owner.as_ref().and_then(|owner| slot_of(world, owner));
-            one(Write::create(admit_job(world, owned::<Job>(it), slot, now)?))
-        }
+        Resource::Pod(it) => one(Write::create(admit_pod(world, owned::<Pod>(it), now, effort)?)),
+        Resource::Host(it) => one(Write::create(admit_host(world, None, owned::<Host>(it), now)?)),
+        Resource::Job(it) => one(Write::create(admit_job(world, owned::<Job>(it), now)?)),
         Resource::Report(it) => one(Write::create(admit_report(world, owned::<Report>(it))?)),
         other => tessera_types::with_object!(other, object => {
             one(Write::create(owned(object)))
@@ -98,19 +105,6 @@ fn create(world: &World, object: Resource, now: Timestamp) -> Result<Vec<Write>,
 
 fn owned<K: Kind>(object: Arc<Object<K>>) -> Object<K> {
     Arc::unwrap_or_clone(object)
-}
-
-fn slot_of(world: &World, owner: &OwnerRef) -> Option<Timeslot> {
-    fn of<K: Timed>(object: &Object<K>) -> Option<Timeslot> {
-        K::timed(object).timeslot
-    }
-    match world.get(owner.kind, owner.id)? {
-        Resource::SessionPart(part) => of::<SessionPart>(&part),
-        Resource::Pod(pod) => of::<Pod>(&pod),
-        Resource::Host(host) => of::<Host>(&host),
-        Resource::Session(session) => of::<Session>(&session),
-        _ => None,
-    }
 }
 
 fn update<K: Kind>(
@@ -129,8 +123,8 @@ fn update<K: Kind>(
         (Resource::Session(before), Resource::Session(after)) => {
             readmit_session(world, before, after, now)
         }
-        (Resource::Host(_), Resource::Host(after)) => {
-            let host = admit_host(world, (**after).clone(), now)?;
+        (Resource::Host(before), Resource::Host(after)) => {
+            let host = admit_host(world, Some(before), (**after).clone(), now)?;
             Ok(Declared::Update(host).write().into_iter().collect())
         }
         (

@@ -9,25 +9,32 @@ use tessera_types::{
 };
 
 use super::AdmissionError;
+use super::booked::check_bookings;
 use super::resolve::{check_location, jobs_of, resolve};
 use crate::host::take_nodes;
 use crate::world::World;
 
-/// Admits a host, new or changed: `host` as it is declared. What it is pinned to
-/// already stays.
+/// Admits a host, new or changed: `host` as it is declared, over `before`. What it
+/// is pinned to already stays, with the definitions of its jobs, unless another
+/// definition is selected than before.
 ///
 /// # Errors
-/// All that is wrong with it.
+/// All that is wrong with it; or who has booked what it would not have any more.
 pub fn admit_host(
     world: &World,
+    before: Option<&Arc<Object<Host>>>,
     mut host: Object<Host>,
     now: Timestamp,
 ) -> Result<Object<Host>, AdmissionError> {
     let mut problems = Vec::new();
     let path = "spec.definition";
-    let definition = match host.observed.definition.clone() {
-        Some(pinned) if host.spec.definition.type_key.as_ref() == Some(&pinned.type_key) => pinned,
-        _ => resolve::<HostDefinition>(world, &host.spec.definition, path)
+    let selects_the_same =
+        before.is_some_and(|before| before.spec.definition == host.spec.definition);
+    let pinned = host.observed.definition.clone().filter(|_| selects_the_same);
+    let is_pinned = pinned.is_some();
+    let definition = match pinned {
+        Some(pinned) => pinned,
+        None => resolve::<HostDefinition>(world, &host.spec.definition, path)
             .map_err(|invalid| AdmissionError::Invalid(vec![invalid]))?,
     };
     check_location(world, host.spec.location.as_ref(), "spec.location", &mut problems);
@@ -47,11 +54,13 @@ pub fn admit_host(
         let message = "a node group has the cpu and memory of its nodes: remove them here";
         problems.push(Invalid::new("spec.capacity", message));
     }
-    let jobs = jobs_of(world, &definition.spec.lifecycle, path, &mut problems);
+    if !is_pinned {
+        let lifecycle = &definition.spec.lifecycle;
+        host.observed.timed.jobs = jobs_of(world, lifecycle, path, &mut problems);
+    }
     if !problems.is_empty() {
         return Err(AdmissionError::Invalid(problems));
     }
-    host.observed.timed.jobs = jobs;
     let known = host.observed.timed.timeslot.filter(|_| host.spec.timeslot.is_none());
     host.observed.timed.timeslot = known.or_else(|| Some(slot_of(&host.spec, now)));
     if is_group {
@@ -60,8 +69,10 @@ pub fn admit_host(
         take_nodes(&mut host, &definition.spec, nodes.into_iter());
     } else {
         host.observed.capacity = capacity;
+        (host.observed.largest_node, host.observed.nodes) = (None, None);
     }
     host.observed.definition = Some(definition);
+    check_bookings(world, &host, now)?;
     Ok(host)
 }
 

@@ -7,16 +7,19 @@
 //! therefore see every earlier admission: a shell admits one after the other.
 
 mod book;
+mod booked;
 mod declared;
 mod host;
 mod names;
+mod nodes;
 mod pod;
 mod rebook;
 mod resolve;
 mod session;
 mod window;
 
-pub use book::DoesNotFit;
+pub use book::{DoesNotFit, Earliest};
+pub use booked::check_deletion;
 pub use declared::{admit, is_admitted};
 pub use host::admit_host;
 pub use pod::{admit_job, admit_pod, admit_report};
@@ -25,6 +28,7 @@ pub use session::{Admitted, PlannedPod, admit_session};
 
 pub(crate) use rebook::{Moved, hold_of, shift_parts, shift_pod};
 
+pub use tessera_scheduler::calendar::Effort;
 use tessera_types::Invalid;
 
 /// Why something is not admitted. Nothing is written then.
@@ -36,6 +40,9 @@ pub enum AdmissionError {
     /// No host has room for it.
     #[error("{0}")]
     DoesNotFit(Box<DoesNotFit>),
+    /// Others have booked what would be taken away.
+    #[error("{0}")]
+    Booked(String),
     /// The state of the resource does not allow it now.
     #[error("{0}")]
     NotNow(String),

@@ -1,6 +1,15 @@
 //! Names that are made of others: a pod's of its part's and its own.
+//!
+//! Workloads are made when a pod is provisioned, long after its admission. So
+//! that none is found taken then, a name counts as taken from the admission on.
 
-use tessera_types::{Invalid, Name};
+use std::collections::BTreeMap;
+
+use tessera_types::timed::{Engine, TimedStatus};
+use tessera_types::{Invalid, Name, Object, Pod, SessionPart, limits};
+
+use crate::timed::in_the_way;
+use crate::world::World;
 
 /// The most characters of a name.
 const NAME_MAX: usize = 63;
@@ -20,6 +29,14 @@ pub(super) fn check_room(owner: &Name, suffix: &str, what: &str, problems: &mut 
     }
 }
 
+/// The same for the jobs of a phase, and their workloads: `job-<owner>-<phase>-99`.
+pub(super) fn check_room_of_jobs(owner: &Name, phase: &Name, problems: &mut Vec<Invalid>) {
+    let name = format!("job-{owner}-{phase}-{}", limits::JOBS_OF_PHASE_MAX);
+    if name.len() > NAME_MAX {
+        problems.push(too_long(&name, "workload of a job"));
+    }
+}
+
 fn too_long(name: &str, what: &str) -> Invalid {
     let message = format!(
         "the {what} would be called `{name}`, which has {} characters; names have at most {NAME_MAX}: \
@@ -27,4 +44,84 @@ fn too_long(name: &str, what: &str) -> Invalid {
         name.len()
     );
     Invalid::new("name", message)
+}
+
+/// Checks that the workloads of new pods, and of the jobs of these and of new parts,
+/// will each have a name of its own: among themselves, beside the workloads that
+/// there are, and beside those that other pods will have.
+pub(super) fn check_workloads(
+    world: &World,
+    parts: &[Object<SessionPart>],
+    pods: &[&Object<Pod>],
+    problems: &mut Vec<Invalid>,
+) {
+    let Some(namespace) = pods.first().map(|pod| pod.namespace.clone()) else { return };
+    let promised = promised(world, &namespace, pods);
+    let mut taken: BTreeMap<String, String> = BTreeMap::new();
+    for pod in pods {
+        for name in workloads_of(pod) {
+            let exists = Name::new(&name).ok().and_then(|it| {
+                world.workloads.find(namespace.as_ref(), &it).map(|found| in_the_way(world, found))
+            });
+            let other = taken.insert(name.clone(), format!("pod/{}", pod.name));
+            let holder = match (exists, other) {
+                (Some(taken), _) => Some(taken),
+                (_, Some(other)) => Some(format!("{other} of the same session would have it too")),
+                _ => promised.get(&name).map(|pod| format!("{pod} will have it")),
+            };
+            let job = job_with(parts, pods, &name);
+            let holder = holder.or_else(|| Some(format!("the jobs of {} are called so", job?)));
+            if let Some(holder) = holder {
+                let message = format!(
+                    "pod/{} would have the workload {name}, and {holder}: choose another name",
+                    pod.name
+                );
+                problems.push(Invalid::new("name", message));
+            }
+        }
+    }
+}
+
+fn workloads_of(pod: &Object<Pod>) -> impl Iterator<Item = String> + '_ {
+    let definition = pod.observed.definition.iter();
+    definition
+        .flat_map(|pinned| &pinned.spec.workloads)
+        .map(|workload| format!("{}-{}", pod.name, workload.name))
+}
+
+/// The workloads that pods have, or will have, each with its pod. That a pod of the
+/// same name exists is told elsewhere.
+fn promised(
+    world: &World,
+    namespace: &Option<Name>,
+    new: &[&Object<Pod>],
+) -> BTreeMap<String, String> {
+    let live = world.pods.iter().filter(|pod| {
+        pod.namespace == *namespace
+            && pod.status != TimedStatus::Terminated
+            && !new.iter().any(|new| new.name == pod.name)
+    });
+    live.flat_map(|pod| workloads_of(pod).map(|name| (name, pod.key().to_string()))).collect()
+}
+
+/// The part or pod of which a job may have a workload with this name.
+fn job_with(parts: &[Object<SessionPart>], pods: &[&Object<Pod>], name: &str) -> Option<String> {
+    let of_part = |part: &Object<SessionPart>| {
+        let definition = part.observed.definition.as_ref()?;
+        let is_job = is_job(&part.name, &definition.spec.lifecycle, name);
+        is_job.then(|| format!("sessionpart/{}", part.name))
+    };
+    let of_pod = |pod: &&Object<Pod>| {
+        let definition = pod.observed.definition.as_ref()?;
+        let is_job = is_job(&pod.name, &definition.spec.lifecycle, name);
+        is_job.then(|| format!("pod/{}", pod.name))
+    };
+    parts.iter().find_map(of_part).or_else(|| pods.iter().find_map(of_pod))
+}
+
+/// Whether a name is `job-<owner>-<phase>-<number>` for a phase that runs jobs.
+fn is_job(owner: &Name, lifecycle: &tessera_types::timed::Lifecycle, name: &str) -> bool {
+    let jobs = lifecycle.phases.iter().filter(|phase| phase.engine == Engine::Workflow);
+    jobs.filter_map(|phase| name.strip_prefix(&format!("job-{owner}-{}-", phase.name)))
+        .any(|number| !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit()))
 }

@@ -1,18 +1,20 @@
 //! Admitting what can also be declared alone: pods, jobs, reports.
 
-use tessera_types::timed::{DesiredTimedStatus, Timeslot};
 use tessera_types::{
-    Duration, Job, JobDefinition, Object, Pod, PodDefinition, Report, ReportDefinition, Timestamp,
+    Duration, Invalid, Job, JobDefinition, Object, Pod, PodDefinition, Report, ReportDefinition,
+    Timestamp,
 };
 
-use super::AdmissionError;
 use super::book::book;
+use super::names::check_workloads;
 use super::resolve::{check_environment, check_location, resolve};
 use super::session::{pin_pod, seeker};
 use super::window::check_is_ahead;
+use super::{AdmissionError, Effort};
 use crate::world::World;
 
-/// Admits a pod that stands alone and does not exist yet.
+/// Admits a pod that stands alone and does not exist yet. Where it does not fit,
+/// an earliest start that does is looked for with `effort`.
 ///
 /// # Errors
 /// All that is wrong with it, or that no host has room.
@@ -20,6 +22,7 @@ pub fn admit_pod(
     world: &World,
     mut pod: Object<Pod>,
     now: Timestamp,
+    effort: &mut Effort,
 ) -> Result<Object<Pod>, AdmissionError> {
     let mut problems = Vec::new();
     let definition = resolve::<PodDefinition>(world, &pod.spec.definition, "spec.definition")
@@ -35,35 +38,39 @@ pub fn admit_pod(
     let environment = pod.spec.host.delivery_environment.as_ref();
     check_environment(world, environment, "spec.host.delivery_environment", &mut problems);
     pin_pod(world, &mut pod, definition, slot, "spec.definition", &mut problems);
+    check_workloads(world, &[], &[&pod], &mut problems);
     if !problems.is_empty() {
         return Err(AdmissionError::Invalid(problems));
     }
-    pod.desired_status = pod.desired_status.max(DesiredTimedStatus::Active);
-    let bindings = book(world, &[seeker(&pod)], slot.start)?;
+    let bindings = book(world, &[seeker(&pod)], slot.start, effort)?;
     pod.observed.binding = bindings.into_iter().next();
     Ok(pod)
 }
 
-/// Admits a job that somebody declares for a part, a pod or a host: it runs in
-/// the window of what it belongs to.
+/// Admits a job that somebody declares. It stands alone: the results of the jobs
+/// of a phase are scores, so only Tessera makes those.
 ///
 /// # Errors
 /// What is wrong with it.
 pub fn admit_job(
     world: &World,
     mut job: Object<Job>,
-    slot: Option<Timeslot>,
     now: Timestamp,
 ) -> Result<Object<Job>, AdmissionError> {
+    let mut problems = Vec::new();
+    let of_phase = [("phase", job.spec.phase.is_some()), ("attempt", job.spec.attempt != 1)];
+    for (field, _) in of_phase.iter().filter(|(_, is_said)| *is_said) {
+        let message = format!(
+            "the jobs of phases are made by Tessera, and their results are its scores: remove `{field}`"
+        );
+        problems.push(Invalid::new(&format!("spec.{field}"), message));
+    }
+    if !problems.is_empty() {
+        return Err(AdmissionError::Invalid(problems));
+    }
     let definition = resolve::<JobDefinition>(world, &job.spec.definition, "spec.definition")
         .map_err(|invalid| AdmissionError::Invalid(vec![invalid]))?;
-    if let Some(slot) = slot.filter(|slot| now >= slot.teardown_at()) {
-        let message = format!("what it belongs to is over: its window was {slot}");
-        return Err(AdmissionError::NotNow(message));
-    }
-    let by_itself = now.plus(definition.spec.timeout);
-    let deadline = slot.map_or(by_itself, |slot| by_itself.min(slot.teardown_at()));
-    job.observed.deadline = Some(deadline);
+    job.observed.deadline = Some(now.plus(definition.spec.timeout));
     job.observed.definition = Some(definition);
     Ok(job)
 }

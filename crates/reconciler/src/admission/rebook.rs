@@ -13,7 +13,8 @@ use tessera_types::{
 };
 
 use super::AdmissionError;
-use super::book::DoesNotFit;
+use super::book::{DoesNotFit, Earliest};
+use super::session::{around_pods, slot_of_pod};
 use super::window::{check_is_ahead, lay_out};
 use crate::world::World;
 
@@ -66,7 +67,10 @@ pub fn extend_session(
         return not_now("it is not admitted".to_owned());
     };
     if session.status.is_over() || session.observed.timed.ended_at.is_some() {
-        return not_now(format!("session {} is over ({})", session.name, session.status));
+        return not_now(format!(
+            "it is over ({}); a session that is over is declared anew under another name",
+            session.status
+        ));
     }
     let mut parts: Vec<_> = world.owned::<SessionPart>(session.id).collect();
     parts.sort_by_key(|part| part.spec.order);
@@ -75,21 +79,40 @@ pub fn extend_session(
     let old = slot_of(target);
     let (Stretch::Extend(by) | Stretch::Shrink(by)) = stretch;
     if by == Duration::ZERO || by > limits::WINDOW_MAX {
-        let message = format!("it is more than nothing and at most {}", limits::WINDOW_MAX);
+        let message =
+            format!("an end moves by more than nothing and at most {}", limits::WINDOW_MAX);
         return Err(AdmissionError::invalid("by", message));
     }
     let new = match stretch {
         Stretch::Extend(by) => Some(old.extend(by)),
         Stretch::Shrink(by) => old.shrink(by).filter(|slot| slot.end > now),
     };
+    if let Some(longer) = new.filter(|new| new.duration() > limits::WINDOW_MAX) {
+        let message = format!(
+            "part {} would take {}: at most {} are allowed",
+            target.spec.part,
+            longer.duration(),
+            limits::WINDOW_MAX
+        );
+        return Err(AdmissionError::invalid("by", message));
+    }
     let Some(new) = new else {
         let message = format!(
-            "part {} ends at {}; it cannot end before it starts ({}) or before now ({now})",
+            "part {} ends at {}; it cannot end before it starts ({}) or before now ({now}): shorten it by \
+             less, or cancel the session",
             target.spec.part, old.end, old.start
         );
         return not_now(message);
     };
-    let changes = with_later_parts(&parts, at, new);
+    let changes = with_later_parts(&parts, at, new).map_err(|begun| {
+        AdmissionError::NotNow(format!(
+            "part {} would end at {}, and part {} after it has begun (at {}): extend that instead",
+            target.spec.part,
+            new.end,
+            begun.spec.part,
+            slot_of(begun).start
+        ))
+    })?;
     let moved = rebook(world, slot, &parts, &changes).map_err(AdmissionError::DoesNotFit)?;
     let words = match stretch {
         Stretch::Extend(by) => {
@@ -136,26 +159,30 @@ fn target(
     current.or_else(last).ok_or_else(|| AdmissionError::NotNow("all its parts are over".to_owned()))
 }
 
-/// The new window of one part, and those of the later ones that would overlap.
-fn with_later_parts(
-    parts: &[&Arc<Object<SessionPart>>],
+/// The new window of one part, and those of the later ones that would overlap. Fails
+/// with one that was to be after it, would overlap and has begun: that cannot move.
+fn with_later_parts<'a>(
+    parts: &[&'a Arc<Object<SessionPart>>],
     at: usize,
     new: Timeslot,
-) -> Vec<(usize, Timeslot)> {
+) -> Result<Vec<(usize, Timeslot)>, &'a Object<SessionPart>> {
     let mut changes = vec![(at, new)];
     let mut before = (slot_of(parts[at]), new);
     for (i, part) in parts.iter().enumerate().skip(at + 1) {
         let slot = slot_of(part);
         let was_after = slot.start >= before.0.end;
         let overlap = before.1.end.since(slot.start);
-        if !was_after || overlap == Duration::ZERO || part.observed.timed.started_at.is_some() {
+        if !was_after || overlap == Duration::ZERO {
             break;
+        }
+        if part.observed.timed.started_at.is_some() {
+            return Err(part);
         }
         let moved = later(slot, overlap, part.status != TimedStatus::Scheduled);
         changes.push((i, moved));
         before = (slot, moved);
     }
-    changes
+    Ok(changes)
 }
 
 /// The same window, later. What is provisioned already keeps the beginning of
@@ -185,13 +212,26 @@ fn rebook<'a>(
             pods.push((pod, follow(old, before, *slot)));
         }
     }
+    moved_to(world, session, parts, changes, pods)
+}
+
+/// The new windows with new bindings, if all of them fit.
+fn moved_to<'a>(
+    world: &'a World,
+    session: Timeslot,
+    parts: &[&'a Arc<Object<SessionPart>>],
+    changes: &[(usize, Timeslot)],
+    pods: Vec<(&'a Arc<Object<Pod>>, Timeslot)>,
+) -> Result<Moved<'a>, Box<DoesNotFit>> {
     let bound = fit(world, pods)?;
     let parts_moved: Vec<_> = changes.iter().map(|(at, slot)| (parts[*at], *slot)).collect();
     let ends = parts.iter().enumerate().map(|(i, part)| {
         changes.iter().find(|(at, _)| *at == i).map_or_else(|| slot_of(part), |(_, slot)| *slot)
     });
     let slots: Vec<_> = ends.collect();
-    Ok(Moved { session: around(session, &slots), parts: parts_moved, pods: bound })
+    let before: Vec<_> = parts.iter().map(|part| slot_of(part)).collect();
+    let session = around(session, &before, &slots);
+    Ok(Moved { session, parts: parts_moved, pods: bound })
 }
 
 /// A pod's window moves as that of its part does.
@@ -204,10 +244,12 @@ fn follow(pod: Timeslot, before: Timeslot, after: Timeslot) -> Timeslot {
     pod_moved
 }
 
-/// The session's window around those of its parts: its end moves with theirs.
-fn around(session: Timeslot, parts: &[Timeslot]) -> Timeslot {
-    let last = parts.iter().map(|slot| slot.end).max().unwrap_or(session.end);
-    with_buffers_of(Timeslot { end: last, ..session }, parts)
+/// The session's window around those of its parts: its end moves with theirs. One
+/// that was declared to end after all of them still does, unless they pass it.
+fn around(session: Timeslot, before: &[Timeslot], after: &[Timeslot]) -> Timeslot {
+    let last = |slots: &[Timeslot]| slots.iter().map(|slot| slot.end).max().unwrap_or(session.end);
+    let own = if session.end > last(before) { session.end } else { Timestamp::EPOCH };
+    with_buffers_of(Timeslot { end: last(after).max(own), ..session }, after)
 }
 
 /// The session's window with the buffers that its parts need: its provisioning
@@ -236,6 +278,8 @@ fn fit<'a>(
     let mut bound = Vec::new();
     for (pod, slot) in pods {
         let Some(binding) = pod.observed.binding.clone() else { continue };
+        // Who only gives back is never refused, even where the host has too little.
+        let only_gives_back = binding.window.covers(&slot.held());
         let binding = Binding { window: slot.held(), ..binding };
         if let Some(calendar) = trial.get_mut(&binding.host_id) {
             let booking = Booking {
@@ -243,10 +287,10 @@ fn fit<'a>(
                 demand: binding.demand.clone(),
                 instead_of: None,
             };
-            if let Err(clash) = calendar.fits_with(&booking, &binding.ports) {
+            if !only_gives_back && let Err(clash) = calendar.fits_with(&booking, &binding.ports) {
                 let refusal = format!("{}: {clash}", binding.host);
                 let pod = pod.name.clone();
-                return Err(Box::new(DoesNotFit { pod, refusal, earliest: None }));
+                return Err(Box::new(DoesNotFit { pod, refusal, earliest: Earliest::NotSought }));
             }
             calendar.hold(pod.id, hold_of(pod, &binding));
         }
@@ -364,11 +408,18 @@ pub fn readmit_session(
     let Some(windows) = windows.filter(|windows| windows.parts.len() == parts.len()) else {
         return Err(AdmissionError::invalid("spec.timeslot.start", "it has no start"));
     };
-    let mut changes = Vec::new();
+    let (mut changes, mut pods) = (Vec::new(), Vec::new());
     for (i, slot) in windows.parts.iter().enumerate() {
-        // Its pods may have longer buffers than the part's definition says.
-        let Timeslot { lead_time, teardown_buffer, .. } = slot_of(parts[i]);
-        let slot = Timeslot { lead_time, teardown_buffer, ..*slot };
+        let of_part: Vec<_> = world
+            .owned::<Pod>(parts[i].id)
+            .filter(|pod| !pod.status.is_ending())
+            .filter_map(|pod| {
+                let definition = pod.observed.definition.as_ref()?;
+                Some((pod, slot_of_pod(*slot, &definition.spec)))
+            })
+            .collect();
+        let slot = around_pods(*slot, of_part.iter().map(|(_, slot)| *slot));
+        pods.extend(of_part);
         let what = format!("part {}", parts[i].spec.part);
         check_is_ahead(&slot, "spec.timeslot", &what, now, &mut problems);
         changes.push((i, slot));
@@ -376,8 +427,11 @@ pub fn readmit_session(
     if !problems.is_empty() {
         return Err(AdmissionError::Invalid(problems));
     }
-    let moved =
-        rebook(world, windows.session, &parts, &changes).map_err(AdmissionError::DoesNotFit)?;
+    let mut moved = moved_to(world, windows.session, &parts, &changes, pods)
+        .map_err(AdmissionError::DoesNotFit)?;
+    // What is declared now says when it ends, not what was declared before.
+    let slots: Vec<_> = changes.iter().map(|(_, slot)| *slot).collect();
+    moved.session = with_buffers_of(windows.session, &slots);
     let session = moved.session;
     let mut writes = writes(before, moved, "its window was declared anew", now);
     let mut edit = Edit::of(before, now);

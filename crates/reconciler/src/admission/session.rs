@@ -1,5 +1,6 @@
 //! Admitting a session: the whole tree, with its hosts.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use tessera_types::catalogue::{
@@ -14,12 +15,12 @@ use tessera_types::{
     ResourceKey, Session, SessionDefinition, SessionPart, Timestamp, Uid, Write,
 };
 
-use super::AdmissionError;
 use super::book::{Seeker, book};
-use super::names::{check_room, join};
+use super::names::{check_room, check_room_of_jobs, check_workloads, join};
 use super::rebook::with_buffers_of;
 use super::resolve::{check_environment, check_location, jobs_of, report_of, resolve};
 use super::window::{Windows, check_is_ahead, lay_out};
+use super::{AdmissionError, Effort};
 use crate::world::World;
 
 /// A session with all that belongs to it, ready to be written.
@@ -54,7 +55,8 @@ impl Admitted {
     }
 }
 
-/// Admits a session that does not exist yet: `session` as it was declared.
+/// Admits a session that does not exist yet: `session` as it was declared. Where it
+/// does not fit, an earliest start that does is looked for with `effort`.
 ///
 /// # Errors
 /// All that is wrong with it, or that no host has room.
@@ -62,6 +64,7 @@ pub fn admit_session(
     world: &World,
     mut session: Object<Session>,
     now: Timestamp,
+    effort: &mut Effort,
 ) -> Result<Admitted, AdmissionError> {
     let mut problems = Vec::new();
     let spec = Arc::clone(&session.spec);
@@ -84,7 +87,7 @@ pub fn admit_session(
     }
     let (parts, mut pods) = made;
     let seekers: Vec<_> = pods.iter().map(seeker).collect();
-    let bindings = book(world, &seekers, windows.session.start)?;
+    let bindings = book(world, &seekers, windows.session.start, effort)?;
     for (pod, binding) in pods.iter_mut().zip(bindings) {
         pod.observed.binding = Some(binding);
     }
@@ -102,14 +105,23 @@ pub fn admit_session(
 
 /// The window of a part with the buffers that its pods need: they may have longer
 /// ones than the part's definition says.
-fn around_pods(slot: Timeslot, pods: &[Object<Pod>]) -> Timeslot {
-    let of_pods: Vec<_> = pods.iter().filter_map(|pod| pod.observed.timed.timeslot).collect();
+pub(super) fn around_pods(slot: Timeslot, pods: impl Iterator<Item = Timeslot>) -> Timeslot {
+    let of_pods: Vec<_> = pods.collect();
     let begin = of_pods.iter().map(Timeslot::provision_at).min();
     let cleanup = of_pods.iter().map(Timeslot::cleanup_deadline).max();
     Timeslot {
         lead_time: begin.map_or(slot.lead_time, |begin| slot.start.since(begin)),
         teardown_buffer: slot.teardown_buffer.max(cleanup.unwrap_or(slot.end).since(slot.end)),
         ..slot
+    }
+}
+
+/// The window of a pod in that of its part: its definition may say other buffers.
+pub(super) fn slot_of_pod(part: Timeslot, definition: &PodDefinitionSpec) -> Timeslot {
+    Timeslot {
+        lead_time: definition.lead_time.unwrap_or(part.lead_time),
+        teardown_buffer: definition.teardown_buffer.unwrap_or(part.teardown_buffer),
+        ..part
     }
 }
 
@@ -166,6 +178,9 @@ impl Tree<'_> {
                 pods.extend(of_part);
             }
         }
+        self.check_are_different(&parts, "parts", problems);
+        self.check_are_different(&pods, "pods", problems);
+        check_workloads(self.world, &parts, &pods.iter().collect::<Vec<_>>(), problems);
         (parts, pods)
     }
 
@@ -184,7 +199,8 @@ impl Tree<'_> {
         for wanted in &definition.spec.pods {
             pods.extend(self.make_pods(&name, &path, wanted, slot, problems));
         }
-        let slot = around_pods(slot, &pods);
+        let of_pods = pods.iter().filter_map(|pod| pod.observed.timed.timeslot);
+        let slot = around_pods(slot, of_pods);
         let what = format!("part {}", requirement.name);
         check_is_ahead(&slot, "spec.timeslot", &what, self.now, problems);
         let spec = SessionPartSpec {
@@ -207,8 +223,7 @@ impl Tree<'_> {
             report_of(self.world, definition.spec.report.as_ref(), &path, problems);
         part.observed.definition = Some(definition.clone());
         for phase in &lifecycle.phases {
-            let suffix = format!("{}-99", phase.name);
-            check_room(&part.name, &suffix, "job of a phase", problems);
+            check_room_of_jobs(&part.name, &phase.name, problems);
         }
         Some((part, pods))
     }
@@ -251,11 +266,7 @@ impl Tree<'_> {
         slot: Timeslot,
         problems: &mut Vec<Invalid>,
     ) -> Object<Pod> {
-        let slot = Timeslot {
-            lead_time: definition.spec.lead_time.unwrap_or(slot.lead_time),
-            teardown_buffer: definition.spec.teardown_buffer.unwrap_or(slot.teardown_buffer),
-            ..slot
-        };
+        let slot = slot_of_pod(slot, &definition.spec);
         let spec = PodSpec {
             definition: DefinitionSelector::of_type(&definition.type_key),
             timeslot: DeclaredTimeslot::exactly(slot),
@@ -293,11 +304,53 @@ impl Tree<'_> {
         OwnerRef { kind, name: name.clone(), id: Uid::default() }
     }
 
+    /// Checks that no two that are made together have one name, such as the pod `b-c`
+    /// of part `a` and the pod `c` of part `a-b`.
+    fn check_are_different<K: Kind>(
+        &self,
+        made: &[Object<K>],
+        what: &str,
+        problems: &mut Vec<Invalid>,
+    ) {
+        let mut owners: BTreeMap<&Name, String> = BTreeMap::new();
+        for object in made {
+            let owner = object.owner.as_ref().map(ToString::to_string).unwrap_or_default();
+            if let Some(other) = owners.insert(&object.name, owner.clone()) {
+                let message = format!(
+                    "two {what} would be called {}, of {other} and of {owner}: choose other names \
+                     in the definitions",
+                    object.name
+                );
+                problems.push(Invalid::new("name", message));
+            }
+        }
+    }
+
     fn check_is_free(&self, kind: KindName, name: &Name, problems: &mut Vec<Invalid>) {
         let key = ResourceKey::new(kind, self.session.namespace.clone(), name.clone());
         if self.world.find(&key).is_some() {
             let message = format!("it would have {key}, which exists already: choose another name");
             problems.push(Invalid::new("name", message));
+        }
+    }
+}
+
+/// Checks that what is asked of the host, by the session or the pod itself, does
+/// not contradict what the pod's definition asks, which stands at `path`.
+fn check_contradictions(
+    pod: &Object<Pod>,
+    definition: &Pinned<PodDefinitionSpec>,
+    path: &str,
+    problems: &mut Vec<Invalid>,
+) {
+    for (field, asked, other) in pod.spec.host.contradictions(&definition.spec.host) {
+        let message = format!(
+            "it asks for a host with {field} `{asked}`, and {definition}, at {path} \
+             (host.{field}), for one with `{other}`: no host has both; remove one"
+        );
+        let invalid = Invalid::new(&format!("spec.host.{field}"), message);
+        if !problems.contains(&invalid) {
+            problems.push(invalid);
         }
     }
 }
@@ -315,10 +368,13 @@ pub(super) fn pin_pod(
     pod.observed.timed.timeslot = Some(slot);
     pod.observed.timed.jobs = jobs_of(world, lifecycle, path, problems);
     let workloads = definition.spec.workloads.iter().map(|one| one.name.to_string());
-    let jobs = lifecycle.phases.iter().map(|phase| format!("{}-99", phase.name));
-    for suffix in workloads.chain(jobs) {
+    for suffix in workloads {
         check_room(&pod.name, &suffix, "workload of a pod", problems);
     }
+    for phase in &lifecycle.phases {
+        check_room_of_jobs(&pod.name, &phase.name, problems);
+    }
+    check_contradictions(pod, &definition, path, problems);
     let location = definition.spec.host.location.as_ref();
     check_location(world, location, &format!("{path} (host.location)"), problems);
     let environment = definition.spec.host.delivery_environment.as_ref();

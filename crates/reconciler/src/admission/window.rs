@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tessera_types::catalogue::{PartDefinitionSpec, PartOrder, Pinned, SessionDefinitionSpec};
 use tessera_types::session::SessionSpec;
 use tessera_types::timed::Timeslot;
-use tessera_types::{Duration, Invalid, Timestamp};
+use tessera_types::{Duration, Invalid, Timestamp, limits};
 
 /// The windows of a session and of its parts, in their order.
 pub(super) struct Windows {
@@ -91,8 +91,8 @@ fn check(windows: &Windows, definition: &SessionDefinitionSpec, problems: &mut V
     }
 }
 
-/// Checks that a window is still to come, with the time that its provisioning
-/// needs.
+/// Checks that a window is not longer than any may be, and still to come, with the
+/// time that its provisioning needs.
 pub(super) fn check_is_ahead(
     slot: &Timeslot,
     path: &str,
@@ -100,6 +100,10 @@ pub(super) fn check_is_ahead(
     now: Timestamp,
     problems: &mut Vec<Invalid>,
 ) {
+    if slot.duration() > limits::WINDOW_MAX {
+        let message = format!("at most {} are allowed", limits::WINDOW_MAX);
+        problems.push(Invalid::new(&format!("{path}.end"), message));
+    }
     if slot.start < now {
         let message = format!("{what} starts at {}, which has passed (it is {now})", slot.start);
         problems.push(Invalid::new(&format!("{path}.start"), message));

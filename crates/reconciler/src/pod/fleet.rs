@@ -5,12 +5,12 @@ use std::sync::Arc;
 
 use tessera_types::catalogue::{PodDefinitionSpec, PodWorkload};
 use tessera_types::timed::Timeslot;
-use tessera_types::workload::{ExitOutcome, Signal, Stop, WorkloadSpec, WorkloadStatus};
+use tessera_types::workload::{ExitOutcome, WorkloadStatus};
 use tessera_types::{
     Actor, Duration, Kind, KindName, Name, Object, OwnerRef, Pod, ResourceKey, Workload, Write,
 };
 
-use crate::timed::{Step, Try, env, env_of};
+use crate::timed::{Step, Try, change_spec, env, env_of, in_the_way};
 
 /// A workload without a health check is up when it has run for so long.
 const STEADY: Duration = Duration::from_secs(1);
@@ -26,18 +26,18 @@ pub(super) fn make_missing(step: &mut Step<'_, Pod>, definition: &PodDefinitionS
     let there: Vec<_> = step.owned::<Workload>().map(|workload| workload.name.clone()).collect();
     for workload in &definition.workloads {
         let name = name_of(&step.object().name, &workload.name);
-        if !there.contains(&name) && !is_taken(step, &name) {
+        if !there.contains(&name) && taken_by(step, &name).is_none() {
             let made = make(step, workload, name);
             step.write(Write::create(made));
         }
     }
 }
 
-/// Whether somebody else has a workload of this name.
-fn is_taken(step: &Step<'_, Pod>, name: &Name) -> bool {
+/// The workload of this name that somebody else has.
+fn taken_by<'a>(step: &Step<'a, Pod>, name: &Name) -> Option<&'a Arc<Object<Workload>>> {
     let namespace = step.object().namespace.as_ref();
     let found = step.world.workloads.find(namespace, name);
-    found.is_some_and(|it| it.owner.as_ref().map(|owner| owner.id) != Some(step.id()))
+    found.filter(|it| it.owner.as_ref().map(|owner| owner.id) != Some(step.id()))
 }
 
 fn make(step: &Step<'_, Pod>, workload: &PodWorkload, name: Name) -> Object<Workload> {
@@ -88,6 +88,9 @@ pub(super) fn look(step: &mut Step<'_, Pod>, definition: &PodDefinitionSpec) -> 
     if let Some(failed) = failed(&workloads) {
         return Try::Failed(failed);
     }
+    if let Some(missing) = missing(step, definition) {
+        return missing_in_try(step, &missing);
+    }
     let waited_for = workloads.iter().find(|workload| !is_up(workload.status));
     match waited_for {
         Some(workload) => {
@@ -97,16 +100,27 @@ pub(super) fn look(step: &mut Step<'_, Pod>, definition: &PodDefinitionSpec) -> 
             };
             Try::UnderWay(format!("workload/{}: {message}", workload.name))
         }
-        None if workloads.len() < definition.workloads.len() => {
-            let names =
-                definition.workloads.iter().map(|one| name_of(&step.object().name, &one.name));
-            match names.into_iter().find(|name| is_taken(step, name)) {
-                Some(name) => Try::Failed(format!("workload/{name} exists and is not of this pod")),
-                None => Try::UnderWay("its workloads to be made".to_owned()),
-            }
-        }
         None => steady(step, &workloads),
     }
+}
+
+/// The first workload that is not there.
+fn missing(step: &Step<'_, Pod>, definition: &PodDefinitionSpec) -> Option<Name> {
+    let there: Vec<_> = step.owned::<Workload>().map(|workload| &workload.name).collect();
+    let mut names = definition.workloads.iter().map(|one| name_of(&step.object().name, &one.name));
+    names.find(|name| !there.contains(&name))
+}
+
+/// All workloads of a try are made at its beginning, so one that is missing later
+/// has been deleted. To make it again beside what is left could make two of it.
+fn missing_in_try(step: &Step<'_, Pod>, name: &Name) -> Try {
+    if step.makes::<Workload>(name) {
+        return Try::UnderWay("its workloads to be made".to_owned());
+    }
+    Try::Failed(match taken_by(step, name) {
+        Some(other) => in_the_way(step.world, other),
+        None => format!("workload/{name} is gone"),
+    })
 }
 
 /// Whether all that run have done so for long enough. A program that cannot do its
@@ -128,9 +142,7 @@ fn steady(step: &mut Step<'_, Pod>, workloads: &[&Arc<Object<Workload>>]) -> Try
 /// What is wrong with the workloads of a pod that was ready, if anything is.
 pub(super) fn broken(step: &Step<'_, Pod>, definition: &PodDefinitionSpec) -> Option<String> {
     let workloads: Vec<_> = step.owned::<Workload>().collect();
-    let is_there = |name: &Name| workloads.iter().any(|workload| workload.name == *name);
-    let mut names = definition.workloads.iter().map(|one| name_of(&step.object().name, &one.name));
-    let missing = names.find(|name| !is_there(name));
+    let missing = missing(step, definition);
     failed(&workloads).or_else(|| Some(format!("workload/{} is gone", missing?)))
 }
 
@@ -166,42 +178,4 @@ pub(super) fn follow(step: &mut Step<'_, Pod>, slot: &Timeslot) {
     for workload in workloads {
         change_spec(step, workload, |spec| spec.not_after = not_after);
     }
-}
-
-/// Has all that is left killed at once: the deadline has passed.
-pub(super) fn force(step: &mut Step<'_, Pod>) {
-    let workloads: Vec<_> = step.owned::<Workload>().collect();
-    for workload in workloads {
-        let at_once = Stop { signal: Signal::Kill, grace: Duration::ZERO };
-        change_spec(step, workload, |spec| spec.stop = at_once);
-    }
-}
-
-/// What is left, with where it is and what it waits for.
-pub(super) fn leftovers(step: &Step<'_, Pod>) -> Vec<String> {
-    let describe = |workload: &Arc<Object<Workload>>| {
-        let node = workload.observed.assigned.as_ref();
-        let on = node.map_or_else(String::new, |at| format!(" on {}", at.node));
-        let why = workload.waiting_for.as_ref();
-        let why =
-            why.map_or_else(String::new, |waiting| format!(": waits for {}", waiting.message));
-        format!("workload/{}{on} ({}{why})", workload.name, workload.status)
-    };
-    step.owned::<Workload>().map(describe).collect()
-}
-
-fn change_spec(
-    step: &mut Step<'_, Pod>,
-    workload: &Arc<Object<Workload>>,
-    change: impl FnOnce(&mut WorkloadSpec),
-) {
-    step.change(workload, |edit| {
-        let mut spec = (*workload.spec).clone();
-        change(&mut spec);
-        if spec != *workload.spec {
-            edit.object.spec = Arc::new(spec);
-            edit.object.generation += 1;
-            Workload::declared(&mut edit.object, &workload.spec);
-        }
-    });
 }

@@ -10,13 +10,14 @@ use tessera_types::catalogue::{PodDefinitionSpec, PodType};
 use tessera_types::timed::{
     DesiredTimedStatus, Failure, LateDecision, Outcome, Phase, Request, TimedStatus, Timeslot,
 };
-use tessera_types::{
-    IllegalTransition, Job, Name, Now, Object, Pod, SessionPart, WaitReason, limits,
-};
+use tessera_types::{IllegalTransition, Job, Name, Now, Object, Pod, SessionPart, WaitReason};
 
 use super::fleet;
 use crate::manager::{Manager, Plan};
-use crate::timed::{Done, Phases, Step, Try, advance, end_jobs, in_words, is_late, run_phases};
+use crate::timed::{
+    Done, Phases, Step, Try, advance, clear_gone, end_jobs, force, in_words, is_late, reason_with,
+    run_phases,
+};
 use crate::world::World;
 
 /// Reconciles pods.
@@ -69,7 +70,7 @@ impl Look<'_> {
             TimedStatus::Active | TimedStatus::Grading => self.active()?,
             TimedStatus::Failed => self.failed()?,
             TimedStatus::TearingDown => self.tearing_down()?,
-            TimedStatus::Terminated => {}
+            TimedStatus::Terminated => clear_gone(&mut self.step, |_| false),
         }
         Ok(self.step.finish())
     }
@@ -128,19 +129,21 @@ impl Look<'_> {
         }
         let provision_at = self.slot.provision_at();
         if !self.step.has_come(provision_at) {
-            let message = format!("the beginning of its provisioning at {provision_at}");
+            let message =
+                format!("the beginning of its provisioning at {}", provision_at.second_before());
             self.step.wait(WaitReason::Time, &message, Some(provision_at));
             return Ok(());
         }
         // What it is late for is decided for its part as a whole.
         if self.part().is_some_and(|part| part.status == TimedStatus::Scheduled) {
+            self.step.wait(WaitReason::Gate, "its part to begin", None);
             return Ok(());
         }
         let Some(binding) = self.step.object().observed.binding.clone() else {
             self.step.wait(WaitReason::NoHostFits, "a host", Some(self.slot.end));
             return Ok(());
         };
-        let reason = format!("its window opens at {}", self.slot.start);
+        let reason = format!("its window opens at {}", self.slot.start.second_before());
         self.step.begin();
         self.step.become_(TimedStatus::Provisioning, reason)?;
         self.step.edit.with("host", &binding.host);
@@ -187,8 +190,19 @@ impl Look<'_> {
         if let Some((outcome, reason)) = self.must_end() {
             return self.end(outcome, reason);
         }
+        // No try is begun for a window that is over.
+        if self.step.has_come(self.slot.end) {
+            let at = self.step.now;
+            let attempts = self.step.timed().phases.iter().map(|run| run.attempt).max();
+            let message = "it was not ready before its end".to_owned();
+            let of = "its provisioning".to_owned();
+            return self.fail(Failure { of, attempts: attempts.unwrap_or(1), message, at });
+        }
         let phases = match self.provision() {
             Phases::Done => {
+                if let Some(message) = self.broken() {
+                    return self.fail_now(message);
+                }
                 let deadline = self.slot.end;
                 run_phases(&mut self.step, deadline)
             }
@@ -246,7 +260,11 @@ impl Look<'_> {
         fleet::follow(&mut self.step, &self.slot);
         if !self.step.has_come(self.slot.start) {
             let start = self.slot.start;
-            self.step.wait(WaitReason::Time, &format!("its start at {start}"), Some(start));
+            self.step.wait(
+                WaitReason::Time,
+                &format!("its start at {}", start.second_before()),
+                Some(start),
+            );
             return Ok(());
         }
         if self.step.object().desired_status < DesiredTimedStatus::Active {
@@ -287,13 +305,13 @@ impl Look<'_> {
         self.fail(Failure { of: "the running pod".to_owned(), attempts: 1, message, at })
     }
 
-    /// Its workloads go at once; the rest when its part says so, when an operator
+    /// Its workloads and jobs go at once; the rest when its part says so, when an operator
     /// has it tried again, or when its window is over.
     fn failed(&mut self) -> Done {
         if let Some((_, reason)) = self.must_end() {
             return self.end(Outcome::Failed, reason);
         }
-        let is_clean = fleet::clean(&mut self.step);
+        let is_clean = fleet::clean(&mut self.step) & end_jobs(&mut self.step);
         if is_clean && self.step.serve(Request::Retry) {
             let timed = self.step.timed_mut();
             timed.outcome = None;
@@ -301,8 +319,11 @@ impl Look<'_> {
             self.step.become_(TimedStatus::Provisioning, "an operator has it tried again")?;
             return self.provisioning();
         }
-        let message = "somebody to retry or cancel it; at its end it is torn down";
-        self.step.wait(WaitReason::Phase, message, Some(self.slot.end));
+        let (message, until) = match self.step.object().owner {
+            None => ("somebody to retry or cancel it; at its end it is torn down", self.slot.end),
+            Some(_) => ("somebody to retry it, or its part to be over", self.slot.teardown_at()),
+        };
+        self.step.wait(WaitReason::Phase, message, Some(until));
         Ok(())
     }
 
@@ -321,17 +342,16 @@ impl Look<'_> {
         if is_forced {
             return self.force();
         }
-        self.step.wait(WaitReason::Children, "its workloads to be gone", Some(deadline));
+        let message = "its workloads and those of its jobs to be gone";
+        self.step.wait(WaitReason::Children, message, Some(deadline));
         Ok(())
     }
 
     /// The deadline has passed: what is left is killed, named, and goes as soon
     /// as its node can be reached.
     fn force(&mut self) -> Done {
-        fleet::force(&mut self.step);
-        let mut leftovers = fleet::leftovers(&self.step);
-        leftovers.truncate(limits::LEFTOVERS_MAX);
-        let reason = format!("its deadline has passed; not removed yet: {}", leftovers.join("; "));
+        let leftovers = force(&mut self.step);
+        let reason = reason_with(&leftovers);
         self.step.timed_mut().leftovers = leftovers;
         self.step.edit.object.observed.binding = None;
         self.step.become_(TimedStatus::Terminated, reason)

@@ -17,10 +17,11 @@ use tessera_types::{
 };
 
 use super::gate::{self, Verdict};
+use super::kept;
 use super::late;
 use super::part::is_over;
 use crate::manager::{Manager, Plan};
-use crate::report::{own_report, report_of};
+use crate::report::{NO_NAME, own_report, report_of};
 use crate::timed::{Done, Step};
 use crate::world::World;
 
@@ -38,6 +39,9 @@ impl Manager for SessionManager {
         let step = Step::of(session, world, now);
         if session.deletion_requested_at.is_some() && session.status.is_over() {
             return remove(step);
+        }
+        if session.status.is_over() {
+            return kept::look(step);
         }
         let mut parts: Vec<_> = world.owned::<SessionPart>(session.id).collect();
         parts.sort_by_key(|part| part.spec.order);
@@ -121,7 +125,11 @@ impl Look<'_> {
         }
         if !self.step.has_come(self.slot.start) {
             let start = self.slot.start;
-            self.step.wait(WaitReason::Time, &format!("its start at {start}"), Some(start));
+            self.step.wait(
+                WaitReason::Time,
+                &format!("its start at {}", start.second_before()),
+                Some(start),
+            );
             return Ok(());
         }
         self.step.start();
@@ -226,7 +234,11 @@ impl Look<'_> {
     }
 
     fn finish_well(&mut self) -> Done {
-        self.step.conclude(Outcome::Completed);
+        let took_place = |part: &&Arc<Object<SessionPart>>| {
+            part.observed.timed.outcome != Some(Outcome::Skipped)
+        };
+        let any = self.parts.is_empty() || self.parts.iter().any(took_place);
+        self.step.conclude(if any { Outcome::Completed } else { Outcome::Skipped });
         self.take_leftovers();
         self.step.become_(SessionStatus::Inactive, "its parts are over, and nothing of it is left")
     }
@@ -251,8 +263,12 @@ impl Look<'_> {
             None => {
                 let (world, session) = (self.step.world, self.step.object());
                 let report = report_of(world, session, definition, self.step.now);
-                self.step.write(Write::create(report));
-                self.step.wait(WaitReason::Children, "its report", None);
+                let message = match &report {
+                    Some(_) => "its report",
+                    None => NO_NAME,
+                };
+                self.step.wait(WaitReason::Children, message, None);
+                report.into_iter().for_each(|report| self.step.write(Write::create(report)));
                 Ok(())
             }
         }

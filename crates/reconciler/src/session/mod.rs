@@ -6,6 +6,7 @@
 //! the children's status.
 
 mod gate;
+mod kept;
 mod late;
 mod manager;
 mod part;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use tessera_types::catalogue::PartDefinitionSpec;
+use tessera_types::catalogue::{PartDefinitionSpec, PartOrder};
 use tessera_types::report::ReportStatus;
 use tessera_types::timed::{
     DesiredTimedStatus, Failure, OnFailure, Outcome, Request, TimedStatus, Timeslot,
@@ -14,8 +14,10 @@ use tessera_types::{
 
 use super::gate::{self, Verdict};
 use crate::manager::{Manager, Plan};
-use crate::report::{own_report, report_of};
-use crate::timed::{Done, Phases, Step, end_jobs, is_late, run_phases};
+use crate::report::{NO_NAME, own_report, report_of};
+use crate::timed::{
+    Done, Phases, Step, clear_gone, end_jobs, force, is_late, reason_with, run_phases,
+};
 use crate::world::World;
 
 /// Reconciles parts.
@@ -74,7 +76,12 @@ impl<'a> Look<'a> {
             TimedStatus::Grading => self.grading()?,
             TimedStatus::Failed => self.failed()?,
             TimedStatus::TearingDown => self.tearing_down()?,
-            TimedStatus::Terminated => {}
+            TimedStatus::Terminated => {
+                let pods: Vec<_> = self.pods().collect();
+                clear_gone(&mut self.step, |entry| {
+                    pods.iter().any(|pod| pod.observed.timed.leftovers.contains(entry))
+                });
+            }
         }
         Ok(self.step.finish())
     }
@@ -162,11 +169,12 @@ impl<'a> Look<'a> {
         }
         let provision_at = self.slot.provision_at();
         if !self.step.has_come(provision_at) {
-            let message = format!("the beginning of its provisioning at {provision_at}");
+            let message =
+                format!("the beginning of its provisioning at {}", provision_at.second_before());
             self.step.wait(WaitReason::Time, &message, Some(provision_at));
             return Ok(());
         }
-        let reason = format!("its window opens at {}", self.slot.start);
+        let reason = format!("its window opens at {}", self.slot.start.second_before());
         self.step.begin();
         self.step.become_(TimedStatus::Provisioning, reason)?;
         self.provisioning()
@@ -232,7 +240,10 @@ impl<'a> Look<'a> {
             return self.fail(failure);
         }
         if self.step.has_come(self.slot.end) {
-            return self.end(Outcome::Cancelled, "its gate did not open before its end");
+            return match self.is_shut_out() {
+                true => self.end(Outcome::Cancelled, "its gate did not open before its end"),
+                false => self.end(Outcome::Skipped, "its window was over before anybody came"),
+            };
         }
         if self.step.object().desired_status < DesiredTimedStatus::Active {
             let message = self.gate_in_words();
@@ -241,12 +252,27 @@ impl<'a> Look<'a> {
         }
         if !self.step.has_come(self.slot.start) {
             let start = self.slot.start;
-            self.step.wait(WaitReason::Time, &format!("its start at {start}"), Some(start));
+            self.step.wait(
+                WaitReason::Time,
+                &format!("its start at {}", start.second_before()),
+                Some(start),
+            );
             return Ok(());
         }
         self.step.start();
         self.step.become_(TimedStatus::Active, "its window is open")?;
         self.active()
+    }
+
+    /// Whether the gate of the part before it keeps it waiting.
+    fn is_shut_out(&self) -> bool {
+        let owner = self.step.object().owner.as_ref();
+        let session = owner.and_then(|owner| self.step.world.sessions.get(owner.id));
+        let definition = session.and_then(|session| session.observed.definition.as_ref());
+        let is_sequential =
+            definition.is_none_or(|it| it.spec.part_execution.order == PartOrder::Sequential);
+        let before = self.part_before().filter(|_| is_sequential);
+        before.is_some_and(|part| gate::verdict(part) != Verdict::Open)
     }
 
     fn gate_in_words(&self) -> String {
@@ -276,7 +302,11 @@ impl<'a> Look<'a> {
             self.step.desire(pod, DesiredTimedStatus::Active);
         }
         if self.step.serve(Request::Grade) && self.is_graded() {
-            return self.grade("its grading was asked for");
+            if self.step.object().observed.gradings < limits::GRADINGS_MAX {
+                return self.grade("its grading was asked for");
+            }
+            let refused = format!("not graded again: {} times is the most", limits::GRADINGS_MAX);
+            self.step.edit.note(Actor::RECONCILER, refused);
         }
         let is_over = self.step.has_come(self.slot.end);
         if is_over || self.is_to_finish() {
@@ -299,7 +329,8 @@ impl<'a> Look<'a> {
 
     /// It is graded, anew if it was graded before: so is its report made.
     fn grade(&mut self, reason: &str) -> Done {
-        self.step.become_(TimedStatus::Grading, reason)?;
+        self.step.go_between(TimedStatus::Grading, reason)?;
+        self.step.edit.object.observed.gradings += 1;
         let old = own_report(self.step.world, self.step.object());
         if let Some(old) = old.filter(|report| report.status != ReportStatus::Pending) {
             self.step.change(old, |edit| {
@@ -352,7 +383,6 @@ impl<'a> Look<'a> {
     /// then it goes on, or ends.
     fn graded(&mut self) -> Done {
         if !self.take_report() {
-            self.step.wait(WaitReason::Children, "its report", None);
             return Ok(());
         }
         let now = self.step.now;
@@ -361,7 +391,7 @@ impl<'a> Look<'a> {
         if self.step.has_come(self.slot.end) || ends_early {
             return self.end(Outcome::Completed, "it is graded");
         }
-        self.step.become_(TimedStatus::Active, "it is graded, and its window is open")?;
+        self.step.go_between(TimedStatus::Active, "it is graded, and its window is open")?;
         self.step.look_again(self.slot.end);
         Ok(())
     }
@@ -372,10 +402,13 @@ impl<'a> Look<'a> {
         let Some(report) = own_report(self.step.world, self.step.object()) else {
             let (world, part) = (self.step.world, self.step.object());
             let report = report_of(world, part, definition, self.step.now);
-            self.step.write(Write::create(report));
+            let message = if report.is_some() { "its report" } else { NO_NAME };
+            self.step.wait(WaitReason::Children, message, None);
+            report.into_iter().for_each(|report| self.step.write(Write::create(report)));
             return false;
         };
         if report.status == ReportStatus::Pending {
+            self.step.wait(WaitReason::Children, "its report", None);
             return false;
         }
         let observed = &mut self.step.edit.object.observed;
@@ -384,8 +417,8 @@ impl<'a> Look<'a> {
         true
     }
 
-    /// It stays so until its session gives it up, an operator has it tried again,
-    /// or its window is over.
+    /// Its jobs end. It stays so until its session gives it up, an operator has it
+    /// tried again, or its window is over.
     fn failed(&mut self) -> Done {
         if let Some(reason) = self.is_given_up() {
             return self.end(Outcome::Failed, reason);
@@ -393,7 +426,8 @@ impl<'a> Look<'a> {
         if self.step.has_come(self.slot.end) {
             return self.end(Outcome::Failed, "its window is over");
         }
-        if self.step.serve(Request::Retry) {
+        // A retry begins all anew, so nothing of before may still run.
+        if end_jobs(&mut self.step) && self.step.serve(Request::Retry) {
             return self.retry();
         }
         let message = "somebody to retry or cancel it; at its end it is torn down";
@@ -440,21 +474,29 @@ impl<'a> Look<'a> {
             self.step.desire(pod, DesiredTimedStatus::TornDown);
         }
         let left = pods.iter().filter(|pod| pod.status != TimedStatus::Terminated).count();
-        let jobs_are_over = end_jobs(&mut self.step);
-        if left == 0 && jobs_are_over {
-            let leftovers = pods.iter().flat_map(|pod| pod.observed.timed.leftovers.clone());
-            let leftovers = leftovers.take(limits::LEFTOVERS_MAX).collect();
-            self.step.timed_mut().leftovers = leftovers;
-            return self.step.become_(TimedStatus::Terminated, "nothing of it is left");
+        let jobs_are_gone = end_jobs(&mut self.step);
+        if left == 0 && (jobs_are_gone || is_forced) {
+            return self.terminate(&pods);
         }
         // Past the deadline each pod ends by itself, and names what is left.
         let until = (!is_forced).then_some(deadline);
         let message = match left {
-            0 => "its jobs to be over".to_owned(),
+            0 => "its jobs and their workloads to be gone".to_owned(),
             left => format!("{left} of its {} pods to be gone", pods.len()),
         };
         self.step.wait(WaitReason::Children, &message, until);
         Ok(())
+    }
+
+    /// It is over, with what is left of its jobs and of its pods by name.
+    fn terminate(&mut self, pods: &[&Arc<Object<Pod>>]) -> Done {
+        let of_jobs = force(&mut self.step);
+        let of_pods = pods.iter().flat_map(|pod| pod.observed.timed.leftovers.clone());
+        let leftovers: Vec<_> =
+            of_jobs.into_iter().chain(of_pods).take(limits::LEFTOVERS_MAX).collect();
+        let reason = reason_with(&leftovers);
+        self.step.timed_mut().leftovers = leftovers;
+        self.step.become_(TimedStatus::Terminated, reason)
     }
 }
 

@@ -8,6 +8,7 @@ use tessera_types::job::{DesiredJobStatus, JobSpec};
 use tessera_types::timed::Timed;
 use tessera_types::{
     Actor, Job, Kind, KindName, Name, Object, OwnerRef, ResourceKey, SessionPart, Timestamp,
+    Workload, limits,
 };
 
 use super::env;
@@ -15,9 +16,27 @@ use super::step::Step;
 use crate::world::World;
 
 /// The name of a phase's job: `<owner>-<phase>-<number>`.
-pub(super) fn job_name(owner: &Name, phase: &Name, number: u32) -> Name {
+fn job_name(owner: &Name, phase: &Name, number: u32) -> Option<Name> {
     // Admission refuses names of which this would be too long.
-    Name::new(&format!("{owner}-{phase}-{number}")).unwrap_or_else(|_| phase.clone())
+    Name::new(&format!("{owner}-{phase}-{number}")).ok()
+}
+
+/// How many jobs a phase has had.
+pub(super) fn count<K: Timed>(step: &Step<'_, K>, phase: &Name) -> u32 {
+    let jobs = step.owned::<Job>().filter(|job| job.spec.phase.as_ref() == Some(phase));
+    u32::try_from(jobs.count()).unwrap_or(u32::MAX)
+}
+
+/// The name of the next job of a phase, which nobody has. A state can be entered
+/// more than once, so the number goes on; none when it cannot go on any more.
+pub(super) fn next_name<K: Timed>(step: &Step<'_, K>, phase: &Name) -> Option<Name> {
+    let owner = step.object();
+    // Jobs of what has no namespace are in the default one.
+    let key = |name: &Name| ResourceKey::new(KindName::Job, owner.namespace.clone(), name.clone());
+    let is_free = |name: &Name| step.world.find(&key(name)).is_none();
+    let first = count(step, phase).saturating_add(1);
+    let mut numbers = first..=limits::JOBS_OF_PHASE_MAX;
+    numbers.find_map(|number| job_name(&owner.name, phase, number).filter(is_free))
 }
 
 /// A job that belongs to the resource of `step`.
@@ -70,11 +89,17 @@ pub(crate) fn env_of<K: Kind>(world: &World, object: &Object<K>) -> BTreeMap<Str
     vars
 }
 
-/// Cancels the jobs that are not over. True once none is left.
+/// Cancels the jobs that are not over. True once nothing of any is left.
 pub(crate) fn end_jobs<K: Timed>(step: &mut Step<'_, K>) -> bool {
-    let jobs: Vec<_> = step.owned::<Job>().filter(|job| !job.status.is_over()).collect();
-    jobs.iter().for_each(|job| cancel(step, job));
-    jobs.is_empty()
+    let jobs: Vec<_> = step.owned::<Job>().collect();
+    jobs.iter().filter(|job| !job.status.is_over()).for_each(|job| cancel(step, job));
+    jobs.iter().all(|job| is_gone(step.world, job))
+}
+
+/// Whether a job is over and its program has ended. The one does not mean the
+/// other: a job that is cancelled is over at once.
+pub(super) fn is_gone(world: &World, job: &Object<Job>) -> bool {
+    job.status.is_over() && world.owned::<Workload>(job.id).next().is_none()
 }
 
 /// Has a job cancelled.

@@ -10,11 +10,13 @@ mod jobs;
 mod late;
 mod phases;
 mod step;
+mod workloads;
 
 pub(crate) use jobs::{end_jobs, env_of};
 pub(crate) use late::{in_words, is_late};
 pub(crate) use phases::{Phases, Try, advance, run_phases};
 pub(crate) use step::{Done, Step};
+pub(crate) use workloads::{change_spec, clear_gone, force, in_the_way, reason_with};
 
 /// The variables that every program of a session is given, besides what is
 /// declared.

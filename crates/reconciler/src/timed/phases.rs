@@ -9,9 +9,9 @@ use tessera_types::job::JobStatus;
 use tessera_types::timed::{
     Engine, Failure, Phase, PhaseRun, PhaseState, RetryPolicy, Timed, TimedStatus,
 };
-use tessera_types::{Job, Name, Timestamp, WaitReason, Write, limits};
+use tessera_types::{Actor, Job, Name, Timestamp, WaitReason, Write, limits};
 
-use super::jobs::{cancel, job_for, job_name};
+use super::jobs::{cancel, count, is_gone, job_for, next_name};
 use super::step::Step;
 
 /// How the phases of a state stand.
@@ -71,7 +71,7 @@ fn run_job_phase<K: Timed<Status = TimedStatus>>(
         &phase.name,
         phase.retry,
         |step, run| look(step, run, &phase.name),
-        |step| cancel_job(step, &phase.name),
+        |step| clear_job(step, &phase.name),
         |step, attempt| make_job(step, phase, attempt, deadline),
     )
 }
@@ -80,10 +80,10 @@ fn run_job_phase<K: Timed<Status = TimedStatus>>(
 /// of earlier times are still there: the try's own is the one that it names.
 fn look<K: Timed>(step: &Step<'_, K>, run: &PhaseRun, phase: &Name) -> Try {
     let Some(name) = &run.job else {
-        return Try::Failed(format!("there is no definition of a job for phase {phase}"));
+        return Try::Failed(why_there_is_none(step, phase));
     };
     let Some(job) = step.owned::<Job>().find(|job| job.name == *name) else {
-        if run.since == step.now {
+        if step.makes::<Job>(name) {
             return Try::UnderWay(format!("job/{name} to be made"));
         }
         return Try::Failed(format!("job/{name} was deleted"));
@@ -100,6 +100,15 @@ fn look<K: Timed>(step: &Step<'_, K>, run: &PhaseRun, phase: &Name) -> Try {
     }
 }
 
+/// Why no job was made for a try.
+fn why_there_is_none<K: Timed>(step: &Step<'_, K>, phase: &Name) -> String {
+    if !step.timed().jobs.contains_key(phase) {
+        return format!("there is no definition of a job for phase {phase}");
+    }
+    let (had, max) = (count(step, phase), limits::JOBS_OF_PHASE_MAX);
+    format!("no name is free for another job of phase {phase}: it has had {had} of at most {max}")
+}
+
 /// Keeps the deadline of the job of a phase at that of its owner's window: an
 /// extension reaches it.
 fn follow<K: Timed>(step: &mut Step<'_, K>, phase: &Name, deadline: Timestamp) {
@@ -112,26 +121,22 @@ fn follow<K: Timed>(step: &mut Step<'_, K>, phase: &Name, deadline: Timestamp) {
 }
 
 /// Has the job of a failed try cancelled, if it still runs; it removes its own
-/// workload. True once it is over.
-fn cancel_job<K: Timed>(step: &mut Step<'_, K>, phase: &Name) -> bool {
+/// workload. True once that is gone, too: two tries never run side by side.
+fn clear_job<K: Timed>(step: &mut Step<'_, K>, phase: &Name) -> bool {
     let name = step.timed().phase(phase).and_then(|run| run.job.clone());
     let job = step.owned::<Job>().find(|job| Some(&job.name) == name.as_ref());
-    let Some(job) = job.filter(|job| !job.status.is_over()) else { return true };
-    cancel(step, job);
-    false
+    let Some(job) = job else { return true };
+    if !job.status.is_over() {
+        cancel(step, job);
+    }
+    is_gone(step.world, job)
 }
 
 /// Makes the job of a try, and notes it in the run of its phase: both are written
 /// at once.
 fn make_job<K: Timed>(step: &mut Step<'_, K>, phase: &Phase, attempt: u32, deadline: Timestamp) {
     let Some(pinned) = step.timed().jobs.get(&phase.name).cloned() else { return };
-    // A state can be entered more than once: the number in the name goes on.
-    let earlier = step.owned::<Job>().filter(|job| job.spec.phase.as_ref() == Some(&phase.name));
-    let first = earlier.count() as u32 + 1;
-    let owner = step.object();
-    let is_free = |name: &Name| step.world.jobs.find(owner.namespace.as_ref(), name).is_none();
-    let mut names = (first..).map(|number| job_name(&owner.name, &phase.name, number));
-    let name = names.find(is_free).expect("there are more numbers than jobs");
+    let Some(name) = next_name(step, &phase.name) else { return };
     let deadline = deadline.min(step.now.plus(pinned.spec.timeout));
     let job = job_for(step, name.clone(), &phase.name, attempt, pinned, deadline);
     step.write(Write::create(job));
@@ -237,6 +242,22 @@ fn judge<K: Timed>(
     run.since = step.now;
     run.state =
         if run.attempt >= retry.attempts_max { PhaseState::Failed } else { PhaseState::CleaningUp };
+    note(step, run, retry, &failed);
+}
+
+/// A try that has failed is an entry of the history of its own.
+fn note<K: Timed>(step: &mut Step<'_, K>, run: &PhaseRun, retry: RetryPolicy, failed: &str) {
+    let next = match run.state {
+        PhaseState::Failed => "it was the last".to_owned(),
+        _ => {
+            let at = run.since.plus(retry.backoff.pause(run.attempt));
+            format!("the next at {} at the earliest", at.second_before())
+        }
+    };
+    let failed = limits::clip(failed, limits::REASON_BYTES_MAX / 2);
+    let (phase, attempt, max) = (&run.name, run.attempt, retry.attempts_max);
+    let reason = format!("phase {phase}: try {attempt} of {max} failed: {failed}; {next}");
+    step.edit.note(Actor::RECONCILER, reason).with("phase", phase).with("attempt", attempt);
 }
 
 fn attempt_text(run: &PhaseRun, retry: RetryPolicy, what: &str) -> String {

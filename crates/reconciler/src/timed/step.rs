@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use tessera_types::timed::{
-    DesiredTimedStatus, Failure, Outcome, Request, Timed, TimedObserved, Timeslot,
+    DesiredTimedStatus, Failure, Outcome, Request, Timed, TimedObserved, TimedStatus, Timeslot,
 };
 use tessera_types::{
-    Actor, Edit, IllegalTransition, Kind, Object, Record, Timestamp, Uid, WaitReason, Write,
+    Actor, Edit, IllegalTransition, Kind, Name, Object, Record, Timestamp, Uid, WaitReason, Write,
 };
 
 use crate::manager::Plan;
@@ -78,10 +78,26 @@ impl<'a, K: Timed> Step<'a, K> {
         self.world.owned::<C>(self.edit.object.id)
     }
 
-    /// Goes to another status.
+    /// Goes to another status, whose phases begin anew.
     pub(crate) fn become_(&mut self, to: K::Status, reason: impl Into<String>) -> Done {
         self.edit.transition(to, Actor::RECONCILER, reason)?;
         self.timed_mut().phases.clear();
+        Ok(())
+    }
+
+    /// Goes to Grading, or back from it to Active: that is to go on, not to begin
+    /// anew, so what Active has done or is doing is kept.
+    pub(crate) fn go_between(&mut self, to: TimedStatus, reason: &str) -> Done
+    where
+        K: Timed<Status = TimedStatus>,
+    {
+        let lifecycle = K::lifecycle(&self.edit.object);
+        let of_active = lifecycle.into_iter().flat_map(|it| it.phases_in(TimedStatus::Active));
+        let names: Vec<_> = of_active.map(|phase| phase.name.clone()).collect();
+        let mut runs = self.timed().phases.clone();
+        runs.retain(|run| names.contains(&run.name));
+        self.become_(to, reason)?;
+        self.timed_mut().phases = runs;
         Ok(())
     }
 
@@ -134,6 +150,14 @@ impl<'a, K: Timed> Step<'a, K> {
     /// Writes something else in the same commit.
     pub(crate) fn write(&mut self, write: Write) {
         self.others.push(write);
+    }
+
+    /// Whether it makes a resource of this name.
+    pub(crate) fn makes<C: Kind>(&self, name: &Name) -> bool {
+        self.others.iter().any(|write| {
+            let key = write.key();
+            matches!(write, Write::Create { .. }) && (key.kind, &key.name) == (C::KIND, name)
+        })
     }
 
     /// Changes a child, if `change` changes anything, on top of what this step has

@@ -157,7 +157,11 @@ impl Look<'_> {
             return Ok(Plan::of(edit));
         }
         if let Some(start) = self.workload.spec.not_before.filter(|start| *start > self.now.wall) {
-            edit.wait_for(WaitReason::NotBefore, &format!("its not_before, {start}"), Some(start));
+            edit.wait_for(
+                WaitReason::NotBefore,
+                &format!("its not_before, {}", start.second_before()),
+                Some(start),
+            );
             return Ok(Plan::of(edit).look_again_at(Some(start)));
         }
         Ok(Plan { wants_node: Some(Demand::of(self.workload)), ..Plan::nothing() }
@@ -347,8 +351,9 @@ impl Look<'_> {
         let mut edit = self.edit();
         let shown = node.observed.stopped_by.unwrap_or_else(|| self.now.wall_at(stopped_by));
         let message = format!(
-            "{} is Offline; by {shown:.3} it has stopped its copy (on_disconnect: stop)",
-            node.name
+            "{} is Offline; by {} it has stopped its copy (on_disconnect: stop)",
+            node.name,
+            shown.second_after()
         );
         edit.wait_for(WaitReason::NodeOffline, &message, Some(shown));
         Plan::of(edit).look_again_after(Some(stopped_by))

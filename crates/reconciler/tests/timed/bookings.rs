@@ -3,7 +3,7 @@
 
 use proptest::prelude::*;
 use serde_json::json;
-use tessera_reconciler::admission::AdmissionError;
+use tessera_reconciler::admission::{AdmissionError, Earliest, Effort};
 use tessera_types::{
     Host, HostDefinition, PartDefinition, Pod, PodDefinition, Session, SessionDefinition, Timestamp,
 };
@@ -167,6 +167,33 @@ fn fits(plane: &Plane, sizes: &[u64], wish: &Wish) -> bool {
     }
 }
 
+/// The server is taken from 20 to 90 by four pods one after the other. A search
+/// that may look at little does not say that there is no start; one that may look
+/// at nothing says so too; and one that fits nowhere is told apart from both.
+#[test]
+fn a_search_that_was_cut_short_does_not_say_that_there_is_no_start() {
+    let mut plane = catalogue(1);
+    for i in 0..4 {
+        let wish = Wish { key: 2, start: 20 + i * 20, length: 10, lead: 0, buffer: 0 };
+        let error = book(&mut plane, &format!("refused-{i}"), &wish).unwrap_err();
+        let AdmissionError::DoesNotFit(why) = error else { panic!("{error}") };
+        assert_eq!(why.earliest, Earliest::Never, "two that do not fit on one server");
+        let wish = Wish { key: 1, ..wish };
+        book(&mut plane, &format!("s{i}"), &wish).unwrap();
+    }
+    let mut earliest = |effort| {
+        plane.effort = effort;
+        let wish = Wish { key: 1, start: 20, length: 15, lead: 0, buffer: 0 };
+        let AdmissionError::DoesNotFit(why) = book(&mut plane, "late", &wish).unwrap_err() else {
+            panic!("it is only that there is no room")
+        };
+        why.earliest
+    };
+    assert_eq!(earliest(Effort::none()), Earliest::NotSought);
+    assert_eq!(earliest(Effort::of(1)), Earliest::NotFound);
+    assert!(matches!(earliest(Effort::request()), Earliest::At(_)));
+}
+
 const SIZES: [&[u64]; 4] = [&[1000], &[2500], &[3000, 1500], &[1000, 2000, 3000]];
 
 fn catalogue(hosts: usize) -> Plane {
@@ -195,11 +222,19 @@ proptest! {
                 Ok(()) => prop_assert!(expected, "{wish:?} was admitted"),
                 Err(AdmissionError::DoesNotFit(why)) => {
                     prop_assert!(!expected, "{wish:?} was refused: {why}");
-                    let Some(earliest) = why.earliest else { continue };
+                    let earliest = match why.earliest {
+                        Earliest::At(at) => at,
+                        // Nothing is held for ever, so this is what is too large.
+                        Earliest::Never => plane.at(200),
+                        other => return Err(TestCaseError::fail(format!("{other:?}"))),
+                    };
                     let later = (earliest.since(plane.now.wall)).as_millis() / 1000;
                     for start in wish.start + 1..later {
                         let earlier = Wish { start, ..wish.clone() };
                         prop_assert!(!fits(&plane, sizes, &earlier), "{start} would do, not {later}");
+                    }
+                    if why.earliest == Earliest::Never {
+                        continue;
                     }
                     let at_earliest = Wish { start: later, ..wish.clone() };
                     prop_assert!(fits(&plane, sizes, &at_earliest), "{later} would not do");

@@ -23,6 +23,8 @@ pub(crate) struct Exam {
     pub(crate) is_graded: bool,
     /// Workflow phases that both parts have besides.
     pub(crate) phases: Vec<Value>,
+    /// Workflow phases of the pods.
+    pub(crate) pod_phases: Vec<Value>,
     pub(crate) node_cpu: u64,
     /// Of both pods, in seconds, where they differ from their parts (20).
     pub(crate) teardown_buffer: Option<u64>,
@@ -40,6 +42,7 @@ impl Default for Exam {
             attempts: 3,
             is_graded: true,
             phases: Vec::new(),
+            pod_phases: Vec::new(),
             node_cpu: 4000,
             teardown_buffer: None,
         }
@@ -105,6 +108,7 @@ impl Exam {
                         "attempts_max": self.attempts, "timeout": "20s",
                         "backoff": {"initial": "1s", "max": "4s"},
                     },
+                    "lifecycle": {"phases": self.pod_phases},
                 }),
             ));
             plane.apply::<PartDefinition>(with(&format!("part-{name}"), self.part(name)));

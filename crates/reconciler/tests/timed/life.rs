@@ -2,10 +2,10 @@
 
 use tessera_types::session::SessionStatus;
 use tessera_types::timed::{Outcome, Request, TimedStatus};
-use tessera_types::{Duration, Job, Pod, Report, Session, SessionPart, Workload};
+use tessera_types::{Duration, Job, Pod, Report, Session, SessionPart, Workload, limits};
 
 use crate::exam::{Exam, book};
-use crate::plane::{Run, Script};
+use crate::plane::{Plane, Run, Script};
 use serde_json::json;
 
 #[test]
@@ -78,6 +78,17 @@ fn a_pod_that_fails_twice_is_tried_a_third_time_and_the_exam_takes_place() {
     assert_eq!(pod.status, TimedStatus::Active);
     let made = plane.made.iter().filter(|name| *name == "exam-one-lab-vm").count();
     assert_eq!(made, 3, "one for each try");
+    let notes: Vec<_> = pod.state_history.iter().filter(|one| one.from == Some(one.to)).collect();
+    let attempts: Vec<_> = notes.iter().map(|note| note.metadata["attempt"].as_str()).collect();
+    assert_eq!(attempts, ["1", "2"]);
+    let next = notes[0].at.plus(Duration::from_secs(1)).second_before();
+    assert_eq!(
+        notes[0].reason,
+        format!(
+            "phase provision: try 1 of 3 failed: workload/exam-one-lab-vm exited with code 1; \
+             the next at {next} at the earliest"
+        )
+    );
     plane.run(200);
     assert_eq!(plane.get::<Session>("exam").observed.timed.outcome, Some(Outcome::Completed));
 }
@@ -229,7 +240,9 @@ fn a_grading_that_fails_is_tried_again_by_a_new_job_and_then_fails_the_part() {
     plane.run(30);
     let failure = plane.get::<SessionPart>("exam-one").observed.timed.failure.clone().unwrap();
     assert_eq!((failure.of.as_str(), failure.attempts), ("phase grade", 3));
-    assert!(failure.message.contains("not a JSON object: `not JSON`"), "{}", failure.message);
+    let expected = "the last line that its program wrote is not a JSON object: \
+        see tesseractl logs job-exam-one-grade-3";
+    assert_eq!(failure.message, expected);
     let jobs: Vec<_> = plane.started.iter().filter(|(name, _)| name.contains("grade")).collect();
     assert_eq!(jobs.len(), 3);
 }
@@ -247,5 +260,85 @@ fn the_facts_of_its_place_reach_a_program() {
         ("TESSERA_PORTS", "7000"),
     ] {
         assert_eq!(env.get(name).map(String::as_str), Some(value), "{name}");
+    }
+}
+
+fn grades_at_once(name: &str) -> Run {
+    match name.contains("grade") {
+        true => Run::Ends(Duration::ZERO, 0, r#"{"score": 60}"#),
+        false => Run::Stays,
+    }
+}
+
+#[test]
+fn a_part_is_graded_on_request_a_bounded_number_of_times() {
+    let mut plane = Exam::default().plane();
+    plane.script = Box::new(|name, _| grades_at_once(name));
+    let start = book(&mut plane);
+    plane.run_until(start.plus(Duration::from_secs(1)));
+    for _ in 0..limits::GRADINGS_MAX {
+        plane.ask::<SessionPart>("exam-one", Request::Grade);
+        plane.settle();
+    }
+    let jobs = |plane: &Plane| plane.world.jobs.iter().count();
+    let part = plane.get::<SessionPart>("exam-one");
+    assert_eq!((part.status, part.observed.gradings), (TimedStatus::Active, limits::GRADINGS_MAX));
+    let before = jobs(&plane);
+    plane.ask::<SessionPart>("exam-one", Request::Grade);
+    plane.settle();
+    let part = plane.get::<SessionPart>("exam-one");
+    assert_eq!((part.status, part.observed.timed.requests.len()), (TimedStatus::Active, 0));
+    assert_eq!(jobs(&plane), before);
+    assert_eq!(
+        part.state_history.last().unwrap().reason,
+        "not graded again: 100 times is the most"
+    );
+    plane.run(300);
+    assert_eq!(plane.get::<Session>("exam").observed.timed.outcome, Some(Outcome::Completed));
+}
+
+/// Strangers have every name that its job could have.
+#[test]
+fn a_phase_that_finds_no_name_for_its_job_fails_and_says_so() {
+    let mut plane = Exam { on_failure: "continue", ..Exam::default() }.plane();
+    let start = book(&mut plane);
+    for number in 1..=limits::JOBS_OF_PHASE_MAX {
+        plane.apply::<Job>(json!({"name": format!("exam-one-grade-{number}"),
+            "spec": {"definition": {"type_key": "check"}}}));
+        plane.edit::<Job>(&format!("exam-one-grade-{number}"), |edit| {
+            edit.desire(tessera_types::job::DesiredJobStatus::Cancelled);
+        });
+    }
+    plane.run_until(start.plus(Duration::from_secs(1)));
+    plane.ask::<SessionPart>("exam-one", Request::Grade);
+    plane.run(10);
+    let failure = plane.get::<SessionPart>("exam-one").observed.timed.failure.clone().unwrap();
+    let expected = "no name is free for another job of phase grade: it has had 0 of at most 999";
+    assert_eq!((failure.attempts, failure.message.as_str()), (3, expected));
+}
+
+/// What a program writes may have secrets in it, and so may its environment: of
+/// the first nothing is told, of the second only in the resources themselves.
+#[test]
+fn no_message_and_no_history_has_what_a_program_wrote() {
+    for code in [0, 1] {
+        let mut plane = Exam { on_failure: "continue", ..Exam::default() }.plane();
+        plane.script = Box::new(move |name, _| match name.contains("grade") {
+            true => Run::Ends(Duration::from_secs(1), code, "password=s3cret"),
+            false => Run::Stays,
+        });
+        let start = book(&mut plane);
+        plane.run_until(start.plus(Duration::from_secs(1)));
+        plane.ask::<SessionPart>("exam-one", Request::Grade);
+        plane.run(300);
+        let job = plane.get::<Job>("exam-one-grade-1");
+        let message = job.observed.message.clone().unwrap();
+        assert!(message.ends_with("see tesseractl logs job-exam-one-grade-1"), "{message}");
+        assert_eq!(message.contains("exited with code 1"), code == 1, "{message}");
+        for resource in plane.world.all() {
+            assert!(!format!("{resource:?}").contains("s3cret"), "{resource:#?}");
+        }
+        let told = |entry: &&crate::plane::Entry| format!("{entry:?}").contains("s3cret");
+        assert!(plane.history.iter().find(told).is_none());
     }
 }

@@ -2,13 +2,19 @@
 //! deterministic plane.
 
 mod bookings;
+mod cleanup;
 mod crashes;
 mod exam;
 mod gates;
+mod groups;
 mod hosts;
+mod kept;
 mod life;
 mod nodes;
 mod operators;
+mod outages;
 mod plane;
+mod redeclared;
 mod refused;
 mod times;
+mod together;

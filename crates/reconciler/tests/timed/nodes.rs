@@ -6,7 +6,7 @@ use tessera_types::session::SessionStatus;
 use tessera_types::timed::{Request, TimedStatus};
 use tessera_types::{Duration, Job, Session, SessionPart, Workload};
 
-use crate::exam::{Exam, book};
+use crate::exam::{Exam, book, session};
 use crate::plane::Run;
 
 fn secs(seconds: u64) -> Duration {
@@ -40,6 +40,38 @@ fn what_cannot_be_cleaned_up_is_named_and_goes_later() {
     plane.reconnect("node-a");
     plane.run(2);
     assert_eq!(plane.world.table::<Workload>().len(), 0);
+    let session = plane.get::<Session>("exam");
+    assert!(session.observed.timed.leftovers.is_empty());
+    let note = "what could not be removed in time is gone: workload/exam-two-lab-vm";
+    assert_eq!(session.state_history.last().unwrap().reason, note);
+    for timed in [
+        &plane.pod("exam-two-lab").observed.timed,
+        &plane.get::<SessionPart>("exam-two").observed.timed,
+    ] {
+        assert!(timed.leftovers.is_empty(), "{:?}", timed.leftovers);
+    }
+}
+
+/// A workload that is left on a node that cannot be reached has its name until it
+/// goes: who wants that name is told by what it is taken.
+#[test]
+fn a_name_that_a_leftover_has_is_said_to_be_taken_by_it() {
+    let mut plane = Exam { is_graded: false, attempts: 1, ..Exam::default() }.plane();
+    plane.node("node-b", 4000);
+    let start = book(&mut plane);
+    plane.run_until(start.plus(secs(10)));
+    let workload = plane.get::<Workload>("exam-one-lab-vm");
+    let node = workload.observed.assigned.as_ref().unwrap().node.to_string();
+    plane.cut_off(&node);
+    plane.delete::<Session>("exam");
+    plane.run_until(start.plus(secs(100)));
+    assert!(plane.find::<Session>("exam").is_none());
+    let start = plane.at(60);
+    let error = plane.try_apply::<Session>(session("exam", start)).unwrap_err().to_string();
+    let taken = format!("the name is taken by workload/exam-one-lab-vm on {node} (Lost: waits for");
+    assert!(error.contains(&taken), "{error}");
+    let whose = "which is left of a pod/exam-one-lab that is gone: choose another name";
+    assert!(error.ends_with(whose), "{error}");
 }
 
 #[test]
@@ -112,6 +144,48 @@ fn phases_run_in_their_states_and_a_failure_that_is_not_required_is_passed_over(
         ]
     );
     assert_eq!(plane.get::<Session>("exam").status, SessionStatus::Inactive);
+}
+
+fn active_phase(name: &str, definition: &str) -> serde_json::Value {
+    json!({"name": name, "engine": "workflow", "trigger_on_status": "Active",
+        "definition": {"type_key": definition}, "retry": {"timeout": "1h"}})
+}
+
+fn started(plane: &crate::plane::Plane, name: &str) -> usize {
+    plane.started.iter().filter(|(started, _)| started.contains(name)).count()
+}
+
+/// Going on after a grading is not a new beginning: neither what is done nor what
+/// still runs is run again.
+#[test]
+fn what_active_has_done_is_not_repeated_after_a_grading() {
+    let phases = vec![active_phase("greet", "check"), active_phase("watch", "watch")];
+    let mut plane = Exam { phases, on_failure: "continue", ..Exam::default() }.plane();
+    plane.script = Box::new(|name, _| match name {
+        _ if name.contains("greet") => Run::Ends(secs(1), 0, ""),
+        _ if name.contains("grade") => Run::Ends(secs(1), 0, r#"{"score": 5}"#),
+        _ => Run::Stays,
+    });
+    let start = book(&mut plane);
+    plane.run_until(start.plus(secs(5)));
+    for _ in 0..3 {
+        plane.ask::<SessionPart>("exam-one", Request::Grade);
+        plane.run(3);
+        assert_eq!(plane.get::<SessionPart>("exam-one").status, TimedStatus::Active);
+    }
+    assert_eq!(started(&plane, "exam-one-grade"), 3);
+    assert_eq!((started(&plane, "exam-one-greet"), started(&plane, "exam-one-watch")), (1, 1));
+    let watch = plane.get::<Job>("exam-one-watch-1");
+    assert_eq!(watch.status, JobStatus::Running);
+    // A retry that an operator asks for begins all of it anew.
+    plane.delete::<Workload>("exam-one-lab-vm");
+    plane.run(2);
+    assert_eq!(plane.get::<SessionPart>("exam-one").status, TimedStatus::Failed);
+    assert!(plane.get::<Job>("exam-one-watch-1").status.is_over(), "what failed has no jobs");
+    plane.ask::<SessionPart>("exam-one", Request::Retry);
+    plane.run(5);
+    assert_eq!(plane.get::<SessionPart>("exam-one").status, TimedStatus::Active);
+    assert_eq!((started(&plane, "exam-one-greet"), started(&plane, "exam-one-watch")), (2, 2));
 }
 
 /// A try that takes too long is stopped before the next begins.

@@ -159,8 +159,8 @@ fn a_workload_that_disappears_breaks_its_pod() {
 #[test]
 fn names_that_strangers_have_are_left_to_them() {
     let mut plane = Exam::default().plane();
-    plane.apply::<Workload>(json!({"name": "exam-one-lab-vm", "spec": {"command": "stranger"}}));
     let start = book(&mut plane);
+    plane.apply::<Workload>(json!({"name": "exam-one-lab-vm", "spec": {"command": "stranger"}}));
     plane.apply::<Job>(
         json!({"name": "exam-two-grade-1", "spec": {"definition": {"type_key": "check"}}}),
     );
@@ -172,7 +172,13 @@ fn names_that_strangers_have_are_left_to_them() {
     );
     plane.run_until(start);
     let failure = plane.get::<Session>("exam").observed.timed.failure.clone().unwrap();
-    assert!(failure.message.contains("exists and is not of this pod"), "{}", failure.message);
+    assert!(
+        failure
+            .message
+            .contains("the name is taken by workload/exam-one-lab-vm on node-a (Running)"),
+        "{}",
+        failure.message
+    );
     assert_eq!(plane.get::<Workload>("exam-one-lab-vm").spec.command.as_deref(), Some("stranger"));
     plane.delete::<Session>("exam");
     plane.delete::<Workload>("exam-one-lab-vm");
@@ -187,18 +193,50 @@ fn names_that_strangers_have_are_left_to_them() {
 
 /// What people declare beside a part's own does not count as its own.
 #[test]
-fn a_report_and_a_job_that_somebody_declares_for_a_part_change_nothing_of_its_own() {
+fn a_report_that_somebody_declares_for_a_part_changes_nothing_of_its_own() {
     let mut plane = Exam::default().plane();
     let start = book(&mut plane);
     plane.run_until(start);
     let owner = json!({"kind": "SessionPart", "name": "exam-one"});
-    plane.apply::<Job>(
-        json!({"name": "mine", "owner": owner, "spec": {"definition": {"type_key": "check"}}}),
+    plane.apply::<Report>(
+        json!({"name": "mine", "owner": owner, "spec": {"definition": {"type_key": "sum"}}}),
     );
     plane.run(200);
     let session = plane.get::<Session>("exam");
     assert_eq!((session.status, session.observed.score), (SessionStatus::Inactive, Some(120.0)));
-    assert!(plane.get::<Job>("mine").status.is_over(), "it ends with the part");
+}
+
+/// The last job of a phase that grades is the score of its part.
+#[test]
+fn nobody_grades_a_part_but_its_phases() {
+    let mut plane = Exam::default().plane();
+    let start = book(&mut plane);
+    plane.run_until(start);
+    let owner = json!({"kind": "SessionPart", "name": "exam-one"});
+    for (field, value, says) in [
+        ("phase", json!("grade"), "spec.phase: the jobs of phases are made by Tessera"),
+        ("attempt", json!(2), "spec.attempt: the jobs of phases are made by Tessera"),
+        ("env", json!({}), "owner: a Job that belongs to a SessionPart is made by Tessera"),
+    ] {
+        let mut json = json!({"name": "exam-one-grade-9",
+            "spec": {"definition": {"type_key": "check"}}});
+        json["spec"][field] = value;
+        if field == "env" {
+            json["owner"] = owner.clone();
+        }
+        let error = plane.try_apply::<Job>(json).unwrap_err().to_string();
+        assert!(error.contains(says) && error.contains("remove"), "{error}");
+    }
+    assert!(plane.find::<Job>("exam-one-grade-9").is_none());
+    plane.run(200);
+    // One that Tessera has made can be declared as it is, to change its labels.
+    let mine = plane.get::<Job>("exam-one-grade-1");
+    let mut json = json!({"name": "exam-one-grade-1", "labels": {"seen": "yes"}});
+    json["spec"] = serde_json::to_value(&*mine.spec).unwrap();
+    json["owner"] = owner;
+    assert_eq!(plane.try_apply::<Job>(json).unwrap(), 1);
+    let session = plane.get::<Session>("exam");
+    assert_eq!((session.status, session.observed.score), (SessionStatus::Inactive, Some(120.0)));
 }
 
 #[test]
@@ -214,4 +252,55 @@ fn a_host_that_is_given_up_waits_for_its_pods() {
     plane.run(200);
     assert!(plane.find::<Host>("fleet").is_none());
     assert_eq!(plane.get::<Session>("exam").observed.timed.outcome, Some(Outcome::Completed));
+}
+
+/// A pod whose workload is deleted while it is being provisioned has a try that
+/// failed: the other workloads go, and all are made again.
+#[test]
+fn a_workload_that_disappears_during_provisioning_is_noticed_at_once() {
+    let mut plane = Exam::default().plane();
+    plane.script = Box::new(|_, run| if run == 1 { Run::Hangs } else { Run::Stays });
+    plane.lingers.insert("-vm", Duration::from_secs(3));
+    let start = book(&mut plane);
+    plane.run_until(start.minus(Duration::from_secs(25)));
+    plane.delete::<Workload>("exam-one-lab-vm");
+    plane.run(2);
+    assert_eq!(plane.made.len(), 1, "never two at once");
+    plane.run(4);
+    let pod = plane.pod("exam-one-lab");
+    assert_eq!(pod.status, TimedStatus::Ready);
+    let note = pod.state_history.iter().find(|one| one.reason.contains("try 1 of 3")).unwrap();
+    assert!(note.reason.contains("workload/exam-one-lab-vm is gone"), "{}", note.reason);
+    assert_eq!(plane.made, ["exam-one-lab-vm", "exam-one-lab-vm"]);
+}
+
+/// The same while a phase runs after that.
+#[test]
+fn a_workload_that_disappears_before_its_pod_is_ready_breaks_it() {
+    let pod_phases = vec![json!({"name": "prepare", "engine": "workflow",
+        "trigger_on_status": "Provisioning", "definition": {"type_key": "watch"}})];
+    let mut plane = Exam { pod_phases, ..Exam::default() }.plane();
+    let start = book(&mut plane);
+    plane.run_until(start.minus(Duration::from_secs(20)));
+    plane.delete::<Workload>("exam-one-lab-vm");
+    plane.run(1);
+    let failure = plane.pod("exam-one-lab").observed.timed.failure.clone().unwrap();
+    assert!(failure.message.contains("workload/exam-one-lab-vm is gone"), "{}", failure.message);
+}
+
+/// Whoever declares a pod that is only to be made ready begins it.
+#[test]
+fn a_pod_that_is_to_be_ready_does_not_begin_by_itself() {
+    let mut plane = Exam::default().plane();
+    plane.apply::<Pod>(json!({
+        "name": "alone", "desired_status": "Ready", "spec": {
+            "definition": {"type_key": "lab-one"},
+            "timeslot": {"start": plane.at(60).to_string(), "duration": "60s"},
+        },
+    }));
+    plane.run(70);
+    assert_eq!(plane.pod("alone").status, TimedStatus::Ready);
+    plane.edit::<Pod>("alone", |edit| edit.desire(DesiredTimedStatus::Active));
+    plane.run(1);
+    assert_eq!(plane.pod("alone").status, TimedStatus::Active);
 }

@@ -10,13 +10,15 @@ mod agents;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use tessera_reconciler::admission::{self, AdmissionError};
+use tessera_reconciler::admission::{self, AdmissionError, Effort};
 use tessera_reconciler::{Answer, Batch, Reconciler, Tabled, World};
 use tessera_types::manifest::Declared;
 use tessera_types::timed::{Request, Requested, Timed, TimedStatus};
+use tessera_types::workload::WorkloadStatus;
 use tessera_types::{
-    Actor, BootTime, Change, Committed, Duration, Edit, Kind, Manifest, Name, Now, Object, Pod,
-    Record, Resource, ResourceKey, Revision, State, Timestamp, Uid, Workload, Write,
+    Actor, BootTime, Change, Committed, Duration, Edit, Kind, KindName, Manifest, Name, Now,
+    Object, Pod, Record, Resource, ResourceKey, Revision, SessionPart, State, Timestamp, Uid,
+    Workload, Write,
 };
 
 use self::agents::Copy;
@@ -49,6 +51,8 @@ pub(crate) struct Plane {
     pub(crate) reconciler: Reconciler,
     pub(crate) now: Now,
     pub(crate) script: Script,
+    /// Workloads with this in their name take so long to stop.
+    pub(crate) lingers: BTreeMap<&'static str, Duration>,
     pub(crate) history: Vec<Entry>,
     /// The workloads that were ever made, in order.
     pub(crate) made: Vec<String>,
@@ -59,6 +63,8 @@ pub(crate) struct Plane {
     pub(crate) crash_after: Option<usize>,
     /// The control plane is killed after every commit.
     pub(crate) crashes_always: bool,
+    /// What an admission may look for an earliest start with.
+    pub(crate) effort: Effort,
     is_crashed: bool,
     /// The workloads in [`Plane::made`].
     known: BTreeSet<Uid>,
@@ -69,6 +75,7 @@ pub(crate) struct Plane {
     runs: BTreeMap<String, usize>,
     heartbeat_at: BootTime,
     ids: u64,
+    keep_finished: Option<Duration>,
 }
 
 impl Plane {
@@ -81,12 +88,14 @@ impl Plane {
             reconciler,
             now: Now { wall, boot: BootTime::from_millis(1_000_000) },
             script: Box::new(|_, _| Run::Stays),
+            lingers: BTreeMap::new(),
             history: Vec::new(),
             made: Vec::new(),
             started: Vec::new(),
             commits: 0,
             crash_after: None,
             crashes_always: false,
+            effort: Effort::request(),
             is_crashed: false,
             known: BTreeSet::new(),
             statuses: BTreeMap::new(),
@@ -96,6 +105,7 @@ impl Plane {
             runs: BTreeMap::new(),
             heartbeat_at: BootTime::from_millis(0),
             ids: 0,
+            keep_finished: None,
         }
     }
 
@@ -206,8 +216,18 @@ impl Plane {
         self.is_crashed = true;
         self.world = World::load(self.world.revision(), self.world.all().collect::<Vec<_>>());
         self.world.started(self.now.boot, LEASE);
+        if let Some(time) = self.keep_finished {
+            self.world.keep_finished_for(time);
+        }
         self.reconciler = Reconciler::new(&self.world);
         self.hear();
+    }
+
+    /// What is over is kept for so long.
+    pub(crate) fn keep_finished_for(&mut self, seconds: u64) {
+        let time = Duration::from_secs(seconds);
+        self.keep_finished = Some(time);
+        self.world.keep_finished_for(time);
     }
 
     fn pass(&mut self) -> usize {
@@ -247,17 +267,43 @@ impl Plane {
         self.reconciler.resync(&self.world);
         while self.is_due() {
             let pass = self.reconciler.pass(&self.world, self.now, 1000);
-            assert!(pass.writes.is_empty(), "settled, and yet: {:#?}", pass.writes);
+            let mut writes = pass.writes.iter().flat_map(|(_, writes)| writes);
+            let unsettled = writes.find(|write| !says_why_it_waits(write));
+            assert!(unsettled.is_none(), "settled, and yet: {unsettled:#?}");
         }
-        for pod in self.world.pods.iter() {
-            let slot = pod.observed.timed.timeslot.unwrap();
-            let is_over = pod.status == TimedStatus::Terminated;
+        self.check_deadlines::<Pod>();
+        self.check_deadlines::<SessionPart>();
+        self.check_no_two_tries();
+        for resource in self.world.all().filter(|one| one.kind() != KindName::Workload) {
+            tessera_types::with_object!(&resource, object => {
+                let until = object.waiting_for.as_ref().and_then(|waiting| waiting.until);
+                let is_past = until.is_some_and(|until| until <= self.now.wall);
+                assert!(!is_past, "{} is stale: {:?}", object.key(), object.waiting_for);
+            });
+        }
+    }
+
+    fn check_deadlines<K: Tabled + Timed<Status = TimedStatus>>(&self) {
+        for object in self.world.table::<K>().iter() {
+            let slot = K::timed(object).timeslot.unwrap();
+            let is_over = object.status == TimedStatus::Terminated;
             assert!(
                 is_over || slot.cleanup_deadline() > self.now.wall,
-                "pod/{} ({}) outlives its deadline",
-                pod.name,
-                pod.status
+                "{}/{} ({}) outlives its deadline",
+                K::KIND.singular(),
+                object.name,
+                object.status
             );
+        }
+    }
+
+    /// Of the jobs of one phase, at most one has a workload.
+    fn check_no_two_tries(&self) {
+        let mut phases = BTreeSet::new();
+        for job in self.world.jobs.iter().filter(|job| job.spec.phase.is_some()) {
+            let phase = (job.owner.as_ref().map(|owner| owner.id), job.spec.phase.clone());
+            let lives = self.world.owned::<Workload>(job.id).next().is_some();
+            assert!(!lives || phases.insert(phase), "job/{} runs beside another try", job.name);
         }
     }
 
@@ -320,7 +366,9 @@ impl Plane {
         let declared: Declared<K> =
             manifest.declare(existing.as_ref(), Actor::API, self.now.wall).expect("no conflict");
         let (world, now) = (&self.world, self.now.wall);
-        let writes = admission::admit(world, existing.as_ref(), declared, owner.as_ref(), now)?;
+        let effort = &mut { self.effort };
+        let writes =
+            admission::admit(world, existing.as_ref(), declared, owner.as_ref(), now, effort)?;
         let count = writes.len();
         if count > 0 {
             assert_eq!(self.commit(writes), Answer::Written);
@@ -387,6 +435,14 @@ impl Plane {
     pub(crate) fn pod(&self, name: &str) -> Arc<Object<Pod>> {
         self.get::<Pod>(name)
     }
+}
+
+/// Whether a workload that no node takes only says it anew: why is told as of when it
+/// was last looked at.
+fn says_why_it_waits(write: &Write) -> bool {
+    matches!(write, Write::Update { resource: Resource::Workload(it), records }
+        if it.status == WorkloadStatus::Pending && it.observed.assigned.is_none()
+            && it.waiting_for.is_some() && records.is_empty())
 }
 
 fn is_arrow<S: State>(from: &str, to: &str) -> bool {

@@ -2,7 +2,8 @@
 
 use serde_json::{Value, json};
 use tessera_types::{
-    Host, Job, Pod, PodDefinition, Session, SessionDefinition, SessionPart, Workload,
+    Host, LabLocation, PartDefinition, Pod, PodDefinition, Report, Session, SessionDefinition,
+    SessionPart, Workload,
 };
 
 use crate::exam::{Exam, session};
@@ -201,9 +202,12 @@ fn owners_that_cannot_be() {
         }});
         assert_eq!(refused::<Pod>(&mut plane, json), message);
     }
-    let job = json!({"name": "x", "owner": {"kind": "SessionPart", "name": "none"},
-        "spec": {"definition": {"type_key": "check"}}});
-    assert_eq!(refused::<Job>(&mut plane, job), "owner: there is no sessionpart/default/none");
+    let report = json!({"name": "x", "owner": {"kind": "SessionPart", "name": "none"},
+        "spec": {"definition": {"type_key": "sum"}}});
+    assert_eq!(
+        refused::<Report>(&mut plane, report),
+        "owner: there is no sessionpart/default/none"
+    );
     let part = json!({"name": "x", "spec": {
         "definition": {"type_key": "part-one"}, "part": "one", "order": 0,
         "timeslot": {"start": plane.at(60).to_string()},
@@ -256,6 +260,105 @@ fn names_that_are_taken_or_too_long() {
     let json = session(&"x".repeat(60), plane.at(100));
     let error = refused::<Session>(&mut plane, json);
     assert!(error.contains("names have at most 63: choose shorter ones"), "{error}");
+}
+
+/// A session cannot overrule what the definition of a pod asks of its host.
+#[test]
+fn hosts_that_are_asked_to_be_two_things() {
+    let mut plane = plane();
+    plane.apply::<LabLocation>(json!({"name": "north", "spec": {
+        "type_key": "north", "version": "1.0.0",
+    }}));
+    let definition = plane.get::<PodDefinition>("lab-one");
+    let mut spec = serde_json::to_value(&*definition.spec).unwrap();
+    spec["version"] = "1.1.0".into();
+    spec["host"] = json!({"location": "north", "licence_class": "small"});
+    plane.apply::<PodDefinition>(json!({"name": "lab-one-north", "spec": spec}));
+    let json = exam(&plane, 100, &json!({"host": {"location": "north", "licence_class": "large"}}));
+    let error = refused::<Session>(&mut plane, json);
+    assert!(error.starts_with("spec.host.licence_class: it asks for a host with"), "{error}");
+    assert!(error.contains("(pod lab) (host.licence_class), for one with `small`"), "{error}");
+    assert!(!error.contains("location"), "{error}");
+    let pod = json!({"name": "alone", "spec": {
+        "definition": {"type_key": "lab-one"}, "host": {"licence_class": "large"},
+        "timeslot": {"start": plane.at(60).to_string(), "duration": "60s"},
+    }});
+    let error = refused::<Pod>(&mut plane, pod);
+    assert!(
+        error.contains("at spec.definition (host.licence_class), for one with `small`"),
+        "{error}"
+    );
+}
+
+/// A session type whose parts and pods are called so, on pods with one workload.
+fn named(plane: &mut Plane, parts: &[(&str, &[&str])]) {
+    for (i, (_, pods)) in parts.iter().enumerate() {
+        let pods: Vec<_> = pods
+            .iter()
+            .map(|name| json!({"name": name, "selector": {"type_key": "lab-one"}}))
+            .collect();
+        plane.apply::<PartDefinition>(json!({"name": format!("odd-{i}"), "spec": {
+            "type_key": format!("odd-{i}"), "version": "1.0.0", "duration": "60s", "pods": pods,
+            "lifecycle": {"phases": [{"name": "grade", "engine": "workflow",
+                "trigger_on_status": "Grading", "definition": {"type_key": "grade"}}]},
+        }}));
+    }
+    let parts: Vec<_> = parts
+        .iter()
+        .enumerate()
+        .map(|(i, (name, _))| json!({"name": name, "selector": {"type_key": format!("odd-{i}")}}))
+        .collect();
+    plane.apply::<SessionDefinition>(json!({"name": "odd", "spec": {
+        "type_key": "odd", "version": "1.0.0", "parts": parts,
+    }}));
+}
+
+fn odd(plane: &mut Plane, name: &str) -> String {
+    let json = json!({"name": name, "spec": {
+        "definition": {"type_key": "odd"}, "timeslot": {"start": plane.at(100).to_string()},
+    }});
+    refused::<Session>(plane, json)
+}
+
+#[test]
+fn two_of_one_session_that_would_have_one_name() {
+    let mut plane = plane();
+    named(&mut plane, &[("a", &["b-c"]), ("a-b", &["c"])]);
+    assert!(odd(&mut plane, "x").starts_with(
+        "name: two pods would be called x-a-b-c, of sessionpart/x-a and of sessionpart/x-a-b"
+    ));
+    let mut plane = crate::refused::plane();
+    named(&mut plane, &[("a", &["b", "b-vm"])]);
+    plane.apply::<Workload>(json!({"name": "x-a-b-vm", "spec": {"command": "other"}}));
+    assert_eq!(
+        odd(&mut plane, "x"),
+        "name: pod/x-a-b would have the workload x-a-b-vm, and the name is taken by \
+         workload/x-a-b-vm (Pending), which belongs to nothing: choose another name"
+    );
+}
+
+#[test]
+fn workloads_that_another_pod_will_have() {
+    let mut plane = plane();
+    named(&mut plane, &[("a", &["b"])]);
+    let definition = plane.get::<PodDefinition>("lab-one");
+    let mut spec = serde_json::to_value(&*definition.spec).unwrap();
+    spec["type_key"] = "lab-other".into();
+    spec["workloads"][0]["name"] = "a-b-vm".into();
+    plane.apply::<PodDefinition>(json!({"name": "lab-other", "spec": spec}));
+    plane.apply::<Pod>(json!({"name": "x", "spec": {
+        "definition": {"type_key": "lab-other"},
+        "timeslot": {"start": plane.at(60).to_string(), "duration": "60s"},
+    }}));
+    assert_eq!(
+        odd(&mut plane, "x"),
+        "name: pod/x-a-b would have the workload x-a-b-vm, and pod/default/x will have it: choose \
+         another name"
+    );
+    // `job-` and the number count, too.
+    let name = "y".repeat(63 - "job--a-grade-99".len() + 1);
+    let error = odd(&mut plane, &name);
+    assert!(error.contains("the workload of a job would be called `job-yyy"), "{error}");
 }
 
 #[test]

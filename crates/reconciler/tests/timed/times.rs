@@ -250,7 +250,10 @@ fn an_extension_of_what_is_over_is_refused() {
     assert_eq!(refused, "part: there is no part `three`: the parts are one, two");
     plane.run(300);
     let refused = stretch(&mut plane, None, Stretch::Extend(secs(5))).unwrap_err();
-    assert_eq!(refused, "session exam is over (Inactive)");
+    assert_eq!(
+        refused,
+        "it is over (Inactive); a session that is over is declared anew under another name"
+    );
 }
 
 #[test]
@@ -353,4 +356,37 @@ fn an_extension_reaches_the_jobs_that_run_in_the_window() {
     assert_eq!(plane.started.iter().filter(|(name, _)| name.contains("watch")).count(), 1);
     plane.run(300);
     assert_eq!(plane.get::<Session>("exam").observed.timed.outcome, Some(Outcome::Completed));
+}
+
+/// People read whole seconds, which are never late for a start; the fields are exact.
+#[test]
+fn reasons_say_times_in_whole_seconds() {
+    let phases = vec![json!({"name": "prepare", "engine": "workflow",
+        "trigger_on_status": "Provisioning", "definition": {"type_key": "check"},
+        "retry": {"attempts_max": 2, "backoff": {"initial": "1s", "max": "1s"}}})];
+    let mut plane = Exam { phases, gate: json!("approval"), ..Exam::default() }.plane();
+    plane.script = Box::new(|name, _| match name {
+        _ if name.ends_with("prepare-1") => crate::plane::Run::Ends(secs(1), 1, ""),
+        _ if name.contains("job-") => crate::plane::Run::Ends(secs(1), 0, r#"{"score": 60}"#),
+        _ => crate::plane::Run::Stays,
+    });
+    let start = Timestamp::from_micros(plane.at(60).as_micros() + 654_321);
+    plane.apply::<Session>(session("exam", start));
+    let mut waited = std::collections::BTreeSet::new();
+    for _ in 0..70 {
+        plane.run(2);
+        for resource in plane.world.all() {
+            tessera_types::with_object!(resource, object => {
+                waited.extend(object.waiting_for.as_ref().map(|waiting| waiting.message.clone()));
+            });
+        }
+    }
+    let exact = format!("its start at {}", start.second_before());
+    assert!(waited.contains(&exact), "{waited:#?}");
+    let reasons = plane.history.iter().map(|entry| entry.record.reason.clone());
+    for text in reasons.chain(waited) {
+        assert!(!text.contains("654321"), "{text}");
+    }
+    let pod = plane.pod("exam-one-lab").observed.timed.timeslot.unwrap();
+    assert_eq!(pod.start, start);
 }

@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 use tessera_types::{Timestamp, Uid};
 
 use super::account::{Booking, Calendar};
+use super::effort::Effort;
 use super::holds::Hold;
 use super::hosts::{Booked, Calendars, HostCandidate};
 use super::ports::choices;
@@ -39,24 +40,45 @@ pub struct Wanted<'a> {
 /// # Errors
 /// The index of a booking that does not fit beside the others, and why.
 pub fn book_all(wanted: &[Wanted<'_>]) -> Result<Vec<Booked>, (usize, Refusal)> {
-    let mut trial = Trial::new(wanted);
-    let Some((failed, refusal)) = trial.in_order() else { return Ok(trial.into_booked()) };
-    trial.clear();
-    for index in 0..wanted.len() {
-        // One that does not fit even alone is the whole reason.
-        trial.choose(index).map_err(|alone| (index, alone))?;
-    }
-    let count = wanted.len();
-    if count > SEARCH_BOOKINGS_MAX {
-        let why = format!("there are more than {SEARCH_BOOKINGS_MAX}, too many to try");
-        return Err((failed, refusal.unproven(count, why)));
-    }
-    match trial.search(&failed_first(failed, count)) {
-        Search::Found => Ok(trial.into_booked()),
-        Search::Impossible => Err((failed, refusal.in_any_order(count))),
-        Search::GaveUp => {
-            let why = format!("the search ended after {SEARCH_TRIES_MAX} tries");
-            Err((failed, refusal.unproven(count, why)))
+    book_all_within(wanted, &mut Effort::batch())
+}
+
+/// The same, with what is left of `effort` for other arrangements than the first.
+///
+/// # Errors
+/// As [`book_all`].
+pub fn book_all_within(
+    wanted: &[Wanted<'_>],
+    effort: &mut Effort,
+) -> Result<Vec<Booked>, (usize, Refusal)> {
+    let mut trial = Trial::new(wanted, *effort);
+    let found = trial.book();
+    *effort = trial.effort;
+    found.map(|()| trial.into_booked())
+}
+
+impl Trial<'_> {
+    fn book(&mut self) -> Result<(), (usize, Refusal)> {
+        let trial = self;
+        let wanted = trial.wanted;
+        let Some((failed, refusal)) = trial.in_order() else { return Ok(()) };
+        trial.clear();
+        for index in 0..wanted.len() {
+            // One that does not fit even alone is the whole reason.
+            trial.choose(index).map_err(|alone| (index, alone))?;
+        }
+        let count = wanted.len();
+        if count > SEARCH_BOOKINGS_MAX {
+            let why = format!("there are more than {SEARCH_BOOKINGS_MAX}, too many to try");
+            return Err((failed, refusal.unproven(count, why)));
+        }
+        match trial.search(&failed_first(failed, count)) {
+            Search::Found => Ok(()),
+            Search::Impossible => Err((failed, refusal.in_any_order(count))),
+            Search::GaveUp => {
+                let why = format!("the search ended after {} tries", trial.tries);
+                Err((failed, refusal.unproven(count, why)))
+            }
         }
     }
 }
@@ -80,6 +102,7 @@ struct Trial<'a> {
     changed: BTreeMap<Uid, Calendar>,
     booked: Vec<Option<Booked>>,
     tries: usize,
+    effort: Effort,
     /// All that the batch touches.
     horizon: Window,
 }
@@ -91,7 +114,7 @@ fn tentative(index: usize) -> Uid {
 }
 
 impl<'a> Trial<'a> {
-    fn new(wanted: &'a [Wanted<'a>]) -> Self {
+    fn new(wanted: &'a [Wanted<'a>], effort: Effort) -> Self {
         let windows = wanted.iter().map(|wanted| wanted.booking.window);
         let horizon = windows.reduce(|all, window| hull(all, &window));
         let mut trial = Self {
@@ -99,6 +122,7 @@ impl<'a> Trial<'a> {
             changed: BTreeMap::new(),
             booked: vec![None; wanted.len()],
             tries: 0,
+            effort,
             horizon: horizon.unwrap_or(Window::starting(Timestamp::EPOCH)),
         };
         trial.release_replaced();
@@ -137,6 +161,7 @@ impl<'a> Trial<'a> {
     /// Places those of `order` in every way, until one is found.
     fn search(&mut self, order: &[usize]) -> Search {
         let Some((&index, rest)) = order.split_first() else { return Search::Found };
+        self.effort.spend(self.wanted[index].calendars.hosts.len() as u64);
         let hosts = self.with_calendars(index, |calendars, booking| calendars.judge(booking).0);
         let from = self.twin_of(index).map_or(Uid(0), |twin| twin.host);
         let mut exhausted = true;
@@ -144,7 +169,7 @@ impl<'a> Trial<'a> {
             let (ways, complete) = self.ways(index, host, rest);
             exhausted &= complete;
             for booked in ways {
-                if self.tries == SEARCH_TRIES_MAX {
+                if self.tries == SEARCH_TRIES_MAX || self.effort.is_spent() {
                     return Search::GaveUp;
                 }
                 self.tries += 1;
@@ -198,13 +223,17 @@ impl<'a> Trial<'a> {
         (ways.into_iter().map(|ports| Booked { ports, ..on.clone() }).collect(), complete)
     }
 
-    fn has_room(&self, index: usize) -> bool {
-        self.with_calendars(index, |calendars, booking| {
-            calendars.hosts.iter().any(|candidate| candidate.calendar.fits(booking).is_ok())
-        })
+    fn has_room(&mut self, index: usize) -> bool {
+        let found = self.with_calendars(index, |calendars, booking| {
+            calendars.hosts.iter().position(|candidate| candidate.calendar.fits(booking).is_ok())
+        });
+        let asked = found.map_or(self.wanted[index].calendars.hosts.len(), |at| at + 1);
+        self.effort.spend(asked as u64);
+        found.is_some()
     }
 
-    fn choose(&self, index: usize) -> Result<Booked, Refusal> {
+    fn choose(&mut self, index: usize) -> Result<Booked, Refusal> {
+        self.effort.spend(self.wanted[index].calendars.hosts.len() as u64);
         self.with_calendars(index, |calendars, booking| calendars.choose(booking))
     }
 

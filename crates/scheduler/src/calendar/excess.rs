@@ -7,7 +7,7 @@ use tessera_types::Timestamp;
 
 use super::account::Calendar;
 use super::clash::Holders;
-use super::holds::Held;
+use super::holds::{Held, Hold};
 use super::load::{Dimension, PORTS};
 use tessera_types::timed::Window;
 
@@ -94,12 +94,28 @@ impl Calendar {
     /// first, and of several at once an amount, then a port, then the opening.
     #[must_use]
     pub fn is_over(&self) -> Option<Excess> {
-        let found = [self.over_amount(), self.over_ports(), self.over_opening()];
+        self.over(None)
+    }
+
+    /// The same, as far as it is because the host has less, or is open for less
+    /// time, than `before`. What was over already does not count: who declares a
+    /// host with less is told of what that alone would break.
+    #[must_use]
+    pub fn is_over_since(&self, before: &Self) -> Option<Excess> {
+        self.over(Some(before))
+    }
+
+    fn over(&self, before: Option<&Self>) -> Option<Excess> {
+        let found = [self.over_amount(before), self.over_ports(before), self.over_opening(before)];
         found.into_iter().flatten().min_by_key(|excess| excess.window().from)
     }
 
-    fn over_amount(&self) -> Option<Excess> {
-        let over = |index, used: u128| index != PORTS && used > self.capacity.at(index);
+    fn over_amount(&self, before: Option<&Self>) -> Option<Excess> {
+        // Both number the dimensions alike: one began as a copy of the other.
+        let has_less =
+            |index| before.is_none_or(|before| self.capacity.at(index) < before.capacity.at(index));
+        let over =
+            |index, used: u128| index != PORTS && used > self.capacity.at(index) && has_less(index);
         let (from, index) = self.timeline.all().find_map(|(at, load)| {
             load.present().find(|index| over(*index, load.at(*index))).map(|index| (at, index))
         })?;
@@ -121,16 +137,18 @@ impl Calendar {
     /// The first port that is held though it is not there or is taken. Holds
     /// are read by start, and the first that overlaps another is returned at
     /// once: so of each port, only the latest hold can reach into the next.
-    fn over_ports(&self) -> Option<Excess> {
+    fn over_ports(&self, before: Option<&Self>) -> Option<Excess> {
+        let is_lost = |port| before.is_none_or(|before| before.ports.contains(port));
         let mut last: BTreeMap<u16, &Held> = BTreeMap::new();
         for held in self.holds.iter().filter(|held| !held.hold.window.is_empty()) {
             let window = held.hold.window;
             for &port in &held.hold.ports {
                 let label = held.hold.label.clone();
-                if !self.ports.contains(port) {
+                if !self.ports.contains(port) && is_lost(port) {
                     return Some(Excess::StrayPort { port, window, label });
                 }
                 if let Some(other) = last.insert(port, held)
+                    && before.is_none()
                     && is_shared(other, held)
                 {
                     let until = window.until.min(other.hold.window.until);
@@ -143,9 +161,13 @@ impl Calendar {
         None
     }
 
-    fn over_opening(&self) -> Option<Excess> {
+    fn over_opening(&self, before: Option<&Self>) -> Option<Excess> {
         let open = self.open?;
-        let mut holds = self.holds.iter().map(|held| &held.hold);
+        let was_open = |hold: &&Hold| {
+            let open = before.and_then(|before| before.open);
+            open.is_none_or(|open| open.covers(&hold.window))
+        };
+        let mut holds = self.holds.iter().map(|held| &held.hold).filter(was_open);
         let hold = holds.find(|hold| !hold.window.is_empty() && !open.covers(&hold.window))?;
         Some(Excess::Closed { open, window: hold.window, label: hold.label.clone() })
     }

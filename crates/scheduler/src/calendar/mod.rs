@@ -31,6 +31,7 @@ mod account;
 mod batch;
 mod clash;
 mod earliest;
+mod effort;
 mod excess;
 mod holds;
 mod hosts;
@@ -42,8 +43,9 @@ mod usage;
 mod window;
 
 pub use account::{Booking, Calendar};
-pub use batch::{SEARCH_BOOKINGS_MAX, SEARCH_TRIES_MAX, Wanted, book_all};
+pub use batch::{SEARCH_BOOKINGS_MAX, SEARCH_TRIES_MAX, Wanted, book_all, book_all_within};
 pub use clash::{Clash, Holders, Taken};
+pub use effort::Effort;
 pub use excess::Excess;
 pub use holds::Hold;
 pub use hosts::{Booked, Calendars, Filtered, HostCandidate};

@@ -15,7 +15,8 @@ pub(super) fn beside(window: Window, reference: Timestamp) -> Beside {
     Beside { window, reference }
 }
 
-/// A window whose times on the reader's day (UTC) are written without the day.
+/// A window whose times on the reader's day (UTC) are written without the day, in
+/// whole seconds: what stands in the way does so for no longer than is said.
 pub(super) struct Beside {
     window: Window,
     reference: Timestamp,
@@ -33,10 +34,9 @@ impl Beside {
         let micros = at.as_micros().rem_euclid(DAY);
         let minutes = micros / (60 * SECOND);
         write!(f, "{:02}:{:02}", minutes / 60, minutes % 60)?;
-        match (micros / SECOND % 60, micros % SECOND) {
-            (0, 0) => Ok(()),
-            (seconds, 0) => write!(f, ":{seconds:02}"),
-            (seconds, rest) => write!(f, ":{seconds:02}.{rest:06}"),
+        match micros / SECOND % 60 {
+            0 => Ok(()),
+            seconds => write!(f, ":{seconds:02}"),
         }
     }
 }
@@ -44,12 +44,12 @@ impl Beside {
 impl fmt::Display for Beside {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("from ")?;
-        self.write(self.window.from, f)?;
+        self.write(self.window.from.second_before(), f)?;
         if self.window.is_for_ever() {
             return f.write_str(" on");
         }
         f.write_str(" to ")?;
-        self.write(self.window.until, f)
+        self.write(self.window.until.second_after(), f)
     }
 }
 
@@ -68,7 +68,7 @@ mod tests {
         assert_eq!(show("2026-05-01T09:00:00Z", "2026-05-01T10:30:05Z"), "from 09:00 to 10:30:05");
         assert_eq!(
             show("2026-05-01T09:00:00.25Z", "2026-05-02T00:00:00Z"),
-            "from 09:00:00.250000 to 2026-05-02T00:00:00Z"
+            "from 09:00 to 2026-05-02T00:00:00Z"
         );
         assert_eq!(beside(Window::starting(day), day).to_string(), "from 23:00 on");
         assert_eq!(Window::starting(day).to_string(), "from 2026-05-01T23:00:00Z on");

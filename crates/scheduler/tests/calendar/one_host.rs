@@ -15,6 +15,19 @@ proptest! {
         prop_assert_eq!(host.calendar().fits(&booking).ok(), host.fits(&booking));
     }
 
+    /// Of a host on which everything fitted, a change breaks what is over after it;
+    /// and no change breaks nothing, whatever was over before.
+    #[test]
+    fn a_change_breaks_what_is_over_only_since(
+        sound in oracle::sound_host(4), any in oracle::host(),
+        capacity in oracle::capacity(4), open in oracle::opening(),
+    ) {
+        let before = sound.calendar();
+        let after = Host { capacity, open, ..sound }.calendar();
+        prop_assert_eq!(after.is_over_since(&before), after.is_over());
+        prop_assert_eq!(any.calendar().is_over_since(&any.calendar()), None);
+    }
+
     #[test]
     fn the_reason_is_true(host in oracle::host(), booking in oracle::booking(3)) {
         let Err(clash) = host.calendar().fits(&booking) else { return Ok(()) };

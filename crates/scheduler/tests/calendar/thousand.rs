@@ -2,6 +2,8 @@
 //! none that was refused would have fitted. Counted from the list of what was
 //! granted alone.
 
+use std::collections::BTreeMap;
+
 use proptest::prelude::*;
 use tessera_scheduler::calendar::{Booking, Calendar, Calendars, Hold, HostCandidate, Window};
 use tessera_types::host::{HostCapacity, HostDemand, PortRange};
@@ -12,6 +14,7 @@ const HOSTS: usize = 100;
 const BOOKINGS: usize = 1000;
 const CPU: u64 = 4000;
 const MEMORY: u64 = 16;
+const LICENCES: u64 = 5;
 const PORTS: std::ops::Range<u16> = 5000..5006;
 
 #[derive(Clone, Debug)]
@@ -20,6 +23,7 @@ struct Asked {
     until: i64,
     cpu: u64,
     memory: u64,
+    licences: u64,
     ports: u16,
     /// Cancels an earlier booking first.
     cancels: Option<prop::sample::Index>,
@@ -35,12 +39,13 @@ struct Granted {
 fn asked() -> impl Strategy<Value = Asked> {
     // Two days of seconds; most windows are long, so that many conflict.
     let cancels = prop::option::weighted(0.1, any::<prop::sample::Index>());
-    (0..172_800i64, 600..86_400i64, 500..3000u64, 0..8u64, 0..3u16, cancels).prop_map(
-        |(from, length, cpu, memory, ports, cancels)| Asked {
+    (0..172_800i64, 600..86_400i64, 500..3000u64, 0..8u64, 0..3u64, 0..3u16, cancels).prop_map(
+        |(from, length, cpu, memory, licences, ports, cancels)| Asked {
             from,
             until: from + length,
             cpu,
             memory,
+            licences,
             ports,
             cancels,
         },
@@ -51,14 +56,18 @@ fn second(second: i64) -> Timestamp {
     Timestamp::from_micros(second * 1_000_000)
 }
 
+fn counted(licences: u64) -> BTreeMap<String, u64> {
+    BTreeMap::from([("licences".to_owned(), licences)])
+}
+
 fn booking(asked: &Asked) -> Booking {
     Booking {
         window: Window::new(second(asked.from), second(asked.until)),
         demand: HostDemand {
             cpu: Millicores(asked.cpu),
             memory: Bytes(asked.memory),
+            counted: counted(asked.licences),
             ports: asked.ports,
-            ..HostDemand::default()
         },
         instead_of: None,
     }
@@ -84,12 +93,15 @@ fn has_room(granted: &[Granted], asked: &Asked) -> bool {
     });
     peak(granted, from, until, |a| a.cpu) + asked.cpu <= CPU
         && (asked.memory == 0 || peak(granted, from, until, |a| a.memory) + asked.memory <= MEMORY)
+        && (asked.licences == 0
+            || peak(granted, from, until, |a| a.licences) + asked.licences <= LICENCES)
         && free.count() >= usize::from(asked.ports)
 }
 
 fn assert_never_over(granted: &[Granted]) -> Result<(), TestCaseError> {
     prop_assert!(peak(granted, 0, i64::MAX, |a| a.cpu) <= CPU);
     prop_assert!(peak(granted, 0, i64::MAX, |a| a.memory) <= MEMORY);
+    prop_assert!(peak(granted, 0, i64::MAX, |a| a.licences) <= LICENCES);
     for (n, one) in granted.iter().enumerate() {
         prop_assert_eq!(one.ports.len(), usize::from(one.asked.ports));
         prop_assert!(one.ports.iter().all(|port| PORTS.contains(port)));
@@ -111,8 +123,8 @@ proptest! {
         let capacity = HostCapacity {
             cpu: Millicores(CPU),
             memory: Bytes(MEMORY),
+            counted: counted(LICENCES),
             ports: vec![PortRange { first: PORTS.start, last: PORTS.end - 1 }],
-            ..HostCapacity::default()
         };
         let names: Vec<Name> =
             (0..HOSTS).map(|n| Name::new(&format!("lab-{n}")).unwrap()).collect();

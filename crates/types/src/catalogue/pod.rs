@@ -120,8 +120,26 @@ pub struct HostRequirement {
 }
 
 impl HostRequirement {
-    /// What holds when both must: what `self` says wins where both say
-    /// something, and all label constraints hold.
+    /// The fields in which both ask for something else, so that no host has both:
+    /// each with what `self` and what `other` asks for. They are refused at
+    /// admission.
+    pub fn contradictions<'a>(
+        &'a self,
+        other: &'a Self,
+    ) -> impl Iterator<Item = (&'static str, &'a str, &'a str)> {
+        [
+            ("location", &self.location, &other.location),
+            ("delivery_environment", &self.delivery_environment, &other.delivery_environment),
+            ("licence_class", &self.licence_class, &other.licence_class),
+        ]
+        .into_iter()
+        .filter_map(|(field, mine, theirs)| Some((field, mine.as_deref()?, theirs.as_deref()?)))
+        .filter(|(_, mine, theirs)| mine != theirs)
+    }
+
+    /// What holds when both must and there are no
+    /// [contradictions](Self::contradictions): what either says, and all label
+    /// constraints.
     #[must_use]
     pub fn and(&self, other: &Self) -> Self {
         let either = |one: &Option<String>, other: &Option<String>| one.clone().or(other.clone());

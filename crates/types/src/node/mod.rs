@@ -100,6 +100,20 @@ pub struct Executors {
     pub limits: bool,
 }
 
+impl Executors {
+    /// Whether processes can be run, or seem to be.
+    #[must_use]
+    pub fn runs_processes(&self) -> bool {
+        self.process || self.simulated
+    }
+
+    /// Whether containers can be run, or seem to be.
+    #[must_use]
+    pub fn runs_containers(&self) -> bool {
+        self.container.is_some() || self.simulated
+    }
+}
+
 impl fmt::Display for Executors {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.simulated {

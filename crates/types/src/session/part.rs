@@ -81,6 +81,9 @@ pub struct SessionPartObserved {
     /// that comes again is recognised.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub events: Vec<String>,
+    /// How often a grading of it has begun.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub gradings: u32,
     /// When it was graded, if it was.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub graded_at: Option<Timestamp>,
@@ -93,4 +96,8 @@ pub struct SessionPartObserved {
     /// Whether its report is passed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub passed: Option<bool>,
+}
+
+fn is_zero(count: &u32) -> bool {
+    *count == 0
 }

@@ -47,7 +47,8 @@ pub struct TimedObserved {
     /// What was decided when it was late.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub late: Option<Lateness>,
-    /// The phases of its present state that have begun, in order.
+    /// The phases of its present state that have begun, in order; while it is graded
+    /// also those of Active, to which it may go back.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub phases: Vec<PhaseRun>,
     /// What operators and events ask for and has not been seen to yet.
@@ -133,7 +134,7 @@ pub enum LateDecision {
     Shifted,
 }
 
-/// A phase that has begun in the present state.
+/// A phase that has begun.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct PhaseRun {
     /// The phase; `provision` and `teardown` are the resource's own steps.

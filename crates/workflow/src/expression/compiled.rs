@@ -86,9 +86,10 @@ impl Compiled {
     }
 
     fn run(&self, input: &Value, variables: &Variables) -> Result<Value, EvaluationError> {
-        let values = self.names.iter().map(|name| {
-            Item::outer(variables.get(name).cloned().unwrap_or_default())
-        });
+        let values = self
+            .names
+            .iter()
+            .map(|name| Item::outer(variables.get(name).cloned().unwrap_or_default()));
         let context = Ctx::<Kind>::new(&self.program.lut, Vars::new(values));
         let mut outputs = self.program.id.run((context, Item::outer(input.clone())));
         let mut next = || outputs.next().transpose().map_err(reported);

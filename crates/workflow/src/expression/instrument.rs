@@ -168,13 +168,17 @@ impl<'s> Instrument<'s> {
         let arity = arguments.len();
         let arguments = arguments.into_iter().map(|it| self.argument(it));
         let call = Term::Call(name, arguments.collect());
-        let opens = |open: &Open<'_>| {
-            open.name == name && open.arity == arity && open.takes_functions
-        };
+        let opens =
+            |open: &Open<'_>| open.name == name && open.arity == arity && open.takes_functions;
         if self.open.iter().any(opens) { pipe(call, None, Term::Id) } else { call }
     }
 
-    fn operation(&mut self, left: Tree<'s>, operator: BinaryOp<&'s str>, right: Tree<'s>) -> Tree<'s> {
+    fn operation(
+        &mut self,
+        left: Tree<'s>,
+        operator: BinaryOp<&'s str>,
+        right: Tree<'s>,
+    ) -> Tree<'s> {
         match operator {
             BinaryOp::Comma => self.alternatives(left, right),
             BinaryOp::Assign => {
@@ -229,8 +233,13 @@ impl<'s> Instrument<'s> {
     }
 
     /// Several alternatives in one text multiply, the last outermost, as in jq.
-    fn text(&mut self, format: Option<&'s str>, parts: Vec<StrPart<&'s str, Tree<'s>>>) -> Tree<'s> {
-        let manifold = |part: &StrPart<_, Tree<'s>>| matches!(part, StrPart::Term(it) if !is_single(it));
+    fn text(
+        &mut self,
+        format: Option<&'s str>,
+        parts: Vec<StrPart<&'s str, Tree<'s>>>,
+    ) -> Tree<'s> {
+        let manifold =
+            |part: &StrPart<_, Tree<'s>>| matches!(part, StrPart::Term(it) if !is_single(it));
         let reorder = parts.iter().filter(|it| manifold(it)).count() > 1;
         let mut bound = Vec::new();
         let mut rewritten = Vec::new();
@@ -248,9 +257,9 @@ impl<'s> Instrument<'s> {
             });
         }
         let text = Term::Str(format, rewritten);
-        bound.into_iter().fold(text, |inner, (name, value)| {
-            pipe(value, Some(Pattern::Var(name)), inner)
-        })
+        bound
+            .into_iter()
+            .fold(text, |inner, (name, value)| pipe(value, Some(Pattern::Var(name)), inner))
     }
 
     fn object(&mut self, fields: Vec<(Tree<'s>, Option<Tree<'s>>)>) -> Tree<'s> {
@@ -340,9 +349,9 @@ fn is_single(term: &Tree<'_>) -> bool {
         Term::Str(_, parts) => {
             parts.iter().all(|it| !matches!(it, StrPart::Term(inner) if !is_single(inner)))
         }
-        Term::Obj(fields) => fields
-            .iter()
-            .all(|(key, value)| is_single(key) && value.as_ref().is_none_or(is_single)),
+        Term::Obj(fields) => {
+            fields.iter().all(|(key, value)| is_single(key) && value.as_ref().is_none_or(is_single))
+        }
         Term::Neg(inner) => is_single(inner),
         Term::BinOp(left, operator, right) => {
             let multiplies = matches!(operator, BinaryOp::Comma | BinaryOp::Alt);
@@ -379,9 +388,7 @@ fn calls(term: &Tree<'_>) -> bool {
             !matches!(pattern, Pattern::Var(_)) || calls(left) || calls(right)
         }
         Term::BinOp(left, _, right) => calls(left) || calls(right),
-        Term::TryCatch(inner, handler) => {
-            calls(inner) || handler.as_deref().is_some_and(calls)
-        }
+        Term::TryCatch(inner, handler) => calls(inner) || handler.as_deref().is_some_and(calls),
         Term::IfThenElse(cases, otherwise) => {
             cases.iter().any(|(when, then)| calls(when) || calls(then))
                 || otherwise.as_deref().is_some_and(calls)

@@ -150,7 +150,8 @@ impl Item {
     /// The result of an evaluation: JSON, and no deeper than a result may be.
     pub(super) fn result(self) -> Result<Value, String> {
         let mut value = self.value;
-        let too_deep = || format!("the result nests more than {} levels deep", limits::RESULT_DEPTH);
+        let too_deep =
+            || format!("the result nests more than {} levels deep", limits::RESULT_DEPTH);
         if usize::from(self.shape.depth) > limits::RESULT_DEPTH {
             match measure(&value, limits::RESULT_DEPTH) {
                 Ok(_) => {}
@@ -207,7 +208,9 @@ impl Item {
             (Value::Arr(_) | Value::TStr(_), Value::Obj(bounds)) => {
                 return slice::of(self, &slice::Bounds::read(bounds)?).map(Some);
             }
-            (Value::Arr(all), Value::Arr(part)) => Some(slice::indices(all, part).map_err(limited)?),
+            (Value::Arr(all), Value::Arr(part)) => {
+                Some(slice::indices(all, part).map_err(limited)?)
+            }
             _ => return Err(self.not_indexed(key)),
         })
     }
@@ -378,10 +381,8 @@ impl jaq_core::ValT for Item {
         if matches!(self.value, Value::Null) {
             return Ok(self);
         }
-        let bounds = slice::Bounds::new(
-            range.start.map(|it| &it.value),
-            range.end.map(|it| &it.value),
-        )?;
+        let bounds =
+            slice::Bounds::new(range.start.map(|it| &it.value), range.end.map(|it| &it.value))?;
         slice::of(&self, &bounds)
     }
 

@@ -61,7 +61,9 @@ pub(super) fn scan(code: &str) -> Scan {
                     '}' if outermost => {
                         return Scan { end: at, closed: true, nesting: deepest };
                     }
-                    ';' | ',' if !*sticky && matches!((*close, character), (')', ';') | ('}', ',')) => {
+                    ';' | ','
+                        if !*sticky && matches!((*close, character), (')', ';') | ('}', ',')) =>
+                    {
                         open -= nesting.saturating_sub(1);
                         *nesting = 1;
                     }
@@ -97,9 +99,8 @@ const fn closing(open: char) -> char {
 }
 
 const OPERATORS: &[&str] = &["and", "or"];
-const KEYWORDS: &[&str] = &[
-    "as", "catch", "def", "elif", "else", "foreach", "if", "label", "reduce", "then", "try",
-];
+const KEYWORDS: &[&str] =
+    &["as", "catch", "def", "elif", "else", "foreach", "if", "label", "reduce", "then", "try"];
 
 fn word(code: &str) -> &str {
     let end = code.find(|it: char| !it.is_ascii_alphanumeric() && it != '_').unwrap_or(code.len());

@@ -16,7 +16,7 @@ use tessera_types::{
 use super::workload::{last_exit, runs};
 use super::{Beside, cores, labels, memory};
 use crate::moment::{age, near, stamp, until};
-use crate::style::{Style, Tone, printable, tone_of_status};
+use crate::style::{Style, Tone, printable, told, tone_of_status};
 use crate::tree::Tree;
 
 pub(crate) use self::host::amounts;
@@ -127,7 +127,7 @@ fn state<K: Kind>(page: &mut Page, object: &Object<K>) {
         page.toned("deletion", text, Tone::Busy);
     }
     if let Some(waiting) = &object.waiting_for {
-        page.toned("waits for", &waiting.message, Tone::Busy);
+        page.toned("waits for", told(&waiting.message), Tone::Busy);
         let since = page.since(waiting.since);
         let until = waiting
             .until
@@ -292,7 +292,7 @@ fn belongings(page: &mut Page, resource: &Resource, tree: &Tree) {
         let status = page.style.paint(tone_of_status(child.status()), child.status());
         let name = format!("{}{}/{}", branch.lines, child.kind().singular(), child.name());
         let waiting = with_object!(child, object => object.waiting_for.as_ref());
-        let waiting = waiting.map(|waiting| format!(", waits for {}", printable(&waiting.message)));
+        let waiting = waiting.map(|waiting| format!(", waits for {}", told(&waiting.message)));
         page.line(&format!("{name} {status}{}", waiting.unwrap_or_default()));
     }
 }
@@ -320,7 +320,7 @@ fn history<K: Kind>(page: &mut Page, object: &Object<K>) {
             _ => to,
         };
         let (at, by) = (stamp(transition.at), &transition.by);
-        let reason = printable(&transition.reason);
+        let reason = told(&transition.reason);
         let _ = writeln!(page.text, "  {at}  {moved}: {reason} ({by})");
     }
 }

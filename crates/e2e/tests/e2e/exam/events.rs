@@ -105,6 +105,18 @@ async fn nothing_comes_of_these(fleet: &Fleet) {
         let (status, answer) = send(fleet, content_type, &body).await;
         assert_eq!((status, &answer["code"]), (400, &json!("invalid_request")), "{answer}");
     }
+    for wrong in ["%+1", "100%", "%E2%82", "%0A"] {
+        let headers = [
+            ("ce-specversion", "1.0"),
+            ("ce-id", wrong),
+            ("ce-source", SOURCE),
+            ("ce-type", "student.submitted"),
+            ("ce-subject", "exam-1"),
+        ];
+        let (status, answer) = fleet.send(Method::POST, "/v1/events", &headers, "{}".into()).await;
+        assert_eq!((status, &answer["code"]), (400, &json!("invalid_request")), "{answer}");
+        assert!(answer["detail"].as_str().unwrap().contains("ce-id"), "{answer}");
+    }
     let after = fleet.see::<SessionPart>("exam-1-theory").await;
     assert_eq!(after.revision, part.revision, "nothing was written");
 }

@@ -15,6 +15,8 @@ pub(super) struct Copy {
     state: CopyState,
     ends: Option<(Timestamp, i32, &'static str)>,
     not_after: Option<Timestamp>,
+    /// It is being stopped, and has ended by then.
+    stopped_at: Option<Timestamp>,
 }
 
 impl Plane {
@@ -87,7 +89,9 @@ impl Plane {
             state: CopyState::Provisioning,
             ends: None,
             not_after: None,
+            stopped_at: None,
         });
+        let lingers = self.lingers.iter().find(|(name, _)| workload.name.as_str().contains(*name));
         copy.not_after = workload.spec.not_after;
         let mut last_exit = None;
         let mut exit = |outcome: ExitOutcome, line: &str| {
@@ -95,11 +99,16 @@ impl Plane {
             last_exit = Some(Exit { at: now, outcome, last_lines });
         };
         if !copy.state.is_final() {
+            let is_over = copy.not_after.is_some_and(|end| end <= now);
+            let time = lingers.map_or(Duration::ZERO, |(_, time)| *time);
+            if (is_to_stop || is_over) && now < *copy.stopped_at.get_or_insert(now.plus(time)) {
+                return None;
+            }
             if is_to_stop {
                 exit(ExitOutcome::Signaled { signal: 15 }, "");
                 copy.state = CopyState::Stopped;
                 copy.seq += 1;
-            } else if copy.not_after.is_some_and(|end| end <= now) {
+            } else if is_over {
                 exit(ExitOutcome::WindowClosed, "");
                 copy.state = CopyState::Stopped;
                 copy.seq += 1;
@@ -137,14 +146,16 @@ impl Plane {
             }
         };
         self.started.push((name, self.now.wall));
-        self.copies.insert(key, Copy { seq: 1, state, ends, not_after: workload.spec.not_after });
+        let not_after = workload.spec.not_after;
+        self.copies.insert(key, Copy { seq: 1, state, ends, not_after, stopped_at: None });
     }
 
     pub(super) fn agent_times(&self) -> Vec<Timestamp> {
         let live = self.copies.iter().filter(|((id, _), copy)| {
             !copy.state.is_final() && self.world.workloads.get(*id).is_some()
         });
-        let times = live.flat_map(|(_, copy)| [copy.ends.map(|(at, ..)| at), copy.not_after]);
+        let times = live
+            .flat_map(|(_, copy)| [copy.ends.map(|(at, ..)| at), copy.not_after, copy.stopped_at]);
         times.flatten().filter(|at| *at > self.now.wall).collect()
     }
 }

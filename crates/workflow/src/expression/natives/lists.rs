@@ -136,9 +136,9 @@ fn contains(all: &Value, part: &Value) -> bool {
         return false;
     }
     match (all, part) {
-        (Value::Obj(all), Value::Obj(part)) => part.iter().all(|(key, part)| {
-            all.get(key).is_some_and(|all| contains(all, part))
-        }),
+        (Value::Obj(all), Value::Obj(part)) => {
+            part.iter().all(|(key, part)| all.get(key).is_some_and(|all| contains(all, part)))
+        }
         (Value::Arr(all), Value::Arr(part)) => {
             part.iter().all(|part| all.iter().any(|all| contains(all, part)))
         }
@@ -172,7 +172,8 @@ fn add(item: Item) -> ValR<Item> {
 }
 
 fn list<'i>(item: &'i Item, what: &str) -> Result<&'i Arc<Vec<Value>>, Failure> {
-    let refused = || failure(format_args!("{} cannot be {what}, as it is not an array", item.described()));
+    let refused =
+        || failure(format_args!("{} cannot be {what}, as it is not an array", item.described()));
     let all = item.as_list().ok_or_else(refused)?;
     account::bytes(all.len() * ELEMENT).map_err(limited)?;
     account::work(all.len() as u64).map_err(limited)?;

@@ -27,8 +27,7 @@ fn out_of_range(error: impl std::fmt::Display) -> Failure {
 
 /// Seconds since 1970.
 fn moment(item: &Item) -> Result<Zoned, Failure> {
-    let seconds =
-        item.as_number().ok_or_else(|| failure("gmtime() requires a number"))?;
+    let seconds = item.as_number().ok_or_else(|| failure("gmtime() requires a number"))?;
     let timestamp = Timestamp::from_microsecond((seconds * 1e6) as i64).map_err(out_of_range)?;
     Ok(timestamp.to_zoned(TimeZone::UTC))
 }

@@ -1,0 +1,100 @@
+//! The workloads that a resource answers for: its own, and those of its jobs.
+//!
+//! A job is over as soon as that is decided, and its program may take its time to
+//! stop. So a resource is gone only when these are, and what its deadline finds is
+//! named here.
+
+use std::sync::Arc;
+
+use tessera_types::timed::Timed;
+use tessera_types::workload::{Signal, Stop, WorkloadSpec};
+use tessera_types::{Actor, Duration, Job, Kind, Object, Workload, limits};
+
+use super::step::Step;
+use crate::world::World;
+
+fn all<'a, K: Timed>(step: &Step<'a, K>) -> Vec<&'a Arc<Object<Workload>>> {
+    let of_jobs = step.owned::<Job>().flat_map(|job| step.world.owned::<Workload>(job.id));
+    step.owned::<Workload>().chain(of_jobs).collect()
+}
+
+/// Has all that is left killed at once, and names it: the deadline has passed.
+pub(crate) fn force<K: Timed>(step: &mut Step<'_, K>) -> Vec<String> {
+    let left = all(step);
+    for workload in &left {
+        let at_once = Stop { signal: Signal::Kill, grace: Duration::ZERO };
+        change_spec(step, workload, |spec| spec.stop = at_once);
+    }
+    left.into_iter().take(limits::LEFTOVERS_MAX).map(|one| described(one)).collect()
+}
+
+/// Takes out of what was left behind all that is gone by now, and says so: what of
+/// it is no workload here any more, and is `elsewhere` not either.
+pub(crate) fn clear_gone<K: Timed>(step: &mut Step<'_, K>, elsewhere: impl Fn(&String) -> bool) {
+    if step.timed().leftovers.is_empty() {
+        return;
+    }
+    let left = all(step);
+    let is_left = |entry: &String| {
+        let mut words = entry.strip_prefix(PREFIX).unwrap_or_default().split(' ');
+        let name = words.next().unwrap_or_default();
+        left.iter().any(|workload| workload.name.as_str() == name) || elsewhere(entry)
+    };
+    let leftovers = std::mem::take(&mut step.timed_mut().leftovers);
+    let (still, gone): (Vec<_>, Vec<_>) = leftovers.into_iter().partition(is_left);
+    step.timed_mut().leftovers = still;
+    if !gone.is_empty() {
+        let names: Vec<_> = gone.iter().filter_map(|entry| entry.split(' ').next()).collect();
+        let reason = format!("what could not be removed in time is gone: {}", names.join(", "));
+        step.edit.note(Actor::RECONCILER, reason);
+    }
+}
+
+/// What stands in the way of a workload of this name: another one, which is not of
+/// the resource that wants it.
+pub(crate) fn in_the_way(world: &World, other: &Object<Workload>) -> String {
+    let owner = other.owner.as_ref();
+    let whose = match owner {
+        None => "belongs to nothing".to_owned(),
+        Some(owner) if world.get(owner.kind, owner.id).is_some() => format!("belongs to {owner}"),
+        Some(owner) => format!("is left of a {owner} that is gone"),
+    };
+    format!("the name is taken by {}, which {whose}", described(other))
+}
+
+/// What the text of a workload that is left begins with.
+const PREFIX: &str = "workload/";
+
+/// In words: what it is, where it is, and what it waits for.
+pub(crate) fn described(workload: &Object<Workload>) -> String {
+    let node = workload.observed.assigned.as_ref();
+    let on = node.map_or_else(String::new, |at| format!(" on {}", at.node));
+    let why = workload.waiting_for.as_ref();
+    let why = why.map_or_else(String::new, |waiting| format!(": waits for {}", waiting.message));
+    format!("{PREFIX}{}{on} ({}{why})", workload.name, workload.status)
+}
+
+/// Why a resource is over, with what of it is left.
+pub(crate) fn reason_with(leftovers: &[String]) -> String {
+    match leftovers {
+        [] => "nothing of it is left".to_owned(),
+        some => format!("its deadline has passed; not removed yet: {}", some.join("; ")),
+    }
+}
+
+/// Changes the spec of a workload, if `change` changes anything.
+pub(crate) fn change_spec<K: Timed>(
+    step: &mut Step<'_, K>,
+    workload: &Arc<Object<Workload>>,
+    change: impl FnOnce(&mut WorkloadSpec),
+) {
+    step.change(workload, |edit| {
+        let mut spec = (*edit.object.spec).clone();
+        change(&mut spec);
+        if spec != *edit.object.spec {
+            let before = std::mem::replace(&mut edit.object.spec, Arc::new(spec));
+            edit.object.generation += 1;
+            Workload::declared(&mut edit.object, &before);
+        }
+    });
+}

@@ -1,0 +1,269 @@
+//! Node groups on which services run and pods are booked: what is promised is never
+//! given away, counted here from the bindings and the nodes alone; and whoever is
+//! refused or waits has no room.
+
+use proptest::prelude::*;
+use serde_json::json;
+use tessera_reconciler::admission::AdmissionError;
+use tessera_types::workload::WorkloadStatus;
+use tessera_types::{Host, HostDefinition, Name, Pod, PodDefinition, Timestamp, Uid, Workload};
+
+use crate::plane::Plane;
+
+const LICENCES: u64 = 3;
+const PORTS: usize = 3;
+const SIZES: [u64; 4] = [500, 1000, 1500, 2500];
+
+#[derive(Clone, Debug)]
+enum Asked {
+    /// A service with so many millicores, and when it ends if it does, in seconds.
+    Service { size: usize, ends: Option<u64> },
+    /// A pod with one workload, its start and its length.
+    Pod { size: usize, start: u64, length: u64 },
+    /// So many seconds pass.
+    Time(u64),
+    /// The pod or service that was asked for so many steps ago goes.
+    Delete(usize),
+}
+
+fn asked() -> impl Strategy<Value = Asked> {
+    let size = 0..SIZES.len();
+    prop_oneof![
+        3 => (size.clone(), prop::option::weighted(0.6, 10..120u64))
+            .prop_map(|(size, ends)| Asked::Service { size, ends }),
+        5 => (size, 5..100u64, 1..40u64)
+            .prop_map(|(size, start, length)| Asked::Pod { size, start, length }),
+        2 => (1..30u64).prop_map(Asked::Time),
+        1 => (1..6usize).prop_map(Asked::Delete),
+    ]
+}
+
+/// Two groups: `a-group` of the first nodes, and `fleet` of all others.
+fn plane(nodes: &[(u64, bool)]) -> Plane {
+    let mut plane = Plane::new();
+    let first: Vec<_> = nodes
+        .iter()
+        .enumerate()
+        .filter(|(_, (_, is_first))| *is_first)
+        .map(|(i, _)| format!("node-{i}"))
+        .collect();
+    plane.apply::<HostDefinition>(json!({"name": "group", "spec": {
+        "type_key": "group", "version": "1.0.0", "host_type": "node_group", "pod_types": ["fleet"],
+        "capacity": {"counted": {"licences": LICENCES},
+            "ports": [{"first": 7000, "last": 7000 + PORTS - 1}]},
+    }}));
+    plane.apply::<Host>(json!({"name": "a-group", "spec": {"definition": {"type_key": "group"},
+        "nodes": [{"label": "node", "in": first.iter().map(String::as_str).chain(["none"])
+            .collect::<Vec<_>>()}]}}));
+    plane.apply::<Host>(json!({"name": "fleet", "spec": {"definition": {"type_key": "group"}}}));
+    for (i, size) in SIZES.iter().enumerate() {
+        plane.apply::<PodDefinition>(json!({"name": format!("lab-{i}"), "spec": {
+            "type_key": format!("lab-{i}"), "version": "1.0.0", "pod_type": "fleet",
+            "workloads": [{"name": "vm", "spec": {
+                "command": "vm", "resources": {"cpu": format!("{size}m")},
+            }}],
+            "demand": {"counted": {"licences": 1}, "ports": 1},
+            "lead_time": "2s", "teardown_buffer": "4s",
+        }}));
+    }
+    for (i, (cpu, _)) in nodes.iter().enumerate() {
+        plane.node(&format!("node-{i}"), *cpu);
+    }
+    plane.settle();
+    plane
+}
+
+/// What is held of a group: from when until when, how many millicores, and for a
+/// pod its port.
+struct Held {
+    from: Timestamp,
+    until: Timestamp,
+    cpu: u64,
+    port: Option<u16>,
+}
+
+fn held(plane: &Plane, group: &Group) -> Vec<Held> {
+    let of_pods = plane.world.pods.iter().filter_map(|pod| {
+        let binding = pod.observed.binding.as_ref().filter(|it| it.host_id == group.id)?;
+        let window = binding.window;
+        assert_eq!(binding.demand.counted["licences"], 1);
+        let port = Some(*binding.ports.first().expect("it asked for one"));
+        Some(Held { from: window.from, until: window.until, cpu: binding.demand.cpu.0, port })
+    });
+    let services = plane.world.workloads.iter().filter(|workload| workload.owner.is_none());
+    let of_services = services.filter_map(|workload| {
+        let assigned = workload.observed.assigned.as_ref()?;
+        let is_here = group.nodes.iter().any(|(id, _)| *id == assigned.node_id);
+        let until = workload.spec.not_after.unwrap_or(Timestamp::MAX);
+        let cpu = workload.spec.resources.cpu.0;
+        is_here.then_some(Held { from: assigned.since, until, cpu, port: None })
+    });
+    of_pods.chain(of_services).collect()
+}
+
+/// A group with its nodes, as the names say and not as the calendars do.
+struct Group {
+    id: Uid,
+    nodes: Vec<(Uid, u64)>,
+}
+
+fn groups(plane: &Plane, nodes: &[(u64, bool)]) -> [Group; 2] {
+    [("a-group", true), ("fleet", false)].map(|(name, first)| Group {
+        id: plane.get::<Host>(name).id,
+        nodes: nodes
+            .iter()
+            .enumerate()
+            .filter(|(_, (_, is_first))| *is_first == first)
+            .map(|(i, (cpu, _))| {
+                let name = Name::new(&format!("node-{i}")).unwrap();
+                (plane.world.nodes.find(None, &name).unwrap().id, *cpu)
+            })
+            .collect(),
+    })
+}
+
+impl Group {
+    fn cpu(&self) -> u64 {
+        self.nodes.iter().map(|(_, cpu)| cpu).sum()
+    }
+
+    /// Whether this much more, and a licence and a port if it is a pod, is free at
+    /// every instant of the window.
+    fn has_room(
+        &self,
+        held: &[Held],
+        (from, until): (Timestamp, Timestamp),
+        cpu: u64,
+        is_pod: bool,
+    ) -> bool {
+        let overlapping: Vec<_> =
+            held.iter().filter(|one| one.from < until && from < one.until).collect();
+        let ports: std::collections::BTreeSet<_> =
+            overlapping.iter().filter_map(|one| one.port).collect();
+        let instants = overlapping.iter().map(|one| one.from.max(from)).chain([from]);
+        let has_port = !is_pod || ports.len() < PORTS;
+        has_port
+            && instants.into_iter().all(|at| {
+                let now = || overlapping.iter().filter(|one| one.from <= at && at < one.until);
+                let used: u64 = now().map(|one| one.cpu).sum();
+                let pods = now().filter(|one| one.port.is_some()).count() as u64;
+                used + cpu <= self.cpu() && (!is_pod || pods < LICENCES)
+            })
+    }
+
+    fn check(&self, held: &[Held]) -> Result<(), TestCaseError> {
+        for one in held {
+            let now = || held.iter().filter(|it| it.from <= one.from && one.from < it.until);
+            let cpu: u64 = now().map(|it| it.cpu).sum();
+            let mut ports: Vec<_> = now().filter_map(|it| it.port).collect();
+            prop_assert!(cpu <= self.cpu(), "{cpu} of {} at {}", self.cpu(), one.from);
+            prop_assert!(ports.len() as u64 <= LICENCES);
+            ports.sort_unstable();
+            ports.dedup();
+            prop_assert_eq!(ports.len(), now().filter(|it| it.port.is_some()).count());
+        }
+        Ok(())
+    }
+}
+
+/// No node has more than it is large, and no pod's workload is on another group's.
+fn check_nodes(plane: &Plane, groups: &[Group]) -> Result<(), TestCaseError> {
+    for (id, cpu) in groups.iter().flat_map(|group| &group.nodes) {
+        let on = plane.world.workloads_on(*id);
+        let used: u64 = on.map(|workload| workload.spec.resources.cpu.0).sum();
+        prop_assert!(used <= *cpu, "a node of {cpu} has {used}");
+    }
+    for workload in plane.world.workloads.iter() {
+        let pod = workload.owner.as_ref().and_then(|owner| plane.world.pods.get(owner.id));
+        let Some(binding) = pod.and_then(|pod| pod.observed.binding.as_ref()) else { continue };
+        let Some(assigned) = &workload.observed.assigned else { continue };
+        let group = groups.iter().find(|group| group.id == binding.host_id).unwrap();
+        prop_assert!(group.nodes.iter().any(|(id, _)| *id == assigned.node_id));
+    }
+    Ok(())
+}
+
+/// A service that waits just after it was declared fits on no node, or would take
+/// what is promised.
+fn check_waits(plane: &Plane, groups: &[Group], name: &str) -> Result<(), TestCaseError> {
+    let Some(service) = plane.find::<Workload>(name) else { return Ok(()) };
+    if service.observed.assigned.is_some() || service.status != WorkloadStatus::Pending {
+        return Ok(());
+    }
+    let cpu = service.spec.resources.cpu.0;
+    let until = service.spec.not_after.unwrap_or(Timestamp::MAX);
+    for group in groups {
+        let is_free = group.has_room(&held(plane, group), (plane.now.wall, until), cpu, false);
+        for (id, has) in &group.nodes {
+            let on = plane.world.workloads_on(*id);
+            let used: u64 = on.map(|workload| workload.spec.resources.cpu.0).sum();
+            prop_assert!(
+                !is_free || used + cpu > *has,
+                "{name} could be placed: {:?}",
+                service.waiting_for
+            );
+        }
+    }
+    Ok(())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn what_is_promised_of_a_group_is_never_given_away(
+        nodes in prop::collection::vec((1000..4000u64, any::<bool>()), 1..5),
+        asked in prop::collection::vec(asked(), 1..24),
+    ) {
+        let mut plane = plane(&nodes);
+        let groups = groups(&plane, &nodes);
+        for (i, one) in asked.iter().enumerate() {
+            let name = format!("x{i}");
+            match one {
+                Asked::Service { size, ends } => {
+                    let not_after = ends.map(|seconds| plane.at(seconds).to_string());
+                    plane.apply::<Workload>(json!({"name": name, "spec": {
+                        "command": "web", "resources": {"cpu": format!("{}m", SIZES[*size])},
+                        "not_after": not_after,
+                    }}));
+                    plane.settle();
+                    check_waits(&plane, &groups, &name)?;
+                }
+                Asked::Pod { size, start, length } => {
+                    let window = (plane.at(start - 2), plane.at(start + length + 4));
+                    let fits = groups.iter().any(|group| {
+                        group.nodes.iter().any(|(_, cpu)| *cpu >= SIZES[*size])
+                            && group.has_room(&held(&plane, group), window, SIZES[*size], true)
+                    });
+                    let answer = plane.try_apply::<Pod>(json!({"name": name, "spec": {
+                        "definition": {"type_key": format!("lab-{size}")},
+                        "timeslot": {"start": plane.at(*start).to_string(),
+                            "duration": format!("{length}s")},
+                    }}));
+                    match answer {
+                        Ok(_) => prop_assert!(fits, "{one:?} was admitted"),
+                        Err(AdmissionError::DoesNotFit(why)) => {
+                            prop_assert!(!fits, "{one:?} was refused: {why}");
+                        }
+                        Err(other) => prop_assert!(false, "{one:?}: {other}"),
+                    }
+                    plane.settle();
+                }
+                Asked::Time(seconds) => plane.run(*seconds),
+                Asked::Delete(back) => {
+                    let name = format!("x{}", i.saturating_sub(*back));
+                    if plane.find::<Pod>(&name).is_some() {
+                        plane.delete::<Pod>(&name);
+                    } else if plane.find::<Workload>(&name).is_some() {
+                        plane.delete::<Workload>(&name);
+                    }
+                    plane.settle();
+                }
+            }
+            for group in &groups {
+                group.check(&held(&plane, group))?;
+            }
+            check_nodes(&plane, &groups)?;
+        }
+    }
+}
