@@ -137,16 +137,3 @@ pub fn field<'v>(value: &'v Value, name: &str) -> &'v Value {
         _ => NULL,
     }
 }
-
-/// The JSON of a value.
-///
-/// # Errors
-/// The value holds what JSON cannot: bytes, keys that are no text.
-pub fn to_json(value: &Value) -> Result<serde_json::Value, NotJson> {
-    serde_json::from_str(&value.to_string()).map_err(|error| NotJson(error.to_string()))
-}
-
-/// Why a value is no JSON.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub struct NotJson(String);
