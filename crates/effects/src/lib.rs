@@ -9,7 +9,6 @@
 
 mod adapter;
 mod auth;
-mod documents;
 mod emit;
 mod fault;
 mod fetch;
@@ -25,7 +24,6 @@ mod settings;
 pub mod trace;
 
 pub use adapter::{Adapter, AdapterCall};
-pub use documents::Documents;
 pub use emit::{Collected, Sink};
 pub use fault::configuration;
 pub use find::{Definitions, Folder, Runs};

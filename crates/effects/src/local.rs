@@ -16,11 +16,11 @@ use tessera_workflow::machine::{
     Action, CloudEvent, Command, Effect, Entry, Error, Happening, Limits, Machine, Observation,
     Outcome, Reader as _, Runtime, Start, StartRun, StepId,
 };
+use tessera_workflow::reading::Documents;
 use tessera_workflow::value::{Value, from_json};
 use tokio::task::{JoinHandle, JoinSet};
 use tokio_util::sync::CancellationToken;
 
-use crate::documents::Documents;
 use crate::{Performer, fault};
 
 /// Runs that are started and not waited for, at most.

@@ -5,6 +5,7 @@
 //! and reports each mistake at its place; the schema is asked afterwards, as a second opinion.
 
 mod call;
+mod documents;
 mod endpoint;
 mod errors;
 mod event;
@@ -31,6 +32,7 @@ use reader::Reader;
 use scope::Scope;
 use task::Targets;
 
+pub use documents::Documents;
 pub(crate) use expressions::to_json;
 
 /// The codes of problems and warnings, beside those of [`tessera_manifest::code`].

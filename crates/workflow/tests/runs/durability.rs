@@ -8,42 +8,42 @@ use serde_json::json;
 use tessera_workflow::definition::Workflow;
 use tessera_workflow::machine::*;
 
-use crate::support::reading::{tasks, workflow};
+use crate::support::documents::short;
 use crate::support::world::{Plan, World, after, event, failed, plan};
 
 const BUSY: &str = "
         timeout: { after: PT10M }
         use:
           secrets: [key]
-          extensions: [ { log: { extend: call, before: [ { log: { set: {} } } ] } } ]
+          extensions: [ { log: { extend: call, before: [ { log: { set: { x: 1 } } } ] } } ]
         do:
           - all:
               fork:
                 branches:
                   - flaky:
-                      try: [ { one: { call: one, with: { k: '${ $secrets.key }' } } } ]
+                      try: [ { one: { call: lab.one, with: { k: '${ $secrets.key }' } } } ]
                       catch:
                         retry: { delay: PT1S, jitter: { from: PT0S, to: PT1S }, limit: { attempt: { count: 3, duration: PT4S } } }
                         do: [ { gave: { set: { gave: up } } } ]
                   - hear:
                       listen: { to: { any: [ { with: { type: a } } ], until: '(. | length) == 2' } }
-                      foreach: { do: [ { each: { call: each, with: {} } } ], export: { as: . } }
+                      foreach: { do: [ { each: { call: lab.each, with: {} } } ], export: { as: . } }
                   - race:
                       fork:
                         compete: true
                         branches:
-                          - quick: { call: quick, with: {} }
+                          - quick: { call: lab.quick, with: {} }
                           - nap: { wait: PT2S }
           - loop:
               for: { in: '[1, 2]' }
               do:
                 - tell: { emit: { event: { with: { type: told, data: '${ $item }' } } } }
-                - late: { call: late, with: {}, timeout: { after: PT3S }, if: '$item == 2' }
+                - late: { call: lab.late, with: {}, timeout: { after: PT3S }, if: '$item == 2' }
           - last: { set: '${ {context: $context, last: .} }' }";
 
 /// A workflow that does a bit of everything; `seed` decides how long effects take and which fail.
 fn busy(seed: u64) -> Plan {
-    static WORKFLOW: LazyLock<Arc<Workflow>> = LazyLock::new(|| workflow(BUSY));
+    static WORKFLOW: LazyLock<Arc<Workflow>> = LazyLock::new(|| short(BUSY));
     let mut plan = plan(WORKFLOW.clone(), json!({})).secret("key", json!("hunter22"));
     plan = plan.answers(move |effect| {
         let mix = (seed ^ effect.id.0.wrapping_mul(0x9E37_79B9_7F4A_7C15))
@@ -212,10 +212,10 @@ proptest! {
 
     #[test]
     fn branches_end_the_same_in_any_order(order in Just((0..4_u64).collect::<Vec<_>>()).prop_shuffle()) {
-        let branch = |n: usize| format!("{{ b{n}: {{ do: [ {{ c: {{ call: x, with: {{}} }} }}, {{ s: {{ set: '${{ {{n: {n}, got: .}} }}' }} }} ] }} }}");
+        let branch = |n: usize| format!("{{ b{n}: {{ do: [ {{ c: {{ call: lab.x, with: {{}} }} }}, {{ s: {{ set: '${{ {{n: {n}, got: .}} }}' }} }} ] }} }}");
         let branches = (0..4).map(branch).collect::<Vec<_>>().join(", ");
         let document = format!("- f: {{ fork: {{ branches: [ {branches} ] }} }}");
-        let world = plan(tasks(&document), json!({}))
+        let world = plan(short(&document), json!({}))
             .answers(move |effect| after(order[effect.id.0 as usize] * 10, json!(effect.id.0)))
             .run();
         let expected: Vec<_> = (0..4).map(|n| json!({"n": n, "got": n})).collect();
@@ -236,10 +236,10 @@ fn an_entry_is_stored_as_json_and_read_again() {
 fn what_was_stopped_before_a_crash_is_stopped_again_and_not_begun() {
     let document = "
         - try:
-            try: [ { slow: { call: x, with: {}, timeout: { after: PT1S } } } ]
+            try: [ { slow: { call: lab.x, with: {}, timeout: { after: PT1S } } } ]
             catch: {}
         - wait: { wait: PT1H }";
-    let plan = plan(tasks(document), json!({})).answers(|_| after(60_000, json!(1)));
+    let plan = plan(short(document), json!({})).answers(|_| after(60_000, json!(1)));
     let mut world = plan.begin();
     world.step();
     let mut machine = world.plan.machine();
@@ -250,7 +250,7 @@ fn what_was_stopped_before_a_crash_is_stopped_again_and_not_begun() {
 
 #[test]
 fn what_ended_in_a_pause_is_not_begun_again_after_a_crash() {
-    let mut world = plan(tasks("- c: { call: x, with: {} }"), json!({}))
+    let mut world = plan(short("- c: { call: lab.x, with: {} }"), json!({}))
         .answers(|_| after(1000, json!(1)))
         .outside(500, Happening::Suspended)
         .begin();

@@ -3,12 +3,12 @@
 use serde_json::{Value as Json, json};
 use tessera_workflow::machine::{Action, Limits, Observed, Status};
 
-use crate::support::reading::tasks;
+use crate::support::documents::short;
 use crate::support::world::{World, event, plan, run};
 
 /// Runs these tasks while events of these types and data come, a second apart.
 fn hears(document: &str, events: &[(&str, Json)]) -> World {
-    let mut plan = plan(tasks(document), json!({}));
+    let mut plan = plan(short(document), json!({}));
     for (number, (kind, data)) in events.iter().enumerate() {
         plan = plan.outside(1000 * number as u64, event(kind, data));
     }
@@ -147,7 +147,7 @@ fn each_of_those_that_listen_gets_the_event_whether_it_was_early_or_late() {
 #[test]
 fn the_oldest_event_goes_when_too_many_are_kept_and_that_is_observed() {
     let document = "[ { w: { wait: PT10S } }, { l: { listen: { to: { any: [] } } } } ]";
-    let mut plan = plan(tasks(document), json!({}));
+    let mut plan = plan(short(document), json!({}));
     plan.limits = Limits { events_max: 2, ..Limits::default() };
     for number in 0..3 {
         plan = plan.outside(number, event("a", &n(number)));
@@ -165,7 +165,7 @@ fn what_is_listened_to_is_known() {
               to:
                 any: [ { with: { type: a.b } }, { with: { type: c } } ]
                 until: { one: { with: { type: end } } }";
-    let world = plan(tasks(document), json!({})).run();
+    let world = plan(short(document), json!({})).run();
     let line = "one of the events end, a.b, c (/do/0/l)";
     assert_eq!(world.machine.waiting_for().as_deref(), Some(line));
     let world = hears("- l: { listen: { to: { any: [] } } }", &[]);

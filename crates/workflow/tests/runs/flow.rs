@@ -3,7 +3,7 @@
 use serde_json::json;
 use tessera_workflow::machine::{Observed, Status, kind};
 
-use crate::support::reading::tasks;
+use crate::support::documents::short;
 use crate::support::world::{done, failed, plan, run};
 
 #[test]
@@ -38,7 +38,7 @@ fn end_within_a_branch_ends_the_run_and_cancels_the_others() {
               branches:
                 - long: { wait: PT1H }
                 - short: { do: [ { last: { set: { over: true }, then: end } } ] }
-        - never: { set: {} }",
+        - never: { set: { x: 1 } }",
         json!({}),
     );
     assert_eq!(world.output(), json!({"over": true}));
@@ -82,7 +82,8 @@ fn a_loop_over_no_list_is_an_error_of_the_expression() {
 
 #[test]
 fn the_rounds_of_a_loop_are_observed_by_their_number() {
-    let world = run("- loop: { for: { in: '[7, 8]' }, do: [ { one: { set: {} } } ] }", json!({}));
+    let world =
+        run("- loop: { for: { in: '[7, 8]' }, do: [ { one: { set: { x: 1 } } } ] }", json!({}));
     let rounds = world.observations.iter().filter(|it| it.what == Observed::Started);
     let rounds = rounds.filter_map(|it| it.task.as_ref()).map(|task| task.iteration);
     assert_eq!(rounds.collect::<Vec<_>>(), [None, Some(0), Some(1)]);
@@ -110,8 +111,8 @@ fn an_error_in_a_branch_cancels_the_others_and_their_effects() {
             fork:
               branches:
                 - call: { call: lab.start, with: {} }
-                - broken: { do: [ { w: { wait: PT1S } }, { e: { raise: { error: { type: t, status: 1 } } } } ] }";
-    let world = plan(tasks(document), json!({}))
+                - broken: { do: [ { w: { wait: PT1S } }, { e: { raise: { error: { type: t, status: 400 } } } } ] }";
+    let world = plan(short(document), json!({}))
         .answers(|_| crate::support::world::after(60_000, json!(1)))
         .run();
     assert_eq!(world.error().instance.as_ref(), "/do/0/all/fork/branches/1/broken/do/1/e");
@@ -126,10 +127,10 @@ fn a_branch_that_faults_loses_a_race_and_the_first_error_counts_when_all_do() {
             fork:
               compete: true
               branches:
-                - one: { call: one, with: {} }
-                - two: { call: two, with: {} }";
+                - one: { call: lab.one, with: {} }
+                - two: { call: lab.two, with: {} }";
     let answer = |two: bool| {
-        plan(tasks(document), json!({}))
+        plan(short(document), json!({}))
             .answers(move |effect| match effect.task.ends_with("one") {
                 true => failed("one", 501),
                 false if two => done(json!("two")),
@@ -159,8 +160,8 @@ fn a_switch_says_what_is_next_and_else_its_own_then_does() {
 
 #[test]
 fn a_run_stands_as_what_it_does() {
-    let document = "[ { call: { call: a, with: {} } }, { nap: { wait: PT1S } } ]";
-    let mut world = plan(tasks(document), json!({})).begin();
+    let document = "[ { call: { call: lab.a, with: {} } }, { nap: { wait: PT1S } } ]";
+    let mut world = plan(short(document), json!({})).begin();
     assert_eq!(world.machine.status(), Status::Running);
     assert_eq!(world.machine.waiting_for().as_deref(), Some("an adapter (/do/0/call)"));
     world.step();

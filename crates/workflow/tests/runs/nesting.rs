@@ -3,7 +3,7 @@
 use serde_json::{Value as Json, json};
 use tessera_workflow::machine::{Action, Observed, kind};
 
-use crate::support::reading::{tasks, workflow};
+use crate::support::documents::{complete, short};
 use crate::support::world::{World, done, plan};
 
 const CALLER: &str = "
@@ -11,8 +11,8 @@ const CALLER: &str = "
     - after: { set: '${ {inner: ., context: $context} }' }";
 
 fn nested(inner: &str, input: Json) -> World {
-    let inner = inner.to_owned();
-    plan(tasks(CALLER), input)
+    let inner = complete(inner);
+    plan(short(CALLER), input)
         .answers(move |effect| match &effect.action {
             Action::FindWorkflow { .. } => done(json!({"definition": inner})),
             _ => done(json!("called")),
@@ -26,9 +26,9 @@ fn a_workflow_within_another_has_its_own_data_and_end() {
         input: { schema: { document: { required: [x] } }, from: .x }
         output: { as: '{out: .}' }
         do:
-          - call: { call: a, with: {}, export: { as: '{mine: true}' } }
+          - call: { call: lab.a, with: {}, export: { as: '{mine: true}' } }
           - last: { set: '${ {id: $workflow.id, mine: $context.mine} }', then: end }
-          - never: { set: {} }";
+          - never: { set: { x: 1 } }";
     let world = nested(inner, json!({"x": {"y": 1}}));
     let id = world.output()["inner"]["out"]["id"].clone();
     assert!(id.as_str().unwrap().starts_with("run-1."), "{id}");
@@ -41,9 +41,9 @@ fn a_workflow_within_another_has_its_own_data_and_end() {
 
 #[test]
 fn the_error_of_a_workflow_within_another_is_that_of_its_task() {
-    let inner = "{ do: [ { fail: { raise: { error: { type: t, status: 7 } } } } ] }";
+    let inner = "{ do: [ { fail: { raise: { error: { type: t, status: 407 } } } } ] }";
     let error = nested(inner, json!({})).error();
-    assert_eq!((error.status, &*error.instance), (7, "/do/0/fail"));
+    assert_eq!((error.status, &*error.instance), (407, "/do/0/fail"));
     let inner = "{ input: { schema: { document: { required: [z] } } }, do: [] }";
     assert_eq!(&*nested(inner, json!({})).error().kind, kind::VALIDATION);
 }
@@ -60,7 +60,7 @@ fn a_workflow_that_runs_itself_ends_in_an_error() {
 fn a_workflow_that_is_not_waited_for_is_only_begun() {
     let document =
         "- s: { run: { workflow: { namespace: n, name: x, version: latest }, await: false } }";
-    let world = plan(tasks(document), json!({"in": 1})).run();
+    let world = plan(short(document), json!({"in": 1})).run();
     let Action::StartRun(start) = &world.effects[0].action else { panic!() };
     assert_eq!(start.input.to_string(), "{\"in\":1}");
     assert_eq!(world.output(), json!({"in": 1}));
@@ -74,7 +74,7 @@ fn extended(extensions: &str, task: &str) -> World {
         do:
           - task: {task}"
     );
-    plan(workflow(&document), json!({"in": 1})).run()
+    plan(short(&document), json!({"in": 1})).run()
 }
 
 #[test]
@@ -83,15 +83,15 @@ fn extensions_are_layers_around_a_task_and_see_it() {
         "
             - outer:
                 extend: all
-                before: [ { b1: { call: log, with: { at: '${ $task.reference }' } } } ]
-                after: [ { a1: { call: log, with: { out: '${ $task.output }', of: '${ . }' } } } ]
+                before: [ { b1: { call: lab.log, with: { at: '${ $task.reference }' } } } ]
+                after: [ { a1: { call: lab.log, with: { out: '${ $task.output }', of: '${ . }' } } } ]
             - inner:
                 extend: set
                 when: $task.set.x == 1
-                before: [ { b2: { set: {} } } ]
-                after: [ { a2: { set: {} } } ]
-            - other: { extend: call, before: [ { never: { set: {} } } ] }
-            - broken: { extend: all, when: '.in | keys', before: [ { no: { set: {} } } ] }",
+                before: [ { b2: { set: { x: 1 } } } ]
+                after: [ { a2: { set: { x: 1 } } } ]
+            - other: { extend: call, before: [ { never: { set: { x: 1 } } } ] }
+            - broken: { extend: all, when: '.in | keys', before: [ { no: { set: { x: 1 } } } ] }",
         "{ set: { x: 1 }, output: { as: '{y: .x}' } }",
     );
     assert_eq!(world.output(), json!({"y": 1}));
@@ -116,11 +116,11 @@ fn extensions_are_layers_around_a_task_and_see_it() {
 fn an_extension_that_exits_replaces_the_task() {
     let world = extended(
         "
-            - log: { extend: all, after: [ { done: { call: log, with: {} } } ] }
+            - log: { extend: all, after: [ { done: { call: lab.log, with: {} } } ] }
             - mock:
                 extend: call
-                before: [ { fake: { set: { body: fake }, then: exit } }, { not: { set: {} } } ]
-                after: [ { neither: { set: {} } } ]",
+                before: [ { fake: { set: { body: fake }, then: exit } }, { not: { set: { x: 1 } } } ]
+                after: [ { neither: { set: { x: 1 } } } ]",
         "{ call: http, with: { method: get, endpoint: 'http://h' }, output: { as: '.body + $input.x' } }",
     );
     assert_eq!(world.output(), "fake");

@@ -3,12 +3,12 @@
 use serde_json::{Value as Json, json};
 use tessera_workflow::machine::{Action, ProcessSpec, kind};
 
-use crate::support::reading::tasks;
+use crate::support::documents::short;
 use crate::support::world::{World, done, plan};
 
 fn shell(rest: &str, result: Json) -> World {
     let document = format!("- r: {{ run: {{ shell: {{ command: x }}{rest} }} }}");
-    plan(tasks(&document), json!({"in": 1})).answers(move |_| done(result.clone())).run()
+    plan(short(&document), json!({"in": 1})).answers(move |_| done(result.clone())).run()
 }
 
 #[test]
@@ -51,7 +51,7 @@ fn a_process_is_told_what_the_document_says() {
               container: { image: alpine, ports: { 80: 8080 }, volumes: { /data: /srv }, command: run }
               return: none
         - j: { run: { script: { language: js, source: { endpoint: 'http://h/x.js' } }, return: none } }";
-    let world = plan(tasks(document), json!({"a": "A", "n": 1}))
+    let world = plan(short(document), json!({"a": "A", "n": 1}))
         .answers(|effect| match &effect.action {
             Action::Fetch(_) => done(json!("console.log(1)")),
             _ => done(json!({"code": 0, "stdout": "", "stderr": ""})),

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use serde_json::json;
 use tessera_workflow::machine::{Observed, kind};
 
-use crate::support::reading::tasks;
+use crate::support::documents::short;
 use crate::support::world::{World, after, done, failed, plan, run};
 
 /// A call that fails this often, with this status, within `catch`.
@@ -18,7 +18,7 @@ fn calls(catch: &str, failures: u32, status: u16) -> World {
         - next: {{ set: '${{ {{next: .}} }}' }}"
     );
     let count = AtomicU32::new(0);
-    plan(tasks(&document), json!({"in": 1}))
+    plan(short(&document), json!({"in": 1}))
         .answers(move |_| match count.fetch_add(1, Ordering::Relaxed) < failures {
             true => failed(kind::COMMUNICATION, status),
             false => done(json!("fine")),
@@ -66,7 +66,8 @@ fn a_caught_error_is_handled_with_its_variable_and_says_what_is_next() {
     assert_eq!(world.output(), json!({"next": {"was": 503, "in": 1}}));
     let world = calls("{ then: end }", 1, 503);
     assert_eq!(world.output(), json!({"in": 1}));
-    let world = calls("{ do: [ { h: { raise: { error: { type: mine, status: 1 } } } } ] }", 1, 503);
+    let world =
+        calls("{ do: [ { h: { raise: { error: { type: mine, status: 400 } } } } ] }", 1, 503);
     assert_eq!(&*world.error().instance, "/do/0/attempt/catch/do/0/h");
 }
 
@@ -114,9 +115,9 @@ fn retries_end_when_all_of_them_took_too_long() {
 fn an_attempt_that_takes_too_long_is_cancelled_and_counts_as_failed() {
     let document = "
         - attempt:
-            try: [ { call: { call: slow, with: {} } } ]
+            try: [ { call: { call: lab.slow, with: {} } } ]
             catch: { retry: { limit: { attempt: { count: 1, duration: PT2S } } } }";
-    let world = plan(tasks(document), json!({})).answers(|_| after(10_000, json!(1))).run();
+    let world = plan(short(document), json!({})).answers(|_| after(10_000, json!(1))).run();
     let error = world.error();
     assert_eq!((&*error.kind, &*error.instance), (kind::TIMEOUT, "/do/0/attempt"));
     assert_eq!((world.effects.len(), world.cancelled.len(), world.elapsed_ms()), (2, 2, 4000));
@@ -133,12 +134,13 @@ fn jitter_is_within_its_bounds_and_the_same_in_each_replay() {
 
 #[test]
 fn a_raised_error_is_evaluated_and_knows_where_it_is_from() {
-    let document = "- r: { raise: { error: { type: 'http://e/{x}', status: '${ .s }', title: 'On ${ .t }' } } }";
-    let error = run(document, json!({"s": 418, "t": "tea"})).error();
+    let document =
+        "- r: { raise: { error: { type: 'http://e/{x}', status: 418, title: 'On ${ .t }' } } }";
+    let error = run(document, json!({"t": "tea"})).error();
     assert_eq!(
         (error.status, error.title.as_deref(), &*error.instance),
         (418, Some("On tea"), "/do/0/r")
     );
-    let document = "- r: { raise: { error: { type: t, status: 1, instance: /elsewhere } } }";
+    let document = "- r: { raise: { error: { type: t, status: 400, instance: /elsewhere } } }";
     assert_eq!(&*run(document, json!({})).error().instance, "/elsewhere");
 }

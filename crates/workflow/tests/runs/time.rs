@@ -3,7 +3,7 @@
 use serde_json::json;
 use tessera_workflow::machine::{Entry, Happening, Observed, Outcome, Status, kind};
 
-use crate::support::reading::{tasks, workflow};
+use crate::support::documents::short;
 use crate::support::world::{after, plan, run, start_of_time};
 
 #[test]
@@ -22,8 +22,8 @@ fn a_task_that_takes_too_long_faults_and_what_it_does_is_cancelled() {
     let document = "
         - slow:
             timeout: { after: PT5S }
-            do: [ { call: { call: x, with: {} } } ]";
-    let world = plan(tasks(document), json!({})).answers(|_| after(9000, json!(1))).run();
+            do: [ { call: { call: lab.x, with: {} } } ]";
+    let world = plan(short(document), json!({})).answers(|_| after(9000, json!(1))).run();
     let error = world.error();
     assert_eq!((&*error.kind, error.status, &*error.instance), (kind::TIMEOUT, 408, "/do/0/slow"));
     assert_eq!((world.elapsed_ms(), world.cancelled.len()), (5000, 1));
@@ -47,16 +47,16 @@ fn a_run_that_takes_too_long_faults_and_nothing_catches_it() {
     let document = "
         timeout: { after: PT5S }
         do: [ { t: { try: [ { w: { wait: PT1H } } ], catch: {} } } ]";
-    let world = plan(workflow(document), json!({})).run();
+    let world = plan(short(document), json!({})).run();
     assert_eq!((world.error().status, world.elapsed_ms()), (408, 5000));
     assert_eq!(&*world.error().instance, "/timeout");
 }
 
 #[test]
 fn a_cancelled_run_stops_its_effects_and_takes_nothing_more() {
-    let document = "- c: { call: x, with: {} }";
+    let document = "- c: { call: lab.x, with: {} }";
     let cancel = Happening::Cancelled { reason: "enough".into() };
-    let mut world = plan(tasks(document), json!({}))
+    let mut world = plan(short(document), json!({}))
         .answers(|_| after(9000, json!(1)))
         .outside(1000, cancel)
         .run();
@@ -72,8 +72,8 @@ fn a_cancelled_run_stops_its_effects_and_takes_nothing_more() {
 
 #[test]
 fn a_suspended_run_begins_nothing_and_loses_nothing() {
-    let document = "[ { a: { call: a, with: {} } }, { b: { call: b, with: {} } } ]";
-    let mut world = plan(tasks(document), json!({}))
+    let document = "[ { a: { call: lab.a, with: {} } }, { b: { call: lab.b, with: {} } } ]";
+    let mut world = plan(short(document), json!({}))
         .answers(|_| after(1000, json!(1)))
         .outside(500, Happening::Suspended)
         .outside(9000, Happening::Resumed)
@@ -89,7 +89,7 @@ fn a_suspended_run_begins_nothing_and_loses_nothing() {
 
 #[test]
 fn a_wait_that_ends_in_a_pause_is_over_when_the_run_goes_on() {
-    let world = plan(tasks("- w: { wait: PT5S }"), json!({}))
+    let world = plan(short("- w: { wait: PT5S }"), json!({}))
         .outside(1000, Happening::Suspended)
         .outside(60_000, Happening::Resumed)
         .run();
@@ -104,7 +104,7 @@ fn a_machine_can_be_moved_to_another_thread() {
 
 #[test]
 fn an_entry_that_means_nothing_changes_nothing() {
-    let mut world = plan(tasks("- w: { wait: PT5S }"), json!({})).begin();
+    let mut world = plan(short("- w: { wait: PT5S }"), json!({})).begin();
     let step = tessera_workflow::machine::StepId(77);
     for what in [
         Happening::Done { step, result: json!(1) },

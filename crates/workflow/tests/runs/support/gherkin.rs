@@ -5,7 +5,7 @@ use std::fmt::Write;
 use serde_json::Value as Json;
 use tessera_workflow::machine::{Observed, Outcome};
 
-use super::reading::{workflow, yaml};
+use super::documents::{workflow, yaml};
 use super::world::{Plan, World, plan};
 
 struct Step {

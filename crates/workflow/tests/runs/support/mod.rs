@@ -1,6 +1,6 @@
-//! What the tests share: a reader of documents that checks nothing, and a world that answers
-//! effects from a table in simulated time.
+//! What the tests share: documents, and a world that answers effects from a table in simulated
+//! time.
 
+pub(crate) mod documents;
 pub(crate) mod gherkin;
-pub(crate) mod reading;
 pub(crate) mod world;

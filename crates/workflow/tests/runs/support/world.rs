@@ -9,7 +9,7 @@ use tessera_workflow::definition::Workflow;
 use tessera_workflow::machine::*;
 use tessera_workflow::value::{Value, from_json};
 
-use super::reading::Documents;
+use tessera_workflow::reading::Documents;
 
 /// What an effect leads to, and after how long.
 pub(crate) struct Answer {
@@ -258,5 +258,5 @@ impl World {
 
 /// Runs these tasks with this input.
 pub(crate) fn run(tasks: &str, input: Json) -> World {
-    plan(super::reading::tasks(tasks), input).run()
+    plan(super::documents::short(tasks), input).run()
 }

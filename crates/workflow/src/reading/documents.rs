@@ -2,20 +2,21 @@
 
 use std::sync::Arc;
 
-use tessera_manifest::Problem;
-use tessera_workflow::definition::{JsonSchema, Schema, Task, Workflow};
-use tessera_workflow::machine::Reader;
-use tessera_workflow::reading::{Source, format_of, read, read_function};
-use tessera_workflow::value::Value;
+use tessera_manifest::{Problem, Source};
+
+use super::{format_of, read, read_function};
+use crate::definition::{JsonSchema, Schema, Task, Workflow};
+use crate::machine;
+use crate::value::Value;
 
 /// Problems that a run is told of.
 const TOLD_MAX: usize = 5;
 
-/// Reads documents as `tessera-workflow` does.
+/// The reader of documents for machines. The same text always gives the same.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Documents;
 
-impl Reader for Documents {
+impl machine::Reader for Documents {
     fn workflow(&self, text: &str) -> Result<Arc<Workflow>, String> {
         let name = "the workflow";
         let reading = read(Source::new(name, text), format_of(name, text));
