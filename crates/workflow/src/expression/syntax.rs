@@ -242,8 +242,9 @@ fn function(name: &str, arity: usize) -> (String, Option<String>) {
         counts.sort_unstable();
         let counts: Vec<_> = counts.iter().map(usize::to_string).collect();
         let hint = (arity > 0).then(|| "arguments are separated by `;`".to_owned());
+        let noun = if counts == ["1"] { "argument" } else { "arguments" };
         let counts = counts.join(" or ");
-        return (format!("`{name}` takes {counts} arguments, not {arity}"), hint);
+        return (format!("`{name}` takes {counts} {noun}, not {arity}"), hint);
     }
     let known = prelude::functions().map(|(it, _)| it.to_owned());
     let word = !name.starts_with('@');

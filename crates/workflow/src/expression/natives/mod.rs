@@ -114,6 +114,11 @@ fn mathematics() -> impl Iterator<Item = Function> {
 pub(super) const TICKS: &[(&str, u64)] =
     &[("!1", 1), ("!4", 4), ("!16", 16), ("!64", 64), ("!256", 256), ("!1024", 1024)];
 
+/// Whether a function is one of [`TICKS`].
+pub(super) fn is_tick(name: &str) -> bool {
+    TICKS.iter().any(|(tick, _)| *tick == name)
+}
+
 fn ticks() -> [Function; 6] {
     fn tick<const STEPS: u64>(name: &'static str) -> Function {
         let native = Native::<Kind>::new(|cv: Cv<'_, Kind>| match account::steps(STEPS) {

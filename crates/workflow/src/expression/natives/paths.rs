@@ -6,7 +6,7 @@ use jaq_core::{Bind, Cv, Exn, Native, RunPtr, ValR, ValX, ValXs};
 use super::{Function, Kind, once, values};
 use crate::expression::account;
 use crate::expression::assign;
-use crate::expression::item::{ELEMENT, Item, failure, limited};
+use crate::expression::item::{ELEMENT, Failure, Item, failure, limited};
 use crate::value::Value;
 
 /// The functions that make an object of so many keys and values, which are their arguments:
@@ -141,7 +141,7 @@ fn set_all<'a>((mut context, root): Cv<'a, Kind>) -> ValXs<'a, Item> {
     }))
 }
 
-fn keys<'i>(path: &'i Item) -> Result<&'i [Value], crate::expression::item::Failure> {
+fn keys(path: &Item) -> Result<&[Value], Failure> {
     path.as_list()
         .map(|it| it.as_slice())
         .ok_or_else(|| failure("Path must be specified as an array"))

@@ -1,8 +1,8 @@
 //! Regular expressions.
 //!
 //! The one idea: the engine takes time linear in the text for a search, unlike jq's; what it lacks
-//! for that (look-around, back-references) is refused when the pattern is compiled. Patterns are
-//! kept for the time of an evaluation, since they are usually applied in a loop.
+//! for that (look-around, back-references) is refused when the pattern is compiled. Each
+//! thread keeps the last few patterns, since they are usually applied in a loop: a pure memo.
 
 use std::cell::RefCell;
 

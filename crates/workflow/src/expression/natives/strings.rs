@@ -16,7 +16,7 @@ use crate::value::Value;
 
 pub(super) fn functions() -> Vec<Run> {
     vec![
-        ("utf8bytelength", values(0), |cv| one(cv, utf8bytelength)),
+        ("utf8bytelength", values(0), |cv| one(cv, |it| utf8bytelength(&it))),
         ("ascii_downcase", values(0), |cv| {
             one(cv, |it| {
                 mapped(&it, "ascii_downcase input must be a string", str::to_ascii_lowercase)
@@ -74,7 +74,7 @@ fn mapped(item: &Item, message: &str, map: impl Fn(&str) -> String) -> ValR<Item
     Ok(Item::string(map(text)))
 }
 
-fn utf8bytelength(item: Item) -> ValR<Item> {
+fn utf8bytelength(item: &Item) -> ValR<Item> {
     let refused =
         || failure(format_args!("{} only strings have UTF-8 byte length", item.described()));
     Ok(Item::from(item.as_text().ok_or_else(refused)?.len()))
