@@ -40,9 +40,7 @@ fn at<'a>(value: Value, path: &[Value], change: Change<'_, 'a>) -> ValX<'a, Valu
     let Some((key, rest)) = path.split_first() else { return change(value) };
     account::work(limits::WORK_PER_STEP).map_err(limited)?;
     match (value, key) {
-        (Value::Null, Value::TStr(_)) => {
-            at(Value::Obj(Arc::default()), path, change)
-        }
+        (Value::Null, Value::TStr(_)) => at(Value::Obj(Arc::default()), path, change),
         (Value::Null, Value::Num(_)) => at(Value::Arr(Arc::default()), path, change),
         (Value::Obj(mut fields), Value::TStr(_)) => {
             let shared = Arc::get_mut(&mut fields).is_none();
@@ -130,7 +128,9 @@ pub(super) fn delete(root: Item, paths: Vec<Value>) -> Result<Item, Failure> {
     let sorted = order::sort(paths, &|left, right| order::compare(right, left));
     let mut value = root.value;
     for path in &sorted {
-        let Value::Arr(keys) = path else { return Err(failure("Path must be specified as an array")) };
+        let Value::Arr(keys) = path else {
+            return Err(failure("Path must be specified as an array"));
+        };
         let Some((last, way)) = keys.split_last() else { return Ok(Item::default()) };
         value = without(value, way, last)?;
     }

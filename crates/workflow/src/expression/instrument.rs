@@ -11,6 +11,7 @@ use jaq_core::load::parse::{BinaryOp, Def, Pattern, Term};
 use jaq_core::path::{Opt, Part, Path};
 
 use super::natives::{OBJECTS, TICKS};
+use super::{SyntaxError, limits};
 
 type Tree<'s> = Term<&'s str>;
 
@@ -22,13 +23,18 @@ const RIGHT: &str = "$!";
 const PIECES: [&str; 8] = ["$!0", "$!1", "$!2", "$!3", "$!4", "$!5", "$!6", "$!7"];
 
 /// Rewrites the term of an expression.
-pub(super) fn expression<'s>(source: &'s str, term: Tree<'s>) -> Tree<'s> {
-    Instrument { source, open: Vec::new(), nodes: 0 }.term(term)
+pub(super) fn expression<'s>(
+    source: &'s str,
+    term: Tree<'s>,
+) -> Result<Tree<'s>, Vec<SyntaxError>> {
+    let mut instrument = Instrument::new(source);
+    let term = instrument.term(term);
+    if instrument.refused.is_empty() { Ok(term) } else { Err(instrument.refused) }
 }
 
 /// Rewrites a definition of the prelude.
 pub(super) fn definition(definition: Def<&'static str>) -> Def<&'static str> {
-    Instrument { source: "", open: Vec::new(), nodes: 0 }.definition(definition)
+    Instrument::new("").definition(definition)
 }
 
 /// A definition that is open: it may be called from inside of itself.
@@ -43,9 +49,23 @@ struct Instrument<'s> {
     open: Vec<Open<'s>>,
     /// Nodes since the last step was counted.
     nodes: usize,
+    refused: Vec<SyntaxError>,
 }
 
 impl<'s> Instrument<'s> {
+    const fn new(source: &'s str) -> Self {
+        Self { source, open: Vec::new(), nodes: 0, refused: Vec::new() }
+    }
+
+    /// Refuses more bindings at `name` than are safe.
+    fn few(&mut self, name: &str, count: usize, what: &str) {
+        if count > limits::BINDINGS {
+            let at = jaq_core::load::span(self.source, name);
+            let message = format!("{count} {what}; {} are the most", limits::BINDINGS);
+            self.refused.push(SyntaxError { message, hint: None, at });
+        }
+    }
+
     /// A term of which many nodes count as steps.
     fn term(&mut self, term: Tree<'s>) -> Tree<'s> {
         let before = std::mem::take(&mut self.nodes);
@@ -75,42 +95,45 @@ impl<'s> Instrument<'s> {
         pipe(Term::Call(tick.map_or("!1", |(name, _)| name), Vec::new()), None, term)
     }
 
-    fn boxed(&mut self, term: Box<Tree<'s>>) -> Box<Tree<'s>> {
-        Box::new(self.term(*term))
+    fn boxed(&mut self, term: Tree<'s>) -> Box<Tree<'s>> {
+        Box::new(self.term(term))
     }
 
     fn rewritten(&mut self, term: Tree<'s>) -> Tree<'s> {
         match term {
-            Term::Id | Term::Recurse | Term::Num(_) | Term::Break(_) => term,
             Term::Var(name) if name == LOCATION => self.location(name),
-            Term::Var(_) => term,
+            Term::Id | Term::Recurse | Term::Num(_) | Term::Var(_) | Term::Break(_) => term,
             Term::Str(format, parts) => self.text(format, parts),
-            Term::Arr(inner) => Term::Arr(inner.map(|it| self.boxed(it))),
+            Term::Arr(inner) => Term::Arr(inner.map(|it| self.boxed(*it))),
             Term::Obj(fields) => self.object(fields),
-            Term::Neg(inner) => Term::Neg(self.boxed(inner)),
+            Term::Neg(inner) => Term::Neg(self.boxed(*inner)),
             Term::BinOp(left, operator, right) => self.operation(*left, operator, *right),
-            Term::Label(name, inner) => Term::Label(name, self.boxed(inner)),
+            Term::Label(name, inner) => Term::Label(name, self.boxed(*inner)),
             Term::Fold(name, source, pattern, arguments) => {
-                let source = self.boxed(source);
+                let source = self.boxed(*source);
                 let pattern = self.pattern(pattern);
                 Term::Fold(name, source, pattern, self.fold(name, arguments))
             }
             Term::TryCatch(inner, handler) => {
-                let inner = self.boxed(inner);
-                Term::TryCatch(inner, handler.map(|it| self.boxed(it)))
+                let inner = self.boxed(*inner);
+                Term::TryCatch(inner, handler.map(|it| self.boxed(*it)))
             }
             Term::IfThenElse(cases, otherwise) => {
                 let cases = cases.into_iter();
                 let cases = cases.map(|(when, then)| (self.term(when), self.term(then))).collect();
-                Term::IfThenElse(cases, otherwise.map(|it| self.boxed(it)))
+                Term::IfThenElse(cases, otherwise.map(|it| self.boxed(*it)))
             }
             Term::Def(definitions, inner) => {
                 let definitions = definitions.into_iter().map(|it| self.definition(it)).collect();
-                Term::Def(definitions, self.boxed(inner))
+                Term::Def(definitions, self.boxed(*inner))
             }
             Term::Call(name, arguments) => self.call(name, arguments),
+            Term::Path(head, mut path) if path.0.len() > limits::KEYS => {
+                let last = path.0.split_off((path.0.len() - 1) / limits::KEYS * limits::KEYS);
+                self.rewritten(Term::Path(Box::new(Term::Path(head, path)), Path(last)))
+            }
             Term::Path(head, path) => {
-                let head = self.boxed(head);
+                let head = self.boxed(*head);
                 let parts = path.0.into_iter();
                 let parts = parts.map(|(part, optional)| (self.part(part), optional)).collect();
                 Term::Path(head, Path(parts))
@@ -128,6 +151,8 @@ impl<'s> Instrument<'s> {
     }
 
     fn pattern(&mut self, pattern: Pattern<&'s str>) -> Pattern<&'s str> {
+        let (count, first) = variables(&pattern);
+        self.few(first.unwrap_or(self.source), count, "variables are in a pattern");
         match pattern {
             Pattern::Var(_) => pattern,
             Pattern::Arr(all) => Pattern::Arr(all.into_iter().map(|it| self.pattern(it)).collect()),
@@ -154,6 +179,7 @@ impl<'s> Instrument<'s> {
     fn definition(&mut self, definition: Def<&'s str>) -> Def<&'s str> {
         let takes_functions = definition.args.iter().any(|it| !it.starts_with('$'));
         let (name, arity) = (definition.name, definition.args.len());
+        self.few(name, arity, "parameters are in a definition");
         self.open.push(Open { name, arity, takes_functions });
         let body = self.always(definition.body);
         self.open.pop();
@@ -166,15 +192,20 @@ impl<'s> Instrument<'s> {
     /// built and not when it is dropped.
     fn call(&mut self, name: &'s str, arguments: Vec<Tree<'s>>) -> Tree<'s> {
         let arity = arguments.len();
+        self.few(name, arity, "arguments are in a call");
         let arguments = arguments.into_iter().map(|it| self.argument(it));
         let call = Term::Call(name, arguments.collect());
-        let opens = |open: &Open<'_>| {
-            open.name == name && open.arity == arity && open.takes_functions
-        };
+        let opens =
+            |open: &Open<'_>| open.name == name && open.arity == arity && open.takes_functions;
         if self.open.iter().any(opens) { pipe(call, None, Term::Id) } else { call }
     }
 
-    fn operation(&mut self, left: Tree<'s>, operator: BinaryOp<&'s str>, right: Tree<'s>) -> Tree<'s> {
+    fn operation(
+        &mut self,
+        left: Tree<'s>,
+        operator: BinaryOp<&'s str>,
+        right: Tree<'s>,
+    ) -> Tree<'s> {
         match operator {
             BinaryOp::Comma => self.alternatives(left, right),
             BinaryOp::Assign => {
@@ -229,8 +260,13 @@ impl<'s> Instrument<'s> {
     }
 
     /// Several alternatives in one text multiply, the last outermost, as in jq.
-    fn text(&mut self, format: Option<&'s str>, parts: Vec<StrPart<&'s str, Tree<'s>>>) -> Tree<'s> {
-        let manifold = |part: &StrPart<_, Tree<'s>>| matches!(part, StrPart::Term(it) if !is_single(it));
+    fn text(
+        &mut self,
+        format: Option<&'s str>,
+        parts: Vec<StrPart<&'s str, Tree<'s>>>,
+    ) -> Tree<'s> {
+        let manifold =
+            |part: &StrPart<_, Tree<'s>>| matches!(part, StrPart::Term(it) if !is_single(it));
         let reorder = parts.iter().filter(|it| manifold(it)).count() > 1;
         let mut bound = Vec::new();
         let mut rewritten = Vec::new();
@@ -247,10 +283,38 @@ impl<'s> Instrument<'s> {
                 StrPart::Char(character) => StrPart::Char(character),
             });
         }
-        let text = Term::Str(format, rewritten);
-        bound.into_iter().fold(text, |inner, (name, value)| {
-            pipe(value, Some(Pattern::Var(name)), inner)
-        })
+        let text = match rewritten.len() {
+            0 => Term::Str(format, rewritten),
+            _ => self.joined(format, rewritten),
+        };
+        bound
+            .into_iter()
+            .fold(text, |inner, (name, value)| pipe(value, Some(Pattern::Var(name)), inner))
+    }
+
+    /// The pieces of a text, added up as a balanced tree.
+    fn joined(
+        &mut self,
+        format: Option<&'s str>,
+        parts: Vec<StrPart<&'s str, Tree<'s>>>,
+    ) -> Tree<'s> {
+        let mut texts = Vec::with_capacity(parts.len() / limits::PIECES + 1);
+        let mut parts = parts.into_iter().peekable();
+        while parts.peek().is_some() {
+            let some = parts.by_ref().take(limits::PIECES).collect();
+            texts.push(Term::Str(format, some));
+        }
+        self.sum(texts)
+    }
+
+    /// A sum as a balanced tree, which counts steps.
+    fn sum(&self, mut all: Vec<Tree<'s>>) -> Tree<'s> {
+        if all.len() < 2 {
+            return all.pop().unwrap_or_default();
+        }
+        let right = all.split_off(all.len() / 2);
+        let (left, right) = (self.sum(all), self.sum(right));
+        pipe(Term::Call("!1", Vec::new()), None, plus(left, right))
     }
 
     fn object(&mut self, fields: Vec<(Tree<'s>, Option<Tree<'s>>)>) -> Tree<'s> {
@@ -285,8 +349,7 @@ impl<'s> Instrument<'s> {
         if objects.is_empty() || !arguments.is_empty() {
             close(&mut arguments, &mut objects);
         }
-        let sum = objects.into_iter().reduce(|sum, next| plus(sum, next));
-        sum.unwrap_or_default()
+        self.sum(objects)
     }
 
     /// `$__loc__`: the expression is the file, and its first line is 1.
@@ -315,6 +378,15 @@ fn is_constant(text: &Tree<'_>) -> bool {
     matches!(text, Term::Str(None, parts) if !parts.iter().any(|it| matches!(it, StrPart::Term(_))))
 }
 
+/// How many variables a pattern has in one list or object, and the first.
+fn variables<'s>(pattern: &Pattern<&'s str>) -> (usize, Option<&'s str>) {
+    match pattern {
+        Pattern::Var(name) => (1, Some(name)),
+        Pattern::Arr(all) => (all.len(), all.iter().find_map(|it| variables(it).1)),
+        Pattern::Obj(all) => (all.len(), all.iter().find_map(|(_, it)| variables(it).1)),
+    }
+}
+
 fn name_of(name: &str) -> Tree<'_> {
     Term::Str(None, vec![StrPart::Str(name)])
 }
@@ -340,9 +412,9 @@ fn is_single(term: &Tree<'_>) -> bool {
         Term::Str(_, parts) => {
             parts.iter().all(|it| !matches!(it, StrPart::Term(inner) if !is_single(inner)))
         }
-        Term::Obj(fields) => fields
-            .iter()
-            .all(|(key, value)| is_single(key) && value.as_ref().is_none_or(is_single)),
+        Term::Obj(fields) => {
+            fields.iter().all(|(key, value)| is_single(key) && value.as_ref().is_none_or(is_single))
+        }
         Term::Neg(inner) => is_single(inner),
         Term::BinOp(left, operator, right) => {
             let multiplies = matches!(operator, BinaryOp::Comma | BinaryOp::Alt);
@@ -379,9 +451,7 @@ fn calls(term: &Tree<'_>) -> bool {
             !matches!(pattern, Pattern::Var(_)) || calls(left) || calls(right)
         }
         Term::BinOp(left, _, right) => calls(left) || calls(right),
-        Term::TryCatch(inner, handler) => {
-            calls(inner) || handler.as_deref().is_some_and(calls)
-        }
+        Term::TryCatch(inner, handler) => calls(inner) || handler.as_deref().is_some_and(calls),
         Term::IfThenElse(cases, otherwise) => {
             cases.iter().any(|(when, then)| calls(when) || calls(then))
                 || otherwise.as_deref().is_some_and(calls)
