@@ -24,7 +24,7 @@ pub(crate) struct Fleet {
 }
 
 /// A process that ends with its owner.
-pub(crate) struct Process(Child);
+pub(crate) struct Process(pub(crate) Child);
 
 impl Process {
     pub(crate) fn id(&self) -> u32 {
@@ -95,7 +95,7 @@ async fn wait_until_ready(api: &Api, node: &str) -> Result<()> {
 }
 
 /// The binary that was built beside this one.
-fn binary(name: &str) -> Result<PathBuf> {
+pub(crate) fn binary(name: &str) -> Result<PathBuf> {
     let path = std::env::current_exe()?.with_file_name(name);
     if !path.exists() {
         bail!("{} is missing: run `cargo xtask bench`, which builds it", path.display());

@@ -6,6 +6,7 @@
 
 mod apply;
 mod boundaries;
+mod engine;
 mod fleet;
 mod idle;
 mod process;
@@ -14,7 +15,7 @@ mod report;
 use anyhow::{Result, bail};
 use report::Report;
 
-const USAGE: &str = "usage: tessera-bench [apply|boundaries|idle]… [--json FILE]";
+const USAGE: &str = "usage: tessera-bench [apply|boundaries|engine|idle]… [--json FILE]";
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<()> {
@@ -24,18 +25,19 @@ async fn main() -> Result<()> {
     while let Some(arg) = args.next() {
         match arg.as_str() {
             "--json" => json = args.next(),
-            "apply" | "boundaries" | "idle" => names.push(arg),
+            "apply" | "boundaries" | "engine" | "idle" => names.push(arg),
             _ => bail!("{USAGE}"),
         }
     }
     if names.is_empty() {
-        names = ["apply", "boundaries", "idle"].map(str::to_owned).to_vec();
+        names = ["apply", "boundaries", "engine", "idle"].map(str::to_owned).to_vec();
     }
     let mut report = Report::default();
     for name in names {
         match name.as_str() {
             "apply" => apply::run(&mut report).await?,
             "boundaries" => boundaries::run(&mut report).await?,
+            "engine" => engine::run(&mut report).await?,
             _ => idle::run(&mut report).await?,
         }
     }

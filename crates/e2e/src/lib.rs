@@ -27,7 +27,7 @@ pub use fleet::{Fleet, process};
 pub use gate::Gate;
 pub use node::Node;
 pub use proc::{MARK, Process, copies};
-pub use program::{BOUND, POLL, Program, binary};
+pub use program::{BOUND, POLL, Program, binary, plain};
 pub use random::Random;
 pub use sampler::Sampler;
 pub use stage::{definition, part, pod, room, send, session, session_of};

@@ -141,7 +141,8 @@ impl Drop for Program {
 
 /// A command without what the machine's user may have set for it. What it logs is
 /// chosen with `TESSERA_E2E_LOG`, in the syntax of `RUST_LOG`.
-pub(crate) fn plain(name: &str) -> Command {
+#[must_use]
+pub fn plain(name: &str) -> Command {
     let mut command = Command::new(binary(name));
     let ours = std::env::vars_os().map(|(name, _)| name);
     for name in ours.filter(|name| name.to_string_lossy().starts_with("TESSERA_")) {

@@ -5,12 +5,12 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use tessera_store::journal::JobNumber;
 use tessera_types::engine::{JobId, JobStatus};
-use tokio::sync::{mpsc, oneshot};
-
 use tessera_workflow::machine::CloudEvent;
+use tokio::sync::{mpsc, oneshot};
 
 use crate::queue::Queue;
 use crate::state::JobState;
@@ -26,6 +26,8 @@ pub(crate) enum Tell {
 #[derive(Clone)]
 pub(crate) struct RunHandle {
     pub(crate) tell: mpsc::UnboundedSender<Tell>,
+    /// Whether events may matter to it; also while that is not known yet.
+    pub(crate) may_listen: Arc<AtomicBool>,
 }
 
 /// Every job, and where it is.
@@ -101,7 +103,8 @@ impl Book {
     /// A job runs from now on.
     pub(crate) fn runs(&mut self, number: JobNumber) -> mpsc::UnboundedReceiver<Tell> {
         let (tell, told) = mpsc::unbounded_channel();
-        self.running.insert(number, RunHandle { tell });
+        let may_listen = Arc::new(AtomicBool::new(true));
+        self.running.insert(number, RunHandle { tell, may_listen });
         told
     }
 

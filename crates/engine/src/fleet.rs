@@ -1,6 +1,6 @@
 //! The adapter `fleet`: workloads of Tessera itself, through the control plane's API.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures::future::BoxFuture;
 use serde::Deserialize;
@@ -19,6 +19,9 @@ const LOOK_EVERY: Duration = Duration::from_millis(250);
 pub(crate) struct Fleet {
     api: Api,
 }
+
+/// How long the control plane may be out of reach in one call.
+const UNREACHABLE_MAX: Duration = Duration::from_secs(120);
 
 /// Which workload.
 #[derive(Deserialize)]
@@ -44,15 +47,21 @@ impl Fleet {
     async fn deploy(&self, arguments: Json, key: &str) -> Result<Json, Error> {
         let manifest: Manifest<Workload> = read(arguments)?;
         let options = PutOptions { idempotency_key: Some(key), ..PutOptions::default() };
-        let applied = self.api.put(&manifest, &options).await.map_err(|error| of(&error))?;
-        Ok(summary(&applied.resource))
+        let patience = Patience::new();
+        loop {
+            match self.api.put(&manifest, &options).await {
+                Ok(applied) => return Ok(summary(&applied.resource)),
+                Err(error) if patience.allows(&error).await => {}
+                Err(error) => return Err(of(&error)),
+            }
+        }
     }
 
     async fn wait(&self, arguments: Json) -> Result<Json, Error> {
         let Which { name, namespace, status } = read(arguments)?;
         let wanted = status.unwrap_or(WorkloadStatus::Running);
         loop {
-            let found = self.get(&name, namespace.as_ref()).await?;
+            let found = self.get(&name, namespace.as_ref()).await.map_err(|error| of(&error))?;
             if found.status == wanted {
                 return Ok(summary(&found));
             }
@@ -66,7 +75,13 @@ impl Fleet {
     async fn delete(&self, arguments: Json) -> Result<Json, Error> {
         let Which { name, namespace, .. } = read(arguments)?;
         let namespace = namespace.as_ref();
-        let asked = self.api.delete::<Workload>(&name, namespace, DeleteOptions::default()).await;
+        let patience = Patience::new();
+        let asked = loop {
+            match self.api.delete::<Workload>(&name, namespace, DeleteOptions::default()).await {
+                Err(error) if patience.allows(&error).await => {}
+                done => break done,
+            }
+        };
         let id = match asked {
             Ok(found) => found.id,
             Err(error) if is_gone(&error) => return Ok(json!({ "name": name })),
@@ -74,7 +89,7 @@ impl Fleet {
         };
         // One of the same name that was made meanwhile is another.
         loop {
-            match self.api.get::<Workload>(&name, namespace).await {
+            match self.get(&name, namespace).await {
                 Ok(found) if found.id == id => tokio::time::sleep(LOOK_EVERY).await,
                 Ok(_) => return Ok(json!({ "name": name })),
                 Err(error) if is_gone(&error) => return Ok(json!({ "name": name })),
@@ -83,8 +98,18 @@ impl Fleet {
         }
     }
 
-    async fn get(&self, name: &Name, namespace: Option<&Name>) -> Result<Object<Workload>, Error> {
-        self.api.get(name, namespace).await.map_err(|error| of(&error))
+    async fn get(
+        &self,
+        name: &Name,
+        namespace: Option<&Name>,
+    ) -> Result<Object<Workload>, ClientError> {
+        let patience = Patience::new();
+        loop {
+            match self.api.get(name, namespace).await {
+                Err(error) if patience.allows(&error).await => {}
+                done => return done,
+            }
+        }
     }
 }
 
@@ -106,6 +131,29 @@ impl Adapter for Fleet {
                 other => Err(configuration(format!("fleet has no function {other}"))),
             }
         })
+    }
+}
+
+/// How long a call has waited for a control plane that is out of reach: its restart is no
+/// failure of a job's. Whoever cannot wait has a timeout.
+struct Patience(Instant);
+
+impl Patience {
+    fn new() -> Self {
+        Self(Instant::now())
+    }
+
+    /// Whether to call again after this error, which is so after a pause.
+    async fn allows(&self, error: &ClientError) -> bool {
+        let is_passing = match error {
+            ClientError::Unreachable(_) => true,
+            other => other.problem().is_some_and(|problem| problem.code == Code::Unavailable),
+        };
+        let again = is_passing && self.0.elapsed() < UNREACHABLE_MAX;
+        if again {
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+        again
     }
 }
 

@@ -2,6 +2,7 @@
 //! batched content modes (CloudEvents HTTP protocol binding 1.0.2, section 3).
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use http::HeaderMap;
 use http::header::CONTENT_TYPE;
@@ -41,7 +42,11 @@ pub(crate) async fn take(
 /// Gives an event to every job that runs and may listen; says to how many it was news.
 /// It is in their journals when this returns.
 pub(crate) async fn give(plane: &Plane, event: &Arc<CloudEvent>) -> u64 {
-    let runs: Vec<_> = plane.book.lock().running.values().cloned().collect();
+    let runs: Vec<_> = {
+        let book = plane.book.lock();
+        let listening = book.running.values().filter(|run| run.may_listen.load(Ordering::Relaxed));
+        listening.cloned().collect()
+    };
     let mut answers = Vec::with_capacity(runs.len());
     for run in runs {
         let (told, durable) = oneshot::channel();

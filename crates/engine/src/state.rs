@@ -41,7 +41,7 @@ impl JobState {
         to: JobStatus,
         at: Timestamp,
         by: Actor,
-        reason: impl Into<String>,
+        reason: &str,
     ) -> Result<(), IllegalTransition> {
         let from = self.head.status;
         if !from.may_become(to) {
@@ -61,19 +61,13 @@ impl JobState {
                 self.head.ended_at = Some(at);
             }
         }
-        self.note(Some(from), at, by, reason.into());
+        self.note(Some(from), at, by, reason);
         Ok(())
     }
 
     /// Records a change of the status.
-    pub(crate) fn note(
-        &mut self,
-        from: Option<JobStatus>,
-        at: Timestamp,
-        by: Actor,
-        reason: String,
-    ) {
-        let reason = limits::clip(&reason, limits::REASON_BYTES_MAX);
+    pub(crate) fn note(&mut self, from: Option<JobStatus>, at: Timestamp, by: Actor, reason: &str) {
+        let reason = limits::clip(reason, limits::REASON_BYTES_MAX);
         self.history.push(JobTransition { from, to: self.head.status, at, by, reason });
         let excess = self.history.len().saturating_sub(limits::JOB_HISTORY_MAX);
         self.history.drain(..excess);

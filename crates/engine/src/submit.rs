@@ -108,7 +108,7 @@ fn new_state(
         next_event: 1,
         history: Vec::new(),
     };
-    state.note(None, now, Actor::API, String::new());
+    state.note(None, now, Actor::API, "");
     Ok(state)
 }
 
@@ -192,7 +192,7 @@ fn view(state: &JobState, submission: Submission, outcome: StoredOutcome) -> Eng
 
 /// Cancels a job: one that waits at once, one that runs by telling it.
 pub(crate) async fn cancel(plane: &Plane, id: &JobId) -> Result<EngineJob, Problem> {
-    let reason = "cancelled through the API".to_owned();
+    let reason = "cancelled through the API";
     let _desk = plane.desk.lock().await;
     let (number, state) = plane.book.lock().find(id).ok_or_else(|| no_job(id))?;
     let waits = plane.book.lock().queue.remove(state.submitter(), number);
@@ -203,7 +203,7 @@ pub(crate) async fn cancel(plane: &Plane, id: &JobId) -> Result<EngineJob, Probl
     let run = plane.book.lock().running.get(&number).cloned();
     if let Some(run) = run {
         let (told, durable) = oneshot::channel();
-        if run.tell.send(Tell::Cancel { reason, told }).is_ok() {
+        if run.tell.send(Tell::Cancel { reason: reason.to_owned(), told }).is_ok() {
             // A run that ends by itself meanwhile drops the question.
             let _ = durable.await;
         }
@@ -220,7 +220,7 @@ async fn cancel_waiting(
     plane: &Plane,
     number: JobNumber,
     state: &JobState,
-    reason: String,
+    reason: &str,
 ) -> Result<(), Problem> {
     let now = clock::now();
     let mut next = state.clone();
@@ -258,7 +258,7 @@ pub(crate) async fn retry(plane: &Plane, id: &JobId) -> Result<EngineJob, Proble
     let mut next = (*state).clone();
     let attempt = next.head.attempt + 1;
     let reason = format!("attempt {attempt} was asked for through the API");
-    let advanced = next.advance(JobStatus::Submitted, clock::now(), Actor::API, reason);
+    let advanced = next.advance(JobStatus::Submitted, clock::now(), Actor::API, &reason);
     advanced.map_err(|error| Problem::internal(&error.to_string()))?;
     next.head.attempt = attempt;
     next.head.progress = Progress::default();

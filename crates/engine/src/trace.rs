@@ -115,11 +115,14 @@ pub(crate) async fn steps(plane: &Arc<Plane>, id: &JobId) -> Result<JobSteps, Pr
     Ok(steps)
 }
 
+/// A task of a run, in one round.
+type Place = (Arc<str>, Arc<str>, Option<u64>);
+
 /// What was observed, task by task.
 fn fold(seen: &[Observation]) -> Vec<JobStep> {
     let mut steps: Vec<JobStep> = Vec::new();
     // Where the step is that was begun last of each task of each run.
-    let mut open: BTreeMap<(Arc<str>, Arc<str>, Option<u64>), usize> = BTreeMap::new();
+    let mut open: BTreeMap<Place, usize> = BTreeMap::new();
     for observation in seen {
         let Some(task) = &observation.task else { continue };
         let key = (Arc::clone(&observation.run), Arc::clone(&task.reference), task.iteration);

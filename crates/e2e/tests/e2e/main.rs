@@ -11,6 +11,7 @@ mod command_line;
 mod containers;
 mod control_death;
 mod drain;
+mod engine;
 mod exam;
 mod frozen_control;
 mod full_disk;

@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use tessera_store::journal::{Change, JobNumber};
@@ -109,11 +110,15 @@ impl<'p> Run<'p> {
             advance(&mut state, JobStatus::Running, at, Actor::ENGINE, "");
         }
         let text = stored.text.unwrap_or_default();
+        let may_listen = ["listen", "workflow"].iter().any(|word| text.contains(word));
+        if let Some(handle) = plane.book.lock().running.get(&number) {
+            handle.may_listen.store(may_listen, Ordering::Relaxed);
+        }
         let mut run = Self {
             plane,
             number,
             tracker: Tracker::new(state.run_id().into(), &workflow),
-            may_listen: ["listen", "workflow"].iter().any(|word| text.contains(word)),
+            may_listen,
             known_events: HashSet::new(),
             next_entry: state.first_entry,
             at,

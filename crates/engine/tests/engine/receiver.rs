@@ -60,7 +60,7 @@ impl Receiver {
                     return;
                 }
                 let shared = Arc::clone(&shared);
-                std::thread::spawn(move || serve(&shared, stream));
+                std::thread::spawn(move || serve(&shared, &stream));
             }
         });
         receiver
@@ -91,7 +91,7 @@ impl Drop for Receiver {
     }
 }
 
-fn serve(shared: &Shared, stream: TcpStream) {
+fn serve(shared: &Shared, stream: &TcpStream) {
     let mut reader = BufReader::new(stream.try_clone().unwrap());
     let Some(asked) = read(&mut reader) else { return };
     shared.asked.lock().unwrap().push(asked.clone());
@@ -99,13 +99,13 @@ fn serve(shared: &Shared, stream: TcpStream) {
         let answer = (shared.decide.lock().unwrap())(&asked);
         if let Answer::Status(status) = answer {
             let _ = write!(
-                &stream,
+                &mut &*stream,
                 "HTTP/1.1 {status} Said\r\ncontent-type: application/json\r\ncontent-length: 2\r\nconnection: close\r\n\r\n{{}}"
             );
             return;
         }
         stream.set_read_timeout(Some(Duration::from_millis(20))).unwrap();
-        if matches!((&stream).read(&mut [0]), Ok(0)) {
+        if matches!((&mut &*stream).read(&mut [0]), Ok(0)) {
             *shared.hung_up.lock().unwrap() += 1;
             return;
         }

@@ -1,0 +1,180 @@
+//! `engine`: ten thousand jobs of ten durable steps through one engine, each step an
+//! effect that ends at once (an event that nobody listens to), so that what is measured
+//! is what the engine adds: the journal, the machine, the queue.
+//!
+//! Throughput is taken with many jobs at once, the latency of a step with few: with
+//! many it is the time that a step waits for its turn.
+
+use std::io::{BufRead, BufReader};
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, ensure};
+use serde_json::json;
+use tempfile::TempDir;
+use tessera_client::{Engine, call};
+use tessera_types::engine::{JobStatus, Submission};
+
+use crate::fleet::{Process, binary};
+use crate::process::resident_bytes;
+use crate::report::Report;
+
+const JOBS: usize = 10_000;
+const STEPS: usize = 10;
+/// Jobs with which the latency is taken, of which few run at a time.
+const FEW_JOBS: usize = 2000;
+/// Submitters at the same time.
+const SUBMITTERS: usize = 16;
+/// All jobs may take so long at most.
+const PATIENCE: Duration = Duration::from_secs(600);
+
+pub(crate) async fn run(report: &mut Report) -> Result<()> {
+    let many = Subject::start(512).await?;
+    let took = many.run(JOBS).await?;
+    let steps = (JOBS * STEPS) as f64;
+    report.add("engine", "durable steps, 512 jobs at once", steps / took.as_secs_f64(), "/s");
+    report.add("engine", "jobs from submission to end", JOBS as f64 / took.as_secs_f64(), "/s");
+    let memory = resident_bytes(many.process.id())? as f64;
+    report.add("engine", "memory with 10000 jobs", memory / f64::from(1 << 20), "MiB");
+    many.check(JOBS).await?;
+    drop(many);
+    for jobs_max in [1, 4, 16] {
+        let few = Subject::start(jobs_max).await?;
+        let took = few.run(FEW_JOBS).await?;
+        let per_second = (FEW_JOBS * STEPS) as f64 / took.as_secs_f64();
+        let at = format!("{jobs_max} jobs at once");
+        report.add("engine", &format!("durable steps, {at}"), per_second, "/s");
+        let buckets = few.latency().await?;
+        for (name, share) in [("p50", 0.5), ("p99", 0.99)] {
+            let ms = quantile(&buckets, share) * 1000.0;
+            report.add("engine", &format!("added to a step, {at}, {name}"), ms, "ms");
+        }
+    }
+    Ok(())
+}
+
+/// An engine as a process.
+struct Subject {
+    process: Process,
+    api: Engine,
+    url: String,
+    _folder: TempDir,
+}
+
+impl Subject {
+    async fn start(jobs_max: u32) -> Result<Self> {
+        let folder = tempfile::tempdir()?;
+        let scenarios = folder.path().join("scenarios");
+        std::fs::create_dir(&scenarios)?;
+        std::fs::write(scenarios.join("steps.v1.yaml"), scenario())?;
+        let mut process = Command::new(binary("tessera-engine")?)
+            .args(["--listen", "127.0.0.1:0", "--jobs-max", &jobs_max.to_string(), "--state-dir"])
+            .arg(folder.path().join("state"))
+            .arg("--scenarios")
+            .arg(&scenarios)
+            .env("RUST_LOG", "warn")
+            .stdout(Stdio::piped())
+            .spawn()?;
+        let out = process.stdout.take().context("standard output is piped")?;
+        let process = Process(process);
+        let mut line = String::new();
+        BufReader::new(out).read_line(&mut line)?;
+        let url = line.trim().rsplit(' ').next().unwrap_or_default().to_owned();
+        Ok(Self { process, api: Engine::new(&url)?, url, _folder: folder })
+    }
+
+    /// Submits jobs, and waits until all are done.
+    async fn run(&self, jobs: usize) -> Result<Duration> {
+        let begun_at = Instant::now();
+        let next = Arc::new(AtomicUsize::new(0));
+        let submitters: Vec<_> = (0..SUBMITTERS)
+            .map(|submitter| {
+                tokio::spawn(submit(self.api.clone(), Arc::clone(&next), submitter, jobs))
+            })
+            .collect();
+        for submitter in submitters {
+            submitter.await??;
+        }
+        loop {
+            let readiness = call(self.api.healthz()).await?;
+            if readiness.queued + readiness.running == 0 {
+                return Ok(begun_at.elapsed());
+            }
+            ensure!(begun_at.elapsed() < PATIENCE, "the jobs take too long: {readiness:?}");
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+
+    /// None lost, and none done twice: as many entries as there are steps.
+    async fn check(&self, jobs: usize) -> Result<()> {
+        let metrics = self.metrics().await?;
+        let value = |name: &str| {
+            let line = metrics.lines().find_map(|line| line.strip_prefix(name));
+            line.and_then(|value| value.trim().parse::<f64>().ok())
+        };
+        let completed = format!("tessera_engine_jobs{{status=\"{}\"}}", JobStatus::Completed);
+        ensure!(value(&completed) == Some(jobs as f64), "not all jobs are Completed");
+        let entries = value("tessera_engine_journal_entries");
+        ensure!(entries == Some((jobs * STEPS) as f64), "{entries:?} entries were made");
+        Ok(())
+    }
+
+    async fn metrics(&self) -> Result<String> {
+        let (host, mut stream) = {
+            let host = self.url.trim_start_matches("http://");
+            (host, tokio::net::TcpStream::connect(host).await?)
+        };
+        use tokio::io::{AsyncReadExt, AsyncWriteExt};
+        let request = format!("GET /metrics HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n\r\n");
+        stream.write_all(request.as_bytes()).await?;
+        let mut text = String::new();
+        stream.read_to_string(&mut text).await?;
+        Ok(text)
+    }
+
+    /// How many steps took at most so many seconds, for each bound.
+    async fn latency(&self) -> Result<Vec<(f64, f64)>> {
+        let metrics = self.metrics().await?;
+        let begin = "tessera_engine_step_durable_seconds_bucket{le=\"";
+        let buckets = metrics.lines().filter_map(|line| {
+            let (bound, count) = line.strip_prefix(begin)?.split_once("\"} ")?;
+            Some((bound.parse().ok()?, count.trim().parse().ok()?))
+        });
+        let buckets: Vec<(f64, f64)> = buckets.collect();
+        ensure!(!buckets.is_empty(), "the engine says nothing of its steps");
+        Ok(buckets)
+    }
+}
+
+async fn submit(api: Engine, next: Arc<AtomicUsize>, submitter: usize, jobs: usize) -> Result<()> {
+    let submission: Submission = serde_json::from_value(json!({
+        "scenario": "steps@v1", "input": {"a": 1}, "submitter": format!("bench-{submitter}"),
+    }))?;
+    while next.fetch_add(1, Ordering::Relaxed) < jobs {
+        call(api.job_submit(&submission)).await?;
+    }
+    Ok(())
+}
+
+fn scenario() -> String {
+    let head = "document: { dsl: 1.0.3, namespace: bench, name: steps, version: 1.0.0 }\ndo:\n";
+    let event = "{ emit: { event: { with: { source: 'https://bench', type: step } } } }";
+    (0..STEPS).fold(head.to_owned(), |text, i| format!("{text}  - step{i}: {event}\n"))
+}
+
+/// A quantile of what a histogram has counted, between the bounds in proportion.
+fn quantile(buckets: &[(f64, f64)], share: f64) -> f64 {
+    let total = buckets.iter().map(|(_, count)| *count).fold(0.0, f64::max);
+    let wanted = total * share;
+    let (mut below, mut counted) = (0.0, 0.0);
+    for (bound, count) in buckets {
+        if *count >= wanted && *count > counted {
+            let bound = if bound.is_finite() { *bound } else { below };
+            return below + (bound - below) * (wanted - counted) / (count - counted);
+        }
+        (below, counted) = (*bound, *count);
+    }
+    below
+}
