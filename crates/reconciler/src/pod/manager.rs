@@ -28,7 +28,6 @@ impl Manager for PodManager {
     type Kind = Pod;
 
     fn reconcile(&self, pod: &Arc<Object<Pod>>, world: &World, now: Now) -> Plan {
-        let now = now.wall;
         let Some(slot) = pod.observed.timed.timeslot else { return Plan::nothing() };
         let Some(definition) = &pod.observed.definition else { return Plan::nothing() };
         if pod.deletion_requested_at.is_some() && pod.status == TimedStatus::Terminated {

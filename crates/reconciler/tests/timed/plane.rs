@@ -32,6 +32,8 @@ pub(crate) enum Run {
     Stays,
     /// It is being started, and never is.
     Hangs,
+    /// It is being started for so long, and then stays up.
+    Starts(Duration),
     /// It ends after so long, with this code and this last line.
     Ends(Duration, i32, &'static str),
 }
@@ -71,6 +73,8 @@ pub(crate) struct Plane {
     statuses: BTreeMap<Uid, String>,
     nodes: BTreeMap<Name, Uid>,
     offline: BTreeSet<Name>,
+    /// Nodes that were heard of, and have not told yet all that happened there.
+    heard: BTreeSet<Name>,
     copies: BTreeMap<(Uid, u64), Copy>,
     runs: BTreeMap<String, usize>,
     heartbeat_at: BootTime,
@@ -101,6 +105,7 @@ impl Plane {
             statuses: BTreeMap::new(),
             nodes: BTreeMap::new(),
             offline: BTreeSet::new(),
+            heard: BTreeSet::new(),
             copies: BTreeMap::new(),
             runs: BTreeMap::new(),
             heartbeat_at: BootTime::from_millis(0),
