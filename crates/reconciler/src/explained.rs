@@ -26,9 +26,14 @@ impl Explained {
         Self { obstacles: refusal.obstacles(), at: now }
     }
 
+    /// From when on another kind of obstacle may be told instead.
+    pub(crate) fn may_differ_after(self) -> BootTime {
+        self.at.plus(OBSTACLES_EVERY)
+    }
+
     /// From when on `refusal` may be told instead.
     pub(crate) fn holds_until(self, refusal: &Refusal) -> BootTime {
         let is_alike = self.obstacles == refusal.obstacles();
-        self.at.plus(if is_alike { NUMBERS_EVERY } else { OBSTACLES_EVERY })
+        if is_alike { self.at.plus(NUMBERS_EVERY) } else { self.may_differ_after() }
     }
 }

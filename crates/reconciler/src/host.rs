@@ -21,7 +21,6 @@ impl Manager for HostManager {
     type Kind = Host;
 
     fn reconcile(&self, host: &Arc<Object<Host>>, world: &World, now: Now) -> Plan {
-        let now = now.wall;
         let Some(slot) = host.observed.timed.timeslot else { return Plan::nothing() };
         let Some(definition) = &host.observed.definition else { return Plan::nothing() };
         let step = Step::of(host, world, now);

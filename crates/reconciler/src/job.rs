@@ -9,13 +9,14 @@ use std::sync::Arc;
 
 use tessera_types::catalogue::{JobDefinitionSpec, JobResultFrom, Pinned};
 use tessera_types::job::{DesiredJobStatus, JobResult, JobStatus};
-use tessera_types::workload::{OnDisconnect, Restart, RestartPolicy, WorkloadStatus};
+use tessera_types::workload::{ExitOutcome, OnDisconnect, Restart, RestartPolicy, WorkloadStatus};
 use tessera_types::{
     Actor, Edit, IllegalTransition, Job, Kind, KindName, Name, Now, Object, OwnerRef, ResourceKey,
     Timestamp, WaitReason, Workload, Write,
 };
 
 use crate::manager::{Manager, Plan};
+use crate::news::Unknown;
 use crate::timed::{env, env_of, in_the_way};
 use crate::world::World;
 
@@ -27,8 +28,7 @@ impl Manager for JobManager {
     type Kind = Job;
 
     fn reconcile(&self, job: &Arc<Object<Job>>, world: &World, now: Now) -> Plan {
-        let now = now.wall;
-        let look = Look { job, world, now };
+        let look = Look { job, world, now: now.wall, clocks: now };
         look.go().unwrap_or_else(|illegal| {
             debug_assert!(false, "{illegal}");
             Plan::nothing()
@@ -40,6 +40,8 @@ struct Look<'a> {
     job: &'a Arc<Object<Job>>,
     world: &'a World,
     now: Timestamp,
+    /// The same on both clocks.
+    clocks: Now,
 }
 
 /// How a job ended.
@@ -48,6 +50,9 @@ enum End {
     Failed(String),
     Cancelled(&'static str),
 }
+
+/// Its node stops it at its deadline, or it is known to run still.
+const TOO_LONG: &str = "it took too long";
 
 type Planned = Result<Plan, IllegalTransition>;
 
@@ -93,7 +98,8 @@ impl Look<'_> {
             return Some(End::Failed("its workload is gone".to_owned()));
         }
         let by_workload = self.workload().and_then(|workload| self.end_of(workload));
-        by_workload.or_else(|| self.is_late().then(|| End::Failed("it took too long".to_owned())))
+        let is_too_late = || self.is_late() && self.unknown().is_none();
+        by_workload.or_else(|| is_too_late().then(|| End::Failed(TOO_LONG.to_owned())))
     }
 
     fn owner_is_gone(&self) -> bool {
@@ -103,6 +109,12 @@ impl Look<'_> {
 
     fn is_late(&self) -> bool {
         self.job.observed.deadline.is_some_and(|deadline| deadline <= self.now)
+    }
+
+    /// What has to be known before it has taken too long.
+    fn unknown(&self) -> Option<Unknown> {
+        let deadline = self.job.observed.deadline?;
+        Unknown::of(self.workload(), deadline, self.world, self.clocks)
     }
 
     fn end_of(&self, workload: &Object<Workload>) -> Option<End> {
@@ -119,7 +131,10 @@ impl Look<'_> {
             WorkloadStatus::Lost => Some(End::Failed(
                 "its node is Offline: whether it did its work is not known".into(),
             )),
-            WorkloadStatus::Stopped => Some(End::Failed("its program was stopped".to_owned())),
+            WorkloadStatus::Stopped => Some(End::Failed(match exit.map(|exit| &exit.outcome) {
+                Some(ExitOutcome::WindowClosed) => TOO_LONG.to_owned(),
+                _ => "its program was stopped".to_owned(),
+            })),
             _ => None,
         }
     }
@@ -213,6 +228,11 @@ impl Look<'_> {
 
     fn wait(&self) -> Plan {
         let mut edit = Edit::of(self.job, self.now);
+        if let Some(unknown) = self.unknown().filter(|_| self.is_late()) {
+            let until = unknown.shown(self.job.waiting_for.as_ref(), self.clocks);
+            edit.wait_for(WaitReason::Agent, &unknown.what, until);
+            return Plan::of(edit).look_again_at(Some(Unknown::look_again_at(self.clocks)));
+        }
         let message = match self.workload() {
             Some(workload) => match &workload.waiting_for {
                 Some(waiting) => format!("workload/{}: {}", workload.name, waiting.message),

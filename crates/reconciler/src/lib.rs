@@ -17,6 +17,7 @@ mod explained;
 mod host;
 mod job;
 mod manager;
+mod news;
 mod node;
 mod pod;
 mod queue;

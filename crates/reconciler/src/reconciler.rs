@@ -38,6 +38,8 @@ pub struct Reconciler {
     /// Workloads that no node takes: looked at again when there is more room.
     unplaced: HashMap<Uid, Explained>,
     there_is_more_room: bool,
+    /// Something may stand in their way that did not when they were looked at.
+    there_is_less_room: bool,
     /// Whose each resource is: to look at the owner when one is gone.
     owners: HashMap<Uid, Uid>,
 }
@@ -179,6 +181,7 @@ impl Reconciler {
                 Some(Resource::Node(node)) => self.node_changed(node, world),
                 Some(Resource::Workload(workload)) => self.workload_changed(workload),
                 Some(resource) => {
+                    self.there_is_less_room |= matches!(resource, Resource::Pod(_));
                     // What a pod or a host has no more may be another's.
                     self.there_is_more_room |= match resource {
                         Resource::Pod(pod) => pod.observed.binding.is_none(),
@@ -222,6 +225,7 @@ impl Reconciler {
         self.fleet.set_node(node, state);
         self.queue.push(node.id);
         self.there_is_more_room |= state == NodeState::Open;
+        self.there_is_less_room |= state != NodeState::Open;
         for workload in world.workloads_on(node.id) {
             self.queue.push(workload.id);
         }
@@ -235,6 +239,7 @@ impl Reconciler {
                 self.unplaced.remove(&workload.id);
                 self.queue.push(workload.id);
                 if left != Some(assigned.node_id) {
+                    self.there_is_less_room = true;
                     self.left_node(left);
                 }
             }
@@ -259,6 +264,7 @@ impl Reconciler {
             }
             KindName::Node => {
                 self.fleet.remove_node(change.id);
+                self.there_is_less_room = true;
                 for workload in world.workloads_on(change.id) {
                     self.queue.push(workload.id);
                 }
@@ -280,7 +286,8 @@ impl Reconciler {
     /// zero if there is something now.
     #[must_use]
     pub fn next_in(&self, now: Now) -> Option<Duration> {
-        if self.there_is_more_room && !self.unplaced.is_empty() {
+        let room_has_changed = self.there_is_more_room || self.there_is_less_room;
+        if room_has_changed && !self.unplaced.is_empty() {
             return Some(Duration::ZERO);
         }
         self.queue.next_in(now)
@@ -301,6 +308,9 @@ impl Reconciler {
             let mut unplaced: Vec<_> = self.unplaced.keys().copied().collect();
             unplaced.sort_unstable();
             unplaced.into_iter().for_each(|id| self.queue.push(id));
+        }
+        if std::mem::take(&mut self.there_is_less_room) {
+            self.look_at_reasons();
         }
         // Demands that no node took in this pass: the next like them need not
         // be tried, since within a pass room only shrinks.
@@ -361,6 +371,7 @@ impl Reconciler {
             Ok((node, name)) => {
                 self.fleet.reserve(workload.id, node, &demand);
                 self.unplaced.remove(&workload.id);
+                self.there_is_less_room = true;
                 pass.stats.workloads_placed += 1;
                 let plan = WorkloadManager::take(workload, node, name, now);
                 book_service(&plan, world, pass);
@@ -374,6 +385,14 @@ impl Reconciler {
             }
         }
         .look_again_at(plan.look_again_at)
+    }
+
+    /// Nothing fits that did not before, but it may have another reason now: that is told
+    /// as soon as it may be.
+    fn look_at_reasons(&mut self) {
+        for (id, explained) in &self.unplaced {
+            self.queue.push_after(*id, explained.may_differ_after());
+        }
     }
 
     /// Says why no node takes `workload`, unless much the same was said lately.

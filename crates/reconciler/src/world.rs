@@ -10,7 +10,7 @@ use tessera_types::timed::TimedStatus;
 use tessera_types::workload::WorkloadStatus;
 use tessera_types::{
     BootTime, Change, Committed, Duration, Host, Kind, KindName, Node, Object, Pod, Resource,
-    Revision, Uid, Workload,
+    Revision, Timestamp, Uid, Workload,
 };
 
 use crate::bookings::{Bookings, group_of};
@@ -39,6 +39,9 @@ pub struct World {
     leases: HashMap<Uid, BootTime>,
     /// Until when a lease may run that was granted before the control plane started.
     unknown_until: BootTime,
+    /// Up to when each agent has told all that happened on its node. Never stored: after
+    /// a start nothing is known to be known.
+    told: HashMap<Uid, Timestamp>,
     /// Nodes whose agent has said that it ends and that nothing runs there.
     left: HashSet<Uid>,
     /// How long what is over is kept; for ever unless it is said.
@@ -161,6 +164,7 @@ impl World {
             Resource::Node(_) => {
                 self.leases.remove(&id);
                 self.left.remove(&id);
+                self.told.remove(&id);
                 self.bookings.set_group(id, None);
                 self.forget_if_empty(id);
                 Vec::new()
@@ -326,6 +330,19 @@ impl World {
         let current = self.leases.entry(node).or_insert(until);
         *current = until.max(*current);
         self.nodes.get(node).is_some_and(|node| !node.status.is_reachable())
+    }
+
+    /// The agent of a node has told all that happened there up to `until`, and it is
+    /// taken in. To be heard of is less: a heartbeat may overtake a report.
+    pub fn told(&mut self, node: Uid, until: Timestamp) {
+        self.told.insert(node, until);
+    }
+
+    /// Whether all that happened on a node up to `at`, which is not later than `now`, is
+    /// known. Nobody can have told what is to come: the clock was set back since.
+    #[must_use]
+    pub fn is_told(&self, node: Uid, at: Timestamp, now: Timestamp) -> bool {
+        self.told.get(&node).is_some_and(|until| (at..=now).contains(until))
     }
 
     /// The agent of a node has ended and left nothing running: no lease runs any

@@ -137,7 +137,10 @@ impl Control {
         self.heard(id, now);
         match message {
             ToControl::Register => None,
-            ToControl::Sync { since, sent_at } => {
+            ToControl::Sync { since, told, sent_at } => {
+                if let Some(until) = told {
+                    self.world.told(id, until);
+                }
                 let until = now.plus(POLL);
                 self.polls.insert(name.clone(), Poll_ { session, since, sent_at, until });
                 None
@@ -201,8 +204,8 @@ impl Control {
             };
             match news_for(&self.world, id, poll.since) {
                 Some(news) if news.assignments.is_some() || poll.until <= now => {
-                    let sent_at = poll.sent_at;
-                    answers.push((name, poll.session, ToAgent::News { news, sent_at }));
+                    let (at, sent_at) = (self.clock.wall(now), poll.sent_at);
+                    answers.push((name, poll.session, ToAgent::News { news, at, sent_at }));
                 }
                 // A call that cannot be answered in time fails; the agent calls again.
                 None if poll.until <= now => {}

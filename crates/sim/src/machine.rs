@@ -52,6 +52,8 @@ pub(crate) struct Machine {
     pub(crate) is_frozen: bool,
     pub(crate) is_cut_off: bool,
     pub(crate) sync_sent_at: Option<Timestamp>,
+    /// When the last call was answered, by the control plane's clock.
+    pub(crate) answered_at: Option<Timestamp>,
     pub(crate) report_sent_at: Option<Timestamp>,
     pub(crate) runs: BTreeMap<RunId, Run>,
     pub(crate) disk: BTreeMap<CopyId, Progress>,
@@ -73,6 +75,7 @@ impl Machine {
             is_frozen: false,
             is_cut_off: false,
             sync_sent_at: None,
+            answered_at: None,
             report_sent_at: None,
             runs: BTreeMap::new(),
             disk: BTreeMap::new(),
@@ -107,6 +110,7 @@ impl Machine {
         self.is_registered = false;
         self.is_frozen = false;
         self.sync_sent_at = None;
+        self.answered_at = None;
         self.report_sent_at = None;
         self.lease_until = BootTime::default();
         self.unnoticed_ms = 0;

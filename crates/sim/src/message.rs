@@ -8,7 +8,7 @@ use tessera_types::{Revision, Timestamp, Uid};
 #[derive(Clone, Debug)]
 pub(crate) enum ToControl {
     Register,
-    Sync { since: Revision, sent_at: Timestamp },
+    Sync { since: Revision, told: Option<Timestamp>, sent_at: Timestamp },
     Report { reports: Vec<Report> },
 }
 
@@ -21,6 +21,8 @@ pub(crate) enum ToAgent {
     Superseded,
     News {
         news: News,
+        /// What the control plane's clock showed.
+        at: Timestamp,
         sent_at: Timestamp,
     },
     Reported {

@@ -321,14 +321,15 @@ impl Sim {
         let patience = Duration::from_secs(11);
         let given_up = |sent: Option<Timestamp>| sent.is_none_or(|at| now.since(at) >= patience);
         let (call, report) = (given_up(machine.sync_sent_at), given_up(machine.report_sent_at));
-        let is_registered = machine.is_registered;
+        let (is_registered, answered_at) = (machine.is_registered, machine.answered_at);
         let Some((agent, _)) = machine.awake(now) else { return };
         let reports = if is_registered && report { agent.reports(20) } else { Vec::new() };
         let since = agent.since();
+        let told = answered_at.filter(|_| !agent.has_reports());
         if call {
             machine.sync_sent_at = Some(now);
             let message = if is_registered {
-                ToControl::Sync { since, sent_at: now }
+                ToControl::Sync { since, told, sent_at: now }
             } else {
                 ToControl::Register
             };
@@ -431,12 +432,13 @@ impl Sim {
                 let ms = self.rng.between(1000, 5000);
                 return self.after(ms, Event::Mend(Mend::Agent(to)));
             }
-            ToAgent::News { news, sent_at } => {
+            ToAgent::News { news, at, sent_at } => {
                 // Only the answer to the call that is open counts.
                 if machine.sync_sent_at != Some(sent_at) {
                     return;
                 }
                 machine.sync_sent_at = None;
+                machine.answered_at = Some(at);
                 let until = machine.clock.boot(sent_at).plus(LEASE);
                 let left = until.since(machine.clock.boot(now));
                 if left > Duration::ZERO {

@@ -58,6 +58,10 @@ pub struct SyncRequest {
     pub since: Revision,
     /// How long the answer may wait for news.
     pub wait: Duration,
+    /// The [`SyncResponse::at`] of the last answer, when all that had happened on the
+    /// node by then is told: no report waits to be acknowledged.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub told: Option<Timestamp>,
     /// What the machine and the copies on it use, if it was measured.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub usage: Option<Usage>,
@@ -91,6 +95,9 @@ pub struct WorkloadUsage {
 pub struct SyncResponse {
     /// The lease now runs from the moment at which the request was sent.
     pub lease: Duration,
+    /// The control plane's wall clock when it answered. The agent says it again: what
+    /// it told before that is at least as new, whatever its own clock shows.
+    pub at: Timestamp,
     /// The revision of the assignments below; what to ask with next time.
     pub revision: Revision,
     /// All assignments of the node, when there is anything new; whatever the

@@ -14,7 +14,7 @@ use tessera_types::sync::{
     Registered, Registration, Report, ReportRequest, ReportResponse, SyncRequest, SyncResponse,
     Usage,
 };
-use tessera_types::{Name, Revision};
+use tessera_types::{Name, Revision, Timestamp};
 use tokio::time::{sleep, timeout};
 use tracing::{debug, error, info, warn};
 
@@ -59,6 +59,8 @@ pub(super) struct Link<C> {
     registration: Registration,
     registered: bool,
     lease: Duration,
+    /// When the last sync was answered, by the control plane's clock.
+    answered_at: Option<Timestamp>,
     main: Call<Heard>,
     reporting: Call<Heard>,
     main_pause: Duration,
@@ -77,6 +79,7 @@ impl<C: Control> Link<C> {
             registration,
             registered: false,
             lease: Duration::ZERO,
+            answered_at: None,
             main: None,
             reporting: None,
             main_pause: Duration::ZERO,
@@ -134,7 +137,8 @@ impl<C: Control> Link<C> {
         }));
     }
 
-    pub(super) fn sync(&mut self, since: Revision, usage: Option<Usage>) {
+    /// `all_told` says that nothing has happened that was not told and acknowledged.
+    pub(super) fn sync(&mut self, since: Revision, all_told: bool, usage: Option<Usage>) {
         let (control, node) = (self.control.clone(), self.node.clone());
         let pause = std::mem::take(&mut self.main_pause);
         let wait = self.lease / 3;
@@ -144,6 +148,7 @@ impl<C: Control> Link<C> {
             session: self.registration.session.clone(),
             since,
             wait: tessera_types::Duration::from_millis(wait.as_millis() as u64),
+            told: self.answered_at.filter(|_| all_told),
             usage,
             leaving: false,
         };
@@ -166,6 +171,7 @@ impl<C: Control> Link<C> {
             session: self.registration.session.clone(),
             since: Revision::ZERO,
             wait: tessera_types::Duration::ZERO,
+            told: None,
             usage: None,
             leaving: true,
         };
@@ -229,6 +235,7 @@ impl<C: Control> Link<C> {
         match &synced.result {
             Ok(answer) => {
                 self.lease = answer.lease.as_std();
+                self.answered_at = Some(answer.at);
                 self.main_pace.reset();
                 self.cut_off = false;
                 let empty = answer.assignments.is_none() && answer.log_requests.is_empty();

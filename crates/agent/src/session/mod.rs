@@ -251,7 +251,8 @@ impl<C: Control> Node<C> {
             self.link.offer(self.executor.executors());
             if self.link.is_registered() {
                 let usage = self.measure();
-                self.link.sync(self.core.since(), usage);
+                let all_told = self.posting.is_all_told(self.core.unreported());
+                self.link.sync(self.core.since(), all_told, usage);
             } else {
                 self.link.register();
             }

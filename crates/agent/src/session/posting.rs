@@ -46,6 +46,12 @@ impl Posting {
         fitting.map(|(_, report)| report.clone()).collect()
     }
 
+    /// Whether all is told. What the store of the control plane does not take is not waited
+    /// for: nothing else of the node could be judged as long as that lasts.
+    pub(super) fn is_all_told<'a>(&self, mut unreported: impl Iterator<Item = &'a Report>) -> bool {
+        unreported.all(|report| self.postponed.contains(&report.id))
+    }
+
     /// The control plane has answered.
     pub(super) fn answered(&mut self, now: Instant, reports: &[Report], answer: &ReportResponse) {
         for report in reports {

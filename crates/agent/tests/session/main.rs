@@ -175,6 +175,28 @@ async fn a_node_that_is_cut_off_goes_on_and_tells_later() {
     agent.shutdown(true).await;
 }
 
+/// A heartbeat says that all is told only when each report was acknowledged.
+#[tokio::test]
+async fn what_is_not_told_yet_is_not_claimed_to_be() {
+    let (home, plane) = (Home::new(), Plane::new(300));
+    let options = AgentOptions { simulated: true, ..home.options() };
+    let agent = Agent::start_with(options, plane.clone()).await.unwrap();
+    let told = |from: usize| plane.syncs().iter().skip(from).any(Option::is_some);
+    eventually("a heartbeat that has nothing to tell", || told(0)).await;
+    assert_eq!(plane.syncs()[0], None, "nothing was answered before it");
+    plane.set_deaf(true);
+    plane.place(1, sleeper());
+    let before = plane.syncs().len();
+    // The first two may have been under way.
+    eventually("some heartbeats", || plane.syncs().len() > before + 6).await;
+    assert!(!told(before + 2), "{:?}", plane.syncs());
+    plane.set_deaf(false);
+    plane.until_state(1, CopyState::Running).await;
+    let heard = plane.syncs().len();
+    eventually("a heartbeat that has told all", || told(heard)).await;
+    agent.shutdown(false).await;
+}
+
 /// A proxy in between, say, takes less than the control plane does.
 #[tokio::test]
 async fn what_is_too_much_for_one_call_is_told_in_several() {

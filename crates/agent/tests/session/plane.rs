@@ -11,7 +11,7 @@ use tessera_types::sync::{
     Assignment, CopyState, LogChunk, LogChunkAnswer, LogLine, LogRequest, Registered, Registration,
     Report, ReportRequest, ReportResponse, SyncRequest, SyncResponse,
 };
-use tessera_types::{Epoch, Name, Revision, Uid};
+use tessera_types::{Epoch, Name, Revision, Timestamp, Uid};
 use tokio::sync::Notify;
 use tokio::time::{sleep, timeout};
 
@@ -42,6 +42,17 @@ struct State {
     log_ended: bool,
     log_wanted: bool,
     left: bool,
+    /// What each heartbeat said to have told.
+    syncs: Vec<Option<Timestamp>>,
+    /// No report is answered.
+    deaf: bool,
+}
+
+impl State {
+    /// A clock that goes on with every call.
+    fn at(&self) -> Timestamp {
+        Timestamp::from_micros(i64::try_from(self.calls).unwrap())
+    }
 }
 
 impl Plane {
@@ -99,6 +110,16 @@ impl Plane {
 
     pub(crate) fn set_down(&self, down: bool) {
         self.change(|state| state.down = down);
+    }
+
+    /// Whether it answers no report, though it answers heartbeats.
+    pub(crate) fn set_deaf(&self, deaf: bool) {
+        self.change(|state| state.deaf = deaf);
+    }
+
+    /// What the heartbeats so far said to have told.
+    pub(crate) fn syncs(&self) -> Vec<Option<Timestamp>> {
+        self.state().syncs.clone()
     }
 
     /// Another agent of the same installation takes the place of this one.
@@ -209,6 +230,7 @@ impl Plane {
         let news = state.revision > since.0 || since == Revision::ZERO;
         (news || !log_requests.is_empty()).then(|| SyncResponse {
             lease: self.lease(),
+            at: state.at(),
             revision: Revision(state.revision),
             assignments: Some(state.assignments.values().cloned().collect()),
             log_requests,
@@ -235,7 +257,11 @@ impl Control for Plane {
     }
 
     async fn sync(&self, _: &Name, body: &SyncRequest) -> Result<SyncResponse, Error> {
-        self.state().left |= body.leaving;
+        {
+            let mut state = self.state();
+            state.left |= body.leaving;
+            state.syncs.push(body.told);
+        }
         let wait = async {
             loop {
                 let news = self.news.notified();
@@ -248,13 +274,17 @@ impl Control for Plane {
         };
         timeout(body.wait.as_std(), wait).await.unwrap_or_else(|_| {
             let (revision, lease) = (body.since, self.lease());
-            Ok(SyncResponse { lease, revision, assignments: None, log_requests: Vec::new() })
+            let (at, assignments, log_requests) = (self.state().at(), None, Vec::new());
+            Ok(SyncResponse { lease, at, revision, assignments, log_requests })
         })
     }
 
     async fn report(&self, _: &Name, body: &ReportRequest) -> Result<ReportResponse, Error> {
         self.check(&body.session)?;
         let mut state = self.state();
+        if state.deaf {
+            return Err(Error::Unreachable("it does not listen".to_owned()));
+        }
         let size = serde_json::to_vec(body).unwrap().len();
         if state.body_bytes_max.is_some_and(|max| size > max) {
             return Err(Error::Refused(Box::new(Problem::new(Code::TooLarge, "too large"))));

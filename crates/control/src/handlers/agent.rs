@@ -102,6 +102,9 @@ pub(super) async fn sync(
         return leave(plane, name, &request.session).await;
     }
     let agent = session(plane, name, &request.session, request.usage)?;
+    if let Some(until) = request.told {
+        plane.world.write().told(agent.node_id, until);
+    }
     plane.metrics.heartbeat();
     let wait = request.wait.min(plane.options.lease);
     let deadline = started + wait.as_std();
@@ -151,6 +154,7 @@ async fn leave(plane: &Plane, name: &Name, session: &str) -> Result<SyncResponse
             let lease = tessera_types::Duration::ZERO;
             return Ok(SyncResponse {
                 lease,
+                at: clock::now(),
                 revision,
                 assignments: None,
                 log_requests: Vec::new(),
@@ -193,6 +197,7 @@ fn answer(plane: &Plane, name: &Name, agent: &Agent, since: Revision) -> Option<
     let news = news_for(&plane.world.read(), agent.node_id, since)?;
     Some(SyncResponse {
         lease: plane.options.lease,
+        at: clock::now(),
         revision: news.revision,
         assignments: news.assignments,
         log_requests: plane.agents.log_requests(name, Instant::now()),

@@ -28,7 +28,6 @@ impl Manager for PodManager {
     type Kind = Pod;
 
     fn reconcile(&self, pod: &Arc<Object<Pod>>, world: &World, now: Now) -> Plan {
-        let now = now.wall;
         let Some(slot) = pod.observed.timed.timeslot else { return Plan::nothing() };
         let Some(definition) = &pod.observed.definition else { return Plan::nothing() };
         if pod.deletion_requested_at.is_some() && pod.status == TimedStatus::Terminated {
@@ -120,12 +119,11 @@ impl Look<'_> {
     }
 
     fn scheduled(&mut self) -> Done {
-        let is_given_up = self.given_up().is_some();
-        if !is_given_up && self.step.object().owner.is_none() && self.decide_lateness()? {
-            return Ok(());
-        }
-        if let Some((outcome, reason)) = self.must_end() {
+        if let Some((outcome, reason)) = self.given_up() {
             return self.end(outcome, reason);
+        }
+        if self.step.object().owner.is_none() && self.decide_lateness()? {
+            return Ok(());
         }
         let provision_at = self.slot.provision_at();
         if !self.step.has_come(provision_at) {
@@ -134,10 +132,14 @@ impl Look<'_> {
             self.step.wait(WaitReason::Time, &message, Some(provision_at));
             return Ok(());
         }
-        // What it is late for is decided for its part as a whole.
+        // What it is late for is decided for its part as a whole, also when all of its
+        // window has passed: it may be shifted.
         if self.part().is_some_and(|part| part.status == TimedStatus::Scheduled) {
             self.step.wait(WaitReason::Gate, "its part to begin", None);
             return Ok(());
+        }
+        if let Some((outcome, reason)) = self.must_end() {
+            return self.end(outcome, reason);
         }
         let Some(binding) = self.step.object().observed.binding.clone() else {
             self.step.wait(WaitReason::NoHostFits, "a host", Some(self.slot.end));

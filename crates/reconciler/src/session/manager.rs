@@ -33,7 +33,6 @@ impl Manager for SessionManager {
     type Kind = Session;
 
     fn reconcile(&self, session: &Arc<Object<Session>>, world: &World, now: Now) -> Plan {
-        let now = now.wall;
         let Some(slot) = session.observed.timed.timeslot else { return Plan::nothing() };
         let Some(definition) = &session.observed.definition else { return Plan::nothing() };
         let step = Step::of(session, world, now);

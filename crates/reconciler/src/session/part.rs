@@ -28,7 +28,6 @@ impl Manager for PartManager {
     type Kind = SessionPart;
 
     fn reconcile(&self, part: &Arc<Object<SessionPart>>, world: &World, now: Now) -> Plan {
-        let now = now.wall;
         let Some(slot) = part.observed.timed.timeslot else { return Plan::nothing() };
         let Some(definition) = &part.observed.definition else { return Plan::nothing() };
         let step = Step::of(part, world, now);

@@ -9,10 +9,12 @@ use tessera_types::job::JobStatus;
 use tessera_types::timed::{
     Engine, Failure, Phase, PhaseRun, PhaseState, RetryPolicy, Timed, TimedStatus,
 };
-use tessera_types::{Actor, Job, Name, Timestamp, WaitReason, Write, limits};
+use tessera_types::workload::WorkloadStatus;
+use tessera_types::{Actor, Job, Name, Timestamp, WaitReason, Workload, Write, limits};
 
 use super::jobs::{cancel, count, is_gone, job_for, next_name};
 use super::step::Step;
+use crate::news::Unknown;
 
 /// How the phases of a state stand.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -231,8 +233,15 @@ fn judge<K: Timed>(
         }
         Try::Failed(message) => message,
         Try::UnderWay(what) => {
-            if !step.has_come(run.since.plus(retry.timeout)) {
+            let limit = run.since.plus(retry.timeout);
+            if !step.has_come(limit) {
                 step.wait(WaitReason::Phase, &attempt_text(run, retry, &what), None);
+                return;
+            }
+            if let Some(unknown) = unknown(step, run, limit) {
+                let until = unknown.shown(step.edit.before().waiting_for.as_ref(), step.clocks);
+                step.wait(WaitReason::Agent, &attempt_text(run, retry, &unknown.what), until);
+                step.look_again(Unknown::look_again_at(step.clocks));
                 return;
             }
             format!("it took longer than {}: waited for {what}", retry.timeout)
@@ -243,6 +252,23 @@ fn judge<K: Timed>(
     run.state =
         if run.attempt >= retry.attempts_max { PhaseState::Failed } else { PhaseState::CleaningUp };
     note(step, run, retry, &failed);
+}
+
+/// What has to be known before a try whose time is over has failed: that of its job, or
+/// of the workloads that it consists of.
+fn unknown<K: Timed>(step: &Step<'_, K>, run: &PhaseRun, limit: Timestamp) -> Option<Unknown> {
+    let Some(name) = &run.job else {
+        return Unknown::of(step.owned::<Workload>(), limit, step.world, step.clocks);
+    };
+    let job = step.owned::<Job>().find(|job| job.name == *name)?;
+    let workloads = || step.world.owned::<Workload>(job.id);
+    // It is known how it ended, and the job is about to say what that means.
+    let has_ended =
+        |status: WorkloadStatus| !status.holds_node() && status != WorkloadStatus::Pending;
+    if workloads().any(|workload| has_ended(workload.status)) {
+        return Some(Unknown { what: format!("job/{name} to be over"), until: None });
+    }
+    Unknown::of(workloads(), limit, step.world, step.clocks)
 }
 
 /// A try that has failed is an entry of the history of its own.

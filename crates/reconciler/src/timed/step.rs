@@ -6,7 +6,8 @@ use tessera_types::timed::{
     DesiredTimedStatus, Failure, Outcome, Request, Timed, TimedObserved, TimedStatus, Timeslot,
 };
 use tessera_types::{
-    Actor, Edit, IllegalTransition, Kind, Name, Object, Record, Timestamp, Uid, WaitReason, Write,
+    Actor, Edit, IllegalTransition, Kind, Name, Now, Object, Record, Timestamp, Uid, WaitReason,
+    Write,
 };
 
 use crate::manager::Plan;
@@ -20,6 +21,8 @@ pub(crate) type Done = Result<(), IllegalTransition>;
 pub(crate) struct Step<'a, K: Timed> {
     pub(crate) world: &'a World,
     pub(crate) now: Timestamp,
+    /// The same on both clocks.
+    pub(crate) clocks: Now,
     pub(crate) edit: Edit<K>,
     others: Vec<Write>,
     look_again_at: Option<Timestamp>,
@@ -27,8 +30,10 @@ pub(crate) struct Step<'a, K: Timed> {
 
 impl<'a, K: Timed> Step<'a, K> {
     /// Nothing has happened yet.
-    pub(crate) fn of(object: &Arc<Object<K>>, world: &'a World, now: Timestamp) -> Self {
-        Self { world, now, edit: Edit::of(object, now), others: Vec::new(), look_again_at: None }
+    pub(crate) fn of(object: &Arc<Object<K>>, world: &'a World, clocks: Now) -> Self {
+        let now = clocks.wall;
+        let edit = Edit::of(object, now);
+        Self { world, now, clocks, edit, others: Vec::new(), look_again_at: None }
     }
 
     /// The resource as this step has it so far.
@@ -239,9 +244,13 @@ impl<'a, K: Timed> Step<'a, K> {
 #[cfg(test)]
 mod tests {
     use tessera_types::session::SessionStatus;
-    use tessera_types::{KindName, Name, Report, Resource, ResourceKey, Session};
+    use tessera_types::{BootTime, KindName, Name, Report, Resource, ResourceKey, Session};
 
     use super::*;
+
+    fn clocks(wall: Timestamp) -> Now {
+        Now { wall, boot: BootTime::from_millis(0) }
+    }
 
     fn object<K: Kind>(kind: KindName, spec: serde_json::Value, id: u64) -> Arc<Object<K>> {
         let spec = Arc::new(serde_json::from_value(spec).unwrap());
@@ -260,7 +269,7 @@ mod tests {
         let parent = object::<Session>(KindName::Session, session, 1);
         let child = object::<Report>(KindName::Report, definition, 2);
         let world = World::default();
-        let mut step = Step::of(&parent, &world, Timestamp::EPOCH);
+        let mut step = Step::of(&parent, &world, clocks(Timestamp::EPOCH));
         step.change(&child, |edit| {
             edit.note(Actor::API, "first");
         });
@@ -291,7 +300,7 @@ mod tests {
         let parent = object::<Session>(KindName::Session, session, 1);
         let world = World::default();
         let now = Timestamp::from_micros(5);
-        let mut step = Step::of(&parent, &world, now);
+        let mut step = Step::of(&parent, &world, clocks(now));
         step.wait(WaitReason::Time, "something", Some(now));
         assert_eq!(step.finish().look_again_at, None);
     }

@@ -72,6 +72,21 @@ fn another_kind_of_obstacle_is_told_soon_and_nothing_is_written_without_a_change
     assert_eq!(plane.taken, 0);
 }
 
+/// There is less room than before, and so another reason: nothing else would wake them.
+#[test]
+fn another_kind_of_obstacle_is_told_as_soon_when_there_is_less_room() {
+    let mut plane = Plane::new();
+    let node = plane.node("a", 1000);
+    plane.settle();
+    let ids = unplaced(&mut plane);
+    plane.wait(Duration::from_secs(20));
+    let mut edit = tessera_types::Edit::of(plane.world.nodes.get(node).unwrap(), plane.now.wall);
+    edit.desire(tessera_types::node::DesiredNodeStatus::Cordoned);
+    plane.commit(vec![tessera_types::Write::update(edit.finish().unwrap())]);
+    plane.wait(Duration::from_secs(5));
+    assert!(ids.iter().all(|id| message(&plane, *id).ends_with("is cordoned or draining")));
+}
+
 #[test]
 fn what_waits_is_placed_as_soon_as_there_is_room() {
     let mut plane = Plane::new();

@@ -174,7 +174,7 @@ fn a_provisioning_that_hangs_fails_in_its_time() {
         false => Run::Stays,
     });
     book(&mut plane);
-    plane.run_until(plane.at(30 + 20 + 1 + 20 + 1));
+    plane.run_until(plane.at(30 + 20 + 1 + 20 + 1 + 2 * 5));
     let failure = plane.get::<Session>("exam").observed.timed.failure.clone().unwrap();
     assert!(failure.message.contains("it took longer than 20s"), "{}", failure.message);
     assert_eq!(failure.attempts, 2);

@@ -18,3 +18,4 @@ mod redeclared;
 mod refused;
 mod times;
 mod together;
+mod unheard;

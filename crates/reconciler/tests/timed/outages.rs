@@ -245,3 +245,33 @@ fn a_pod_that_waits_for_its_late_part_says_so() {
     let waiting = pod.waiting_for.as_ref().unwrap();
     assert_eq!((waiting.message.as_str(), waiting.until), ("its part to begin", None));
 }
+
+/// Nobody is there from before the first part was to be provisioned until its pod was to
+/// be gone: its session decides, whoever is looked at first.
+#[test]
+fn a_pod_whose_window_passed_is_shifted_with_its_part() {
+    let mut plane = Exam { on_late: "shift", is_graded: false, ..Exam::default() }.plane();
+    let start = book(&mut plane);
+    let wall = plane.now.wall;
+    plane.now.wall = start.plus(secs(100));
+    let pod = plane.pod("exam-one-lab");
+    let plan = PodManager.reconcile(&pod, &plane.world, plane.now);
+    let [Write::Update { resource: Resource::Pod(after), .. }] = plan.writes.as_slice() else {
+        panic!("{:#?}", plan.writes)
+    };
+    assert_eq!(after.status, TimedStatus::Scheduled);
+    plane.now.wall = wall;
+    for_both(|is_frozen| {
+        let mut plane = Exam { on_late: "shift", is_graded: false, ..Exam::default() }.plane();
+        let start = book(&mut plane);
+        out(&mut plane, is_frozen, start.minus(secs(45)), start.plus(secs(100)));
+        let part = plane.get::<SessionPart>("exam-one");
+        let slot = part.observed.timed.timeslot.unwrap();
+        assert!(slot.start > start.plus(secs(100)), "{slot:?}");
+        assert_eq!(plane.pod("exam-one-lab").observed.timed.timeslot.unwrap().start, slot.start);
+        plane.run(400);
+        let path = "Scheduled Provisioning Ready Active TearingDown Terminated";
+        assert_eq!((plane.path(PART), plane.path(POD)), (path.to_owned(), path.to_owned()));
+        is_over_and_clean(&plane);
+    });
+}
