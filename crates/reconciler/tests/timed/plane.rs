@@ -16,7 +16,7 @@ use tessera_types::manifest::Declared;
 use tessera_types::timed::{Request, Requested, Timed, TimedStatus};
 use tessera_types::workload::WorkloadStatus;
 use tessera_types::{
-    Actor, BootTime, Change, Committed, Duration, Edit, Kind, KindName, Manifest, Name, Now,
+    Actor, BootTime, Change, Committed, Duration, Edit, Epoch, Kind, KindName, Manifest, Name, Now,
     Object, Pod, Record, Resource, ResourceKey, Revision, SessionPart, State, Timestamp, Uid,
     Workload, Write,
 };
@@ -131,6 +131,7 @@ impl Plane {
         for change in &committed.changes {
             if let Some(Resource::Workload(made)) = &change.after {
                 self.check_is_in_time(made);
+                check_runs_once(made);
             }
         }
         self.commits += 1;
@@ -443,6 +444,21 @@ fn says_why_it_waits(write: &Write) -> bool {
     matches!(write, Write::Update { resource: Resource::Workload(it), records }
         if it.status == WorkloadStatus::Pending && it.observed.assigned.is_none()
             && it.waiting_for.is_some() && records.is_empty())
+}
+
+/// The workload of a job is placed once, and what it came to stays so.
+fn check_runs_once(workload: &Object<Workload>) {
+    if workload.owner.as_ref().is_none_or(|owner| owner.kind != KindName::Job) {
+        return;
+    }
+    let has_ended = |from| {
+        use WorkloadStatus::{Completed, Failed, Stopped};
+        matches!(from, Completed | Failed | Stopped)
+    };
+    let mut arrows = workload.state_history.iter().filter(|one| one.from != Some(one.to));
+    let again = arrows.find(|one| one.from.is_some_and(has_ended));
+    assert!(again.is_none(), "{} runs again: {again:?}", workload.name);
+    assert!(workload.observed.epoch <= Epoch(1), "{} was placed twice", workload.name);
 }
 
 fn is_arrow<S: State>(from: &str, to: &str) -> bool {
