@@ -4,7 +4,7 @@
 //! its agent says that it has, or its node has been silent for so long that it
 //! cannot be alive (`on_disconnect: stop`), or it may be doubled by declaration
 //! (`on_disconnect: keep`). Only then is the workload placed again, under a new
-//! epoch.
+//! epoch. The workload of a job is placed once, and never again.
 
 use std::sync::Arc;
 
@@ -14,8 +14,8 @@ use tessera_types::workload::{
     Assigned, DesiredWorkloadStatus, Exit, ExitOutcome, OnDisconnect, WorkloadStatus,
 };
 use tessera_types::{
-    Actor, BootTime, Edit, IllegalTransition, Name, Node, Now, Object, State, Timestamp, Uid,
-    WaitReason, Workload, Write,
+    Actor, BootTime, Edit, IllegalTransition, KindName, Name, Node, Now, Object, State, Timestamp,
+    Uid, WaitReason, Workload, Write,
 };
 
 use crate::manager::{Manager, Plan};
@@ -168,12 +168,23 @@ impl Look<'_> {
             .look_again_at(self.workload.spec.not_after))
     }
 
+    /// Whether it is of a job, which runs once: what comes of it is the job's to
+    /// say, and another run is another try with a job of its own.
+    fn is_of_job(&self) -> bool {
+        self.workload.owner.as_ref().is_some_and(|owner| owner.kind == KindName::Job)
+    }
+
     /// Stopped, Completed or Failed: at rest, unless something is wanted that
     /// it was not placed for.
     fn ended(&self) -> Planned {
         let observed = &self.workload.observed;
+        let is_launched_anew = observed.launch_generation > observed.placed_generation;
         let changed = match self.workload.status {
-            WorkloadStatus::Completed => observed.launch_generation > observed.placed_generation,
+            _ if self.is_of_job() => false,
+            WorkloadStatus::Completed => is_launched_anew,
+            // Whoever owns it changes its window and the like, and has still to see
+            // that it failed; only a person means any change as another try.
+            WorkloadStatus::Failed if self.workload.owner.is_some() => is_launched_anew,
             WorkloadStatus::Failed => self.workload.generation > observed.placed_generation,
             _ => true,
         };
@@ -359,10 +370,11 @@ impl Look<'_> {
         Plan::of(edit).look_again_after(Some(stopped_by))
     }
 
-    /// No copy of it is alive: it is free to be placed again, or to go.
+    /// No copy of it is alive: it is free to be placed again, or to go. That of a
+    /// job has run, as far as anybody knows.
     fn dead(&self, reason: &str) -> Planned {
         let mut edit = self.edit();
-        if self.is_wanted() {
+        if self.is_wanted() && !self.is_of_job() {
             edit.transition(WorkloadStatus::Pending, Actor::RECONCILER, reason)?;
         } else {
             edit.transition(WorkloadStatus::Stopping, Actor::RECONCILER, reason)?;

@@ -14,8 +14,9 @@ use tessera_reconciler::admission::{self, AdmissionError, Effort};
 use tessera_reconciler::{Answer, Batch, Reconciler, Tabled, World};
 use tessera_types::manifest::Declared;
 use tessera_types::timed::{Request, Requested, Timed, TimedStatus};
+use tessera_types::workload::WorkloadStatus;
 use tessera_types::{
-    Actor, BootTime, Change, Committed, Duration, Edit, Kind, KindName, Manifest, Name, Now,
+    Actor, BootTime, Change, Committed, Duration, Edit, Epoch, Kind, KindName, Manifest, Name, Now,
     Object, Pod, Record, Resource, ResourceKey, Revision, SessionPart, State, Timestamp, Uid,
     Workload, Write,
 };
@@ -135,6 +136,7 @@ impl Plane {
         for change in &committed.changes {
             if let Some(Resource::Workload(made)) = &change.after {
                 self.check_is_in_time(made);
+                check_runs_once(made);
             }
         }
         self.commits += 1;
@@ -437,6 +439,21 @@ impl Plane {
     pub(crate) fn pod(&self, name: &str) -> Arc<Object<Pod>> {
         self.get::<Pod>(name)
     }
+}
+
+/// The workload of a job is placed once, and what it came to stays so.
+fn check_runs_once(workload: &Object<Workload>) {
+    if workload.owner.as_ref().is_none_or(|owner| owner.kind != KindName::Job) {
+        return;
+    }
+    let has_ended = |from| {
+        use WorkloadStatus::{Completed, Failed, Stopped};
+        matches!(from, Completed | Failed | Stopped)
+    };
+    let mut arrows = workload.state_history.iter().filter(|one| one.from != Some(one.to));
+    let again = arrows.find(|one| one.from.is_some_and(has_ended));
+    assert!(again.is_none(), "{} runs again: {again:?}", workload.name);
+    assert!(workload.observed.epoch <= Epoch(1), "{} was placed twice", workload.name);
 }
 
 fn is_arrow<S: State>(from: &str, to: &str) -> bool {

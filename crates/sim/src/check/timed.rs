@@ -5,9 +5,10 @@ use std::collections::BTreeSet;
 use tessera_reconciler::Tabled;
 use tessera_types::pod::Binding;
 use tessera_types::timed::{Timed, TimedStatus};
+use tessera_types::workload::WorkloadStatus;
 use tessera_types::{
-    Duration, Host, Job, Object, Pod, Report, Resource, Revision, Session, SessionPart, State,
-    Timestamp, Uid, with_object,
+    Duration, Epoch, Host, Job, KindName, Object, Pod, Report, Resource, Revision, Session,
+    SessionPart, State, Timestamp, Uid, with_object,
 };
 
 use crate::control::Control;
@@ -30,6 +31,7 @@ impl Seen {
         let before = std::mem::replace(&mut self.revision, control.world.revision());
         no_host_over_capacity(control)?;
         self.nothing_is_early(control)?;
+        no_job_runs_twice(control)?;
         let changed = control.world.all().filter(|resource| resource.revision() > before);
         changed.into_iter().try_for_each(|resource| has_legal_history(&resource))
     }
@@ -50,6 +52,27 @@ impl Seen {
         }
         Ok(())
     }
+}
+
+/// The workload of a job is placed once, and what it came to stays so. What an agent
+/// does that finds a run of before its own restart is another matter.
+fn no_job_runs_twice(control: &Control) -> Result<(), String> {
+    for workload in control.world.workloads.iter() {
+        if workload.owner.as_ref().is_none_or(|owner| owner.kind != KindName::Job) {
+            continue;
+        }
+        let has_ended = |from| {
+            use WorkloadStatus::{Completed, Failed, Stopped};
+            matches!(from, Completed | Failed | Stopped)
+        };
+        let mut arrows = workload.state_history.iter().filter(|one| one.from != Some(one.to));
+        let again = arrows.find(|one| one.from.is_some_and(has_ended));
+        if again.is_some() || workload.observed.epoch > Epoch(1) {
+            let epoch = workload.observed.epoch;
+            return Err(format!("{} runs twice, epoch {epoch}: {again:?}", workload.key()));
+        }
+    }
+    Ok(())
 }
 
 /// What is counted: the processor time of a node group changes with its nodes.
