@@ -61,6 +61,10 @@ impl Plane {
                 }
                 Err(problem) => return Err(problem.into()),
             };
+            if turn.is_none() && self.takes_more(&writes) {
+                turn = Some(self.booking.lock().await);
+                continue;
+            }
             match self.commit_once(writes, key.clone()).await {
                 Ok(done) => {
                     let after =
@@ -139,6 +143,11 @@ impl Plane {
             true => Some(self.booking.lock().await),
             false => None,
         }
+    }
+
+    /// Whether these are to be decided in a turn to book, whatever their kind.
+    pub(crate) fn takes_more(&self, writes: &[Write]) -> bool {
+        admission::takes_more(&self.world.read(), writes)
     }
 
     /// What declaring `manifest` would come to; nothing is changed.

@@ -118,6 +118,7 @@ async fn together(
         }
         match manifest.decide(plane) {
             Ok(Step::Nothing(resource)) => results.push(done(ApplyOutcome::Unchanged, &resource)),
+            Ok(Step::Write(_, own)) if plane.takes_more(&own) => return Ok(None),
             Ok(Step::Write(outcome, own)) => {
                 results.push(ApplyResult { outcome: Some(outcome), ..result(manifest.key()) });
                 writes.extend(own);

@@ -11,7 +11,7 @@ use tessera_types::{
 
 use super::{
     AdmissionError, Effort, admit_host, admit_job, admit_pod, admit_report, admit_session,
-    readmit_session,
+    readmit_session, service::check_end,
 };
 use crate::world::World;
 
@@ -45,7 +45,8 @@ pub fn admit<K: Kind>(
 }
 
 /// Whether resources of this kind are admitted beside others, so that one
-/// declaration has to be written before the next is admitted.
+/// declaration has to be written before the next is admitted. Of the others,
+/// [`takes_more`](super::takes_more) says which declarations are.
 #[must_use]
 pub const fn is_admitted(kind: KindName) -> bool {
     matches!(
@@ -126,6 +127,10 @@ fn update<K: Kind>(
         (Resource::Host(before), Resource::Host(after)) => {
             let host = admit_host(world, Some(before), (**after).clone(), now)?;
             Ok(Declared::Update(host).write().into_iter().collect())
+        }
+        (Resource::Workload(before), Resource::Workload(after)) => {
+            check_end(world, before, after, now)?;
+            Ok(Declared::Update(object).write().into_iter().collect())
         }
         (
             Resource::Pod(_) | Resource::SessionPart(_) | Resource::Job(_) | Resource::Report(_),

@@ -61,8 +61,7 @@ pub fn admit_host(
     if !problems.is_empty() {
         return Err(AdmissionError::Invalid(problems));
     }
-    let known = host.observed.timed.timeslot.filter(|_| host.spec.timeslot.is_none());
-    host.observed.timed.timeslot = known.or_else(|| Some(slot_of(&host.spec, now)));
+    host.observed.timed.timeslot = Some(window_of(before.map(|before| &**before), &host, now)?);
     if is_group {
         // At once, so that what is admitted next finds room.
         let nodes: Vec<_> = nodes_of(world, &host).collect();
@@ -74,6 +73,23 @@ pub fn admit_host(
     host.observed.definition = Some(definition);
     check_bookings(world, &host, now)?;
     Ok(host)
+}
+
+/// The window of a host: what it was, if none is declared as before. One that is new
+/// or changes must not be over; it may have begun, and is open for what is left of it.
+fn window_of(
+    before: Option<&Object<Host>>,
+    host: &Object<Host>,
+    now: Timestamp,
+) -> Result<Timeslot, AdmissionError> {
+    let is_unchanged = before.is_some_and(|before| before.spec.timeslot == host.spec.timeslot);
+    let known = host.observed.timed.timeslot.filter(|_| host.spec.timeslot.is_none());
+    let slot = known.filter(|_| is_unchanged).unwrap_or_else(|| slot_of(&host.spec, now));
+    if !is_unchanged && slot.end <= now {
+        let message = format!("its window ends at {}, which has passed (it is {now})", slot.end);
+        return Err(AdmissionError::invalid("spec.timeslot.end", message));
+    }
+    Ok(slot)
 }
 
 /// The nodes that belong to a group once it is declared so: those that it selects

@@ -15,6 +15,7 @@ mod nodes;
 mod pod;
 mod rebook;
 mod resolve;
+mod service;
 mod session;
 mod window;
 
@@ -24,6 +25,7 @@ pub use declared::{admit, is_admitted};
 pub use host::admit_host;
 pub use pod::{admit_job, admit_pod, admit_report};
 pub use rebook::{Extended, Stretch, extend_session, readmit_session};
+pub use service::takes_more;
 pub use session::{Admitted, PlannedPod, admit_session};
 
 pub(crate) use rebook::{Moved, hold_of, shift_parts, shift_pod};

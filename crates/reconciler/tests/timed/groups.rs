@@ -20,6 +20,8 @@ enum Asked {
     Service { size: usize, ends: Option<u64> },
     /// A pod with one workload, its start and its length.
     Pod { size: usize, start: u64, length: u64 },
+    /// The service that was asked for so many steps ago ends at another time, or never.
+    Ends { back: usize, ends: Option<u64> },
     /// So many seconds pass.
     Time(u64),
     /// The pod or service that was asked for so many steps ago goes.
@@ -33,6 +35,8 @@ fn asked() -> impl Strategy<Value = Asked> {
             .prop_map(|(size, ends)| Asked::Service { size, ends }),
         5 => (size, 5..100u64, 1..40u64)
             .prop_map(|(size, start, length)| Asked::Pod { size, start, length }),
+        3 => (1..6usize, prop::option::weighted(0.7, 5..120u64))
+            .prop_map(|(back, ends)| Asked::Ends { back, ends }),
         2 => (1..30u64).prop_map(Asked::Time),
         1 => (1..6usize).prop_map(Asked::Delete),
     ]
@@ -207,6 +211,73 @@ fn check_waits(plane: &Plane, groups: &[Group], name: &str) -> Result<(), TestCa
     Ok(())
 }
 
+fn service(plane: &Plane, name: &str, size: u64, ends: Option<u64>) -> serde_json::Value {
+    let not_after = ends.map(|seconds| plane.at(seconds).to_string());
+    json!({"name": name, "spec": {
+        "command": "web", "resources": {"cpu": format!("{size}m")}, "not_after": not_after,
+    }})
+}
+
+/// A service ends at another time: refused only where the time that it would have
+/// more is not free.
+fn check_ends(
+    plane: &mut Plane,
+    groups: &[Group],
+    name: &str,
+    ends: Option<u64>,
+) -> Result<(), TestCaseError> {
+    let Some(before) = plane.find::<Workload>(name) else { return Ok(()) };
+    let cpu = before.spec.resources.cpu.0;
+    let old = before.spec.not_after.unwrap_or(Timestamp::MAX).max(plane.now.wall);
+    let new = ends.map_or(Timestamp::MAX, |seconds| plane.at(seconds));
+    let on = before.observed.assigned.as_ref().map(|assigned| assigned.node_id);
+    let group = groups.iter().find(|group| group.nodes.iter().any(|(id, _)| Some(*id) == on));
+    let fits = group.is_none_or(|group| {
+        new <= old || group.has_room(&held(plane, group), (old, new), cpu, false)
+    });
+    let declared = service(plane, name, cpu, ends);
+    match plane.try_apply::<Workload>(declared) {
+        Ok(_) => prop_assert!(fits, "{name} may end at {new}"),
+        Err(AdmissionError::Booked(why)) => prop_assert!(!fits, "{name} may not: {why}"),
+        Err(other) => prop_assert!(false, "{name}: {other}"),
+    }
+    plane.settle();
+    Ok(())
+}
+
+#[test]
+fn a_service_does_not_end_later_where_its_room_is_booked() {
+    let mut plane = plane(&[(2500, false)]);
+    let noon = plane.now.wall;
+    let ending = |plane: &mut Plane, ends: Option<u64>| {
+        let declared = service(plane, "web", 2500, ends);
+        let answer = plane.try_apply::<Workload>(declared);
+        plane.settle();
+        answer
+    };
+    ending(&mut plane, Some(60)).unwrap();
+    plane.apply::<Pod>(json!({"name": "exam", "spec": {
+        "definition": {"type_key": "lab-3"},
+        "timeslot": {"start": plane.at(82).to_string(), "duration": "20s"},
+    }}));
+    for ends in [None, Some(81)] {
+        let Err(AdmissionError::Booked(why)) = ending(&mut plane, ends) else {
+            panic!("it takes what is booked")
+        };
+        assert!(why.contains("pod/default/exam"), "{why}");
+        let before = plane.get::<Workload>("web").spec.not_after;
+        assert_eq!(before, Some(noon.plus(tessera_types::Duration::from_secs(60))));
+    }
+    // Up to the beginning of what is booked, and earlier again.
+    for ends in [Some(80), Some(70)] {
+        ending(&mut plane, ends).unwrap();
+    }
+    plane.delete::<Pod>("exam");
+    plane.settle();
+    ending(&mut plane, None).unwrap();
+    assert_eq!(plane.get::<Host>("fleet").waiting_for, None);
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
@@ -221,11 +292,8 @@ proptest! {
             let name = format!("x{i}");
             match one {
                 Asked::Service { size, ends } => {
-                    let not_after = ends.map(|seconds| plane.at(seconds).to_string());
-                    plane.apply::<Workload>(json!({"name": name, "spec": {
-                        "command": "web", "resources": {"cpu": format!("{}m", SIZES[*size])},
-                        "not_after": not_after,
-                    }}));
+                    let declared = service(&plane, &name, SIZES[*size], *ends);
+                    plane.apply::<Workload>(declared);
                     plane.settle();
                     check_waits(&plane, &groups, &name)?;
                 }
@@ -248,6 +316,10 @@ proptest! {
                         Err(other) => prop_assert!(false, "{one:?}: {other}"),
                     }
                     plane.settle();
+                }
+                Asked::Ends { back, ends } => {
+                    let name = format!("x{}", i.saturating_sub(*back));
+                    check_ends(&mut plane, &groups, &name, *ends)?;
                 }
                 Asked::Time(seconds) => plane.run(*seconds),
                 Asked::Delete(back) => {

@@ -397,3 +397,51 @@ fn the_same_declaration_twice_changes_nothing() {
     plane.run(50);
     assert_eq!(plane.try_apply::<Session>(json).unwrap(), 0);
 }
+
+#[test]
+fn a_host_whose_whole_window_has_passed() {
+    let mut plane = plane();
+    plane.run(1000);
+    let server = |slot: Value| {
+        json!({"name": "server", "spec": {
+            "definition": {"type_key": "group"}, "timeslot": slot,
+            "nodes": [{"label": "node", "equal": "none"}],
+        }})
+    };
+    let (begun, now) =
+        (plane.now.wall.minus(tessera_types::Duration::from_secs(600)), plane.now.wall);
+    let over = |end: tessera_types::Timestamp| {
+        server(json!({"start": begun.to_string(), "end": end.to_string()}))
+    };
+    let why =
+        format!("spec.timeslot.end: its window ends at {now}, which has passed (it is {now})");
+    assert_eq!(refused::<Host>(&mut plane, over(now)), why);
+    // One that has begun is open for what is left.
+    let end = plane.at(100);
+    plane.apply::<Host>(over(end));
+    plane.run(10);
+    assert!(
+        refused::<Host>(&mut plane, over(now)).starts_with("spec.timeslot.end: its window ends")
+    );
+    plane.run(100);
+    // What is over may still be declared as it was, with something else changed.
+    let mut labelled = over(end);
+    labelled["labels"] = json!({"rack": "a"});
+    plane.apply::<Host>(labelled);
+}
+
+#[test]
+fn a_host_that_loses_its_window_is_there_from_now_on() {
+    let mut plane = plane();
+    let mut declared = json!({"name": "server", "spec": {
+        "definition": {"type_key": "group"},
+        "timeslot": {"start": plane.now.wall.to_string(), "duration": "60s"},
+        "nodes": [{"label": "node", "equal": "none"}],
+    }});
+    plane.apply::<Host>(declared.clone());
+    plane.run(10);
+    declared["spec"]["timeslot"] = Value::Null;
+    plane.apply::<Host>(declared);
+    let slot = plane.get::<Host>("server").observed.timed.timeslot.unwrap();
+    assert_eq!(slot.end, tessera_types::Timestamp::MAX);
+}
