@@ -101,7 +101,11 @@ fn json_number(number: &Num) -> serde_json::Value {
         Num::BigInt(it) if let Ok(whole) = it.to_string().parse::<u64>() => whole.into(),
         other => {
             let float = to_f64(other);
-            if float.is_nan() { serde_json::Value::Null } else { float.clamp(f64::MIN, f64::MAX).into() }
+            if float.is_nan() {
+                serde_json::Value::Null
+            } else {
+                float.clamp(f64::MIN, f64::MAX).into()
+            }
         }
     }
 }

@@ -82,7 +82,11 @@ pub(super) fn steps(count: u64) -> Result<(), Limit> {
     work(count * limits::WORK_PER_STEP)
 }
 
-fn take(from: &'static std::thread::LocalKey<Cell<u64>>, count: u64, limit: Limit) -> Result<(), Limit> {
+fn take(
+    from: &'static std::thread::LocalKey<Cell<u64>>,
+    count: u64,
+    limit: Limit,
+) -> Result<(), Limit> {
     if let Some(limit) = SPENT.get() {
         return Err(limit);
     }

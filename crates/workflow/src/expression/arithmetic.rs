@@ -187,9 +187,7 @@ impl Div for Item {
                 };
                 Ok(compute(left, right, exact, |left, right| left / right))
             }
-            (Value::TStr(text), Value::TStr(separator)) => {
-                split(text, separator).map_err(limited)
-            }
+            (Value::TStr(text), Value::TStr(separator)) => split(text, separator).map_err(limited),
             _ => Err(refused(&self, &other, "divided")),
         }
     }

@@ -17,7 +17,10 @@ type Key = (Box<str>, Box<[Arc<str>]>);
 static PROGRAMS: Mutex<BTreeMap<Key, Arc<Compiled>>> = Mutex::new(BTreeMap::new());
 
 /// The program of an expression. Texts with mistakes are not kept.
-pub(super) fn compiled(source: &str, names: &[Arc<str>]) -> Result<Arc<Compiled>, Vec<SyntaxError>> {
+pub(super) fn compiled(
+    source: &str,
+    names: &[Arc<str>],
+) -> Result<Arc<Compiled>, Vec<SyntaxError>> {
     if source.len() > limits::CACHED_SOURCE {
         return Compiled::new(source, names).map(Arc::new);
     }

@@ -14,7 +14,7 @@ use jaq_core::{ValR, ValX};
 use jaq_json::Num;
 
 use super::account::{self, Limit};
-use super::{limits, order, slice, text};
+use super::{limits, measure, order, slice, text};
 use crate::value::{Fields, Value, to_f64};
 
 /// What goes wrong in jaq.
@@ -34,23 +34,31 @@ pub(super) struct Shape {
     depth: u8,
     /// Whether there may be NaN or an infinity in it, which are no JSON.
     odd: bool,
+    /// Whether it was put together in this evaluation. A part of what came from outside is as well
+    /// as that; what was put together may hold a value many times, and so be endless as JSON.
+    made: bool,
 }
 
 impl Shape {
     /// Of a value with the parts of both.
     pub(super) fn or(self, other: Self) -> Self {
-        Self { depth: self.depth.max(other.depth), odd: self.odd || other.odd }
+        let depth = self.depth.max(other.depth);
+        Self { depth, odd: self.odd || other.odd, made: self.made || other.made }
     }
 
-    /// A value of this shape: with the same parts, or some of them.
+    /// A value that was put together with parts of one of this shape.
     pub(super) fn of(self, value: Value) -> Item {
-        let depth = if is_scalar(&value) { 0 } else { self.depth.max(1) };
-        Item { value, shape: Self { depth, ..self } }
+        Self { made: true, ..self }.found(value)
     }
 
     /// A value inside of one of this shape.
     pub(super) fn inner(self, value: Value) -> Item {
-        Self { depth: self.depth.saturating_sub(1), ..self }.of(value)
+        Self { depth: self.depth.saturating_sub(1), ..self }.found(value)
+    }
+
+    fn found(self, value: Value) -> Item {
+        let depth = if is_scalar(&value) { 0 } else { self.depth.max(1) };
+        Item { value, shape: Self { depth, ..self } }
     }
 }
 
@@ -71,12 +79,12 @@ impl Item {
     /// A value from outside of the evaluation.
     pub(super) fn outer(value: Value) -> Self {
         let odd = matches!(&value, Value::Num(Num::Float(it)) if !it.is_finite());
-        Shape { depth: limits::OUTER_DEPTH, odd }.of(value)
+        Shape { depth: limits::OUTER_DEPTH, odd, made: false }.found(value)
     }
 
     /// Something made of scalars only.
     pub(super) fn flat(value: Value) -> Self {
-        Shape { depth: 1, odd: false }.of(value)
+        Shape { depth: 1, odd: false, made: true }.of(value)
     }
 
     pub(super) fn string(text: impl Into<String>) -> Self {
@@ -91,7 +99,7 @@ impl Item {
 
     pub(super) fn number(number: Num) -> Self {
         let odd = matches!(number, Num::Float(it) if !it.is_finite());
-        Shape { depth: 0, odd }.of(Value::Num(number))
+        Shape { depth: 0, odd, made: true }.of(Value::Num(number))
     }
 
     pub(super) fn shape(&self) -> Shape {
@@ -106,6 +114,7 @@ impl Item {
     /// This, with a part inside that was not there before, `levels` below it.
     pub(super) fn holding(mut self, part: Shape, levels: usize) -> Result<Self, Limit> {
         self.shape.odd |= part.odd;
+        self.shape.made = true;
         let depth = usize::from(part.depth) + levels;
         self.deepen(depth.max(usize::from(self.shape.depth)))?;
         Ok(self)
@@ -114,7 +123,11 @@ impl Item {
     /// Sets the bound; measures the value when the bound says that it is too deep.
     fn deepen(&mut self, bound: usize) -> Result<(), Limit> {
         let limit = usize::from(limits::VALUE_DEPTH);
-        let exact = if bound > limit { measure(&self.value, limit)? } else { bound };
+        let exact = if bound > limit {
+            measure::depth(&self.value, limit)?.ok_or_else(|| account::exhaust(Limit::Depth))?
+        } else {
+            bound
+        };
         self.shape.depth = u8::try_from(exact).unwrap_or(limits::VALUE_DEPTH);
         Ok(())
     }
@@ -124,6 +137,7 @@ impl Item {
         let mut shape = Shape::default();
         let mut values = Vec::new();
         for item in items {
+            account::work(1)?;
             account::bytes(ELEMENT)?;
             shape = shape.or(item.shape);
             values.push(item.value);
@@ -147,19 +161,14 @@ impl Item {
         object.holding(shape, 1).map_err(limited)
     }
 
-    /// The result of an evaluation: JSON, and no deeper than a result may be.
+    /// The result of an evaluation: JSON, and no larger or deeper than a result may be.
     pub(super) fn result(self) -> Result<Value, String> {
         let mut value = self.value;
-        let too_deep = || format!("the result nests more than {} levels deep", limits::RESULT_DEPTH);
-        if usize::from(self.shape.depth) > limits::RESULT_DEPTH {
-            match measure(&value, limits::RESULT_DEPTH) {
-                Ok(_) => {}
-                Err(Limit::Depth) => return Err(too_deep()),
-                Err(limit) => return Err(limit.to_string()),
-            }
+        if self.shape.made {
+            measure::within_limits(&value)?;
         }
         if self.shape.odd {
-            plain_numbers(&mut value).map_err(|limit| limit.to_string())?;
+            measure::plain_numbers(&mut value).map_err(|limit| limit.to_string())?;
         }
         Ok(value)
     }
@@ -207,16 +216,17 @@ impl Item {
             (Value::Arr(_) | Value::TStr(_), Value::Obj(bounds)) => {
                 return slice::of(self, &slice::Bounds::read(bounds)?).map(Some);
             }
-            (Value::Arr(all), Value::Arr(part)) => Some(slice::indices(all, part).map_err(limited)?),
+            (Value::Arr(all), Value::Arr(part)) => {
+                Some(slice::indices(all, part).map_err(limited)?)
+            }
             _ => return Err(self.not_indexed(key)),
         })
     }
 
     pub(super) fn not_indexed(&self, key: &Self) -> Failure {
         let kind = self.kind();
-        let with = match (&self.value, &key.value) {
-            (Value::Arr(_), Value::TStr(_)) => format!("string {}", text::shown(&key.value)),
-            (_, Value::TStr(_)) => text::shown(&key.value),
+        let with = match &key.value {
+            Value::TStr(_) => format!("string {}", text::shown(&key.value)),
             _ => key.kind().to_owned(),
         };
         failure(format_args!("Cannot index {kind} with {with}"))
@@ -244,54 +254,6 @@ fn not_a_key(key: &Item) -> Failure {
 
 pub(super) fn is_scalar(value: &Value) -> bool {
     !matches!(value, Value::Arr(_) | Value::Obj(_))
-}
-
-/// How deep a value nests; an error when that is more than `limit`.
-fn measure(value: &Value, limit: usize) -> Result<usize, Limit> {
-    let children: &mut dyn Iterator<Item = &Value> = match value {
-        Value::Arr(all) => &mut all.iter(),
-        Value::Obj(fields) => &mut fields.values(),
-        _ => return Ok(0),
-    };
-    let Some(below) = limit.checked_sub(1) else { return Err(account::exhaust(Limit::Depth)) };
-    account::work(1)?;
-    let mut depth = 0;
-    for child in children {
-        if !is_scalar(child) {
-            depth = depth.max(measure(child, below)?);
-        }
-    }
-    Ok(depth + 1)
-}
-
-/// Replaces what JSON lacks, as jq does when it prints: NaN becomes null, an infinity the largest
-/// number of its sign.
-fn plain_numbers(value: &mut Value) -> Result<(), Limit> {
-    account::work(1)?;
-    match value {
-        Value::Num(Num::Float(it)) if it.is_nan() => *value = Value::Null,
-        Value::Num(Num::Float(it)) if it.is_infinite() => {
-            *value = Value::Num(Num::Float(it.clamp(f64::MIN, f64::MAX)));
-        }
-        Value::Arr(all) if all.iter().any(may_be_odd) => {
-            account::bytes(all.len() * ELEMENT)?;
-            for element in Arc::make_mut(all) {
-                plain_numbers(element)?;
-            }
-        }
-        Value::Obj(fields) if fields.values().any(may_be_odd) => {
-            account::bytes(fields.len() * FIELD)?;
-            for element in Arc::make_mut(fields).values_mut() {
-                plain_numbers(element)?;
-            }
-        }
-        _ => {}
-    }
-    Ok(())
-}
-
-fn may_be_odd(value: &Value) -> bool {
-    !is_scalar(value) || matches!(value, Value::Num(Num::Float(it)) if !it.is_finite())
 }
 
 /// The keys and children of a list or an object, one after the other; they are not copied before.
@@ -324,7 +286,7 @@ impl Iterator for Children {
             }
             _ => return None,
         };
-        if let Err(limit) = account::work(limits::WORK_PER_STEP) {
+        if let Err(limit) = account::work(limits::WORK_PER_STEP / 2) {
             self.next = usize::MAX / 2;
             return Some(Err(limited(limit)));
         }
@@ -378,10 +340,8 @@ impl jaq_core::ValT for Item {
         if matches!(self.value, Value::Null) {
             return Ok(self);
         }
-        let bounds = slice::Bounds::new(
-            range.start.map(|it| &it.value),
-            range.end.map(|it| &it.value),
-        )?;
+        let bounds =
+            slice::Bounds::new(range.start.map(|it| &it.value), range.end.map(|it| &it.value))?;
         slice::of(&self, &bounds)
     }
 

@@ -4,6 +4,12 @@
 //! variables that it names), so that a run can only meet errors of data.
 //!
 //! An expression that gives no value gives null; one that gives several gives the list of them.
+//!
+//! The language is jq 1.7, by jaq's parser and evaluator. What is between them is ours: the text is
+//! looked through first (`scan`) and parsed (`syntax`), its tree is rewritten so that it counts
+//! what it does (`instrument`), and compiled with the functions that it needs (`prelude`,
+//! `natives`). The values of the evaluation (`item`) behave as jq's, and take what they cost
+//! from an `account`. docs/reference/expressions.md is the page for authors.
 
 mod account;
 mod arithmetic;
@@ -13,6 +19,7 @@ mod compiled;
 mod instrument;
 mod item;
 mod limits;
+mod measure;
 mod natives;
 mod order;
 mod prelude;

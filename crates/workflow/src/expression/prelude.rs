@@ -59,7 +59,8 @@ pub(super) fn needed<'s>(term: &Term<&'s str>) -> (Vec<Definition>, Vec<Function
     }
     definitions.reverse();
     let natives = natives::all().into_iter();
-    let natives = natives.filter(|(name, arguments, _)| reached.contains(&(*name, arguments.len())));
+    let natives =
+        natives.filter(|(name, arguments, _)| reached.contains(&(*name, arguments.len())));
     (definitions, natives.collect())
 }
 
@@ -67,7 +68,9 @@ pub(super) fn needed<'s>(term: &Term<&'s str>) -> (Vec<Definition>, Vec<Function
 pub(super) fn functions() -> impl Iterator<Item = Signature<'static>> {
     let defined = prelude().iter().map(|it| (it.definition.name, it.definition.args.len()));
     let natives = natives::all().into_iter().map(|(name, arguments, _)| (name, arguments.len()));
-    defined.chain(natives).filter(|(name, _)| !name.starts_with(['_', '!']) && *name != "error_empty")
+    defined
+        .chain(natives)
+        .filter(|(name, _)| !name.starts_with(['_', '!']) && *name != "error_empty")
 }
 
 /// The calls in a term, as far as names tell: those of its own definitions, too.

@@ -31,6 +31,8 @@ pub(super) fn scan(code: &str) -> Scan {
     let mut deepest = 0;
     let mut rest = code.char_indices().peekable();
     let mut word_before = false;
+    // The keys of a path nest, too, up to the next operator.
+    let mut links = 0;
     while let Some((at, character)) = rest.next() {
         let outermost = within.len() == 1;
         match within.last_mut() {
@@ -47,6 +49,12 @@ pub(super) fn scan(code: &str) -> Scan {
             Some(Within::Code { close, nesting, sticky }) => {
                 let starts_word = character.is_ascii_alphabetic() && !word_before;
                 word_before = character.is_ascii_alphanumeric() || "_.$@".contains(character);
+                links = match character {
+                    '.' | ']' => links + 1,
+                    _ if character.is_whitespace() || word_before => links,
+                    '"' | '[' | '?' => links,
+                    _ => 0,
+                };
                 match character {
                     '"' => within.push(Within::Text),
                     '(' | '[' | '{' => {
@@ -61,7 +69,9 @@ pub(super) fn scan(code: &str) -> Scan {
                     '}' if outermost => {
                         return Scan { end: at, closed: true, nesting: deepest };
                     }
-                    ';' | ',' if !*sticky && matches!((*close, character), (')', ';') | ('}', ',')) => {
+                    ';' | ','
+                        if !*sticky && matches!((*close, character), (')', ';') | ('}', ',')) =>
+                    {
                         open -= nesting.saturating_sub(1);
                         *nesting = 1;
                     }
@@ -83,7 +93,7 @@ pub(super) fn scan(code: &str) -> Scan {
             }
             None => break,
         }
-        deepest = deepest.max(open);
+        deepest = deepest.max(open + links);
     }
     Scan { end: code.len(), closed: false, nesting: deepest }
 }
@@ -97,9 +107,8 @@ const fn closing(open: char) -> char {
 }
 
 const OPERATORS: &[&str] = &["and", "or"];
-const KEYWORDS: &[&str] = &[
-    "as", "catch", "def", "elif", "else", "foreach", "if", "label", "reduce", "then", "try",
-];
+const KEYWORDS: &[&str] =
+    &["as", "catch", "def", "elif", "else", "foreach", "if", "label", "reduce", "then", "try"];
 
 fn word(code: &str) -> &str {
     let end = code.find(|it: char| !it.is_ascii_alphanumeric() && it != '_').unwrap_or(code.len());
@@ -128,7 +137,10 @@ mod tests {
 
     #[test]
     fn nesting_is_what_is_open_at_once() {
-        assert_eq!(scan(".a.b[0]").nesting, 1);
+        assert_eq!(scan(".a.b[0]").nesting, 3);
+        assert!(scan(&".a".repeat(1000)).nesting >= 1000);
+        assert!(scan(&"[0]".repeat(1000)).nesting >= 1000);
+        assert!(scan(&".a[0]|".repeat(100)).nesting < 110);
         assert_eq!(scan(&"[".repeat(70_000)).nesting, 70_000);
         assert_eq!(scan(&"-".repeat(70_000)).nesting, 70_000);
         assert!(scan(&"1,".repeat(70_000)).nesting < 3);

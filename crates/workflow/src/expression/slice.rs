@@ -86,9 +86,8 @@ pub(super) fn of(item: &Item, bounds: &Bounds) -> ValR<Item> {
 
 /// Where a list occurs in a list.
 pub(super) fn indices(all: &[Value], part: &[Value]) -> Result<Item, Limit> {
-    let fits = |window: &[Value]| {
-        window.iter().zip(part).all(|(left, right)| order::equal(left, right))
-    };
+    let fits =
+        |window: &[Value]| window.iter().zip(part).all(|(left, right)| order::equal(left, right));
     let mut found = Vec::new();
     if !part.is_empty() {
         for (at, window) in all.windows(part.len()).enumerate() {

@@ -11,7 +11,14 @@ use super::{SyntaxError, limits, prelude, scan};
 
 /// The variables of the specification. Which of them exist depends on the place.
 const SPECIFIED: &[&str] = &[
-    "$authorization", "$context", "$input", "$output", "$runtime", "$secrets", "$task", "$workflow",
+    "$authorization",
+    "$context",
+    "$input",
+    "$output",
+    "$runtime",
+    "$secrets",
+    "$task",
+    "$workflow",
 ];
 
 /// Functions of jq that are not there, and why.
@@ -104,7 +111,9 @@ fn unread(source: &str, (expected, rest): &lex::Error<&str>) -> SyntaxError {
         None => "the end".to_owned(),
     };
     let (message, hint) = match expected {
-        lex::Expect::Delim("\"") => ("a text is not closed".to_owned(), Some("write `\"` at its end".to_owned())),
+        lex::Expect::Delim("\"") => {
+            ("a text is not closed".to_owned(), Some("write `\"` at its end".to_owned()))
+        }
         lex::Expect::Delim(open) => {
             let close = match *open {
                 "(" => ")",
@@ -114,12 +123,16 @@ fn unread(source: &str, (expected, rest): &lex::Error<&str>) -> SyntaxError {
             (format!("`{open}` is not closed: there is {found} where `{close}` may stand"), None)
         }
         lex::Expect::Escape => {
-            let hint = r#"`\\` is a backslash; the others are \" \/ \b \f \n \r \t \u0000 and \( )"#;
+            let hint =
+                r#"`\\` is a backslash; the others are \" \/ \b \f \n \r \t \u0000 and \( )"#;
             (format!("`\\` before {found} means nothing in a text"), Some(hint.to_owned()))
         }
         lex::Expect::Unicode => {
             let hint = "for a character beyond \\uffff write the character itself";
-            (r"`\u` needs the four hexadecimal digits of a character".to_owned(), Some(hint.to_owned()))
+            (
+                r"`\u` needs the four hexadecimal digits of a character".to_owned(),
+                Some(hint.to_owned()),
+            )
         }
         lex::Expect::Token if rest.starts_with('\'') => {
             (format!("{found} means nothing here"), Some("texts stand in double quotes".to_owned()))
@@ -188,9 +201,7 @@ pub(super) fn undefined(
         };
         let (message, hint) = match kind {
             Undefined::Var => variable(name, names),
-            Undefined::Label => {
-                (format!("there is no `label {name}` around this `break`"), None)
-            }
+            Undefined::Label => (format!("there is no `label {name}` around this `break`"), None),
             Undefined::Filter(arity) => function(name, *arity),
             _ => (format!("`{name}` is a module, and expressions have none"), None),
         };
@@ -231,14 +242,14 @@ fn function(name: &str, arity: usize) -> (String, Option<String>) {
         counts.sort_unstable();
         let counts: Vec<_> = counts.iter().map(usize::to_string).collect();
         let hint = (arity > 0).then(|| "arguments are separated by `;`".to_owned());
+        let noun = if counts == ["1"] { "argument" } else { "arguments" };
         let counts = counts.join(" or ");
-        return (format!("`{name}` takes {counts} arguments, not {arity}"), hint);
+        return (format!("`{name}` takes {counts} {noun}, not {arity}"), hint);
     }
     let known = prelude::functions().map(|(it, _)| it.to_owned());
     let word = !name.starts_with('@');
-    let hint = similar(name, known).or_else(|| {
-        word.then(|| format!("a text is written \"{name}\", a field .{name}"))
-    });
+    let hint = similar(name, known)
+        .or_else(|| word.then(|| format!("a text is written \"{name}\", a field .{name}")));
     (format!("unknown function `{name}`"), hint)
 }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tessera_manifest::{Node, Number, Span, Value as Tree};
 
-use super::{EvaluationError, Expression, SyntaxError, Variables, account, scan, text};
+use super::{EvaluationError, Expression, SyntaxError, Variables, account, measure, scan, text};
 use crate::value::{Value, object};
 
 /// A value with expressions in it. Only what stands in the document is ever an expression; the
@@ -104,6 +104,15 @@ impl Template {
     /// # Errors
     /// Those of the first expression that gives none.
     pub fn evaluate(&self, input: &Value, variables: &Variables) -> Result<Value, EvaluationError> {
+        let value = self.filled(input, variables)?;
+        // What is put together of results may be larger than any of them.
+        if matches!(self, Self::Text(_) | Self::List(_) | Self::Object(_)) {
+            measure::within_limits(&value).map_err(EvaluationError)?;
+        }
+        Ok(value)
+    }
+
+    fn filled(&self, input: &Value, variables: &Variables) -> Result<Value, EvaluationError> {
         Ok(match self {
             Self::Constant(value) => value.clone(),
             Self::Expression(expression) => expression.evaluate(input, variables)?,
@@ -112,12 +121,12 @@ impl Template {
                 .unwrap_or_else(|_| Value::utf8_str(expression.source().to_owned())),
             Self::Text(pieces) => interpolated(pieces, input, variables)?,
             Self::List(all) => {
-                let all = all.iter().map(|it| it.evaluate(input, variables));
+                let all = all.iter().map(|it| it.filled(input, variables));
                 Value::Arr(Arc::new(all.collect::<Result<_, _>>()?))
             }
             Self::Object(fields) => {
                 let fields =
-                    fields.iter().map(|(key, it)| Ok((&**key, it.evaluate(input, variables)?)));
+                    fields.iter().map(|(key, it)| Ok((&**key, it.filled(input, variables)?)));
                 object(fields.collect::<Result<Vec<_>, _>>()?)
             }
         })

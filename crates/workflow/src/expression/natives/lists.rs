@@ -28,7 +28,7 @@ pub(super) fn functions() -> Vec<Run> {
         ("_unique_by", values(1), |cv| two(cv, |it, keys| group_by(&it, &keys, true))),
         ("_min_by", values(1), |cv| two(cv, |it, keys| extreme(&it, &keys, Ordering::Less))),
         ("_max_by", values(1), |cv| two(cv, |it, keys| extreme(&it, &keys, Ordering::Greater))),
-        ("reverse", values(0), |cv| one(cv, reverse)),
+        ("reverse", values(0), |cv| one(cv, |it| reverse(&it))),
         ("_flatten", values(1), |cv| two(cv, |it, depth| flatten(&it, &depth))),
         ("to_entries", values(0), |cv| one(cv, |it| to_entries(&it))),
         ("bsearch", values(1), |cv| two(cv, |it, target| bsearch(&it, &target))),
@@ -136,9 +136,9 @@ fn contains(all: &Value, part: &Value) -> bool {
         return false;
     }
     match (all, part) {
-        (Value::Obj(all), Value::Obj(part)) => part.iter().all(|(key, part)| {
-            all.get(key).is_some_and(|all| contains(all, part))
-        }),
+        (Value::Obj(all), Value::Obj(part)) => {
+            part.iter().all(|(key, part)| all.get(key).is_some_and(|all| contains(all, part)))
+        }
         (Value::Arr(all), Value::Arr(part)) => {
             part.iter().all(|part| all.iter().any(|all| contains(all, part)))
         }
@@ -172,7 +172,8 @@ fn add(item: Item) -> ValR<Item> {
 }
 
 fn list<'i>(item: &'i Item, what: &str) -> Result<&'i Arc<Vec<Value>>, Failure> {
-    let refused = || failure(format_args!("{} cannot be {what}, as it is not an array", item.described()));
+    let refused =
+        || failure(format_args!("{} cannot be {what}, as it is not an array", item.described()));
     let all = item.as_list().ok_or_else(refused)?;
     account::bytes(all.len() * ELEMENT).map_err(limited)?;
     account::work(all.len() as u64).map_err(limited)?;
@@ -234,15 +235,15 @@ fn extreme(item: &Item, keys: &Item, wanted: Ordering) -> ValR<Item> {
     Ok(best.map_or_else(Item::default, |(_, value)| item.inner(value.clone())))
 }
 
-fn reverse(item: Item) -> ValR<Item> {
+fn reverse(item: &Item) -> ValR<Item> {
     match &item.value {
         Value::Null => Item::list([]).map_err(limited),
         Value::TStr(_) => {
-            let text = text_of(&item, "cannot be reversed")?;
+            let text = text_of(item, "cannot be reversed")?;
             Item::computed(text.chars().rev().collect())
         }
         Value::Arr(_) => {
-            let reversed = list(&item, "reversed")?.iter().rev().cloned().collect();
+            let reversed = list(item, "reversed")?.iter().rev().cloned().collect();
             Ok(item.shape().of(Value::Arr(Arc::new(reversed))))
         }
         _ => Err(failure(format_args!("Cannot reverse {}", item.described()))),

@@ -47,7 +47,6 @@ fn core() -> impl Iterator<Item = Function> {
         ("path_value", "_path_value"),
         ("range", "_range"),
         ("first", "first"),
-        ("last", "last"),
         ("limit", "_limit"),
     ];
     jaq_core::funs::<Kind>().filter_map(|(name, arguments, native)| {
@@ -58,11 +57,52 @@ fn core() -> impl Iterator<Item = Function> {
 
 /// jq's functions of floats.
 const MATHEMATICS: &[&str] = &[
-    "acos", "acosh", "asin", "asinh", "atan", "atan2", "atanh", "cbrt", "copysign", "cos", "cosh",
-    "exp", "exp10", "exp2", "expm1", "fabs", "fdim", "fma", "fmax", "fmin", "fmod", "frexp",
-    "hypot", "j0", "j1", "ldexp", "lgamma", "log", "log10", "log1p", "log2", "modf", "nearbyint",
-    "nextafter", "pow", "rint", "scalbln", "sin", "sinh", "sqrt", "tan", "tanh", "tgamma", "trunc",
-    "y0", "y1",
+    "acos",
+    "acosh",
+    "asin",
+    "asinh",
+    "atan",
+    "atan2",
+    "atanh",
+    "cbrt",
+    "copysign",
+    "cos",
+    "cosh",
+    "exp",
+    "exp10",
+    "exp2",
+    "expm1",
+    "fabs",
+    "fdim",
+    "fma",
+    "fmax",
+    "fmin",
+    "fmod",
+    "frexp",
+    "hypot",
+    "j0",
+    "j1",
+    "ldexp",
+    "lgamma",
+    "log",
+    "log10",
+    "log1p",
+    "log2",
+    "modf",
+    "nearbyint",
+    "nextafter",
+    "pow",
+    "rint",
+    "scalbln",
+    "sin",
+    "sinh",
+    "sqrt",
+    "tan",
+    "tanh",
+    "tgamma",
+    "trunc",
+    "y0",
+    "y1",
 ];
 
 fn mathematics() -> impl Iterator<Item = Function> {
@@ -72,6 +112,11 @@ fn mathematics() -> impl Iterator<Item = Function> {
 /// The names of the steps that `instrument` puts into expressions, by how many they count.
 pub(super) const TICKS: &[(&str, u64)] =
     &[("!1", 1), ("!4", 4), ("!16", 16), ("!64", 64), ("!256", 256), ("!1024", 1024)];
+
+/// Whether a function is one of [`TICKS`].
+pub(super) fn is_tick(name: &str) -> bool {
+    TICKS.iter().any(|(tick, _)| *tick == name)
+}
 
 fn ticks() -> [Function; 6] {
     fn tick<const STEPS: u64>(name: &'static str) -> Function {

@@ -6,20 +6,42 @@ use jaq_core::{Bind, Cv, Exn, Native, RunPtr, ValR, ValX, ValXs};
 use super::{Function, Kind, once, values};
 use crate::expression::account;
 use crate::expression::assign;
-use crate::expression::item::{ELEMENT, Item, failure, limited};
+use crate::expression::item::{ELEMENT, Failure, Item, failure, limited};
 use crate::value::Value;
 
 /// The functions that make an object of so many keys and values, which are their arguments:
 /// `{a: 1, b: 2}` in one go, instead of a sum of objects.
 pub(in crate::expression) const OBJECTS: [&str; 13] = [
-    "!object0", "!object1", "!object2", "!object3", "!object4", "!object5", "!object6",
-    "!object7", "!object8", "!object9", "!object10", "!object11", "!object12",
+    "!object0",
+    "!object1",
+    "!object2",
+    "!object3",
+    "!object4",
+    "!object5",
+    "!object6",
+    "!object7",
+    "!object8",
+    "!object9",
+    "!object10",
+    "!object11",
+    "!object12",
 ];
 
 fn objects() -> [RunPtr<Kind>; OBJECTS.len()] {
     [
-        object::<0>, object::<1>, object::<2>, object::<3>, object::<4>, object::<5>, object::<6>,
-        object::<7>, object::<8>, object::<9>, object::<10>, object::<11>, object::<12>,
+        object::<0>,
+        object::<1>,
+        object::<2>,
+        object::<3>,
+        object::<4>,
+        object::<5>,
+        object::<6>,
+        object::<7>,
+        object::<8>,
+        object::<9>,
+        object::<10>,
+        object::<11>,
+        object::<12>,
     ]
 }
 
@@ -32,17 +54,21 @@ pub(super) fn functions() -> Vec<Function> {
         ("setpath", values(2), Native::<Kind>::new(setpath)),
         ("delpaths", values(1), Native::<Kind>::new(delpaths)),
         ("_getpath", values(1), Native::<Kind>::new(getpath)),
-        ("_final", [function()].into(), Native::<Kind>::new(final_run).with_paths(|mut cv| {
-            let (body, context) = cv.0.pop_fun();
-            let mut last = (Item::default(), Default::default());
-            for output in body.paths((context, cv.1)) {
-                match output {
-                    Ok(output) => last = output,
-                    Err(exception) => return Box::new(std::iter::once(Err(exception))),
+        (
+            "_final",
+            [function()].into(),
+            Native::<Kind>::new(final_run).with_paths(|mut cv| {
+                let (body, context) = cv.0.pop_fun();
+                let mut last = (Item::default(), Default::default());
+                for output in body.paths((context, cv.1)) {
+                    match output {
+                        Ok(output) => last = output,
+                        Err(exception) => return Box::new(std::iter::once(Err(exception))),
+                    }
                 }
-            }
-            Box::new(std::iter::once(Ok(last)))
-        })),
+                Box::new(std::iter::once(Ok(last)))
+            }),
+        ),
     ];
     for (fields, (name, run)) in OBJECTS.into_iter().zip(objects()).enumerate() {
         all.push((name, values(2 * fields), Native::<Kind>::new(run)));
@@ -100,7 +126,7 @@ fn modify<'a>((mut context, root): Cv<'a, Kind>) -> ValXs<'a, Item> {
                 emptied.push(Value::Arr(path.into()));
             }
         }
-        Ok(if emptied.is_empty() { root } else { assign::delete(root, emptied)? })
+        Ok(if emptied.is_empty() { root } else { assign::delete(root, &emptied)? })
     });
     once(changed)
 }
@@ -109,15 +135,16 @@ fn set_all<'a>((mut context, root): Cv<'a, Kind>) -> ValXs<'a, Item> {
     let value = context.pop_var();
     let paths = context.pop_fun();
     once(paths_of(paths, &root).and_then(|paths| {
-        let mut set = |root, path: Vec<Value>| {
-            assign::change(root, &path, &mut |_| Ok(value.clone()))
-        };
+        let mut set =
+            |root, path: Vec<Value>| assign::change(root, &path, &mut |_| Ok(value.clone()));
         paths.into_iter().try_fold(root, &mut set)
     }))
 }
 
-fn keys<'i>(path: &'i Item) -> Result<&'i [Value], crate::expression::item::Failure> {
-    path.as_list().map(|it| it.as_slice()).ok_or_else(|| failure("Path must be specified as an array"))
+fn keys(path: &Item) -> Result<&[Value], Failure> {
+    path.as_list()
+        .map(|it| it.as_slice())
+        .ok_or_else(|| failure("Path must be specified as an array"))
 }
 
 fn setpath<'a>((mut context, root): Cv<'a, Kind>) -> ValXs<'a, Item> {
@@ -138,8 +165,7 @@ fn delpaths<'a>((mut context, root): Cv<'a, Kind>) -> ValXs<'a, Item> {
     let paths = context.pop_var();
     let delete = |paths: Item| -> ValR<Item> {
         let all = paths.as_list().ok_or_else(|| failure("Paths must be specified as an array"))?;
-        account::bytes(all.len() * ELEMENT).map_err(limited)?;
-        assign::delete(root, all.to_vec())
+        assign::delete(root, all)
     };
     bome(delete(paths))
 }

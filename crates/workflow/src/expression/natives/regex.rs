@@ -1,15 +1,15 @@
 //! Regular expressions.
 //!
 //! The one idea: the engine takes time linear in the text for a search, unlike jq's; what it lacks
-//! for that (look-around, back-references) is refused when the pattern is compiled. Patterns are
-//! kept for the time of an evaluation, since they are usually applied in a loop.
+//! for that (look-around, back-references) is refused when the pattern is compiled. Each
+//! thread keeps the last few patterns, since they are usually applied in a loop: a pure memo.
 
 use std::cell::RefCell;
 
 use jaq_core::ValR;
 use regex::{Captures, Regex, RegexBuilder};
 
-use super::{Run, three, text_of, values};
+use super::{Run, text_of, three, values};
 use crate::expression::item::{Failure, Item, failure, limited};
 use crate::expression::{account, limits};
 use crate::value::Value;
@@ -38,7 +38,8 @@ thread_local! {
 }
 
 fn search(item: &Item, pattern: &Item, flags: &Item) -> Result<(String, Search), Failure> {
-    let refused = || failure(format_args!("{} cannot be matched, as it is not a string", item.described()));
+    let refused =
+        || failure(format_args!("{} cannot be matched, as it is not a string", item.described()));
     let text = item.as_text().ok_or_else(refused)?;
     if text.len() > limits::REGEX_TEXT {
         return Err(failure(format_args!(
@@ -206,7 +207,10 @@ fn described(regex: &Regex, captures: &Captures<'_>, offsets: &mut Offsets<'_>) 
     Item::object(fields)
 }
 
-fn place(group: Option<(usize, &str)>, offsets: &mut Offsets<'_>) -> Result<Vec<(Item, Item)>, Failure> {
+fn place(
+    group: Option<(usize, &str)>,
+    offsets: &mut Offsets<'_>,
+) -> Result<Vec<(Item, Item)>, Failure> {
     let (offset, length, text) = match group {
         Some((start, text)) => {
             let offset = offsets.of(start);

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use base64::Engine as _;
-use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig, STANDARD};
-use base64::engine::DecodePaddingMode;
 use base64::alphabet;
+use base64::engine::DecodePaddingMode;
+use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig, STANDARD};
 use jaq_core::ValR;
 use jaq_json::Num;
 
@@ -16,19 +16,27 @@ use crate::value::Value;
 
 pub(super) fn functions() -> Vec<Run> {
     vec![
-        ("utf8bytelength", values(0), |cv| one(cv, utf8bytelength)),
+        ("utf8bytelength", values(0), |cv| one(cv, |it| utf8bytelength(&it))),
         ("ascii_downcase", values(0), |cv| {
-            one(cv, |it| mapped(&it, "ascii_downcase input must be a string", str::to_ascii_lowercase))
+            one(cv, |it| {
+                mapped(&it, "ascii_downcase input must be a string", str::to_ascii_lowercase)
+            })
         }),
         ("ascii_upcase", values(0), |cv| {
-            one(cv, |it| mapped(&it, "ascii_upcase input must be a string", str::to_ascii_uppercase))
+            one(cv, |it| {
+                mapped(&it, "ascii_upcase input must be a string", str::to_ascii_uppercase)
+            })
         }),
         ("explode", values(0), |cv| one(cv, |it| explode(&it))),
         ("implode", values(0), |cv| one(cv, |it| implode(&it))),
         ("startswith", values(1), |cv| two(cv, |it, part| starts_with(&it, &part))),
         ("endswith", values(1), |cv| two(cv, |it, part| ends_with(&it, &part))),
-        ("ltrimstr", values(1), |cv| two(cv, |it, part| without(it, &part, |it, part| it.strip_prefix(part)))),
-        ("rtrimstr", values(1), |cv| two(cv, |it, part| without(it, &part, |it, part| it.strip_suffix(part)))),
+        ("ltrimstr", values(1), |cv| {
+            two(cv, |it, part| without(it, &part, |it, part| it.strip_prefix(part)))
+        }),
+        ("rtrimstr", values(1), |cv| {
+            two(cv, |it, part| without(it, &part, |it, part| it.strip_suffix(part)))
+        }),
         ("trim", values(0), |cv| one(cv, |it| mapped(&it, TRIM, |it| it.trim().to_owned()))),
         ("ltrim", values(0), |cv| one(cv, |it| mapped(&it, TRIM, |it| it.trim_start().to_owned()))),
         ("rtrim", values(0), |cv| one(cv, |it| mapped(&it, TRIM, |it| it.trim_end().to_owned()))),
@@ -66,8 +74,9 @@ fn mapped(item: &Item, message: &str, map: impl Fn(&str) -> String) -> ValR<Item
     Ok(Item::string(map(text)))
 }
 
-fn utf8bytelength(item: Item) -> ValR<Item> {
-    let refused = || failure(format_args!("{} only strings have UTF-8 byte length", item.described()));
+fn utf8bytelength(item: &Item) -> ValR<Item> {
+    let refused =
+        || failure(format_args!("{} only strings have UTF-8 byte length", item.described()));
     Ok(Item::from(item.as_text().ok_or_else(refused)?.len()))
 }
 
@@ -168,10 +177,14 @@ fn fromjson(item: &Item) -> ValR<Item> {
     Ok(Item::outer(value))
 }
 
-fn row(item: &Item, name: &str, separator: char, field: fn(&Value) -> Option<String>) -> ValR<Item> {
-    let refused = || {
-        failure(format_args!("{} cannot be {name}-formatted, only array", item.described()))
-    };
+fn row(
+    item: &Item,
+    name: &str,
+    separator: char,
+    field: fn(&Value) -> Option<String>,
+) -> ValR<Item> {
+    let refused =
+        || failure(format_args!("{} cannot be {name}-formatted, only array", item.described()));
     let mut line = String::new();
     for (at, value) in item.as_list().ok_or_else(refused)?.iter().enumerate() {
         account::work(1).map_err(limited)?;
@@ -200,7 +213,9 @@ fn scalar(value: &Value) -> Option<String> {
 
 fn csv(value: &Value) -> Option<String> {
     match value {
-        Value::TStr(it) => Some(format!("\"{}\"", String::from_utf8_lossy(it).replace('"', "\"\""))),
+        Value::TStr(it) => {
+            Some(format!("\"{}\"", String::from_utf8_lossy(it).replace('"', "\"\"")))
+        }
         other => scalar(other),
     }
 }
@@ -232,7 +247,7 @@ fn html(text: &str) -> String {
             '<' => out.push_str("&lt;"),
             '>' => out.push_str("&gt;"),
             '&' => out.push_str("&amp;"),
-            '\'' => out.push_str("&#39;"),
+            '\'' => out.push_str("&apos;"),
             '"' => out.push_str("&quot;"),
             other => out.push(other),
         }
@@ -291,9 +306,9 @@ fn base64_decoded(item: &Item) -> ValR<Item> {
     );
     let text = text::plain(&item.value).map_err(limited)?;
     take(&text)?;
-    let bytes = LENIENT.decode(text.trim_end_matches('=')).map_err(|_| {
-        failure(format_args!("{} is not valid base64 data", item.described()))
-    })?;
+    let bytes = LENIENT
+        .decode(text.trim_end_matches('='))
+        .map_err(|_| failure(format_args!("{} is not valid base64 data", item.described())))?;
     Item::computed(String::from_utf8_lossy(&bytes).into_owned())
 }
 

@@ -13,7 +13,7 @@ use crate::value::{Value, to_f64};
 
 pub(super) fn functions() -> Vec<Run> {
     vec![
-        ("gmtime", values(0), |cv| one(cv, |it| Ok(broken_down(moment(&it)?)?))),
+        ("gmtime", values(0), |cv| one(cv, |it| broken_down(&moment(&it)?))),
         ("mktime", values(0), |cv| one(cv, |it| mktime(&it))),
         ("strftime", values(1), |cv| two(cv, |it, format| strftime(&it, &format))),
         ("strptime", values(1), |cv| two(cv, |it, format| strptime(&it, &format))),
@@ -27,14 +27,13 @@ fn out_of_range(error: impl std::fmt::Display) -> Failure {
 
 /// Seconds since 1970.
 fn moment(item: &Item) -> Result<Zoned, Failure> {
-    let seconds =
-        item.as_number().ok_or_else(|| failure("gmtime() requires a number"))?;
+    let seconds = item.as_number().ok_or_else(|| failure("gmtime() requires a number"))?;
     let timestamp = Timestamp::from_microsecond((seconds * 1e6) as i64).map_err(out_of_range)?;
     Ok(timestamp.to_zoned(TimeZone::UTC))
 }
 
 /// jq's list of year, month from 0, day, hours, minutes, seconds, weekday and day of the year.
-fn broken_down(zoned: Zoned) -> ValR<Item> {
+fn broken_down(zoned: &Zoned) -> ValR<Item> {
     let seconds = f64::from(zoned.second()) + f64::from(zoned.subsec_nanosecond()) / 1e9;
     let whole = |number: i64| Item::from(number as isize);
     let parts = [
@@ -97,9 +96,9 @@ fn strptime(item: &Item, format: &Item) -> ValR<Item> {
     let midnight = [time.hour().is_none(), time.minute().is_none(), time.second().is_none()];
     if midnight.iter().all(|it| *it) {
         let date = time.to_date().map_err(unfit)?;
-        return broken_down(date.to_zoned(TimeZone::UTC).map_err(out_of_range)?);
+        return broken_down(&date.to_zoned(TimeZone::UTC).map_err(out_of_range)?);
     }
-    broken_down(time.to_zoned().map_err(unfit)?)
+    broken_down(&time.to_zoned().map_err(unfit)?)
 }
 
 /// RFC 3339, of which jq reads the form with `Z` only. Fractions are kept.
