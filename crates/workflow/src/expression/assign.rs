@@ -122,19 +122,57 @@ pub(super) fn get(root: &Item, path: &[Value]) -> Result<Item, Failure> {
     Ok(item)
 }
 
-/// Removes what is at each path. The last come first, so that none moves another.
-pub(super) fn delete(root: Item, paths: Vec<Value>) -> Result<Item, Failure> {
+/// Removes what is at each path. Negative indices and slices are those of the value as it was, and
+/// the last come first, so that none moves another.
+pub(super) fn delete(root: Item, paths: &[Value]) -> Result<Item, Failure> {
     let shape = root.shape();
-    let sorted = order::sort(paths, &|left, right| order::compare(right, left));
-    let mut value = root.value;
-    for path in &sorted {
+    let mut all = Vec::new();
+    for path in paths {
         let Value::Arr(keys) = path else {
             return Err(failure("Path must be specified as an array"));
         };
         let Some((last, way)) = keys.split_last() else { return Ok(Item::default()) };
-        value = without(value, way, last)?;
+        resolved(&root, way, last, &mut all)?;
+    }
+    let sorted = order::sort(all, &|left, right| order::compare(right, left));
+    let mut value = root.value;
+    let mut before = None;
+    for path in &sorted {
+        let again = before.is_some_and(|before| order::equal(before, path));
+        before = Some(path);
+        if let (Value::Arr(keys), false) = (path, again)
+            && let Some((last, way)) = keys.split_last()
+        {
+            value = without(value, way, last)?;
+        }
     }
     Ok(shape.of(value))
+}
+
+/// A path whose last key is an index from the start; a slice becomes the path of each element.
+fn resolved(root: &Item, way: &[Value], last: &Value, all: &mut Vec<Value>) -> Result<(), Failure> {
+    let mut push = |last: Value| {
+        account::bytes(ELEMENT * (way.len() + 2)).map_err(limited)?;
+        all.push(Value::Arr(Arc::new(way.iter().cloned().chain([last]).collect())));
+        Ok(())
+    };
+    if !matches!(last, Value::Num(_) | Value::Obj(_)) {
+        return push(last.clone());
+    }
+    let holder = get(root, way)?;
+    match (&holder.value, last) {
+        (Value::Arr(elements), Value::Num(index)) => {
+            match slice::position(index, elements.len()).filter(|at| *at < elements.len()) {
+                Some(at) => push(Value::from(at)),
+                None => Ok(()),
+            }
+        }
+        (Value::Arr(elements), Value::Obj(bounds)) => {
+            let mut range = Bounds::read(bounds)?.range(elements.len());
+            range.try_for_each(|at| push(Value::from(at)))
+        }
+        _ => push(last.clone()),
+    }
 }
 
 fn without(value: Value, way: &[Value], last: &Value) -> Result<Value, Failure> {
@@ -193,12 +231,6 @@ fn removed(value: Value, key: &Value) -> Result<Value, Failure> {
             if let Some(at) = slice::position(index, all.len()).filter(|at| *at < all.len()) {
                 Arc::make_mut(&mut all).remove(at);
             }
-            Ok(Value::Arr(all))
-        }
-        (Value::Arr(mut all), Value::Obj(bounds)) => {
-            let range = Bounds::read(bounds)?.range(all.len());
-            account::bytes(ELEMENT * all.len()).map_err(limited)?;
-            Arc::make_mut(&mut all).drain(range);
             Ok(Value::Arr(all))
         }
         (value, key) => Err(failure(format_args!(

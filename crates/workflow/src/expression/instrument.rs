@@ -2,9 +2,10 @@
 //! jaq does otherwise than jq is replaced.
 //!
 //! The one idea: work without bound needs a definition that calls itself, a fold, or alternatives
-//! (`,`) that multiply; a step is counted at each, and at every 32 nodes of anything else. A path
-//! such as `.a.b` has none of them and stays as it is. (Iteration, arithmetic and the natives count
-//! what they do themselves.)
+//! (`,`) that multiply; a step is counted at each, and at every 32 nodes of anything else. And an
+//! output costs what it passes through on its way out: a step is counted for each that leaves a
+//! recursive call, or 24 terms within each other. A path such as `.a.b` has none of them and stays
+//! as it is. (Iteration, arithmetic and the natives count what they do themselves.)
 
 use jaq_core::load::lex::StrPart;
 use jaq_core::load::parse::{BinaryOp, Def, Pattern, Term};
@@ -17,6 +18,12 @@ type Tree<'s> = Term<&'s str>;
 
 /// So many nodes are one step.
 const NODES_PER_STEP: usize = 32;
+
+/// An output that passes through so many terms is one step.
+const LAYERS_PER_STEP: usize = 24;
+
+/// Layers of a function of the prelude, about.
+const PRELUDE_LAYERS: usize = 4;
 
 /// The variables of right sides and of pieces of a text; no jq can name them.
 const RIGHT: &str = "$!";
@@ -47,14 +54,28 @@ struct Open<'s> {
 struct Instrument<'s> {
     source: &'s str,
     open: Vec<Open<'s>>,
+    /// The layers of the definitions that were read, the innermost last.
+    closed: Vec<(&'s str, usize, usize)>,
     /// Nodes since the last step was counted.
     nodes: usize,
+    /// The most layers that an output of the terms at hand passes without being counted.
+    layers: usize,
+    /// Whether the next term's outputs are those of the open definition.
+    tail: bool,
     refused: Vec<SyntaxError>,
 }
 
 impl<'s> Instrument<'s> {
     const fn new(source: &'s str) -> Self {
-        Self { source, open: Vec::new(), nodes: 0, refused: Vec::new() }
+        Self {
+            source,
+            open: Vec::new(),
+            closed: Vec::new(),
+            nodes: 0,
+            layers: 0,
+            tail: false,
+            refused: Vec::new(),
+        }
     }
 
     /// Refuses more bindings at `name` than are safe.
@@ -68,25 +89,44 @@ impl<'s> Instrument<'s> {
 
     /// A term of which many nodes count as steps.
     fn term(&mut self, term: Tree<'s>) -> Tree<'s> {
-        let before = std::mem::take(&mut self.nodes);
-        let term = self.rewritten(term);
-        self.nodes += 1;
-        if self.nodes <= NODES_PER_STEP {
-            self.nodes += before;
-            return term;
-        }
-        let counted = self.counted(term);
-        self.nodes = before + 1;
-        counted
+        self.measured(term, false)
     }
 
     /// A term that counts its steps whenever it is evaluated.
     fn always(&mut self, term: Tree<'s>) -> Tree<'s> {
-        let before = std::mem::take(&mut self.nodes);
-        let term = self.rewritten(term);
-        let counted = self.counted(term);
-        self.nodes = before + 1;
-        counted
+        self.measured(term, true)
+    }
+
+    fn measured(&mut self, term: Tree<'s>, always: bool) -> Tree<'s> {
+        let nodes_before = std::mem::take(&mut self.nodes);
+        let layers_before = std::mem::take(&mut self.layers);
+        let tail = std::mem::take(&mut self.tail);
+        let mut term = self.rewritten(term, tail);
+        self.nodes += 1;
+        self.layers += 1;
+        if self.layers > LAYERS_PER_STEP && !is_single(&term) {
+            term = self.passed(term);
+        }
+        if always || self.nodes > NODES_PER_STEP {
+            term = self.counted(term);
+            self.nodes = 1;
+        }
+        self.nodes += nodes_before;
+        self.layers = self.layers.max(layers_before);
+        self.tail = false;
+        term
+    }
+
+    /// A term each of whose outputs is a step.
+    fn passed(&mut self, term: Tree<'s>) -> Tree<'s> {
+        self.layers = 0;
+        pipe(term, None, Term::Call("!1", Vec::new()))
+    }
+
+    /// A term whose outputs are those of the term that it stands in.
+    fn last(&mut self, term: Tree<'s>, tail: bool) -> Tree<'s> {
+        self.tail = tail;
+        self.term(term)
     }
 
     fn counted(&self, term: Tree<'s>) -> Tree<'s> {
@@ -99,15 +139,17 @@ impl<'s> Instrument<'s> {
         Box::new(self.term(term))
     }
 
-    fn rewritten(&mut self, term: Tree<'s>) -> Tree<'s> {
+    fn rewritten(&mut self, term: Tree<'s>, tail: bool) -> Tree<'s> {
         match term {
             Term::Var(name) if name == LOCATION => self.location(name),
-            Term::Id | Term::Recurse | Term::Num(_) | Term::Var(_) | Term::Break(_) => term,
+            // jaq's own nests as deep as the value, and each output passes through that.
+            Term::Recurse => self.call("recurse", Vec::new(), tail),
+            Term::Id | Term::Num(_) | Term::Var(_) | Term::Break(_) => term,
             Term::Str(format, parts) => self.text(format, parts),
             Term::Arr(inner) => Term::Arr(inner.map(|it| self.boxed(*it))),
             Term::Obj(fields) => self.object(fields),
             Term::Neg(inner) => Term::Neg(self.boxed(*inner)),
-            Term::BinOp(left, operator, right) => self.operation(*left, operator, *right),
+            Term::BinOp(left, operator, right) => self.operation(*left, operator, *right, tail),
             Term::Label(name, inner) => Term::Label(name, self.boxed(*inner)),
             Term::Fold(name, source, pattern, arguments) => {
                 let source = self.boxed(*source);
@@ -120,17 +162,21 @@ impl<'s> Instrument<'s> {
             }
             Term::IfThenElse(cases, otherwise) => {
                 let cases = cases.into_iter();
-                let cases = cases.map(|(when, then)| (self.term(when), self.term(then))).collect();
-                Term::IfThenElse(cases, otherwise.map(|it| self.boxed(*it)))
+                let cases = cases.map(|(when, then)| (self.term(when), self.last(then, tail)));
+                let cases = cases.collect();
+                Term::IfThenElse(cases, otherwise.map(|it| Box::new(self.last(*it, tail))))
             }
             Term::Def(definitions, inner) => {
+                let known = self.closed.len();
                 let definitions = definitions.into_iter().map(|it| self.definition(it)).collect();
-                Term::Def(definitions, self.boxed(*inner))
+                let inner = Box::new(self.last(*inner, tail));
+                self.closed.truncate(known);
+                Term::Def(definitions, inner)
             }
-            Term::Call(name, arguments) => self.call(name, arguments),
+            Term::Call(name, arguments) => self.call(name, arguments, tail),
             Term::Path(head, mut path) if path.0.len() > limits::KEYS => {
                 let last = path.0.split_off((path.0.len() - 1) / limits::KEYS * limits::KEYS);
-                self.rewritten(Term::Path(Box::new(Term::Path(head, path)), Path(last)))
+                self.rewritten(Term::Path(Box::new(Term::Path(head, path)), Path(last)), false)
             }
             Term::Path(head, path) => {
                 let head = self.boxed(*head);
@@ -180,24 +226,46 @@ impl<'s> Instrument<'s> {
         let takes_functions = definition.args.iter().any(|it| !it.starts_with('$'));
         let (name, arity) = (definition.name, definition.args.len());
         self.few(name, arity, "parameters are in a definition");
+        let layers_before = std::mem::take(&mut self.layers);
         self.open.push(Open { name, arity, takes_functions });
+        self.tail = true;
         let body = self.always(definition.body);
         self.open.pop();
+        self.closed.push((name, arity, self.layers));
+        self.layers = layers_before;
         Def { body, ..definition }
     }
 
-    /// A function that is handed over may call others and itself, and so counts steps. A call of an
-    /// open definition that hands functions over is made no tail call: each round wraps the
-    /// functions of the one before it, and that must take stack, which is measured, when it is
-    /// built and not when it is dropped.
-    fn call(&mut self, name: &'s str, arguments: Vec<Tree<'s>>) -> Tree<'s> {
+    /// A call of a definition from inside of itself is left alone where it is a tail call, which
+    /// takes no stack. Elsewhere its outputs pass through each round that is open, and count. When
+    /// it hands functions over it is made no tail call: each round wraps the functions of the one
+    /// before it, and that must take stack, which is measured, when it is built and not when it is
+    /// dropped.
+    fn call(&mut self, name: &'s str, arguments: Vec<Tree<'s>>, tail: bool) -> Tree<'s> {
         let arity = arguments.len();
         self.few(name, arity, "arguments are in a call");
         let arguments = arguments.into_iter().map(|it| self.argument(it));
         let call = Term::Call(name, arguments.collect());
-        let opens =
-            |open: &Open<'_>| open.name == name && open.arity == arity && open.takes_functions;
-        if self.open.iter().any(opens) { pipe(call, None, Term::Id) } else { call }
+        let is_it = |open: &Open<'_>| open.name == name && open.arity == arity;
+        if self.open.iter().any(is_it) {
+            let innermost = self.open.last().filter(|it| is_it(it));
+            let is_tail = tail && innermost.is_some_and(|it| !it.takes_functions);
+            return if is_tail { call } else { self.passed(call) };
+        }
+        let known = self.closed.iter().rev().find(|it| (it.0, it.1) == (name, arity));
+        self.layers += known.map_or(PRELUDE_LAYERS, |it| it.2);
+        call
+    }
+
+    /// A function that is handed over. What it calls may call it in turn, and wrap it again and
+    /// again; so it counts its steps and its outputs.
+    fn argument(&mut self, term: Tree<'s>) -> Tree<'s> {
+        if !calls(&term) {
+            return self.term(term);
+        }
+        let handed_on = !self.open.is_empty() && self.open.iter().any(|it| it.takes_functions);
+        let term = self.always(term);
+        if handed_on && self.layers > 0 { self.passed(term) } else { term }
     }
 
     fn operation(
@@ -205,9 +273,10 @@ impl<'s> Instrument<'s> {
         left: Tree<'s>,
         operator: BinaryOp<&'s str>,
         right: Tree<'s>,
+        tail: bool,
     ) -> Tree<'s> {
         match operator {
-            BinaryOp::Comma => self.alternatives(left, right),
+            BinaryOp::Comma => self.alternatives(left, right, tail),
             BinaryOp::Assign => {
                 let (paths, value) = (self.argument(left), self.term(right));
                 let set = Term::Call("_assign", vec![paths, Term::Var(RIGHT)]);
@@ -228,14 +297,14 @@ impl<'s> Instrument<'s> {
             BinaryOp::Pipe(pattern) => {
                 let left = self.term(left);
                 let pattern = pattern.map(|it| self.pattern(it));
-                pipe(left, pattern, self.term(right))
+                pipe(left, pattern, self.last(right, tail))
+            }
+            BinaryOp::Alt => {
+                let left = Box::new(self.term(left));
+                Term::BinOp(left, BinaryOp::Alt, Box::new(self.last(right, tail)))
             }
             other => Term::BinOp(Box::new(self.term(left)), other, Box::new(self.term(right))),
         }
-    }
-
-    fn argument(&mut self, term: Tree<'s>) -> Tree<'s> {
-        if calls(&term) { self.always(term) } else { self.term(term) }
     }
 
     fn update(&mut self, left: Tree<'s>, operator: BinaryOp<&'s str>, right: Tree<'s>) -> Tree<'s> {
@@ -246,7 +315,7 @@ impl<'s> Instrument<'s> {
     }
 
     /// `a, b, c` as a balanced tree, so that long lists do not nest.
-    fn alternatives(&mut self, left: Tree<'s>, right: Tree<'s>) -> Tree<'s> {
+    fn alternatives(&mut self, left: Tree<'s>, right: Tree<'s>, tail: bool) -> Tree<'s> {
         let mut all = vec![right];
         let mut rest = left;
         while let Term::BinOp(left, BinaryOp::Comma, right) = rest {
@@ -255,7 +324,7 @@ impl<'s> Instrument<'s> {
         }
         all.push(rest);
         all.reverse();
-        let all: Vec<_> = all.into_iter().map(|it| self.term(it)).collect();
+        let all: Vec<_> = all.into_iter().map(|it| self.last(it, tail)).collect();
         balanced(all)
     }
 

@@ -137,6 +137,7 @@ impl Item {
         let mut shape = Shape::default();
         let mut values = Vec::new();
         for item in items {
+            account::work(1)?;
             account::bytes(ELEMENT)?;
             shape = shape.or(item.shape);
             values.push(item.value);
@@ -224,9 +225,8 @@ impl Item {
 
     pub(super) fn not_indexed(&self, key: &Self) -> Failure {
         let kind = self.kind();
-        let with = match (&self.value, &key.value) {
-            (Value::Arr(_), Value::TStr(_)) => format!("string {}", text::shown(&key.value)),
-            (_, Value::TStr(_)) => text::shown(&key.value),
+        let with = match &key.value {
+            Value::TStr(_) => format!("string {}", text::shown(&key.value)),
             _ => key.kind().to_owned(),
         };
         failure(format_args!("Cannot index {kind} with {with}"))

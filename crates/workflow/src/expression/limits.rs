@@ -23,9 +23,9 @@ pub(super) const KEYS: usize = 16;
 /// Pieces of a text and fields of an object that are added up in one go.
 pub(super) const PIECES: usize = 16;
 
-/// Steps of one evaluation. A step is a call or a round of a loop, and an element that is looked at
-/// is half of one. A build without optimisation makes about 400,000 a second, one with it some
-/// millions.
+/// Steps of one evaluation. A step is a call, a round of a loop or an output that leaves a recursive
+/// call, and an element that is looked at is half of one. In a build without optimisation the
+/// dearest expressions that are known take 0.7 seconds of processor time for them.
 pub(super) const STEPS: u64 = 200_000;
 
 /// What one step is worth in units of work: comparing or printing a scalar costs one unit.

@@ -21,13 +21,13 @@ def finites: select(type == "number" and (isinfinite or isnan | not));
 def normals: select(type == "number" and isnormal);
 def isvalid(f): try (f | true) catch false;
 def toarray: if type == "array" then . else [.] end;
+def recurse: def r: ., (.[]? | r); r;
 def map(f): [.[] | f];
 def map_values(f): .[] |= f;
 def recurse(f): def r: ., (f | r); r;
 def recurse(f; condition): def r: ., (f | select(condition) | r); r;
-def recurse: ..;
-def recurse_down: ..;
-def repeat(f): def r: ., (f | r); r;
+def recurse_down: recurse;
+def repeat(f): def r: f, r; r;
 def while(condition; update): def r: if condition then ., (update | r) else empty end; r;
 def until(condition; update): def r: if condition then . else update | r end; r;
 def range($from; $to; $by):
@@ -39,6 +39,7 @@ def range($to): range(0; $to; 1);
 def range($from; $to): range($from; $to; 1);
 def limit($count; f):
   if $count > 0 then _limit($count; f) elif $count == 0 then empty else f end;
+def last(f): reduce f as $x (null; $x);
 def isempty(g): label $out | (g | false, break $out), true;
 def first: .[0];
 def last: .[-1];
@@ -109,6 +110,9 @@ def truncate_stream(stream): . as $n | null | stream | . as $input
   | if (.[0] | length) > $n then setpath([0]; .[0][$n:]) else empty end;
 def INDEX(stream; key): reduce stream as $row ({}; .[$row | key | tostring] |= $row);
 def INDEX(key): INDEX(.[]; key);
+def JOIN($index; key): [.[] | [., $index[key]]];
+def JOIN($index; stream; key): stream | [., $index[key]];
+def JOIN($index; stream; key; joined): stream | [., $index[key]] | joined;
 def IN(source): any(source == .; .);
 def IN(source; candidates): any(source == candidates; .);
 def have_literal_numbers: true;

@@ -47,7 +47,6 @@ fn core() -> impl Iterator<Item = Function> {
         ("path_value", "_path_value"),
         ("range", "_range"),
         ("first", "first"),
-        ("last", "last"),
         ("limit", "_limit"),
     ];
     jaq_core::funs::<Kind>().filter_map(|(name, arguments, native)| {

@@ -126,7 +126,7 @@ fn modify<'a>((mut context, root): Cv<'a, Kind>) -> ValXs<'a, Item> {
                 emptied.push(Value::Arr(path.into()));
             }
         }
-        Ok(if emptied.is_empty() { root } else { assign::delete(root, emptied)? })
+        Ok(if emptied.is_empty() { root } else { assign::delete(root, &emptied)? })
     });
     once(changed)
 }
@@ -165,8 +165,7 @@ fn delpaths<'a>((mut context, root): Cv<'a, Kind>) -> ValXs<'a, Item> {
     let paths = context.pop_var();
     let delete = |paths: Item| -> ValR<Item> {
         let all = paths.as_list().ok_or_else(|| failure("Paths must be specified as an array"))?;
-        account::bytes(all.len() * ELEMENT).map_err(limited)?;
-        assign::delete(root, all.to_vec())
+        assign::delete(root, all)
     };
     bome(delete(paths))
 }
