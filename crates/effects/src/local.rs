@@ -122,7 +122,7 @@ impl Local {
             events: events.into(),
             observations: Vec::new(),
         };
-        running.to_end(cancelled).await
+        running.complete(cancelled).await
     }
 
     /// Starts a run that nobody waits for.
@@ -164,7 +164,7 @@ impl Local {
 }
 
 impl Running {
-    async fn to_end(mut self, cancelled: &CancellationToken) -> Ended {
+    async fn complete(mut self, cancelled: &CancellationToken) -> Ended {
         let mut is_cancelled = false;
         loop {
             self.carry_out();

@@ -44,8 +44,8 @@ async fn nothing_secret_is_in_an_error_or_in_debug() {
     for (scheme, properties, secret) in [
         (Scheme::Basic, json!({"username": "ali", "password": PASSWORD}), PASSWORD),
         (Scheme::Bearer, json!({"token": "tok-123456"}), "tok-123456"),
-        (Scheme::OAuth2, client(&server, json!({"secret": "client-sec"})), "client-sec"),
-        (Scheme::Oidc, client(&server, json!({"secret": "client-sec"})), "client-sec"),
+        (Scheme::OAuth2, client(&server, &json!({"secret": "client-sec"})), "client-sec"),
+        (Scheme::Oidc, client(&server, &json!({"secret": "client-sec"})), "client-sec"),
     ] {
         let request = with(&server.uri("/"), scheme, properties);
         let effect: Effect =
@@ -118,7 +118,7 @@ async fn digest_answers_the_challenge() {
     assert_eq!(&*error.unwrap_err().kind, kind::AUTHENTICATION);
 }
 
-fn client(server: &Server, more: Json) -> Json {
+fn client(server: &Server, more: &Json) -> Json {
     let mut client = json!({"id": "me"});
     client.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
     json!({"authority": server.uri("/realm/"), "grant": "client_credentials", "client": client})
@@ -158,7 +158,7 @@ fn tokens(server: &Server) -> Vec<Asked> {
 async fn a_token_is_asked_for_once_and_again_when_it_is_refused() {
     let server = authority(3600).await;
     let performer = performer(|_| ());
-    let mut properties = client(&server, json!({"secret": "s3cret"}));
+    let mut properties = client(&server, &json!({"secret": "s3cret"}));
     properties["scopes"] = json!(["read", "write"]);
     properties["audiences"] = json!(["pets", "dogs"]);
     let request = || with(&server.uri("/pets"), Scheme::OAuth2, properties.clone());
@@ -174,7 +174,8 @@ async fn a_token_is_asked_for_once_and_again_when_it_is_refused() {
     assert_eq!(asked.form("scope").as_deref(), Some("read write"));
     assert_eq!(asked.body.matches("audience=").count(), 2);
     // Another client's token makes the first one stale.
-    let other = with(&server.uri("/pets"), Scheme::OAuth2, client(&server, json!({"secret": "2"})));
+    let other =
+        with(&server.uri("/pets"), Scheme::OAuth2, client(&server, &json!({"secret": "2"})));
     call(&performer, other).await.unwrap();
     assert_eq!(call(&performer, request()).await, Ok(json!("fine")));
     assert_eq!(tokens(&server).len(), 3);
@@ -185,7 +186,7 @@ async fn a_token_that_ends_at_once_is_not_kept() {
     let server = authority(0).await;
     let performer = performer(|_| ());
     for _ in 0..2 {
-        let properties = client(&server, json!({"secret": "s3cret"}));
+        let properties = client(&server, &json!({"secret": "s3cret"}));
         call(&performer, with(&server.uri("/"), Scheme::OAuth2, properties)).await.unwrap();
     }
     assert_eq!(tokens(&server).len(), 2);
@@ -196,7 +197,7 @@ async fn oidc_finds_the_endpoint_by_discovery() {
     let server = authority(3600).await;
     let performer = performer(|_| ());
     for ending in ["", "/.well-known/openid-configuration"] {
-        let mut properties = client(&server, json!({"secret": format!("s3cret{ending}")}));
+        let mut properties = client(&server, &json!({"secret": format!("s3cret{ending}")}));
         properties["authority"] = json!(server.uri(&format!("/realm{ending}")));
         properties["issuers"] = json!(["https://issuer"]);
         let request = with(&server.uri("/"), Scheme::Oidc, properties.clone());
@@ -218,7 +219,7 @@ async fn clients_show_who_they_are_in_each_way() {
         ("none", json!({})),
     ] {
         let server = authority(3600).await;
-        let mut properties = client(&server, more);
+        let mut properties = client(&server, &more);
         properties["client"]["authentication"] = json!(method);
         let request = with(&server.uri("/"), Scheme::OAuth2, properties);
         call(&performer(|_| ()), request).await.unwrap();
@@ -264,7 +265,7 @@ async fn the_other_grants_send_what_they_need() {
         ),
     ] {
         let server = authority(0).await;
-        let mut properties = client(&server, json!({"secret": "x"}));
+        let mut properties = client(&server, &json!({"secret": "x"}));
         properties.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
         properties["grant"] = json!(grant);
         properties["request"] = json!({"encoding": "application/json"});
@@ -292,7 +293,7 @@ async fn a_refusal_says_whether_nobody_knows_or_nobody_may() {
             reply
         })
         .await;
-        let properties = client(&server, json!({"secret": "s3cret"}));
+        let properties = client(&server, &json!({"secret": "s3cret"}));
         let request = HttpRequest {
             output: OutputFormat::Raw,
             ..with(&server.uri("/"), Scheme::OAuth2, properties)

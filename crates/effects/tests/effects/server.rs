@@ -118,7 +118,8 @@ async fn attend(
         let (record, answer) = (Arc::clone(&record), Arc::clone(&answer));
         async move {
             let (head, body) = request.into_parts();
-            let body = body.collect().await.map(|it| it.to_bytes()).unwrap_or_default();
+            let body =
+                body.collect().await.map(http_body_util::Collected::to_bytes).unwrap_or_default();
             let asked = Asked {
                 method: head.method,
                 target: head.uri.to_string(),

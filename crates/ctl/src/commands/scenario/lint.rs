@@ -1,6 +1,6 @@
 //! `scenario lint`: all that is wrong with documents.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use serde::Serialize;
@@ -35,7 +35,8 @@ struct Report {
 
 pub(super) fn run(context: &Context, arguments: &Arguments) -> Result<(), Failure> {
     let format = context.format(&[Format::Table, Format::Json])?;
-    let reports: Vec<_> = arguments.files.iter().map(report).collect::<Result<_, _>>()?;
+    let reports: Vec<_> =
+        arguments.files.iter().map(|file| report(file)).collect::<Result<_, _>>()?;
     match format {
         Format::Json => print(&json(&reports)?)?,
         _ => reports.iter().try_for_each(|report| show(context, report))?,
@@ -46,7 +47,7 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> Result<(), Failur
     }
 }
 
-fn report(path: &PathBuf) -> Result<Report, Failure> {
+fn report(path: &Path) -> Result<Report, Failure> {
     let file = path.display().to_string();
     Ok(match open(path)? {
         Ok(reading) => {
