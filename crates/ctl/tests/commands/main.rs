@@ -3,6 +3,7 @@
 
 mod converging;
 mod errors;
+mod examples;
 mod following;
 mod objects;
 mod program;
@@ -11,3 +12,4 @@ mod scenarios;
 mod sending;
 mod stub;
 mod timed;
+mod world;
