@@ -83,6 +83,7 @@ pub(crate) enum Command {
     Watch(commands::watch::Arguments),
     Logs(commands::logs::Arguments),
     Session(commands::session::Arguments),
+    Retry(commands::retry::Arguments),
     Calendar(commands::calendar::Arguments),
     Seed(commands::seed::Arguments),
     Scenario(commands::scenario::Arguments),

@@ -10,7 +10,7 @@ use std::collections::{BTreeSet, HashMap};
 
 use tessera_scheduler::calendar::{Calendar, Hold, Window};
 use tessera_types::catalogue::HostType;
-use tessera_types::host::Amounts;
+use tessera_types::host::{Amounts, node_port};
 use tessera_types::timed::TimedStatus;
 use tessera_types::{Host, KindName, Node, Object, Pod, Timestamp, Uid, Workload};
 
@@ -60,6 +60,7 @@ impl Bookings {
         let open = open.filter(|_| host.spec.timeslot.is_some());
         let calendar = self.calendars.entry(host.id).or_default();
         calendar.set_capacity(&host.observed.capacity);
+        calendar.set_nodes(host.observed.nodes);
         calendar.set_open(open);
     }
 
@@ -118,7 +119,7 @@ pub(crate) fn hold_of_service(workload: &Object<Workload>) -> Option<Hold> {
     let amounts = Amounts {
         cpu: assigned.resources.cpu,
         memory: assigned.resources.memory,
-        ..Amounts::default()
+        counted: assigned.ports.iter().map(|port| (node_port(port.on_host()), 1)).collect(),
     };
     Some(Hold {
         window: Window { from: assigned.since, until },

@@ -183,7 +183,8 @@ impl Look<'_> {
             return self.provisioning();
         }
         let name = &self.step.object().name;
-        let message = format!("somebody to retry it (POST /v1/hosts/{name}/retry) or to delete it");
+        let message =
+            format!("somebody to retry it (tesseractl retry host/{name}) or to delete it");
         self.step.wait(WaitReason::Phase, &message, None);
         Ok(())
     }

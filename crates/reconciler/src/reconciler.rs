@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use tessera_scheduler::calendar::{Booking, Calendar, Clash, Hold};
 use tessera_scheduler::{Demand, Fleet, NodeState, Refusal};
-use tessera_types::host::HostDemand;
+use tessera_types::host::{HostDemand, node_port};
 use tessera_types::node::{DesiredNodeStatus, NodeStatus};
 use tessera_types::timed::Window;
 use tessera_types::{
@@ -528,7 +528,8 @@ fn booked(
         demand: HostDemand {
             cpu: Millicores(demand.cpu),
             memory: Bytes(demand.memory),
-            ..HostDemand::default()
+            counted: demand.ports.iter().map(|port| (node_port(*port), 1)).collect(),
+            ports: 0,
         },
         instead_of: Some(workload.id),
     };

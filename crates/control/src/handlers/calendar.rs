@@ -2,6 +2,7 @@
 
 use tessera_api::CalendarQuery;
 use tessera_types::booking::{CalendarHold, CalendarStep, HostCalendar};
+use tessera_types::host::is_node_port;
 use tessera_types::problem::Code;
 use tessera_types::timed::Window;
 use tessera_types::{Duration, Host, KindName, Name, Problem, ResourceKey};
@@ -44,6 +45,11 @@ pub(super) fn of(
         })
         .collect();
     holds.sort_by_key(|hold| (hold.window, hold.holder.clone()));
+    let mut capacity = host.observed.capacity.clone();
+    let counted = usage.iter().flat_map(|step| step.amounts.counted.keys());
+    for port in counted.filter(|name| is_node_port(name)) {
+        capacity.counted.insert(port.clone(), u64::from(host.observed.nodes.unwrap_or_default()));
+    }
     let steps = usage
         .into_iter()
         .map(|step| CalendarStep {
@@ -53,7 +59,6 @@ pub(super) fn of(
         })
         .collect();
     let open = host.spec.timeslot.and(host.observed.timed.timeslot).map(|slot| slot.window());
-    let capacity = host.observed.capacity.clone();
     let excess = calendar.is_over().map(|excess| excess.to_string());
     Ok(HostCalendar { host: name.clone(), window, capacity, open, holds, steps, excess })
 }

@@ -188,7 +188,9 @@ fn check_is_failed(key: &ResourceKey, status: TimedStatus) -> Result<(), Problem
         return Ok(());
     }
     let detail = format!("{key} is {status}, and only what is Failed is tried again");
-    Err(Problem::new(Code::NotNow, detail).instance(key))
+    let what = format!("{}/{}", key.kind.singular(), key.name);
+    let remedy = format!("`tesseractl describe {what}` shows how it is");
+    Err(Problem::new(Code::NotNow, detail).instance(key).remedy(remedy))
 }
 
 /// Has what failed in a host tried again.

@@ -5,6 +5,7 @@ use clap::builder::PossibleValuesParser;
 use clap_complete::Shell;
 use tessera_types::KindName;
 
+use super::retry;
 use crate::Program;
 use crate::context::print;
 use crate::failure::Failure;
@@ -20,7 +21,10 @@ pub(crate) struct Arguments {
 }
 
 /// The commands whose words begin with a kind.
-const OF_KINDS: [&str; 6] = ["get", "describe", "delete", "watch", "reconcile", "history"];
+const OF_KINDS: [&str; 7] = ["get", "describe", "delete", "watch", RETRY, "reconcile", "history"];
+
+/// Of these, the one that is for some kinds only.
+const RETRY: &str = "retry";
 
 pub(crate) fn run(program: &Program, arguments: &Arguments) -> Result<(), Failure> {
     let mut script = Vec::new();
@@ -35,7 +39,7 @@ pub(crate) fn run(program: &Program, arguments: &Arguments) -> Result<(), Failur
 
 /// The generator for fish leaves out what words a command takes.
 fn fish_kinds(program: &str, command: &str) -> String {
-    let kinds: Vec<_> = kinds().collect();
+    let kinds: Vec<_> = kinds(command).collect();
     format!(
         "complete -c {program} -n \"__fish_{program}_using_subcommand {command}\" -f -a \"{}\"\n",
         kinds.join(" ")
@@ -47,12 +51,14 @@ fn fish_kinds(program: &str, command: &str) -> String {
 fn with_kinds(program: clap::Command, name: &str) -> clap::Command {
     program.mut_subcommand(name, |command| {
         command.mut_args(|argument| match argument.is_positional() {
-            true => argument.value_parser(PossibleValuesParser::new(kinds())),
+            true => argument.value_parser(PossibleValuesParser::new(kinds(name))),
             false => argument,
         })
     })
 }
 
-fn kinds() -> impl Iterator<Item = &'static str> {
-    KindName::ALL.into_iter().flat_map(|kind| [kind.singular(), kind.plural()])
+fn kinds(command: &str) -> impl Iterator<Item = &'static str> {
+    let is_for = move |kind: &KindName| command != RETRY || retry::KINDS.contains(kind);
+    let kinds: Vec<_> = KindName::ALL.into_iter().filter(is_for).collect();
+    kinds.into_iter().flat_map(|kind| [kind.singular(), kind.plural()])
 }

@@ -13,6 +13,7 @@ pub(crate) mod history;
 pub(crate) mod logs;
 pub(crate) mod plan;
 pub(crate) mod reconcile;
+pub(crate) mod retry;
 pub(crate) mod scenario;
 pub(crate) mod seed;
 pub(crate) mod session;

@@ -71,6 +71,9 @@ fn what_is_asked_of_a_session_is_sent_again_under_the_same_key() {
         &["session", "approve", "s"],
         &["session", "retry", "s"],
         &["session", "cancel", "s"],
+        &["retry", "session", "s"],
+        &["retry", "pod/p"],
+        &["retry", "host", "h"],
     ] {
         let stub = Stub::start(|_| Answer::Nothing);
         assert_eq!(run(&stub.url(), words).code, 5, "{words:?}");

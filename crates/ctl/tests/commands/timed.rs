@@ -108,6 +108,33 @@ fn what_operators_do_to_sessions_is_sent_as_asked() {
     }
 }
 
+#[test]
+fn what_has_failed_is_tried_again_whatever_kind_it_is_of() {
+    let stub = Stub::start(|request| match request.line.as_str() {
+        "POST /v1/sessions/exam-1/retry" => Answer::Json(202, session("Active", None, 6)),
+        "POST /v1/pods/gone/retry" => Answer::Json(404, problem("not_found", 404, "no pod/gone")),
+        _ => Answer::Json(409, problem("not_now", 409, "host/h is Active")),
+    });
+    let ended = run(&stub.url(), &["retry", "sessions", "exam-1", "-n", "lab"]);
+    assert_eq!((ended.code, ended.stdout.as_str()), (0, "session/default/exam-1 is tried again\n"));
+    let ended = run(&stub.url(), &["retry", "pod/gone", "session/exam-1", "host/h"]);
+    assert!(ended.stderr.contains("no pod/gone") && ended.stderr.contains("host/h is Active"));
+    assert!(ended.stdout.contains("is tried again"), "{}", ended.stdout);
+    let lines: Vec<_> = stub.requests().iter().map(|request| request.line.clone()).collect();
+    let paths = ["sessions/exam-1", "pods/gone", "sessions/exam-1", "hosts/h"];
+    assert_eq!(lines, paths.map(|path| format!("POST /v1/{path}/retry")));
+    assert_eq!(stub.requests()[0].query, "namespace=lab");
+    for (words, hint) in [
+        (&["retry", "part", "exam-1-lab"][..], "session retry SESSION --part PART"),
+        (&["retry", "workload/web"], "sessions, pods and hosts"),
+        (&["retry", "pods"], "which pods to try again"),
+    ] {
+        let ended = run(&stub.url(), words);
+        assert_eq!(ended.code, 2, "{words:?}");
+        assert!(ended.stderr.contains(hint), "{words:?}: {}", ended.stderr);
+    }
+}
+
 fn approved(part: &str, outcome: &str, session: &Value) -> Value {
     json!({"part": part, "outcome": outcome, "message": "", "resource": session})
 }

@@ -70,6 +70,7 @@ fn check_calendar(world: &World, trial: &World, host: &Object<Host>) -> Result<(
     };
     let mut after = after.clone();
     after.set_capacity(&host.observed.capacity);
+    after.set_nodes(host.observed.nodes);
     match after.is_over_since(before) {
         None => Ok(()),
         Some(excess) => Err(AdmissionError::Booked(format!("{}: {excess}", host.key()))),

@@ -339,3 +339,83 @@ proptest! {
         }
     }
 }
+
+/// So many nodes in one group, and a type of pods that take a port of their node.
+fn with_fixed_port(nodes: usize) -> Plane {
+    let mut plane = plane(&vec![(4000, false); nodes]);
+    plane.apply::<PodDefinition>(json!({"name": "web", "spec": {
+        "type_key": "web", "version": "1.0.0", "pod_type": "fleet",
+        "workloads": [{"name": "web", "spec": {"command": "web", "ports": [{"port": 8080}]}}],
+    }}));
+    plane
+}
+
+fn web(plane: &mut Plane, name: &str, start: u64) -> Result<usize, String> {
+    let start = plane.at(start).to_string();
+    let applied = plane.try_apply::<Pod>(json!({"name": name, "spec": {
+        "definition": {"type_key": "web"}, "host": {"labels": []},
+        "timeslot": {"start": start, "duration": "10s"}}}));
+    plane.settle();
+    applied.map_err(|error| match error {
+        AdmissionError::DoesNotFit(refusal) => refusal.to_string(),
+        other => panic!("{other:?}"),
+    })
+}
+
+fn service(plane: &mut Plane, name: &str) -> std::sync::Arc<tessera_types::Object<Workload>> {
+    plane.apply::<Workload>(json!({"name": name,
+        "spec": {"command": "web", "ports": [{"port": 8080}]}}));
+    plane.settle();
+    plane.get::<Workload>(name)
+}
+
+#[test]
+fn a_port_that_a_definition_names_is_held_on_as_many_nodes_as_there_are() {
+    for nodes in [1, 2] {
+        let mut plane = with_fixed_port(nodes);
+        for one in 0..nodes {
+            web(&mut plane, &format!("web-{one}"), 20).unwrap();
+        }
+        let refusal = web(&mut plane, "one-too-many", 25).unwrap_err();
+        assert!(refusal.contains("port 8080/tcp"), "{refusal}");
+        // Ends come before starts.
+        web(&mut plane, "after", 30).unwrap();
+        let held = plane.pod("after").observed.binding.clone().unwrap().demand.counted;
+        assert_eq!(held.get("port 8080/tcp"), Some(&1));
+        plane.run(26);
+        assert_eq!(plane.pod("web-0").status, tessera_types::timed::TimedStatus::Active);
+        plane.run(10);
+        assert_eq!(plane.pod("after").status, tessera_types::timed::TimedStatus::Active);
+    }
+}
+
+#[test]
+fn a_port_is_not_promised_that_a_service_has_and_the_other_way_about() {
+    let mut plane = with_fixed_port(1);
+    assert_eq!(service(&mut plane, "first").status, WorkloadStatus::Running);
+    let refusal = web(&mut plane, "web", 20).unwrap_err();
+    assert!(refusal.contains("port 8080/tcp") && refusal.contains("workload"), "{refusal}");
+    plane.delete::<Workload>("first");
+    plane.settle();
+    web(&mut plane, "web", 20).unwrap();
+    let second = service(&mut plane, "second");
+    assert_eq!(second.status, WorkloadStatus::Pending);
+    let message = &second.waiting_for.as_ref().unwrap().message;
+    assert!(message.contains("port 8080/tcp") && message.contains("pod/default/web"), "{message}");
+}
+
+/// A group that loses a node says so, and one that is declared with fewer is refused.
+#[test]
+fn a_group_with_fewer_nodes_than_pods_with_one_port_is_overbooked() {
+    let mut plane = with_fixed_port(2);
+    web(&mut plane, "web-0", 60).unwrap();
+    web(&mut plane, "web-1", 60).unwrap();
+    let narrowed = plane.try_apply::<Host>(json!({"name": "fleet", "spec": {
+        "definition": {"type_key": "group"}, "nodes": [{"label": "node", "in": ["node-0"]}]}}));
+    let Err(AdmissionError::Booked(message)) = narrowed else { panic!("{narrowed:?}") };
+    assert!(message.contains("port 8080/tcp"), "{message}");
+    plane.cut_off("node-1");
+    plane.run(20);
+    let waiting = plane.get::<Host>("fleet").waiting_for.clone().unwrap();
+    assert!(waiting.message.contains("port 8080/tcp"), "{}", waiting.message);
+}

@@ -179,7 +179,7 @@ fn a_host_that_has_failed_says_what_can_be_done_and_can_be_tried_again() {
         let failure = host.observed.timed.failure.as_ref().unwrap();
         assert_eq!((failure.of.clone(), failure.attempts), (format!("phase on-{phase}"), 2));
         let message = host.waiting_for.clone().unwrap().message;
-        assert!(message.contains("POST /v1/hosts/srv/retry"), "{message}");
+        assert!(message.contains("tesseractl retry host/srv"), "{message}");
         plane.ask::<Host>("srv", Request::Retry);
         plane.run(5);
         let host = plane.get::<Host>("srv");

@@ -35,6 +35,8 @@ pub struct Calendar {
     pub(super) open: Option<Window>,
     pub(super) ports: PortSet,
     pub(super) capacity: Load,
+    /// Of how many nodes it consists; none: of no one knows how many.
+    nodes: Option<u32>,
     pub(super) dimensions: Dimensions,
     pub(super) holds: Holds,
     pub(super) timeline: Timeline,
@@ -96,6 +98,24 @@ impl Calendar {
     pub fn set_capacity(&mut self, capacity: &HostCapacity) {
         self.ports = PortSet::of(capacity);
         self.capacity = self.dimensions.load(&capacity.amounts(), self.ports.len());
+    }
+
+    /// Sets how many nodes a group has: each has every port once. Without it, nothing is
+    /// known of the ports of nodes, and none stands in the way.
+    pub fn set_nodes(&mut self, nodes: Option<u32>) {
+        self.nodes = nodes;
+    }
+
+    /// How much it has in one dimension.
+    pub(super) fn has(&self, index: usize) -> u128 {
+        match self.dimensions.is_node_port(index) {
+            true => self.of_each_port(),
+            false => self.capacity.at(index),
+        }
+    }
+
+    fn of_each_port(&self) -> u128 {
+        self.nodes.map_or(u128::MAX, u128::from)
     }
 
     /// Sets when the host takes pods; none: always. Holds stay.
@@ -190,9 +210,15 @@ impl Calendar {
     fn limits(&self, demand: &HostDemand) -> Result<(Vec<Limit>, usize), Clash> {
         let mut limits = Vec::new();
         for (dimension, index, needs) in self.dimensions.demanded(&demand.amounts()) {
-            let has = index.map_or(0, |index| self.capacity.at(index));
+            let has = match index {
+                Some(index) => self.has(index),
+                None if dimension.is_node_port() => self.of_each_port(),
+                None => 0,
+            };
             match index {
                 Some(index) if needs <= has => limits.push(Limit { index, needs, has }),
+                // Nobody holds such a port.
+                None if needs <= has => {}
                 _ => return Err(Clash::Lacks { dimension, needs, has }),
             }
         }

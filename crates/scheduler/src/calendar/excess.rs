@@ -112,10 +112,8 @@ impl Calendar {
 
     fn over_amount(&self, before: Option<&Self>) -> Option<Excess> {
         // Both number the dimensions alike: one began as a copy of the other.
-        let has_less =
-            |index| before.is_none_or(|before| self.capacity.at(index) < before.capacity.at(index));
-        let over =
-            |index, used: u128| index != PORTS && used > self.capacity.at(index) && has_less(index);
+        let has_less = |index| before.is_none_or(|before| self.has(index) < before.has(index));
+        let over = |index, used: u128| index != PORTS && used > self.has(index) && has_less(index);
         let (from, index) = self.timeline.all().find_map(|(at, load)| {
             load.present().find(|index| over(*index, load.at(*index))).map(|index| (at, index))
         })?;
@@ -129,7 +127,7 @@ impl Calendar {
             dimension: self.dimensions.dimension(index),
             window,
             used: used.fold(first, u128::max),
-            of: self.capacity.at(index),
+            of: self.has(index),
             holders: Holders::of(holders),
         })
     }

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use tessera_types::host::Amounts;
+use tessera_types::host::{Amounts, is_node_port};
 use tessera_types::{Bytes, Millicores};
 
 /// One sort of thing that a host has a limited amount of.
@@ -20,6 +20,11 @@ pub enum Dimension {
 }
 
 impl Dimension {
+    /// Whether it is a port that each node has.
+    pub(super) fn is_node_port(&self) -> bool {
+        matches!(self, Self::Counted(name) if is_node_port(name))
+    }
+
     /// An amount of it, with its unit.
     #[must_use]
     pub fn amount(&self, amount: u128) -> String {
@@ -144,6 +149,11 @@ impl Dimensions {
             PORTS => Dimension::Ports,
             _ => Dimension::Counted(Arc::clone(&self.0[index - COUNTED])),
         }
+    }
+
+    pub(super) fn is_node_port(&self, index: usize) -> bool {
+        let name = index.checked_sub(COUNTED).and_then(|place| self.0.get(place));
+        name.is_some_and(|name| is_node_port(name))
     }
 
     fn find(&self, name: &str) -> Option<usize> {

@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::head::{Definition, definition_spec};
-use crate::host::HostDemand;
+use crate::host::{HostDemand, node_port};
 use crate::limits;
 use crate::name::Name;
 use crate::time::Duration;
@@ -158,7 +158,7 @@ fn is_default<T: Default + PartialEq>(value: &T) -> bool {
 
 impl PodDefinitionSpec {
     /// What it takes of its host: what is declared, and at least what its
-    /// workloads set aside.
+    /// workloads set aside and the ports that they take of their nodes.
     #[must_use]
     pub fn taken(&self) -> HostDemand {
         let mut demand = self.demand.clone();
@@ -167,6 +167,9 @@ impl PodDefinitionSpec {
             resources.fold((0, 0), |sum, one| (sum.0 + one.cpu.0, sum.1 + one.memory.0));
         demand.cpu.0 = demand.cpu.0.max(cpu);
         demand.memory.0 = demand.memory.0.max(memory);
+        for port in self.workloads.iter().flat_map(|workload| workload.spec.host_ports()) {
+            *demand.counted.entry(node_port(port)).or_default() += 1;
+        }
         demand
     }
 }

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::quantity::{Bytes, Millicores};
 use crate::validate::{Invalid, Validate, check_len};
+use crate::workload::Protocol;
 
 /// The most sorts of counted things, and of port ranges, that a host can have.
 const SORTS_MAX: usize = 32;
@@ -26,6 +27,23 @@ pub struct Amounts {
     /// Things that are counted, by name: `licensed_nodes: 20`.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub counted: BTreeMap<String, u64>,
+}
+
+/// What the name of a port of a node begins with. No declared name of a counted thing
+/// has a blank in it.
+const NODE_PORT: &str = "port ";
+
+/// A port that a workload takes of its node, as a counted thing: each node of a group has
+/// one of it.
+#[must_use]
+pub fn node_port((port, protocol): (u16, Protocol)) -> String {
+    format!("{NODE_PORT}{port}/{protocol}")
+}
+
+/// Whether a counted thing is a port that each node has.
+#[must_use]
+pub fn is_node_port(counted: &str) -> bool {
+    counted.starts_with(NODE_PORT)
 }
 
 /// What a host has.

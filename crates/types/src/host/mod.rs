@@ -2,7 +2,7 @@
 
 mod amounts;
 
-pub use amounts::{Amounts, HostCapacity, HostDemand, PortRange};
+pub use amounts::{Amounts, HostCapacity, HostDemand, PortRange, is_node_port, node_port};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
