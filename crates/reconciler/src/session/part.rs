@@ -327,10 +327,15 @@ impl<'a> Look<'a> {
         }
     }
 
-    /// It is graded, anew if it was graded before: so is its report made.
+    /// It is graded, anew if it was graded before: so is its report made. What it
+    /// had until now does not count any more, whether this grading fails or not.
     fn grade(&mut self, reason: &str) -> Done {
         self.step.go_between(TimedStatus::Grading, reason)?;
-        self.step.edit.object.observed.gradings += 1;
+        let observed = &mut self.step.edit.object.observed;
+        observed.gradings += 1;
+        observed.graded_at = None;
+        observed.score = None;
+        observed.passed = None;
         let old = own_report(self.step.world, self.step.object());
         if let Some(old) = old.filter(|report| report.status != ReportStatus::Pending) {
             self.step.change(old, |edit| {

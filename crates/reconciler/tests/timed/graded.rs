@@ -2,11 +2,11 @@
 
 use serde_json::json;
 use tessera_types::report::ReportStatus;
-use tessera_types::timed::Request;
+use tessera_types::timed::{Outcome, Request, TimedStatus};
 use tessera_types::{Duration, Report, Session, SessionPart};
 
 use crate::exam::{Exam, book};
-use crate::plane::Plane;
+use crate::plane::{Plane, Run};
 
 fn secs(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
@@ -56,4 +56,32 @@ fn a_report_that_is_declared_for_a_part_is_not_its_own() {
     plane.run_until(start.plus(secs(250)));
     let session = plane.get::<Session>("exam");
     assert_eq!((session.status.is_over(), session.observed.score), (true, Some(120.0)));
+}
+
+#[test]
+fn what_failed_to_be_graded_again_has_no_score_and_is_graded_after_a_retry() {
+    let mut plane = Exam { on_failure: "continue", ..Exam::default() }.plane();
+    plane.script = Box::new(|name, _| match name {
+        "job-exam-one-grade-1" => Run::Ends(secs(1), 0, r#"{"score": 60}"#),
+        "job-exam-one-grade-2" | "job-exam-one-grade-3" | "job-exam-one-grade-4" => {
+            Run::Ends(secs(1), 1, "")
+        }
+        _ if name.contains("grade") => Run::Ends(secs(1), 0, r#"{"score": 70}"#),
+        _ => Run::Stays,
+    });
+    let start = book(&mut plane);
+    plane.run_until(start.plus(secs(5)));
+    plane.ask::<SessionPart>("exam-one", Request::Grade);
+    plane.run(5);
+    assert_eq!(plane.get::<SessionPart>("exam-one").observed.score, Some(60.0));
+    plane.ask::<SessionPart>("exam-one", Request::Grade);
+    plane.run(20);
+    let one = plane.get::<SessionPart>("exam-one");
+    assert_eq!((one.status, one.observed.score), (TimedStatus::Failed, None));
+    assert_eq!((one.observed.graded_at, one.observed.passed), (None, None));
+    plane.ask::<SessionPart>("exam-one", Request::Retry);
+    plane.run_until(start.plus(secs(200)));
+    let one = plane.get::<SessionPart>("exam-one");
+    assert_eq!(one.observed.timed.outcome, Some(Outcome::Completed));
+    assert_eq!((one.observed.score, one.observed.gradings), (Some(70.0), 3));
 }
