@@ -8,6 +8,8 @@ use tessera_types::{Duration, Report, Session, SessionPart};
 use crate::exam::{Exam, book};
 use crate::plane::{Plane, Run};
 
+const PART: &str = "sessionpart/default/exam-one";
+
 fn secs(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
 }
@@ -84,4 +86,56 @@ fn what_failed_to_be_graded_again_has_no_score_and_is_graded_after_a_retry() {
     let one = plane.get::<SessionPart>("exam-one");
     assert_eq!(one.observed.timed.outcome, Some(Outcome::Completed));
     assert_eq!((one.observed.score, one.observed.gradings), (Some(70.0), 3));
+}
+
+/// What is handed in during a grading is graded after it, also where that would
+/// have been the end.
+#[test]
+fn what_was_handed_in_during_the_last_grading_is_graded_too() {
+    for (grading_at, is_finished) in [(10, true), (60, false)] {
+        let mut plane = Exam::default().plane();
+        let start = book(&mut plane);
+        plane.run_until(start.plus(secs(10)));
+        if is_finished {
+            plane.ask::<SessionPart>("exam-one", Request::Finish);
+        }
+        plane.run_until(start.plus(secs(grading_at + 1)));
+        assert_eq!(plane.get::<SessionPart>("exam-one").status, TimedStatus::Grading);
+        plane.ask::<SessionPart>("exam-one", Request::Grade);
+        plane.run_until(start.plus(secs(100)));
+        let one = plane.get::<SessionPart>("exam-one");
+        assert_eq!(one.observed.gradings, 2, "{grading_at}");
+        assert!(one.observed.timed.requested(Request::Grade).is_none(), "{grading_at}");
+        assert_eq!(
+            plane.path(PART),
+            "Scheduled Provisioning Ready Active Grading Active Grading TearingDown Terminated"
+        );
+    }
+}
+
+/// There is no time for another grading, or it has had as many as it may.
+#[test]
+fn what_cannot_be_graded_any_more_is_said() {
+    let said = |plane: &Plane, words: &str| {
+        plane.history.iter().any(|entry| entry.key == PART && entry.record.reason.contains(words))
+    };
+    let mut plane = Exam::default().plane();
+    let start = book(&mut plane);
+    plane.run_until(start.plus(secs(61)));
+    plane.ask::<SessionPart>("exam-one", Request::Grade);
+    plane.edit::<SessionPart>("exam-one", |edit| edit.object.observed.gradings = 100);
+    plane.run_until(start.plus(secs(65)));
+    assert!(said(&plane, "not graded again: 100 times is the most"));
+    let mut plane = Exam::default().plane();
+    let start = book(&mut plane);
+    plane.run_until(start.plus(secs(59)));
+    plane.now = tessera_types::Now {
+        wall: plane.now.wall.plus(secs(16)),
+        boot: plane.now.boot.plus(secs(16)),
+    };
+    plane.ask::<SessionPart>("exam-one", Request::Grade);
+    plane.run(5);
+    assert!(said(&plane, "not graded again: its teardown has to begin"));
+    let one = plane.get::<SessionPart>("exam-one");
+    assert_eq!(one.observed.timed.outcome, Some(Outcome::Completed), "{:?}", one.observed.timed);
 }
