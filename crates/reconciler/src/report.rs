@@ -119,10 +119,9 @@ pub(crate) fn own_report<'a, K: Timed>(
     world: &'a World,
     owner: &Object<K>,
 ) -> Option<&'a Arc<Object<Report>>> {
-    let definition = K::timed(owner).report.as_ref()?;
+    K::timed(owner).report.as_ref()?;
     let is_own = |report: &&Arc<Object<Report>>| {
-        let made_by_us = report.observed.definition.as_ref() == Some(definition);
-        made_by_us && report.deletion_requested_at.is_none()
+        !report.observed.is_declared && report.deletion_requested_at.is_none()
     };
     world.owned::<Report>(owner.id).find(is_own)
 }
@@ -157,9 +156,13 @@ pub(crate) fn report_of<K: Kind>(
     Some(report)
 }
 
-/// The reports of a session's parts, in the order of the parts.
+/// The reports of a session's parts, in the order of the parts, once all are over:
+/// before that a part may still be graded, and have no report yet.
 fn of_session(world: &World, owner: &OwnerRef) -> Result<Vec<ReportItem>, String> {
     let mut parts: Vec<_> = world.owned::<SessionPart>(owner.id).collect();
+    if parts.iter().any(|part| part.status != TimedStatus::Terminated) {
+        return Err(format!("the parts of session/{} to be over", owner.name));
+    }
     parts.sort_by_key(|part| part.spec.order);
     let reports = parts.iter().filter_map(|part| own_report(world, part));
     let mut items = Vec::new();

@@ -82,6 +82,10 @@ pub struct ReportObserved {
     /// Its definition as it was when the report was made.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub definition: Option<Pinned<ReportDefinitionSpec>>,
+    /// Whether somebody declared it; the others are those that sessions and parts
+    /// make of themselves.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub is_declared: bool,
     /// The score.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub score: Option<f64>,

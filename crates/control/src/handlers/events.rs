@@ -16,10 +16,10 @@ use tessera_types::booking::{EventAnswer, EventOutcome, EventsAnswer};
 use tessera_types::catalogue::TriggerAction;
 use tessera_types::event::{CloudEvent, NoEvent};
 use tessera_types::problem::Code;
-use tessera_types::timed::{Request, Requested, TimedStatus};
+use tessera_types::timed::{DesiredTimedStatus, Request, Requested, TimedStatus};
 use tessera_types::{
     Actor, Edit, Fingerprint, KindName, Name, Object, Problem, ResourceKey, Session, SessionPart,
-    limits,
+    Timestamp, limits,
 };
 
 use super::event_headers;
@@ -191,6 +191,15 @@ fn is_open(part: &Object<SessionPart>) -> bool {
     matches!(part.status, TimedStatus::Active | TimedStatus::Grading)
 }
 
+/// Whether it is certain that a part is not graded again, although it is open: it is
+/// given up, or its teardown has to begin.
+fn is_too_late(part: &Object<SessionPart>, now: Timestamp) -> bool {
+    let slot = part.observed.timed.timeslot;
+    part.desired_status == DesiredTimedStatus::TornDown
+        || part.deletion_requested_at.is_some()
+        || slot.is_some_and(|slot| slot.teardown_at() <= now)
+}
+
 /// Why a part takes no event now.
 fn not_open(part: &Object<SessionPart>) -> String {
     format!("part {} is {}: it takes the event while it is Active", part.spec.part, part.status)
@@ -258,6 +267,9 @@ fn among(parts: &[Arc<Object<SessionPart>>], event: &CloudEvent) -> Match {
                 "part {} was graded {} times, which is the most",
                 part.spec.part, part.observed.gradings
             ))
+        }
+        Some((part, TriggerAction::Grade)) if is_too_late(part, clock::now()) => {
+            Match::None(format!("part {} ends, and is not graded any more", part.spec.part))
         }
         Some((part, TriggerAction::Grade)) => Match::Part(part.key(), Request::Grade),
         Some((part, TriggerAction::Finish)) => Match::Part(part.key(), Request::Finish),

@@ -86,5 +86,6 @@ pub fn admit_report(
     let definition = resolve::<ReportDefinition>(world, &report.spec.definition, "spec.definition")
         .map_err(|invalid| AdmissionError::Invalid(vec![invalid]))?;
     report.observed.definition = Some(definition);
+    report.observed.is_declared = true;
     Ok(report)
 }

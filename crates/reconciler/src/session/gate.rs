@@ -31,16 +31,16 @@ pub(super) fn verdict(part: &Object<SessionPart>) -> Verdict {
     }
     match part.spec.gate {
         Gate::None => Verdict::Open,
-        Gate::Completed => match is_over(part) {
+        Gate::Completed => match nothing_more_is_done(part) {
             true => Verdict::Open,
             false => Verdict::Waiting(format!("{name} to be completed")),
         },
         Gate::Passed { min_score } => match observed.score {
             Some(score) if score >= min_score => Verdict::Open,
-            Some(score) if is_over(part) => {
+            Some(score) if nothing_more_is_done(part) => {
                 Verdict::Shut(format!("{name} has score {score}, and {min_score} is needed"))
             }
-            None if is_over(part) => {
+            None if nothing_more_is_done(part) => {
                 Verdict::Shut(format!("{name} has no score, and {min_score} is needed"))
             }
             Some(_) | None => Verdict::Waiting(format!("{name} to reach a score of {min_score}")),
@@ -55,6 +55,6 @@ pub(super) fn verdict(part: &Object<SessionPart>) -> Verdict {
 }
 
 /// Whether nothing more is done in it.
-fn is_over(part: &Object<SessionPart>) -> bool {
+fn nothing_more_is_done(part: &Object<SessionPart>) -> bool {
     matches!(part.status, TimedStatus::TearingDown | TimedStatus::Terminated)
 }

@@ -7,7 +7,7 @@ use tessera_types::{Actor, Job, Object, Pod, Session, SessionPart, Uid, Workload
 
 use super::part::is_over;
 use crate::manager::Plan;
-use crate::timed::{Step, clear_gone};
+use crate::timed::{Step, clear_gone, is_gone};
 use crate::world::World;
 
 /// Asks for the deletion of a session that has been over for long enough. One of
@@ -41,19 +41,15 @@ fn is_cleared(world: &World, session: Uid) -> bool {
             pod.status == TimedStatus::Terminated
                 && !has_leftovers(&pod.observed.timed)
                 && world.owned::<Workload>(pod.id).next().is_none()
-                && are_over(world, pod.id)
+                && jobs_are_gone(world, pod.id)
         };
         is_over(part)
             && !has_leftovers(&part.observed.timed)
-            && are_over(world, part.id)
+            && jobs_are_gone(world, part.id)
             && world.owned::<Pod>(part.id).all(|pod| is_cleared(pod))
     })
 }
 
-/// Whether the jobs of a resource are over, and their workloads gone.
-fn are_over(world: &World, owner: Uid) -> bool {
-    let is_over = |job: &Object<Job>| {
-        job.status.is_over() && world.owned::<Workload>(job.id).next().is_none()
-    };
-    world.owned::<Job>(owner).all(|job| is_over(job))
+fn jobs_are_gone(world: &World, owner: Uid) -> bool {
+    world.owned::<Job>(owner).all(|job| is_gone(world, job))
 }

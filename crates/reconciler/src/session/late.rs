@@ -6,21 +6,21 @@
 use std::sync::Arc;
 
 use tessera_types::catalogue::SessionDefinitionSpec;
-use tessera_types::timed::{DesiredTimedStatus, LateDecision, OnLate, TimedStatus};
+use tessera_types::timed::{DesiredTimedStatus, LateDecision, TimedStatus};
 use tessera_types::{Actor, Edit, Object, Pod, Session, SessionPart};
 
 use crate::admission::{self, Moved};
 use crate::timed::{Step, in_words, is_late};
 
 /// Decides about the parts that are late. Says why the whole session does not
-/// take place, if that is so.
+/// take place, if that is so: no part of it is left, and none has begun.
 pub(super) fn decide(
     step: &mut Step<'_, Session>,
     definition: &SessionDefinitionSpec,
     parts: &[&Arc<Object<SessionPart>>],
 ) -> Option<String> {
     let policy = step.object().spec.on_late.unwrap_or(definition.on_late);
-    let mut any_left = false;
+    let mut any_left = parts.iter().any(|part| part.observed.timed.started_at.is_some());
     let mut skipped = None;
     for (i, part) in parts.iter().enumerate() {
         let timed = &part.observed.timed;
@@ -39,7 +39,7 @@ pub(super) fn decide(
                 shift(step, moved, &record);
                 return None;
             }
-            decision = late.decide(OnLate::Shorten);
+            decision = late.decide_without_shift();
         }
         let record = late.record(decision, step.now);
         let words = in_words(&record);

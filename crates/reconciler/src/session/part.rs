@@ -108,6 +108,9 @@ impl<'a> Look<'a> {
     }
 
     fn end(&mut self, outcome: Outcome, reason: impl Into<String>) -> Done {
+        if self.step.serve(Request::Grade) && self.is_graded() {
+            self.step.edit.note(Actor::RECONCILER, "not graded again: it ends");
+        }
         self.step.conclude(outcome);
         let now = self.step.now;
         self.step.timed_mut().ended_at.get_or_insert(now);
@@ -300,12 +303,8 @@ impl<'a> Look<'a> {
         for pod in pods {
             self.step.desire(pod, DesiredTimedStatus::Active);
         }
-        if self.step.serve(Request::Grade) && self.is_graded() {
-            if self.step.object().observed.gradings < limits::GRADINGS_MAX {
-                return self.grade("its grading was asked for");
-            }
-            let refused = format!("not graded again: {} times is the most", limits::GRADINGS_MAX);
-            self.step.edit.note(Actor::RECONCILER, refused);
+        if self.is_to_grade() {
+            return self.grade("its grading was asked for");
         }
         let is_over = self.step.has_come(self.slot.end);
         if is_over || self.is_to_finish() {
@@ -326,10 +325,15 @@ impl<'a> Look<'a> {
         }
     }
 
-    /// It is graded, anew if it was graded before: so is its report made.
+    /// It is graded, anew if it was graded before: so is its report made. What it
+    /// had until now does not count any more, whether this grading fails or not.
     fn grade(&mut self, reason: &str) -> Done {
         self.step.go_between(TimedStatus::Grading, reason)?;
-        self.step.edit.object.observed.gradings += 1;
+        let observed = &mut self.step.edit.object.observed;
+        observed.gradings += 1;
+        observed.graded_at = None;
+        observed.score = None;
+        observed.passed = None;
         let old = own_report(self.step.world, self.step.object());
         if let Some(old) = old.filter(|report| report.status != ReportStatus::Pending) {
             self.step.change(old, |edit| {
@@ -339,6 +343,23 @@ impl<'a> Look<'a> {
             });
         }
         self.grading()
+    }
+
+    /// Whether somebody has asked for a grading that can still take place. One that
+    /// cannot is noted: what was handed in with it is not graded.
+    fn is_to_grade(&mut self) -> bool {
+        if !self.step.serve(Request::Grade) || !self.is_graded() {
+            return false;
+        }
+        let refused = if self.step.object().observed.gradings >= limits::GRADINGS_MAX {
+            format!("not graded again: {} times is the most", limits::GRADINGS_MAX)
+        } else if self.step.has_come(self.graded_by()) {
+            "not graded again: its teardown has to begin".to_owned()
+        } else {
+            return true;
+        };
+        self.step.edit.note(Actor::RECONCILER, refused);
+        false
     }
 
     fn is_graded(&self) -> bool {
@@ -388,6 +409,11 @@ impl<'a> Look<'a> {
         self.step.edit.object.observed.graded_at = Some(now);
         let ends_early = self.definition.ends_when_graded || self.is_to_finish();
         if self.step.has_come(self.slot.end) || ends_early {
+            if self.is_to_grade() {
+                let again = "it is graded, and another grading was asked for meanwhile";
+                self.step.go_between(TimedStatus::Active, again)?;
+                return self.grade("its grading was asked for");
+            }
             return self.end(Outcome::Completed, "it is graded");
         }
         self.step.go_between(TimedStatus::Active, "it is graded, and its window is open")?;

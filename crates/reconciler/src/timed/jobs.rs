@@ -98,7 +98,7 @@ pub(crate) fn end_jobs<K: Timed>(step: &mut Step<'_, K>) -> bool {
 
 /// Whether a job is over and its program has ended. The one does not mean the
 /// other: a job that is cancelled is over at once.
-pub(super) fn is_gone(world: &World, job: &Object<Job>) -> bool {
+pub(crate) fn is_gone(world: &World, job: &Object<Job>) -> bool {
     job.status.is_over() && world.owned::<Workload>(job.id).next().is_none()
 }
 

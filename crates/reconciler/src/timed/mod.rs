@@ -12,7 +12,7 @@ mod phases;
 mod step;
 mod workloads;
 
-pub(crate) use jobs::{end_jobs, env_of};
+pub(crate) use jobs::{end_jobs, env_of, is_gone};
 pub(crate) use late::{in_words, is_late};
 pub(crate) use phases::{Phases, Try, advance, run_phases};
 pub(crate) use step::{Done, Step};

@@ -6,6 +6,7 @@ mod cleanup;
 mod crashes;
 mod exam;
 mod gates;
+mod graded;
 mod groups;
 mod hosts;
 mod kept;

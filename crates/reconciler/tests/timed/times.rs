@@ -3,8 +3,8 @@
 use serde_json::json;
 use tessera_reconciler::admission::{self, Stretch};
 use tessera_types::session::SessionStatus;
-use tessera_types::timed::{Boundary, LateDecision, Outcome, TimedStatus, Timeslot};
-use tessera_types::{Duration, Name, Pod, Session, SessionPart, Timestamp, Workload};
+use tessera_types::timed::{Boundary, LateDecision, Outcome, Request, TimedStatus, Timeslot};
+use tessera_types::{Duration, Name, Pod, Report, Session, SessionPart, Timestamp, Workload};
 
 use crate::exam::{Exam, book, name, session};
 use crate::plane::Plane;
@@ -389,4 +389,29 @@ fn reasons_say_times_in_whole_seconds() {
     }
     let pod = plane.pod("exam-one-lab").observed.timed.timeslot.unwrap();
     assert_eq!(pod.start, start);
+}
+
+/// The first part was graded and over; then nobody was there for the whole window of
+/// the second. What has taken place counts, and so does its score.
+#[test]
+fn a_session_of_which_a_part_took_place_is_not_skipped_with_the_others() {
+    for_both(|is_frozen| {
+        let mut plane = Exam::default().plane();
+        let start = book(&mut plane);
+        plane.run_until(start.plus(secs(5)));
+        plane.ask::<SessionPart>("exam-one", Request::Finish);
+        plane.run_until(start.plus(secs(15)));
+        assert_eq!(plane.get::<SessionPart>("exam-one").status, TimedStatus::Terminated);
+        match is_frozen {
+            true => plane.freeze(115),
+            false => plane.sleep(115),
+        }
+        assert_eq!(late(&plane, "exam-two"), Some((Boundary::End, LateDecision::Skipped)));
+        plane.run(100);
+        let session = plane.get::<Session>("exam");
+        assert_eq!(session.status, SessionStatus::Inactive);
+        assert_eq!(session.observed.timed.outcome, Some(Outcome::Completed));
+        assert_eq!((session.observed.score, session.observed.passed), (Some(60.0), Some(true)));
+        assert_eq!(plane.get::<Report>("exam-report").observed.items.len(), 1);
+    });
 }
