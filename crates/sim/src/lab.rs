@@ -23,7 +23,15 @@ const SESSIONS: u64 = 4;
 
 /// Declares something as a person would; says whether it was taken.
 fn apply<K: Tabled>(control: &mut Control, json: serde_json::Value, now: Timestamp) -> bool {
-    let manifest: Manifest<K> = serde_json::from_value(json).expect("a valid manifest");
+    declare::<K>(control, serde_json::from_value(json).expect("a valid manifest"), now)
+}
+
+/// The same for what is read already.
+pub(crate) fn declare<K: Tabled>(
+    control: &mut Control,
+    manifest: Manifest<K>,
+    now: Timestamp,
+) -> bool {
     let wall = control.clock.wall(now);
     let existing = control.world.find(&manifest.key()).as_ref().and_then(K::unwrap).cloned();
     let owner = manifest.owner.clone();
@@ -64,11 +72,12 @@ pub(crate) fn seed(control: &mut Control, now: Timestamp) {
     let job = serde_json::json!({"workload": {"command": "x", "stop": {"grace": "1s"}}, "timeout": "10s"});
     apply::<JobDefinition>(control, spec("grade", job), now);
     apply::<ReportDefinition>(control, spec("sum", serde_json::json!({})), now);
-    for (key, workloads) in [("small", 1), ("large", 2)] {
+    for (key, workloads, cpu) in [("small", 1, "300m"), ("large", 2, "300m"), ("wide", 3, "1500m")]
+    {
         let workloads: Vec<_> = (0..workloads)
             .map(|i| {
                 serde_json::json!({"name": format!("w{i}"), "spec": {
-                    "command": "x", "resources": {"cpu": "300m"}, "stop": {"grace": "2s"},
+                    "command": "x", "resources": {"cpu": cpu}, "stop": {"grace": "2s"},
                     "restart": {"policy": if i == 0 { "never" } else { "always" }},
                 }})
             })
@@ -139,12 +148,17 @@ fn name(rng: &mut Rng) -> Name {
     Name::new(&format!("s{}", rng.between(0, SESSIONS))).expect("a DNS label")
 }
 
+/// The name of a pod that is of no session.
+fn alone(rng: &mut Rng) -> Name {
+    Name::new(&format!("alone{}", rng.between(0, 3))).expect("a DNS label")
+}
+
 /// Somebody does something; says what.
 pub(crate) fn operate(control: &mut Control, now: Timestamp, rng: &mut Rng) -> String {
     seed(control, now);
     match rng.between(0, 12) {
-        0..=3 => book(control, now, rng),
-        4 => book_pod(control, now, rng),
+        0..=2 => book(control, now, rng),
+        3 | 4 => book_pod(control, now, rng),
         5 => run_job(control, now, rng),
         6 => stretch(control, now, rng),
         7..=9 => ask(control, now, rng),
@@ -153,7 +167,7 @@ pub(crate) fn operate(control: &mut Control, now: Timestamp, rng: &mut Rng) -> S
     }
 }
 
-fn taken(is_taken: bool) -> &'static str {
+pub(crate) fn taken(is_taken: bool) -> &'static str {
     if is_taken { "done" } else { "refused" }
 }
 
@@ -177,12 +191,13 @@ fn book(control: &mut Control, now: Timestamp, rng: &mut Rng) -> String {
 fn book_pod(control: &mut Control, now: Timestamp, rng: &mut Rng) -> String {
     let start = control.clock.wall(now).plus(Duration::from_secs(rng.between(6, 60)));
     let on_late = *rng.pick(&["skip", "shorten", "shift"]);
-    let json = serde_json::json!({"name": "alone", "spec": {
-        "definition": {"type_key": "large"}, "on_late": on_late,
+    let (name, definition) = (alone(rng), *rng.pick(&["large", "wide", "wide"]));
+    let json = serde_json::json!({"name": name, "spec": {
+        "definition": {"type_key": definition}, "on_late": on_late,
         "timeslot": {"start": start.to_string(), "duration": "30s", "lead_time": "5s",
             "teardown_buffer": "10s"},
     }});
-    format!("book pod at {start}: {}", taken(apply::<Pod>(control, json, now)))
+    format!("book {definition} pod {name} at {start}: {}", taken(apply::<Pod>(control, json, now)))
 }
 
 fn run_job(control: &mut Control, now: Timestamp, rng: &mut Rng) -> String {
@@ -251,7 +266,7 @@ fn give_up(control: &mut Control, now: Timestamp, rng: &mut Rng) -> String {
 
 fn delete(control: &mut Control, now: Timestamp, rng: &mut Rng) -> String {
     if rng.percent(20) {
-        let name = Name::new("alone").expect("a DNS label");
+        let name = alone(rng);
         return edit::<Pod>(control, &name, now, Edit::request_deletion);
     }
     let name = name(rng);

@@ -1,9 +1,8 @@
 //! What people and fate do: declarations at bad moments, and faults.
 
-use tessera_types::manifest::Declared;
 use tessera_types::node::DesiredNodeStatus;
 use tessera_types::workload::WorkloadSpec;
-use tessera_types::{Actor, Duration, Edit, Kind, Manifest, Name, Timestamp, Workload, Write};
+use tessera_types::{Duration, Edit, Manifest, Name, Timestamp, Workload, Write};
 
 use crate::control::Control;
 use crate::lab;
@@ -53,7 +52,8 @@ fn spec(now: Timestamp, rng: &mut Rng) -> WorkloadSpec {
 pub(crate) fn operate(control: &mut Control, nodes: u64, now: Timestamp, rng: &mut Rng) -> String {
     match rng.between(0, 16) {
         10.. => lab::operate(control, now, rng),
-        0..=5 => declare(control, now, rng),
+        0..=3 => declare(control, now, rng),
+        4 | 5 => move_end(control, now, rng),
         6 | 7 => delete(control, now, rng),
         _ => desire(control, nodes, now, rng),
     }
@@ -67,14 +67,29 @@ fn declare(control: &mut Control, now: Timestamp, rng: &mut Rng) -> String {
     if rng.percent(10) {
         manifest.desired_status = serde_json::from_value("Stopped".into()).ok();
     }
-    let key = manifest.key();
-    let existing = control.world.find(&key).as_ref().and_then(Workload::unwrap).cloned();
-    let declared = manifest.declare(existing.as_ref(), Actor::API, control.clock.wall(now)).ok();
-    let Some(write) = declared.and_then(Declared::write) else {
-        return format!("declare {key}: nothing to do");
+    declared(control, manifest, now)
+}
+
+/// A service ends at another time, or never; nothing else of it changes.
+fn move_end(control: &mut Control, now: Timestamp, rng: &mut Rng) -> String {
+    let name = name(rng);
+    let workloads = &control.world.workloads;
+    let Some(found) = workloads.find(Some(&Name::default_namespace()), &name) else {
+        return format!("end {name}: there is none");
     };
-    let done = control.commit(vec![write], now).is_ok();
-    format!("declare {key}: {}", if done { "done" } else { "refused" })
+    let mut spec = WorkloadSpec::clone(&found.spec);
+    let from = control.clock.wall(now).max(spec.not_before.unwrap_or(now));
+    let end = from.plus(Duration::from_secs(rng.between(1, 300)));
+    spec.not_after = rng.percent(70).then_some(end);
+    let not_after = spec.not_after;
+    let manifest = serde_json::from_value(serde_json::json!({"name": name, "spec": spec}));
+    let line = declared(control, manifest.expect("a valid manifest"), now);
+    format!("{line}, to end at {not_after:?}")
+}
+
+fn declared(control: &mut Control, manifest: Manifest<Workload>, now: Timestamp) -> String {
+    let key = manifest.key();
+    format!("declare {key}: {}", lab::taken(lab::declare(control, manifest, now)))
 }
 
 fn delete(control: &mut Control, now: Timestamp, rng: &mut Rng) -> String {

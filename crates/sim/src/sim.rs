@@ -233,7 +233,7 @@ impl Sim {
             if was_writable {
                 check::silent_nodes_are_offline(control, self.now)?;
             }
-            self.seen.check(control)?;
+            self.seen.check(control, self.now)?;
             if was_writable && !control.is_due(self.now) {
                 check::timed::nothing_outlives_its_deadline(control, self.now)?;
             }

@@ -3,8 +3,9 @@
 use clap::Args;
 use tessera_client::Error;
 use tessera_types::problem::Code;
-use tessera_types::{ResourceKey, Uid};
+use tessera_types::{KindName, ResourceKey, Uid};
 
+use super::overbooked::warn_of_overbooked;
 use super::{ACTION_FORMATS, Timeout, done, ended, waited};
 use crate::cli::{Files, Selection};
 use crate::context::{Context, tell};
@@ -69,6 +70,9 @@ pub(crate) async fn run(context: &Context, arguments: &Arguments) -> Result<(), 
     if let Some(follow) = follow.as_mut().filter(|_| !goals.is_empty()) {
         let mut board = Board::new("deleted", goals, follow.known());
         exits.push(waited(context, format, follow, &mut board, arguments.timeout).await?);
+        if doomed.iter().any(|(key, _)| key.kind == KindName::Node) {
+            warn_of_overbooked(context).await?;
+        }
     }
     ended(exits)
 }

@@ -7,6 +7,7 @@ use tessera_client::call;
 use tessera_types::workload::WorkloadStatus;
 use tessera_types::{KindName, Name, Resource, ResourceKey};
 
+use super::overbooked::warn_of_overbooked;
 use super::{ACTION_FORMATS, Timeout, done, ended, waited};
 use crate::cli::Format;
 use crate::context::{Context, print};
@@ -51,6 +52,7 @@ pub(crate) async fn run(context: &Context, arguments: &Arguments) -> Result<(), 
     if exit == Exit::Done && format == Format::Table {
         tell_displaced(context, &name).await?;
     }
+    warn_of_overbooked(context).await?;
     ended(vec![exit])
 }
 

@@ -11,6 +11,7 @@ pub(crate) mod drain;
 pub(crate) mod get;
 pub(crate) mod history;
 pub(crate) mod logs;
+mod overbooked;
 pub(crate) mod plan;
 pub(crate) mod reconcile;
 pub(crate) mod retry;

@@ -2,6 +2,7 @@
 //! deterministic plane.
 
 mod bookings;
+mod boundaries;
 mod cleanup;
 mod crashes;
 mod exam;

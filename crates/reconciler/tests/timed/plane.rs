@@ -236,7 +236,7 @@ impl Plane {
         self.world.keep_finished_for(time);
     }
 
-    fn pass(&mut self) -> usize {
+    pub(crate) fn pass(&mut self) -> usize {
         let pass = self.reconciler.pass(&self.world, self.now, 1000);
         let count = pass.writes.len();
         let mut batch = Batch::of(pass);
@@ -252,7 +252,7 @@ impl Plane {
         count
     }
 
-    fn is_due(&self) -> bool {
+    pub(crate) fn is_due(&self) -> bool {
         self.reconciler.next_in(self.now) == Some(Duration::ZERO)
     }
 
@@ -326,6 +326,18 @@ impl Plane {
             self.pass_time(time.max(Duration::from_millis(1)));
             self.hear();
             self.settle();
+        }
+    }
+
+    /// Lets time pass until something is due, or the agents report: they do so with
+    /// their heartbeats only. Nothing that is due is done.
+    pub(crate) fn until_due(&mut self) {
+        let heartbeat = self.heartbeat_at.since(self.now.boot);
+        let next = self.reconciler.next_in(self.now);
+        self.pass_time(next.map_or(heartbeat, |next| next.min(heartbeat)));
+        if self.heartbeat_at <= self.now.boot {
+            self.hear();
+            self.step_agents();
         }
     }
 

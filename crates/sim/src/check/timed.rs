@@ -20,16 +20,23 @@ pub(crate) struct Seen {
     revision: Revision,
     /// The pods whose provisioning has begun.
     begun: BTreeSet<Uid>,
+    /// Whether the control plane's clock was ever set: what was decided while it was
+    /// ahead was not asked of times that then were past.
+    clock_was_set: bool,
 }
 
 impl Seen {
     /// After every event.
-    pub(crate) fn check(&mut self, control: &Control) -> Result<(), String> {
+    pub(crate) fn check(&mut self, control: &Control, now: Timestamp) -> Result<(), String> {
+        self.clock_was_set |= control.clock.is_set_by_ms() != 0;
         if self.revision == control.world.revision() {
             return Ok(());
         }
         let before = std::mem::replace(&mut self.revision, control.world.revision());
         no_host_over_capacity(control)?;
+        if !self.clock_was_set {
+            no_group_over_its_nodes(control, control.clock.wall(now))?;
+        }
         self.nothing_is_early(control)?;
         no_job_runs_twice(control)?;
         let changed = control.world.all().filter(|resource| resource.revision() > before);
@@ -75,7 +82,39 @@ fn no_job_runs_twice(control: &Control) -> Result<(), String> {
     Ok(())
 }
 
-/// What is counted: the processor time of a node group changes with its nodes.
+/// What somebody has of the only group: from when, until when, cpu and memory.
+type Has = (Timestamp, Timestamp, u64, u64);
+
+/// From now on, pods and services together never have more than all nodes. A node
+/// that is Offline or drained counts here: it comes back to what was promised, and
+/// what is promised meanwhile is promised of fewer. None is ever deleted.
+fn no_group_over_its_nodes(control: &Control, wall: Timestamp) -> Result<(), String> {
+    if control.world.hosts.is_empty() {
+        return Ok(());
+    }
+    let of_pods = control.world.pods.iter().filter_map(|pod| pod.observed.binding.as_ref());
+    let of_pods =
+        of_pods.map(|it| (it.window.from, it.window.until, it.demand.cpu.0, it.demand.memory.0));
+    let services = control.world.workloads.iter().filter(|workload| workload.owner.is_none());
+    let of_services = services.filter_map(|workload| {
+        let assigned = workload.observed.assigned.as_ref()?;
+        let until = workload.spec.not_after.unwrap_or(Timestamp::MAX);
+        Some((assigned.since, until, assigned.resources.cpu.0, assigned.resources.memory.0))
+    });
+    let all: Vec<Has> = of_pods.chain(of_services).collect();
+    let nodes = control.world.nodes.iter().map(|node| node.allocatable());
+    let (cpu, memory) = nodes.fold((0, 0), |sum, node| (sum.0 + node.cpu.0, sum.1 + node.memory.0));
+    for at in all.iter().map(|(from, ..)| *from).filter(|from| *from > wall).chain([wall]) {
+        let held = all.iter().filter(|(from, until, ..)| *from <= at && at < *until);
+        let used = held.fold((0, 0), |sum, (_, _, cpu, memory)| (sum.0 + cpu, sum.1 + memory));
+        if used.0 > cpu || used.1 > memory {
+            return Err(format!("at {at}, {used:?} of {:?} is promised: {all:?}", (cpu, memory)));
+        }
+    }
+    Ok(())
+}
+
+/// What is counted.
 fn no_host_over_capacity(control: &Control) -> Result<(), String> {
     for host in control.world.hosts.iter() {
         let held: Vec<&Binding> = control

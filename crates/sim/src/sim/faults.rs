@@ -50,7 +50,9 @@ impl Sim {
                 self.disk_failed_at = self.now.plus(Duration::from_secs(3600));
                 ("the disk is full".to_owned(), Mend::Disk)
             }
-            6 => {
+            // Half of the seeds leave it alone: what is promised by a clock that is set
+            // cannot be checked.
+            6 if self.config.seed.is_multiple_of(2) => {
                 let set_ms = any_ms(&mut self.rng);
                 self.set_control_clock(set_ms);
                 (format!("the control plane's clock is set by {set_ms} ms"), Mend::ControlClock)
