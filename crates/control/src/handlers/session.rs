@@ -84,7 +84,14 @@ fn failed_part(
     key: &ResourceKey,
     named: Option<&Name>,
 ) -> Result<ResourceKey, Problem> {
-    let parts = parts_of(plane, &*plane.get::<Session>(key)?);
+    let session = plane.get::<Session>(key)?;
+    if session.status.is_over() {
+        let detail = format!("{key}: {}", over(&session));
+        let remedy = "declare it anew under another name; what fails can be tried again until its \
+                      session gives it up, which one with `on_failure: continue` does not";
+        return Err(Problem::new(Code::NotNow, detail).instance(key).remedy(remedy));
+    }
+    let parts = parts_of(plane, &session);
     let is_failed = |part: &&Arc<Object<SessionPart>>| part.status == TimedStatus::Failed;
     let detail = match named {
         Some(name) => {
@@ -100,6 +107,12 @@ fn failed_part(
         },
     };
     Err(Problem::new(Code::NotNow, detail).instance(key).remedy(look_at(key)))
+}
+
+/// How a session ended that is over: `it is over (failed)`.
+pub(crate) fn over(session: &Object<Session>) -> String {
+    let outcome = session.observed.timed.outcome.map(|outcome| outcome.to_string());
+    format!("it is over ({})", outcome.unwrap_or_else(|| session.status.to_string()))
 }
 
 /// How to see what there is to do about a session.

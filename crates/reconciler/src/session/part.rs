@@ -376,6 +376,10 @@ impl<'a> Look<'a> {
         if is_due && !self.step.has_come(self.graded_by()) {
             return self.grade(&format!("{reason}: it is graded"));
         }
+        if is_due {
+            let ungraded = "not graded: no time was left before its teardown";
+            self.step.edit.note(Actor::RECONCILER, ungraded);
+        }
         self.end(Outcome::Completed, reason)
     }
 

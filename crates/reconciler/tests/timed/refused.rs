@@ -298,7 +298,8 @@ fn named(plane: &mut Plane, parts: &[(&str, &[&str])]) {
             .map(|name| json!({"name": name, "selector": {"type_key": "lab-one"}}))
             .collect();
         plane.apply::<PartDefinition>(json!({"name": format!("odd-{i}"), "spec": {
-            "type_key": format!("odd-{i}"), "version": "1.0.0", "duration": "60s", "pods": pods,
+            "type_key": format!("odd-{i}"), "version": "1.0.0", "duration": "60s",
+            "teardown_buffer": "2s", "pods": pods,
             "lifecycle": {"phases": [{"name": "grade", "engine": "workflow",
                 "trigger_on_status": "Grading", "definition": {"type_key": "grade"}}]},
         }}));

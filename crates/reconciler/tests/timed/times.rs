@@ -325,6 +325,20 @@ fn a_last_grading_is_over_before_the_first_pod_goes() {
     assert_eq!(failure.of, "its grading", "{}", failure.message);
 }
 
+/// A session may leave no time for the grading that its parts' definitions ask for.
+#[test]
+fn a_part_that_ends_ungraded_for_want_of_time_says_so() {
+    let mut plane = Exam { teardown_buffer: Some(0), ..Exam::default() }.plane();
+    let start = book(&mut plane);
+    plane.run_until(start.plus(secs(200)));
+    let part = plane.get::<SessionPart>("exam-one");
+    assert_eq!(part.observed.timed.outcome, Some(Outcome::Completed));
+    assert_eq!(part.observed.graded_at, None);
+    let notes: Vec<_> = part.state_history.iter().filter(|one| one.from == Some(one.to)).collect();
+    let said = "not graded: no time was left before its teardown";
+    assert_eq!(notes.iter().filter(|note| note.reason == said).count(), 1, "{notes:?}");
+}
+
 /// A pod without a teardown buffer goes at the very end of the window; that is
 /// not the failure of its part.
 #[test]

@@ -11,7 +11,7 @@ use super::selector::DefinitionSelector;
 use crate::limits;
 use crate::name::Name;
 use crate::time::Duration;
-use crate::timed::{Lifecycle, OnFailure};
+use crate::timed::{Lifecycle, OnFailure, TimedStatus};
 use crate::validate::{Invalid, Validate, check_len};
 
 definition_spec! {
@@ -94,6 +94,11 @@ impl Validate for PartDefinitionSpec {
     fn validate(&self, path: &str, problems: &mut Vec<Invalid>) {
         self.head().validate(path, problems);
         self.lifecycle.validate(&format!("{path}.lifecycle"), problems);
+        if self.is_never_graded() {
+            let message = "a part that is graded needs time after its window: give \
+                           `teardown_buffer`, the first half of which is for the grading";
+            problems.push(Invalid::new(&format!("{path}.teardown_buffer"), message));
+        }
         if self.duration == Duration::ZERO || self.duration > limits::WINDOW_MAX {
             let message =
                 format!("a part takes longer than nothing and at most {}", limits::WINDOW_MAX);
@@ -115,6 +120,14 @@ impl Validate for PartDefinitionSpec {
 }
 
 impl PartDefinitionSpec {
+    /// Whether it has phases that grade it, but no time for them: neither after its
+    /// window, nor within it on an event's request.
+    fn is_never_graded(&self) -> bool {
+        let is_graded = self.lifecycle.phases_in(TimedStatus::Grading).next().is_some();
+        let on_request = self.triggers.iter().any(|it| it.action == TriggerAction::Grade);
+        is_graded && self.teardown_buffer == Duration::ZERO && !on_request && !self.ends_when_graded
+    }
+
     fn validate_pods(&self, path: &str, problems: &mut Vec<Invalid>) {
         let count: u64 = self.pods.iter().map(|pod| u64::from(pod.count)).sum();
         check_len(
@@ -135,5 +148,42 @@ impl PartDefinitionSpec {
             }
             pod.selector.validate(&format!("{path}.selector"), problems);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn problems(with: serde_json::Value) -> Vec<String> {
+        let phase = json!({
+            "name": "grade",
+            "engine": "workflow",
+            "trigger_on_status": "Grading",
+            "definition": { "type_key": "grade-exam" },
+        });
+        let mut spec = json!({
+            "type_key": "lab",
+            "version": "1.0.0",
+            "duration": "10m",
+            "lifecycle": { "phases": [phase] },
+        });
+        spec.as_object_mut().unwrap().extend(with.as_object().unwrap().clone());
+        let spec: PartDefinitionSpec = serde_json::from_value(spec).unwrap();
+        let mut problems = Vec::new();
+        spec.validate("spec", &mut problems);
+        problems.into_iter().map(|problem| problem.path).collect()
+    }
+
+    #[test]
+    fn what_is_graded_has_time_for_it_after_its_window_or_is_graded_within() {
+        assert_eq!(problems(json!({})), ["spec.teardown_buffer"]);
+        assert_eq!(problems(json!({ "teardown_buffer": "1m" })), [""; 0]);
+        assert_eq!(problems(json!({ "ends_when_graded": true })), [""; 0]);
+        let on = |action: &str| json!({ "triggers": [{ "event": "handed.in", "action": action }] });
+        assert_eq!(problems(on("grade")), [""; 0]);
+        assert_eq!(problems(on("finish")), ["spec.teardown_buffer"]);
+        assert_eq!(problems(json!({ "lifecycle": { "phases": [] } })), [""; 0]);
     }
 }
