@@ -362,7 +362,7 @@ fn web(plane: &mut Plane, name: &str, start: u64) -> Result<usize, String> {
     })
 }
 
-fn service(plane: &mut Plane, name: &str) -> std::sync::Arc<tessera_types::Object<Workload>> {
+fn a_service(plane: &mut Plane, name: &str) -> std::sync::Arc<tessera_types::Object<Workload>> {
     plane.apply::<Workload>(json!({"name": name,
         "spec": {"command": "web", "ports": [{"port": 8080}]}}));
     plane.settle();
@@ -392,13 +392,13 @@ fn a_port_that_a_definition_names_is_held_on_as_many_nodes_as_there_are() {
 #[test]
 fn a_port_is_not_promised_that_a_service_has_and_the_other_way_about() {
     let mut plane = with_fixed_port(1);
-    assert_eq!(service(&mut plane, "first").status, WorkloadStatus::Running);
+    assert_eq!(a_service(&mut plane, "first").status, WorkloadStatus::Running);
     let refusal = web(&mut plane, "web", 20).unwrap_err();
     assert!(refusal.contains("port 8080/tcp") && refusal.contains("workload"), "{refusal}");
     plane.delete::<Workload>("first");
     plane.settle();
     web(&mut plane, "web", 20).unwrap();
-    let second = service(&mut plane, "second");
+    let second = a_service(&mut plane, "second");
     assert_eq!(second.status, WorkloadStatus::Pending);
     let message = &second.waiting_for.as_ref().unwrap().message;
     assert!(message.contains("port 8080/tcp") && message.contains("pod/default/web"), "{message}");
