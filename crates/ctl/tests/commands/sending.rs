@@ -161,6 +161,7 @@ fn a_drain_says_how_many_have_no_place_now() {
         "GET /v1/nodes/node-a" => Answer::Json(200, node("Drained")),
         "POST /v1/nodes/node-a/drain" => Answer::Json(202, node("Drained")),
         "GET /v1/workloads" => Answer::Json(200, list(std::slice::from_ref(&web), 9)),
+        "GET /v1/hosts" => Answer::Json(200, list(&[], 9)),
         _ => Answer::Events(vec![]),
     });
     let ended = run(&stub.url(), &["drain", "node-a"]);
