@@ -297,11 +297,12 @@ async fn declare(
     let mut goals = Vec::new();
     let mut refused = None;
     tesseractl::apply(api, declarations, |declaration, result| {
-        match (&result.problem, result.outcome, result.generation) {
+        match (&result.problem, result.outcome, Goal::of(result, follow.known())) {
             (Some(problem), ..) => refused = Some(problem.clone()),
-            (None, Some(outcome), Some(generation)) => {
-                say(&format!("{} {outcome}", declaration.key))?;
-                goals.push((declaration.key.clone(), Goal::Converged { generation }));
+            (None, Some(outcome), Some(goal)) => {
+                let note = result.note.as_ref().map(|note| format!(": {note}"));
+                say(&format!("{} {outcome}{}", declaration.key, note.unwrap_or_default()))?;
+                goals.push((declaration.key.clone(), goal));
                 applied.push(declaration.key.clone());
             }
             _ => {}
