@@ -156,7 +156,7 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    fn problems(with: serde_json::Value) -> Vec<String> {
+    fn problems(with: &serde_json::Value) -> Vec<String> {
         let phase = json!({
             "name": "grade",
             "engine": "workflow",
@@ -178,12 +178,12 @@ mod tests {
 
     #[test]
     fn what_is_graded_has_time_for_it_after_its_window_or_is_graded_within() {
-        assert_eq!(problems(json!({})), ["spec.teardown_buffer"]);
-        assert_eq!(problems(json!({ "teardown_buffer": "1m" })), [""; 0]);
-        assert_eq!(problems(json!({ "ends_when_graded": true })), [""; 0]);
+        assert_eq!(problems(&json!({})), ["spec.teardown_buffer"]);
+        assert_eq!(problems(&json!({ "teardown_buffer": "1m" })), [""; 0]);
+        assert_eq!(problems(&json!({ "ends_when_graded": true })), [""; 0]);
         let on = |action: &str| json!({ "triggers": [{ "event": "handed.in", "action": action }] });
-        assert_eq!(problems(on("grade")), [""; 0]);
-        assert_eq!(problems(on("finish")), ["spec.teardown_buffer"]);
-        assert_eq!(problems(json!({ "lifecycle": { "phases": [] } })), [""; 0]);
+        assert_eq!(problems(&on("grade")), [""; 0]);
+        assert_eq!(problems(&on("finish")), ["spec.teardown_buffer"]);
+        assert_eq!(problems(&json!({ "lifecycle": { "phases": [] } })), [""; 0]);
     }
 }
