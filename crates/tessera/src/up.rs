@@ -26,9 +26,10 @@ use crate::hints;
 ///
 /// Applies the given files once its node is Ready, shows how what they declare comes to
 /// be, tells what happens to the sessions among it until they are over, and runs until
-/// Ctrl-C, which stops the workloads and then the rest. Its state stays: the next
-/// start goes on from there. Where it ends because a part of it has failed, the
-/// workloads go on.
+/// Ctrl-C, which stops the workloads and then the rest: a session that goes on fails
+/// where they are never to be restarted, unless --keep-running is given. Its state
+/// stays: the next start goes on from there. Where it ends because a part of it has
+/// failed, the workloads go on.
 #[derive(Debug, Parser)]
 #[command(name = "up", bin_name = "tessera up", version, max_term_width = 100)]
 pub(crate) struct Arguments {
