@@ -26,9 +26,10 @@ use crate::hints;
 ///
 /// Applies the given files once its node is Ready, shows how what they declare comes to
 /// be, tells what happens to the sessions among it until they are over, and runs until
-/// Ctrl-C, which stops the workloads and then the rest. Its state stays: the next
-/// start goes on from there. Where it ends because a part of it has failed, the
-/// workloads go on.
+/// Ctrl-C, which stops the workloads and then the rest: a session that goes on fails
+/// where they are never to be restarted, unless --keep-running is given. Its state
+/// stays: the next start goes on from there. Where it ends because a part of it has
+/// failed, the workloads go on.
 #[derive(Debug, Parser)]
 #[command(name = "up", bin_name = "tessera up", version, max_term_width = 100)]
 pub(crate) struct Arguments {
@@ -297,11 +298,12 @@ async fn declare(
     let mut goals = Vec::new();
     let mut refused = None;
     tesseractl::apply(api, declarations, |declaration, result| {
-        match (&result.problem, result.outcome, result.generation) {
+        match (&result.problem, result.outcome, Goal::of(result, follow.known())) {
             (Some(problem), ..) => refused = Some(problem.clone()),
-            (None, Some(outcome), Some(generation)) => {
-                say(&format!("{} {outcome}", declaration.key))?;
-                goals.push((declaration.key.clone(), Goal::Converged { generation }));
+            (None, Some(outcome), Some(goal)) => {
+                let note = result.note.as_ref().map(|note| format!(": {note}"));
+                say(&format!("{} {outcome}{}", declaration.key, note.unwrap_or_default()))?;
+                goals.push((declaration.key.clone(), goal));
                 applied.push(declaration.key.clone());
             }
             _ => {}

@@ -1,7 +1,9 @@
 //! What becomes of a copy when something happens to its run.
 
 use tessera_types::sync::CopyState;
-use tessera_types::workload::{Exit, ExitOutcome, Health, Instance, RestartPolicy};
+use tessera_types::workload::{
+    Exit, ExitOutcome, Health, Instance, RestartPolicy, STOPPED_WITH_AGENT,
+};
 use tessera_types::{Duration, Timestamp, limits};
 
 use super::action::{Action, RunEnd, RunEvent};
@@ -159,11 +161,11 @@ impl Copy {
     fn end_with_agent(&mut self, now: Timestamp, end: &RunEnd, halting: bool) {
         let is_never = self.progress.spec.restart.policy == RestartPolicy::Never;
         if is_never && restart::was_started(&end.outcome) {
-            return self.enter(now, CopyState::Failed, "stopped together with its agent");
+            return self.enter(now, CopyState::Failed, STOPPED_WITH_AGENT);
         }
         self.progress.next_start_at = None;
         let when = if halting { "; it starts again with it" } else { "" };
-        self.enter(now, CopyState::BackingOff, &format!("stopped together with its agent{when}"));
+        self.enter(now, CopyState::BackingOff, &format!("{STOPPED_WITH_AGENT}{when}"));
     }
 
     /// What follows the end of a run where the copy itself is to go on.

@@ -2,6 +2,7 @@
 //! that is refused, or that somebody else was faster with, is dealt with alone.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 
 use serde_json::Value;
 use tessera_api::ApiError;
@@ -10,10 +11,11 @@ use tessera_store::{BoxFuture, CommitError, IdempotencyKey};
 use tessera_types::api::{ApplyOutcome, ApplyRequest, ApplyResponse, ApplyResult};
 use tessera_types::problem::Code;
 use tessera_types::{
-    Actor, Fingerprint, Kind, KindName, Manifest, Problem, Resource, ResourceKey, Write, limits,
-    with_kind,
+    Actor, Fingerprint, Kind, KindName, Manifest, Object, Problem, Resource, ResourceKey, Write,
+    limits, with_kind,
 };
 
+use super::session::over;
 use crate::declare::{Decision, idempotency};
 use crate::decode;
 use crate::plane::Plane;
@@ -66,7 +68,7 @@ trait Declare: Send + Sync {
         plane: &'a Plane,
         key: Option<IdempotencyKey>,
         effort: &'a mut Effort,
-    ) -> BoxFuture<'a, Result<(ApplyOutcome, Resource), ApiError>>;
+    ) -> BoxFuture<'a, Result<Declaration, ApiError>>;
 }
 
 impl<K: Kind> Declare for Manifest<K> {
@@ -86,13 +88,22 @@ impl<K: Kind> Declare for Manifest<K> {
         plane: &'a Plane,
         key: Option<IdempotencyKey>,
         effort: &'a mut Effort,
-    ) -> BoxFuture<'a, Result<(ApplyOutcome, Resource), ApiError>> {
+    ) -> BoxFuture<'a, Result<Declaration, ApiError>> {
         Box::pin(async move {
+            let spec = self.spec.clone();
             let applied = plane.declare(*self, key, effort).await?;
-            Ok((applied.outcome, K::wrap(applied.resource)))
+            let resource = K::wrap(Arc::clone(&applied.resource));
+            let note = match applied.outcome {
+                ApplyOutcome::Created => None,
+                _ => over_already(&resource).or_else(|| kept_start(&spec, &applied.resource)),
+            };
+            Ok((applied.outcome, resource, note))
         })
     }
 }
+
+/// What came of one, with the resource, and what of it has no effect.
+type Declaration = (ApplyOutcome, Resource, Option<String>);
 
 /// What one manifest asks for.
 enum Step {
@@ -163,7 +174,9 @@ async fn one_by_one(
             Ok(manifest) => {
                 let resource = manifest.key();
                 match manifest.declare_alone(plane, key, &mut effort).await {
-                    Ok((outcome, resource)) => done(outcome, &resource),
+                    Ok((outcome, resource, note)) => {
+                        ApplyResult { note, ..done(outcome, &resource) }
+                    }
                     Err(error) => failed(Some(resource), error.problem().clone()),
                 }
             }
@@ -176,7 +189,36 @@ async fn one_by_one(
 }
 
 fn result(key: ResourceKey) -> ApplyResult {
-    ApplyResult { key: Some(key), outcome: None, generation: None, revision: None, problem: None }
+    ApplyResult {
+        key: Some(key),
+        outcome: None,
+        generation: None,
+        revision: None,
+        note: None,
+        problem: None,
+    }
+}
+
+/// Why declaring a session again that is over does nothing.
+fn over_already(resource: &Resource) -> Option<String> {
+    let Resource::Session(session) = resource else { return None };
+    session.status.is_over().then(|| {
+        let since = session.status_since.second_before();
+        format!("{} since {since}; delete it, or declare it under another name", over(session))
+    })
+}
+
+/// Why the `start_in` of a manifest moves nothing, if it is not what it was when the
+/// resource was declared first.
+fn kept_start<K: Kind>(declared: &K::Spec, object: &Object<K>) -> Option<String> {
+    let (mut anew, mut kept) = (declared.clone(), declared.clone());
+    K::settle(&mut anew, None, object.created_at);
+    K::settle(&mut kept, Some(&object.spec), object.created_at);
+    (anew != kept).then(|| {
+        "start_in counts from the first declaration: the start stays as it was; give `start` to \
+         move it"
+            .to_owned()
+    })
 }
 
 fn done(outcome: ApplyOutcome, resource: &Resource) -> ApplyResult {
@@ -189,5 +231,52 @@ fn done(outcome: ApplyOutcome, resource: &Resource) -> ApplyResult {
 }
 
 fn failed(key: Option<ResourceKey>, problem: Problem) -> ApplyResult {
-    ApplyResult { key, outcome: None, generation: None, revision: None, problem: Some(problem) }
+    ApplyResult {
+        key,
+        outcome: None,
+        generation: None,
+        revision: None,
+        note: None,
+        problem: Some(problem),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+    use tessera_types::manifest::Declared;
+    use tessera_types::session::SessionStatus;
+    use tessera_types::{Duration, Session, Timestamp};
+
+    fn manifest(start_in: &str) -> Manifest<Session> {
+        let spec = json!({"definition": {"type_key": "exam"}, "timeslot": {"start_in": start_in}});
+        serde_json::from_value(json!({"name": "exam-1", "spec": spec})).unwrap()
+    }
+
+    fn session() -> Object<Session> {
+        let now = Timestamp::EPOCH.plus(Duration::from_secs(7));
+        match manifest("5s").declare(None, Actor::API, now).unwrap() {
+            Declared::Create(session) => session,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn another_relative_start_is_said_to_move_nothing() {
+        assert_eq!(kept_start(&manifest("5s").spec, &session()), None);
+        let note = kept_start(&manifest("6s").spec, &session()).unwrap();
+        assert!(note.contains("give `start` to move it"), "{note}");
+        assert_eq!(kept_start(&*session().spec, &session()), None, "an absolute start moves it");
+    }
+
+    #[test]
+    fn a_session_that_is_over_is_said_to_be() {
+        let mut session = session();
+        assert_eq!(over_already(&Session::wrap(Arc::new(session.clone()))), None);
+        session.status = SessionStatus::Inactive;
+        session.observed.timed.outcome = Some(tessera_types::timed::Outcome::Completed);
+        let note = over_already(&Session::wrap(Arc::new(session))).unwrap();
+        assert!(note.starts_with("it is over (completed) since 1970-01-01T00:00:07Z"), "{note}");
+    }
 }

@@ -74,12 +74,31 @@ fn read(headers: &HeaderMap, body: &[u8]) -> Result<Vec<CloudEvent>, Problem> {
             }
             batch.into_iter().map(CloudEvent::from_json).collect()
         }
+        _ if is_structured(headers, body) => return Err(not_read_as_structured(media_type)),
         _ => vec![binary(headers, body)],
     };
     let numbered = events.into_iter().enumerate();
     numbered
         .map(|(i, event)| event.map_err(|error| no_event(&format!("event {i}: {error}"))))
         .collect()
+}
+
+/// Whether a body is an event of the structured mode, and no header says anything of one.
+fn is_structured(headers: &HeaderMap, body: &[u8]) -> bool {
+    let has_attributes = headers.keys().any(|name| name.as_str().starts_with("ce-"));
+    let has_version =
+        |json: Value| json.as_object().is_some_and(|it| it.contains_key("specversion"));
+    !has_attributes && serde_json::from_slice(body).is_ok_and(has_version)
+}
+
+fn not_read_as_structured(media_type: &str) -> Problem {
+    let content_type = match media_type {
+        "" => "there is no content-type".to_owned(),
+        other => format!("content-type is {}", limits::clip(other, 100)),
+    };
+    let detail = format!("{content_type}: the event is read in binary mode (ce-… headers)");
+    Problem::new(Code::InvalidRequest, detail)
+        .remedy("send a structured event as application/cloudevents+json")
 }
 
 /// The binary content mode: attributes in headers, the data in the body.
@@ -240,7 +259,8 @@ fn find(plane: &Plane, event: &CloudEvent) -> Match {
         }
     };
     if parts.is_empty() {
-        return Match::None(format!("there is no {}", limits::clip(subject, 200)));
+        let key = subject_key(subject).map_or_else(|| subject.clone(), |key| key.to_string());
+        return Match::None(format!("there is no {}", limits::clip(&key, 200)));
     }
     let identity = identity(event);
     if let Some(part) = parts.iter().find(|part| part.observed.events.contains(&identity)) {
@@ -312,6 +332,28 @@ mod tests {
         for wrong in ["", "pod/a/b", "session/A/b", "session/a/b/c"] {
             assert_eq!(shown(wrong), None, "{wrong}");
         }
+    }
+
+    #[test]
+    fn a_structured_event_of_another_content_type_is_told_what_it_lacks() {
+        let event = br#"{"specversion": "1.0", "id": "1", "source": "s", "type": "t"}"#;
+        for (content_type, begin) in [
+            (Some("application/json; charset=utf-8"), "content-type is application/json: "),
+            (None, "there is no content-type: "),
+        ] {
+            let mut headers = HeaderMap::new();
+            headers.extend(content_type.map(|it| (CONTENT_TYPE, it.parse().unwrap())));
+            let problem = read(&headers, event).unwrap_err();
+            assert!(problem.detail.starts_with(begin), "{}", problem.detail);
+        }
+        // With attributes in headers it is an event whose data looks like one.
+        let mut headers = HeaderMap::new();
+        for (name, value) in
+            [("ce-specversion", "1.0"), ("ce-id", "1"), ("ce-source", "s"), ("ce-type", "t")]
+        {
+            headers.insert(name, value.parse().unwrap());
+        }
+        assert_eq!(read(&headers, event).unwrap().len(), 1);
     }
 
     #[test]

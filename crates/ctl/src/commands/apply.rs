@@ -18,6 +18,7 @@ use crate::manifests::Declaration;
 use crate::show::change::KEY_TONE;
 use crate::show::diff::planned;
 use crate::story;
+use crate::style::printable;
 
 /// Declare what manifests say
 ///
@@ -106,7 +107,10 @@ impl Report<'_> {
         } else if let (Some(key), Some(outcome)) = (&result.key, result.outcome) {
             let shown = self.context.style.paint(KEY_TONE, &key.to_string());
             match self.format {
-                Format::Table => print(&format!("{shown} {outcome}\n"))?,
+                Format::Table => match &result.note {
+                    Some(note) => print(&format!("{shown} {outcome}: {}\n", printable(note)))?,
+                    None => print(&format!("{shown} {outcome}\n"))?,
+                },
                 Format::Name => print(&format!("{key}\n"))?,
                 _ => {}
             }
@@ -139,9 +143,8 @@ async fn converge(
     results: &[ApplyResult],
     timeout: Timeout,
 ) -> Result<Exit, Failure> {
-    let goal = |result: &ApplyResult| {
-        Some((result.key.clone()?, Goal::Converged { generation: result.generation? }))
-    };
+    let goal =
+        |result: &ApplyResult| Some((result.key.clone()?, Goal::of(result, follow.known())?));
     let goals: Vec<_> = results.iter().filter_map(goal).collect();
     if goals.is_empty() {
         return Ok(Exit::Done);

@@ -134,7 +134,7 @@ fn report(
     };
     let shown = context.style.paint(KEY_TONE, &key.to_string());
     let near = moment::near(slot.end, moment::now());
-    print(&format!("{shown} {what}: it ends at {} ({near})\n", slot.end))
+    print(&format!("{shown} {what}: it ends at {} ({near})\n", slot.end.second_after()))
 }
 
 async fn approve(context: &Context, of: &OfPart) -> Result<(), Failure> {

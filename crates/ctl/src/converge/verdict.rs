@@ -1,10 +1,13 @@
 //! Whether a resource is where it should be: a pure function.
 
+use std::collections::BTreeMap;
+
+use tessera_types::api::ApplyResult;
 use tessera_types::node::{DesiredNodeStatus, NodeStatus};
 use tessera_types::timed::{DesiredTimedStatus, Failure, TimedStatus};
 use tessera_types::with_object;
 use tessera_types::workload::{DesiredWorkloadStatus, Health, WorkloadStatus};
-use tessera_types::{Host, Node, Object, Resource, Uid, Workload};
+use tessera_types::{Host, Node, Object, Resource, ResourceKey, Uid, Workload};
 
 /// What a resource should come to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,6 +19,11 @@ pub enum Goal {
         /// The generation that was declared.
         generation: u64,
     },
+    /// It should take place, and was over before it was declared again.
+    Over {
+        /// Why that does nothing.
+        why: String,
+    },
     /// Nothing is left on the node.
     Drained,
     /// The resource of this identity is gone.
@@ -23,6 +31,21 @@ pub enum Goal {
         /// The identity.
         id: Uid,
     },
+}
+
+impl Goal {
+    /// What is to come of what was declared, by what came of its declaration; none of
+    /// what was refused. A session that `known` (before the declaration) has as over
+    /// does not take place again.
+    #[must_use]
+    pub fn of(result: &ApplyResult, known: &BTreeMap<ResourceKey, Resource>) -> Option<Self> {
+        let (key, generation) = (result.key.as_ref()?, result.generation?);
+        let was_over = matches!(known.get(key), Some(Resource::Session(it)) if it.status.is_over());
+        Some(match &result.note {
+            Some(why) if was_over => Self::Over { why: why.clone() },
+            _ => Self::Converged { generation },
+        })
+    }
 }
 
 /// What the resource says about its goal.
@@ -52,6 +75,7 @@ pub fn judge(goal: &Goal, resource: Option<&Resource>) -> Verdict {
             Verdict::Waiting(reason(resource).unwrap_or_else(|| resource.status().to_owned()))
         }
         (Goal::Gone { .. }, _) => Verdict::Reached,
+        (Goal::Over { why }, _) => Verdict::Failed(why.clone()),
         (Goal::Converged { .. }, None) => Verdict::Waiting("being declared".to_owned()),
         (Goal::Drained, None) => Verdict::Failed("the node is gone".to_owned()),
         (Goal::Drained, Some(resource)) => drained(resource),
@@ -168,7 +192,7 @@ mod tests {
     use proptest::prelude::*;
     use std::sync::Arc;
     use tessera_types::workload::WorkloadSpec;
-    use tessera_types::{Actor, Kind, KindName, ResourceKey, State, Timestamp};
+    use tessera_types::{Actor, Kind, KindName, State, Timestamp};
 
     fn workload(status: WorkloadStatus) -> Object<Workload> {
         let key = ResourceKey::new(KindName::Workload, None, "web".parse().unwrap());

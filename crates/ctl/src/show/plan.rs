@@ -29,7 +29,8 @@ pub(crate) fn fits(plan: &Plan, style: Style, now: Timestamp) -> String {
         }
         (None, Some(slot), _) => {
             let fits = style.paint(Tone::Good, "fits");
-            format!("{fits}{anew}: {slot} ({})", slot.duration())
+            let (start, end) = (slot.start.second_before(), slot.end.second_after());
+            format!("{fits}{anew}: {start} to {end} ({})", slot.duration())
         }
         (None, None, _) => format!("would be as it is{anew}"),
     };

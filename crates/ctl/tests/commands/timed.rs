@@ -220,6 +220,34 @@ fn apply_follows_what_it_declares() {
     assert!(ended.stderr.contains("session exam-1 ended: failed"), "{}", ended.stderr);
 }
 
+/// What is over does not take place again, and that is no success.
+#[test]
+fn a_session_that_was_over_before_has_not_converged() {
+    let over = session("Inactive", Some("completed"), 5);
+    let note = "it is over (completed) since 2026-05-01T09:00:00Z; delete it, or declare it under \
+                another name";
+    let stub = Stub::start(move |request| match request.line.as_str() {
+        "POST /v1/apply" => {
+            let key = json!({"kind": "Session", "namespace": "default", "name": "exam-1"});
+            let result = json!({"key": key, "outcome": "unchanged", "generation": 1, "revision": 5,
+                "note": note});
+            Answer::Json(200, json!({"results": [result]}))
+        }
+        "GET /v1/watch" => Answer::Events(Vec::new()),
+        line if line.ends_with("/exam-1") => Answer::Json(200, over.clone()),
+        "GET /v1/sessions" => Answer::Json(200, list(std::slice::from_ref(&over), 5)),
+        _ => Answer::Json(200, list(&[], 5)),
+    });
+    let ended = run_with(&stub.url(), &["apply", "-f", "-"], SESSION);
+    assert_eq!(ended.stdout, format!("session/default/exam-1 unchanged: {note}\n"));
+    assert_eq!(ended.code, 0, "{}", ended.stderr);
+    for option in ["--wait", "--follow"] {
+        let ended = run_with(&stub.url(), &["apply", option, "-f", "-"], SESSION);
+        assert_eq!(ended.code, 1, "{}", ended.stderr);
+        assert!(ended.stderr.contains(note), "{}", ended.stderr);
+    }
+}
+
 #[test]
 fn a_session_that_is_over_is_told_at_once() {
     let over = session("Inactive", Some("completed"), 5);

@@ -83,12 +83,19 @@ fn check(windows: &Windows, definition: &SessionDefinitionSpec, problems: &mut V
     for ((first, one), (second, other)) in named().zip(named().skip(1)) {
         if other.start < one.end {
             let message = format!(
-                "part {second} ({other}) begins before part {first} ({one}) is over, and the parts \
-                 are sequential"
+                "part {second} ({}) begins before part {first} ({}) is over, and the parts are \
+                 sequential",
+                in_seconds(other),
+                in_seconds(one)
             );
             problems.push(Invalid::new(&format!("spec.parts.{second}.timeslot"), message));
         }
     }
+}
+
+/// A window as a text for people says it.
+fn in_seconds(slot: &Timeslot) -> String {
+    format!("{} to {}", slot.start.second_before(), slot.end.second_after())
 }
 
 /// Checks that a window is not longer than any may be, and still to come, with the

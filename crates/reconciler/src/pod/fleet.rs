@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use tessera_types::catalogue::{PodDefinitionSpec, PodWorkload};
 use tessera_types::timed::Timeslot;
-use tessera_types::workload::{ExitOutcome, WorkloadStatus};
+use tessera_types::workload::{ExitOutcome, STOPPED_WITH_AGENT, WorkloadStatus};
 use tessera_types::{
     Actor, Duration, Kind, KindName, Name, Object, OwnerRef, Pod, ResourceKey, Workload, Write,
 };
@@ -150,11 +150,17 @@ pub(super) fn broken(step: &Step<'_, Pod>, definition: &PodDefinitionSpec) -> Op
 fn failed(workloads: &[&Arc<Object<Workload>>]) -> Option<String> {
     let failed = workloads.iter().find(|workload| workload.status == WorkloadStatus::Failed)?;
     let why = match failed.observed.last_exit.as_ref().map(|exit| &exit.outcome) {
+        _ if was_stopped_with_agent(failed) => STOPPED_WITH_AGENT.to_owned(),
         Some(ExitOutcome::Exited { code }) => format!("exited with code {code}"),
         Some(other) => other.to_string(),
         None => "failed".to_owned(),
     };
     Some(format!("workload/{} {why}", failed.name))
+}
+
+/// Whether it failed because its agent was stopped in order, however its program took that.
+fn was_stopped_with_agent(workload: &Object<Workload>) -> bool {
+    workload.state_history.last().is_some_and(|last| last.reason.contains(STOPPED_WITH_AGENT))
 }
 
 fn is_up(status: WorkloadStatus) -> bool {
@@ -177,5 +183,32 @@ pub(super) fn follow(step: &mut Step<'_, Pod>, slot: &Timeslot) {
     let workloads: Vec<_> = step.owned::<Workload>().collect();
     for workload in workloads {
         change_spec(step, workload, |spec| spec.not_after = not_after);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tessera_types::workload::{Exit, WorkloadSpec};
+    use tessera_types::{Actor, KindName, ResourceKey, Timestamp};
+
+    /// A workload that has failed, for this reason and with this exit.
+    fn said_of(reason: &str, exit: ExitOutcome) -> String {
+        let key = ResourceKey::new(KindName::Workload, None, Name::new("desk-paper").unwrap());
+        let spec = Arc::new(WorkloadSpec::default());
+        let mut workload = Object::<Workload>::new(&key, spec, Actor::API, Timestamp::EPOCH);
+        workload.status = WorkloadStatus::Failed;
+        reason.clone_into(&mut workload.state_history.last_mut().unwrap().reason);
+        workload.observed.last_exit =
+            Some(Exit { at: Timestamp::EPOCH, outcome: exit, last_lines: Vec::new() });
+        failed(&[&Arc::new(workload)]).unwrap()
+    }
+
+    #[test]
+    fn a_stop_together_with_the_agent_is_told_as_such_however_the_program_took_it() {
+        let said = said_of(STOPPED_WITH_AGENT, ExitOutcome::Exited { code: 0 });
+        assert_eq!(said, "workload/desk-paper stopped together with its agent");
+        let said = said_of("exited with code 3", ExitOutcome::Exited { code: 3 });
+        assert_eq!(said, "workload/desk-paper exited with code 3");
     }
 }

@@ -15,6 +15,9 @@ pub use status::{DesiredWorkloadStatus, WorkloadStatus};
 use crate::envelope::Object;
 use crate::kind::{Kind, KindName};
 
+/// What is said of a copy that was stopped because its agent was, and in order.
+pub const STOPPED_WITH_AGENT: &str = "stopped together with its agent";
+
 /// The kind of workloads.
 #[derive(Clone, Debug, PartialEq, schemars::JsonSchema)]
 pub struct Workload;

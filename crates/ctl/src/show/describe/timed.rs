@@ -22,7 +22,7 @@ pub(super) fn of_timed<K: Timed>(page: &mut Page, object: &Object<K>, own: Optio
         page.toned("of", &failure.of, Tone::Bad);
         page.field("tries", failure.attempts);
         page.toned("because", &failure.message, Tone::Bad);
-        let ago = format!("{} ({} ago)", failure.at, age(failure.at, page.now));
+        let ago = format!("{} ({} ago)", failure.at.second_before(), age(failure.at, page.now));
         page.field("at", ago);
     }
     if !timed.leftovers.is_empty() {
