@@ -28,6 +28,7 @@ mod handlers;
 mod health;
 mod log_broker;
 mod metrics;
+mod missing;
 mod nodelay;
 mod options;
 #[cfg(test)]
