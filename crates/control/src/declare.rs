@@ -20,6 +20,7 @@ use tokio::sync::oneshot;
 use crate::clock;
 use crate::diff;
 use crate::failure::{self, commit_error};
+use crate::missing::missing;
 use crate::plane::{LoopMessage, Plane};
 
 /// How often a change is decided again because somebody else was faster, before
@@ -32,7 +33,7 @@ impl Plane {
     }
 
     pub(crate) fn get<K: Kind>(&self, key: &ResourceKey) -> Result<Arc<Object<K>>, Problem> {
-        self.find(key).ok_or_else(|| Problem::not_found(key))
+        self.find(key).ok_or_else(|| missing(&self.world.read(), key))
     }
 
     /// Declares `manifest`. Where it does not fit, an earliest start that does is

@@ -27,6 +27,7 @@ mod handlers;
 mod health;
 mod log_broker;
 mod metrics;
+mod missing;
 mod options;
 #[cfg(test)]
 mod picky_store;

@@ -206,7 +206,8 @@ impl Look<'_> {
     fn tearing_down(&mut self) -> Done {
         let left = self.step.world.pods_on(self.step.id()).count();
         if left > 0 {
-            let message = format!("{left} pods on it to be over");
+            let pods = if left == 1 { "pod" } else { "pods" };
+            let message = format!("{left} {pods} on it to be over");
             self.step.wait(WaitReason::Children, &message, None);
             return Ok(());
         }

@@ -7,6 +7,8 @@ use tessera_types::api::List;
 use tessera_types::problem::Code;
 use tessera_types::{Kind, Name, Object, OwnerRef, Problem, ResourceKey, Selector, Uid, limits};
 
+use crate::missing::missing;
+
 type Key = (Option<Name>, Name);
 
 /// One page.
@@ -61,7 +63,7 @@ fn owner(world: &World, text: &str, query: &ListQuery) -> Result<Uid, Problem> {
         Problem::new(Code::InvalidRequest, "`owner` names no resource")
             .remedy("write an id, or a kind and a name, such as `session/exam-1`")
     })?;
-    world.find(&key).map(|found| found.id()).ok_or_else(|| Problem::not_found(&key))
+    world.find(&key).map(|found| found.id()).ok_or_else(|| missing(world, &key))
 }
 
 /// Whether what `owner` owns belongs to the resource `id`, also through others.

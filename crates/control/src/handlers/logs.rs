@@ -22,6 +22,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 use crate::body;
 use crate::failure;
 use crate::log_broker::LogReader;
+use crate::missing::missing;
 use crate::plane::Plane;
 
 /// How long an agent may take to begin.
@@ -105,7 +106,7 @@ async fn node_of(plane: &Plane, key: &ResourceKey) -> Result<Name, ApiError> {
     let page = HistoryPage { before_seq: None, limit: 100 };
     let history = plane.store.history(key, page).await.map_err(failure::of_store)?;
     let node = history.iter().find_map(|entry| entry.record.metadata.get("node")?.parse().ok());
-    node.ok_or_else(|| Problem::not_found(key).into())
+    node.ok_or_else(|| missing(&plane.world.read(), key).into())
 }
 
 /// Where the workload runs, or ran last.

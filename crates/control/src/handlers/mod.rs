@@ -56,6 +56,7 @@ use crate::body;
 use crate::declare::{idempotency, key_of};
 use crate::decode;
 use crate::failure;
+use crate::missing::missing;
 use crate::plane::{LoopMessage, Plane};
 use once::Asked;
 
@@ -397,14 +398,14 @@ async fn history(
     let page = HistoryPage { before_seq: query.before_seq, limit };
     let items = plane(ctx)?.store.history(&key, page).await.map_err(failure::of_store)?;
     if items.is_empty() && query.before_seq.is_none() {
-        return Err(never_was(&key).into());
+        return Err(never_was(plane(ctx)?, &key).into());
     }
     let before_seq = items.last().filter(|_| items.len() == limit).map(|entry| entry.seq);
     Ok(HttpResponseOk(History { items, before_seq }))
 }
 
-fn never_was(key: &ResourceKey) -> Problem {
-    let mut problem = Problem::not_found(key);
+fn never_was(plane: &Plane, key: &ResourceKey) -> Problem {
+    let mut problem = missing(&plane.world.read(), key);
     problem.detail = format!("there is no {key}, and no history of one");
     problem
 }

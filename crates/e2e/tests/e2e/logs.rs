@@ -44,7 +44,10 @@ async fn logs_are_read_from_the_end_from_a_time_and_after_the_workload_is_gone()
     fleet.gone("job").await;
     assert_eq!(fleet.ctl(&["logs", "job"]).expect(0).stdout, all.stdout);
     let nobody = fleet.ctl(&["logs", "nobody"]).expect(3);
-    assert_eq!(nobody.stderr, "error[not_found]: there is no workload/default/nobody\n");
+    assert_eq!(
+        nobody.stderr,
+        "error[not_found]: there is no workload/default/nobody\n  remedy: `tesseractl get workloads` lists what there is\n"
+    );
 }
 
 fn json_lines(fleet: &Fleet, arguments: &[&str]) -> Vec<Value> {

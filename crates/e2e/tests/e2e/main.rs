@@ -33,6 +33,7 @@ mod shells;
 mod stop_on_disconnect;
 mod stopping;
 mod stretching;
+mod unheard;
 mod up;
 mod watchers;
 mod windows;

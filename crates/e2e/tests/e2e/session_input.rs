@@ -144,10 +144,10 @@ fn definitions() -> Vec<Case> {
 
 fn hosts() -> Vec<Case> {
     vec![
-        does_not_fit(&["lack label zone=south"], |it| {
+        does_not_fit(&["lacks label zone=south"], |it| {
             it["spec"]["host"] = json!({"labels": [{"label": "zone", "equal": "south"}]});
         }),
-        does_not_fit(&["lack licence class gold"], |it| {
+        does_not_fit(&["lacks licence class gold"], |it| {
             it["spec"]["host"] = json!({"licence_class": "gold"});
         }),
         does_not_fit(&["seats"], |it| {

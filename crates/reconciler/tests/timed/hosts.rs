@@ -258,13 +258,13 @@ fn a_pod_is_admitted_to_a_group_only_if_its_nodes_can_run_it() {
         ),
     ] {
         let error = refused(&mut plane, &workloads);
-        let expected = format!("the only host does not fit: 1 have no node that {reason}");
+        let expected = format!("the only host does not fit: it has no node that {reason}");
         assert!(error.ends_with(&expected), "{error}");
     }
     let taker = |constraints: serde_json::Value| json!({"ports": port, "constraints": constraints});
     let three = vec![taker(json!([])), taker(json!([])), taker(json!([]))];
     let error = refused(&mut plane, &three);
-    let expected = "1 have too few nodes for the 3 workloads that take port 8080/tcp of theirs";
+    let expected = "it has too few nodes for the 3 workloads that take port 8080/tcp of theirs";
     assert!(error.ends_with(expected), "{error}");
     let same = vec![taker(on("node-a")), taker(on("node-a"))];
     assert!(refused(&mut plane, &same).contains("too few nodes for the 2 workloads"));

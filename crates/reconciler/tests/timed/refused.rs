@@ -224,7 +224,7 @@ fn no_host_that_fits() {
     let json = exam(&plane, 100, &json!({"host": {"licence_class": "enterprise"}}));
     assert_eq!(
         refused::<Session>(&mut plane, json),
-        "pod/exam-one-lab: the only host does not fit: 1 lack licence class enterprise"
+        "pod/exam-one-lab: the only host does not fit: it lacks licence class enterprise"
     );
     let json = exam(&plane, 100, &json!({"host": {"location": "moon"}}));
     assert_eq!(
@@ -241,7 +241,7 @@ fn no_host_that_fits() {
     }});
     assert_eq!(
         refused::<Pod>(&mut plane, pod),
-        "pod/alone: the only host does not fit: 1 have no node that is large enough for workload vm"
+        "pod/alone: the only host does not fit: it has no node that is large enough for workload vm"
     );
 }
 

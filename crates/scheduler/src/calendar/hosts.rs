@@ -31,8 +31,8 @@ pub struct HostCandidate<'a> {
 pub struct Filtered {
     /// How many.
     pub hosts: usize,
-    /// Why, as the rest of a sentence that begins with their number: `do not
-    /// have zone=a`.
+    /// Why, as the rest of a sentence that begins with their number, however many
+    /// they are: `do not have zone=a`.
     pub reason: String,
 }
 

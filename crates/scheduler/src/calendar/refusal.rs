@@ -82,19 +82,37 @@ fn text(clashes: &[(&Name, Clash)], filtered: &[Filtered]) -> String {
     match (hosts, clashes) {
         (0, _) => "there is no host: declare one".to_owned(),
         (1, [(name, clash)]) => format!("the only host, {name}, does not fit: {clash}"),
-        (1, _) => format!("the only host does not fit: {}", reasons(clashes, filtered)),
+        (1, _) => {
+            let why = filtered.iter().find(|filtered| filtered.hosts > 0);
+            let why = why.map_or_else(String::new, |filtered| of_one(&filtered.reason));
+            format!("the only host does not fit: it {why}")
+        }
         _ => format!("none of {hosts} hosts fits: {}", reasons(clashes, filtered)),
     }
 }
 
 fn reasons(clashes: &[(&Name, Clash)], filtered: &[Filtered]) -> String {
-    let ruled_out = filtered
-        .iter()
-        .filter(|filtered| filtered.hosts > 0)
-        .map(|filtered| format!("{} {}", filtered.hosts, filtered.reason));
+    let ruled_out = filtered.iter().filter(|filtered| filtered.hosts > 0).map(|filtered| {
+        match filtered.hosts {
+            1 => format!("1 {}", of_one(&filtered.reason)),
+            hosts => format!("{hosts} {}", filtered.reason),
+        }
+    });
     let groups = group(clashes);
     let full = groups.values().map(Group::text);
     ruled_out.chain(full).collect::<Vec<_>>().join(", ")
+}
+
+/// What is said of several, said of one: its first word is the verb.
+fn of_one(reason: &str) -> String {
+    let (verb, rest) = reason.split_once(' ').unwrap_or((reason, ""));
+    let verb = match verb {
+        "are" => "is".to_owned(),
+        "have" => "has".to_owned(),
+        "do" => "does".to_owned(),
+        regular => format!("{regular}s"),
+    };
+    format!("{verb} {rest}")
 }
 
 fn group<'a>(clashes: &'a [(&'a Name, Clash)]) -> BTreeMap<Reason, Group<'a>> {
@@ -162,6 +180,9 @@ impl Group<'_> {
 fn less(dimension: &Dimension, needs: u128) -> String {
     let than = match dimension {
         Dimension::Cpu | Dimension::Memory => "less than",
+        Dimension::Counted(_) if dimension.is_node_port() && needs == 1 => {
+            return format!("no {dimension}");
+        }
         Dimension::Counted(_) | Dimension::Ports => "fewer than",
     };
     format!("{than} {} {dimension}", dimension.amount(needs))

@@ -196,8 +196,19 @@ fn a_refusal_accounts_for_every_host() {
         "the only host, lab-1, does not fit: cpu: 100m of 4000m free from 09:00 to 10:00, needs 1000m \
          (held by pod/default/a)"
     );
-    let one = [Filtered { hosts: 1, reason: "does not have zone=a".to_owned() }];
-    assert_eq!(refusal(&[], &one, cpu(1)), "the only host does not fit: 1 does not have zone=a");
+    let one = [Filtered { hosts: 1, reason: "do not have zone=a".to_owned() }];
+    assert_eq!(refusal(&[], &one, cpu(1)), "the only host does not fit: it does not have zone=a");
+    for (many, one) in [
+        ("lack licence class a", "lacks licence class a"),
+        ("are being given up", "is being given up"),
+        ("have no node that runs containers for workload a", "has no node"),
+        ("take no fleet pods", "takes no fleet pods"),
+    ] {
+        let filtered = |hosts| Filtered { hosts, reason: many.to_owned() };
+        let two = refusal(&[], &[filtered(1), filtered(2)], cpu(1));
+        let words = two.strip_prefix("none of 3 hosts fits: 1 ").expect("it counts");
+        assert!(words.starts_with(one) && words.ends_with(&format!(", 2 {many}")), "{two}");
+    }
     assert_eq!(refusal(&[], &[], cpu(1)), "there is no host: declare one");
 }
 
