@@ -5,6 +5,7 @@ mod converging;
 mod errors;
 mod examples;
 mod following;
+mod hostile;
 mod objects;
 mod program;
 mod reading;

@@ -31,9 +31,21 @@ pub(crate) fn run(server: &str, arguments: &[&str]) -> Ended {
     run_with(server, arguments, "")
 }
 
+/// As [`run`] without a server, in at most this much address space, in bytes.
+pub(crate) fn run_bounded(memory: u64, arguments: &[&str]) -> Ended {
+    let mut bounded = Command::new("prlimit");
+    bounded.arg(format!("--as={memory}")).arg(env!("CARGO_BIN_EXE_tesseractl")).args(arguments);
+    bounded.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    end_of(bounded, "")
+}
+
 /// As [`run`], with this on standard input.
 pub(crate) fn run_with(server: &str, arguments: &[&str], stdin: &str) -> Ended {
-    let mut child = command(server, arguments).spawn().unwrap();
+    end_of(command(server, arguments), stdin)
+}
+
+fn end_of(mut command: Command, stdin: &str) -> Ended {
+    let mut child = command.spawn().unwrap();
     child.stdin.take().unwrap().write_all(stdin.as_bytes()).unwrap();
     let stdout = lines_of(child.stdout.take().unwrap());
     let stderr = lines_of(child.stderr.take().unwrap());
