@@ -132,6 +132,10 @@ impl Pipeline {
     ) -> bool {
         let Some(step) = self.under_way(progress, name, attempt) else { return false };
         match step.outputs(result) {
+            Ok(output) if output.to_string().len() > limits::STEP_BYTES_MAX => {
+                let message = too_large("its result has", output.to_string().len());
+                self.failed(progress, name, attempt, &message, now);
+            }
             Ok(output) => end(progress, name, StepState::Completed, output, None, now),
             Err(error) => {
                 let message = format!("its result does not have what `outputs` asks for: {error}");
@@ -154,6 +158,21 @@ impl Pipeline {
         let Some(step) = self.under_way(progress, name, attempt) else { return false };
         step.fail(progress, message, now);
         true
+    }
+
+    /// Nothing of it is wanted any more: what is not over ends here. Gives back the jobs that
+    /// the engine is to cancel.
+    pub fn cancel(progress: &mut PipelineProgress, message: &str, now: Timestamp) -> Vec<Cancel> {
+        let mut cancelled = Vec::new();
+        let left = progress.iter().filter(|(_, stands)| !stands.state.is_over());
+        let left: Vec<Name> = left.map(|(name, _)| name.clone()).collect();
+        for name in left {
+            let suspended = progress.get(&name).filter(|it| it.state == StepState::Suspended);
+            cancelled.extend(suspended.and_then(|stands| stands.job(&name)));
+            let message = Some(message.to_owned());
+            end(progress, &name, StepState::Cancelled, Json::Null, message, now);
+        }
+        cancelled
     }
 
     fn under_way(&self, progress: &PipelineProgress, name: &Name, attempt: u32) -> Option<&Step> {
@@ -228,11 +247,19 @@ impl Pipeline {
                     (Some(scenario), _) => {
                         let correlation_id = format!("{}/{}/{attempt}", look.run, spec.name);
                         stands.correlation_id = Some(correlation_id.clone());
+                        stands.scenario = Some(scenario.clone());
+                        stands.input = with.clone();
                         Work::Job { scenario: scenario.clone(), correlation_id }
                     }
                     (None, handler) => Work::Handler(handler.clone().unwrap_or_default()),
                 };
+                let bytes = with.to_string().len();
                 progress.insert(spec.name.clone(), stands);
+                if bytes > limits::STEP_BYTES_MAX {
+                    let message = too_large("`with` has", bytes);
+                    step.fail(progress, &message, look.now);
+                    return;
+                }
                 decision.start.push(Start { step: spec.name.clone(), attempt, work, with });
             }
             Err(message) => {
@@ -321,8 +348,18 @@ impl Step {
         stands.deadline = (!is_last).then(|| now.plus(pause));
         stands.since = now;
         (stands.correlation_id, stands.job_id) = (None, None);
+        (stands.scenario, stands.input) = (None, Json::Null);
+        stands.event_sequence = 0;
         stands.message = Some(limits::clip(message, limits::REASON_BYTES_MAX));
     }
+}
+
+/// What is kept in an instance is small: it is copied with every change of it.
+fn too_large(what: &str, bytes: usize) -> String {
+    let max = limits::STEP_BYTES_MAX;
+    format!(
+        "{what} {bytes} bytes as JSON, of at most {max}: say with `outputs` what of a result is needed"
+    )
 }
 
 fn end(
@@ -334,8 +371,15 @@ fn end(
     now: Timestamp,
 ) {
     if let Some(stands) = progress.get_mut(name) {
-        *stands =
-            StepProgress { state, since: now, deadline: None, output, message, ..stands.clone() };
+        *stands = StepProgress {
+            state,
+            since: now,
+            deadline: None,
+            output,
+            message,
+            input: Json::Null,
+            ..stands.clone()
+        };
     }
 }
 

@@ -74,6 +74,8 @@ pub const CHILDREN_MAX: usize = 64;
 pub const PHASES_MAX: usize = 32;
 /// Steps of one pipeline.
 pub const STEPS_MAX: usize = 64;
+/// What a step is given, and what it gives, as JSON.
+pub const STEP_BYTES_MAX: usize = 64 << 10;
 /// Tries of one phase.
 pub const ATTEMPTS_MAX: u32 = 100;
 /// Gradings of one part that are asked for.

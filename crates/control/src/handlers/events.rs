@@ -14,6 +14,7 @@ use serde_json::Value;
 use tessera_api::ApiError;
 use tessera_types::booking::{EventAnswer, EventOutcome, EventsAnswer};
 use tessera_types::catalogue::TriggerAction;
+use tessera_types::engine::JobEventKind;
 use tessera_types::event::{CloudEvent, NoEvent};
 use tessera_types::problem::Code;
 use tessera_types::timed::{DesiredTimedStatus, Request, Requested, TimedStatus};
@@ -24,6 +25,7 @@ use tessera_types::{
 
 use super::event_headers;
 use crate::clock;
+use crate::engine_news;
 use crate::plane::Plane;
 
 /// Takes the events of one request.
@@ -148,6 +150,10 @@ async fn take_one(plane: &Plane, event: &CloudEvent) -> Result<EventAnswer, ApiE
         resource: resource.map(|key| key.to_string()),
         message,
     };
+    if let Some(kind) = JobEventKind::of_type(&event.kind) {
+        let (outcome, key, message) = engine_news::take_event(plane, kind, event).await?;
+        return Ok(answer(outcome, key, message));
+    }
     let (key, request) = match find(plane, event) {
         Match::Part(key, request) => (key, request),
         Match::Duplicate(key) => return Ok(answer(EventOutcome::Duplicate, Some(key), None)),

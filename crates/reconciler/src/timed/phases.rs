@@ -10,11 +10,15 @@ use tessera_types::timed::{
     Engine, Failure, Phase, PhaseRun, PhaseState, RetryPolicy, Timed, TimedStatus,
 };
 use tessera_types::workload::WorkloadStatus;
-use tessera_types::{Actor, Job, Name, Timestamp, WaitReason, Workload, Write, limits};
+use tessera_types::{
+    Actor, Job, KindName, Name, Timestamp, WaitReason, Workload, Write, limits,
+};
 
 use super::jobs::{cancel, count, is_gone, job_for, next_name};
+use super::pipeline::{OwnPhase, run_pipeline};
 use super::step::Step;
 use crate::news::Unknown;
+use crate::pipelines::Acts;
 
 /// How the phases of a state stand.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,18 +42,21 @@ pub(crate) enum Try {
     Failed(String),
 }
 
-/// Runs the workflow phases of the present state: each as a job. `deadline` is
-/// when its jobs are over at the latest.
-pub(crate) fn run_phases<K: Timed<Status = TimedStatus>>(
-    step: &mut Step<'_, K>,
-    deadline: Timestamp,
-) -> Phases {
+/// Runs the phases of the present state: each as a job or as a pipeline, but for a
+/// pod's own provisioning, which its manager runs first. `deadline` is when its jobs
+/// are over at the latest.
+pub(crate) fn run_phases<K: Acts>(step: &mut Step<'_, K>, deadline: Timestamp) -> Phases {
     let status = step.object().status;
     let phases: Vec<Phase> = K::lifecycle(step.object())
         .map(|lifecycle| lifecycle.phases_in(status).cloned().collect())
         .unwrap_or_default();
-    for phase in phases.iter().filter(|phase| phase.engine == Engine::Workflow) {
-        match run_job_phase(step, phase, deadline) {
+    let is_own = |phase: &Phase| K::KIND == KindName::Pod && phase.name.as_str() == Phase::OWN;
+    for phase in phases.iter().filter(|phase| !is_own(phase)) {
+        let stands = match phase.engine {
+            Engine::Workflow => run_job_phase(step, phase, deadline),
+            Engine::Pipeline => run_pipeline(step, &OwnPhase::of(phase)),
+        };
+        match stands {
             Phases::Done => {}
             Phases::Failed(_) if !phase.is_required => {}
             other => return other,
@@ -170,7 +177,7 @@ fn begin<K: Timed>(step: &mut Step<'_, K>, name: &Name) -> PhaseRun {
 ///
 /// `look` says how the present try stands, `is_clean` whether nothing of a
 /// failed try is left (and removes it if something is), `start` begins a try.
-pub(crate) fn advance<K: Timed<Status = TimedStatus>>(
+pub(super) fn advance<K: Timed<Status = TimedStatus>>(
     step: &mut Step<'_, K>,
     name: &Name,
     retry: RetryPolicy,
