@@ -6,11 +6,12 @@
 //! and then, since events can be lost. A job that is not wanted is written down as such until
 //! it is cancelled. So nothing is lost when either side dies.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use parking_lot::Mutex;
 use serde_json::Value;
 use tessera_api::ApiError;
 use tessera_client::{Engine, Error, call};
@@ -23,7 +24,8 @@ use tessera_types::timed::{
 use tessera_types::{
     Edit, Host, Kind, KindName, Name, Object, Pod, Resource, ResourceKey, SessionPart, Timestamp,
 };
-use tokio::task::JoinSet;
+use tokio::sync::Notify;
+use tokio::task::{self, JoinSet};
 
 use crate::clock;
 use crate::engine_news::{Suspended, news_of_job, tell};
@@ -34,6 +36,8 @@ use crate::plane::Plane;
 const ANSWER_WITHIN: Duration = Duration::from_secs(10);
 /// Calls that are under way at once.
 const CALLS_MAX: usize = 32;
+/// Jobs that run for nobody which are remembered.
+const STRAYS_MAX: usize = 1000;
 /// The pauses before something is tried again.
 const PAUSE_MIN: Duration = Duration::from_millis(100);
 const PAUSE_MAX: Duration = Duration::from_secs(5);
@@ -87,19 +91,52 @@ fn suspended(timed: &TimedObserved) -> impl Iterator<Item = (&Name, &Name, &Step
     all.filter(|(_, _, stands)| stands.state == StepState::Suspended)
 }
 
+/// How the link is told that there may be something for the engine.
+#[derive(Debug, Default)]
+pub(crate) struct EngineBell {
+    bell: Notify,
+    /// Jobs that run for nobody, as their events tell: one that was submitted while its step
+    /// ended, and was not found then.
+    strays: Mutex<BTreeSet<JobId>>,
+}
+
+impl EngineBell {
+    /// There may be something for the engine.
+    pub(crate) fn ring(&self) {
+        self.bell.notify_one();
+    }
+
+    /// A job runs for nobody.
+    pub(crate) fn stray(&self, job: JobId) {
+        let mut strays = self.strays.lock();
+        if strays.len() < STRAYS_MAX {
+            strays.insert(job);
+        }
+        drop(strays);
+        self.ring();
+    }
+
+    async fn rung(&self) {
+        self.bell.notified().await;
+    }
+}
+
 /// Something to be done with the engine.
 #[derive(Clone, Debug)]
 enum Task {
     Submit(Suspended, Box<Submission>),
     Ask(Suspended, JobId),
     Cancel(ResourceKey, UnwantedJob),
+    End(JobId),
 }
 
 impl Task {
-    fn correlation_id(&self) -> &str {
+    /// What it is about: the correlation id, if it has one.
+    fn id(&self) -> &str {
         match self {
             Self::Submit(whose, _) | Self::Ask(whose, _) => &whose.correlation_id,
             Self::Cancel(_, job) => &job.correlation_id,
+            Self::End(job) => job.as_str(),
         }
     }
 }
@@ -110,6 +147,8 @@ enum Failed {
     Unreachable(String),
     /// This control plane cannot write now.
     Store(String),
+    /// The engine has begun with it, and is not done.
+    NotYet,
 }
 
 impl From<ApiError> for Failed {
@@ -134,7 +173,9 @@ pub(crate) struct Link {
     pauses: HashMap<String, Pause>,
     /// When the engine is asked for a job next.
     ask_at: HashMap<String, Instant>,
-    calls: JoinSet<(String, Result<(), Failed>)>,
+    calls: JoinSet<Result<(), Failed>>,
+    /// Which call is about what, by the correlation id.
+    about: HashMap<task::Id, String>,
     is_first: bool,
     is_reachable: bool,
 }
@@ -150,6 +191,7 @@ impl Link {
             pauses: HashMap::new(),
             ask_at: HashMap::new(),
             calls: JoinSet::new(),
+            about: HashMap::new(),
             is_first: true,
             is_reachable: true,
         }
@@ -162,10 +204,15 @@ impl Link {
             let next = self.begin();
             tokio::select! {
                 () = plane.stopping.cancelled() => return self.calls.shutdown().await,
-                () = plane.engine_bell.notified() => {}
+                () = plane.engine.rung() => {}
                 () = tokio::time::sleep(next) => {}
-                Some(done) = self.calls.join_next() => {
-                    if let Ok((id, result)) = done {
+                Some(done) = self.calls.join_next_with_id() => {
+                    let (call, result) = match done {
+                        Ok((call, result)) => (call, result),
+                        // A mistake of ours costs this call only.
+                        Err(error) => (error.id(), Err(Failed::Store(error.to_string()))),
+                    };
+                    if let Some(id) = self.about.remove(&call) {
                         self.ended(id, result);
                     }
                 }
@@ -177,21 +224,23 @@ impl Link {
     fn begin(&mut self) -> Duration {
         let (now, every) = (Instant::now(), self.plane.options.engine_check_every.as_std());
         let tasks = self.tasks(now, every);
-        let wanted: HashSet<&str> = tasks.iter().map(|(task, _)| task.correlation_id()).collect();
+        let wanted: HashSet<&str> = tasks.iter().map(|(task, _)| task.id()).collect();
         self.ask_at.retain(|id, _| wanted.contains(id.as_str()));
         self.pauses.retain(|id, _| wanted.contains(id.as_str()));
         let mut next = every;
         for (task, due) in &tasks {
-            let id = task.correlation_id();
+            let id = task.id();
             let paused = self.pauses.get(id).map(|pause| pause.until);
             let due = paused.map_or(*due, |until| until.max(*due));
             if due > now {
                 next = next.min(due - now);
             } else if self.calls.len() < CALLS_MAX && self.busy.insert(id.to_owned()) {
                 self.ask_at.remove(id);
+                let id = id.to_owned();
                 let call = Call { plane: Arc::clone(&self.plane), engine: self.engine.clone() };
-                let (id, task) = (id.to_owned(), task.clone());
-                self.calls.spawn(async move { (id, call.go(task).await) });
+                let task = task.clone();
+                let spawned = self.calls.spawn(async move { call.go(task).await });
+                self.about.insert(spawned.id(), id);
             }
         }
         self.is_first = false;
@@ -206,10 +255,10 @@ impl Link {
             self.is_reachable = answered;
             match &result {
                 Err(Failed::Unreachable(error)) => {
-                    tracing::warn!(target: "tessera::engine_link", engine = self.engine.url(), error, "the engine does not answer; it is tried again")
+                    tracing::warn!(target: "tessera::engine_link", engine = self.engine.url(), error, "the engine does not answer; it is tried again");
                 }
                 _ => {
-                    tracing::info!(target: "tessera::engine_link", engine = self.engine.url(), "the engine answers again")
+                    tracing::info!(target: "tessera::engine_link", engine = self.engine.url(), "the engine answers again");
                 }
             }
         }
@@ -233,6 +282,8 @@ impl Link {
         self.tasks_of::<Pod>(&world, now, every, &mut tasks);
         self.tasks_of::<SessionPart>(&world, now, every, &mut tasks);
         self.tasks_of::<Host>(&world, now, every, &mut tasks);
+        let strays = plane.engine.strays.lock();
+        tasks.extend(strays.iter().map(|job| (Task::End(job.clone()), now)));
         tasks
     }
 
@@ -318,6 +369,11 @@ impl Call {
             Task::Submit(whose, submission) => self.submit(&whose, &submission).await,
             Task::Ask(whose, job) => self.ask(&whose, &job).await,
             Task::Cancel(key, job) => self.cancel(&key, &job).await,
+            Task::End(job) => {
+                self.cancel_job(&job).await?;
+                self.plane.engine.strays.lock().remove(&job);
+                Ok(())
+            }
         }
     }
 
@@ -341,14 +397,14 @@ impl Call {
         tracing::info!(target: "tessera::engine_link", instance = %whose.key, phase = %whose.phase, step = %whose.step, %id, "job submitted");
         if self.told(whose, &job).await? == Told::Stale {
             // The step has gone on while it was submitted.
-            self.cancel_job(id).await?;
+            return self.cancel_job(id).await;
         }
         Ok(())
     }
 
     async fn refused(&self, whose: &Suspended, problem: &str) -> Result<(), Failed> {
         let news = JobNews::Failed(format!("the engine does not take it: {problem}"));
-        tell(&self.plane, whose, "none", None, &news).await?;
+        tell(&self.plane, whose, None, None, &news).await?;
         Ok(())
     }
 
@@ -360,7 +416,7 @@ impl Call {
             Ok(_) => {}
             Err(problem) if problem.code == Code::NotFound => {
                 let news = JobNews::Failed("the engine does not know it any more".to_owned());
-                tell(&self.plane, whose, id.as_str(), None, &news).await?;
+                tell(&self.plane, whose, Some(id), None, &news).await?;
             }
             Err(problem) => return Err(Failed::Unreachable(problem.to_string())),
         }
@@ -368,7 +424,7 @@ impl Call {
     }
 
     async fn told(&self, whose: &Suspended, job: &EngineJob) -> Result<Told, Failed> {
-        Ok(tell(&self.plane, whose, job.head.id.as_str(), None, &news_of_job(job)).await?)
+        Ok(tell(&self.plane, whose, Some(&job.head.id), None, &news_of_job(job)).await?)
     }
 
     async fn cancel(&self, key: &ResourceKey, job: &UnwantedJob) -> Result<(), Failed> {
@@ -389,8 +445,10 @@ impl Call {
         }
     }
 
+    /// Has a job cancelled; done once it is over.
     async fn cancel_job(&self, id: &JobId) -> Result<(), Failed> {
         match answer(call(self.engine.job_cancel(id))).await? {
+            Ok(job) if !job.head.status.is_over() => Err(Failed::NotYet),
             Ok(_) => {
                 tracing::info!(target: "tessera::engine_link", %id, "job cancelled: it is not wanted any more");
                 Ok(())

@@ -10,11 +10,13 @@ use serde_json::{Map, Value};
 use tessera_api::ApiError;
 use tessera_reconciler::{JobNews, Told, Whose, tell_step};
 use tessera_types::booking::EventOutcome;
-use tessera_types::engine::{EngineJob, JobError, JobEventData, JobEventKind, JobStatus, Progress};
+use tessera_types::engine::{
+    EngineJob, JobError, JobEventData, JobEventKind, JobId, JobStatus, Progress,
+};
 use tessera_types::event::CloudEvent;
 use tessera_types::problem::Code;
-use tessera_types::timed::Timed;
-use tessera_types::{Actor, Host, KindName, Name, Pod, ResourceKey, SessionPart};
+use tessera_types::timed::{StepState, Timed};
+use tessera_types::{Actor, Edit, Host, KindName, Name, Pod, ResourceKey, SessionPart};
 
 use crate::clock;
 use crate::plane::Plane;
@@ -74,13 +76,18 @@ pub(crate) async fn take_event(
         return unmatched("its metadata names no step of an instance");
     };
     let news = news_of(kind, &data);
-    let told = tell(plane, &whose, data.job_id.as_str(), Some(data.sequence), &news).await?;
+    let told = tell(plane, &whose, Some(&data.job_id), Some(data.sequence), &news).await?;
     Ok(match told {
         Told::Taken => (EventOutcome::Accepted, Some(whose.key), None),
         Told::Known => (EventOutcome::Duplicate, Some(whose.key), None),
+        Told::Older => {
+            (EventOutcome::Unmatched, None, Some("it is older than what is known".into()))
+        }
         Told::Stale => {
-            let why = "it is about a try that is over, or older than what is known";
-            (EventOutcome::Unmatched, None, Some(why.to_owned()))
+            if !kind.is_last() {
+                plane.engine.stray(data.job_id);
+            }
+            (EventOutcome::Unmatched, None, Some("it is about a try that is over".into()))
         }
     })
 }
@@ -124,7 +131,7 @@ fn why(error: Option<&JobError>) -> String {
 pub(crate) async fn tell(
     plane: &Plane,
     whose: &Suspended,
-    job_id: &str,
+    job_id: Option<&JobId>,
     sequence: Option<u64>,
     news: &JobNews,
 ) -> Result<Told, ApiError> {
@@ -142,29 +149,44 @@ pub(crate) async fn tell(
 async fn one<K: Timed>(
     plane: &Plane,
     whose: &Suspended,
-    job_id: &str,
+    job_id: Option<&JobId>,
     sequence: Option<u64>,
     news: &JobNews,
 ) -> Result<Told, ApiError> {
     let pipelines = Arc::clone(plane.world.read().pipelines());
     let told = Mutex::new(Told::Stale);
     let Suspended { phase, step, correlation_id, .. } = whose;
+    let job_id = job_id.map(JobId::as_str);
     let of = Whose { phase, step, correlation_id, job_id, sequence };
     plane
         .edit::<K>(&whose.key, |edit| {
             let outcome = tell_step(&pipelines, edit, of, news, clock::now());
             *told.lock() = outcome;
-            let ended = match news {
-                JobNews::Completed(_) => "completed",
-                JobNews::Failed(_) => "failed",
-                JobNews::Taken | JobNews::Progress(_) => return Ok(()),
-            };
             if outcome == Told::Taken {
-                let reason = format!("phase {phase}: job {job_id} of step {step} has {ended}");
-                edit.note(Actor::ENGINE, reason).with("correlation_id", correlation_id);
+                note_end(edit, whose, job_id, news);
             }
             Ok(())
         })
         .await?;
     Ok(told.into_inner())
+}
+
+/// The way of a step with a job is in the history, from its suspension on.
+fn note_end<K: Timed>(edit: &mut Edit<K>, whose: &Suspended, job_id: Option<&str>, news: &JobNews) {
+    let ended = match news {
+        JobNews::Completed(_) => "is completed",
+        JobNews::Failed(_) => "has failed",
+        JobNews::Taken | JobNews::Progress(_) => return,
+    };
+    let Suspended { phase, step, correlation_id, .. } = whose;
+    let progress = K::timed(&edit.object).pipeline_progress.get(phase);
+    let Some(stands) = progress.and_then(|progress| progress.get(step)) else { return };
+    let (from, to, attempt) = (StepState::Suspended, stands.state, stands.attempt);
+    let job = job_id.map(|id| format!(" {id}")).unwrap_or_default();
+    edit.note(Actor::ENGINE, format!("phase {phase}: job{job} of step {step} {ended}"))
+        .with("phase", phase)
+        .with("step", step)
+        .with("attempt", attempt)
+        .with("step_state", format_args!("{from:?} → {to:?}"))
+        .with("correlation_id", correlation_id);
 }

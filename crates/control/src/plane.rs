@@ -6,11 +6,12 @@ use parking_lot::RwLock;
 use tessera_reconciler::World;
 use tessera_store::{Commit, CommitError, IdempotencyKey, Outcome, Store};
 use tessera_types::{Committed, Name, Object, Uid, Workload, Write};
-use tokio::sync::{Notify, Semaphore, mpsc, oneshot};
+use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
 use crate::agents::Agents;
 use crate::clock;
+use crate::engine_link::EngineBell;
 use crate::health::Health;
 use crate::log_broker::LogBroker;
 use crate::metrics::Metrics;
@@ -43,8 +44,8 @@ pub(crate) struct Plane {
     pub(crate) watch_places: Arc<Semaphore>,
     pub(crate) metrics: Metrics,
     pub(crate) to_loop: mpsc::UnboundedSender<LoopMessage>,
-    /// Rung when there may be something for the engine.
-    pub(crate) engine_bell: Arc<Notify>,
+    /// How whoever speaks with the engine is told that there is something for it.
+    pub(crate) engine: Arc<EngineBell>,
     pub(crate) health: Health,
     /// Cancelled when the control plane stops: what waits for news ends.
     pub(crate) stopping: CancellationToken,

@@ -12,13 +12,13 @@ use tessera_reconciler::World;
 use tessera_serving::{Front, nodelay};
 use tessera_store::{Observer, OpenError, Store};
 use tessera_types::{Committed, KindName, limits};
-use tokio::sync::{Notify, Semaphore, mpsc};
+use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::agents::Agents;
 use crate::clock;
-use crate::engine_link;
+use crate::engine_link::{self, EngineBell};
 use crate::handlers::Handlers;
 use crate::health::{Died, Health, supervise};
 use crate::log_broker::LogBroker;
@@ -204,20 +204,17 @@ fn assemble(
         .map_err(|source| StartError::StateDir { path: options.state_dir.clone(), source })?;
     let world = Arc::new(RwLock::new(World::default()));
     let agents = Arc::new(Agents::default());
-    let engine_bell = Arc::new(Notify::new());
-    let observer = observer(
-        Arc::clone(&world),
-        Arc::clone(&agents),
-        Arc::clone(&engine_bell),
-        to_loop.clone(),
-    );
+    let engine = Arc::new(EngineBell::default());
+    let observer =
+        observer(Arc::clone(&world), Arc::clone(&agents), Arc::clone(&engine), to_loop.clone());
     let path = options.state_dir.join("control.db");
     let store = open(&path, observer)?;
     let snapshot = store.snapshot();
     let mut loaded = World::load(snapshot.revision, snapshot.resources);
     loaded.started(clock::boot(), options.lease);
     loaded.keep_finished_for(options.keep_finished);
-    loaded.use_engine(engine_link::usable(&options));
+    let asked_by = clock::now().plus(limits::ENGINE_ASKED_WITHIN);
+    loaded.use_engine(engine_link::usable(&options), asked_by);
     *world.write() = loaded;
     Ok(Plane {
         options,
@@ -230,7 +227,7 @@ fn assemble(
         watch_places: Arc::new(Semaphore::new(limits::WATCHERS_MAX)),
         metrics: Metrics::new(),
         to_loop,
-        engine_bell,
+        engine,
         health: Health::new(),
         stopping: CancellationToken::new(),
     })
@@ -244,7 +241,7 @@ fn open_store(path: &Path, observer: Observer) -> Result<Arc<dyn Store>, OpenErr
 fn observer(
     world: Arc<RwLock<World>>,
     agents: Arc<Agents>,
-    engine_bell: Arc<Notify>,
+    engine: Arc<EngineBell>,
     to_loop: mpsc::UnboundedSender<LoopMessage>,
 ) -> Observer {
     Box::new(move |committed: &Arc<Committed>| {
@@ -263,7 +260,7 @@ fn observer(
             agents.ring(id, &name);
         }
         if committed.changes.iter().any(|change| engine_link::may_concern(change.after.as_ref())) {
-            engine_bell.notify_one();
+            engine.ring();
         }
         // The loop is gone only when all stops.
         let _ = to_loop.send(LoopMessage::Committed(Arc::clone(committed)));

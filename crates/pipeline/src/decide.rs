@@ -17,6 +17,9 @@ pub struct Look<'a> {
     pub instance: &'a Json,
     /// Names this run of the pipeline, and no other.
     pub run: &'a str,
+    /// By then the engine has been asked about all jobs that it had before: what ended while
+    /// nobody listened is known. No try with a job is given up before.
+    pub asked_by: Timestamp,
     /// The time.
     pub now: Timestamp,
 }
@@ -99,7 +102,7 @@ impl Pipeline {
     pub fn decide(&self, progress: &mut PipelineProgress, look: &Look<'_>) -> Decision {
         let mut decision = Decision::default();
         for step in &self.steps {
-            self.pass_deadline(step, progress, look.now, &mut decision);
+            self.pass_deadline(step, progress, look, &mut decision);
         }
         loop {
             if self.failure(progress).is_some() {
@@ -116,7 +119,7 @@ impl Pipeline {
                 self.begin(step, progress, &known, look, &mut decision);
             }
         }
-        self.say(progress, &mut decision);
+        self.say(progress, look, &mut decision);
         decision
     }
 
@@ -196,16 +199,16 @@ impl Pipeline {
         &self,
         step: &Step,
         progress: &mut PipelineProgress,
-        now: Timestamp,
+        look: &Look<'_>,
         decision: &mut Decision,
     ) {
         let spec = &step.resolved.spec;
         let Some(stands) = progress.get(&spec.name).cloned() else { return };
         let is_under_way = matches!(stands.state, StepState::Running | StepState::Suspended);
-        if is_under_way && stands.deadline.is_some_and(|deadline| deadline <= now) {
+        if is_under_way && stands.given_up_at(look).is_some_and(|at| at <= look.now) {
             decision.cancel.extend(stands.job(&spec.name));
             let message = format!("it took longer than {}", spec.retry.timeout);
-            step.fail(progress, &message, now);
+            step.fail(progress, &message, look.now);
         }
     }
 
@@ -283,7 +286,7 @@ impl Pipeline {
         }
     }
 
-    fn say(&self, progress: &PipelineProgress, decision: &mut Decision) {
+    fn say(&self, progress: &PipelineProgress, look: &Look<'_>, decision: &mut Decision) {
         let mut is_over = true;
         for step in &self.steps {
             let spec = &step.resolved.spec;
@@ -296,7 +299,7 @@ impl Pipeline {
             }
             is_over = false;
             decision.look_again =
-                [decision.look_again, stands.deadline].into_iter().flatten().min();
+                [decision.look_again, stands.given_up_at(look)].into_iter().flatten().min();
             decision.waiting_for.push(stands.said_of(&spec.name, spec.retry.attempts_max));
         }
         decision.outcome = is_over.then(|| match self.failure(progress) {
@@ -400,6 +403,7 @@ impl Known {
 
 trait Stands {
     fn job(&self, name: &Name) -> Option<Cancel>;
+    fn given_up_at(&self, look: &Look<'_>) -> Option<Timestamp>;
     fn said_of(&self, name: &Name, attempts_max: u32) -> String;
 }
 
@@ -407,6 +411,12 @@ impl Stands for StepProgress {
     fn job(&self, name: &Name) -> Option<Cancel> {
         let correlation_id = self.correlation_id.clone()?;
         Some(Cancel { step: name.clone(), correlation_id, job_id: self.job_id.clone() })
+    }
+
+    /// Its deadline; for a job that the engine has, not before that was asked.
+    fn given_up_at(&self, look: &Look<'_>) -> Option<Timestamp> {
+        let deadline = self.deadline?;
+        Some(if self.job_id.is_some() { deadline.max(look.asked_by) } else { deadline })
     }
 
     fn said_of(&self, name: &Name, attempts_max: u32) -> String {

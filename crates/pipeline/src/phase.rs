@@ -48,7 +48,7 @@ pub fn refuse_lifecycle(
             Err(found) => {
                 problems.extend(found.into_iter().map(|problem| {
                     Invalid::new(&format!("{path}.{}", problem.path), problem.message)
-                }))
+                }));
             }
         }
     }

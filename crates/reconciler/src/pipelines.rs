@@ -181,7 +181,9 @@ pub enum Told {
     Taken,
     /// They were known.
     Known,
-    /// They are about a try that is not the present one, or older than what is known.
+    /// They are older than what is known.
+    Older,
+    /// They are about a try that is not the present one.
     Stale,
 }
 
@@ -194,8 +196,8 @@ pub struct Whose<'a> {
     pub step: &'a Name,
     /// What the try is known by.
     pub correlation_id: &'a str,
-    /// The engine's id of the job.
-    pub job_id: &'a str,
+    /// The engine's id of the job; none when it has not taken it.
+    pub job_id: Option<&'a str>,
     /// The number of the event that says so; none when the engine was asked.
     pub sequence: Option<u64>,
 }
@@ -220,12 +222,12 @@ pub fn tell_step<K: Timed>(
     }
     if let Some(sequence) = whose.sequence {
         if sequence <= stands.event_sequence {
-            return if sequence == stands.event_sequence { Told::Known } else { Told::Stale };
+            return if sequence == stands.event_sequence { Told::Known } else { Told::Older };
         }
         stands.event_sequence = sequence;
     }
     let attempt = stands.attempt;
-    stands.job_id = Some(whose.job_id.to_owned());
+    stands.job_id = whose.job_id.map(str::to_owned).or(stands.job_id.take());
     match news {
         JobNews::Taken => {}
         JobNews::Progress(message) => {
@@ -239,7 +241,10 @@ pub fn tell_step<K: Timed>(
         },
         JobNews::Failed(message) => match compiled {
             Some(pipeline) => {
-                let message = format!("job {}: {message}", whose.job_id);
+                let message = match whose.job_id {
+                    Some(job) => format!("job {job}: {message}"),
+                    None => message.clone(),
+                };
                 pipeline.failed(progress, whose.step, attempt, &message, now);
             }
             None => return Told::Stale,

@@ -48,6 +48,7 @@ pub struct World {
     /// How long what is over is kept; for ever unless it is said.
     keep_finished: Option<Duration>,
     engine: EngineUse,
+    engine_asked_by: Timestamp,
     pipelines: Arc<Pipelines>,
 }
 
@@ -72,9 +73,16 @@ impl World {
         self.keep_finished
     }
 
-    /// Says whether the engine can be used.
-    pub fn use_engine(&mut self, engine: EngineUse) {
-        self.engine = engine;
+    /// Says whether the engine can be used, and when it has been asked about all jobs
+    /// that it had before.
+    pub fn use_engine(&mut self, engine: EngineUse, asked_by: Timestamp) {
+        (self.engine, self.engine_asked_by) = (engine, asked_by);
+    }
+
+    /// By then the engine has been asked about all jobs that it had before.
+    #[must_use]
+    pub fn engine_asked_by(&self) -> Timestamp {
+        self.engine_asked_by
     }
 
     /// Whether the engine can be used.

@@ -14,7 +14,7 @@ use serde_json::Value;
 use tessera_api::ApiError;
 use tessera_types::booking::{EventAnswer, EventOutcome, EventsAnswer};
 use tessera_types::catalogue::TriggerAction;
-use tessera_types::engine::JobEventKind;
+use tessera_types::engine::{EVENT_SOURCE, JobEventKind};
 use tessera_types::event::{CloudEvent, NoEvent};
 use tessera_types::problem::Code;
 use tessera_types::timed::{DesiredTimedStatus, Request, Requested, TimedStatus};
@@ -124,7 +124,8 @@ fn check_source(plane: &Plane, event: &CloudEvent) -> Result<(), Problem> {
         Some(prefix) => event.source.starts_with(prefix),
         None => *source == event.source,
     });
-    if is_allowed {
+    let is_engines = plane.options.engine.is_some() && event.source == EVENT_SOURCE;
+    if is_allowed || is_engines {
         return Ok(());
     }
     let detail = format!("events of source `{}` are not let in", event.source);

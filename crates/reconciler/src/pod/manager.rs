@@ -16,7 +16,7 @@ use super::fleet;
 use crate::manager::{Manager, Plan};
 use crate::timed::{
     Done, OwnPhase, Phases, Step, clear_gone, end_jobs, force, in_words, is_late, reason_with,
-    run_phases, run_pipeline,
+    run_phases, run_pipeline, waits_for_engine, with_engine_jobs,
 };
 use crate::world::World;
 
@@ -45,7 +45,7 @@ impl Manager for PodManager {
 fn remove(mut step: Step<'_, Pod>) -> Plan {
     let jobs: Vec<_> = step.owned::<Job>().collect();
     if jobs.is_empty() {
-        return step.remove();
+        return if waits_for_engine(&mut step) { step.finish() } else { step.remove() };
     }
     for job in jobs {
         step.ask_to_delete(job);
@@ -341,8 +341,9 @@ impl Look<'_> {
         if is_forced {
             return self.force();
         }
-        let message = "its workloads and those of its jobs to be gone";
-        self.step.wait(WaitReason::Children, message, Some(deadline));
+        let message =
+            with_engine_jobs(&self.step, "its workloads and those of its jobs to be gone");
+        self.step.wait(WaitReason::Children, &message, Some(deadline));
         Ok(())
     }
 

@@ -7,12 +7,10 @@
 
 use tessera_types::job::JobStatus;
 use tessera_types::timed::{
-    Engine, Failure, Phase, PhaseRun, PhaseState, RetryPolicy, Timed, TimedStatus,
+    Engine, Failure, Phase, PhaseRun, PhaseState, RetryPolicy, StepState, Timed, TimedStatus,
 };
 use tessera_types::workload::WorkloadStatus;
-use tessera_types::{
-    Actor, Job, KindName, Name, Timestamp, WaitReason, Workload, Write, limits,
-};
+use tessera_types::{Actor, Job, KindName, Name, Timestamp, WaitReason, Workload, Write, limits};
 
 use super::jobs::{cancel, count, is_gone, job_for, next_name};
 use super::pipeline::{OwnPhase, run_pipeline};
@@ -265,6 +263,9 @@ fn judge<K: Timed>(
 /// of the workloads that it consists of.
 fn unknown<K: Timed>(step: &Step<'_, K>, run: &PhaseRun, limit: Timestamp) -> Option<Unknown> {
     let Some(name) = &run.job else {
+        if let Some(unknown) = unknown_job(step, run) {
+            return Some(unknown);
+        }
         return Unknown::of(step.owned::<Workload>(), limit, step.world, step.clocks);
     };
     let job = step.owned::<Job>().find(|job| job.name == *name)?;
@@ -276,6 +277,16 @@ fn unknown<K: Timed>(step: &Step<'_, K>, run: &PhaseRun, limit: Timestamp) -> Op
         return Some(Unknown { what: format!("job/{name} to be over"), until: None });
     }
     Unknown::of(workloads(), limit, step.world, step.clocks)
+}
+
+/// A job of the engine of which is not known yet whether it ended while nobody listened.
+fn unknown_job<K: Timed>(step: &Step<'_, K>, run: &PhaseRun) -> Option<Unknown> {
+    let asked_by = step.world.engine_asked_by();
+    let mut steps = step.timed().pipeline_progress.get(&run.name)?.values();
+    let suspended = steps.find(|stands| stands.state == StepState::Suspended)?;
+    let job = suspended.job_id.as_ref().filter(|_| step.now < asked_by)?;
+    let what = format!("the engine to say what became of job {job}");
+    Some(Unknown { what, until: Some(asked_by) })
 }
 
 /// A try that has failed is an entry of the history of its own.

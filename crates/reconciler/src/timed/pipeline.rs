@@ -5,12 +5,12 @@
 //! until when. Whoever speaks with the engine finds it there.
 
 use serde_json::{Value, json};
-use tessera_pipeline::{Cancel, Decision, Look, Outcome, Pipeline, is_template};
+use tessera_pipeline::{Cancel, Decision, Look, Outcome, Pipeline, Start, Work, is_template};
 use tessera_types::timed::{
-    Phase, PhaseRun, PhaseState, PipelineProgress, PipelineSpec, RetryPolicy, StepState,
+    Phase, PhaseRun, PhaseState, PipelineProgress, PipelineSpec, RetryPolicy, StepState, Timed,
     UnwantedJob,
 };
-use tessera_types::{Fingerprint, Kind, Name, Timestamp, WaitReason};
+use tessera_types::{Actor, Fingerprint, Kind, Name, Timestamp, WaitReason, limits};
 
 use super::phases::{Phases, Try, advance};
 use super::step::Step;
@@ -61,7 +61,8 @@ pub(crate) fn run_pipeline<K: Acts>(step: &mut Step<'_, K>, phase: &OwnPhase<'_>
         |step, run| at(run).look(step, &pipeline),
         |step| {
             give_up(step, name, "its phase has failed");
-            K::clean(step)
+            // Two tries never run side by side, and neither do their jobs.
+            K::clean(step) && step.timed().unwanted_jobs.is_empty()
         },
         |step, attempt| {
             begin(step, name, &pipeline);
@@ -112,9 +113,12 @@ impl Run {
         let inputs = K::inputs(step.object());
         let (decision, waits) = loop {
             let instance = instance(step);
-            let look = Look { inputs: &inputs, instance: &instance, run: &run, now: step.now };
+            let asked_by = step.world.engine_asked_by();
+            let (inputs, instance, run) = (&inputs, &instance, run.as_str());
+            let look = Look { inputs, instance, run, asked_by, now: step.now };
             let mut decision = pipeline.decide(&mut progress, &look);
             unwanted(step, std::mem::take(&mut decision.cancel));
+            decision.start.iter().for_each(|start| note_suspension(step, &self.name, start));
             let acted = act(step, pipeline, &mut progress);
             if !acted.has_moved {
                 break (decision, acted.waits);
@@ -207,6 +211,44 @@ fn instance<K: Acts>(step: &Step<'_, K>) -> Value {
     known
 }
 
+/// The way of a step with a job is in the history.
+fn note_suspension<K: Timed>(step: &mut Step<'_, K>, phase: &Name, start: &Start) {
+    let Work::Job { scenario, correlation_id } = &start.work else { return };
+    let Start { step: name, attempt, .. } = start;
+    let reason =
+        format!("phase {phase}: step {name} is suspended until its job {scenario} is over");
+    let (from, to) = (StepState::Running, StepState::Suspended);
+    step.edit
+        .note(Actor::RECONCILER, reason)
+        .with("phase", phase)
+        .with("step", name)
+        .with("attempt", attempt)
+        .with("step_state", format_args!("{from:?} → {to:?}"))
+        .with("correlation_id", correlation_id);
+}
+
+/// Whether a resource that is over and to be removed waits for the engine to cancel its
+/// jobs.
+pub(crate) fn waits_for_engine<K: Timed>(step: &mut Step<'_, K>) -> bool {
+    let Some(job) = step.timed().unwanted_jobs.first().map(ToString::to_string) else {
+        return false;
+    };
+    let until = step.object().status_since.plus(limits::ENGINE_CANCELS_WITHIN);
+    if step.has_come(until) {
+        return false;
+    }
+    step.wait(WaitReason::Children, &format!("{job} to be cancelled"), Some(until));
+    true
+}
+
+/// What is waited for besides `others` of what is to go.
+pub(crate) fn with_engine_jobs<K: Timed>(step: &Step<'_, K>, others: &str) -> String {
+    match step.timed().unwanted_jobs.first() {
+        Some(job) => format!("{others}; and {job} to be cancelled"),
+        None => others.to_owned(),
+    }
+}
+
 /// Ends what is under way of a phase's pipeline.
 fn give_up<K: Acts>(step: &mut Step<'_, K>, name: &Name, why: &str) {
     let now = step.now;
@@ -216,7 +258,7 @@ fn give_up<K: Acts>(step: &mut Step<'_, K>, name: &Name, why: &str) {
 }
 
 /// A status is left: nothing of its pipelines goes on.
-pub(super) fn leave<K: tessera_types::timed::Timed>(step: &mut Step<'_, K>) {
+pub(super) fn leave<K: Timed>(step: &mut Step<'_, K>) {
     let now = step.now;
     let mut cancelled = Vec::new();
     for progress in step.timed_mut().pipeline_progress.values_mut() {
@@ -226,7 +268,7 @@ pub(super) fn leave<K: tessera_types::timed::Timed>(step: &mut Step<'_, K>) {
 }
 
 /// Writes down which jobs the engine is to cancel.
-fn unwanted<K: tessera_types::timed::Timed>(step: &mut Step<'_, K>, cancelled: Vec<Cancel>) {
+fn unwanted<K: Timed>(step: &mut Step<'_, K>, cancelled: Vec<Cancel>) {
     let jobs = cancelled
         .into_iter()
         .map(|one| UnwantedJob { correlation_id: one.correlation_id, job_id: one.job_id });

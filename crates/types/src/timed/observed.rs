@@ -77,6 +77,12 @@ pub struct UnwantedJob {
     pub job_id: Option<String>,
 }
 
+impl fmt::Display for UnwantedJob {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "engine-job/{}", self.job_id.as_ref().unwrap_or(&self.correlation_id))
+    }
+}
+
 /// What came of a timed resource.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
