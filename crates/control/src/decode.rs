@@ -1,12 +1,17 @@
 //! Reads manifests from request bodies: strictly, with the place of what is
 //! wrong and the nearest known field.
 
+use std::any::Any;
+
 use serde::de::DeserializeOwned;
 use serde_json::Value;
+use tessera_pipeline::refuse_lifecycle;
+use tessera_types::catalogue::{HostDefinitionSpec, PartDefinitionSpec, PodDefinitionSpec};
 use tessera_types::manifest::WRITTEN_BY_TESSERA;
 use tessera_types::problem::Code;
 use tessera_types::secret::is_secret;
-use tessera_types::{Kind, KindName, Manifest, Name, Problem, nearest};
+use tessera_types::timed::{Lifecycle, OverridesPolicy};
+use tessera_types::{Invalid, Kind, KindName, Manifest, Name, Problem, nearest};
 
 /// Reads the manifest of the resource that the request's path names.
 pub(crate) fn manifest<K: Kind>(
@@ -54,10 +59,37 @@ pub(crate) fn any_manifest<K: Kind>(mut json: Value) -> Result<Manifest<K>, Prob
         )
         .remedy(format!("send it to /v1/{}", kind.plural())));
     }
-    match manifest.problems() {
+    let mut problems = manifest.problems();
+    problems.extend(in_pipelines::<K>(&manifest));
+    match problems {
         problems if problems.is_empty() => Ok(manifest),
         problems => Err(Problem::invalid(manifest.key(), problems)),
     }
+}
+
+/// What is wrong with the pipelines of a definition.
+fn in_pipelines<K: Kind>(manifest: &Manifest<K>) -> Vec<Invalid> {
+    fn of<S: 'static>(
+        spec: &dyn Any,
+        kind: KindName,
+        lifecycle: impl FnOnce(&S) -> (&Lifecycle, OverridesPolicy),
+    ) -> Option<Vec<Invalid>> {
+        let (lifecycle, policy) = lifecycle(spec.downcast_ref::<S>()?);
+        Some(refuse_lifecycle(kind, lifecycle, policy))
+    }
+    let spec: &dyn Any = &manifest.spec;
+    of::<PodDefinitionSpec>(spec, K::KIND, |it| (&it.lifecycle, it.lifecycle_overrides_policy))
+        .or_else(|| {
+            of::<PartDefinitionSpec>(spec, K::KIND, |it| {
+                (&it.lifecycle, it.lifecycle_overrides_policy)
+            })
+        })
+        .or_else(|| {
+            of::<HostDefinitionSpec>(spec, K::KIND, |it| {
+                (&it.lifecycle, it.lifecycle_overrides_policy)
+            })
+        })
+        .unwrap_or_default()
 }
 
 /// Reads the kind of a manifest.

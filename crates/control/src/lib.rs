@@ -1,5 +1,5 @@
 //! The control plane: it holds state and intent, and is the only writer of the
-//! store. It calls nothing outside; agents call it.
+//! store. It calls nothing but the engine (`engine_link`); agents call it.
 //!
 //! The one idea: everything that is read is read from the world in memory;
 //! everything that is written is a commit with preconditions. The store tells
@@ -22,6 +22,8 @@ mod declare;
 mod decode;
 mod delete;
 mod diff;
+mod engine_link;
+mod engine_news;
 mod failure;
 mod handlers;
 mod health;

@@ -30,6 +30,18 @@ struct Args {
     /// A source whose events are let in, such as `https://lms.example`; with * at its end all that begin so
     #[arg(long = "event-source", value_name = "SOURCE")]
     event_sources: Vec<String>,
+    /// Where the engine is that runs the jobs of pipelines, such as `http://127.0.0.1:7080`; its events come from the source `scenario-engine`
+    #[arg(long, env = "TESSERA_ENGINE_URL", value_name = "URL")]
+    engine: Option<String>,
+    /// Where the engine sends its events [default: this control plane]
+    #[arg(long, value_name = "URL", requires = "engine")]
+    engine_callback: Option<String>,
+    /// How often the engine is asked for each job that it has, since events can be lost
+    #[arg(long, default_value = "10s", value_name = "DURATION", value_parser = check_every)]
+    engine_check_every: Duration,
+    /// Begin no pipeline with jobs; those under way go on
+    #[arg(long)]
+    no_engine: bool,
     /// A folder or file with definitions to load into the catalogue at the start; may be given many times
     #[arg(long = "seed", value_name = "PATH")]
     seeds: Vec<PathBuf>,
@@ -45,6 +57,14 @@ struct Args {
     /// How long the agent that sends a log may say nothing; for tests
     #[arg(long, hide = true, default_value = "20s", value_name = "DURATION")]
     log_silence: Duration,
+}
+
+/// Asking all the time would be all that the engine does.
+fn check_every(text: &str) -> Result<Duration, String> {
+    match text.parse::<Duration>().map_err(|error| error.to_string())? {
+        every if every < Duration::from_millis(100) => Err("it is at least 100ms".to_owned()),
+        every => Ok(every),
+    }
 }
 
 /// A lease that heartbeats can keep, and that ends within a day.
@@ -65,6 +85,10 @@ fn main() -> ExitCode {
         insecure_listen: args.insecure_listen,
         allowed_hosts: args.allowed_hosts,
         event_sources: args.event_sources,
+        engine: args.engine,
+        engine_callback: args.engine_callback,
+        engine_check_every: args.engine_check_every,
+        no_engine: args.no_engine,
         seeds: args.seeds,
         state_dir: args.state_dir,
         lease: args.lease,

@@ -38,6 +38,12 @@ struct EventLabel {
     outcome: &'static str,
 }
 
+/// Where the steps of a pipeline came from.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct TierLabel {
+    tier: String,
+}
+
 /// All metrics of a control plane.
 #[derive(Clone)]
 pub(crate) struct Metrics {
@@ -53,6 +59,10 @@ pub(crate) struct Metrics {
     heartbeats: Counter,
     events: Family<EventLabel, Counter>,
     watchers: Gauge,
+    pipeline_tiers: Family<TierLabel, Gauge<u64, AtomicU64>>,
+    engine_usable: Gauge,
+    engine_reachable: Gauge,
+    pipelines_held: Gauge,
     passes: Counter,
     pass_seconds: Histogram,
     evaluated: Counter,
@@ -80,6 +90,10 @@ impl Metrics {
             heartbeats: Counter::default(),
             events: Family::default(),
             watchers: Gauge::default(),
+            pipeline_tiers: Family::default(),
+            engine_usable: Gauge::default(),
+            engine_reachable: Gauge::default(),
+            pipelines_held: Gauge::default(),
             passes: Counter::default(),
             pass_seconds: buckets(),
             evaluated: Counter::default(),
@@ -122,6 +136,26 @@ impl Metrics {
         r.register("agent_heartbeats", "Heartbeats of agents", self.heartbeats.clone());
         r.register("events", "Events from outside by outcome", self.events.clone());
         r.register("watchers", "Watches that are open", self.watchers.clone());
+        r.register(
+            "pipeline_tier_hits",
+            "Pipelines that have begun since the start, by where their steps came from",
+            self.pipeline_tiers.clone(),
+        );
+        r.register(
+            "engine_usable",
+            "Whether pipelines with jobs may begin: 0 with --no-engine or without --engine",
+            self.engine_usable.clone(),
+        );
+        r.register(
+            "engine_reachable",
+            "Whether the engine answered when it was asked last",
+            self.engine_reachable.clone(),
+        );
+        r.register(
+            "pipelines_held",
+            "Pipelines with jobs that may not begin because of that",
+            self.pipelines_held.clone(),
+        );
         r.register("reconcile_passes", "Passes of the reconcile loop", self.passes.clone());
         r.register_with_unit(
             "reconcile_pass_duration",
@@ -158,6 +192,11 @@ impl Metrics {
             EventOutcome::Unmatched => "unmatched",
         };
         self.events.get_or_create(&EventLabel { outcome }).inc();
+    }
+
+    /// The engine answered, or did not.
+    pub(crate) fn engine_answered(&self, answered: bool) {
+        self.engine_reachable.set(i64::from(answered));
     }
 
     pub(crate) fn reconciled(&self, stats: &PassStats, took: Duration, backlog: Backlog) {
@@ -203,6 +242,13 @@ impl Metrics {
             self.resources.get_or_create(&KindStatus { kind, status }).inc();
         };
         world.all().for_each(|one| count(one.kind().as_str(), one.status()));
+        for (tier, hits) in world.pipelines().hits() {
+            let label = TierLabel { tier: tier.to_string() };
+            self.pipeline_tiers.get_or_create(&label).set(hits);
+        }
+        self.engine_usable.set(i64::from(world.engine().held().is_none()));
+        let held = i64::try_from(crate::engine_link::held(&world)).unwrap_or(i64::MAX);
+        self.pipelines_held.set(held);
     }
 
     fn take_in(&self, stats: &Stats) {

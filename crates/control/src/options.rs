@@ -30,6 +30,16 @@ pub struct Options {
     /// The sources whose events are let in; one that ends with `*` stands for all
     /// that begin so.
     pub event_sources: Vec<String>,
+    /// Where the engine is that runs the jobs of pipelines, if there is one.
+    pub engine: Option<String>,
+    /// Where the engine sends its events; to this control plane's own address unless
+    /// given.
+    pub engine_callback: Option<String>,
+    /// How often the engine is asked for each job that it has: so an event that was lost
+    /// is found.
+    pub engine_check_every: Duration,
+    /// Begins no pipeline with jobs; those under way go on.
+    pub no_engine: bool,
     /// Folders and files with definitions that are seeded at the start, before
     /// anything is served.
     pub seeds: Vec<PathBuf>,
@@ -51,6 +61,10 @@ impl Default for Options {
             insecure_listen: false,
             allowed_hosts: Vec::new(),
             event_sources: Vec::new(),
+            engine: None,
+            engine_callback: None,
+            engine_check_every: Duration::from_secs(10),
+            no_engine: false,
             seeds: Vec::new(),
             state_dir: PathBuf::from(DEFAULT_STATE_DIR),
             lease: Duration::from_secs(15),

@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::agents::Agents;
 use crate::clock;
+use crate::engine_link::EngineBell;
 use crate::health::Health;
 use crate::log_broker::LogBroker;
 use crate::metrics::Metrics;
@@ -43,6 +44,8 @@ pub(crate) struct Plane {
     pub(crate) watch_places: Arc<Semaphore>,
     pub(crate) metrics: Metrics,
     pub(crate) to_loop: mpsc::UnboundedSender<LoopMessage>,
+    /// How whoever speaks with the engine is told that there is something for it.
+    pub(crate) engine: Arc<EngineBell>,
     pub(crate) health: Health,
     /// Cancelled when the control plane stops: what waits for news ends.
     pub(crate) stopping: CancellationToken,

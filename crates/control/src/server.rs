@@ -18,6 +18,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::agents::Agents;
 use crate::clock;
+use crate::engine_link::{self, EngineBell};
 use crate::handlers::Handlers;
 use crate::health::{Died, Health, supervise};
 use crate::log_broker::LogBroker;
@@ -58,6 +59,9 @@ pub enum StartError {
         /// Why not.
         source: std::io::Error,
     },
+    /// The address of the engine.
+    #[error("cannot use the engine: {0}; give its address with --engine, as http://127.0.0.1:7080")]
+    Engine(String),
     /// What is to be seeded cannot be read, or was refused.
     #[error("cannot seed: {0}")]
     Seed(String),
@@ -75,6 +79,7 @@ impl StartError {
             Self::NotLoopback(_) => "not_loopback",
             Self::Listen { .. } => "listen",
             Self::StateDir { .. } => "state_dir",
+            Self::Engine(_) => "engine",
             Self::Seed(_) => "seed",
             Self::Store(OpenError::Locked { .. }) => "store_in_use",
             Self::Store(OpenError::Newer { .. }) => "store_newer",
@@ -90,6 +95,7 @@ pub struct Control {
     plane: Arc<Plane>,
     server: HttpServer<Arc<Front<Plane>>>,
     supervision: JoinHandle<()>,
+    link: Option<JoinHandle<()>>,
 }
 
 impl Control {
@@ -114,6 +120,7 @@ impl Control {
             tracing::warn!(target: "tessera", listen = %options.listen, "THE API IS OPEN TO THE NETWORK WITHOUT AUTHENTICATION: whoever reaches it can run anything on every node");
         }
         check_address(&options)?;
+        let engine = engine_link::client(&options).map_err(StartError::Engine)?;
         // Read first: a mistake in a file changes nothing.
         let definitions = seeds::read(&options.seeds).map_err(StartError::Seed)?;
         let (to_loop, messages) = mpsc::unbounded_channel();
@@ -135,11 +142,15 @@ impl Control {
             Ok(false) => tracing::debug!(target: "tessera", "the API's socket was not found"),
             Err(error) => tracing::debug!(target: "tessera", %error, "TCP_NODELAY cannot be set"),
         }
+        let link = engine.map(|engine| {
+            let link = engine_link::Link::new(&plane, engine, server.local_addr());
+            tokio::spawn(link.run())
+        });
         let looping = tokio::spawn(run(Arc::clone(&plane), messages));
         let supervised = Arc::clone(&plane);
         let supervision = tokio::spawn(async move { supervise(&supervised, looping).await });
         tracing::info!(target: "tessera", listen = %server.local_addr(), state_dir = %plane.options.state_dir.display(), revision = %plane.store.revision(), "the control plane is ready");
-        Ok(Self { plane, server, supervision })
+        Ok(Self { plane, server, supervision, link })
     }
 
     /// Where the API listens.
@@ -162,6 +173,9 @@ impl Control {
         }
         // The loop ends with the token above. Whether it had died was said already.
         let _ = self.supervision.await;
+        if let Some(link) = self.link {
+            let _ = link.await;
+        }
         self.plane.store.close().await;
         tracing::info!(target: "tessera", "the control plane has stopped");
     }
@@ -190,13 +204,17 @@ fn assemble(
         .map_err(|source| StartError::StateDir { path: options.state_dir.clone(), source })?;
     let world = Arc::new(RwLock::new(World::default()));
     let agents = Arc::new(Agents::default());
-    let observer = observer(Arc::clone(&world), Arc::clone(&agents), to_loop.clone());
+    let engine = Arc::new(EngineBell::default());
+    let observer =
+        observer(Arc::clone(&world), Arc::clone(&agents), Arc::clone(&engine), to_loop.clone());
     let path = options.state_dir.join("control.db");
     let store = open(&path, observer)?;
     let snapshot = store.snapshot();
     let mut loaded = World::load(snapshot.revision, snapshot.resources);
     loaded.started(clock::boot(), options.lease);
     loaded.keep_finished_for(options.keep_finished);
+    let asked_by = clock::now().plus(limits::ENGINE_ASKED_WITHIN);
+    loaded.use_engine(engine_link::usable(&options), asked_by);
     *world.write() = loaded;
     Ok(Plane {
         options,
@@ -209,6 +227,7 @@ fn assemble(
         watch_places: Arc::new(Semaphore::new(limits::WATCHERS_MAX)),
         metrics: Metrics::new(),
         to_loop,
+        engine,
         health: Health::new(),
         stopping: CancellationToken::new(),
     })
@@ -222,6 +241,7 @@ fn open_store(path: &Path, observer: Observer) -> Result<Arc<dyn Store>, OpenErr
 fn observer(
     world: Arc<RwLock<World>>,
     agents: Arc<Agents>,
+    engine: Arc<EngineBell>,
     to_loop: mpsc::UnboundedSender<LoopMessage>,
 ) -> Observer {
     Box::new(move |committed: &Arc<Committed>| {
@@ -238,6 +258,9 @@ fn observer(
         }
         for (id, name) in concerned {
             agents.ring(id, &name);
+        }
+        if committed.changes.iter().any(|change| engine_link::may_concern(change.after.as_ref())) {
+            engine.ring();
         }
         // The loop is gone only when all stops.
         let _ = to_loop.send(LoopMessage::Committed(Arc::clone(committed)));

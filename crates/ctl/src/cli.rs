@@ -86,6 +86,7 @@ pub(crate) enum Command {
     Retry(commands::retry::Arguments),
     Calendar(commands::calendar::Arguments),
     Seed(commands::seed::Arguments),
+    Pipeline(commands::pipeline::Arguments),
     Scenario(commands::scenario::Arguments),
     Cordon(commands::cordon::Arguments),
     Uncordon(commands::uncordon::Arguments),

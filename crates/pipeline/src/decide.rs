@@ -17,6 +17,9 @@ pub struct Look<'a> {
     pub instance: &'a Json,
     /// Names this run of the pipeline, and no other.
     pub run: &'a str,
+    /// By then the engine has been asked about all jobs that it had before: what ended while
+    /// nobody listened is known. No try with a job is given up before.
+    pub asked_by: Timestamp,
     /// The time.
     pub now: Timestamp,
 }
@@ -99,7 +102,7 @@ impl Pipeline {
     pub fn decide(&self, progress: &mut PipelineProgress, look: &Look<'_>) -> Decision {
         let mut decision = Decision::default();
         for step in &self.steps {
-            self.pass_deadline(step, progress, look.now, &mut decision);
+            self.pass_deadline(step, progress, look, &mut decision);
         }
         loop {
             if self.failure(progress).is_some() {
@@ -116,7 +119,7 @@ impl Pipeline {
                 self.begin(step, progress, &known, look, &mut decision);
             }
         }
-        self.say(progress, &mut decision);
+        self.say(progress, look, &mut decision);
         decision
     }
 
@@ -132,6 +135,10 @@ impl Pipeline {
     ) -> bool {
         let Some(step) = self.under_way(progress, name, attempt) else { return false };
         match step.outputs(result) {
+            Ok(output) if output.to_string().len() > limits::STEP_BYTES_MAX => {
+                let message = too_large("its result has", output.to_string().len());
+                self.failed(progress, name, attempt, &message, now);
+            }
             Ok(output) => end(progress, name, StepState::Completed, output, None, now),
             Err(error) => {
                 let message = format!("its result does not have what `outputs` asks for: {error}");
@@ -156,6 +163,21 @@ impl Pipeline {
         true
     }
 
+    /// Nothing of it is wanted any more: what is not over ends here. Gives back the jobs that
+    /// the engine is to cancel.
+    pub fn cancel(progress: &mut PipelineProgress, message: &str, now: Timestamp) -> Vec<Cancel> {
+        let mut cancelled = Vec::new();
+        let left = progress.iter().filter(|(_, stands)| !stands.state.is_over());
+        let left: Vec<Name> = left.map(|(name, _)| name.clone()).collect();
+        for name in left {
+            let suspended = progress.get(&name).filter(|it| it.state == StepState::Suspended);
+            cancelled.extend(suspended.and_then(|stands| stands.job(&name)));
+            let message = Some(message.to_owned());
+            end(progress, &name, StepState::Cancelled, Json::Null, message, now);
+        }
+        cancelled
+    }
+
     fn under_way(&self, progress: &PipelineProgress, name: &Name, attempt: u32) -> Option<&Step> {
         let stands = progress.get(name)?;
         let is_under_way = matches!(stands.state, StepState::Running | StepState::Suspended);
@@ -177,16 +199,16 @@ impl Pipeline {
         &self,
         step: &Step,
         progress: &mut PipelineProgress,
-        now: Timestamp,
+        look: &Look<'_>,
         decision: &mut Decision,
     ) {
         let spec = &step.resolved.spec;
         let Some(stands) = progress.get(&spec.name).cloned() else { return };
         let is_under_way = matches!(stands.state, StepState::Running | StepState::Suspended);
-        if is_under_way && stands.deadline.is_some_and(|deadline| deadline <= now) {
+        if is_under_way && stands.given_up_at(look).is_some_and(|at| at <= look.now) {
             decision.cancel.extend(stands.job(&spec.name));
             let message = format!("it took longer than {}", spec.retry.timeout);
-            step.fail(progress, &message, now);
+            step.fail(progress, &message, look.now);
         }
     }
 
@@ -228,11 +250,19 @@ impl Pipeline {
                     (Some(scenario), _) => {
                         let correlation_id = format!("{}/{}/{attempt}", look.run, spec.name);
                         stands.correlation_id = Some(correlation_id.clone());
+                        stands.scenario = Some(scenario.clone());
+                        stands.input = with.clone();
                         Work::Job { scenario: scenario.clone(), correlation_id }
                     }
                     (None, handler) => Work::Handler(handler.clone().unwrap_or_default()),
                 };
+                let bytes = with.to_string().len();
                 progress.insert(spec.name.clone(), stands);
+                if bytes > limits::STEP_BYTES_MAX {
+                    let message = too_large("`with` has", bytes);
+                    step.fail(progress, &message, look.now);
+                    return;
+                }
                 decision.start.push(Start { step: spec.name.clone(), attempt, work, with });
             }
             Err(message) => {
@@ -256,7 +286,7 @@ impl Pipeline {
         }
     }
 
-    fn say(&self, progress: &PipelineProgress, decision: &mut Decision) {
+    fn say(&self, progress: &PipelineProgress, look: &Look<'_>, decision: &mut Decision) {
         let mut is_over = true;
         for step in &self.steps {
             let spec = &step.resolved.spec;
@@ -269,7 +299,7 @@ impl Pipeline {
             }
             is_over = false;
             decision.look_again =
-                [decision.look_again, stands.deadline].into_iter().flatten().min();
+                [decision.look_again, stands.given_up_at(look)].into_iter().flatten().min();
             decision.waiting_for.push(stands.said_of(&spec.name, spec.retry.attempts_max));
         }
         decision.outcome = is_over.then(|| match self.failure(progress) {
@@ -321,8 +351,18 @@ impl Step {
         stands.deadline = (!is_last).then(|| now.plus(pause));
         stands.since = now;
         (stands.correlation_id, stands.job_id) = (None, None);
+        (stands.scenario, stands.input) = (None, Json::Null);
+        stands.event_sequence = 0;
         stands.message = Some(limits::clip(message, limits::REASON_BYTES_MAX));
     }
+}
+
+/// What is kept in an instance is small: it is copied with every change of it.
+fn too_large(what: &str, bytes: usize) -> String {
+    let max = limits::STEP_BYTES_MAX;
+    format!(
+        "{what} {bytes} bytes as JSON, of at most {max}: say with `outputs` what of a result is needed"
+    )
 }
 
 fn end(
@@ -334,8 +374,15 @@ fn end(
     now: Timestamp,
 ) {
     if let Some(stands) = progress.get_mut(name) {
-        *stands =
-            StepProgress { state, since: now, deadline: None, output, message, ..stands.clone() };
+        *stands = StepProgress {
+            state,
+            since: now,
+            deadline: None,
+            output,
+            message,
+            input: Json::Null,
+            ..stands.clone()
+        };
     }
 }
 
@@ -356,6 +403,7 @@ impl Known {
 
 trait Stands {
     fn job(&self, name: &Name) -> Option<Cancel>;
+    fn given_up_at(&self, look: &Look<'_>) -> Option<Timestamp>;
     fn said_of(&self, name: &Name, attempts_max: u32) -> String;
 }
 
@@ -363,6 +411,12 @@ impl Stands for StepProgress {
     fn job(&self, name: &Name) -> Option<Cancel> {
         let correlation_id = self.correlation_id.clone()?;
         Some(Cancel { step: name.clone(), correlation_id, job_id: self.job_id.clone() })
+    }
+
+    /// Its deadline; for a job that the engine has, not before that was asked.
+    fn given_up_at(&self, look: &Look<'_>) -> Option<Timestamp> {
+        let deadline = self.deadline?;
+        Some(if self.job_id.is_some() { deadline.max(look.asked_by) } else { deadline })
     }
 
     fn said_of(&self, name: &Name, attempts_max: u32) -> String {

@@ -11,10 +11,15 @@
 mod compile;
 mod decide;
 mod graph;
+mod handlers;
+mod phase;
 mod resolve;
 mod templates;
 
 pub use compile::{Handler, Pipeline};
 pub use decide::{Cancel, Decision, Look, Outcome, Start, Work};
-pub use resolve::{Origin, OverridesPolicy, Resolved, ResolvedStep, Sources, Tier, resolve};
+pub use handlers::handlers_of;
+pub use phase::{compile_phase, is_template, refuse_lifecycle};
+pub use resolve::{Origin, Resolved, ResolvedStep, Sources, Tier, resolve};
 pub use templates::standard_names;
+pub use tessera_types::timed::OverridesPolicy;

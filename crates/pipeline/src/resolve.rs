@@ -3,7 +3,7 @@
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
-use tessera_types::timed::{PipelineSpec, StepOverride, StepSpec};
+use tessera_types::timed::{OverridesPolicy, PipelineSpec, StepOverride, StepSpec};
 use tessera_types::{Invalid, Name};
 
 use crate::templates::{standard, standard_names};
@@ -36,17 +36,6 @@ impl fmt::Display for Tier {
             Self::Standard => "standard",
         })
     }
-}
-
-/// How a definition and the content of its pod go together.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum OverridesPolicy {
-    /// The content's steps, changed as the definition says.
-    #[default]
-    Merge,
-    /// The definition's own, where it has any; the content's only where it has none.
-    Replace,
 }
 
 /// What may say something about a pipeline.

@@ -10,7 +10,10 @@ use tessera_types::timed::{DesiredTimedStatus, Failure, Outcome, Request, TimedS
 use tessera_types::{Host, IllegalTransition, Job, Node, Now, Object, WaitReason, limits};
 
 use crate::manager::{Manager, Plan};
-use crate::timed::{Done, Phases, Step, clear_gone, end_jobs, force, reason_with, run_phases};
+use crate::timed::{
+    Done, Phases, Step, clear_gone, end_jobs, force, reason_with, run_phases, waits_for_engine,
+    with_engine_jobs,
+};
 use crate::world::World;
 
 /// Reconciles hosts.
@@ -37,7 +40,7 @@ impl Manager for HostManager {
 fn remove(mut step: Step<'_, Host>) -> Plan {
     let jobs: Vec<_> = step.owned::<Job>().collect();
     if jobs.is_empty() {
-        return step.remove();
+        return if waits_for_engine(&mut step) { step.finish() } else { step.remove() };
     }
     jobs.iter().for_each(|job| step.ask_to_delete(job));
     step.wait(WaitReason::Children, "its jobs to be deleted", None);
@@ -219,8 +222,8 @@ impl Look<'_> {
             return Ok(());
         }
         if !end_jobs(&mut self.step) && !is_forced {
-            let message = "its jobs and their workloads to be gone";
-            self.step.wait(WaitReason::Children, message, None);
+            let message = with_engine_jobs(&self.step, "its jobs and their workloads to be gone");
+            self.step.wait(WaitReason::Children, &message, None);
             return Ok(());
         }
         let leftovers = force(&mut self.step);

@@ -14,6 +14,7 @@ use tessera_types::{
 };
 
 use crate::bookings::{Bookings, group_of};
+use crate::pipelines::{EngineUse, Pipelines};
 use crate::tables::{Table, Tabled, Tables};
 
 /// The workloads of one node, as its agent has to know them.
@@ -46,6 +47,9 @@ pub struct World {
     left: HashSet<Uid>,
     /// How long what is over is kept; for ever unless it is said.
     keep_finished: Option<Duration>,
+    engine: EngineUse,
+    engine_asked_by: Timestamp,
+    pipelines: Arc<Pipelines>,
 }
 
 impl World {
@@ -67,6 +71,30 @@ impl World {
     /// How long what is over is kept, if not for ever.
     pub(crate) fn keep_finished(&self) -> Option<Duration> {
         self.keep_finished
+    }
+
+    /// Says whether the engine can be used, and when it has been asked about all jobs
+    /// that it had before.
+    pub fn use_engine(&mut self, engine: EngineUse, asked_by: Timestamp) {
+        (self.engine, self.engine_asked_by) = (engine, asked_by);
+    }
+
+    /// By then the engine has been asked about all jobs that it had before.
+    #[must_use]
+    pub fn engine_asked_by(&self) -> Timestamp {
+        self.engine_asked_by
+    }
+
+    /// Whether the engine can be used.
+    #[must_use]
+    pub fn engine(&self) -> EngineUse {
+        self.engine
+    }
+
+    /// The pipelines of what it has.
+    #[must_use]
+    pub fn pipelines(&self) -> &Arc<Pipelines> {
+        &self.pipelines
     }
 
     /// The last commit that it has seen.

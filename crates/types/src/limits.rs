@@ -74,6 +74,13 @@ pub const CHILDREN_MAX: usize = 64;
 pub const PHASES_MAX: usize = 32;
 /// Steps of one pipeline.
 pub const STEPS_MAX: usize = 64;
+/// What a step is given, and what it gives, as JSON.
+pub const STEP_BYTES_MAX: usize = 64 << 10;
+/// How long after its start the control plane asks the engine what became of jobs while
+/// nobody listened, before it gives up those whose time is over.
+pub const ENGINE_ASKED_WITHIN: Duration = Duration::from_secs(10);
+/// How long a resource that is to be removed waits for the engine to cancel its jobs.
+pub const ENGINE_CANCELS_WITHIN: Duration = Duration::from_secs(60);
 /// Tries of one phase.
 pub const ATTEMPTS_MAX: u32 = 100;
 /// Gradings of one part that are asked for.

@@ -14,6 +14,7 @@ use serde_json::Value;
 use tessera_api::ApiError;
 use tessera_types::booking::{EventAnswer, EventOutcome, EventsAnswer};
 use tessera_types::catalogue::TriggerAction;
+use tessera_types::engine::{EVENT_SOURCE, JobEventKind};
 use tessera_types::event::{CloudEvent, NoEvent};
 use tessera_types::problem::Code;
 use tessera_types::timed::{DesiredTimedStatus, Request, Requested, TimedStatus};
@@ -24,6 +25,7 @@ use tessera_types::{
 
 use super::event_headers;
 use crate::clock;
+use crate::engine_news;
 use crate::plane::Plane;
 
 /// Takes the events of one request.
@@ -122,7 +124,8 @@ fn check_source(plane: &Plane, event: &CloudEvent) -> Result<(), Problem> {
         Some(prefix) => event.source.starts_with(prefix),
         None => *source == event.source,
     });
-    if is_allowed {
+    let is_engines = plane.options.engine.is_some() && event.source == EVENT_SOURCE;
+    if is_allowed || is_engines {
         return Ok(());
     }
     let detail = format!("events of source `{}` are not let in", event.source);
@@ -148,6 +151,10 @@ async fn take_one(plane: &Plane, event: &CloudEvent) -> Result<EventAnswer, ApiE
         resource: resource.map(|key| key.to_string()),
         message,
     };
+    if let Some(kind) = JobEventKind::of_type(&event.kind) {
+        let (outcome, key, message) = engine_news::take_event(plane, kind, event).await?;
+        return Ok(answer(outcome, key, message));
+    }
     let (key, request) = match find(plane, event) {
         Match::Part(key, request) => (key, request),
         Match::Duplicate(key) => return Ok(answer(EventOutcome::Duplicate, Some(key), None)),

@@ -12,6 +12,7 @@ pub(crate) mod get;
 pub(crate) mod history;
 pub(crate) mod logs;
 mod overbooked;
+pub(crate) mod pipeline;
 pub(crate) mod plan;
 pub(crate) mod reconcile;
 pub(crate) mod retry;

@@ -20,6 +20,7 @@ mod lateness;
 mod logs;
 mod offline;
 mod operations;
+mod pipelines;
 mod planning;
 mod pod_failures;
 mod reconcile_now;

@@ -23,19 +23,25 @@ struct Run {
     pipeline: Pipeline,
     progress: PipelineProgress,
     now: Timestamp,
+    asked_by: Timestamp,
     inputs: Value,
 }
 
 impl Run {
     fn new(steps: &Value) -> Self {
         let (progress, now) = (PipelineProgress::new(), Timestamp::from_micros(0));
-        Self { pipeline: pipeline(steps), progress, now, inputs: json!({}) }
+        Self { pipeline: pipeline(steps), progress, now, asked_by: now, inputs: json!({}) }
     }
 
     fn look(&mut self) -> Decision {
         let instance = json!({"name": "pod-1"});
-        let look =
-            Look { inputs: &self.inputs, instance: &instance, run: "7/provision/1", now: self.now };
+        let look = Look {
+            inputs: &self.inputs,
+            instance: &instance,
+            run: "7/provision/1",
+            asked_by: self.asked_by,
+            now: self.now,
+        };
         let decision = self.pipeline.decide(&mut self.progress, &look);
         let mut again = self.progress.clone();
         let second = self.pipeline.decide(&mut again, &look);
@@ -144,6 +150,23 @@ fn a_step_is_tried_again_after_a_pause_and_then_fails_the_pipeline() {
     let message = "it took longer than 5s".to_owned();
     assert_eq!(decision.outcome, Some(Outcome::Failed { step: name("one"), message, attempts: 2 }));
     assert_eq!(run.states(), [("beside", StepState::Cancelled), ("one", StepState::Failed)]);
+}
+
+#[test]
+fn a_job_that_may_have_ended_unheard_is_not_given_up_before_the_engine_was_asked() {
+    let retry = json!({"attempts_max": 1, "timeout": "5s"});
+    let steps = json!([{"name": "one", "job": "go@v1", "retry": retry}]);
+    let mut run = Run::new(&steps);
+    run.look();
+    run.progress.get_mut(&name("one")).unwrap().job_id = Some("j".to_owned());
+    run.pass(60_000);
+    run.asked_by = run.now.plus(Duration::from_secs(1));
+    let decision = run.look();
+    assert_eq!((decision.look_again, decision.outcome), (Some(run.asked_by), None));
+    run.pass(1000);
+    let decision = run.look();
+    assert_eq!(decision.cancel[0].job_id.as_deref(), Some("j"));
+    assert!(matches!(decision.outcome, Some(Outcome::Failed { .. })), "{decision:?}");
 }
 
 #[test]

@@ -16,7 +16,7 @@ use crate::timed::{Step, Try, change_spec, env, env_of, in_the_way};
 const STEADY: Duration = Duration::from_secs(1);
 
 /// The name of a pod's workload: `<pod>-<workload>`.
-fn name_of(pod: &Name, workload: &Name) -> Name {
+pub(super) fn name_of(pod: &Name, workload: &Name) -> Name {
     // Admission refuses names of which this would be too long.
     Name::new(&format!("{pod}-{workload}")).unwrap_or_else(|_| workload.clone())
 }

@@ -15,8 +15,8 @@ use tessera_types::{IllegalTransition, Job, Name, Now, Object, Pod, SessionPart,
 use super::fleet;
 use crate::manager::{Manager, Plan};
 use crate::timed::{
-    Done, Phases, Step, Try, advance, clear_gone, end_jobs, force, in_words, is_late, reason_with,
-    run_phases,
+    Done, OwnPhase, Phases, Step, clear_gone, end_jobs, force, in_words, is_late, reason_with,
+    run_phases, run_pipeline, waits_for_engine, with_engine_jobs,
 };
 use crate::world::World;
 
@@ -45,7 +45,7 @@ impl Manager for PodManager {
 fn remove(mut step: Step<'_, Pod>) -> Plan {
     let jobs: Vec<_> = step.owned::<Job>().collect();
     if jobs.is_empty() {
-        return step.remove();
+        return if waits_for_engine(&mut step) { step.finish() } else { step.remove() };
     }
     for job in jobs {
         step.ask_to_delete(job);
@@ -220,27 +220,24 @@ impl Look<'_> {
         }
     }
 
+    /// What makes it: the pipeline of its definition's phase `provision`, or else the
+    /// built-in one.
     fn provision(&mut self) -> Phases {
-        let name = Name::new(Phase::OWN).expect("it is a name");
         let definition = self.definition;
         if definition.pod_type == PodType::Fleet {
-            let is_there = |run: Option<_>| run.is_none();
-            if is_there(self.step.timed().phase(&name)) {
-                fleet::make_missing(&mut self.step, definition);
-            }
             fleet::follow(&mut self.step, &self.slot);
         }
-        advance(
-            &mut self.step,
-            &name,
-            definition.provision,
-            |step, _| match definition.pod_type {
-                PodType::Fleet => fleet::look(step, definition),
-                other => Try::UnderWay(format!("an adapter for {other} pods, and there is none")),
+        let mut declared = definition.lifecycle.phases_in(TimedStatus::Provisioning);
+        let own = declared.find(|phase| phase.name.as_str() == Phase::OWN);
+        let phase = match own {
+            Some(phase) => OwnPhase::of(phase),
+            None => OwnPhase {
+                name: Name::new(Phase::OWN).expect("it is a name"),
+                spec: None,
+                retry: definition.provision,
             },
-            fleet::clean,
-            |step, _| fleet::make_missing(step, definition),
-        )
+        };
+        run_pipeline(&mut self.step, &phase)
     }
 
     fn fail(&mut self, failure: Failure) -> Done {
@@ -344,8 +341,9 @@ impl Look<'_> {
         if is_forced {
             return self.force();
         }
-        let message = "its workloads and those of its jobs to be gone";
-        self.step.wait(WaitReason::Children, message, Some(deadline));
+        let message =
+            with_engine_jobs(&self.step, "its workloads and those of its jobs to be gone");
+        self.step.wait(WaitReason::Children, &message, Some(deadline));
         Ok(())
     }
 

@@ -2,5 +2,6 @@
 
 mod fleet;
 mod manager;
+mod steps;
 
 pub use manager::PodManager;

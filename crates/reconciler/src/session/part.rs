@@ -17,6 +17,7 @@ use crate::manager::{Manager, Plan};
 use crate::report::{NO_NAME, own_report, report_of};
 use crate::timed::{
     Done, Phases, Step, clear_gone, end_jobs, force, is_late, reason_with, run_phases,
+    waits_for_engine, with_engine_jobs,
 };
 use crate::world::World;
 
@@ -47,7 +48,7 @@ fn remove(mut step: Step<'_, SessionPart>) -> Plan {
     let (pods, jobs): (Vec<_>, Vec<_>) = (pods.collect(), jobs.collect());
     let reports: Vec<_> = step.owned::<Report>().collect();
     if pods.is_empty() && jobs.is_empty() && reports.is_empty() {
-        return step.remove();
+        return if waits_for_engine(&mut step) { step.finish() } else { step.remove() };
     }
     pods.iter().for_each(|pod| step.ask_to_delete(pod));
     jobs.iter().for_each(|job| step.ask_to_delete(job));
@@ -510,7 +511,7 @@ impl<'a> Look<'a> {
         // Past the deadline each pod ends by itself, and names what is left.
         let until = (!is_forced).then_some(deadline);
         let message = match left {
-            0 => "its jobs and their workloads to be gone".to_owned(),
+            0 => with_engine_jobs(&self.step, "its jobs and their workloads to be gone"),
             left => format!("{left} of its {} pods to be gone", pods.len()),
         };
         self.step.wait(WaitReason::Children, &message, until);

@@ -7,14 +7,16 @@
 
 use tessera_types::job::JobStatus;
 use tessera_types::timed::{
-    Engine, Failure, Phase, PhaseRun, PhaseState, RetryPolicy, Timed, TimedStatus,
+    Engine, Failure, Phase, PhaseRun, PhaseState, RetryPolicy, StepState, Timed, TimedStatus,
 };
 use tessera_types::workload::WorkloadStatus;
-use tessera_types::{Actor, Job, Name, Timestamp, WaitReason, Workload, Write, limits};
+use tessera_types::{Actor, Job, KindName, Name, Timestamp, WaitReason, Workload, Write, limits};
 
 use super::jobs::{cancel, count, is_gone, job_for, next_name};
+use super::pipeline::{OwnPhase, run_pipeline};
 use super::step::Step;
 use crate::news::Unknown;
+use crate::pipelines::Acts;
 
 /// How the phases of a state stand.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,18 +40,21 @@ pub(crate) enum Try {
     Failed(String),
 }
 
-/// Runs the workflow phases of the present state: each as a job. `deadline` is
-/// when its jobs are over at the latest.
-pub(crate) fn run_phases<K: Timed<Status = TimedStatus>>(
-    step: &mut Step<'_, K>,
-    deadline: Timestamp,
-) -> Phases {
+/// Runs the phases of the present state: each as a job or as a pipeline, but for a
+/// pod's own provisioning, which its manager runs first. `deadline` is when its jobs
+/// are over at the latest.
+pub(crate) fn run_phases<K: Acts>(step: &mut Step<'_, K>, deadline: Timestamp) -> Phases {
     let status = step.object().status;
     let phases: Vec<Phase> = K::lifecycle(step.object())
         .map(|lifecycle| lifecycle.phases_in(status).cloned().collect())
         .unwrap_or_default();
-    for phase in phases.iter().filter(|phase| phase.engine == Engine::Workflow) {
-        match run_job_phase(step, phase, deadline) {
+    let is_own = |phase: &Phase| K::KIND == KindName::Pod && phase.name.as_str() == Phase::OWN;
+    for phase in phases.iter().filter(|phase| !is_own(phase)) {
+        let stands = match phase.engine {
+            Engine::Workflow => run_job_phase(step, phase, deadline),
+            Engine::Pipeline => run_pipeline(step, &OwnPhase::of(phase)),
+        };
+        match stands {
             Phases::Done => {}
             Phases::Failed(_) if !phase.is_required => {}
             other => return other,
@@ -170,7 +175,7 @@ fn begin<K: Timed>(step: &mut Step<'_, K>, name: &Name) -> PhaseRun {
 ///
 /// `look` says how the present try stands, `is_clean` whether nothing of a
 /// failed try is left (and removes it if something is), `start` begins a try.
-pub(crate) fn advance<K: Timed<Status = TimedStatus>>(
+pub(super) fn advance<K: Timed<Status = TimedStatus>>(
     step: &mut Step<'_, K>,
     name: &Name,
     retry: RetryPolicy,
@@ -258,6 +263,9 @@ fn judge<K: Timed>(
 /// of the workloads that it consists of.
 fn unknown<K: Timed>(step: &Step<'_, K>, run: &PhaseRun, limit: Timestamp) -> Option<Unknown> {
     let Some(name) = &run.job else {
+        if let Some(unknown) = unknown_job(step, run) {
+            return Some(unknown);
+        }
         return Unknown::of(step.owned::<Workload>(), limit, step.world, step.clocks);
     };
     let job = step.owned::<Job>().find(|job| job.name == *name)?;
@@ -269,6 +277,16 @@ fn unknown<K: Timed>(step: &Step<'_, K>, run: &PhaseRun, limit: Timestamp) -> Op
         return Some(Unknown { what: format!("job/{name} to be over"), until: None });
     }
     Unknown::of(workloads(), limit, step.world, step.clocks)
+}
+
+/// A job of the engine of which is not known yet whether it ended while nobody listened.
+fn unknown_job<K: Timed>(step: &Step<'_, K>, run: &PhaseRun) -> Option<Unknown> {
+    let asked_by = step.world.engine_asked_by();
+    let mut steps = step.timed().pipeline_progress.get(&run.name)?.values();
+    let suspended = steps.find(|stands| stands.state == StepState::Suspended)?;
+    let job = suspended.job_id.as_ref().filter(|_| step.now < asked_by)?;
+    let what = format!("the engine to say what became of job {job}");
+    Some(Unknown { what, until: Some(asked_by) })
 }
 
 /// A try that has failed is an entry of the history of its own.

@@ -10,6 +10,7 @@ use tessera_types::{
     Write,
 };
 
+use super::pipeline;
 use crate::manager::Plan;
 use crate::tables::Tabled;
 use crate::world::World;
@@ -87,6 +88,7 @@ impl<'a, K: Timed> Step<'a, K> {
     pub(crate) fn become_(&mut self, to: K::Status, reason: impl Into<String>) -> Done {
         self.edit.transition(to, Actor::RECONCILER, reason)?;
         self.timed_mut().phases.clear();
+        pipeline::leave(self);
         Ok(())
     }
 
@@ -101,8 +103,14 @@ impl<'a, K: Timed> Step<'a, K> {
         let names: Vec<_> = of_active.map(|phase| phase.name.clone()).collect();
         let mut runs = self.timed().phases.clone();
         runs.retain(|run| names.contains(&run.name));
+        // Their pipelines go on, too.
+        let mut kept = std::mem::take(&mut self.timed_mut().pipeline_progress);
+        let others = kept.extract_if(.., |name, _| !names.contains(name)).collect();
+        self.timed_mut().pipeline_progress = others;
         self.become_(to, reason)?;
-        self.timed_mut().phases = runs;
+        let timed = self.timed_mut();
+        timed.phases = runs;
+        timed.pipeline_progress.append(&mut kept);
         Ok(())
     }
 

@@ -10,6 +10,7 @@ use tessera_types::timed::Timed;
 use tessera_types::workload::{Signal, Stop, WorkloadSpec};
 use tessera_types::{Actor, Duration, Job, Kind, Object, Workload, limits};
 
+use super::pipeline;
 use super::step::Step;
 use crate::world::World;
 
@@ -25,20 +26,27 @@ pub(crate) fn force<K: Timed>(step: &mut Step<'_, K>) -> Vec<String> {
         let at_once = Stop { signal: Signal::Kill, grace: Duration::ZERO };
         change_spec(step, workload, |spec| spec.stop = at_once);
     }
-    left.into_iter().take(limits::LEFTOVERS_MAX).map(|one| described(one)).collect()
+    pipeline::leave(step);
+    let of_engine = step.timed().unwanted_jobs.iter().map(ToString::to_string);
+    let left = left.into_iter().map(|one| described(one)).chain(of_engine);
+    left.take(limits::LEFTOVERS_MAX).collect()
 }
 
 /// Takes out of what was left behind all that is gone by now, and says so: what of
-/// it is no workload here any more, and is `elsewhere` not either.
+/// it is no workload here any more, is not wanted from the engine, and is `elsewhere` not
+/// either.
 pub(crate) fn clear_gone<K: Timed>(step: &mut Step<'_, K>, elsewhere: impl Fn(&String) -> bool) {
     if step.timed().leftovers.is_empty() {
         return;
     }
     let left = all(step);
+    let unwanted: Vec<_> = step.timed().unwanted_jobs.iter().map(ToString::to_string).collect();
     let is_left = |entry: &String| {
         let mut words = entry.strip_prefix(PREFIX).unwrap_or_default().split(' ');
         let name = words.next().unwrap_or_default();
-        left.iter().any(|workload| workload.name.as_str() == name) || elsewhere(entry)
+        left.iter().any(|workload| workload.name.as_str() == name)
+            || unwanted.contains(entry)
+            || elsewhere(entry)
     };
     let leftovers = std::mem::take(&mut step.timed_mut().leftovers);
     let (still, gone): (Vec<_>, Vec<_>) = leftovers.into_iter().partition(is_left);

@@ -15,6 +15,7 @@ mod life;
 mod nodes;
 mod operators;
 mod outages;
+mod pipelines;
 mod plane;
 mod redeclared;
 mod refused;

@@ -6,22 +6,24 @@
 //! histories, nothing started before its time, nothing written once settled.
 
 mod agents;
+mod engine;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use tessera_reconciler::admission::{self, AdmissionError, Effort};
-use tessera_reconciler::{Answer, Batch, Reconciler, Tabled, World};
+use tessera_reconciler::{Answer, Batch, EngineUse, Reconciler, Tabled, World};
 use tessera_types::manifest::Declared;
 use tessera_types::timed::{Request, Requested, Timed, TimedStatus};
 use tessera_types::workload::WorkloadStatus;
 use tessera_types::{
     Actor, BootTime, Change, Committed, Duration, Edit, Epoch, Kind, KindName, Manifest, Name, Now,
     Object, Pod, Record, Resource, ResourceKey, Revision, SessionPart, State, Timestamp, Uid,
-    Workload, Write,
+    Workload, Write, limits,
 };
 
 use self::agents::Copy;
+pub(crate) use self::engine::{Ending, Engine};
 
 const LEASE: Duration = Duration::from_secs(15);
 
@@ -53,6 +55,8 @@ pub(crate) struct Plane {
     pub(crate) reconciler: Reconciler,
     pub(crate) now: Now,
     pub(crate) script: Script,
+    /// What runs the jobs of pipelines.
+    pub(crate) engine: Engine,
     /// Workloads with this in their name take so long to stop.
     pub(crate) lingers: BTreeMap<&'static str, Duration>,
     pub(crate) history: Vec<Entry>,
@@ -92,6 +96,7 @@ impl Plane {
             reconciler,
             now: Now { wall, boot: BootTime::from_millis(1_000_000) },
             script: Box::new(|_, _| Run::Stays),
+            engine: Engine::default(),
             lingers: BTreeMap::new(),
             history: Vec::new(),
             made: Vec::new(),
@@ -222,6 +227,8 @@ impl Plane {
         self.is_crashed = true;
         self.world = World::load(self.world.revision(), self.world.all().collect::<Vec<_>>());
         self.world.started(self.now.boot, LEASE);
+        let asked_by = self.now.wall.plus(limits::ENGINE_ASKED_WITHIN);
+        self.world.use_engine(EngineUse::On, asked_by);
         if let Some(time) = self.keep_finished {
             self.world.keep_finished_for(time);
         }
@@ -259,7 +266,7 @@ impl Plane {
     /// Does all that is due now. What is settled then writes nothing more.
     pub(crate) fn settle(&mut self) {
         for _ in 0..2000 {
-            if !self.is_due() && !self.step_agents() {
+            if !self.is_due() && !self.step_agents() && !self.step_engine() {
                 self.check_is_settled();
                 return;
             }
@@ -320,7 +327,7 @@ impl Plane {
                 time = time.min(next);
             }
             time = time.min(self.heartbeat_at.since(self.now.boot));
-            for at in self.agent_times() {
+            for at in self.agent_times().into_iter().chain(self.engine.times(self.now.wall)) {
                 time = time.min(self.now.until(at));
             }
             self.pass_time(time.max(Duration::from_millis(1)));

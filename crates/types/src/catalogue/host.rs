@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::head::{Definition, definition_spec};
 use super::pod::PodType;
 use crate::host::HostCapacity;
-use crate::timed::Lifecycle;
+use crate::timed::{Lifecycle, OverridesPolicy};
 use crate::validate::{Invalid, Validate};
 
 definition_spec! {
@@ -27,6 +27,9 @@ definition_spec! {
         /// What runs in which of its states.
         #[serde(default, skip_serializing_if = "is_default")]
         pub lifecycle: Lifecycle,
+        /// How this and what the content says of a phase go together.
+        #[serde(default, skip_serializing_if = "is_default")]
+        pub lifecycle_overrides_policy: OverridesPolicy,
     }
 }
 

@@ -11,7 +11,7 @@ use super::selector::DefinitionSelector;
 use crate::limits;
 use crate::name::Name;
 use crate::time::Duration;
-use crate::timed::{Lifecycle, OnFailure, TimedStatus};
+use crate::timed::{Lifecycle, OnFailure, OverridesPolicy, TimedStatus};
 use crate::validate::{Invalid, Validate, check_len};
 
 definition_spec! {
@@ -36,6 +36,9 @@ definition_spec! {
         /// it: on request, and once at its end if they have not run by then.
         #[serde(default, skip_serializing_if = "is_default")]
         pub lifecycle: Lifecycle,
+        /// How this and what the content says of a phase go together.
+        #[serde(default, skip_serializing_if = "is_default")]
+        pub lifecycle_overrides_policy: OverridesPolicy,
         /// Which events do what to it.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         pub triggers: Vec<EventTrigger>,

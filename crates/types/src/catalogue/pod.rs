@@ -11,7 +11,7 @@ use crate::host::{HostDemand, node_port};
 use crate::limits;
 use crate::name::Name;
 use crate::time::Duration;
-use crate::timed::{Lifecycle, RetryPolicy};
+use crate::timed::{Lifecycle, OverridesPolicy, RetryPolicy};
 use crate::validate::{Invalid, Validate, check_len};
 use crate::workload::{Constraint, WorkloadSpec};
 
@@ -45,6 +45,9 @@ definition_spec! {
         /// What else runs in which of its states.
         #[serde(default, skip_serializing_if = "is_default")]
         pub lifecycle: Lifecycle,
+        /// How this and what the content says of a phase go together.
+        #[serde(default, skip_serializing_if = "is_default")]
+        pub lifecycle_overrides_policy: OverridesPolicy,
         /// Facts for those who use it.
         #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
         pub parameters: BTreeMap<String, String>,

@@ -11,7 +11,7 @@ use super::selector::DefinitionSelector;
 use crate::limits;
 use crate::name::Name;
 use crate::time::Duration;
-use crate::timed::{Lifecycle, OnFailure, OnLate};
+use crate::timed::{Lifecycle, OnFailure, OnLate, OverridesPolicy};
 use crate::validate::{Invalid, Validate, check_len};
 
 definition_spec! {
@@ -31,6 +31,9 @@ definition_spec! {
         /// What runs in which of its states.
         #[serde(default, skip_serializing_if = "is_default")]
         pub lifecycle: Lifecycle,
+        /// How this and what the content says of a phase go together.
+        #[serde(default, skip_serializing_if = "is_default")]
+        pub lifecycle_overrides_policy: OverridesPolicy,
     }
 }
 

@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::pipeline::PipelineSpec;
 use super::status::TimedStatus;
 use crate::catalogue::DefinitionSelector;
 use crate::limits;
@@ -45,6 +46,10 @@ pub struct Phase {
     /// For `workflow`: the job's definition.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub definition: Option<DefinitionSelector>,
+    /// For `pipeline`: its steps. When not given, those of the built-in template
+    /// `standard-<name>`, if there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pipeline: Option<PipelineSpec>,
     /// Whether its failure is the resource's failure.
     #[serde(default = "is_required_default")]
     pub is_required: bool,
@@ -56,6 +61,8 @@ pub struct Phase {
 impl Phase {
     /// What the provisioning of a pod by its own steps is called, as a phase.
     pub const OWN: &str = "provision";
+    /// What the teardown of a pod by its own steps is called, as a phase.
+    pub const OWN_END: &str = "teardown";
 }
 
 fn is_required_default() -> bool {
@@ -66,7 +73,7 @@ fn is_required_default() -> bool {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Engine {
-    /// The resource's own steps: those of its kind and pod type.
+    /// Steps, of which Tessera does some itself and the engine others.
     Pipeline,
     /// A job.
     Workflow,
@@ -99,6 +106,18 @@ pub enum OnFailure {
     Abort,
     /// It goes on without the child.
     Continue,
+}
+
+/// How a definition and the content of its pod go together, where both say
+/// something of a phase.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum OverridesPolicy {
+    /// The content's steps, changed as the definition says.
+    #[default]
+    Merge,
+    /// The definition's own, where it has any; the content's only where it has none.
+    Replace,
 }
 
 /// What happens to a resource whose provisioning should have begun while
@@ -152,7 +171,7 @@ impl Validate for Phase {
             )),
             (Engine::Pipeline, Some(_)) => problems.push(Invalid::new(
                 &definition,
-                "a pipeline phase runs the resource's own steps: remove `definition`",
+                "a pipeline phase has steps, and no definition of a job: remove `definition`",
             )),
             (_, definition_of_job) => {
                 if let Some(selector) = definition_of_job {
@@ -160,14 +179,38 @@ impl Validate for Phase {
                 }
             }
         }
-        if self.name.as_str() == Self::OWN {
+        self.validate_pipeline(path, problems);
+        self.retry.validate(&format!("{path}.retry"), problems);
+    }
+}
+
+impl Phase {
+    fn validate_pipeline(&self, path: &str, problems: &mut Vec<Invalid>) {
+        let name = self.name.as_str();
+        let own_status = match name {
+            Self::OWN => Some(TimedStatus::Provisioning),
+            // A job may be called so, too.
+            Self::OWN_END if self.engine == Engine::Pipeline => Some(TimedStatus::TearingDown),
+            _ => None,
+        };
+        if let Some(status) = own_status
+            && (self.engine, self.trigger_on_status) != (Engine::Pipeline, status)
+        {
             let message = format!(
-                "`{}` is what a pod's own steps are called: choose another name",
-                Self::OWN
+                "`{name}` is what a pod's own steps in {status} are called: use `engine: pipeline` \
+                 and `trigger_on_status: {status}`, or choose another name"
             );
             problems.push(Invalid::new(&format!("{path}.name"), message));
         }
-        self.retry.validate(&format!("{path}.retry"), problems);
+        let Some(pipeline) = &self.pipeline else { return };
+        let path = format!("{path}.pipeline");
+        match self.engine {
+            Engine::Pipeline => pipeline.validate(&path, problems),
+            Engine::Workflow => problems.push(Invalid::new(
+                &path,
+                "a workflow phase runs a job and has no steps: remove `pipeline`, or use `engine: pipeline`",
+            )),
+        }
     }
 }
 

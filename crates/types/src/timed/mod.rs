@@ -12,11 +12,11 @@ mod pipeline;
 mod status;
 mod timeslot;
 
-pub use lifecycle::{Engine, Lifecycle, OnFailure, OnLate, Phase, RetryPolicy};
+pub use lifecycle::{Engine, Lifecycle, OnFailure, OnLate, OverridesPolicy, Phase, RetryPolicy};
 pub(crate) use observed::timed_kind;
 pub use observed::{
     Boundary, Failure, LateDecision, Lateness, Outcome, PhaseRun, PhaseState, Request, Requested,
-    Timed, TimedObserved,
+    Timed, TimedObserved, UnwantedJob,
 };
 pub use pipeline::{
     PipelineProgress, PipelineSpec, StepOverride, StepProgress, StepSpec, StepState,

@@ -6,7 +6,8 @@ use std::fmt;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::lifecycle::Lifecycle;
+use super::lifecycle::{Lifecycle, OverridesPolicy};
+use super::pipeline::PipelineProgress;
 use super::timeslot::Timeslot;
 use crate::catalogue::{JobDefinitionSpec, Pinned, ReportDefinitionSpec};
 use crate::envelope::Object;
@@ -51,12 +52,35 @@ pub struct TimedObserved {
     /// also those of Active, to which it may go back.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub phases: Vec<PhaseRun>,
+    /// How the steps of its pipelines stand, by the phase's name; of a phase that is
+    /// over until it begins anew.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub pipeline_progress: BTreeMap<Name, PipelineProgress>,
+    /// Jobs of the engine that are not wanted any more and have not been cancelled yet.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub unwanted_jobs: Vec<UnwantedJob>,
     /// What operators and events ask for and has not been seen to yet.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub requests: Vec<Requested>,
     /// What could not be removed by its deadline.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub leftovers: Vec<String>,
+}
+
+/// A job of the engine that is not wanted any more.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct UnwantedJob {
+    /// What its events and the engine know the try of its step by.
+    pub correlation_id: String,
+    /// The engine's id of the job, if that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub job_id: Option<String>,
+}
+
+impl fmt::Display for UnwantedJob {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "engine-job/{}", self.job_id.as_ref().unwrap_or(&self.correlation_id))
+    }
 }
 
 /// What came of a timed resource.
@@ -233,6 +257,9 @@ pub trait Timed: Kind {
 
     /// What runs in which of its states; none before it was admitted.
     fn lifecycle(object: &Object<Self>) -> Option<&Lifecycle>;
+
+    /// How its definition and the content of its pod go together.
+    fn overrides_policy(object: &Object<Self>) -> OverridesPolicy;
 }
 
 /// A kind is timed whose status holds what timed resources have in common in
@@ -250,6 +277,11 @@ macro_rules! timed_kind {
 
             fn lifecycle(object: &Object<Self>) -> Option<&$crate::timed::Lifecycle> {
                 object.observed.definition.as_ref().map(|pinned| &pinned.spec.lifecycle)
+            }
+
+            fn overrides_policy(object: &Object<Self>) -> $crate::timed::OverridesPolicy {
+                let pinned = object.observed.definition.as_ref();
+                pinned.map(|it| it.spec.lifecycle_overrides_policy).unwrap_or_default()
             }
         }
     };

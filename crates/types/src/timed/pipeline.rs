@@ -6,6 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::lifecycle::{OnFailure, RetryPolicy};
+use crate::engine::ScenarioName;
 use crate::limits;
 use crate::name::Name;
 use crate::time::{Duration, Timestamp};
@@ -17,7 +18,7 @@ use crate::validate::{Invalid, Validate, check_len};
 /// `steps`, the template that `extends` names, and the built-in template of the
 /// phase. The other fields change what came of that, in this order: `remove`,
 /// `overrides`, `insert_before`, `insert_after`.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct PipelineSpec {
     /// The steps themselves.
@@ -43,7 +44,7 @@ pub struct PipelineSpec {
 }
 
 /// A step.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct StepSpec {
     /// Its name, unique in the pipeline.
@@ -91,7 +92,7 @@ fn is_default<T: Default + PartialEq>(value: &T) -> bool {
 }
 
 /// What is different about a step.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 #[expect(missing_docs, reason = "the fields are those of a step")]
 pub struct StepOverride {
@@ -135,6 +136,16 @@ pub struct StepProgress {
     /// The engine's id of the job, once it has taken it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub job_id: Option<String>,
+    /// For a job: its scenario, `name@version`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scenario: Option<String>,
+    /// For a job: what it is given.
+    #[serde(default, skip_serializing_if = "serde_json::Value::is_null")]
+    pub input: serde_json::Value,
+    /// For a job: the number of the last of its events that was taken in. Older ones
+    /// that come later change nothing.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub event_sequence: u64,
     /// What it gave, when it is done.
     #[serde(default, skip_serializing_if = "serde_json::Value::is_null")]
     pub output: serde_json::Value,
@@ -201,12 +212,9 @@ impl Validate for StepSpec {
             let message = "a step has either a `handler` or a `job`";
             problems.push(Invalid::new(path, message));
         }
-        let is_versioned = |job: &String| {
-            job.split_once('@')
-                .is_some_and(|(name, version)| !name.is_empty() && !version.is_empty())
-        };
-        if self.job.as_ref().is_some_and(|job| !is_versioned(job)) {
-            let message = "a scenario is named with its version, as `lab_start@v1`";
+        let job = self.job.as_ref().map(|job| job.parse::<ScenarioName>());
+        if let Some(Err(error)) = job {
+            let message = format!("a scenario is named with its version: {error}");
             problems.push(Invalid::new(&format!("{path}.job"), message));
         }
         self.retry.validate(&format!("{path}.retry"), problems);
@@ -224,6 +232,9 @@ impl StepProgress {
             deadline: Some(now.plus(timeout)),
             correlation_id: None,
             job_id: None,
+            scenario: None,
+            input: serde_json::Value::Null,
+            event_sequence: 0,
             output: serde_json::Value::Null,
             message: None,
         }

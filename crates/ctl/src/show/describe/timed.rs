@@ -97,7 +97,7 @@ fn lifecycle(
     for phase in declared.iter().filter(|phase| !has_run(phase.name.clone())) {
         let job = timed.jobs.get(&phase.name).map(|pinned| format!(": job {pinned}"));
         let what = match phase.engine {
-            Engine::Pipeline => ": its own steps".to_owned(),
+            Engine::Pipeline => ": its steps".to_owned(),
             Engine::Workflow => job.unwrap_or_default(),
         };
         let needed = if phase.is_required { "" } else { ", may fail" };

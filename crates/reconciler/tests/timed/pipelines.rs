@@ -1,0 +1,211 @@
+//! Pipelines with jobs of the engine: whenever the control plane is killed, and whatever
+//! the jobs come to, the same comes of everything, and each try has one job.
+
+use std::collections::BTreeSet;
+
+use proptest::prelude::*;
+use serde_json::{Value, json};
+use tessera_types::timed::{Request, TimedStatus};
+use tessera_types::{Duration, Pod, PodDefinition};
+
+use crate::exam::Exam;
+use crate::plane::{Ending, Plane};
+
+const POD: &str = "pod/default/lab";
+
+/// What happens to a pod while it is provisioned.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Meanwhile {
+    Nothing,
+    /// Somebody deletes it so many seconds after its provisioning began.
+    Deleted(u64),
+    /// Somebody has it tried again, where it has failed.
+    Retried,
+}
+
+/// What a person and the engine see in the end.
+#[derive(Debug, PartialEq)]
+struct End {
+    path: String,
+    is_there: bool,
+    keys: BTreeSet<String>,
+    cancelled: Vec<String>,
+    starts: usize,
+    message: Option<String>,
+}
+
+/// A plane with a pod that starts in 60 s, and whose lab has a step with a job and two
+/// tries, in a phase with two tries.
+fn plane(endings: Vec<Ending>) -> Plane {
+    let mut plane = Exam::default().plane();
+    plane.engine.script = Box::new(move |step, number| match step {
+        "beside" => (Duration::from_secs(2), Ok(Value::Null)),
+        _ => (Duration::from_secs(3), endings.get(number - 1).cloned().unwrap_or(Ok(json!({})))),
+    });
+    let backoff = json!({"initial": "1s", "max": "1s"});
+    let retry = json!({"attempts_max": 2, "backoff": backoff, "timeout": "20s"});
+    let phase = json!({
+        "name": "provision", "engine": "pipeline", "trigger_on_status": "Provisioning",
+        "retry": retry,
+        "pipeline": {
+            "extends": "standard-provision",
+            "insert_after": {
+                "bind-host": [{"name": "lab", "job": "lab_start@v1", "retry": retry}],
+                "ports": [{"name": "beside", "job": "echo@v1"}],
+            },
+        },
+    });
+    let workload = json!({"name": "vm", "spec": {"command": "vm"}});
+    plane.apply::<PodDefinition>(json!({"name": "lab", "spec": {
+        "type_key": "lab", "version": "1.0.0", "pod_type": "fleet", "workloads": [workload],
+        "lead_time": "50s", "teardown_buffer": "20s", "lifecycle": {"phases": [phase]},
+    }}));
+    plane
+}
+
+fn live(
+    endings: Vec<Ending>,
+    meanwhile: Meanwhile,
+    crash: impl FnOnce(&mut Plane),
+) -> (End, usize) {
+    let mut plane = plane(endings);
+    crash(&mut plane);
+    let start = plane.at(60);
+    let timeslot = json!({"start": start.to_string(), "duration": "60s"});
+    let spec = json!({"definition": {"type_key": "lab"}, "timeslot": timeslot});
+    plane.apply::<Pod>(json!({"name": "lab", "spec": spec}));
+    match meanwhile {
+        Meanwhile::Nothing => {}
+        Meanwhile::Deleted(seconds) => {
+            plane
+                .run_until(start.minus(Duration::from_secs(50)).plus(Duration::from_secs(seconds)));
+            if plane.find::<Pod>("lab").is_some() {
+                plane.delete::<Pod>("lab");
+            }
+        }
+        Meanwhile::Retried => {
+            plane.run_until(start.minus(Duration::from_secs(2)));
+            if plane.pod("lab").status == TimedStatus::Failed {
+                plane.ask::<Pod>("lab", Request::Retry);
+            }
+        }
+    }
+    plane.run_until(start.plus(Duration::from_secs(100)));
+    let pod = plane.find::<Pod>("lab");
+    let unwanted = pod.as_ref().is_some_and(|pod| !pod.observed.timed.unwanted_jobs.is_empty());
+    assert!(!unwanted, "{pod:#?}");
+    let jobs = &plane.engine.jobs;
+    let failure = pod.as_ref().and_then(|pod| pod.observed.timed.failure.clone());
+    let end = End {
+        path: plane.path(POD),
+        is_there: pod.is_some(),
+        keys: jobs.keys().cloned().collect(),
+        cancelled: jobs.values().filter(|job| job.is_cancelled).map(|it| it.of.clone()).collect(),
+        starts: plane.started.iter().filter(|(name, _)| name == "lab-vm").count(),
+        message: failure.map(|failure| failure.message),
+    };
+    (end, plane.commits)
+}
+
+fn fails() -> Ending {
+    Err("no licence")
+}
+
+fn same_after_each_commit(endings: &[Ending], meanwhile: Meanwhile) -> End {
+    let (expected, commits) = live(endings.to_vec(), meanwhile, |_| {});
+    for after in 1..=commits {
+        let (end, _) = live(endings.to_vec(), meanwhile, |plane| plane.crash_after = Some(after));
+        assert_eq!(end, expected, "killed after commit {after}");
+    }
+    let (end, _) = live(endings.to_vec(), meanwhile, |plane| plane.crashes_always = true);
+    assert_eq!(end, expected, "killed after every commit");
+    expected
+}
+
+#[test]
+fn a_pod_goes_on_when_its_job_is_done_whenever_the_control_plane_is_killed() {
+    let end = same_after_each_commit(&[Ok(json!({"host": "h"}))], Meanwhile::Nothing);
+    assert_eq!(end.path, "Scheduled Provisioning Ready Active TearingDown Terminated");
+    assert_eq!((end.keys.len(), end.starts), (2, 1), "{end:?}");
+    assert!(end.cancelled.is_empty(), "{end:?}");
+}
+
+#[test]
+fn each_try_of_a_step_and_of_its_phase_has_a_job_of_its_own() {
+    let end = same_after_each_commit(&[fails(), fails(), fails()], Meanwhile::Nothing);
+    assert_eq!(end.path, "Scheduled Provisioning Ready Active TearingDown Terminated");
+    // Two tries of the step in the first try of the phase, two in the second; and the
+    // other step in each try in which it came to that.
+    let of_lab = end.keys.iter().filter(|key| key.contains("/lab/")).count();
+    assert_eq!((of_lab, end.starts), (4, 1), "{end:?}");
+}
+
+#[test]
+fn a_pod_that_failed_is_tried_again_with_new_jobs() {
+    let end = same_after_each_commit(&[fails(), fails(), fails(), fails()], Meanwhile::Retried);
+    let path = "Scheduled Provisioning Failed Provisioning Ready Active TearingDown Terminated";
+    assert_eq!(end.path, path);
+    assert_eq!(end.keys.iter().filter(|key| key.contains("/lab/")).count(), 5, "{end:?}");
+}
+
+#[test]
+fn a_pod_that_is_deleted_has_its_job_cancelled() {
+    let end = same_after_each_commit(&[], Meanwhile::Deleted(1));
+    assert!(!end.is_there, "{end:?}");
+    assert_eq!(end.starts, 0);
+    assert!(end.cancelled.iter().any(|of| of.ends_with(" lab")), "{end:?}");
+}
+
+#[test]
+fn an_engine_that_is_away_keeps_a_pod_that_is_over_no_longer_than_its_deadline() {
+    let mut plane = plane(Vec::new());
+    let start = plane.at(60);
+    let timeslot = json!({"start": start.to_string(), "duration": "60s"});
+    let spec = json!({"definition": {"type_key": "lab"}, "timeslot": timeslot});
+    plane.apply::<Pod>(json!({"name": "lab", "spec": spec}));
+    plane.run_until(start.minus(Duration::from_secs(49)));
+    plane.engine.is_away = true;
+    plane.delete::<Pod>("lab");
+    plane.run(5);
+    let pod = plane.pod("lab");
+    assert_eq!(pod.status, TimedStatus::TearingDown);
+    let waiting = pod.waiting_for.as_ref().unwrap();
+    assert!(waiting.message.contains("engine-job/"), "{waiting:?}");
+    plane.run_until(start.plus(Duration::from_secs(79)));
+    assert_eq!(plane.pod("lab").status, TimedStatus::TearingDown);
+    plane.run_until(start.plus(Duration::from_secs(81)));
+    let pod = plane.pod("lab");
+    assert_eq!(pod.status, TimedStatus::Terminated);
+    assert!(pod.observed.timed.leftovers[0].starts_with("engine-job/"), "{pod:#?}");
+    plane.run(70);
+    assert!(plane.find::<Pod>("lab").is_none(), "it does not wait for ever");
+}
+
+fn ending() -> impl Strategy<Value = Ending> {
+    prop_oneof![2 => Just(Ok(json!({}))), 1 => Just(fails())]
+}
+
+fn meanwhile() -> impl Strategy<Value = Meanwhile> {
+    prop_oneof![
+        Just(Meanwhile::Nothing),
+        (0..30_u64).prop_map(Meanwhile::Deleted),
+        Just(Meanwhile::Retried),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
+
+    #[test]
+    fn the_end_is_the_same_wherever_it_is_killed(
+        endings in prop::collection::vec(ending(), 0..6),
+        meanwhile in meanwhile(),
+        after in 1..60_usize,
+    ) {
+        let (expected, _) = live(endings.clone(), meanwhile, |_| {});
+        let (once, _) = live(endings.clone(), meanwhile, |plane| plane.crash_after = Some(after));
+        prop_assert_eq!(&once, &expected);
+        let (always, _) = live(endings, meanwhile, |plane| plane.crashes_always = true);
+        prop_assert_eq!(&always, &expected);
+    }
+}

@@ -1,0 +1,181 @@
+//! The engine of a plane, and the link to it at its worst: the first answer to each
+//! submission is lost, each event comes twice, and whoever asks is answered late.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+use tessera_reconciler::{Answer, JobNews, Tabled, Told, Whose, tell_step};
+use tessera_types::timed::{StepState, Timed};
+use tessera_types::{Duration, Edit, Host, Name, Object, Pod, SessionPart, Timestamp, Write};
+
+use super::Plane;
+
+/// How a job ends.
+pub(crate) type Ending = Result<Value, &'static str>;
+
+/// Says how long the n-th job (from 1) of the steps of one name takes, and what it comes to.
+type Script = Box<dyn Fn(&str, usize) -> (Duration, Ending)>;
+
+/// Something that runs jobs, once for each key.
+pub(crate) struct Engine {
+    pub(crate) script: Script,
+    /// It cannot be reached.
+    pub(crate) is_away: bool,
+    pub(crate) jobs: BTreeMap<String, Job>,
+}
+
+/// A job.
+#[derive(Clone, Debug)]
+pub(crate) struct Job {
+    /// The instance and the step that it is for.
+    pub(crate) of: String,
+    pub(crate) submitted: usize,
+    pub(crate) is_cancelled: bool,
+    number: usize,
+    ends: Timestamp,
+    ending: Ending,
+}
+
+impl Default for Engine {
+    fn default() -> Self {
+        let script: Script = Box::new(|_, _| (Duration::from_secs(5), Ok(Value::Null)));
+        Self { script, is_away: false, jobs: BTreeMap::new() }
+    }
+}
+
+impl Engine {
+    pub(super) fn times(&self, now: Timestamp) -> Vec<Timestamp> {
+        let ends = self.jobs.values().map(|job| job.ends);
+        ends.filter(|ends| *ends > now).collect()
+    }
+
+    fn submit(&mut self, of: &str, step: &Name, key: &str, now: Timestamp) -> &Job {
+        let number = self.jobs.len() + 1;
+        let before = self.jobs.values().filter(|job| job.of == of).count();
+        if !self.jobs.contains_key(key) {
+            let lives = |job: &&Job| job.of == of && !job.is_cancelled && job.ends > now;
+            let beside = self.jobs.values().find(lives);
+            assert!(beside.is_none(), "{key} runs beside another try: {beside:?}");
+        }
+        let script = &self.script;
+        let job = self.jobs.entry(key.to_owned()).or_insert_with(|| {
+            let (time, ending) = script(step.as_str(), before + 1);
+            let (of, ends) = (of.to_owned(), now.plus(time));
+            Job { of, submitted: 0, is_cancelled: false, number, ends, ending }
+        });
+        job.submitted += 1;
+        job
+    }
+}
+
+/// What is to be done for a step.
+struct Wanted {
+    phase: Name,
+    step: Name,
+    key: String,
+    is_taken: bool,
+}
+
+impl Plane {
+    /// All that the link to the engine has to do. True if there was anything.
+    pub(super) fn step_engine(&mut self) -> bool {
+        !self.engine.is_away
+            && (self.step_engine_of::<Pod>()
+                | self.step_engine_of::<SessionPart>()
+                | self.step_engine_of::<Host>())
+    }
+
+    fn step_engine_of<K: Tabled + Timed>(&mut self) -> bool {
+        let objects: Vec<_> = self.world.table::<K>().iter().cloned().collect();
+        let mut is_news = false;
+        for object in objects {
+            is_news |= self.cancel_unwanted(&object);
+            for wanted in wanted(&object) {
+                is_news |= self.step_job(&object, &wanted);
+            }
+        }
+        is_news
+    }
+
+    fn cancel_unwanted<K: Tabled + Timed>(&mut self, object: &Object<K>) -> bool {
+        let unwanted = &K::timed(object).unwanted_jobs;
+        for job in unwanted {
+            if let Some(known) = self.engine.jobs.get_mut(&job.correlation_id) {
+                known.is_cancelled = true;
+            }
+        }
+        let is_news = !unwanted.is_empty();
+        if is_news {
+            self.edit_now::<K>(object, |edit| K::timed_mut(&mut edit.object).unwanted_jobs.clear());
+        }
+        is_news
+    }
+
+    fn step_job<K: Tabled + Timed>(&mut self, object: &Object<K>, wanted: &Wanted) -> bool {
+        let now = self.now.wall;
+        let of = format!("{} {}", object.key(), wanted.step);
+        if !wanted.is_taken {
+            let job = self.engine.submit(&of, &wanted.step, &wanted.key, now);
+            let (number, is_answered) = (job.number, job.submitted > 1);
+            if is_answered {
+                self.tell::<K>(object, wanted, number, None, &JobNews::Taken);
+            }
+            return true;
+        }
+        let job = self.engine.jobs[&wanted.key].clone();
+        assert!(!job.is_cancelled, "{} is cancelled and wanted", wanted.key);
+        if job.ends > now {
+            return false;
+        }
+        let news = match job.ending {
+            Ok(output) => JobNews::Completed(output),
+            Err(why) => JobNews::Failed(why.to_owned()),
+        };
+        // The last event overtakes the first, and comes twice.
+        assert_eq!(self.tell::<K>(object, wanted, job.number, Some(2), &news), Told::Taken);
+        assert_ne!(self.tell::<K>(object, wanted, job.number, Some(2), &news), Told::Taken);
+        let late = JobNews::Progress("1 of 2".to_owned());
+        assert_ne!(self.tell::<K>(object, wanted, job.number, Some(1), &late), Told::Taken);
+        true
+    }
+
+    fn tell<K: Tabled + Timed>(
+        &mut self,
+        object: &Object<K>,
+        wanted: &Wanted,
+        number: usize,
+        sequence: Option<u64>,
+        news: &JobNews,
+    ) -> Told {
+        let (pipelines, now) = (self.world.pipelines().clone(), self.now.wall);
+        let (phase, step, correlation_id) = (&wanted.phase, &wanted.step, wanted.key.as_str());
+        let id = format!("{number:032x}");
+        let whose = Whose { phase, step, correlation_id, job_id: Some(&id), sequence };
+        let mut told = Told::Stale;
+        self.edit_now::<K>(object, |edit| told = tell_step(&pipelines, edit, whose, news, now));
+        told
+    }
+
+    /// Changes it as it is now.
+    fn edit_now<K: Tabled>(&mut self, object: &Object<K>, change: impl FnOnce(&mut Edit<K>)) {
+        let Some(object) = self.world.table::<K>().get(object.id).cloned() else { return };
+        let mut edit = Edit::of(&object, self.now.wall);
+        change(&mut edit);
+        if let Some(edited) = edit.finish() {
+            assert_eq!(self.commit(vec![Write::update(edited)]), Answer::Written);
+            self.is_crashed = false;
+        }
+    }
+}
+
+fn wanted<K: Timed>(object: &Object<K>) -> Vec<Wanted> {
+    let mut wanted = Vec::new();
+    for (phase, progress) in &K::timed(object).pipeline_progress {
+        for (step, stands) in progress.iter().filter(|(_, it)| it.state == StepState::Suspended) {
+            let (phase, step) = (phase.clone(), step.clone());
+            let key = stands.correlation_id.clone().expect("a job is known by something");
+            wanted.push(Wanted { phase, step, key, is_taken: stands.job_id.is_some() });
+        }
+    }
+    wanted
+}
