@@ -87,6 +87,7 @@ pub(crate) enum Command {
     Calendar(commands::calendar::Arguments),
     Seed(commands::seed::Arguments),
     Pipeline(commands::pipeline::Arguments),
+    Engine(commands::engine::Arguments),
     Scenario(commands::scenario::Arguments),
     Cordon(commands::cordon::Arguments),
     Uncordon(commands::uncordon::Arguments),

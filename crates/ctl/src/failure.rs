@@ -28,6 +28,9 @@ pub enum Failure {
     /// A call failed.
     #[error(transparent)]
     Api(#[from] Error),
+    /// A call to the engine failed.
+    #[error("{}", of_engine(.0))]
+    Engine(Error),
     /// The calls went well, and what was asked for did not come about.
     #[error("{message}")]
     Failed {
@@ -80,7 +83,7 @@ impl Failure {
     pub fn exit(&self) -> Exit {
         match self {
             Self::Usage { .. } | Self::Manifests(_) => Exit::Usage,
-            Self::Api(error) => Exit::of(error),
+            Self::Api(error) | Self::Engine(error) => Exit::of(error),
             Self::Failed { .. } | Self::Start { .. } | Self::Output(_) => Exit::Failed,
             Self::Told(exit) => *exit,
             Self::ClosedPipe => Exit::Done,
@@ -96,6 +99,7 @@ impl Failure {
             }
             Self::Manifests(problems) => manifests(problems, style),
             Self::Api(error) => api(error, style),
+            Self::Engine(error) => engine(error, style),
             Self::Failed { message, details } => said(style, None, message, details, None),
             Self::Start { code, message } => {
                 // More than a line where manifests have mistakes.
@@ -168,6 +172,36 @@ fn api(error: &Error, style: Style) -> String {
             said(style, Some("unreachable"), &error.to_string(), &[], Some(remedy))
         }
     }
+}
+
+/// A call to the engine that failed, in words.
+fn of_engine(error: &Error) -> String {
+    match error {
+        Error::Url { url, why } => format!("`{url}` is not the address of an engine: {why}"),
+        Error::Unreachable(why) => format!("the engine cannot be reached: {why}"),
+        Error::Protocol(why) => format!("the answer is not an engine's: {why}"),
+        Error::Refused(problem) => problem.to_string(),
+    }
+}
+
+fn engine(error: &Error, style: Style) -> String {
+    let message = without_number(&of_engine(error));
+    let (code, remedy) = match error {
+        Error::Refused(problem) => return refused(problem, style),
+        Error::Url { .. } => {
+            ("usage", format!("write it as {}", tessera_client::DEFAULT_ENGINE_URL))
+        }
+        Error::Unreachable(_) => (
+            "unreachable",
+            "start one with `tessera up` or `tessera-engine`, or give its address with --engine"
+                .to_owned(),
+        ),
+        Error::Protocol(_) => (
+            "unreachable",
+            "is --engine (or TESSERA_ENGINE) the address of an engine of this version?".to_owned(),
+        ),
+    };
+    said(style, Some(code), &message, &[], Some(&remedy))
 }
 
 /// What the operating system says, without its number for it.
@@ -254,6 +288,16 @@ mod tests {
         assert!(shown_problem(problem.clone()).ends_with("under request r1\n"));
         problem.code = Code::NotFound;
         assert!(!shown_problem(problem).contains("r1"));
+    }
+
+    #[test]
+    fn an_engine_that_does_not_answer_is_called_one() {
+        let shown = |error| Failure::Engine(error).render(Style::PLAIN);
+        let text = shown(Error::Unreachable("Connection refused (os error 111)".to_owned()));
+        assert!(text.contains("the engine cannot be reached: Connection refused\n"), "{text}");
+        assert!(text.contains("--engine"), "{text}");
+        let url = Error::Url { url: "x".to_owned(), why: "no scheme".to_owned() };
+        assert!(shown(url).contains("`x` is not the address of an engine"));
     }
 
     #[test]

@@ -135,6 +135,7 @@ async fn dispatch(program: &Program, cli: Cli, namespace_is_given: bool) -> Resu
         Command::Session(arguments) => commands::session::run(&context, &arguments).await,
         Command::Retry(arguments) => commands::retry::run(&context, &arguments).await,
         Command::Pipeline(arguments) => commands::pipeline::run(&context, &arguments).await,
+        Command::Engine(arguments) => commands::engine::run(&context, &arguments).await,
         Command::Calendar(arguments) => commands::calendar::run(&context, &arguments).await,
         Command::Seed(arguments) => commands::seed::run(&context, &arguments).await,
         Command::Scenario(arguments) => commands::scenario::run(&context, &arguments).await,

@@ -8,6 +8,7 @@ pub(crate) mod delete;
 pub(crate) mod describe;
 pub(crate) mod diff;
 pub(crate) mod drain;
+pub(crate) mod engine;
 pub(crate) mod get;
 pub(crate) mod history;
 pub(crate) mod logs;

@@ -2,8 +2,8 @@
 //! could not be removed.
 
 use tessera_types::timed::{
-    Boundary, Engine, LateDecision, Lateness, Lifecycle, PhaseRun, RetryPolicy, Timed,
-    TimedObserved,
+    Boundary, Engine, LateDecision, Lateness, Lifecycle, PhaseRun, RetryPolicy, StepProgress,
+    StepState, Timed, TimedObserved,
 };
 use tessera_types::{Object, Timestamp};
 
@@ -17,6 +17,7 @@ pub(super) fn of_timed<K: Timed>(page: &mut Page, object: &Object<K>, own: Optio
     let timed = K::timed(object);
     window(page, timed);
     lifecycle(page, timed, K::lifecycle(object), own);
+    steps(page, timed);
     if let Some(failure) = &timed.failure {
         page.heading("failure");
         page.toned("of", &failure.of, Tone::Bad);
@@ -103,6 +104,60 @@ fn lifecycle(
         let needed = if phase.is_required { "" } else { ", may fail" };
         page.field(phase.name.as_str(), format!("in {}{needed}{what}", phase.trigger_on_status));
     }
+}
+
+/// How the steps of its pipelines stand that somebody may wait for: of a phase under way
+/// all, of one that is over those with jobs.
+fn steps(page: &mut Page, timed: &TimedObserved) {
+    for (phase, progress) in &timed.pipeline_progress {
+        let is_under_way = progress.values().any(|stands| !stands.state.is_over());
+        let is_shown = |stands: &&StepProgress| is_under_way || stands.correlation_id.is_some();
+        let mut shown: Vec<_> = progress.iter().filter(|(_, stands)| is_shown(stands)).collect();
+        if shown.is_empty() {
+            continue;
+        }
+        shown.sort_by_key(|(_, stands)| stands.since);
+        page.heading(&format!("steps of {phase}"));
+        for (name, stands) in shown {
+            page.toned(name.as_str(), step_in_words(stands, page.now), tone_of_step(stands.state));
+        }
+    }
+    if !timed.unwanted_jobs.is_empty() {
+        let jobs: Vec<_> = timed.unwanted_jobs.iter().map(ToString::to_string).collect();
+        page.heading("jobs to be cancelled");
+        page.quote(&jobs);
+    }
+}
+
+fn tone_of_step(state: StepState) -> Tone {
+    match state {
+        StepState::Completed => Tone::Good,
+        StepState::Failed => Tone::Bad,
+        StepState::Skipped | StepState::Cancelled => Tone::Quiet,
+        StepState::Running | StepState::Suspended | StepState::BackingOff => Tone::Busy,
+    }
+}
+
+/// `Suspended since 4s ago, until 10:15 at the latest: job 019a… of lab_start@v1, try 2`.
+fn step_in_words(stands: &StepProgress, now: Timestamp) -> String {
+    let mut words = format!("{:?} since {}", stands.state, near(stands.since, now));
+    match (stands.state, stands.deadline) {
+        (StepState::BackingOff, Some(at)) => words += &format!(", again {}", until(at, now)),
+        (StepState::Suspended, Some(at)) => words += &format!(", given up {}", near(at, now)),
+        _ => {}
+    }
+    if stands.attempt > 1 {
+        words += &format!(", try {}", stands.attempt);
+    }
+    match (&stands.job_id, &stands.scenario) {
+        (Some(job), Some(scenario)) => words += &format!(": job {job} of {scenario}"),
+        (None, Some(scenario)) => words += &format!(": the engine to take its job of {scenario}"),
+        _ => {}
+    }
+    if let Some(message) = &stands.message {
+        words += &format!(" ({message})");
+    }
+    words
 }
 
 fn tone_of_phase(run: &PhaseRun) -> Tone {
