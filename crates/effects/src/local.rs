@@ -131,7 +131,8 @@ impl Local {
             events: events.into(),
             observations: Vec::new(),
         };
-        running.live(cancelled).await
+        // Boxed: a machine is large, and runs start others.
+        Box::pin(running.live(cancelled)).await
     }
 
     /// Starts a run that nobody waits for.

@@ -53,31 +53,26 @@ pub(crate) fn begin(
         limits: Limits::default(),
         reader: Arc::new(DocumentReader),
     };
-    let machine = Machine::start(Arc::clone(&workflow), start);
+    let machine = Machine::begin(Arc::clone(&workflow), start);
     Ok((workflow, machine))
 }
 
-/// Hands each entry of a job's current attempt to `take`, in order; returns the number of
-/// the next one.
+/// Entries of a job from this number on, in order, each with its number; none when there are no
+/// more.
 pub(crate) async fn entries(
     plane: &Plane,
     number: JobNumber,
     from: u64,
-    mut take: impl FnMut(Entry),
-) -> Result<u64, Problem> {
-    let mut next = from;
-    loop {
-        let page = plane.journal.entries(number, next, PAGE).await.map_err(of_journal)?;
-        let Some((last, _)) = page.last() else { return Ok(next) };
-        next = last + 1;
-        for (seq, body) in page {
-            let entry = serde_json::from_str(&body).map_err(|error| {
-                tracing::error!(target: "tessera::engine", job = %number, seq, %error, "an entry of a journal cannot be read");
-                Problem::internal("an entry of the job's journal cannot be read")
-            })?;
-            take(entry);
+) -> Result<Vec<(u64, Entry)>, Problem> {
+    let page = plane.journal.entries(number, from, PAGE).await.map_err(of_journal)?;
+    let read = |(seq, body): (u64, String)| match serde_json::from_str(&body) {
+        Ok(entry) => Ok((seq, entry)),
+        Err(error) => {
+            tracing::error!(target: "tessera::engine", job = %number, seq, %error, "an entry of a journal cannot be read");
+            Err(Problem::internal("an entry of the job's journal cannot be read"))
         }
-    }
+    };
+    page.into_iter().map(read).collect()
 }
 
 /// The trace of a job.
@@ -93,7 +88,14 @@ pub(crate) async fn steps(plane: &Arc<Plane>, id: &JobId) -> Result<JobSteps, Pr
     let Some(at) = state.head.started_at else { return Ok(steps) };
     let (_, stored) = submit::stored(plane, number).await?;
     let mut happened = Vec::new();
-    entries(plane, number, state.first_entry, |entry| happened.push(entry)).await?;
+    loop {
+        let next = state.first_entry + happened.len() as u64;
+        let page = entries(plane, number, next).await?;
+        if page.is_empty() {
+            break;
+        }
+        happened.extend(page.into_iter().map(|(_, entry)| entry));
+    }
     steps.entries = happened.len() as u64;
     let plane = Arc::clone(plane);
     // A replay evaluates every expression of the run anew, which may take its time.
@@ -104,6 +106,7 @@ pub(crate) async fn steps(plane: &Arc<Plane>, id: &JobId) -> Result<JobSteps, Pr
         let Ok((_, mut machine)) = begin(&plane, &state, &stored, &submission, at) else {
             return Ok(Vec::new());
         };
+        while !machine.proceed() {}
         let mut seen = machine.take_observations();
         for entry in &happened {
             machine.apply(entry);

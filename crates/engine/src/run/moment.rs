@@ -129,27 +129,47 @@ impl<'p> Run<'p> {
             submission,
             machine,
         };
-        match is_new {
-            true => run.send(JobEventKind::Started, &StoredOutcome::default()),
-            false => run.replay().await?,
+        if is_new {
+            run.send(JobEventKind::Started, &StoredOutcome::default());
+        }
+        if !run.machine.proceed() {
+            // It takes its time: others are to know meanwhile that it runs.
+            run.commit().await?;
+            run.settle().await;
+        }
+        if !is_new {
+            run.replay().await?;
         }
         Ok(Some(run))
     }
 
     /// Tells the machine all that is in the journal.
     async fn replay(&mut self) -> Result<(), Stop> {
-        let (machine, known, at) = (&mut self.machine, &mut self.known_events, &mut self.at);
-        let take = |entry: Entry| {
-            *at = entry.at;
-            if let Happening::Event(event) = &entry.what {
-                known.insert(identity(event));
+        loop {
+            let page = trace::entries(self.plane, self.number, self.next_entry).await?;
+            if page.is_empty() {
+                break;
             }
-            machine.apply(&entry);
-        };
-        self.next_entry =
-            trace::entries(self.plane, self.number, self.state.first_entry, take).await?;
+            for (seq, entry) in page {
+                self.next_entry = seq + 1;
+                self.at = entry.at;
+                if let Happening::Event(event) = &entry.what {
+                    self.known_events.insert(identity(event));
+                }
+                self.machine.tell(&entry);
+                self.settle().await;
+            }
+        }
         tracing::info!(target: "tessera::engine", job = %self.state.head.id, entries = self.next_entry - self.state.first_entry, "job goes on");
         Ok(())
+    }
+
+    /// Lets the machine do all that follows from what it was told, and other runs do theirs in
+    /// between.
+    async fn settle(&mut self) {
+        while !self.machine.proceed() {
+            tokio::task::yield_now().await;
+        }
     }
 
     /// Takes in what the machine has come by.
@@ -250,6 +270,7 @@ impl<'p> Run<'p> {
                 () = tokio::time::sleep(pause) => self.look_at_clock(),
             }
         }
+        self.settle().await;
         // What else has happened shares the commit.
         while self.moment.happened < HAPPENINGS_MAX && self.machine.outcome().is_none() {
             if let Ok(ended) = self.under_way.ended.try_recv() {
@@ -259,6 +280,7 @@ impl<'p> Run<'p> {
             } else {
                 break;
             }
+            self.settle().await;
         }
         Ok(())
     }
@@ -312,7 +334,7 @@ impl<'p> Run<'p> {
         self.moment.changes.push(Change::Append { job, seq, body });
         self.moment.happened += 1;
         self.next_entry += 1;
-        self.machine.apply(&entry);
+        self.machine.tell(&entry);
     }
 }
 

@@ -213,3 +213,27 @@ async fn a_job_goes_on_with_the_document_that_it_began_with() {
     let listed = call(engine.api.scenario_list()).await.unwrap().items;
     assert!(listed.iter().any(|it| it.scenario.name() == "echo" && it.overrides));
 }
+
+#[tokio::test]
+async fn jobs_that_calculate_for_long_hold_up_no_other() {
+    let stage = Stage::new(&[]);
+    stage.scenario(
+        "slow",
+        "do: [{ l: { for: { in: . }, while: '[range(200)] | length > 1', do: [] } }]\n",
+    );
+    let engine = stage.start();
+    let mut jobs = Vec::new();
+    for _ in 0..4 {
+        let input = vec![0; 100_000];
+        jobs.push(engine.submit(json!({"scenario": "slow@v1", "input": input})).await);
+    }
+    engine.until_runs(&jobs[3].head.id).await;
+    let echo = engine.run("echo@v1", json!(1)).await;
+    assert_eq!(echo.head.status, JobStatus::Completed);
+    // Both threads of the engine had to do with the others all the time.
+    let mut over = 0;
+    for job in &jobs {
+        over += usize::from(engine.get(&job.head.id).await.head.status.is_over());
+    }
+    assert!(over < jobs.len());
+}

@@ -4,6 +4,9 @@
 //! the account cannot be handed to them. It lives in a thread-local for the time of one evaluation,
 //! which never leaves its thread. What cannot fail (a comparison, a collection) notes that the
 //! account is empty, and the next counted step ends the evaluation.
+//!
+//! A run evaluates many expressions before it waits for something. It pays for all of them, and for
+//! other work that grows with its data, from one [`Allowance`].
 
 use std::cell::Cell;
 
@@ -17,6 +20,60 @@ pub(super) enum Limit {
     Stack,
     Depth,
     Path,
+    Allowance,
+}
+
+/// What the evaluations of a run may still spend together, and what they have made.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Allowance {
+    work: u64,
+    bytes_made: u64,
+}
+
+impl Allowance {
+    /// So many steps.
+    pub(crate) const fn of_steps(steps: u64) -> Self {
+        Self { work: steps.saturating_mul(limits::WORK_PER_STEP), bytes_made: 0 }
+    }
+
+    /// Does something at its expense.
+    pub(crate) fn pays<T>(&mut self, something: impl FnOnce() -> T) -> T {
+        ALLOWED.set(self.work);
+        MADE.set(0);
+        let outcome = something();
+        self.work = ALLOWED.replace(u64::MAX);
+        self.bytes_made = self.bytes_made.saturating_add(MADE.get());
+        outcome
+    }
+
+    /// The bytes of values that were made since the last call.
+    pub(crate) fn take_bytes_made(&mut self) -> u64 {
+        std::mem::take(&mut self.bytes_made)
+    }
+}
+
+/// The steps that are left of the allowance under way; without one there is no end to them.
+pub(crate) fn allowed() -> u64 {
+    ALLOWED.get() / limits::WORK_PER_STEP
+}
+
+/// Whether nothing is left of it.
+pub(crate) fn is_overdrawn() -> bool {
+    ALLOWED.get() == 0
+}
+
+/// Takes steps from it for what is no evaluation.
+pub(crate) fn charge(steps: u64) {
+    charge_work(steps.saturating_mul(limits::WORK_PER_STEP));
+}
+
+/// Takes from it what a walk through values of so many bytes costs.
+pub(crate) fn charge_walk(bytes: usize) {
+    charge_work(bytes as u64 / limits::BYTES_WALKED_PER_WORK);
+}
+
+fn charge_work(units: u64) {
+    ALLOWED.set(ALLOWED.get().saturating_sub(units));
 }
 
 impl std::fmt::Display for Limit {
@@ -31,6 +88,7 @@ impl std::fmt::Display for Limit {
             Self::Depth => {
                 write!(f, "a value nests more than {} levels deep", limits::VALUE_DEPTH)
             }
+            Self::Allowance => write!(f, "the run has used up its steps"),
             Self::Path => write!(f, "a path has more than {} keys", limits::PATH_LENGTH),
         }
     }
@@ -39,16 +97,27 @@ impl std::fmt::Display for Limit {
 thread_local! {
     static WORK: Cell<u64> = const { Cell::new(0) };
     static BYTES: Cell<u64> = const { Cell::new(0) };
+    static ALLOWED: Cell<u64> = const { Cell::new(u64::MAX) };
+    static MADE: Cell<u64> = const { Cell::new(0) };
     static SPENT: Cell<Option<Limit>> = const { Cell::new(None) };
 }
 
 /// Runs an evaluation on a full account; returns what ran out, if anything did.
 pub(super) fn open<T>(evaluation: impl FnOnce() -> T) -> (T, Option<Limit>) {
-    WORK.set(limits::STEPS * limits::WORK_PER_STEP);
+    let own = limits::STEPS * limits::WORK_PER_STEP;
+    let work = own.min(ALLOWED.get());
+    WORK.set(work);
     BYTES.set(limits::BYTES);
     SPENT.set(None);
     let outcome = evaluation();
-    (outcome, SPENT.take())
+    let spent = SPENT.take();
+    MADE.set(MADE.get().saturating_add(limits::BYTES - BYTES.get()));
+    if spent != Some(Limit::Steps) {
+        charge_work(work - WORK.get());
+        return (outcome, spent);
+    }
+    charge_work(work);
+    (outcome, if work < own { Some(Limit::Allowance) } else { spent })
 }
 
 /// What ran out.

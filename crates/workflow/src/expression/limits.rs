@@ -31,6 +31,9 @@ pub(super) const STEPS: u64 = 200_000;
 /// What one step is worth in units of work: comparing or printing a scalar costs one unit.
 pub(super) const WORK_PER_STEP: u64 = 8;
 
+/// Bytes of values that are walked through for one unit of work.
+pub(super) const BYTES_WALKED_PER_WORK: u64 = 64;
+
 /// Bytes that one evaluation may allocate for values, also when they were freed again. With the
 /// stack and what jaq keeps for each step, an evaluation stays below 64 MiB.
 pub(super) const BYTES: u64 = 24 * 1024 * 1024;

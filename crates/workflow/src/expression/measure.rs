@@ -31,7 +31,9 @@ pub(super) fn depth(value: &Value, limit: usize) -> Result<Option<usize>, Limit>
 /// Refuses a result that is too deep, or too large when each part counts as often as it occurs.
 pub(super) fn within_limits(value: &Value) -> Result<(), String> {
     let mut left = limits::RESULT_BYTES;
-    weigh(value, limits::RESULT_DEPTH, &mut left)
+    let weighed = weigh(value, limits::RESULT_DEPTH, &mut left);
+    account::charge_walk(limits::RESULT_BYTES - left);
+    weighed
 }
 
 fn weigh(value: &Value, levels: usize, left: &mut usize) -> Result<(), String> {

@@ -35,6 +35,7 @@ use std::sync::Arc;
 
 use crate::value::Value;
 
+pub(crate) use account::{Allowance, allowed, charge, charge_walk, is_overdrawn};
 pub use template::{Mistakes, Mode, Piece, Template};
 
 /// Values of variables, by their names without `$`.

@@ -6,6 +6,8 @@
 //! of, until somebody looks at all of it. So it is looked at here, up to a bound.
 
 use super::Error;
+use super::census::Census;
+use crate::expression::charge_walk;
 use crate::value::Value;
 
 /// Lists and objects within each other. What is deeper could exhaust the stack when it is dropped.
@@ -32,9 +34,18 @@ pub(super) fn bounded(value: Value) -> Result<Value, Error> {
             _ => {}
         }
         if bytes > BYTES_MAX {
+            charge_walk(bytes);
             let detail = format!("the data is larger than {} MiB", BYTES_MAX >> 20);
             return Err(Error::runtime(detail));
         }
     }
+    charge_walk(bytes);
     Ok(value)
+}
+
+/// What a walk through a value costs, taken from what the run may spend.
+pub(super) fn charge_for(value: &Value) {
+    let mut census = Census::default();
+    census.add(value);
+    charge_walk(census.bytes);
 }

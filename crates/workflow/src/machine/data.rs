@@ -5,7 +5,7 @@ use std::fmt::Write;
 use tessera_types::{Duration, limits::clip};
 
 use super::Error;
-use super::bounds::bounded;
+use super::bounds::{bounded, charge_for};
 use super::run::Machine;
 use super::scope::ScopeId;
 use crate::definition::{Period, Schema, Shape};
@@ -132,6 +132,9 @@ impl Machine {
         schema: Option<&Schema>,
         data: &Value,
     ) -> Result<bool, Error> {
+        if schema.is_some() {
+            charge_for(data);
+        }
         let checked = match schema {
             None => return Ok(true),
             Some(Schema::Resource(resource)) => match self.schema(id, resource)? {

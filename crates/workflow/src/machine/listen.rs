@@ -12,7 +12,7 @@ use super::run::{Machine, Work};
 use super::scope::{Body, Ended, Parent, ScopeId};
 use super::{Error, Observed};
 use crate::definition::{Consumption, ForEach, Kind, Listen, Until};
-use crate::expression::Variables;
+use crate::expression::{Variables, charge_walk};
 use crate::value::{Value, object};
 
 /// How far a `listen` is.
@@ -60,6 +60,20 @@ enum Offered {
         /// Whether no more are needed.
         last: bool,
     },
+}
+
+impl ListenState {
+    /// All that it keeps.
+    pub(super) fn values(&self) -> impl Iterator<Item = &Value> {
+        let worked_on = match &self.item {
+            None => [None, None],
+            Some(Item::Running(event)) => [Some(event), None],
+            Some(Item::Done(event, output)) => [Some(event), Some(output)],
+        };
+        let line = self.line.iter().map(|(_, event)| event);
+        let kept = self.consumed.iter().chain(&self.output).chain(self.correlated.values());
+        kept.chain(line).chain(worked_on.into_iter().flatten())
+    }
 }
 
 impl Machine {
@@ -152,6 +166,7 @@ impl Machine {
         let Consumption::Any { until: Some(Until::Condition(condition)), .. } = &listen.to else {
             return Ok(false);
         };
+        charge_walk(size_of_val(consumed));
         let consumed = Value::Arr(consumed.to_vec().into());
         self.holds_with(condition, &consumed, reading.variables, "listen/to/until")
     }
@@ -213,6 +228,7 @@ impl Machine {
                 if !std::ptr::eq(to, &reading.listen.to) =>
             {
                 progress.consumed.push(read(event, reading.listen.read));
+                charge_walk(size_of_val(progress.consumed.as_slice()));
                 let all = Value::Arr(progress.consumed.clone().into());
                 self.holds_with(condition, &all, reading.variables, "listen/to/until")?
             }

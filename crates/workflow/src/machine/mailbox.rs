@@ -35,6 +35,11 @@ impl Mailbox {
         self.kept.make_contiguous().sort_by_key(|(number, _)| *number);
     }
 
+    /// Those that are kept.
+    pub(super) fn events(&self) -> impl Iterator<Item = &Value> {
+        self.kept.iter().map(|(_, event)| event)
+    }
+
     fn after(&self, seen: u64) -> Option<(u64, Value)> {
         let next = self.kept.partition_point(|(number, _)| *number <= seen);
         self.kept.get(next).cloned()

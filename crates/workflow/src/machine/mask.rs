@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use super::Error;
 use super::authorize::basic;
+use super::bounds::charge_for;
 use super::data::{text, to_json};
 use super::run::Machine;
 use crate::value::{Value, field, from_json};
@@ -89,25 +90,29 @@ impl Mask {
         if self.0.is_empty() {
             return value;
         }
+        charge_for(&value);
         match to_json(&value) {
-            Ok(mut json) => {
-                self.json(&mut json);
-                from_json(json)
-            }
+            Ok(mut json) => match self.json(&mut json) {
+                true => from_json(json),
+                false => value,
+            },
             Err(_) => Value::utf8_str(self.text(&value.to_string()).into_owned()),
         }
     }
 
-    fn json(&self, value: &mut serde_json::Value) {
+    /// True when there was something to replace.
+    fn json(&self, value: &mut serde_json::Value) -> bool {
         if self.0.is_empty() {
-            return;
+            return false;
         }
+        let mut replaced = false;
         let mut open = vec![value];
         while let Some(value) = open.pop() {
             match value {
                 serde_json::Value::String(text) => {
                     if let Cow::Owned(masked) = self.text(text) {
                         *text = masked;
+                        replaced = true;
                     }
                 }
                 serde_json::Value::Array(all) => open.extend(all),
@@ -115,12 +120,14 @@ impl Mask {
                     if fields.keys().any(|key| matches!(self.text(key), Cow::Owned(_))) {
                         let all = std::mem::take(fields).into_iter();
                         *fields = all.map(|(key, it)| (self.text(&key).into_owned(), it)).collect();
+                        replaced = true;
                     }
                     open.extend(fields.values_mut());
                 }
                 _ => {}
             }
         }
+        replaced
     }
 }
 

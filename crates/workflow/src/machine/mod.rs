@@ -14,6 +14,7 @@ mod arena;
 mod authorize;
 mod bounds;
 mod call;
+mod census;
 mod data;
 mod effect;
 mod emit;

@@ -1,13 +1,16 @@
 //! The machine itself: what it is told, the work that follows from it, and what it says.
 //!
 //! An entry becomes work on the scopes that it concerns; work brings further work, until all that
-//! is left must wait. The work is a stack, so one branch goes as far as it can before the next.
+//! is left must wait. The work is a stack, so one branch goes as far as it can before the next. It
+//! can be done in slices, so that a run whose expressions take their time delays no other; and all
+//! work that one entry brings is paid from one allowance, so that it ends.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use tessera_types::Timestamp;
 
+use super::census::{action_bytes, happening_bytes};
 use super::mailbox::Mailbox;
 use super::mask::Mask;
 use super::scope::{Ended, Frame, Parent, Scope, ScopeId, Timer};
@@ -16,7 +19,15 @@ use super::{
     Outcome, Reader, Start, Status, StepId,
 };
 use crate::definition::{Schema, Task, Workflow};
+use crate::expression::{Allowance, allowed, charge, is_overdrawn};
 use crate::value::{Value, from_json, object};
+
+/// Steps of expressions that are evaluated before others get their turn. One evaluation may take
+/// twice as many.
+const SLICE_STEPS: u64 = 100_000;
+
+/// What a piece of work costs besides its expressions.
+const STEPS_PER_WORK: u64 = 4;
 
 /// A run of a workflow.
 pub struct Machine {
@@ -44,8 +55,17 @@ pub struct Machine {
     entries: u64,
     /// The tasks that began because of this entry.
     tasks_begun: u32,
+    /// What the work that this entry brings may still cost.
+    allowance: Allowance,
+    /// Bytes of values that were made since they were counted last.
+    pub(super) bytes_made: usize,
+    journal_bytes: usize,
+    /// Whether the timers whose time has come are still to be fired.
+    firing: bool,
     /// What has happened since the run was suspended, if it is.
     held: Option<VecDeque<Happening>>,
+    /// What happened while it was suspended and is still to be taken in.
+    resumed: VecDeque<Happening>,
     outbox: BTreeMap<StepId, Effect>,
     cancels: Vec<StepId>,
     pub(super) observations: Vec<Observation>,
@@ -66,6 +86,8 @@ pub(super) struct Awaited {
     pub(super) purpose: Purpose,
     /// What it is, for people.
     pub(super) label: &'static str,
+    /// About what it holds in memory.
+    pub(super) bytes: usize,
 }
 
 /// What the result of an effect is for.
@@ -89,6 +111,14 @@ impl Machine {
     /// A run that has just begun: its first effects are there to be taken.
     #[must_use]
     pub fn start(workflow: Arc<Workflow>, start: Start) -> Self {
+        let mut machine = Self::begin(workflow, start);
+        machine.settle();
+        machine
+    }
+
+    /// A run that has just begun and is still to [`proceed`](Self::proceed).
+    #[must_use]
+    pub fn begin(workflow: Arc<Workflow>, start: Start) -> Self {
         let text = |it: &Arc<str>| Value::utf8_str(it.to_string());
         let runtime = object([
             ("name", text(&start.runtime.name)),
@@ -116,20 +146,31 @@ impl Machine {
             steps_seen: 0,
             entries: 0,
             tasks_begun: 0,
+            allowance: Allowance::of_steps(start.limits.steps_per_entry_max),
+            bytes_made: 0,
+            journal_bytes: 0,
+            firing: false,
             held: None,
+            resumed: VecDeque::new(),
             outbox: BTreeMap::new(),
             cancels: Vec::new(),
             observations: Vec::new(),
             observed: 0,
         };
         machine.begin_run(None, workflow, start.input, 0);
-        machine.settle();
         machine
     }
 
-    /// Tells it what has happened. An entry that no longer matters, such as the end of an effect
-    /// that was cancelled, changes nothing.
+    /// Tells it what has happened, and does all that follows. An entry that no longer matters, such
+    /// as the end of an effect that was cancelled, changes nothing.
     pub fn apply(&mut self, entry: &Entry) {
+        self.tell(entry);
+        self.settle();
+    }
+
+    /// Tells it what has happened. What follows is still to [`proceed`](Self::proceed).
+    pub fn tell(&mut self, entry: &Entry) {
+        self.settle();
         if self.outcome.is_some() {
             return;
         }
@@ -137,10 +178,14 @@ impl Machine {
         self.entries += 1;
         self.steps_seen = self.steps_made;
         self.tasks_begun = 0;
+        self.allowance = Allowance::of_steps(self.limits.steps_per_entry_max);
         if self.entries > self.limits.entries_max {
             let max = self.limits.entries_max;
             return self
                 .stop(Error::runtime(format!("the run has more than {max} journal entries")));
+        }
+        if !self.count_bytes(&entry.what) {
+            return;
         }
         if let Happening::Done { step, .. } | Happening::Failed { step, .. } = &entry.what {
             // Also where the run is suspended: it has ended, so it is not to be begun again.
@@ -198,15 +243,30 @@ impl Machine {
         self.timers.first().map(|(at, ..)| *at).filter(|_| !suspended)
     }
 
+    /// Counts an entry's bytes. False when that ended the run.
+    fn count_bytes(&mut self, what: &Happening) -> bool {
+        let bytes = happening_bytes(what);
+        self.journal_bytes = self.journal_bytes.saturating_add(bytes);
+        let max = self.limits.journal_bytes_max;
+        if self.journal_bytes > max {
+            let max = max >> 20;
+            self.stop(Error::runtime(format!(
+                "the results and events that the run was given have more than {max} MiB"
+            )));
+            return false;
+        }
+        self.hold(bytes);
+        self.outcome.is_none()
+    }
+
     fn take(&mut self, what: Happening) {
         match what {
             Happening::Done { step, result } => self.answer(step, Ok(result)),
             Happening::Failed { step, error } => self.answer(step, Err(error)),
-            Happening::Woken => self.fire_timers(),
+            Happening::Woken => self.firing = true,
             Happening::Event(event) => self.receive(event),
             Happening::Cancelled { .. } | Happening::Suspended | Happening::Resumed => {}
         }
-        self.settle();
     }
 
     fn answer(&mut self, step: StepId, result: Result<serde_json::Value, Error>) {
@@ -225,15 +285,16 @@ impl Machine {
         }
     }
 
-    fn fire_timers(&mut self) {
-        while let Some(&(at, scope, timer)) = self.timers.first() {
-            if at > self.now || self.outcome.is_some() {
-                return;
-            }
-            self.drop_timer(scope, timer);
-            self.work.push(Work::Fired { scope, timer });
-            self.settle();
-        }
+    /// Fires the next timer whose time has come, if they are to be fired. False when none is.
+    fn fire_next(&mut self) -> bool {
+        let due = self.timers.first().copied().filter(|(at, ..)| self.firing && *at <= self.now);
+        let Some((_, scope, timer)) = due else {
+            self.firing = false;
+            return false;
+        };
+        self.drop_timer(scope, timer);
+        self.work.push(Work::Fired { scope, timer });
+        true
     }
 
     fn suspend(&mut self) {
@@ -248,13 +309,14 @@ impl Machine {
     fn resume(&mut self) {
         let Some(held) = self.held.take() else { return };
         self.observe_all(&Observed::Resumed);
-        for what in held {
-            if self.outcome.is_some() {
-                return;
-            }
-            self.take(what);
-        }
-        self.fire_timers();
+        self.resumed = held;
+        self.resumed.push_back(Happening::Woken);
+    }
+
+    /// Takes in the next of what was held. False when there is none.
+    fn take_resumed(&mut self) -> bool {
+        let next = self.resumed.pop_front();
+        next.map(|what| self.take(what)).is_some()
     }
 
     fn cancel(&mut self, reason: &str) {
@@ -268,6 +330,7 @@ impl Machine {
     pub(super) fn stop(&mut self, error: Error) {
         let root = self.root();
         let error = self.mask.error(error.at("/"));
+        self.work.clear();
         self.clear_children(root, &BTreeMap::new());
         self.observe_run(root, Observed::Faulted(error.clone()));
         self.conclude(Outcome::Faulted(error));
@@ -280,22 +343,59 @@ impl Machine {
         self.mailbox = Mailbox::default();
         self.library = Library::default();
         self.held = None;
+        self.resumed = VecDeque::new();
     }
 
     /// Does all work that can be done.
     fn settle(&mut self) {
-        loop {
-            while let Some(work) = self.work.pop() {
+        while !self.proceed() {}
+    }
+
+    /// Does some of the work that follows from what it was told: that of some hundredths of a
+    /// second. True when nothing is left to do.
+    ///
+    /// Effects, observations and the outcome are there when all is done.
+    pub fn proceed(&mut self) -> bool {
+        let mut allowance = self.allowance;
+        let done = allowance.pays(|| self.slice());
+        let made = usize::try_from(allowance.take_bytes_made()).unwrap_or(usize::MAX);
+        self.allowance = allowance;
+        self.hold(made);
+        done || self.outcome.is_some()
+    }
+
+    fn slice(&mut self) -> bool {
+        let enough = allowed().saturating_sub(SLICE_STEPS);
+        while self.outcome.is_none() {
+            if let Some(work) = self.work.pop() {
                 self.perform(work);
-                if self.outcome.is_some() {
-                    self.work.clear();
-                    return;
+            } else {
+                let more = self.deliver() || self.fire_next() || self.take_resumed();
+                if !(self.afford("/") && more) {
+                    return true;
                 }
             }
-            if !self.deliver() {
-                return;
+            if allowed() <= enough && self.outcome.is_none() {
+                return false;
             }
         }
+        self.work.clear();
+        true
+    }
+
+    /// Pays for a piece of work at a scope. False when there is nothing left to pay with; the run
+    /// has ended then.
+    fn afford(&mut self, at: &str) -> bool {
+        if !is_overdrawn() {
+            return true;
+        }
+        let max = self.limits.steps_per_entry_max;
+        let error = Error::runtime(format!(
+            "the expressions took more than {max} steps without the run waiting for anything: is \
+             there an endless loop, or one over too much data?"
+        ));
+        self.stop(error.at(at));
+        false
     }
 
     fn perform(&mut self, work: Work) {
@@ -306,12 +406,17 @@ impl Machine {
         if !self.scopes.contains_key(&id) {
             return;
         }
+        charge(STEPS_PER_WORK);
+        let at = self.reference(id);
         let result = match work {
             Work::Advance(id) => self.advance(id),
             Work::Ended { parent, ended } => self.child_ended(parent, ended),
             Work::Answer { scope, purpose, result } => self.answered(scope, purpose, result),
             Work::Fired { scope, timer } => self.fired(scope, timer),
         };
+        if self.outcome.is_some() || !self.afford(&at) {
+            return;
+        }
         if let Err(error) = result {
             self.fault(id, error);
         }
@@ -376,7 +481,9 @@ impl Machine {
         let task = self.reference(id);
         self.scope_mut(id)?.step = Some(step);
         self.steps_made += 1;
-        self.steps.insert(step, Awaited { scope: id, purpose, label: action.label() });
+        let bytes = action_bytes(&action);
+        self.steps.insert(step, Awaited { scope: id, purpose, label: action.label(), bytes });
+        self.bytes_made = self.bytes_made.saturating_add(bytes);
         let idempotency_key = format!("{}/{}", self.run_id, step.0).into();
         self.outbox.insert(step, Effect { id: step, task, idempotency_key, action });
         Ok(step)
@@ -401,15 +508,16 @@ impl Machine {
     /// Counts a task that begins.
     ///
     /// False when there are too many; the run has ended then.
-    pub(super) fn count_task(&mut self) -> bool {
+    pub(super) fn count_task(&mut self, id: ScopeId) -> bool {
         self.tasks_begun += 1;
         let max = self.limits.tasks_per_entry_max;
         if self.tasks_begun <= max {
             return true;
         }
-        self.stop(Error::runtime(format!(
+        let error = Error::runtime(format!(
             "more than {max} tasks ran without waiting for anything: is there an endless loop?"
-        )));
+        ));
+        self.stop(error.at(&self.reference(id)));
         false
     }
 }

@@ -43,8 +43,15 @@ pub struct Runtime {
 pub struct Limits {
     /// Tasks that begin because of one entry. A loop that waits for nothing passes it.
     pub tasks_per_entry_max: u32,
+    /// Steps of expressions that are evaluated because of one entry, as
+    /// docs/reference/expressions.md counts them; other work that grows with data counts as well.
+    pub steps_per_entry_max: u64,
     /// Entries of the journal.
     pub entries_max: u64,
+    /// Bytes of all entries, about.
+    pub journal_bytes_max: usize,
+    /// Bytes of the values that the run holds at the same time, about.
+    pub memory_bytes_max: usize,
     /// Tasks, lists and nested runs that are active at the same time.
     pub scopes_max: usize,
     /// Workflows and functions within each other.
@@ -58,7 +65,10 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             tasks_per_entry_max: 20_000,
+            steps_per_entry_max: 5_000_000,
             entries_max: 100_000,
+            journal_bytes_max: 128 << 20,
+            memory_bytes_max: 128 << 20,
             scopes_max: 20_000,
             nesting_max: 32,
             events_max: 1_000,

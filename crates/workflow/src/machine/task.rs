@@ -33,7 +33,7 @@ impl Machine {
     }
 
     fn begin_task(&mut self, id: ScopeId, task: &Task) -> Result<(), Error> {
-        if !self.count_task() {
+        if !self.count_task(id) {
             return Ok(());
         }
         let now = self.now;

@@ -4,7 +4,7 @@ use serde_json::json;
 use tessera_workflow::machine::{Limits, kind};
 
 use crate::support::documents::short;
-use crate::support::world::plan;
+use crate::support::world::{done, plan};
 
 fn stops(document: &str, limits: Limits, says: &str) {
     let mut plan = plan(short(document), json!({}));
@@ -68,4 +68,68 @@ fn data_that_doubles_in_each_round_is_stopped() {
     stops("{ set: { a: '${ . }', b: '${ . }' } }");
     stops("{ fork: { branches: [ { one: { do: [] } }, { two: { do: [] } } ] } }");
     stops("{ set: { x: '-${ .x }${ .x }' } }");
+}
+
+#[test]
+fn a_loop_whose_rounds_cost_little_is_stopped_where_it_is() {
+    let document = "
+        - l: { for: { in: . }, while: '[range(50)] | length > 1', do: [] }";
+    let mut plan = plan(short(document), vec![1; 100_000].into());
+    plan.limits.steps_per_entry_max = 300_000;
+    let error = plan.run().error();
+    assert_eq!((&*error.kind, &*error.instance), (kind::RUNTIME, "/do/0/l"));
+    assert!(error.detail.unwrap().contains("more than 300000 steps"));
+}
+
+#[test]
+fn the_steps_of_one_entry_do_not_count_for_the_next() {
+    let document = "
+        - l:
+            for: { in: '[range(20)]' }
+            do: [ { s: { set: { x: '${ [range(20000)] | length }' } } }, { w: { wait: PT1S } } ]";
+    let mut plan = plan(short(document), json!({}));
+    plan.limits.steps_per_entry_max = 100_000;
+    assert_eq!(plan.run().output(), json!({"x": 20000}));
+}
+
+#[test]
+fn a_run_that_costs_much_can_be_left_in_between() {
+    let document = "
+        - l: { for: { in: '[range(100)]' }, do: [ { s: { set: { x: '${ [range(10000)] | length }' } } } ] }";
+    let plan = plan(short(document), json!({}));
+    let mut machine = plan.begin_machine();
+    let mut slices = 1;
+    while !machine.proceed() {
+        assert!(machine.outcome().is_none());
+        slices += 1;
+    }
+    assert!(slices > 2, "{slices}");
+    assert_eq!(machine.outcome(), plan.machine().outcome());
+}
+
+#[test]
+fn a_run_holds_only_so_much_data() {
+    let kept = "
+        - l:
+            for: { in: '[range(100)]' }
+            do: [ { s: { set: { all: '${ .all + [\"x\" * 100000 + ($item | tostring)] }' } } } ]";
+    let few = Limits { memory_bytes_max: 1 << 20, ..Limits::default() };
+    stops(kept, few, "needs more than 1 MiB");
+    let dropped = "
+        - l:
+            for: { in: '[range(100)]' }
+            do: [ { s: { set: { last: '${ \"x\" * 100000 + ($item | tostring) }' } } } ]";
+    let mut plan = plan(short(dropped), json!({}));
+    plan.limits = few;
+    plan.run().output();
+}
+
+#[test]
+fn a_run_is_told_only_so_much() {
+    let document = "- l: { for: { in: '[range(100)]' }, do: [ { c: { call: http, with: { method: get, endpoint: 'http://x/' } } } ] }";
+    let plan = plan(short(document), json!({}));
+    let mut plan = plan.answers(|_| done(json!({"text": "x".repeat(100_000)})));
+    plan.limits.journal_bytes_max = 1 << 20;
+    let error = plan.run().error();
+    assert!(error.detail.unwrap().contains("more than 1 MiB"));
 }

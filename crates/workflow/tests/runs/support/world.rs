@@ -106,6 +106,12 @@ impl Plan {
     }
 
     pub(crate) fn machine(&self) -> Machine {
+        let mut machine = self.begin_machine();
+        while !machine.proceed() {}
+        machine
+    }
+
+    pub(crate) fn begin_machine(&self) -> Machine {
         let start = Start {
             run_id: "run-1".into(),
             input: from_json(self.input.clone()),
@@ -115,7 +121,7 @@ impl Plan {
             limits: self.limits,
             reader: Arc::new(Documents),
         };
-        Machine::start(self.workflow.clone(), start)
+        Machine::begin(self.workflow.clone(), start)
     }
 
     pub(crate) fn begin(self) -> World {
