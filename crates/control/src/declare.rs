@@ -135,12 +135,13 @@ impl Plane {
     }
 
     /// Waits until it is its turn to book hosts: one after the other, each with
-    /// what the one before has written. None for kinds that need no turn.
+    /// what the one before has written. None for kinds that need no turn. A node
+    /// does: what it takes from its group is not to be booked meanwhile.
     pub(crate) async fn turn_to_book(
         &self,
         kind: KindName,
     ) -> Option<tokio::sync::MutexGuard<'_, ()>> {
-        match admission::is_admitted(kind) {
+        match admission::is_admitted(kind) || kind == KindName::Node {
             true => Some(self.booking.lock().await),
             false => None,
         }

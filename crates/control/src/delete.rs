@@ -2,7 +2,8 @@
 //!
 //! What belongs to another goes with that, and a host that is booked stays. As
 //! what is booked is decided in turns, so is the deletion of a host: nothing can
-//! be booked between the look at its bookings and the write.
+//! be booked between the look at its bookings and the write. That of a node takes
+//! its turn, too: what is booked after it is booked without the node.
 
 use std::sync::Arc;
 
@@ -23,7 +24,7 @@ impl Plane {
         query: &DeleteQuery,
     ) -> Result<Arc<Object<K>>, ApiError> {
         let _turn = match K::KIND {
-            KindName::Host => self.turn_to_book(K::KIND).await,
+            KindName::Host | KindName::Node => self.turn_to_book(K::KIND).await,
             _ => None,
         };
         self.edit::<K>(key, |edit| {

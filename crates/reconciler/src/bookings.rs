@@ -5,16 +5,21 @@
 //! `not_after`, so that no session is promised what it has; and it is not placed
 //! where that is promised to a session. The workloads of pods and jobs take
 //! nothing of their own: pods hold what they need, and jobs run in their place.
+//!
+//! What a node group has is counted here as nodes come, change and go, and not read
+//! from the group: its manager writes that down a moment later, and what a drained
+//! node had must not be promised meanwhile.
 
 use std::collections::{BTreeSet, HashMap};
 
 use tessera_scheduler::calendar::{Calendar, Hold, Window};
-use tessera_types::catalogue::HostType;
-use tessera_types::host::{Amounts, node_port};
+use tessera_types::catalogue::{HostDefinitionSpec, HostType};
+use tessera_types::host::{Amounts, HostCapacity, node_port};
 use tessera_types::timed::TimedStatus;
 use tessera_types::{Host, KindName, Node, Object, Pod, Timestamp, Uid, Workload};
 
 use crate::admission::hold_of;
+use crate::host::counts;
 use crate::tables::Tables;
 
 /// The calendars of all hosts.
@@ -27,6 +32,42 @@ pub(crate) struct Bookings {
     pods: HashMap<Uid, BTreeSet<Uid>>,
     /// The group that each node belongs to.
     groups: HashMap<Uid, Uid>,
+    /// What each node adds to its group, if it counts.
+    shares: HashMap<Uid, Share>,
+    /// What each node group has besides its nodes, and has of them.
+    of_nodes: HashMap<Uid, (HostCapacity, Share)>,
+}
+
+/// What one node or several add to a group.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Share {
+    cpu: u64,
+    memory: u64,
+    nodes: u32,
+}
+
+impl Share {
+    fn of(node: &Object<Node>) -> Self {
+        let has = node.allocatable();
+        let share = Self { cpu: has.cpu.0, memory: has.memory.0, nodes: 1 };
+        if counts(node) { share } else { Self::default() }
+    }
+
+    fn plus(self, other: Self) -> Self {
+        Self {
+            cpu: self.cpu + other.cpu,
+            memory: self.memory + other.memory,
+            nodes: self.nodes + other.nodes,
+        }
+    }
+
+    fn minus(self, other: Self) -> Self {
+        Self {
+            cpu: self.cpu - other.cpu,
+            memory: self.memory - other.memory,
+            nodes: self.nodes - other.nodes,
+        }
+    }
 }
 
 impl Bookings {
@@ -45,10 +86,50 @@ impl Bookings {
 
     /// A node belongs to this group now.
     pub(crate) fn set_group(&mut self, node: Uid, group: Option<Uid>) {
-        match group {
+        let before = match group {
             Some(group) => self.groups.insert(node, group),
             None => self.groups.remove(&node),
         };
+        let share = self.shares.get(&node).copied().unwrap_or_default();
+        if let Some(before) = before {
+            self.add_share(before, share, Share::default());
+        }
+        if let Some(group) = group {
+            self.add_share(group, Share::default(), share);
+        }
+    }
+
+    /// A node is new, or has changed.
+    pub(crate) fn node_changed(&mut self, node: &Object<Node>) {
+        let share = Share::of(node);
+        let before = self.shares.insert(node.id, share).unwrap_or_default();
+        if let Some(group) = self.group_of(node.id).filter(|_| before != share) {
+            self.add_share(group, before, share);
+        }
+    }
+
+    /// A node is gone.
+    pub(crate) fn node_removed(&mut self, node: Uid) {
+        self.set_group(node, None);
+        self.shares.remove(&node);
+    }
+
+    /// A node adds another share to its group than before, if that is still there.
+    fn add_share(&mut self, group: Uid, before: Share, after: Share) {
+        let Some((_, share)) = self.of_nodes.get_mut(&group) else { return };
+        *share = share.plus(after).minus(before);
+        self.count_nodes(group);
+    }
+
+    /// Gives the calendar of a group what it has and what its nodes add to that.
+    fn count_nodes(&mut self, group: Uid) {
+        let Some((own, share)) = self.of_nodes.get(&group) else { return };
+        let mut capacity = own.clone();
+        capacity.cpu.0 += share.cpu;
+        capacity.memory.0 += share.memory;
+        let calendar = self.calendars.entry(group).or_default();
+        calendar.set_capacity(&capacity);
+        calendar.set_nodes(Some(share.nodes));
     }
 
     /// A host is new, or has changed.
@@ -59,14 +140,24 @@ impl Bookings {
         // declared is no bound for what is booked from now on.
         let open = open.filter(|_| host.spec.timeslot.is_some());
         let calendar = self.calendars.entry(host.id).or_default();
-        calendar.set_capacity(&host.observed.capacity);
-        calendar.set_nodes(host.observed.nodes);
         calendar.set_open(open);
+        match definition_of_group(host) {
+            Some(definition) => {
+                let own = host.spec.capacity.as_ref().unwrap_or(&definition.capacity).clone();
+                self.of_nodes.entry(host.id).or_default().0 = own;
+                self.count_nodes(host.id);
+            }
+            None => {
+                calendar.set_capacity(&host.observed.capacity);
+                calendar.set_nodes(host.observed.nodes);
+            }
+        }
     }
 
     /// A host is gone.
     pub(crate) fn host_removed(&mut self, host: Uid) {
         self.calendars.remove(&host);
+        self.of_nodes.remove(&host);
     }
 
     /// A pod is new, or has changed.
@@ -148,7 +239,11 @@ pub(crate) fn group_of<'a>(
 }
 
 fn is_group(host: &Object<Host>) -> bool {
-    let definition = host.observed.definition.as_ref();
-    definition.is_some_and(|pinned| pinned.spec.host_type == HostType::NodeGroup)
-        && host.status != TimedStatus::Terminated
+    definition_of_group(host).is_some() && host.status != TimedStatus::Terminated
+}
+
+/// What a host was made from, if that is a node group.
+fn definition_of_group(host: &Object<Host>) -> Option<&HostDefinitionSpec> {
+    let definition = host.observed.definition.as_ref().map(|pinned| &*pinned.spec);
+    definition.filter(|definition| definition.host_type == HostType::NodeGroup)
 }

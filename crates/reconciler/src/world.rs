@@ -136,6 +136,7 @@ impl World {
                 {
                     self.group_node(&node);
                 }
+                self.bookings.node_changed(&node);
                 // An agent whose node is Offline waits until it is not, and one that leaves until it is.
                 if node.status.is_reachable() != was_reachable { vec![id] } else { Vec::new() }
             }
@@ -193,7 +194,7 @@ impl World {
                 self.leases.remove(&id);
                 self.left.remove(&id);
                 self.told.remove(&id);
-                self.bookings.set_group(id, None);
+                self.bookings.node_removed(id);
                 self.forget_if_empty(id);
                 Vec::new()
             }

@@ -2,7 +2,7 @@
 
 use tessera_types::node::DesiredNodeStatus;
 use tessera_types::workload::WorkloadSpec;
-use tessera_types::{Duration, Edit, Manifest, Name, Timestamp, Workload, Write};
+use tessera_types::{Duration, Edit, KindName, Manifest, Name, Object, Timestamp, Workload, Write};
 
 use crate::control::Control;
 use crate::lab;
@@ -35,8 +35,8 @@ fn spec(now: Timestamp, rng: &mut Rng) -> WorkloadSpec {
     if rng.percent(15) {
         json["not_before"] = now.plus(Duration::from_secs(rng.between(0, 60))).to_string().into();
     }
-    if rng.percent(15) {
-        json["not_after"] = now.plus(Duration::from_secs(rng.between(61, 300))).to_string().into();
+    if rng.percent(30) {
+        json["not_after"] = now.plus(Duration::from_secs(rng.between(61, 200))).to_string().into();
     }
     if rng.percent(20) {
         json["health"] =
@@ -50,6 +50,13 @@ fn spec(now: Timestamp, rng: &mut Rng) -> WorkloadSpec {
 
 /// Somebody does something; says what.
 pub(crate) fn operate(control: &mut Control, nodes: u64, now: Timestamp, rng: &mut Rng) -> String {
+    let busy = nodes_of_jobs(control);
+    if !busy.is_empty() && rng.percent(10) {
+        // The node of a job is taken away from it.
+        let name = rng.pick(&busy);
+        set_desired(control, name, DesiredNodeStatus::Drained, now);
+        return format!("{name}: Drained is wanted, and a job is on it");
+    }
     match rng.between(0, 16) {
         10.. => lab::operate(control, now, rng),
         0..=3 => declare(control, now, rng),
@@ -72,8 +79,13 @@ fn declare(control: &mut Control, now: Timestamp, rng: &mut Rng) -> String {
 
 /// A service ends at another time, or never; nothing else of it changes.
 fn move_end(control: &mut Control, now: Timestamp, rng: &mut Rng) -> String {
-    let name = name(rng);
     let workloads = &control.world.workloads;
+    // What comes after an end may be promised: that is where a later one takes most.
+    let ending: Vec<_> = workloads.iter().filter(|one| ends_where_it_is(one)).collect();
+    let name = match ending.is_empty() {
+        false if rng.percent(70) => rng.pick(&ending).name.clone(),
+        _ => name(rng),
+    };
     let Some(found) = workloads.find(Some(&Name::default_namespace()), &name) else {
         return format!("end {name}: there is none");
     };
@@ -85,6 +97,12 @@ fn move_end(control: &mut Control, now: Timestamp, rng: &mut Rng) -> String {
     let manifest = serde_json::from_value(serde_json::json!({"name": name, "spec": spec}));
     let line = declared(control, manifest.expect("a valid manifest"), now);
     format!("{line}, to end at {not_after:?}")
+}
+
+/// Whether it is a service that has a place, and an end.
+fn ends_where_it_is(workload: &Object<Workload>) -> bool {
+    let is_placed = workload.owner.is_none() && workload.observed.assigned.is_some();
+    is_placed && workload.spec.not_after.is_some()
 }
 
 fn declared(control: &mut Control, manifest: Manifest<Workload>, now: Timestamp) -> String {
@@ -113,11 +131,20 @@ fn desire(control: &mut Control, nodes: u64, now: Timestamp, rng: &mut Rng) -> S
     let desired = *rng.pick(&[
         DesiredNodeStatus::Ready,
         DesiredNodeStatus::Ready,
+        DesiredNodeStatus::Ready,
         DesiredNodeStatus::Cordoned,
         DesiredNodeStatus::Drained,
     ]);
     set_desired(control, &name, desired, now);
     format!("{name}: {desired} is wanted")
+}
+
+/// The nodes on which jobs run.
+fn nodes_of_jobs(control: &Control) -> Vec<Name> {
+    let workloads = control.world.workloads.iter();
+    let of_jobs = workloads
+        .filter(|workload| workload.owner.as_ref().is_some_and(|it| it.kind == KindName::Job));
+    of_jobs.filter_map(|one| Some(one.observed.assigned.as_ref()?.node.clone())).collect()
 }
 
 /// Sets what is wanted of a node.

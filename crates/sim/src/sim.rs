@@ -4,11 +4,12 @@
 mod faults;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use tessera_agent::core::AgentCore;
 use tessera_store::MemoryDisk;
 use tessera_types::sync::ReportResponse;
-use tessera_types::{Duration, Name, Timestamp};
+use tessera_types::{Duration, KindName, Name, Object, Timestamp, Workload};
 
 use self::faults::Mend;
 use crate::check::timed::Seen;
@@ -108,6 +109,15 @@ struct Sim {
     disk_failed_at: Timestamp,
     peace_at: Timestamp,
     trace: Vec<String>,
+}
+
+/// Whether a job has still to see that its program has ended.
+fn has_unseen_end(control: &Control) -> bool {
+    let is_unseen = |workload: &Arc<Object<Workload>>| {
+        let is_of_job = workload.owner.as_ref().is_some_and(|owner| owner.kind == KindName::Job);
+        is_of_job && !workload.status.holds_node() && workload.observed.last_exit.is_some()
+    };
+    control.world.workloads.iter().any(is_unseen)
 }
 
 /// Runs one seed.
@@ -277,10 +287,7 @@ impl Sim {
                 if committed {
                     control.commit_pass(pass, self.now);
                 }
-                self.control = None;
-                self.note(&format!("the control plane crashes in a pass, committed: {committed}"));
-                let ms = self.rng.between(10, 20_000);
-                return self.after(ms, Event::Mend(Mend::Control));
+                return self.crash_control(&format!("in a pass, committed: {committed}"));
             }
             control.commit_pass(pass, self.now);
             if self.now >= self.peace_at {
@@ -401,9 +408,23 @@ impl Sim {
         }
         let Some(control) = &mut self.control else { return };
         let (name, cpu) = (machine.name.clone(), machine.cpu);
-        if let Some(answer) = control.receive(&name, cpu, session, message, self.now) {
+        let is_report = matches!(message, ToControl::Report { .. });
+        let answer = control.receive(&name, cpu, session, message, self.now);
+        let percent = if has_unseen_end(control) { 20 } else { 1 };
+        if let Some(answer) = answer {
             self.send_down(from, session, &answer);
         }
+        // What was reported is written down, and nobody has followed it yet.
+        if is_report && self.config.faults && !self.is_peace() && self.rng.percent(percent) {
+            self.crash_control("after a report");
+        }
+    }
+
+    fn crash_control(&mut self, when: &str) {
+        self.control = None;
+        self.note(&format!("the control plane crashes {when}"));
+        let ms = self.rng.between(10, 20_000);
+        self.after(ms, Event::Mend(Mend::Control));
     }
 
     fn reach_agent(&mut self, to: usize, session: u64, message: ToAgent) {

@@ -12,13 +12,16 @@ use tessera_types::{
 
 use crate::plane::Plane;
 
-/// Sets what is wanted of a node.
+/// Sets what is wanted of a node, in the turn of an admission: who has booked something
+/// of its group by then is among those who are told to be short of it, and who books
+/// later finds the group without it.
 pub(super) async fn desire(
     plane: &Plane,
     name: Name,
     desired: DesiredNodeStatus,
 ) -> Result<HttpResponseAccepted<Object<Node>>, ApiError> {
     let key = ResourceKey::new(KindName::Node, None, name);
+    let _turn = plane.turn_to_book(KindName::Node).await;
     let node = plane
         .edit::<Node>(&key, |edit| {
             if edit.object.deletion_requested_at.is_some() {

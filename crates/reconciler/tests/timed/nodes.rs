@@ -1,13 +1,17 @@
-//! Nodes that cannot be reached.
+//! Nodes that cannot be reached, and nodes that are taken away.
 
 use serde_json::json;
 use tessera_types::job::JobStatus;
+use tessera_types::node::{DesiredNodeStatus, NodeStatus};
 use tessera_types::session::SessionStatus;
 use tessera_types::timed::{Request, TimedStatus};
-use tessera_types::{Duration, Job, Session, SessionPart, Workload};
+use tessera_types::{
+    Duration, Edit, Host, HostDefinition, Job, Node, Pod, PodDefinition, Session, SessionPart,
+    WaitReason, Workload,
+};
 
 use crate::exam::{Exam, book, session};
-use crate::plane::Run;
+use crate::plane::{Plane, Run};
 
 fn secs(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
@@ -151,7 +155,7 @@ fn active_phase(name: &str, definition: &str) -> serde_json::Value {
         "definition": {"type_key": definition}, "retry": {"timeout": "1h"}})
 }
 
-fn started(plane: &crate::plane::Plane, name: &str) -> usize {
+fn started(plane: &Plane, name: &str) -> usize {
     plane.started.iter().filter(|(started, _)| started.contains(name)).count()
 }
 
@@ -217,4 +221,89 @@ fn nothing_is_torn_down_of_what_never_began() {
     plane.run(1);
     assert!(plane.made.is_empty(), "{:?}", plane.made);
     assert!(plane.find::<Session>("exam").is_none());
+}
+
+/// A group of two nodes of 4 cores each, and pods that take 3.
+fn group() -> Plane {
+    let mut plane = Plane::new();
+    plane.node("node-a", 4000);
+    plane.node("node-b", 4000);
+    plane.apply::<HostDefinition>(json!({"name": "group", "spec": {"type_key": "group",
+        "version": "1.0.0", "host_type": "node_group", "pod_types": ["fleet"]}}));
+    plane.apply::<Host>(json!({"name": "fleet", "spec": {"definition": {"type_key": "group"}}}));
+    plane.apply::<PodDefinition>(json!({"name": "lab", "spec": {"type_key": "lab",
+        "version": "1.0.0", "pod_type": "fleet", "workloads": [
+            {"name": "vm", "spec": {"command": "vm", "resources": {"cpu": "3"}}}]}}));
+    plane.settle();
+    plane
+}
+
+fn lab(plane: &Plane, name: &str) -> serde_json::Value {
+    json!({"name": name, "spec": {"definition": {"type_key": "lab"},
+        "timeslot": {"start": plane.at(600).to_string(), "duration": "60s"}}})
+}
+
+type Take = fn(&mut Edit<Node>);
+
+/// The ways in which an operator takes a node away.
+const TAKES: [Take; 3] = [
+    |edit| {
+        edit.desire(DesiredNodeStatus::Drained);
+    },
+    Edit::request_deletion,
+    |edit| {
+        let spec = std::sync::Arc::make_mut(&mut edit.object.spec);
+        spec.reserved.cpu = tessera_types::Millicores(3500);
+    },
+];
+
+#[test]
+fn what_is_booked_right_after_a_node_was_taken_away_is_booked_without_it() {
+    for take in TAKES {
+        let mut plane = group();
+        plane.apply::<Pod>(lab(&plane, "first"));
+        plane.edit::<Node>("node-b", take);
+        // No pass yet: nobody has written down what the group has now.
+        let error = plane.try_apply::<Pod>(lab(&plane, "second")).unwrap_err().to_string();
+        assert!(error.contains("pod/default/first"), "{error}");
+    }
+}
+
+#[test]
+fn what_a_node_gives_back_can_be_booked_once_it_is_ready() {
+    let mut plane = group();
+    plane.edit::<Node>("node-b", TAKES[0]);
+    plane.settle();
+    plane.apply::<Pod>(lab(&plane, "first"));
+    plane.edit::<Node>("node-b", |edit| {
+        edit.desire(DesiredNodeStatus::Ready);
+    });
+    plane.settle();
+    plane.apply::<Pod>(lab(&plane, "second"));
+}
+
+/// Whoever has waited until a node is drained, or gone, can read who is short of it.
+#[test]
+fn a_group_says_who_is_short_no_later_than_its_node_is_drained_or_gone() {
+    for take in &TAKES[..2] {
+        let mut plane = group();
+        plane.apply::<Pod>(lab(&plane, "first"));
+        plane.apply::<Pod>(lab(&plane, "second"));
+        plane.settle();
+        plane.edit::<Node>("node-b", take);
+        let mut passes = 0;
+        let is_away = |plane: &Plane| {
+            let node = plane.find::<Node>("node-b");
+            node.is_none_or(|node| node.status == NodeStatus::Drained)
+        };
+        while !is_away(&plane) {
+            assert!(plane.is_due(), "the node stays");
+            plane.pass();
+            passes += 1;
+        }
+        let host = plane.get::<Host>("fleet");
+        let waiting = host.waiting_for.as_ref().unwrap_or_else(|| panic!("after {passes} passes"));
+        assert_eq!(waiting.reason, WaitReason::Overbooked);
+        assert!(waiting.message.contains("pod/default/second"), "{}", waiting.message);
+    }
 }

@@ -1,8 +1,11 @@
 //! What must hold of timed resources.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::BTreeSet;
 
-use tessera_reconciler::Tabled;
+use tessera_reconciler::{Tabled, World};
 use tessera_types::pod::Binding;
 use tessera_types::timed::{Timed, TimedStatus};
 use tessera_types::workload::WorkloadStatus;
@@ -35,10 +38,10 @@ impl Seen {
         let before = std::mem::replace(&mut self.revision, control.world.revision());
         no_host_over_capacity(control)?;
         if !self.clock_was_set {
-            no_group_over_its_nodes(control, control.clock.wall(now))?;
+            no_group_over_its_nodes(&control.world, control.clock.wall(now))?;
         }
         self.nothing_is_early(control)?;
-        no_job_runs_twice(control)?;
+        no_job_runs_twice(&control.world)?;
         let changed = control.world.all().filter(|resource| resource.revision() > before);
         changed.into_iter().try_for_each(|resource| has_legal_history(&resource))
     }
@@ -63,8 +66,8 @@ impl Seen {
 
 /// The workload of a job is placed once, and what it came to stays so. What an agent
 /// does that finds a run of before its own restart is another matter.
-fn no_job_runs_twice(control: &Control) -> Result<(), String> {
-    for workload in control.world.workloads.iter() {
+fn no_job_runs_twice(world: &World) -> Result<(), String> {
+    for workload in world.workloads.iter() {
         if workload.owner.as_ref().is_none_or(|owner| owner.kind != KindName::Job) {
             continue;
         }
@@ -88,21 +91,21 @@ type Has = (Timestamp, Timestamp, u64, u64);
 /// From now on, pods and services together never have more than all nodes. A node
 /// that is Offline or drained counts here: it comes back to what was promised, and
 /// what is promised meanwhile is promised of fewer. None is ever deleted.
-fn no_group_over_its_nodes(control: &Control, wall: Timestamp) -> Result<(), String> {
-    if control.world.hosts.is_empty() {
+fn no_group_over_its_nodes(world: &World, wall: Timestamp) -> Result<(), String> {
+    if world.hosts.is_empty() {
         return Ok(());
     }
-    let of_pods = control.world.pods.iter().filter_map(|pod| pod.observed.binding.as_ref());
+    let of_pods = world.pods.iter().filter_map(|pod| pod.observed.binding.as_ref());
     let of_pods =
         of_pods.map(|it| (it.window.from, it.window.until, it.demand.cpu.0, it.demand.memory.0));
-    let services = control.world.workloads.iter().filter(|workload| workload.owner.is_none());
+    let services = world.workloads.iter().filter(|workload| workload.owner.is_none());
     let of_services = services.filter_map(|workload| {
         let assigned = workload.observed.assigned.as_ref()?;
         let until = workload.spec.not_after.unwrap_or(Timestamp::MAX);
         Some((assigned.since, until, assigned.resources.cpu.0, assigned.resources.memory.0))
     });
     let all: Vec<Has> = of_pods.chain(of_services).collect();
-    let nodes = control.world.nodes.iter().map(|node| node.allocatable());
+    let nodes = world.nodes.iter().map(|node| node.allocatable());
     let (cpu, memory) = nodes.fold((0, 0), |sum, node| (sum.0 + node.cpu.0, sum.1 + node.memory.0));
     for at in all.iter().map(|(from, ..)| *from).filter(|from| *from > wall).chain([wall]) {
         let held = all.iter().filter(|(from, until, ..)| *from <= at && at < *until);

@@ -1,0 +1,101 @@
+//! The checks are given histories with a fault, made by hand: each sees its own.
+
+use std::sync::Arc;
+
+use serde_json::json;
+use tessera_types::workload::Assigned;
+use tessera_types::{Actor, Kind, Name, Node, OwnerRef, ResourceKey, Workload};
+
+use super::*;
+
+fn at(seconds: u64) -> Timestamp {
+    Timestamp::EPOCH.plus(Duration::from_secs(seconds))
+}
+
+fn object<K: Kind>(name: &str, id: u64, spec: serde_json::Value) -> Object<K> {
+    let key = ResourceKey::new(K::KIND, None, Name::new(name).unwrap());
+    let spec = Arc::new(serde_json::from_value(spec).unwrap());
+    let mut object = Object::<K>::new(&key, spec, Actor::API, at(0));
+    object.id = Uid(id);
+    object.revision = Revision(1);
+    object
+}
+
+fn world(resources: impl IntoIterator<Item = Resource>) -> World {
+    World::load(Revision(1), resources)
+}
+
+/// The workload of a job that was in these states, one after the other.
+fn of_job(path: &[WorkloadStatus], epoch: u64) -> World {
+    let mut workload = object::<Workload>("job-a", 2, json!({"command": "x"}));
+    workload.owner =
+        Some(OwnerRef { kind: KindName::Job, name: Name::new("a").unwrap(), id: Uid(1) });
+    workload.observed.epoch = Epoch(epoch);
+    let made = workload.state_history.last().cloned().unwrap();
+    for arrow in path.windows(2) {
+        let mut entry = made.clone();
+        (entry.from, entry.to) = (Some(arrow[0]), arrow[1]);
+        workload.state_history.push(entry);
+    }
+    workload.status = *path.last().unwrap();
+    world([Resource::Workload(Arc::new(workload))])
+}
+
+#[test]
+fn a_job_that_is_started_again_is_seen() {
+    use WorkloadStatus::{Completed, Failed, Pending, Running, Scheduled, Stopped};
+    for end in [Completed, Failed, Stopped] {
+        let once = [Pending, Scheduled, Running, end];
+        assert_eq!(no_job_runs_twice(&of_job(&once, 1)), Ok(()));
+        let again = [Pending, Scheduled, Running, end, Pending];
+        let seen = no_job_runs_twice(&of_job(&again, 1)).unwrap_err();
+        assert!(seen.contains("runs twice"), "{seen}");
+    }
+    // Lost, and placed somewhere else without an end in between.
+    no_job_runs_twice(&of_job(&[Pending, Scheduled], 2)).unwrap_err();
+}
+
+/// A node of 4 cores, a pod that has 3 from 100 to 200, and a service that has so many
+/// millicores from 50 on.
+fn shared(service: u64, not_after: Option<u64>) -> World {
+    let mut node = object::<Node>("a", 1, json!({}));
+    node.observed.capacity = crate::machine::capacity(4000);
+    let host = object::<Host>("fleet", 2, json!({"definition": {"type_key": "group"}}));
+    let slot = json!({"start": at(100), "end": at(200)});
+    let spec = json!({"definition": {"type_key": "lab"}, "timeslot": slot});
+    let mut pod = object::<Pod>("lab", 3, spec);
+    let binding = json!({"host": "fleet", "host_id": Uid(2),
+        "window": {"from": at(100), "until": at(200)}, "demand": {"cpu": 3000}});
+    pod.observed.binding = serde_json::from_value(binding).unwrap();
+    let not_after = not_after.map(at);
+    let mut web = object::<Workload>("web", 4, json!({"command": "x", "not_after": not_after}));
+    web.observed.assigned = Some(Assigned {
+        node: Name::new("a").unwrap(),
+        node_id: Uid(1),
+        since: at(50),
+        resources: serde_json::from_value(json!({"cpu": service})).unwrap(),
+        on_disconnect: web.spec.on_disconnect,
+        ports: Vec::new(),
+    });
+    world([
+        Resource::Node(Arc::new(node)),
+        Resource::Host(Arc::new(host)),
+        Resource::Pod(Arc::new(pod)),
+        Resource::Workload(Arc::new(web)),
+    ])
+}
+
+#[test]
+fn a_service_in_the_room_of_a_pod_is_seen_as_long_as_it_is_there() {
+    let seen =
+        |service, not_after, now| no_group_over_its_nodes(&shared(service, not_after), at(now));
+    assert_eq!(seen(1000, None, 60), Ok(()), "both fit");
+    for now in [60, 100, 199] {
+        let why = seen(1001, None, now).unwrap_err();
+        assert!(why.contains("(4001, 0) of (4000, "), "{why}");
+        seen(1001, Some(101), now.min(100)).unwrap_err();
+    }
+    // At equal times ends come before starts.
+    assert_eq!(seen(1001, Some(100), 60), Ok(()));
+    assert_eq!(seen(1001, None, 200), Ok(()), "the pod is over");
+}
