@@ -243,7 +243,7 @@ impl Calendar {
 
     /// The ports that are free over the whole window.
     pub(super) fn free_ports(&self, possible: &Possible<'_>) -> PortSet {
-        self.ports.clone().without(&PortSet::held(self.in_the_way(possible)))
+        self.ports.without(self.in_the_way(possible))
     }
 
     /// The holds of others that overlap the window.

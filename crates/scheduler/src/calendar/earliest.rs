@@ -31,10 +31,17 @@ impl Calendar {
         not_after: Timestamp,
     ) -> Option<Timestamp> {
         let mut start = self.open.map_or(not_before, |open| not_before.max(open.from));
+        if start > not_after {
+            return None;
+        }
+        // A host that is closed, or has too little in all, stays so: the search only
+        // ever moves towards the time at which it closes.
+        let mut possible = self.possible(&booking.moved_to(start)).ok()?;
         while start <= not_after {
-            // A host that is closed, or has too little in all, stays so: the
-            // search only ever moves towards the time at which it closes.
-            let possible = self.possible(&booking.moved_to(start)).ok()?;
+            possible.window = booking.window.moved_to(start);
+            if self.open.is_some_and(|open| !open.covers(&possible.window)) {
+                return None;
+            }
             match self.blocked_until(&possible) {
                 None => return Some(start),
                 Some(Timestamp::MAX) => return None,

@@ -8,16 +8,14 @@ use tessera_types::host::HostCapacity;
 use super::holds::Held;
 use tessera_types::timed::Window;
 
-const WORDS: usize = 65_536 / 64;
-
-/// A set of ports, one bit each.
-#[derive(Clone, Debug)]
-pub(super) struct PortSet(Box<[u64]>);
-
-impl Default for PortSet {
-    fn default() -> Self {
-        Self(vec![0; WORDS].into_boxed_slice())
-    }
+/// A set of ports, one bit each: the words from the one with the lowest port to the one
+/// with the highest. Hosts have some hundred ports side by side, and their calendars are
+/// copied and asked all the time.
+#[derive(Clone, Debug, Default)]
+pub(super) struct PortSet {
+    /// The place of the first word among those of all ports.
+    first: usize,
+    words: Vec<u64>,
 }
 
 impl PortSet {
@@ -30,38 +28,49 @@ impl PortSet {
         set
     }
 
-    /// The ports that any of `holds` has.
-    pub(super) fn held<'a>(holds: impl Iterator<Item = &'a Held>) -> Self {
-        let mut set = Self::default();
-        for port in holds.flat_map(|held| &held.hold.ports) {
-            set.insert(*port);
+    fn insert(&mut self, port: u16) {
+        let place = usize::from(port / 64);
+        if self.words.is_empty() {
+            self.first = place;
         }
-        set
+        let missing = self.first.saturating_sub(place);
+        self.words.splice(0..0, std::iter::repeat_n(0, missing));
+        self.first -= missing;
+        let at = place - self.first;
+        self.words.resize(self.words.len().max(at + 1), 0);
+        self.words[at] |= 1 << (port % 64);
     }
 
-    fn insert(&mut self, port: u16) {
-        self.0[usize::from(port / 64)] |= 1 << (port % 64);
+    /// Where the bit of a port is, if the set can have it.
+    fn find(&self, port: u16) -> Option<(usize, u64)> {
+        let at = usize::from(port / 64).checked_sub(self.first)?;
+        (at < self.words.len()).then_some((at, 1 << (port % 64)))
     }
 
     pub(super) fn contains(&self, port: u16) -> bool {
-        self.0[usize::from(port / 64)] & (1 << (port % 64)) != 0
+        self.find(port).is_some_and(|(at, bit)| self.words[at] & bit != 0)
     }
 
     pub(super) fn len(&self) -> usize {
-        self.0.iter().map(|word| word.count_ones() as usize).sum()
+        self.words.iter().map(|word| word.count_ones() as usize).sum()
     }
 
-    /// Those that are not in `other`.
-    pub(super) fn without(mut self, other: &Self) -> Self {
-        for (mine, theirs) in self.0.iter_mut().zip(&other.0) {
-            *mine &= !theirs;
+    /// Those that none of `holds` has.
+    pub(super) fn without<'a>(&self, holds: impl Iterator<Item = &'a Held>) -> Self {
+        let mut free = self.clone();
+        for port in holds.flat_map(|held| &held.hold.ports) {
+            if let Some((at, bit)) = free.find(*port) {
+                free.words[at] &= !bit;
+            }
         }
-        self
+        free
     }
 
     /// Its ports, ascending.
     pub(super) fn iter(&self) -> impl Iterator<Item = u16> + '_ {
-        self.0.iter().enumerate().filter(|(_, word)| **word != 0).flat_map(|(place, word)| {
+        let words = self.words.iter().enumerate().filter(|(_, word)| **word != 0);
+        words.flat_map(|(at, word)| {
+            let place = self.first + at;
             (0..64u16)
                 .filter(move |bit| word & (1 << bit) != 0)
                 .map(move |bit| place as u16 * 64 + bit)
@@ -157,5 +166,21 @@ fn choose_of_each(
         chosen.extend(&sort[..taken]);
         choose_of_each(others, count - taken, chosen, found, max);
         chosen.truncate(chosen.len() - taken);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_set_has_what_was_put_in_whatever_the_order() {
+        let mut set = PortSet::default();
+        assert_eq!((set.len(), set.contains(0), set.contains(65_535)), (0, false, false));
+        for port in [7000, 65_535, 1, 7000, 64, 0] {
+            set.insert(port);
+        }
+        assert_eq!(set.iter().collect::<Vec<_>>(), [0, 1, 64, 7000, 65_535]);
+        assert_eq!((set.len(), set.contains(64), set.contains(63)), (5, true, false));
     }
 }
