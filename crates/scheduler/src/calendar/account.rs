@@ -1,5 +1,7 @@
 //! The account of one host: what it has, who holds what, and whether more fits.
 
+use std::cmp::Reverse;
+
 use tessera_types::host::{HostCapacity, HostDemand};
 use tessera_types::{Timestamp, Uid};
 
@@ -236,7 +238,7 @@ impl Calendar {
         let free = self.free_ports(possible);
         let chosen: Vec<u16> = free.iter().take(possible.ports).collect();
         if chosen.len() < possible.ports {
-            return Err(self.taken_ports(possible, free.len()).into());
+            return Err(self.taken_at_once(possible, free.len()).into());
         }
         Ok(chosen)
     }
@@ -289,10 +291,34 @@ impl Calendar {
         }
     }
 
+    /// What to say where too few ports are free. Mostly others have too many of them at
+    /// some time, and the time at which they have the most is told; if not, there are
+    /// enough at each time, but never the same ones.
+    fn taken_at_once(&self, possible: &Possible<'_>, free: usize) -> Taken {
+        let throughout = self.taken_ports(possible, free);
+        let steps = self.timeline.within(possible.window);
+        let tightest = steps.map(|(at, load)| (possible.used(at, load, PORTS), at));
+        let Some((_, at)) = tightest.max_by_key(|(used, at)| (*used, Reverse(*at))) else {
+            return throughout;
+        };
+        let then = |held: &&Held| held.hold.window.contains(at);
+        // Two may hold one port, or one that the host has no more: so they are counted.
+        let free = self.ports.without(self.in_the_way(possible).filter(then)).len();
+        let window = Window::new(at, self.timeline.next_after(at));
+        if free >= possible.ports || window == possible.window {
+            return throughout;
+        }
+        let holders = self.in_the_way(possible).filter(then).filter(|held| self.has_port_of(held));
+        let holders = Holders::of(holders);
+        Taken { window, free: free as u128, holders, ..throughout }
+    }
+
+    fn has_port_of(&self, held: &Held) -> bool {
+        held.hold.ports.iter().any(|port| self.ports.contains(*port))
+    }
+
     fn taken_ports(&self, possible: &Possible<'_>, free: usize) -> Taken {
-        let holders = self
-            .in_the_way(possible)
-            .filter(|held| held.hold.ports.iter().any(|port| self.ports.contains(*port)));
+        let holders = self.in_the_way(possible).filter(|held| self.has_port_of(held));
         Taken {
             dimension: Dimension::Ports,
             window: possible.window,

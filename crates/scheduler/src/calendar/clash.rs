@@ -53,11 +53,12 @@ pub enum Clash {
 pub struct Taken {
     /// What is short.
     pub dimension: Dimension,
-    /// The first stretch of time in which too little is free. For ports it is
-    /// the window of the booking, since they must be free throughout.
+    /// The first stretch of time in which too little is free. Where enough ports are
+    /// free at each time, but not the same ones throughout, it is the window of the
+    /// booking.
     pub window: Window,
-    /// The least that is free within both the stretch and the booking; for
-    /// ports, how many are free throughout.
+    /// The least that is free within both the stretch and the booking; where ports
+    /// are short only throughout, how many are free so.
     pub free: u128,
     /// How much the host has.
     pub of: u128,
@@ -100,7 +101,8 @@ impl From<Taken> for Clash {
 impl Taken {
     /// When too little is free, in words.
     pub(super) fn when(&self) -> String {
-        let throughout = if self.dimension == Dimension::Ports { "throughout " } else { "" };
+        let is_all = self.dimension == Dimension::Ports && self.window == self.wanted;
+        let throughout = if is_all { "throughout " } else { "" };
         format!("{throughout}{}", beside(self.window, self.wanted.from))
     }
 }

@@ -123,6 +123,18 @@ fn a_port_must_be_free_throughout() {
 }
 
 #[test]
+fn ports_that_are_short_at_some_time_are_told_with_that_time() {
+    let mut calendar = Calendar::new(&capacity(), None);
+    calendar.hold(Uid(1), hold("a", window("09:00", "10:00"), 0, &[5000]));
+    calendar.hold(Uid(2), hold("b", window("10:00", "10:30"), 0, &[5001, 5002, 5003]));
+    let clash = calendar.fits(&booking(window("09:00", "11:00"), ports(2))).unwrap_err();
+    assert_eq!(
+        clash.to_string(),
+        "ports: 1 of 4 free from 10:00 to 10:30, needs 2 (held by pod/default/b)"
+    );
+}
+
+#[test]
 fn an_excess_says_by_how_much_and_when() {
     let mut calendar = Calendar::new(&capacity(), None);
     calendar.hold(Uid(1), hold("a", window("09:00", "11:00"), 2000, &[5003]));
