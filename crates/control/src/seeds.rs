@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 use tessera_manifest::{Document, Format, Limits, Problem, Source, code, read as read_source};
 use tessera_types::booking::SeedRequest;
-use tessera_types::{Kind, KindName, Manifest, with_definition};
+use tessera_types::{Kind, KindName, Manifest, ResourceKey, with_definition};
 
 use crate::handlers::seed;
 use crate::plane::Plane;
@@ -15,11 +15,20 @@ use crate::plane::Plane;
 /// Folders in folders, at most.
 const DEPTH_MAX: usize = 32;
 
+/// A definition with its place.
+#[derive(Debug)]
+pub(crate) struct Seed {
+    key: ResourceKey,
+    manifest: Value,
+    /// Where it begins, as `file:line:column`.
+    at: String,
+}
+
 /// Reads the definitions in files, folders, and the folders in them, by name.
 ///
 /// # Errors
 /// All that is wrong, each with its file, line and column.
-pub(crate) fn read(paths: &[PathBuf]) -> Result<Vec<Value>, String> {
+pub(crate) fn read(paths: &[PathBuf]) -> Result<Vec<Seed>, String> {
     let mut files = Vec::new();
     for path in paths {
         let known = files.len();
@@ -68,7 +77,7 @@ fn collect(path: &Path, depth: usize, files: &mut Vec<PathBuf>) -> std::io::Resu
 }
 
 /// The definition that a document declares.
-fn definition(document: &Document) -> Result<Value, Vec<Problem>> {
+fn definition(document: &Document) -> Result<Seed, Vec<Problem>> {
     let word = document.root().get("kind").and_then(|kind| kind.as_str()).unwrap_or("Workload");
     let known = KindName::ALL.into_iter().find(|kind| kind.as_str() == word);
     let Some(kind) = known.filter(|kind| kind.is_definition()) else {
@@ -80,7 +89,7 @@ fn definition(document: &Document) -> Result<Value, Vec<Problem>> {
     with_definition!(kind, K => checked::<K>(document))
 }
 
-fn checked<K: Kind>(document: &Document) -> Result<Value, Vec<Problem>> {
+fn checked<K: Kind>(document: &Document) -> Result<Seed, Vec<Problem>> {
     let mut manifest = document.decode::<Manifest<K>>()?;
     let broken = manifest.problems();
     if !broken.is_empty() {
@@ -90,32 +99,43 @@ fn checked<K: Kind>(document: &Document) -> Result<Value, Vec<Problem>> {
         return Err(broken.iter().map(problem).collect());
     }
     manifest.kind = Some(K::KIND);
-    Ok(serde_json::to_value(&manifest)
-        .expect("a manifest has text keys only, and was read from text"))
+    let position = document.position(document.root().span);
+    let at = format!("{}:{}:{}", document.source_name(), position.line, position.column);
+    let key = manifest.key();
+    let manifest = serde_json::to_value(&manifest)
+        .expect("a manifest has text keys only, and was read from text");
+    Ok(Seed { key, manifest, at })
 }
 
 /// Loads definitions into the catalogue: all of them, or none.
 ///
 /// # Errors
 /// Why they were refused.
-pub(crate) async fn load(plane: &Plane, definitions: Vec<Value>) -> Result<(), String> {
+pub(crate) async fn load(plane: &Plane, definitions: Vec<Seed>) -> Result<(), String> {
     if definitions.is_empty() {
         return Ok(());
     }
-    let request = SeedRequest { manifests: definitions, prune: false, dry_run: false };
+    let manifests = definitions.iter().map(|seed| seed.manifest.clone()).collect();
+    let request = SeedRequest { manifests, prune: false, dry_run: false };
     match seed(plane, request).await {
         Ok(_) => Ok(()),
-        Err(refused) => Err(in_words(refused.problem())),
+        Err(refused) => Err(in_words(refused.problem(), &definitions)),
     }
 }
 
-/// A refusal on one line for each rule that is broken.
-fn in_words(problem: &tessera_types::Problem) -> String {
+/// A refusal on one line for each rule that is broken, with the file of the definition
+/// that breaks it. Where there are several definitions, theirs stand before the rules.
+fn in_words(problem: &tessera_types::Problem, seeds: &[Seed]) -> String {
     let about = problem.instance.as_ref().map(|it| format!("{it}: ")).unwrap_or_default();
+    let placed = |line: String| {
+        let key = line.split_once(": ").map(|(key, _)| key);
+        let seed = seeds.iter().find(|seed| key == Some(&seed.key.to_string()));
+        seed.map(|seed| format!("{}: {line}", seed.at)).unwrap_or(line)
+    };
     match problem.invalid.as_slice() {
-        [] => format!("{about}{}", problem.detail),
+        [] => placed(format!("{about}{}", problem.detail)),
         rules => {
-            let rules: Vec<_> = rules.iter().map(|rule| format!("{about}{rule}")).collect();
+            let rules: Vec<_> = rules.iter().map(|rule| placed(format!("{about}{rule}"))).collect();
             rules.join("\n")
         }
     }
@@ -137,7 +157,7 @@ mod tests {
         folder
     }
 
-    fn read_folder(folder: &tempfile::TempDir) -> Result<Vec<Value>, String> {
+    fn read_folder(folder: &tempfile::TempDir) -> Result<Vec<Seed>, String> {
         read(&[folder.path().to_owned()])
     }
 
@@ -151,7 +171,7 @@ mod tests {
             ("notes.txt", "?"),
         ]);
         let read = read_folder(&folder).unwrap();
-        let names: Vec<_> = read.iter().map(|it| it["name"].as_str().unwrap()).collect();
+        let names: Vec<_> = read.iter().map(|it| it.key.name.as_str()).collect();
         assert_eq!(names, ["sum", "grade"]);
     }
 
@@ -170,5 +190,34 @@ mod tests {
             read_folder(&folder(&[("notes.txt", "?")])).unwrap_err().contains("has no manifests")
         );
         assert!(read(&["/nowhere/at/all".into()]).is_err());
+    }
+
+    #[tokio::test]
+    async fn what_does_not_fit_together_is_refused_with_its_place() {
+        let part = "kind: PartDefinition\nname: lab\nspec: {type_key: lab, version: \"1.0.0\", duration: 1h, pods: [{name: vm, selector: {type_key: desk}}]}\n";
+        let seeds = folder(&[("grade.yaml", GRADE), ("lab.yaml", part)]);
+        let state = tempfile::tempdir().unwrap();
+        let seeds = vec![seeds.path().to_owned()];
+        let options = crate::Options { seeds, ..crate::server::tests::options(state.path()) };
+        let refused = crate::Control::start(options).await.err().unwrap().to_string();
+        assert!(refused.contains("lab.yaml:1:1: partdefinition/lab: spec.pods[0].selector: no poddefinition matches type desk"), "{refused}");
+    }
+
+    /// What others have declared meanwhile keeps no control plane from starting again.
+    #[tokio::test]
+    async fn seeds_that_change_nothing_are_loaded_again_whatever_was_applied() {
+        let (seeds, state) = (folder(&[("grade.yaml", GRADE)]), tempfile::tempdir().unwrap());
+        let start = async || {
+            let seeds = vec![seeds.path().to_owned()];
+            let options = crate::Options { seeds, ..crate::server::tests::options(state.path()) };
+            crate::Control::start(options).await
+        };
+        let control = start().await.unwrap();
+        let twin = serde_json::json!({"manifests": [{"kind": "JobDefinition", "name": "twin",
+            "spec": {"type_key": "grade", "version": "1.0.0", "workload": {"command": "x"}}}]});
+        let answer = crate::server::tests::ask(&control, "POST /v1/apply", &twin.to_string()).await;
+        assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+        control.stop().await;
+        start().await.unwrap().stop().await;
     }
 }

@@ -4,14 +4,15 @@ use std::collections::{BTreeMap, HashSet};
 
 use serde_json::Value;
 use tessera_api::ApiError;
-use tessera_reconciler::Tabled;
+use tessera_reconciler::{Tabled, admission};
 use tessera_store::CommitError;
 use tessera_types::booking::{SeedRequest, SeedResponse};
 use tessera_types::catalogue::{Definition, DefinitionObserved, Origin};
 use tessera_types::manifest::Declared;
 use tessera_types::problem::Code;
 use tessera_types::{
-    Actor, Edit, Kind, KindName, Problem, Resource, ResourceKey, Write, limits, with_definition,
+    Actor, Edit, Invalid, Kind, KindName, Problem, Resource, ResourceKey, Write, limits,
+    with_definition,
 };
 
 use crate::clock;
@@ -34,8 +35,14 @@ pub(crate) async fn seed(plane: &Plane, request: SeedRequest) -> Result<SeedResp
         return Err(Problem::new(Code::TooLarge, detail).into());
     }
     for _ in 0..TRIES_MAX {
-        let (response, writes) = decide(plane, &request)?;
-        if writes.is_empty() || request.dry_run {
+        let (response, writes, declared) = decide(plane, &request)?;
+        // What changes nothing is not refused for what others declared meanwhile: a
+        // control plane must start again with the seeds that it has.
+        if writes.is_empty() {
+            return Ok(response);
+        }
+        check(plane, &writes, &declared)?;
+        if request.dry_run {
             return Ok(response);
         }
         match plane.commit(writes).await {
@@ -57,7 +64,26 @@ pub(crate) async fn seed(plane: &Plane, request: SeedRequest) -> Result<SeedResp
     Err(Problem::new(Code::Conflict, "the catalogue changes all the time: seed again").into())
 }
 
-fn decide(plane: &Plane, request: &SeedRequest) -> Result<(SeedResponse, Vec<Write>), Problem> {
+/// What is answered and written, and which definitions were given.
+type Decided = (SeedResponse, Vec<Write>, HashSet<ResourceKey>);
+
+/// Checks that the catalogue fits together afterwards. Where several definitions do
+/// not, each broken rule has its definition before its place.
+fn check(plane: &Plane, writes: &[Write], declared: &HashSet<ResourceKey>) -> Result<(), Problem> {
+    let found = admission::check_catalogue(&plane.world.read(), writes, declared);
+    let Some((key, _)) = found.first().cloned() else { return Ok(()) };
+    let is_one = found.iter().all(|(other, _)| *other == key);
+    let placed = |(key, invalid): (ResourceKey, Invalid)| match is_one {
+        true => invalid,
+        false => Invalid::new(&format!("{key}: {}", invalid.path), invalid.message),
+    };
+    let problem = Problem::invalid(&key, found.into_iter().map(placed).collect());
+    let instance = problem.instance.clone().filter(|_| is_one);
+    let remedy = "seed together what belongs together: a folder, or several files";
+    Err(Problem { instance, ..problem.remedy(remedy) })
+}
+
+fn decide(plane: &Plane, request: &SeedRequest) -> Result<Decided, Problem> {
     let mut response = SeedResponse {
         created: Vec::new(),
         updated: BTreeMap::new(),
@@ -76,7 +102,7 @@ fn decide(plane: &Plane, request: &SeedRequest) -> Result<(SeedResponse, Vec<Wri
     if request.prune {
         prune(plane, &seen, &mut response, &mut writes);
     }
-    Ok((response, writes))
+    Ok((response, writes, seen))
 }
 
 fn kind_of(json: &Value) -> Result<KindName, Problem> {

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use tessera_client::call;
+use tessera_client::{Error, call};
 use tessera_types::booking::{SeedRequest, SeedResponse};
 
 use crate::cli::Format;
@@ -37,11 +37,12 @@ pub(crate) async fn run(context: &Context, arguments: &Arguments) -> Result<(), 
     let declarations = context.read_manifests(sources).await?;
     check(&declarations)?;
     let request = SeedRequest {
-        manifests: declarations.into_iter().map(|declaration| declaration.manifest).collect(),
+        manifests: declarations.iter().map(|declaration| declaration.manifest.clone()).collect(),
         prune: arguments.prune,
         dry_run: arguments.dry_run,
     };
-    let response = bounded("seed", call(context.api.seed(&request))).await?;
+    let response = bounded("seed", call(context.api.seed(&request))).await;
+    let response = response.map_err(|error| placed(error, &declarations))?;
     match format {
         Format::Json => print(&json(&response)?),
         Format::Yaml => print(&yaml(&response)?),
@@ -56,6 +57,24 @@ fn check(declarations: &[Declaration]) -> Result<(), Failure> {
     };
     let message = format!("{}: {} is not a definition", other.at, other.key);
     Err(Failure::usage_with(message, "seed definitions only; declare the rest with `apply`"))
+}
+
+/// The same refusal with the files of the definitions that it is about.
+fn placed(error: Error, declarations: &[Declaration]) -> Failure {
+    let Error::Refused(mut problem) = error else { return error.into() };
+    let at = |key: &str| declarations.iter().find(|it| it.key.to_string() == key).map(|it| &it.at);
+    match problem.instance.as_deref().and_then(at) {
+        Some(at) => problem.detail = format!("{at}: {}", problem.detail),
+        None => {
+            for invalid in &mut problem.invalid {
+                let key = invalid.path.split_once(": ").map(|(key, _)| key);
+                if let Some(at) = key.and_then(at) {
+                    invalid.path = format!("{at}: {}", invalid.path);
+                }
+            }
+        }
+    }
+    Failure::Api(Error::Refused(problem))
 }
 
 fn told(context: &Context, response: &SeedResponse, is_dry: bool) -> String {

@@ -316,6 +316,34 @@ fn a_calendar_is_a_picture_or_data() {
 }
 
 #[test]
+fn what_is_wrong_with_a_seed_has_its_file() {
+    let mut refused = problem("invalid_spec", 422, "spec.version: x is sum 1.0.0 too");
+    refused["instance"] = json!("reportdefinition/sum");
+    let mut several = problem("invalid_spec", 422, "x");
+    several["invalid"] = json!([
+        {"path": "reportdefinition/sum: spec.version", "message": "a"},
+        {"path": "partdefinition/lab: spec.report", "message": "b"},
+    ]);
+    for (refused, words) in [
+        (refused, vec!["<stdin>:1:1: spec.version: x is sum 1.0.0 too"]),
+        (
+            several,
+            vec![
+                "<stdin>:1:1: reportdefinition/sum: spec.version: a",
+                "  partdefinition/lab: spec.report: b",
+            ],
+        ),
+    ] {
+        let stub = Stub::start(move |_| Answer::Json(422, refused.clone()));
+        let ended = run_with(&stub.url(), &["seed", "-"], DEFINITION);
+        assert_eq!(ended.code, 1, "{}", ended.stderr);
+        for words in words {
+            assert!(ended.stderr.contains(words), "{words}: {}", ended.stderr);
+        }
+    }
+}
+
+#[test]
 fn what_is_declared_first_is_deleted_last() {
     let stub = Stub::start(|request| {
         let kind = if request.line.contains("sessions") { "session" } else { "definition" };

@@ -8,6 +8,7 @@
 
 mod book;
 mod booked;
+mod catalogue;
 mod declared;
 mod host;
 mod names;
@@ -21,6 +22,7 @@ mod window;
 
 pub use book::{DoesNotFit, Earliest};
 pub use booked::check_deletion;
+pub use catalogue::check_catalogue;
 pub use declared::{admit, is_admitted};
 pub use host::admit_host;
 pub use pod::{admit_job, admit_pod, admit_report};

@@ -3,6 +3,7 @@
 
 mod bookings;
 mod boundaries;
+mod catalogue;
 mod cleanup;
 mod crashes;
 mod exam;
