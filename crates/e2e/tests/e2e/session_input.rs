@@ -100,7 +100,7 @@ fn windows() -> Vec<Case> {
         wrong(&["spec.timeslot.start", "has passed"], |it| {
             it["spec"]["timeslot"] = json!({"start": at(-3600)});
         }),
-        wrong(&["lead time of 5m", "the earliest start is"], |it| {
+        wrong(&["lead time of 5m", "the earliest start of the session is"], |it| {
             it["spec"]["timeslot"] = json!({"start_in": "4m"});
         }),
         wrong(&["spec.parts.second.timeslot", "before part first", "sequential"], |it| {

@@ -33,7 +33,7 @@ pub fn admit_pod(
     let Some(slot) = declared.resolve(Duration::ZERO, lead_time, teardown_buffer) else {
         return Err(AdmissionError::invalid("spec.timeslot.start", "it has no start"));
     };
-    check_is_ahead(&slot, "spec.timeslot", "it", now, &mut problems);
+    check_is_ahead(&slot, now, &mut problems);
     check_location(world, pod.spec.host.location.as_ref(), "spec.host.location", &mut problems);
     let environment = pod.spec.host.delivery_environment.as_ref();
     check_environment(world, environment, "spec.host.delivery_environment", &mut problems);

@@ -15,7 +15,7 @@ use tessera_types::{
 use super::AdmissionError;
 use super::book::{DoesNotFit, Earliest};
 use super::session::{around_pods, slot_of_pod};
-use super::window::{check_is_ahead, lay_out};
+use super::window::{check_parts_are_ahead, lay_out};
 use crate::world::World;
 
 /// How a session's window changes.
@@ -420,10 +420,10 @@ pub fn readmit_session(
             .collect();
         let slot = around_pods(*slot, of_part.iter().map(|(_, slot)| *slot));
         pods.extend(of_part);
-        let what = format!("part {}", parts[i].spec.part);
-        check_is_ahead(&slot, "spec.timeslot", &what, now, &mut problems);
         changes.push((i, slot));
     }
+    let slots: Vec<_> = changes.iter().map(|(i, slot)| (&parts[*i].spec.part, *slot)).collect();
+    check_parts_are_ahead(new, &slots, now, &mut problems);
     if !problems.is_empty() {
         return Err(AdmissionError::Invalid(problems));
     }

@@ -19,7 +19,7 @@ use super::book::{Seeker, book};
 use super::names::{check_room, check_room_of_jobs, check_workloads, join};
 use super::rebook::with_buffers_of;
 use super::resolve::{check_environment, check_location, jobs_of, report_of, resolve};
-use super::window::{Windows, check_is_ahead, lay_out};
+use super::window::{Windows, check_parts_are_ahead, lay_out};
 use super::{AdmissionError, Effort};
 use crate::world::World;
 
@@ -82,6 +82,9 @@ pub fn admit_session(
     };
     let tree = Tree { world, session: &session, definition: &definition.spec, now };
     let made = tree.make(&parts, &windows, &mut problems);
+    let slots =
+        made.0.iter().filter_map(|part| Some((&part.spec.part, part.observed.timed.timeslot?)));
+    check_parts_are_ahead(&spec, &slots.collect::<Vec<_>>(), now, &mut problems);
     if !problems.is_empty() {
         return Err(AdmissionError::Invalid(problems));
     }
@@ -201,8 +204,6 @@ impl Tree<'_> {
         }
         let of_pods = pods.iter().filter_map(|pod| pod.observed.timed.timeslot);
         let slot = around_pods(slot, of_pods);
-        let what = format!("part {}", requirement.name);
-        check_is_ahead(&slot, "spec.timeslot", &what, self.now, problems);
         let spec = SessionPartSpec {
             definition: DefinitionSelector::of_type(&definition.type_key),
             timeslot: DeclaredTimeslot::exactly(slot),

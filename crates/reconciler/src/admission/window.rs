@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tessera_types::catalogue::{PartDefinitionSpec, PartOrder, Pinned, SessionDefinitionSpec};
 use tessera_types::session::SessionSpec;
 use tessera_types::timed::Timeslot;
-use tessera_types::{Duration, Invalid, Timestamp, limits};
+use tessera_types::{Duration, Invalid, Name, Timestamp, limits};
 
 /// The windows of a session and of its parts, in their order.
 pub(super) struct Windows {
@@ -98,31 +98,72 @@ fn in_seconds(slot: &Timeslot) -> String {
     format!("{} to {}", slot.start.second_before(), slot.end.second_after())
 }
 
-/// Checks that a window is not longer than any may be, and still to come, with the
-/// time that its provisioning needs.
-pub(super) fn check_is_ahead(
-    slot: &Timeslot,
-    path: &str,
-    what: &str,
+/// Checks that the windows of the parts of a session are not longer than any may be,
+/// and still to come. Of what follows from the start of the session one is told, with
+/// the earliest start at which all of it would be in time; where a part that has a
+/// start of its own is too late, those after it may follow from that.
+pub(super) fn check_parts_are_ahead(
+    spec: &SessionSpec,
+    parts: &[(&Name, Timeslot)],
     now: Timestamp,
     problems: &mut Vec<Invalid>,
 ) {
+    for (name, slot) in parts {
+        check_length(slot, &format!("part {name}"), "spec.timeslot", problems);
+    }
+    let has_own_start =
+        |name: &Name| spec.parts.get(name).is_some_and(|it| it.timeslot.start.is_some());
+    let late = parts.iter().filter(|(_, slot)| slot.provision_at() < now);
+    let (own, following): (Vec<_>, Vec<_>) = late.partition(|(name, _)| has_own_start(name));
+    for (name, slot) in &own {
+        let path = format!("spec.parts.{name}.timeslot.start");
+        let message = passed(slot, &format!("part {name}"), now);
+        let earliest = now.plus(slot.lead_time).second_after();
+        problems.push(Invalid::new(&path, format!("{message}; its earliest start is {earliest}")));
+    }
+    let Some((name, slot)) = following.first().filter(|_| own.is_empty()) else { return };
+    let mut message = passed(slot, &format!("part {name}"), now);
+    let all_follow = !parts.iter().any(|(name, _)| has_own_start(name));
+    let late_by = following.iter().map(|(_, slot)| now.since(slot.provision_at())).max();
+    if let (Some(start), Some(by), true) = (spec.timeslot.start, late_by, all_follow) {
+        let earliest = start.plus(by).second_after();
+        message.push_str(&format!("; the earliest start of the session is {earliest}"));
+    }
+    problems.push(Invalid::new("spec.timeslot.start", message));
+}
+
+/// Checks that a window is not longer than any may be, and still to come, with the
+/// time that its provisioning needs.
+pub(super) fn check_is_ahead(slot: &Timeslot, now: Timestamp, problems: &mut Vec<Invalid>) {
+    check_length(slot, "it", "spec.timeslot", problems);
+    if slot.provision_at() < now {
+        let earliest = now.plus(slot.lead_time).second_after();
+        let message = format!("{}; the earliest start is {earliest}", passed(slot, "it", now));
+        problems.push(Invalid::new("spec.timeslot.start", message));
+    }
+}
+
+fn check_length(slot: &Timeslot, what: &str, path: &str, problems: &mut Vec<Invalid>) {
     if slot.duration() > limits::WINDOW_MAX {
-        let message = format!("at most {} are allowed", limits::WINDOW_MAX);
+        let message =
+            format!("{what} takes {}: at most {} are allowed", slot.duration(), limits::WINDOW_MAX);
         problems.push(Invalid::new(&format!("{path}.end"), message));
     }
+}
+
+/// What of a window has passed.
+fn passed(slot: &Timeslot, what: &str, now: Timestamp) -> String {
+    let start = slot.start.second_before();
     if slot.start < now {
-        let message = format!("{what} starts at {}, which has passed (it is {now})", slot.start);
-        problems.push(Invalid::new(&format!("{path}.start"), message));
-    } else if slot.provision_at() < now {
-        let message = format!(
-            "{what} starts at {} with a lead time of {}, so its provisioning would have had to \
-             begin at {}, which has passed; the earliest start is {}",
-            slot.start,
-            slot.lead_time,
-            slot.provision_at(),
-            now.plus(slot.lead_time)
+        return format!(
+            "{what} starts at {start}, which has passed (it is {})",
+            now.second_before()
         );
-        problems.push(Invalid::new(&format!("{path}.start"), message));
     }
+    format!(
+        "{what} starts at {start} with a lead time of {}, so its provisioning would have had to \
+         begin at {}, which has passed",
+        slot.lead_time,
+        slot.provision_at().second_before()
+    )
 }

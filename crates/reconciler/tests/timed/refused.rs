@@ -135,15 +135,30 @@ fn times_that_have_passed() {
         refused::<Session>(&mut plane, json),
         "spec.timeslot.start: part one starts at 2001-09-09T01:46:50Z with a lead time of 30s, so \
          its provisioning would have had to begin at 2001-09-09T01:46:20Z, which has passed; the \
-         earliest start is 2001-09-09T01:47:10Z"
+         earliest start of the session is 2001-09-09T01:47:10Z"
     );
     let mut json = exam(&plane, 0, &json!({}));
     json["spec"]["timeslot"]["start"] = "2001-09-09T01:00:00Z".into();
     let error = refused::<Session>(&mut plane, json);
+    // One problem for all parts, with the start at which all of them would be in time.
+    assert_eq!(
+        error,
+        "spec.timeslot.start: part one starts at 2001-09-09T01:00:00Z, which has passed (it is \
+         2001-09-09T01:46:40Z); the earliest start of the session is 2001-09-09T01:47:10Z"
+    );
+    let mut json = exam(&plane, 100, &json!({}));
+    json["spec"]["parts"] = json!({"two": {"timeslot": {"start": plane.at(20).to_string()}}});
+    json["spec"]["definition"]["type_key"] = "both".into();
+    let mut both = serde_json::to_value(&*plane.get::<SessionDefinition>("exam").spec).unwrap();
+    both["type_key"] = "both".into();
+    both["part_execution"]["order"] = "parallel".into();
+    plane.apply::<SessionDefinition>(json!({"name": "both", "spec": both}));
+    let error = refused::<Session>(&mut plane, json);
     assert!(
-        error.starts_with(
-            "spec.timeslot.start: part one starts at 2001-09-09T01:00:00Z, which has passed (it is \
-             2001-09-09T01:46:40Z)"
+        error.contains(
+            "spec.parts.two.timeslot.start: part two starts at 2001-09-09T01:47:00Z with a lead \
+             time of 40s, so its provisioning would have had to begin at 2001-09-09T01:46:20Z, \
+             which has passed; its earliest start is 2001-09-09T01:47:20Z"
         ),
         "{error}"
     );
