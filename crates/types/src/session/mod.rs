@@ -72,7 +72,8 @@ pub struct SessionSpec {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PartOverride {
-    /// When the part takes place.
+    /// When the part takes place. What is not said follows from the definition: it may
+    /// have a `duration` alone.
     pub timeslot: DeclaredTimeslot,
 }
 
@@ -87,7 +88,7 @@ impl Validate for SessionSpec {
         self.host.validate(&format!("{path}.host"), problems);
         check_len(&format!("{path}.parts"), self.parts.len(), limits::CHILDREN_MAX, problems);
         for (name, part) in &self.parts {
-            part.timeslot.validate(&format!("{path}.parts.{name}.timeslot"), problems);
+            part.timeslot.validate_override(&format!("{path}.parts.{name}.timeslot"), problems);
         }
         validate_env(&format!("{path}.env"), &self.env, problems);
     }

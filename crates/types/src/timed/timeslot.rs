@@ -248,17 +248,22 @@ impl DeclaredTimeslot {
 
 impl Validate for DeclaredTimeslot {
     fn validate(&self, path: &str, problems: &mut Vec<Invalid>) {
+        if self.start.is_none() && self.start_in.is_none() {
+            let message = "it has no start: give `start` (a time) or `start_in`";
+            problems.push(Invalid::new(&format!("{path}.start"), message));
+        }
+        self.validate_override(path, problems);
+    }
+}
+
+impl DeclaredTimeslot {
+    /// As [`Validate::validate`], of a window whose start may follow from something else.
+    pub(crate) fn validate_override(&self, path: &str, problems: &mut Vec<Invalid>) {
         let mut add = |field: &str, message: String| {
             problems.push(Invalid::new(&format!("{path}.{field}"), message));
         };
-        match (self.start, self.start_in) {
-            (Some(_), Some(_)) => {
-                add("start_in", "`start` is given too: give one of the two".to_owned());
-            }
-            (None, None) => {
-                add("start", "it has no start: give `start` (a time) or `start_in`".to_owned());
-            }
-            _ => {}
+        if self.start.is_some() && self.start_in.is_some() {
+            add("start_in", "`start` is given too: give one of the two".to_owned());
         }
         if self.end.is_some() && self.duration.is_some() {
             add("duration", "`end` is given too: give one of the two".to_owned());
