@@ -13,6 +13,7 @@ use crate::follow::Follow;
 use crate::kinds;
 use crate::once::once;
 use crate::show::change::KEY_TONE;
+use crate::style::printable;
 use crate::{moment, story, target};
 
 /// Extend, shrink, approve, retry, cancel or follow a session
@@ -118,10 +119,11 @@ async fn stretch(context: &Context, stretch: &Stretch, is_later: bool) -> Result
             .await?
         }
     };
-    report(context, format, &session, if is_later { "extended" } else { "shrunk" })
+    report(context, format, &session, if is_later { "extended" } else { "shortened" })
 }
 
-/// Says what was done, and when the session ends now.
+/// Says what was done: which parts moved and when the session ends now. Its history has
+/// that, unless so much else has happened since that it is not at hand.
 fn report(
     context: &Context,
     format: Format,
@@ -134,7 +136,14 @@ fn report(
     };
     let shown = context.style.paint(KEY_TONE, &key.to_string());
     let near = moment::near(slot.end, moment::now());
-    print(&format!("{shown} {what}: it ends at {} ({near})\n", slot.end.second_after()))
+    let moved = format!(" {what} by ");
+    let is_it = |reason: &&str| reason.starts_with("part ") && reason.contains(&moved);
+    let noted = session.state_history.iter().rev().map(|entry| entry.reason.as_str()).find(is_it);
+    let words = match noted {
+        Some(words) => printable(words),
+        None => format!("{what}: it ends at {}", slot.end.second_after()),
+    };
+    print(&format!("{shown} {words} ({near})\n"))
 }
 
 async fn approve(context: &Context, of: &OfPart) -> Result<(), Failure> {

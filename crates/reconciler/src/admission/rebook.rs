@@ -114,17 +114,40 @@ pub fn extend_session(
         ))
     })?;
     let moved = rebook(world, slot, &parts, &changes).map_err(AdmissionError::DoesNotFit)?;
-    let words = match stretch {
-        Stretch::Extend(by) => {
-            format!("part {} extended by {by}, to {}", target.spec.part, new.end)
-        }
-        Stretch::Shrink(by) => {
-            format!("part {} shortened by {by}, to {}", target.spec.part, new.end)
-        }
-    };
+    let words = in_words(stretch, &moved);
     let slot = moved.session;
     let writes = writes(session, moved, &words, now);
     Ok(Extended { part: target.spec.part.clone(), slot, writes })
+}
+
+/// What a stretch has changed: the part whose end moved, when the session ends now, and
+/// the parts that moved with it. They come last, for there may be many.
+fn in_words(stretch: Stretch, moved: &Moved<'_>) -> String {
+    let what = match stretch {
+        Stretch::Extend(by) => format!("extended by {by}"),
+        Stretch::Shrink(by) => format!("shortened by {by}"),
+    };
+    let time = |at: Timestamp| at.second_after();
+    let mut words = String::new();
+    for (at, (part, slot)) in moved.parts.iter().enumerate() {
+        let (name, old) = (&part.spec.part, slot_of(part));
+        let text = match at {
+            0 => format!(
+                "part {name} {what}: it ends at {} instead of {}; the session ends at {}",
+                time(slot.end),
+                time(old.end),
+                time(moved.session.end)
+            ),
+            _ => format!(
+                "; part {name} moves by {}, to {} to {}",
+                slot.start.since(old.start),
+                time(slot.start),
+                time(slot.end)
+            ),
+        };
+        words.push_str(&text);
+    }
+    words
 }
 
 fn slot_of(part: &Object<SessionPart>) -> Timeslot {
@@ -288,7 +311,9 @@ fn fit<'a>(
                 instead_of: None,
             };
             if !only_gives_back && let Err(clash) = calendar.fits_with(&booking, &binding.ports) {
-                let refusal = format!("{}: {clash}", binding.host);
+                let ports = &binding.ports;
+                let refusal = own_next_part(world, pod, &booking, ports, calendar)
+                    .unwrap_or_else(|| format!("{}: {clash}", binding.host));
                 let pod = pod.name.clone();
                 return Err(Box::new(DoesNotFit { pod, refusal, earliest: Earliest::NotSought }));
             }
@@ -297,6 +322,51 @@ fn fit<'a>(
         bound.push((pod, slot, binding));
     }
     Ok(bound)
+}
+
+/// In words that what is in the way of a pod is a later part of its own session, if it
+/// would fit without that: nobody else has to give way.
+fn own_next_part(
+    world: &World,
+    pod: &Object<Pod>,
+    booking: &Booking,
+    ports: &[u16],
+    calendar: &Calendar,
+) -> Option<String> {
+    let part_of = |pod: &Object<Pod>| world.session_parts.get(pod.owner.as_ref()?.id);
+    let session_of = |part: &Object<SessionPart>| part.owner.as_ref().map(|owner| owner.id);
+    let own = part_of(pod)?;
+    let binding = pod.observed.binding.as_ref()?;
+    let mut without = calendar.clone();
+    let mut next: Option<(Timestamp, &Name)> = None;
+    for other in world.pods_on(binding.host_id) {
+        let Some(part) = part_of(other) else { continue };
+        let Some(begins_at) = calendar.hold_of(other.id).map(|hold| hold.window.from) else {
+            continue;
+        };
+        let is_later = session_of(part) == session_of(own) && begins_at >= binding.window.until;
+        if is_later && begins_at < booking.window.until {
+            without.release(other.id);
+            let this = (begins_at, &part.spec.part);
+            next = Some(next.map_or(this, |before| before.min(this)));
+        }
+    }
+    let (begins_at, next) = next?;
+    without.fits_with(booking, ports).ok()?;
+    let what_to_do = match begins_at.since(binding.window.until) {
+        Duration::ZERO => "there is no time between the two: leave some when the session is \
+                           declared (the `offset` of the part, or its `timeslot`)"
+            .to_owned(),
+        left => format!("there are {left} between the two, so its end can move by no more"),
+    };
+    Some(format!(
+        "part {} would need {} until {}, with its teardown, and part {next} of the same session \
+         needs it from {} on, with its lead time; {what_to_do}",
+        own.spec.part,
+        binding.host,
+        booking.window.until.second_after(),
+        begins_at.second_before(),
+    ))
 }
 
 /// What a pod holds of its host.

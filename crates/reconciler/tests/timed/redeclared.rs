@@ -277,6 +277,71 @@ fn stretch(plane: &mut Plane, part: Option<&str>, by: Stretch) -> Result<(), Adm
     Ok(())
 }
 
+/// What is not said of a part follows from the definition.
+#[test]
+fn a_part_that_is_longer_moves_the_next_one() {
+    let mut plane = Exam::default().plane();
+    let start = plane.at(60);
+    let mut json = session("exam", start);
+    json["spec"]["parts"] = json!({"one": {"timeslot": {"duration": "90s"}}});
+    plane.apply::<Session>(json);
+    let slot = |part| plane.get::<SessionPart>(part).observed.timed.timeslot.unwrap();
+    let (one, two) = (slot("exam-one"), slot("exam-two"));
+    assert_eq!((one.start, one.end), (start, start.plus(secs(90))));
+    assert_eq!((two.start, two.end), (start.plus(secs(90)), start.plus(secs(150))));
+}
+
+#[test]
+fn an_extension_says_what_has_moved_and_when_it_ends() {
+    let mut plane = Exam::default().plane();
+    let start = book(&mut plane);
+    stretch(&mut plane, Some("one"), Stretch::Extend(secs(10))).unwrap();
+    let at = |seconds| start.plus(secs(seconds));
+    let words = format!(
+        "part one extended by 10s: it ends at {} instead of {}; the session ends at {}; part two \
+         moves by 10s, to {} to {}",
+        at(70),
+        at(60),
+        at(130),
+        at(70),
+        at(130)
+    );
+    for history in [
+        &plane.get::<Session>("exam").state_history.last().unwrap().reason,
+        &plane.get::<SessionPart>("exam-two").state_history.last().unwrap().reason,
+    ] {
+        assert_eq!(*history, words);
+    }
+}
+
+/// Nobody else has to give way where a session is in its own way.
+#[test]
+fn an_extension_into_the_lead_time_of_the_next_part_is_told_as_such() {
+    // One pod at a time has room, and part two needs its host 40s before it starts.
+    let mut plane = Exam { node_cpu: 1000, ..Exam::default() }.plane();
+    let mut json = session("exam", plane.at(60));
+    let late = plane.at(200);
+    json["spec"]["parts"] = json!({"two": {"timeslot": {"start": late.to_string()}}});
+    plane.apply::<Session>(json);
+    plane.settle();
+    let before = plane.world.revision();
+    let error = stretch(&mut plane, Some("one"), Stretch::Extend(secs(21))).unwrap_err();
+    assert_eq!(plane.world.revision(), before);
+    assert_eq!(
+        error.to_string(),
+        format!(
+            "pod/exam-one-lab: part one would need fleet until {}, with its teardown, and part two \
+             of the same session needs it from {} on, with its lead time; there are 20s between \
+             the two, so its end can move by no more",
+            plane.at(161),
+            plane.at(160)
+        )
+    );
+    stretch(&mut plane, Some("one"), Stretch::Extend(secs(20))).unwrap();
+    let error = stretch(&mut plane, Some("one"), Stretch::Extend(secs(1))).unwrap_err();
+    assert!(error.to_string().contains("there is no time between the two"), "{error}");
+}
+
 /// A host that has lost a node is over: who gives back is not asked to fit.
 #[test]
 fn a_session_is_shrunk_on_a_host_that_has_too_little() {
