@@ -167,7 +167,7 @@ impl Look<'_> {
     }
 
     fn fail(&mut self, failure: Failure) -> Done {
-        let reason = format!("{} failed: {}", failure.of, failure.message);
+        let reason = failure.to_string();
         self.step.fail(failure);
         self.step.become_(TimedStatus::Failed, reason)?;
         self.failed()

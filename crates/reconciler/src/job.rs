@@ -17,7 +17,7 @@ use tessera_types::{
 
 use crate::manager::{Manager, Plan};
 use crate::news::Unknown;
-use crate::timed::{env, env_of, in_the_way};
+use crate::timed::{env, env_of, in_the_way, log_of};
 use crate::world::World;
 
 /// Reconciles jobs.
@@ -55,15 +55,6 @@ enum End {
 const TOO_LONG: &str = "it took too long";
 
 type Planned = Result<Plan, IllegalTransition>;
-
-/// Where a person reads what a program wrote. That may have secrets in it, so none
-/// of it is ever said in a message.
-fn log_of(workload: &Object<Workload>) -> String {
-    let default = Name::default_namespace();
-    let namespace = workload.namespace.as_ref().filter(|namespace| **namespace != default);
-    let option = namespace.map_or_else(String::new, |namespace| format!(" -n {namespace}"));
-    format!("see tesseractl logs {}{option}", workload.name)
-}
 
 impl Look<'_> {
     fn go(&self) -> Planned {

@@ -141,8 +141,7 @@ fn host_verdict(host: &Object<Host>) -> Option<Verdict> {
         TimedStatus::Terminated if is_unwanted => Some(Verdict::Reached),
         TimedStatus::Active if !is_unwanted => Some(Verdict::Reached),
         TimedStatus::Failed | TimedStatus::Terminated => {
-            let why = |failure: &Failure| format!("{} failed: {}", failure.of, failure.message);
-            let failure = host.observed.timed.failure.as_ref().map(why);
+            let failure = host.observed.timed.failure.as_ref().map(Failure::to_string);
             let ended = || "its time is over".to_owned();
             Some(Verdict::Failed(failure.unwrap_or_else(ended)))
         }

@@ -100,10 +100,7 @@ where
 {
     let timed = K::timed(object);
     let waiting = object.waiting_for.as_ref().map(|waiting| waiting.message.clone());
-    let failure = || {
-        let failure = timed.failure.as_ref()?;
-        Some(format!("{} failed: {}", failure.of, failure.message))
-    };
+    let failure = || timed.failure.as_ref().map(ToString::to_string);
     let left = || {
         let count = timed.leftovers.len();
         (count > 0).then(|| format!("nothing; {}", not_removed(count)))

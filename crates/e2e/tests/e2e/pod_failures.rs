@@ -86,7 +86,9 @@ async fn one_that_never_succeeds_ends_its_session_after_its_tries() {
     assert_eq!(timed.outcome, Some(Outcome::Failed));
     let failure = timed.failure.as_ref().unwrap();
     assert_eq!((failure.of.as_str(), failure.attempts), ("part first", 3), "{failure:?}");
-    for words in ["pod/s-first-pod", "phase provision", "exited with code 3"] {
+    for words in
+        ["workload/s-first-pod-lab exited with code 3", "see tesseractl logs s-first-pod-lab"]
+    {
         assert!(failure.message.contains(words), "`{words}` is not in {failure:?}");
     }
     assert_eq!(fleet.starts("s-first-pod-lab"), 3, "{:?}", fleet.all_starts());

@@ -10,7 +10,7 @@ use tessera_types::{
     Actor, Duration, Kind, KindName, Name, Object, OwnerRef, Pod, ResourceKey, Workload, Write,
 };
 
-use crate::timed::{Step, Try, change_spec, env, env_of, in_the_way};
+use crate::timed::{Step, Try, change_spec, env, env_of, in_the_way, log_of};
 
 /// A workload without a health check is up when it has run for so long.
 const STEADY: Duration = Duration::from_secs(1);
@@ -94,13 +94,36 @@ pub(super) fn look(step: &mut Step<'_, Pod>, definition: &PodDefinitionSpec) -> 
     let waited_for = workloads.iter().find(|workload| !is_up(workload.status));
     match waited_for {
         Some(workload) => {
-            let message = match &workload.waiting_for {
-                Some(waiting) => waiting.message.clone(),
-                None => workload.status.to_string(),
+            let message = match (&workload.waiting_for, again(workload)) {
+                (_, Some(cause)) => return Try::UnderWay(cause),
+                (Some(waiting), _) => waiting.message.clone(),
+                (None, _) => workload.status.to_string(),
             };
             Try::UnderWay(format!("workload/{}: {message}", workload.name))
         }
         None => steady(step, &workloads),
+    }
+}
+
+/// How a workload ended that is started again and again in one try, and how often.
+fn again(workload: &Object<Workload>) -> Option<String> {
+    let observed = &workload.observed;
+    let exit = observed.last_exit.as_ref()?;
+    let waits = u32::from(workload.status == WorkloadStatus::BackingOff);
+    let times = match observed.restarts + waits {
+        0 => return None,
+        1 => String::new(),
+        times => format!(" ({times} times)"),
+    };
+    Some(format!("workload/{} {}", workload.name, said(workload, &exit.outcome, &times)))
+}
+
+/// How a workload ended, how often, and where to read more: one that could not be
+/// started has written nothing.
+fn said(workload: &Object<Workload>, outcome: &ExitOutcome, times: &str) -> String {
+    match outcome {
+        ExitOutcome::StartFailed { .. } => format!("{outcome}{times}"),
+        _ => format!("{outcome}{times}, {}", log_of(workload)),
     }
 }
 
@@ -151,8 +174,7 @@ fn failed(workloads: &[&Arc<Object<Workload>>]) -> Option<String> {
     let failed = workloads.iter().find(|workload| workload.status == WorkloadStatus::Failed)?;
     let why = match failed.observed.last_exit.as_ref().map(|exit| &exit.outcome) {
         _ if was_stopped_with_agent(failed) => STOPPED_WITH_AGENT.to_owned(),
-        Some(ExitOutcome::Exited { code }) => format!("exited with code {code}"),
-        Some(other) => other.to_string(),
+        Some(outcome) => said(failed, outcome, ""),
         None => "failed".to_owned(),
     };
     Some(format!("workload/{} {why}", failed.name))
@@ -192,11 +214,15 @@ mod tests {
     use tessera_types::workload::{Exit, WorkloadSpec};
     use tessera_types::{Actor, KindName, ResourceKey, Timestamp};
 
-    /// A workload that has failed, for this reason and with this exit.
-    fn said_of(reason: &str, exit: ExitOutcome) -> String {
+    fn workload() -> Object<Workload> {
         let key = ResourceKey::new(KindName::Workload, None, Name::new("desk-paper").unwrap());
         let spec = Arc::new(WorkloadSpec::default());
-        let mut workload = Object::<Workload>::new(&key, spec, Actor::API, Timestamp::EPOCH);
+        Object::<Workload>::new(&key, spec, Actor::API, Timestamp::EPOCH)
+    }
+
+    /// A workload that has failed, for this reason and with this exit.
+    fn said_of(reason: &str, exit: ExitOutcome) -> String {
+        let mut workload = workload();
         workload.status = WorkloadStatus::Failed;
         reason.clone_into(&mut workload.state_history.last_mut().unwrap().reason);
         workload.observed.last_exit =
@@ -209,6 +235,22 @@ mod tests {
         let said = said_of(STOPPED_WITH_AGENT, ExitOutcome::Exited { code: 0 });
         assert_eq!(said, "workload/desk-paper stopped together with its agent");
         let said = said_of("exited with code 3", ExitOutcome::Exited { code: 3 });
-        assert_eq!(said, "workload/desk-paper exited with code 3");
+        assert_eq!(said, "workload/desk-paper exited with code 3, see tesseractl logs desk-paper");
+    }
+
+    #[test]
+    fn what_is_started_again_in_a_try_says_how_it_ended_and_how_often() {
+        let mut workload = workload();
+        assert_eq!(again(&workload), None);
+        let outcome = ExitOutcome::Exited { code: 3 };
+        workload.observed.last_exit =
+            Some(Exit { at: Timestamp::EPOCH, outcome, last_lines: Vec::new() });
+        workload.status = WorkloadStatus::BackingOff;
+        let log = "see tesseractl logs desk-paper";
+        let said = format!("workload/desk-paper exited with code 3, {log}");
+        assert_eq!(again(&workload), Some(said));
+        workload.observed.restarts = 3;
+        let said = format!("workload/desk-paper exited with code 3 (4 times), {log}");
+        assert_eq!(again(&workload), Some(said));
     }
 }

@@ -241,7 +241,12 @@ impl Look<'_> {
     }
 
     fn fail(&mut self, failure: Failure) -> Done {
-        let reason = format!("{} failed: {}", failure.of, failure.message);
+        // What breaks once its part is over changes nothing of what came of that.
+        if self.part().is_some_and(|part| part.status.is_ending()) {
+            let reason = format!("its part is over, and {failure}");
+            return self.end(self.usual_outcome(), &reason);
+        }
+        let reason = failure.to_string();
         let attempts = failure.attempts;
         self.step.fail(failure);
         self.step.become_(TimedStatus::Failed, reason)?;

@@ -104,7 +104,7 @@ impl Look<'_> {
     }
 
     fn fail(&mut self, failure: Failure) -> Done {
-        let reason = format!("{} failed: {}", failure.of, failure.message);
+        let reason = failure.to_string();
         self.step.fail(failure);
         self.give_up(Outcome::Failed, reason)
     }
@@ -140,11 +140,7 @@ impl Look<'_> {
     fn failed_part(&self) -> Option<Failure> {
         self.parts.iter().filter(|part| part.spec.on_failure == OnFailure::Abort).find_map(|part| {
             let failure = part.observed.timed.failure.as_ref()?;
-            Some(Failure {
-                of: format!("part {}", part.spec.part),
-                message: format!("{}: {}", failure.of, failure.message),
-                ..failure.clone()
-            })
+            Some(Failure { of: format!("part {}", part.spec.part), ..failure.clone() })
         })
     }
 

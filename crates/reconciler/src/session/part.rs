@@ -120,7 +120,7 @@ impl<'a> Look<'a> {
     }
 
     fn fail(&mut self, failure: Failure) -> Done {
-        let reason = format!("{} failed: {}", failure.of, failure.message);
+        let reason = failure.to_string();
         self.step.fail(failure);
         self.step.become_(TimedStatus::Failed, reason)?;
         self.failed()
@@ -141,8 +141,7 @@ impl<'a> Look<'a> {
                     at: self.step.now,
                 });
             };
-            let message = format!("{}: {}", failure.of, failure.message);
-            Some(Failure { of, message, ..failure.clone() })
+            Some(Failure { of, ..failure.clone() })
         })
     }
 

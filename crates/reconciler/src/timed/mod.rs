@@ -18,7 +18,7 @@ pub(crate) use late::{in_words, is_late};
 pub(crate) use phases::{Phases, Try, run_phases};
 pub(crate) use pipeline::{OwnPhase, run_pipeline, waits_for_engine, with_engine_jobs};
 pub(crate) use step::{Done, Step};
-pub(crate) use workloads::{change_spec, clear_gone, force, in_the_way, reason_with};
+pub(crate) use workloads::{change_spec, clear_gone, force, in_the_way, log_of, reason_with};
 
 /// The variables that every program of a session is given, besides what is
 /// declared.

@@ -249,7 +249,7 @@ fn judge<K: Timed>(
                 step.look_again(Unknown::look_again_at(step.clocks));
                 return;
             }
-            format!("it took longer than {}: waited for {what}", retry.timeout)
+            format!("{what}; the try took longer than {}", retry.timeout)
         }
     };
     run.message = Some(limits::clip(&failed, limits::REASON_BYTES_MAX));

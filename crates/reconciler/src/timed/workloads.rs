@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use tessera_types::timed::Timed;
 use tessera_types::workload::{Signal, Stop, WorkloadSpec};
-use tessera_types::{Actor, Duration, Job, Kind, Object, Workload, limits};
+use tessera_types::{Actor, Duration, Job, Kind, Name, Object, Workload, limits};
 
 use super::pipeline;
 use super::step::Step;
@@ -68,6 +68,15 @@ pub(crate) fn in_the_way(world: &World, other: &Object<Workload>) -> String {
         Some(owner) => format!("is left of a {owner} that is gone"),
     };
     format!("the name is taken by {}, which {whose}", described(other))
+}
+
+/// Where a person reads what a program wrote. That may have secrets in it, so none
+/// of it is ever said in a message.
+pub(crate) fn log_of(workload: &Object<Workload>) -> String {
+    let default = Name::default_namespace();
+    let namespace = workload.namespace.as_ref().filter(|namespace| **namespace != default);
+    let option = namespace.map_or_else(String::new, |namespace| format!(" -n {namespace}"));
+    format!("see tesseractl logs {}{option}", workload.name)
 }
 
 /// What the text of a workload that is left begins with.

@@ -85,8 +85,8 @@ fn a_pod_that_fails_twice_is_tried_a_third_time_and_the_exam_takes_place() {
     assert_eq!(
         notes[0].reason,
         format!(
-            "phase provision: try 1 of 3 failed: workload/exam-one-lab-vm exited with code 1; \
-             the next at {next} at the earliest"
+            "phase provision: try 1 of 3 failed: workload/exam-one-lab-vm exited with code 1, see \
+             tesseractl logs exam-one-lab-vm; the next at {next} at the earliest"
         )
     );
     plane.run(200);
@@ -104,16 +104,46 @@ fn a_pod_that_never_succeeds_ends_the_exam_where_that_is_the_policy() {
     let failure = session.observed.timed.failure.as_ref().unwrap();
     assert_eq!(failure.of, "part one");
     assert_eq!(failure.attempts, 3);
-    assert!(
-        failure.message.ends_with("workload/exam-one-lab-vm exited with code 1"),
-        "{}",
-        failure.message
-    );
+    // The cause is passed up as it is, and each level adds what of its own failed.
+    let cause = "workload/exam-one-lab-vm exited with code 1, see tesseractl logs exam-one-lab-vm";
+    assert_eq!(failure.message, cause);
+    for (key, of) in [
+        ("pod/default/exam-one-lab", "phase provision"),
+        ("sessionpart/default/exam-one", "pod/exam-one-lab"),
+        ("session/default/exam", "part one"),
+    ] {
+        let reason = format!("{cause}, so {of} failed");
+        let is_it =
+            |entry: &&crate::plane::Entry| entry.key == key && entry.record.reason == reason;
+        assert!(plane.history.iter().any(|entry| is_it(&entry)), "{key}: {:#?}", plane.history);
+    }
     assert_eq!(plane.made.len(), 3, "{:?}", plane.made);
     assert_eq!(plane.world.table::<Workload>().len(), 0);
     assert_eq!(plane.path("pod/default/exam-two-lab"), "Scheduled TearingDown Terminated");
     assert_eq!(plane.path("sessionpart/default/exam-two"), "Scheduled TearingDown Terminated");
     assert_eq!(plane.pod("exam-two-lab").observed.binding, None);
+}
+
+/// The part has taken place, so what becomes of its pod afterwards is no failure.
+#[test]
+fn a_pod_that_breaks_once_its_part_is_over_has_the_outcome_of_the_part() {
+    let check = json!({"name": "check", "engine": "workflow", "trigger_on_status": "TearingDown",
+        "definition": {"type_key": "check"}});
+    let mut plane = Exam { is_graded: false, phases: vec![check], ..Exam::default() }.plane();
+    plane.script = Box::new(|name, _| match name {
+        // It is made 30 seconds before the start, and its part takes 60.
+        "exam-one-lab-vm" => Run::Ends(Duration::from_secs(92), 1, ""),
+        _ if name.contains("check") => Run::Ends(Duration::from_secs(5), 0, ""),
+        _ => Run::Stays,
+    });
+    let start = book(&mut plane);
+    plane.run_until(start.plus(Duration::from_secs(64)));
+    let (pod, part) = (plane.pod("exam-one-lab"), plane.get::<SessionPart>("exam-one"));
+    assert_eq!(part.status, TimedStatus::TearingDown);
+    let outcomes = [pod.observed.timed.outcome, part.observed.timed.outcome];
+    assert_eq!(outcomes, [Some(Outcome::Completed); 2]);
+    let last = &pod.state_history.iter().find(|it| it.to == TimedStatus::TearingDown).unwrap();
+    assert!(last.reason.starts_with("its part is over, and workload/exam-one-lab-vm exited"));
 }
 
 #[test]
@@ -176,7 +206,7 @@ fn a_provisioning_that_hangs_fails_in_its_time() {
     book(&mut plane);
     plane.run_until(plane.at(30 + 20 + 1 + 20 + 1 + 2 * 5));
     let failure = plane.get::<Session>("exam").observed.timed.failure.clone().unwrap();
-    assert!(failure.message.contains("it took longer than 20s"), "{}", failure.message);
+    assert!(failure.message.contains("the try took longer than 20s"), "{}", failure.message);
     assert_eq!(failure.attempts, 2);
 }
 

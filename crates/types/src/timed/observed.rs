@@ -115,10 +115,17 @@ pub struct Failure {
     pub of: String,
     /// How often it was tried.
     pub attempts: u32,
-    /// What went wrong the last time.
+    /// What went wrong the last time: of a child that failed, the cause of that.
     pub message: String,
     /// When.
     pub at: Timestamp,
+}
+
+impl fmt::Display for Failure {
+    /// The cause first: `workload/desk-web exited with code 3, so phase provision failed`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}, so {} failed", self.message, self.of)
+    }
 }
 
 /// A boundary of a timeslot that a resource can be late for.
