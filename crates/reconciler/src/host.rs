@@ -6,7 +6,7 @@ use tessera_scheduler::calendar::Calendar;
 use tessera_types::catalogue::{HostDefinitionSpec, HostType};
 use tessera_types::host::LargestNode;
 use tessera_types::node::{DesiredNodeStatus, NodeStatus};
-use tessera_types::timed::{DesiredTimedStatus, Failure, Outcome, Request, TimedStatus, Timeslot};
+use tessera_types::timed::{DesiredTimedStatus, Failure, Outcome, TimedStatus, Timeslot};
 use tessera_types::{Host, IllegalTransition, Job, Node, Now, Object, WaitReason, limits};
 
 use crate::manager::{Manager, Plan};
@@ -178,7 +178,7 @@ impl Look<'_> {
         if let Some((_, reason)) = self.must_end() {
             return self.end(Outcome::Failed, reason);
         }
-        if end_jobs(&mut self.step) && self.step.serve(Request::Retry) {
+        if end_jobs(&mut self.step) && self.step.serve_retry() {
             let timed = self.step.timed_mut();
             timed.outcome = None;
             timed.failure = None;

@@ -168,6 +168,9 @@ pub(super) async fn cancel(plane: &Plane, asked: &Asked) -> Accepted<Object<Sess
             let remedy = format!("`tesseractl delete session {}` removes its records", key.name);
             return Err(Problem::new(Code::NotNow, detail).instance(key).remedy(remedy));
         }
+        if edit.before().desired_status != DesiredTimedStatus::TornDown {
+            edit.note(Actor::API, "it is to be cancelled");
+        }
         edit.desire(DesiredTimedStatus::TornDown);
         Ok(())
     });

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use tessera_types::catalogue::{PodDefinitionSpec, PodType};
 use tessera_types::timed::{
-    DesiredTimedStatus, Failure, LateDecision, Outcome, Phase, Request, TimedStatus, Timeslot,
+    DesiredTimedStatus, Failure, LateDecision, Outcome, Phase, TimedStatus, Timeslot,
 };
 use tessera_types::{IllegalTransition, Job, Name, Now, Object, Pod, SessionPart, WaitReason};
 
@@ -316,7 +316,7 @@ impl Look<'_> {
             return self.end(Outcome::Failed, reason);
         }
         let is_clean = fleet::clean(&mut self.step) & end_jobs(&mut self.step);
-        if is_clean && self.step.serve(Request::Retry) {
+        if is_clean && self.step.serve_retry() {
             let timed = self.step.timed_mut();
             timed.outcome = None;
             timed.failure = None;

@@ -456,7 +456,7 @@ impl<'a> Look<'a> {
             return self.end(Outcome::Failed, "its window is over");
         }
         // A retry begins all anew, so nothing of before may still run.
-        if end_jobs(&mut self.step) && self.step.serve(Request::Retry) {
+        if end_jobs(&mut self.step) && self.step.serve_retry() {
             return self.retry();
         }
         let message = "somebody to retry or cancel it; at its end it is torn down";

@@ -129,6 +129,16 @@ impl<'a, K: Timed> Step<'a, K> {
         self.timed_mut().served(request).is_some()
     }
 
+    /// Takes away a request to try it again, and notes who asked. What its owner asks of
+    /// it was noted there.
+    pub(crate) fn serve_retry(&mut self) -> bool {
+        let Some(requested) = self.timed_mut().served(Request::Retry) else { return false };
+        if requested.by != Actor::RECONCILER {
+            self.edit.note(requested.by, "another try was asked for");
+        }
+        true
+    }
+
     /// Its provisioning begins.
     pub(crate) fn begin(&mut self) {
         let now = self.now;

@@ -3,7 +3,7 @@
 use serde_json::json;
 use tessera_types::session::SessionStatus;
 use tessera_types::timed::{DesiredTimedStatus, Outcome, Request, TimedStatus};
-use tessera_types::{Duration, Host, Job, Pod, Report, Session, SessionPart, Workload};
+use tessera_types::{Actor, Duration, Host, Job, Pod, Report, Session, SessionPart, Workload};
 
 use crate::exam::{Exam, book, session};
 use crate::plane::{Plane, Run};
@@ -91,7 +91,10 @@ fn a_failed_part_is_tried_again_when_an_operator_asks() {
     assert!(part.waiting_for.as_ref().unwrap().message.contains("somebody to retry"));
     plane.ask::<SessionPart>("exam-one", Request::Retry);
     plane.run(3);
-    assert_eq!(plane.get::<SessionPart>("exam-one").status, TimedStatus::Active);
+    let part = plane.get::<SessionPart>("exam-one");
+    assert_eq!(part.status, TimedStatus::Active);
+    let asked = part.state_history.iter().find(|it| it.reason == "another try was asked for");
+    assert_eq!(asked.map(|it| &it.by), Some(&Actor::API));
     assert_eq!(plane.pod("exam-one-lab").status, TimedStatus::Active);
     plane.run(200);
     let session = plane.get::<Session>("exam");
