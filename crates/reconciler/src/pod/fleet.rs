@@ -46,6 +46,8 @@ fn make(step: &Step<'_, Pod>, workload: &PodWorkload, name: Name) -> Object<Work
     let ports = pod.observed.binding.as_ref().map_or(&[][..], |binding| &binding.ports);
     spec.args.iter_mut().for_each(|arg| *arg = with_ports(arg, ports));
     spec.env.values_mut().for_each(|value| *value = with_ports(value, ports));
+    let checked = spec.health.as_mut().and_then(|health| health.exec.as_mut());
+    checked.into_iter().flatten().for_each(|arg| *arg = with_ports(arg, ports));
     spec.env.extend(vars(step));
     spec.not_after = step.slot().map(|slot| slot.teardown_at());
     if let Some(binding) = &pod.observed.binding

@@ -2,7 +2,9 @@
 
 use tessera_types::session::SessionStatus;
 use tessera_types::timed::{Outcome, Request, TimedStatus};
-use tessera_types::{Duration, Job, Pod, Report, Session, SessionPart, Workload, limits};
+use tessera_types::{
+    Duration, Job, Pod, PodDefinition, Report, Session, SessionPart, Workload, limits,
+};
 
 use crate::exam::{Exam, book};
 use crate::plane::{Plane, Run, Script};
@@ -291,6 +293,27 @@ fn the_facts_of_its_place_reach_a_program() {
     ] {
         assert_eq!(env.get(name).map(String::as_str), Some(value), "{name}");
     }
+}
+
+#[test]
+fn the_ports_of_a_pod_reach_its_arguments_and_its_health_check() {
+    let mut plane = Exam::default().plane();
+    plane.apply::<PodDefinition>(json!({"name": "web", "spec": {
+        "type_key": "web", "version": "1.0.0", "pod_type": "fleet", "demand": {"ports": 2},
+        "workloads": [{"name": "vm", "spec": {"command": "web", "args": ["{port.1}"],
+            "health": {"exec": ["curl", "localhost:{port.2}"]}}}],
+    }}));
+    plane.apply::<Pod>(json!({"name": "alone", "spec": {
+        "definition": {"type_key": "web"},
+        "timeslot": {"start": plane.at(10).to_string(), "duration": "60s"},
+    }}));
+    plane.run(11);
+    let spec = &plane.get::<Workload>("alone-vm").spec;
+    let checked = spec.health.as_ref().and_then(|health| health.exec.as_deref()).unwrap();
+    assert_eq!(
+        (spec.args.as_slice(), checked[1].as_str()),
+        (&["7000".to_owned()][..], "localhost:7001")
+    );
 }
 
 fn grades_at_once(name: &str) -> Run {

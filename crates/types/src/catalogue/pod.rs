@@ -99,8 +99,8 @@ pub struct PodWorkload {
     /// Its name, unique in the pod.
     pub name: Name,
     /// What runs. Its window is the pod's: `not_before` and `not_after` are not
-    /// given here. `{port.N}` in `args` and values of `env` stands for the N-th
-    /// port that the pod was given (1 is the first).
+    /// given here. `{port.N}` in `args`, in values of `env` and in a health check's
+    /// `exec` stands for the N-th port that the pod was given (1 is the first).
     pub spec: WorkloadSpec,
 }
 

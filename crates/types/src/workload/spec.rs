@@ -315,6 +315,7 @@ impl HealthCheck {
 #[serde(deny_unknown_fields)]
 pub struct HttpProbe {
     /// The port on the node.
+    #[serde(deserialize_with = "probed_port")]
     pub port: u16,
     /// The path.
     #[serde(default = "HttpProbe::path_default")]
@@ -327,11 +328,47 @@ impl HttpProbe {
     }
 }
 
+const PORT_IS_FIXED: &str = "a health check by `http` or `tcp` has a fixed port; one by `exec` may \
+                             have the ports that the pod is given, as in `{port.1}`";
+
+/// A port as a number. The ports of a pod are no numbers yet where it is defined.
+fn probed_port<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u16, D::Error> {
+    struct Port;
+    impl<'de> de::Visitor<'de> for Port {
+        type Value = u16;
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("the number of a port")
+        }
+        fn visit_u64<E: de::Error>(self, port: u64) -> Result<u16, E> {
+            u16::try_from(port).map_err(|_| E::invalid_value(de::Unexpected::Unsigned(port), &self))
+        }
+        fn visit_i64<E: de::Error>(self, port: i64) -> Result<u16, E> {
+            u16::try_from(port).map_err(|_| E::invalid_value(de::Unexpected::Signed(port), &self))
+        }
+        fn visit_str<E: de::Error>(self, text: &str) -> Result<u16, E> {
+            if text.contains("{port.") {
+                return Err(E::custom(PORT_IS_FIXED));
+            }
+            Err(E::invalid_type(de::Unexpected::Str(text), &self))
+        }
+        /// `{port.1}` without quotes is a map in YAML.
+        fn visit_map<A: de::MapAccess<'de>>(self, mut map: A) -> Result<u16, A::Error> {
+            let key = map.next_key::<String>()?;
+            if key.is_some_and(|key| key.starts_with("port.")) {
+                return Err(de::Error::custom(PORT_IS_FIXED));
+            }
+            Err(de::Error::invalid_type(de::Unexpected::Map, &self))
+        }
+    }
+    deserializer.deserialize_any(Port)
+}
+
 /// A connection on loopback of the node.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct TcpProbe {
     /// The port on the node.
+    #[serde(deserialize_with = "probed_port")]
     pub port: u16,
 }
 
@@ -490,4 +527,24 @@ pub enum OnDisconnect {
     /// The node stops it before the control plane may start another: there is
     /// at most one live copy, ever.
     Stop,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_probed_port_is_a_number_and_a_port_of_a_pod_is_refused_with_what_to_do() {
+        let probe = |port: serde_json::Value| {
+            serde_json::from_value::<TcpProbe>(serde_json::json!({ "port": port }))
+        };
+        assert_eq!(probe(80.into()).unwrap().port, 80);
+        let refused = |port: serde_json::Value| probe(port).unwrap_err().to_string();
+        for port in ["{port.1}".into(), serde_json::json!({"port.1": null})] {
+            assert!(refused(port).contains("one by `exec` may have the ports"));
+        }
+        for port in [70_000.into(), (-1).into(), "80".into(), serde_json::json!({"a": 1})] {
+            assert!(refused(port).contains("expected the number of a port"));
+        }
+    }
 }
