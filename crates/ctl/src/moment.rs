@@ -40,19 +40,36 @@ const NEAR: Duration = Duration::from_secs(3600);
 /// A point in time at a glance: `in 4m` or `4m ago` within the hour, `14:05` on the
 /// same day, and otherwise with the day; by the clock of this machine.
 pub(crate) fn near(at: Timestamp, now: Timestamp) -> String {
-    near_in(at, now, &TimeZone::system())
+    near_in(at, now, &TimeZone::system(), false)
 }
 
-/// As [`near`], by the clock of a time zone.
-fn near_in(at: Timestamp, now: Timestamp, zone: &TimeZone) -> String {
+/// As [`near`], for times that stand beside each other: those that would look the same
+/// and are not are told to the second.
+pub(crate) fn apart<const N: usize>(times: [Timestamp; N], now: Timestamp) -> [String; N] {
+    let zone = TimeZone::system();
+    let coarse = times.map(|at| near_in(at, now, &zone, false));
+    let second = |at: Timestamp| at.as_micros() / 1_000_000;
+    std::array::from_fn(|i| {
+        let others = times.iter().zip(&coarse);
+        let looks_like = others
+            .filter(|(at, text)| second(**at) != second(times[i]) && **text == coarse[i])
+            .count();
+        near_in(times[i], now, &zone, looks_like > 0)
+    })
+}
+
+/// As [`near`], by the clock of a time zone; to the second if that is wanted.
+fn near_in(at: Timestamp, now: Timestamp, zone: &TimeZone, is_exact: bool) -> String {
     if at >= Timestamp::MAX {
         return "never".to_owned();
     }
     if at > now && at.since(now) < NEAR {
-        return until(at, now);
+        let left = Duration::from_millis(at.since(now).as_millis() + 999);
+        return if is_exact { format!("in {}", to_the_second(left)) } else { until(at, now) };
     }
     if at <= now && now.since(at) < NEAR {
-        return format!("{} ago", age(at, now));
+        let gone = if is_exact { to_the_second(now.since(at)) } else { age(at, now) };
+        return format!("{gone} ago");
     }
     let (there, here) = (zoned(at, zone), zoned(now, zone));
     let form = match (there.date() == here.date(), there.year() == here.year()) {
@@ -60,7 +77,17 @@ fn near_in(at: Timestamp, now: Timestamp, zone: &TimeZone) -> String {
         (false, true) => "%m-%d %H:%M",
         (false, false) => "%Y-%m-%d %H:%M",
     };
-    there.strftime(form).to_string()
+    let seconds = if is_exact { ":%S" } else { "" };
+    there.strftime(&format!("{form}{seconds}")).to_string()
+}
+
+/// A span of less than an hour: `9m05s`.
+fn to_the_second(span: Duration) -> String {
+    let seconds = span.as_millis() / 1000;
+    match seconds / 60 {
+        0 => format!("{seconds}s"),
+        minutes => format!("{minutes}m{:02}s", seconds % 60),
+    }
 }
 
 /// A point in time by the clock of a time zone.
@@ -135,9 +162,21 @@ mod tests {
             ("2026-05-01T22:05:00Z", "05-02 00:05"),
             ("2027-01-01T08:00:00Z", "2027-01-01 09:00"),
         ] {
-            assert_eq!(near_in(at.parse().unwrap(), now, &zone), text, "{at}");
+            assert_eq!(near_in(at.parse().unwrap(), now, &zone, false), text, "{at}");
         }
-        assert_eq!(near_in(Timestamp::MAX, now, &zone), "never");
+        assert_eq!(near_in(Timestamp::MAX, now, &zone, true), "never");
+        let exact = |at: &str| near_in(at.parse().unwrap(), now, &zone, true);
+        assert_eq!(exact("2026-05-01T12:05:09Z"), "14:05:09");
+        assert_eq!(exact("2026-05-01T20:50:55Z"), "9m05s ago");
+    }
+
+    #[test]
+    fn times_beside_each_other_that_would_look_the_same_are_told_to_the_second() {
+        let now = Timestamp::EPOCH.plus(Duration::from_secs(1_000_000));
+        let at = |seconds| now.plus(Duration::from_secs(seconds));
+        assert_eq!(apart([at(600), at(630), at(900)], now), ["in 10m00s", "in 10m30s", "in 15m"]);
+        assert_eq!(apart([at(600), at(600)], now), ["in 10m", "in 10m"]);
+        assert_eq!(apart([Timestamp::MAX, Timestamp::MAX], now), ["never", "never"]);
     }
 
     #[test]

@@ -151,11 +151,10 @@ part
 window
   provisioned   2026-05-01T08:57:00.000Z (3m ago)
   start         2026-05-01T08:59:00.000Z (60s ago)
-  end           2026-05-01T08:59:30.000Z (30s ago)
+  ended         2026-05-01T08:59:30.000Z (30s ago)
   gone by       2026-05-01T09:00:30.000Z (in 30s)
   takes         30s
   started       2026-05-01T08:59:00.000Z (60s ago)
-  ended         2026-05-01T08:59:30.000Z (30s ago)
   outcome       completed
 
 phases

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use tessera_types::host::Amounts;
 use tessera_types::{Host, Object, Timestamp};
 
-use super::timed::{first_cells, first_columns, status, time, waiting_for};
+use super::timed::{first_cells, first_columns, status, times, waiting_for};
 use super::{Beside, Booked, Detail, cores, labels, memory};
 use crate::moment::age;
 use crate::table::{Cell, Column};
@@ -72,7 +72,7 @@ pub(super) fn row(
 /// When it can be used, if that is bounded.
 fn open(host: &Object<Host>, detail: Detail, now: Timestamp) -> [Cell; 2] {
     let slot = host.observed.timed.timeslot.filter(|_| host.spec.timeslot.is_some());
-    [slot.map(|slot| slot.start), slot.map(|slot| slot.end)].map(|at| time(at, detail, now))
+    times([slot.map(|slot| slot.start), slot.map(|slot| slot.end)], detail, now)
 }
 
 /// What pods hold of a host at some time.

@@ -5,7 +5,7 @@ use tessera_types::timed::{Outcome, PhaseState, Timed, TimedObserved};
 use tessera_types::{Kind, Object, State, Timestamp};
 
 use super::Detail;
-use crate::moment::near;
+use crate::moment::{apart, near};
 use crate::style::{Tone, told, tone_of_status};
 use crate::table::{Cell, Column};
 
@@ -42,16 +42,32 @@ pub(super) fn time(at: Option<Timestamp>, detail: Detail, now: Timestamp) -> Cel
     }
 }
 
-/// The start and the end of the window that holds now.
+/// Points in time that stand beside each other, each as [`time`] has it; those that
+/// would look the same are told to the second.
+pub(super) fn times<const N: usize>(
+    times: [Option<Timestamp>; N],
+    detail: Detail,
+    now: Timestamp,
+) -> [Cell; N] {
+    let texts = apart(times.map(|at| at.unwrap_or(Timestamp::MAX)), now);
+    let mut texts = texts.into_iter();
+    times.map(|at| match (at, texts.next()) {
+        (Some(at), Some(text)) if !detail.wide && at < Timestamp::MAX => text.into(),
+        _ => time(at, detail, now),
+    })
+}
+
+/// The start and the end of the window that holds now; of what is over, when it ended.
 pub(super) fn window(timed: &TimedObserved, detail: Detail, now: Timestamp) -> [Cell; 2] {
     let slot = timed.timeslot;
-    [slot.map(|slot| slot.start), slot.map(|slot| slot.end)].map(|at| time(at, detail, now))
+    let end = timed.ended_at.or(slot.map(|slot| slot.end));
+    times([slot.map(|slot| slot.start), end], detail, now)
 }
 
 /// When provisioning begins, and when nothing is left.
 pub(super) fn held(timed: &TimedObserved, detail: Detail, now: Timestamp) -> [Cell; 2] {
     let held = timed.timeslot.map(|slot| slot.held());
-    [held.map(|held| held.from), held.map(|held| held.until)].map(|at| time(at, detail, now))
+    times([held.map(|held| held.from), held.map(|held| held.until)], detail, now)
 }
 
 /// A number without needless decimals: `7`, `7.25`.

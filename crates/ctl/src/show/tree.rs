@@ -5,7 +5,7 @@ use tessera_types::{Object, Pod, Resource, Session, SessionPart, Timestamp, Work
 
 use super::Detail;
 use super::pod::{host, ports};
-use super::timed::{outcome, score, time, waiting_for};
+use super::timed::{outcome, score, waiting_for, window};
 use crate::style::{told, tone_of_status};
 use crate::table::{Cell, Column, Table};
 use crate::tree::{Branch, Tree};
@@ -35,8 +35,10 @@ fn row(branch: &Branch, detail: Detail, now: Timestamp) -> Vec<Cell> {
     let status = resource.status();
     row.extend([name.into(), Cell::toned(status, tone_of_status(status)), on(resource).into()]);
     let timed = timed(resource);
-    let slot = timed.and_then(|timed| timed.timeslot);
-    row.extend([slot.map(|it| it.start), slot.map(|it| it.end)].map(|at| time(at, detail, now)));
+    match timed {
+        Some(timed) => row.extend(window(timed, detail, now)),
+        None => row.extend(["-".into(), "-".into()]),
+    }
     row.extend([result(resource), timed.map_or_else(|| "-".into(), outcome)]);
     row.push(waits(resource).into());
     row

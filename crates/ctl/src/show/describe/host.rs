@@ -6,7 +6,7 @@ use tessera_types::{Host, Kind, Object, Resource, with_object};
 use super::Page;
 use super::session::pinned;
 use super::timed::of_timed;
-use crate::moment::near;
+use crate::moment::apart;
 use crate::show::definition::{Known, source};
 use crate::show::host::{Held, counted, held_at, list};
 use crate::show::{Beside, cores, memory};
@@ -38,7 +38,7 @@ pub(super) fn of_host(page: &mut Page, host: &Object<Host>, beside: &Beside) {
     booked.sort_by_key(|booked| (booked.binding.window, booked.pod.clone()));
     for one in booked {
         let binding = &one.binding;
-        let times = [binding.window.from, binding.window.until].map(|at| near(at, page.now));
+        let times = apart([binding.window.from, binding.window.until], page.now);
         let amounts = amounts(&binding.demand.amounts(), binding.ports.len());
         page.line(&format!("{} → {}  {}: {amounts}", times[0], times[1], one.pod));
     }

@@ -5,7 +5,7 @@ use tessera_types::timed::{
     Boundary, Engine, LateDecision, Lateness, Lifecycle, PhaseRun, RetryPolicy, StepProgress,
     StepState, Timed, TimedObserved,
 };
-use tessera_types::{Object, Timestamp};
+use tessera_types::{Duration, Object, Timestamp};
 
 use super::Page;
 use crate::moment::{age, near, until};
@@ -32,6 +32,9 @@ pub(super) fn of_timed<K: Timed>(page: &mut Page, object: &Object<K>, own: Optio
     }
 }
 
+/// What ends within it of its planned end has ended then.
+const SECOND: Duration = Duration::from_secs(1);
+
 fn window(page: &mut Page, timed: &TimedObserved) {
     page.heading("window");
     let Some(slot) = timed.timeslot else {
@@ -41,13 +44,20 @@ fn window(page: &mut Page, timed: &TimedObserved) {
     let is_for_ever = slot.end >= Timestamp::MAX;
     page.time("provisioned", slot.provision_at());
     page.time("start", slot.start);
-    page.time("end", slot.end);
+    match timed.ended_at {
+        // When it was to end says something only where it ended at another time.
+        Some(ended_at) => {
+            page.time("ended", ended_at);
+            let is_at_end = ended_at.since(slot.end).max(slot.end.since(ended_at)) < SECOND;
+            page.optional_time("planned end", (!is_at_end).then_some(slot.end));
+        }
+        None => page.time("end", slot.end),
+    }
     if !is_for_ever {
         page.time("gone by", slot.cleanup_deadline());
         page.field("takes", slot.duration());
     }
     page.optional_time("started", timed.started_at);
-    page.optional_time("ended", timed.ended_at);
     if let Some(outcome) = timed.outcome {
         page.toned("outcome", outcome, tone_of_outcome(outcome));
     }
