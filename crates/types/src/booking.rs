@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::api::ApplyOutcome;
 use crate::envelope::Object;
 use crate::host::HostCapacity;
 use crate::kind::ResourceKey;
@@ -73,13 +74,20 @@ pub struct PlanResponse {
 pub struct Plan {
     /// The session or the pod.
     pub key: ResourceKey,
-    /// Whether it exists already: then it is planned as if it were declared anew.
+    /// Whether it exists already: then it is judged as it is, with the definitions that
+    /// it was made from, as declaring it would.
     #[serde(default)]
     pub exists: bool,
+    /// What declaring it would come to; none when it would be refused.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub outcome: Option<ApplyOutcome>,
+    /// What of the manifest would have no effect, and why.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
     /// Its window; none when that could not be told.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timeslot: Option<Timeslot>,
-    /// What would be made, in the order of time.
+    /// What would be made, or would have another window, in the order of time.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub resources: Vec<PlannedResource>,
     /// Why it would be refused.

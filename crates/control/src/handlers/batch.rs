@@ -200,7 +200,7 @@ fn result(key: ResourceKey) -> ApplyResult {
 }
 
 /// Why declaring a session again that is over does nothing.
-fn over_already(resource: &Resource) -> Option<String> {
+pub(super) fn over_already(resource: &Resource) -> Option<String> {
     let Resource::Session(session) = resource else { return None };
     session.status.is_over().then(|| {
         let since = session.status_since.second_before();
@@ -210,7 +210,7 @@ fn over_already(resource: &Resource) -> Option<String> {
 
 /// Why the `start_in` of a manifest moves nothing, if it is not what it was when the
 /// resource was declared first.
-fn kept_start<K: Kind>(declared: &K::Spec, object: &Object<K>) -> Option<String> {
+pub(super) fn kept_start<K: Kind>(declared: &K::Spec, object: &Object<K>) -> Option<String> {
     let (mut anew, mut kept) = (declared.clone(), declared.clone());
     K::settle(&mut anew, None, object.created_at);
     K::settle(&mut kept, Some(&object.spec), object.created_at);

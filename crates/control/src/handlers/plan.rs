@@ -1,12 +1,12 @@
 //! Plans: what sessions and pods would come to. They are admitted into a copy of
 //! the world in which the definitions and hosts of the same request are there
-//! already, and nothing is written.
+//! already, and nothing is written. What exists is judged as it is.
 
 use std::sync::Arc;
 
 use tessera_reconciler::World;
 use tessera_reconciler::admission::Effort;
-use tessera_types::api::ApplyRequest;
+use tessera_types::api::{ApplyOutcome, ApplyRequest};
 use tessera_types::booking::{Plan, PlanResponse, PlannedResource};
 use tessera_types::timed::{Timed, Timeslot};
 use tessera_types::{
@@ -14,6 +14,7 @@ use tessera_types::{
     ResourceKey, Revision, Session, SessionPart, Uid, Write, with_kind,
 };
 
+use super::batch::{kept_start, over_already};
 use crate::clock;
 use crate::declare::{Decision, decide};
 use crate::decode;
@@ -106,24 +107,28 @@ impl Supposed {
     fn plan<K: Kind>(&mut self, json: serde_json::Value) -> Result<Plan, Problem> {
         let manifest = decode::any_manifest::<K>(json)?;
         let key = manifest.key();
-        let exists = self.take_out(&key);
+        let existing = self.world.find(&key);
         let mut plan = Plan {
             key,
-            exists,
+            exists: existing.is_some(),
+            outcome: None,
+            note: existing.as_ref().and_then(|it| note::<K>(&manifest, it)),
             timeslot: None,
             resources: Vec::new(),
             problem: None,
             earliest_start: None,
         };
-        match self.admit(&manifest) {
-            Ok(writes) => {
-                plan.timeslot = writes.first().and_then(created).and_then(slot_of);
-                plan.resources =
-                    writes.iter().skip(1).filter_map(created).filter_map(planned).collect();
-                if K::KIND == KindName::Pod {
-                    plan.resources =
-                        writes.iter().filter_map(created).filter_map(planned).collect();
-                }
+        match decide(&self.world, &manifest, &Actor::API, &mut self.effort) {
+            Ok(Decision::Unchanged(object)) => {
+                plan.outcome = Some(ApplyOutcome::Unchanged);
+                plan.timeslot = slot_of(&K::wrap(object));
+            }
+            Ok(Decision::Change(outcome, writes)) => {
+                plan.outcome = Some(outcome);
+                plan.timeslot = writes.first().and_then(written).and_then(slot_of);
+                let own = usize::from(K::KIND != KindName::Pod);
+                let written = writes.iter().skip(own).filter_map(written);
+                plan.resources = written.filter(|it| self.moves(it)).filter_map(planned).collect();
                 plan.resources.sort_by_key(|one| (one.provision_at, one.timeslot.start));
                 self.write(writes);
             }
@@ -136,33 +141,17 @@ impl Supposed {
         Ok(plan)
     }
 
-    fn admit<K: Kind>(&mut self, manifest: &Manifest<K>) -> Result<Vec<Write>, Problem> {
-        // Its preconditions are about the one that exists.
-        let manifest = Manifest { id: None, revision: None, ..manifest.clone() };
-        match decide(&self.world, &manifest, &Actor::API, &mut self.effort)? {
-            Decision::Unchanged(_) => Ok(Vec::new()),
-            Decision::Change(_, writes) => Ok(writes),
-        }
+    /// Whether a resource that would be written is new, or has another window.
+    fn moves(&self, resource: &Resource) -> bool {
+        let before = self.world.find(&resource.key());
+        before.is_none_or(|before| slot_of(&before) != slot_of(resource))
     }
+}
 
-    /// Takes out what exists of the resource, with what it owns.
-    fn take_out(&mut self, key: &ResourceKey) -> bool {
-        let Some(found) = self.world.find(key) else { return false };
-        let mut all = vec![found.id()];
-        let mut at = 0;
-        while let Some(id) = all.get(at) {
-            all.extend(self.world.children_of(*id).map(|(_, id)| id).collect::<Vec<_>>());
-            at += 1;
-        }
-        let gone = |id: &Uid| {
-            let kind = self.world.kind_of(*id)?;
-            let resource = self.world.get(kind, *id)?;
-            Some(Change { key: resource.key(), id: *id, after: None })
-        };
-        let changes = all.iter().rev().filter_map(gone).collect();
-        self.commit(self.world.revision().next(), changes);
-        true
-    }
+/// What of a manifest has no effect on what exists.
+fn note<K: Kind>(manifest: &Manifest<K>, existing: &Resource) -> Option<String> {
+    let object = K::unwrap(existing)?;
+    over_already(existing).or_else(|| kept_start(&manifest.spec, object))
 }
 
 fn with_owner(resource: Resource, earlier: &[Change]) -> Resource {
@@ -176,10 +165,10 @@ fn with_owner(resource: Resource, earlier: &[Change]) -> Resource {
     }
 }
 
-fn created(write: &Write) -> Option<&Resource> {
+fn written(write: &Write) -> Option<&Resource> {
     match write {
-        Write::Create { resource, .. } => Some(resource),
-        Write::Update { .. } | Write::Delete { .. } => None,
+        Write::Create { resource, .. } | Write::Update { resource, .. } => Some(resource),
+        Write::Delete { .. } => None,
     }
 }
 

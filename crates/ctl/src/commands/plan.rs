@@ -16,7 +16,8 @@ use crate::show::plan::{fits, table};
 
 /// Show what sessions and pods would come to; nothing is changed
 ///
-/// The definitions and hosts among the manifests count as if they were declared. The
+/// The definitions and hosts among the manifests count as if they were declared. What
+/// exists is judged as it is, with the definitions that it was made from. The
 /// exit code is 4 when a session or pod does not fit, and 1 when one is not valid.
 #[derive(Debug, Args)]
 #[command(mut_arg("files", |files| files.required(true)))]
@@ -47,6 +48,7 @@ fn show(context: &Context, plans: &[Plan], wide: bool) -> Result<(), Failure> {
         print(&format!("{separator}{}", fits(plan, context.style, now())))?;
         match &plan.problem {
             Some(problem) => tell(&refused(problem, context.error_style)),
+            None if plan.exists && plan.resources.is_empty() => {}
             None => print(&table(plan, wide, now()).render(context.style, context.width()))?,
         }
     }

@@ -1,40 +1,50 @@
 //! Plans: what a session or a pod would come to, as a table in the order of time.
 
 use tessera_types::Timestamp;
+use tessera_types::api::ApplyOutcome;
 use tessera_types::booking::{Plan, PlannedResource};
 use tessera_types::problem::Code;
 
 use super::Detail;
 use super::pod::ports;
-use super::timed::time;
+use super::timed::times;
 use crate::moment::near;
 use crate::show::change::KEY_TONE;
-use crate::style::{Style, Tone};
+use crate::style::{Style, Tone, printable};
 use crate::table::{Cell, Column, Table};
 
 /// Whether it fits, and from when to when; or when it would.
 pub(crate) fn fits(plan: &Plan, style: Style, now: Timestamp) -> String {
     let key = style.paint(KEY_TONE, &plan.key.to_string());
-    let anew = if plan.exists { " if it were declared anew" } else { "" };
     let words = match (&plan.problem, plan.timeslot, plan.earliest_start) {
         (Some(_), _, Some(at)) => {
             let near = near(at, now);
-            let fits = format!("does not fit{anew}; the earliest start that does is {at} ({near})");
+            let fits = format!("does not fit; the earliest start that does is {at} ({near})");
             style.paint(Tone::Bad, &fits)
         }
         (Some(problem), _, None) => {
             let fits = problem.code != Code::DoesNotFit;
             let words = if fits { "would be refused" } else { "does not fit" };
-            style.paint(Tone::Bad, &format!("{words}{anew}"))
+            style.paint(Tone::Bad, words)
         }
         (None, Some(slot), _) => {
-            let fits = style.paint(Tone::Good, "fits");
+            let fits = style.paint(Tone::Good, would_be(plan));
             let (start, end) = (slot.start.second_before(), slot.end.second_after());
-            format!("{fits}{anew}: {start} to {end} ({})", slot.duration())
+            format!("{fits}: {start} to {end} ({})", slot.duration())
         }
-        (None, None, _) => format!("would be as it is{anew}"),
+        (None, None, _) => would_be(plan).to_owned(),
     };
-    format!("{key} {words}\n")
+    let note = plan.note.as_ref().map(|note| format!("  {}\n", printable(note)));
+    format!("{key} {words}\n{}", note.unwrap_or_default())
+}
+
+/// What declaring it would come to.
+fn would_be(plan: &Plan) -> &'static str {
+    match plan.outcome {
+        Some(ApplyOutcome::Unchanged) => "is unchanged",
+        Some(ApplyOutcome::Updated) => "would change, and fits",
+        Some(ApplyOutcome::Created) | None => "fits",
+    }
 }
 
 /// What would be made.
@@ -50,10 +60,10 @@ pub(crate) fn table(plan: &Plan, wide: bool, now: Timestamp) -> Table {
 
 fn row(resource: &PlannedResource, detail: Detail, now: Timestamp) -> Vec<Cell> {
     let slot = resource.timeslot;
-    let times = [resource.provision_at, slot.start, slot.end, resource.cleanup_deadline];
+    let at = [resource.provision_at, slot.start, slot.end, resource.cleanup_deadline];
     let mut row: Vec<Cell> =
         vec![format!("{}/{}", resource.key.kind.singular(), resource.key.name).into()];
-    row.extend(times.map(|at| time(Some(at), detail, now)));
+    row.extend(times(at.map(Some), detail, now));
     row.push(resource.host.as_ref().map_or("-", |host| host.as_str()).into());
     row.push(ports(&resource.ports).into());
     row.push(resource.definition.as_str().into());
@@ -114,8 +124,26 @@ pod/exam-1-lab-desk     in 5m         in 10m  in 30m  in 31m   rack  7000-7001  
                 json!({"type": "x", "title": "x", "status": 409, "code": code, "detail": "x"});
             fits(&plan(&json!({"problem": problem, "exists": true})), Style::PLAIN, now())
         };
-        let anew = "if it were declared anew\n";
-        assert_eq!(told("does_not_fit"), format!("session/default/exam-1 does not fit {anew}"));
-        assert_eq!(told("invalid_spec"), format!("session/default/exam-1 would be refused {anew}"));
+        assert_eq!(told("does_not_fit"), "session/default/exam-1 does not fit\n");
+        assert_eq!(told("invalid_spec"), "session/default/exam-1 would be refused\n");
+    }
+
+    #[test]
+    fn what_exists_is_told_apart_from_what_would_be_made() {
+        let slot = json!({"start": "2026-05-01T09:10:00Z", "end": "2026-05-01T09:30:00Z"});
+        let told = |outcome: &str, note: Option<&str>| {
+            let exists =
+                json!({"exists": true, "timeslot": slot, "outcome": outcome, "note": note});
+            fits(&plan(&exists), Style::PLAIN, now())
+        };
+        let window = "2026-05-01T09:10:00Z to 2026-05-01T09:30:00Z (20m)";
+        assert_eq!(
+            told("unchanged", Some("it is over (completed)")),
+            format!("session/default/exam-1 is unchanged: {window}\n  it is over (completed)\n")
+        );
+        assert_eq!(
+            told("updated", None),
+            format!("session/default/exam-1 would change, and fits: {window}\n")
+        );
     }
 }
