@@ -38,7 +38,7 @@ pub use style::{Style, Tone, When};
 use std::ffi::OsString;
 use std::process::ExitCode;
 
-use clap::error::ContextKind;
+use clap::error::{ContextKind, ContextValue};
 use clap::parser::ValueSource;
 use clap::{CommandFactory, FromArgMatches};
 use tracing_subscriber::EnvFilter;
@@ -83,6 +83,7 @@ pub fn main(program: &Program, arguments: impl IntoIterator<Item = OsString>) ->
             // Nothing here takes a value that looks like an option.
             error.remove(ContextKind::TrailingArg);
             error.remove(ContextKind::Suggested);
+            leave_out_of_usage(&mut error);
             // Help is asked for and goes to standard output; a mistake does not.
             let _ = error.print();
             return if error.use_stderr() { Exit::Usage.into() } else { Exit::Done.into() };
@@ -90,6 +91,17 @@ pub fn main(program: &Program, arguments: impl IntoIterator<Item = OsString>) ->
     };
     trace(cli.global.verbose, Style::of(cli.global.color, &std::io::stderr()));
     run(program, cli, namespace_is_given).into()
+}
+
+/// Leaves out of the line on usage what is never required: `clap` shows what has a value
+/// from the environment as if it were.
+fn leave_out_of_usage(error: &mut clap::Error) {
+    let Some(ContextValue::StyledStr(usage)) = error.get(ContextKind::Usage) else { return };
+    let text = usage.to_string();
+    let shorter = text.replace(" --server <URL>", "").replace(" --namespace <NAME>", "");
+    if shorter != text {
+        error.insert(ContextKind::Usage, ContextValue::StyledStr(shorter.into()));
+    }
 }
 
 fn run(program: &Program, cli: Cli, namespace_is_given: bool) -> Exit {

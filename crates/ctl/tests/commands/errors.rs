@@ -5,7 +5,7 @@ use std::net::TcpListener;
 use serde_json::json;
 
 use crate::objects::{list, problem};
-use crate::program::{Running, run, run_with};
+use crate::program::{Running, run, run_by_environment, run_with};
 use crate::stub::{Answer, Stub};
 
 const GOOD: &str = "name: web\nspec: {command: /bin/true}\n";
@@ -202,4 +202,13 @@ fn a_log_that_is_not_whole_is_an_error_and_its_lines_are_shown() {
         assert_eq!((ended.code, ended.stdout.as_str()), (code, stdout), "{}", ended.stderr);
         assert!(ended.stderr.starts_with(stderr), "{}", ended.stderr);
     }
+}
+
+/// What has a value from the environment is not required.
+#[test]
+fn a_line_on_usage_has_what_is_required_and_no_more() {
+    let ended = run_by_environment("http://127.0.0.1:9", &["session", "extend", "exam-1"]);
+    assert_eq!(ended.code, 2);
+    let usage = ended.stderr.lines().find(|line| line.starts_with("Usage:"));
+    assert_eq!(usage, Some("Usage: tesseractl session extend --by <DURATION> <SESSION>"));
 }

@@ -31,6 +31,14 @@ pub(crate) fn run(server: &str, arguments: &[&str]) -> Ended {
     run_with(server, arguments, "")
 }
 
+/// As [`run`], with the server from the environment.
+pub(crate) fn run_by_environment(server: &str, arguments: &[&str]) -> Ended {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_tesseractl"));
+    command.env("TESSERA_SERVER", server).env("TESSERA_NAMESPACE", "lab").args(arguments);
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    end_of(command, "")
+}
+
 /// As [`run`] without a server, in at most this much address space, in bytes.
 pub(crate) fn run_bounded(memory: u64, arguments: &[&str]) -> Ended {
     let mut bounded = Command::new("prlimit");
