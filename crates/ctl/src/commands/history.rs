@@ -6,11 +6,12 @@ use tessera_client::Error;
 use tessera_types::problem::Code;
 use tessera_types::timed::Timeslot;
 use tessera_types::{
-    HistoryEntry, KindName, Name, Pod, Resource, ResourceKey, limits, with_object,
+    HistoryEntry, KindName, Name, Pod, Problem, Resource, ResourceKey, Timestamp, limits,
+    with_object,
 };
 
 use crate::cli::Format;
-use crate::context::{Context, json, print, yaml};
+use crate::context::{Context, json, print, tell, yaml};
 use crate::failure::Failure;
 use crate::kinds;
 use crate::moment::stamp;
@@ -62,7 +63,13 @@ async fn whole_tree(
     format: Format,
     limit: usize,
 ) -> Result<(), Failure> {
-    let root = kinds::get(&context.api, key).await?;
+    let root = match kinds::get(&context.api, key).await {
+        Ok(root) => root,
+        Err(Error::Refused(it)) if it.code == Code::NotFound => {
+            return gone(context, key, format, limit, *it).await;
+        }
+        Err(error) => return Err(error.into()),
+    };
     let tree = Tree::below(&context.api, std::slice::from_ref(&root)).await?;
     let mut entries = Vec::new();
     for (key, who) in members(&root, &tree) {
@@ -87,6 +94,47 @@ async fn whole_tree(
             let slot = slot_of(&root);
             let origin = slot.map_or(made, |slot| slot.start);
             print(&timeline(&entries, &marks(slot, &entries), origin, context.style))
+        }
+    }
+}
+
+/// The history of a resource that is gone, alone: nothing knows any more what belonged
+/// to it.
+async fn gone(
+    context: &Context,
+    key: &ResourceKey,
+    format: Format,
+    limit: usize,
+    not_found: Problem,
+) -> Result<(), Failure> {
+    let mut entries = match newest(context, key, limit).await {
+        Err(Failure::Api(Error::Refused(it))) if it.code == Code::NotFound => {
+            return Err(Error::Refused(Box::new(not_found)).into());
+        }
+        entries => entries?,
+    };
+    // The name may have been borne before.
+    let last = entries.last().map(|entry| entry.id);
+    entries.retain(|entry| Some(entry.id) == last);
+    let who = format!("{} {}", key.kind.singular(), key.name);
+    let entry = |entry| Entry { key: key.clone(), who: who.clone(), entry };
+    let entries = merge(entries.into_iter().map(entry).collect());
+    match format {
+        Format::Json => print(&json(&entries)?),
+        Format::Yaml => print(&yaml(&entries)?),
+        _ => {
+            let origin = entries.first().map_or(Timestamp::EPOCH, |first| first.entry.record.at);
+            print(&timeline(&entries, &[], origin, context.style))?;
+            let example = match key.kind {
+                KindName::Session => {
+                    format!(", as in `tesseractl history sessionpart {}-PART`", key.name)
+                }
+                _ => String::new(),
+            };
+            tell(&format!(
+                "{key} is gone: what belonged to it is known by its own name only{example}\n"
+            ));
+            Ok(())
         }
     }
 }

@@ -135,6 +135,51 @@ fn what_has_failed_is_tried_again_whatever_kind_it_is_of() {
     }
 }
 
+/// The history has what has moved; without it, at least the end is told.
+#[test]
+fn an_extension_says_what_has_moved() {
+    let words = "part lab extended by 15m: it ends at 2026-05-01T10:15:00Z instead of \
+                 2026-05-01T10:00:00Z; the session ends at 2026-05-01T10:15:00Z";
+    let mut told = session("Active", None, 6);
+    let note = json!({"from": "Active", "to": "Active", "at": "2026-05-01T09:00:00Z", "by": "api",
+        "reason": words});
+    told["state_history"].as_array_mut().unwrap().push(note);
+    for (session, words) in
+        [(told, words), (session("Active", None, 6), "extended: it ends at 2026-05-01T10:00:00Z")]
+    {
+        let stub = Stub::start(move |_| Answer::Json(202, session.clone()));
+        let ended = run(&stub.url(), &["session", "extend", "exam-1", "--by", "15m"]);
+        let start = format!("session/default/exam-1 {words} (");
+        assert!(ended.stdout.starts_with(&start), "{}{}", ended.stdout, ended.stderr);
+    }
+}
+
+/// History outlives what it is of.
+#[test]
+fn the_timeline_of_what_is_gone_is_its_own_history() {
+    let entry = |seq: u64, id: &str, to: &str| {
+        json!({"seq": seq, "revision": seq, "id": id, "to": to, "by": "api", "reason": "of the test",
+            "at": format!("2026-05-01T09:00:0{seq}Z")})
+    };
+    let [old, new] = ["00000000000000e1", "00000000000000e2"];
+    let items = [entry(5, new, "Deleted"), entry(4, new, "Pending"), entry(1, old, "Pending")];
+    let stub = Stub::start(move |request| match request.line.as_str() {
+        "GET /v1/sessions/exam-1/history" => Answer::Json(200, json!({"items": items})),
+        _ => Answer::Json(404, problem("not_found", 404, "there is no session/default/exam-1")),
+    });
+    let ended = run(&stub.url(), &["history", "session", "exam-1", "--timeline"]);
+    assert_eq!(ended.code, 0, "{}", ended.stderr);
+    assert_eq!(
+        ended.stdout,
+        "times are relative to 2026-05-01T09:00:04.000Z\n\
+         +0.0s ┬ session exam-1: Pending (of the test)\n\
+         +1.0s └ session exam-1: Deleted (of the test)\n"
+    );
+    assert!(ended.stderr.contains("session/default/exam-1 is gone"), "{}", ended.stderr);
+    let ended = run(&stub.url(), &["history", "session", "other", "--timeline"]);
+    assert_eq!(ended.code, 3, "{}", ended.stderr);
+}
+
 fn approved(part: &str, outcome: &str, session: &Value) -> Value {
     json!({"part": part, "outcome": outcome, "message": "", "resource": session})
 }
