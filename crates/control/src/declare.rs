@@ -190,6 +190,8 @@ impl Plane {
         }
         let is_at_rest = match workload.status {
             WorkloadStatus::Completed => !is_launched_anew,
+            // What belongs to something is started again only when it is launched anew.
+            WorkloadStatus::Failed if workload.owner.is_some() => !is_launched_anew,
             WorkloadStatus::Failed => workload.generation == observed.placed_generation,
             _ => false,
         };

@@ -160,8 +160,12 @@ fn workload_verdict(workload: &Object<Workload>) -> Option<Verdict> {
         WorkloadStatus::Completed => is_current || !is_wanted,
         WorkloadStatus::Stopped => !is_wanted || is_window_over(workload),
         WorkloadStatus::Failed if is_wanted => {
-            // A Failed workload is started again as soon as anything is declared.
-            let is_final = observed.placed_generation >= workload.generation;
+            // A Failed workload is started again as soon as anything is declared; one that
+            // belongs to something only when it is launched anew.
+            let is_final = match workload.owner {
+                None => observed.placed_generation >= workload.generation,
+                Some(_) => is_current,
+            };
             return is_final.then(|| Verdict::Failed(why_failed(workload)));
         }
         WorkloadStatus::Failed => true,
