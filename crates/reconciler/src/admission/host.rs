@@ -86,7 +86,11 @@ fn window_of(
     let known = host.observed.timed.timeslot.filter(|_| host.spec.timeslot.is_none());
     let slot = known.filter(|_| is_unchanged).unwrap_or_else(|| slot_of(&host.spec, now));
     if !is_unchanged && slot.end <= now {
-        let message = format!("its window ends at {}, which has passed (it is {now})", slot.end);
+        let message = format!(
+            "its window ends at {}, which has passed (it is {})",
+            slot.end.second_before(),
+            now.second_before()
+        );
         return Err(AdmissionError::invalid("spec.timeslot.end", message));
     }
     Ok(slot)

@@ -98,9 +98,12 @@ pub fn extend_session(
     }
     let Some(new) = new else {
         let message = format!(
-            "part {} ends at {}; it cannot end before it starts ({}) or before now ({now}): shorten it by \
+            "part {} ends at {}; it cannot end before it starts ({}) or before now ({}): shorten it by \
              less, or cancel the session",
-            target.spec.part, old.end, old.start
+            target.spec.part,
+            old.end.second_before(),
+            old.start.second_before(),
+            now.second_before()
         );
         return not_now(message);
     };
@@ -108,9 +111,9 @@ pub fn extend_session(
         AdmissionError::NotNow(format!(
             "part {} would end at {}, and part {} after it has begun (at {}): extend that instead",
             target.spec.part,
-            new.end,
+            new.end.second_after(),
             begun.spec.part,
-            slot_of(begun).start
+            slot_of(begun).start.second_before()
         ))
     })?;
     let moved = rebook(world, slot, &parts, &changes).map_err(AdmissionError::DoesNotFit)?;

@@ -61,14 +61,14 @@ pub(super) fn lay_out(
 fn check(windows: &Windows, definition: &SessionDefinitionSpec, problems: &mut Vec<Invalid>) {
     let session = windows.session;
     if session.end <= session.start {
-        let message = format!("{} is not after the start, {}", session.end, session.start);
+        let message = not_after_start(&session);
         problems.push(Invalid::new("spec.timeslot.end", message));
     }
     let named = || definition.parts.iter().map(|requirement| &requirement.name).zip(&windows.parts);
     for (name, slot) in named() {
         let path = format!("spec.parts.{name}.timeslot");
         if slot.end <= slot.start {
-            let message = format!("{} is not after the start, {}", slot.end, slot.start);
+            let message = not_after_start(slot);
             problems.push(Invalid::new(&format!("{path}.end"), message));
         }
         if slot.start < session.start || slot.end > session.end {
@@ -91,6 +91,10 @@ fn check(windows: &Windows, definition: &SessionDefinitionSpec, problems: &mut V
             problems.push(Invalid::new(&format!("spec.parts.{second}.timeslot"), message));
         }
     }
+}
+
+fn not_after_start(slot: &Timeslot) -> String {
+    format!("{} is not after the start, {}", slot.end.second_before(), slot.start.second_before())
 }
 
 /// A window as a text for people says it.
