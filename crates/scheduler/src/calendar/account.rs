@@ -47,8 +47,8 @@ pub struct Calendar {
 /// How much may be held in one dimension for a demand to fit.
 #[derive(Debug)]
 pub(super) struct Limit {
-    index: usize,
-    needs: u128,
+    pub(super) index: usize,
+    pub(super) needs: u128,
     has: u128,
 }
 
@@ -211,7 +211,7 @@ impl Calendar {
     /// What may be held at most for `demand` to fit, and how many ports it needs.
     fn limits(&self, demand: &HostDemand) -> Result<(Vec<Limit>, usize), Clash> {
         let mut limits = Vec::new();
-        for (dimension, index, needs) in self.dimensions.demanded(&demand.amounts()) {
+        for (dimension, index, needs) in self.dimensions.demanded(demand) {
             let has = match index {
                 Some(index) => self.has(index),
                 None if dimension.is_node_port() => self.of_each_port(),

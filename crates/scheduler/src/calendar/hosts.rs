@@ -135,10 +135,9 @@ impl Calendar {
     /// How full the host would be with `booking`, which fits.
     fn fullness(&self, booking: &Booking) -> (u128, u128) {
         let Ok(possible) = self.possible(booking) else { return (0, 0) };
-        let demanded = self.dimensions.demanded(&booking.demand.amounts());
         let needs = |index| match index {
             PORTS => possible.ports as u128,
-            _ => demanded.iter().find(|(_, at, _)| *at == Some(index)).map_or(0, |found| found.2),
+            _ => possible.limits.iter().find(|it| it.index == index).map_or(0, |it| it.needs),
         };
         let peak = |index| {
             let steps = self.timeline.within(possible.window);

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use tessera_types::host::{Amounts, is_node_port};
+use tessera_types::host::{Amounts, HostDemand, is_node_port};
 use tessera_types::{Bytes, Millicores};
 
 /// One sort of thing that a host has a limited amount of.
@@ -111,15 +111,20 @@ impl Dimensions {
         Load(load)
     }
 
-    /// The indexes and amounts of what `amounts` takes of, in the order in which
+    /// The indexes and amounts of what `demand` takes of but ports, in the order in which
     /// people read them. The index is none where nobody has or holds such things.
-    pub(super) fn demanded(&self, amounts: &Amounts) -> Vec<(Dimension, Option<usize>, u128)> {
-        let counted = amounts.counted.iter().map(|(name, amount)| {
-            (Dimension::Counted(Arc::from(name.as_str())), self.find(name), u128::from(*amount))
+    pub(super) fn demanded(&self, demand: &HostDemand) -> Vec<(Dimension, Option<usize>, u128)> {
+        let counted = demand.counted.iter().map(|(name, amount)| {
+            let index = self.find(name);
+            let dimension = match index {
+                Some(index) => self.dimension(index),
+                None => Dimension::Counted(Arc::from(name.as_str())),
+            };
+            (dimension, index, u128::from(*amount))
         });
         [
-            (Dimension::Cpu, Some(CPU), u128::from(amounts.cpu.0)),
-            (Dimension::Memory, Some(MEMORY), u128::from(amounts.memory.0)),
+            (Dimension::Cpu, Some(CPU), u128::from(demand.cpu.0)),
+            (Dimension::Memory, Some(MEMORY), u128::from(demand.memory.0)),
         ]
         .into_iter()
         .chain(counted)
