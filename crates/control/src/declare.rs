@@ -141,7 +141,7 @@ impl Plane {
         &self,
         kind: KindName,
     ) -> Option<tokio::sync::MutexGuard<'_, ()>> {
-        match admission::is_admitted(kind) || kind == KindName::Node {
+        match takes_a_turn(kind) {
             true => Some(self.booking.lock().await),
             false => None,
         }
@@ -243,6 +243,11 @@ impl Plane {
         }
         Err(busy(key))
     }
+}
+
+/// Whether resources of this kind are declared one after the other.
+pub(crate) fn takes_a_turn(kind: KindName) -> bool {
+    admission::is_admitted(kind) || kind == KindName::Node
 }
 
 /// Whether an earlier start could be looked for.

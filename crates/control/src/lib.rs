@@ -17,6 +17,8 @@
 mod agent_limits;
 mod agents;
 mod body;
+#[cfg(test)]
+mod booking_turn;
 mod clock;
 mod declare;
 mod decode;

@@ -157,12 +157,7 @@ impl Look<'_> {
             Phases::UnderWay => return Ok(()),
             Phases::Done => {}
         }
-        match self.step.object().observed.nodes {
-            Some(0) => {
-                self.step.wait(WaitReason::Children, "a node that belongs to it to be Ready", None);
-            }
-            _ => self.say_excess(),
-        }
+        self.say_what_it_lacks();
         Ok(())
     }
 
@@ -193,15 +188,17 @@ impl Look<'_> {
     }
 
     /// Says that more is booked than there is: a node was lost, and bookings are
-    /// kept. Nothing can be refused then, but it can be known in time.
-    fn say_excess(&mut self) {
+    /// kept. Nothing can be refused then, but it can be known in time. Also of the
+    /// last node it is said who is short of it.
+    fn say_what_it_lacks(&mut self) {
         let calendar = self.step.world.calendar(self.step.id());
-        match calendar.and_then(Calendar::is_over) {
-            None => self.step.edit.wait_for_nothing(),
-            Some(excess) => {
-                let message = format!("room for what is booked: {excess}");
-                self.step.wait(WaitReason::Overbooked, &message, None);
-            }
+        if let Some(excess) = calendar.and_then(Calendar::is_over) {
+            let message = format!("room for what is booked: {excess}");
+            self.step.wait(WaitReason::Overbooked, &message, None);
+        } else if self.step.object().observed.nodes == Some(0) {
+            self.step.wait(WaitReason::Children, "a node that belongs to it to be Ready", None);
+        } else {
+            self.step.edit.wait_for_nothing();
         }
     }
 

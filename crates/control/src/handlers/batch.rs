@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 use tessera_api::ApiError;
-use tessera_reconciler::admission::{Effort, is_admitted};
+use tessera_reconciler::admission::Effort;
 use tessera_store::{BoxFuture, CommitError, IdempotencyKey};
 use tessera_types::api::{ApplyOutcome, ApplyRequest, ApplyResponse, ApplyResult};
 use tessera_types::problem::Code;
@@ -16,7 +16,7 @@ use tessera_types::{
 };
 
 use super::session::over;
-use crate::declare::{Decision, idempotency};
+use crate::declare::{Decision, idempotency, takes_a_turn};
 use crate::decode;
 use crate::plane::Plane;
 
@@ -123,8 +123,9 @@ async fn together(
     for manifest in manifests {
         let Ok(manifest) = manifest else { return Ok(None) };
         let manifest_key = manifest.key();
-        // What is admitted beside others must see them written.
-        if is_admitted(manifest_key.kind) || !keys.insert(manifest_key) {
+        // What is admitted beside others must see them written; so must what takes its
+        // turn among them.
+        if takes_a_turn(manifest_key.kind) || !keys.insert(manifest_key) {
             return Ok(None);
         }
         match manifest.decide(plane) {

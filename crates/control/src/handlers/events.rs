@@ -176,7 +176,7 @@ async fn take_one(plane: &Plane, event: &CloudEvent) -> Result<EventAnswer, ApiE
     let outcome = taken.into_inner();
     match edited {
         Ok(part) if outcome == EventOutcome::Unmatched => {
-            Ok(answer(outcome, None, Some(not_open(&part))))
+            Ok(answer(outcome, None, Some(not_taken(&part))))
         }
         Ok(_) => Ok(answer(outcome, Some(key), None)),
         Err(error) if error.problem().code == Code::NotFound => {
@@ -188,7 +188,7 @@ async fn take_one(plane: &Plane, event: &CloudEvent) -> Result<EventAnswer, ApiE
 }
 
 /// Writes down in a part what an event asks of it, unless it was here before. The
-/// part may have ended since it was found.
+/// part may have ended, or been given up, since it was found.
 fn write_down(
     edit: &mut Edit<SessionPart>,
     event: &CloudEvent,
@@ -198,7 +198,9 @@ fn write_down(
     if edit.before().observed.events.contains(&identity) {
         return EventOutcome::Duplicate;
     }
-    if !is_open(edit.before()) {
+    let part = edit.before();
+    let is_in_vain = requested.request == Request::Grade && is_too_late(part, requested.at);
+    if !is_open(part) || is_in_vain {
         return EventOutcome::Unmatched;
     }
     let observed = &mut edit.object.observed;
@@ -227,8 +229,12 @@ fn is_too_late(part: &Object<SessionPart>, now: Timestamp) -> bool {
 }
 
 /// Why a part takes no event now.
-fn not_open(part: &Object<SessionPart>) -> String {
-    format!("part {} is {}: it takes the event while it is Active", part.spec.part, part.status)
+fn not_taken(part: &Object<SessionPart>) -> String {
+    let name = &part.spec.part;
+    match is_open(part) {
+        true => format!("part {name} ends, and is not graded any more"),
+        false => format!("part {name} is {}: it takes the event while it is Active", part.status),
+    }
 }
 
 /// What tells an event from others: its source and id.
@@ -296,12 +302,12 @@ fn among(parts: &[Arc<Object<SessionPart>>], event: &CloudEvent) -> Match {
             ))
         }
         Some((part, TriggerAction::Grade)) if is_too_late(part, clock::now()) => {
-            Match::None(format!("part {} ends, and is not graded any more", part.spec.part))
+            Match::None(not_taken(part))
         }
         Some((part, TriggerAction::Grade)) => Match::Part(part.key(), Request::Grade),
         Some((part, TriggerAction::Finish)) => Match::Part(part.key(), Request::Finish),
         None => Match::None(match listening.first() {
-            Some((part, _)) => not_open(part),
+            Some((part, _)) => not_taken(part),
             None => format!("no part of it has a trigger for `{}`", limits::clip(&event.kind, 100)),
         }),
     }
@@ -329,6 +335,8 @@ fn subject_key(subject: &str) -> Option<ResourceKey> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use tessera_types::Duration;
+    use tessera_types::timed::Timeslot;
 
     #[test]
     fn a_subject_names_a_session_or_a_part() {
@@ -363,28 +371,78 @@ mod tests {
         assert_eq!(read(&headers, event).unwrap().len(), 1);
     }
 
-    #[test]
-    fn a_part_that_has_ended_since_it_was_found_takes_nothing() {
-        let event = CloudEvent::from_json(serde_json::json!({
+    fn submitted() -> CloudEvent {
+        let event = serde_json::json!({
             "specversion": "1.0", "id": "1", "source": "https://lms", "type": "submitted",
-        }));
-        let event = event.unwrap();
-        let requested = Requested {
-            request: Request::Grade,
-            by: Actor::event(&event.source),
-            event: None,
-            at: clock::now(),
-        };
+        });
+        CloudEvent::from_json(event).unwrap()
+    }
+
+    fn grading() -> Requested {
+        let by = Actor::event("https://lms");
+        Requested { request: Request::Grade, by, event: None, at: clock::now() }
+    }
+
+    /// A part that is graded when something is submitted, and its window is open.
+    fn part() -> Object<SessionPart> {
         let spec = serde_json::json!({
             "definition": {"type_key": "x"}, "timeslot": {}, "part": "lab", "order": 0,
         });
         let key = ResourceKey::new(KindName::SessionPart, None, Name::new("s-lab").unwrap());
-        let mut part = Object::<SessionPart>::new(
-            &key,
-            Arc::new(serde_json::from_value(spec).unwrap()),
-            Actor::API,
-            clock::now(),
-        );
+        let spec = Arc::new(serde_json::from_value(spec).unwrap());
+        let mut part = Object::<SessionPart>::new(&key, spec, Actor::API, clock::now());
+        let definition = serde_json::json!({"name": "x", "type_key": "x", "version": "1.0.0",
+            "spec": {"type_key": "x", "version": "1.0.0", "duration": "1h",
+                "triggers": [{"event": "submitted", "action": "grade"}]}});
+        part.observed.definition = serde_json::from_value(definition).unwrap();
+        part.observed.timed.timeslot = Some(slot(Duration::from_secs(3600)));
+        part.status = TimedStatus::Active;
+        part
+    }
+
+    /// A window that ends after so much time, and is cleaned up at once.
+    fn slot(rest: Duration) -> Timeslot {
+        let (start, lead_time) = (Timestamp::EPOCH, Duration::ZERO);
+        Timeslot { start, end: clock::now().plus(rest), lead_time, teardown_buffer: lead_time }
+    }
+
+    /// Whether a part is chosen for the event, and whether it then takes it.
+    fn takes(part: Object<SessionPart>) -> (bool, bool) {
+        let part = Arc::new(part);
+        let chosen = match among(&[Arc::clone(&part)], &submitted()) {
+            Match::Part(..) => true,
+            Match::None(why) => {
+                assert_eq!(why, "part lab ends, and is not graded any more");
+                false
+            }
+            Match::Duplicate(key) => panic!("{key} has seen nothing yet"),
+        };
+        let mut edit = Edit::of(&part, clock::now());
+        let outcome = write_down(&mut edit, &submitted(), &grading());
+        let taken = outcome == EventOutcome::Accepted;
+        assert_eq!(edit.finish().is_some(), taken, "what is not taken leaves no trace");
+        (chosen, taken)
+    }
+
+    /// What is handed in is graded, or whoever hands it in is told that it is not.
+    #[test]
+    fn a_part_that_is_given_up_takes_nothing_to_be_graded() {
+        assert_eq!(takes(part()), (true, true));
+        let with = |change: fn(&mut Object<SessionPart>)| {
+            let mut given_up = part();
+            change(&mut given_up);
+            takes(given_up)
+        };
+        let refused = (false, false);
+        assert_eq!(with(|part| part.desired_status = DesiredTimedStatus::TornDown), refused);
+        assert_eq!(with(|part| part.deletion_requested_at = Some(clock::now())), refused);
+        let over = with(|part| part.observed.timed.timeslot = Some(slot(Duration::ZERO)));
+        assert_eq!(over, refused);
+    }
+
+    #[test]
+    fn a_part_that_has_ended_since_it_was_found_takes_nothing() {
+        let (event, requested, mut part) = (submitted(), grading(), part());
         for (status, outcome) in [
             (TimedStatus::Scheduled, EventOutcome::Unmatched),
             (TimedStatus::TearingDown, EventOutcome::Unmatched),

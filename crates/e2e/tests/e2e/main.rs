@@ -16,6 +16,7 @@ mod exam;
 mod frozen_control;
 mod full_disk;
 mod identity;
+mod kills;
 mod lateness;
 mod logs;
 mod offline;

@@ -4,30 +4,21 @@
 use std::time::{Duration, Instant};
 
 use reqwest::Method;
-use tessera_e2e::{Fleet, Random, Sampler, send};
+use tessera_e2e::{Fleet, Sampler, send};
 use tessera_types::{Job, Pod, Report, Session, SessionPart};
 
 use super::{exam, expect_passed, submitted};
+use crate::kills::kill_ten_times;
 
-const KILLS: usize = 10;
 /// The time from the declaration until about the end, in milliseconds.
 const WHOLE_MS: u64 = 11_500;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_control_plane_that_dies_ten_times_changes_nothing() {
-    let mut random = Random::new();
-    let mut moments: Vec<_> = (0..KILLS).map(|_| random.millis(0..WHOLE_MS)).collect();
-    moments.sort();
     let mut fleet = exam().await;
-    let begun = Instant::now();
     let sampler = Sampler::start(&fleet.area().tag());
     let student = tokio::spawn(hand_in_everything(fleet.url()));
-    for moment in moments {
-        tokio::time::sleep(moment.saturating_sub(begun.elapsed())).await;
-        eprintln!("killed at {:?}", begun.elapsed());
-        fleet.kill_control();
-        fleet.start_control().await;
-    }
+    kill_ten_times(&mut fleet, WHOLE_MS).await;
     student.await.unwrap();
     expect_passed(&fleet).await;
     sampler.expect_never_two();
