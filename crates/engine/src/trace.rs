@@ -11,9 +11,9 @@ use tessera_workflow::definition::Workflow;
 use tessera_workflow::machine::{
     Entry, Error, Limits, Machine, Observation, Observed, Runtime, Start,
 };
+use tessera_workflow::reading::Documents;
 use tessera_workflow::value::from_json;
 
-use crate::document::DocumentReader;
 use crate::failure::{self, no_job, of_journal};
 use crate::plane::Plane;
 use crate::state::JobState;
@@ -51,7 +51,7 @@ pub(crate) fn begin(
             metadata: from_json(metadata),
         },
         limits: Limits::default(),
-        reader: Arc::new(DocumentReader),
+        reader: Arc::new(Documents),
     };
     let machine = Machine::begin(Arc::clone(&workflow), start);
     Ok((workflow, machine))
