@@ -22,12 +22,18 @@ pub(crate) enum Tell {
     Event { event: Arc<CloudEvent>, told: oneshot::Sender<bool> },
 }
 
+/// Runs that wait for time or an event and are in memory without a place among those that
+/// run; what waits beyond them keeps its place.
+const RESTING_MAX: usize = 20_000;
+
 /// A run that is under way.
 #[derive(Clone)]
 pub(crate) struct RunHandle {
     pub(crate) tell: mpsc::UnboundedSender<Tell>,
     /// Whether events may matter to it; also while that is not known yet.
     pub(crate) may_listen: Arc<AtomicBool>,
+    /// Whether it waits for time or an event only, and leaves its place to another.
+    rests: bool,
 }
 
 /// Every job, and where it is.
@@ -37,6 +43,8 @@ pub(crate) struct Book {
     by_id: HashMap<JobId, JobNumber>,
     pub(crate) queue: Queue,
     pub(crate) running: HashMap<JobNumber, RunHandle>,
+    /// How many of those that run rest.
+    resting: usize,
     next: JobNumber,
 }
 
@@ -88,12 +96,13 @@ impl Book {
         self.jobs.range(..end).rev().map(|(number, state)| (*number, state))
     }
 
-    /// Takes the next job that waits, if fewer than `jobs_max` run; it runs from now on.
+    /// Takes the next job that waits, if fewer than `jobs_max` run and do not rest; it runs from now
+    /// on.
     pub(crate) fn next_to_run(
         &mut self,
         jobs_max: usize,
     ) -> Option<(JobNumber, mpsc::UnboundedReceiver<Tell>)> {
-        if self.running.len() >= jobs_max {
+        if self.running.len() - self.resting.min(RESTING_MAX) >= jobs_max {
             return None;
         }
         let number = self.queue.pop()?;
@@ -104,8 +113,25 @@ impl Book {
     pub(crate) fn runs(&mut self, number: JobNumber) -> mpsc::UnboundedReceiver<Tell> {
         let (tell, told) = mpsc::unbounded_channel();
         let may_listen = Arc::new(AtomicBool::new(true));
-        self.running.insert(number, RunHandle { tell, may_listen });
+        self.ends(number);
+        self.running.insert(number, RunHandle { tell, may_listen, rests: false });
         told
+    }
+
+    /// A run rests, or goes on. One that goes on does so at once, also where that is one more than
+    /// there are places for. True when that changed.
+    pub(crate) fn rest(&mut self, number: JobNumber, rests: bool) -> bool {
+        let Some(run) = self.running.get_mut(&number) else { return false };
+        let was = std::mem::replace(&mut run.rests, rests);
+        self.resting = self.resting + usize::from(rests) - usize::from(was);
+        was != rests
+    }
+
+    /// A job runs no longer.
+    pub(crate) fn ends(&mut self, number: JobNumber) {
+        if let Some(run) = self.running.remove(&number) {
+            self.resting -= usize::from(run.rests);
+        }
     }
 
     /// How many jobs there are of each status.

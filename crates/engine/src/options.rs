@@ -28,7 +28,7 @@ pub struct Options {
     pub scenarios: Option<PathBuf>,
     /// A folder of secrets, a file each, which only the owner may read.
     pub secrets: Option<PathBuf>,
-    /// Jobs that run at the same time; one that waits for time or an event counts.
+    /// Jobs that run at the same time; one that waits for time or an event does not count.
     pub jobs_max: usize,
     /// Jobs that wait for their turn; more are refused.
     pub queue_max: usize,

@@ -105,7 +105,7 @@ pub(crate) fn spawn(
             mine.as_ref().is_some_and(|mine| mine.tell.same_channel(&other.tell))
         };
         if book.running.get(&number).is_some_and(is_mine) {
-            book.running.remove(&number);
+            book.ends(number);
         }
         drop(book);
         plane.bell.notify_one();

@@ -8,7 +8,9 @@ use std::time::{Duration, Instant};
 use tessera_store::journal::{Change, JobNumber};
 use tessera_types::engine::{JobEventData, JobEventKind, JobStatus, Submission};
 use tessera_types::{Actor, Timestamp, limits};
-use tessera_workflow::machine::{CloudEvent, Effect, Entry, Error, Happening, Machine, Outcome};
+use tessera_workflow::machine::{
+    CloudEvent, Effect, Entry, Error, Happening, Machine, Outcome, Status,
+};
 use tokio::sync::{mpsc, oneshot};
 
 use super::Stop;
@@ -80,7 +82,16 @@ impl<'p> Run<'p> {
             if is_over {
                 return Ok(());
             }
+            run.rest(run.machine.status() == Status::Waiting);
             run.wait(told).await?;
+        }
+    }
+
+    /// Leaves its place to another run, or takes it again.
+    fn rest(&self, rests: bool) {
+        let has_changed = self.plane.book.lock().rest(self.number, rests);
+        if has_changed && rests {
+            self.plane.bell.notify_one();
         }
     }
 
@@ -270,6 +281,7 @@ impl<'p> Run<'p> {
                 () = tokio::time::sleep(pause) => self.look_at_clock(),
             }
         }
+        self.rest(false);
         self.settle().await;
         // What else has happened shares the commit.
         while self.moment.happened < HAPPENINGS_MAX && self.machine.outcome().is_none() {
