@@ -65,7 +65,7 @@ impl EngineApi for Handlers {
     }
 
     async fn scenario_list(ctx: Context) -> Json<ScenarioList> {
-        let items = plane(&ctx)?.scenarios.all().map(|it| it.info.clone()).collect();
+        let items = plane(&ctx)?.scenarios.all().values().map(|it| it.info.clone()).collect();
         Ok(HttpResponseOk(ScenarioList { items }))
     }
 

@@ -174,6 +174,17 @@ impl Engine {
         self.server.local_addr()
     }
 
+    /// Reads the folder of scenarios again. Jobs that were submitted go on with the document that
+    /// they began with. What is wrong is told in the log; such a file keeps its older version.
+    pub fn reload(&self) {
+        match self.plane.scenarios.reload() {
+            Ok(()) => tracing::info!(target: "tessera::engine", "the scenarios were read again"),
+            Err(problems) => {
+                tracing::error!(target: "tessera::engine", "these scenarios cannot be used; what was read of them before stays:\n{problems}");
+            }
+        }
+    }
+
     /// Waits until the journal's writer has died, which is to say for ever if all goes
     /// well. Then the engine is to be stopped.
     pub async fn died(&self) -> Died {

@@ -72,7 +72,7 @@ pub(crate) async fn submit(plane: &Plane, submission: Submission) -> Result<Engi
 
 fn scenario(plane: &Plane, submission: &Submission) -> Result<Arc<Scenario>, Problem> {
     let name = &submission.scenario;
-    plane.scenarios.get(name).cloned().ok_or_else(|| {
+    plane.scenarios.get(name).ok_or_else(|| {
         let remedy = match plane.scenarios.nearest(name) {
             Some(near) => format!("did you mean {near}?"),
             None => "see GET /api/v1/scenarios".to_owned(),

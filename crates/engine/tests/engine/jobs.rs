@@ -100,7 +100,7 @@ async fn a_secret_is_used_and_found_nowhere_else() {
     let secret = "tr0ub4dor-and-3";
     stage.scenario(
         "secretive",
-        r"
+        r#"
 use: { secrets: [token] }
 do:
   - call:
@@ -110,10 +110,25 @@ do:
         endpoint:
           uri: '${ .url }'
           authentication: { bearer: { token: '${ $secrets.token }' } }
+        headers: { x-token: '${ "key " + $secrets.token }' }
         body: { said: '${ $secrets.token }' }
+  - made:
+      set: { plain: '${ $secrets.token }', part: '${ "<" + $secrets.token + ">" }' }
+      export: { as: . }
+  - script:
+      run:
+        script:
+          language: python
+          code: 'import os; print("leaked", os.environ["TOKEN"])'
+          environment: { TOKEN: '${ $secrets.token }' }
+        return: all
+  - broken:
+      try:
+        - wrong: { set: { x: '${ $secrets.token | error }' } }
+      catch: { do: [{ told: { set: { why: '${ $error }' } } }] }
   - shell:
       run: { shell: { command: 'echo leaked $TOKEN; exit 3', environment: { TOKEN: '${ $secrets.token }' } } }
-",
+"#,
     );
     let path = stage.path("secrets").join("token");
     fs::write(&path, secret).unwrap();
@@ -236,4 +251,47 @@ async fn jobs_that_calculate_for_long_hold_up_no_other() {
         over += usize::from(engine.get(&job.head.id).await.head.status.is_over());
     }
     assert!(over < jobs.len());
+}
+
+#[tokio::test]
+async fn a_job_that_waits_keeps_no_place() {
+    let stage = Stage::new(&["--jobs-max", "1"]);
+    stage.scenario("hear", "do: [{ a: { listen: { to: { one: { with: { type: go } } } } } }]\n");
+    stage.scenario("rest", "do: [{ a: { wait: PT1H } }]\n");
+    let engine = stage.start();
+    let mut waiting = Vec::new();
+    for scenario in ["hear@v1", "rest@v1", "hear@v1"] {
+        waiting.push(engine.submit(json!({ "scenario": scenario })).await);
+    }
+    for job in &waiting {
+        engine.until_runs(&job.head.id).await;
+    }
+    assert_eq!(engine.run("echo@v1", json!(1)).await.head.status, JobStatus::Completed);
+    engine.kill();
+    let engine = stage.start();
+    assert_eq!(engine.run("echo@v1", json!(1)).await.head.status, JobStatus::Completed);
+    let event = json!({"specversion": "1.0", "id": "1", "source": "test", "type": "go"});
+    assert_eq!(crate::events::post(&engine, &event).await, 2);
+    for job in [&waiting[0], &waiting[2]] {
+        assert_eq!(engine.until_over(&job.head.id).await.head.status, JobStatus::Completed);
+    }
+    assert_eq!(engine.get(&waiting[1].head.id).await.head.status, JobStatus::Running);
+}
+
+#[tokio::test]
+async fn the_scenarios_are_read_again_on_a_signal() {
+    let stage = Stage::new(&[]);
+    stage.scenario("say", "do: [{ a: { set: { said: old } } }]\n");
+    let engine = stage.start();
+    stage.scenario("more", "do: [{ a: { set: { said: more } } }]\n");
+    stage.scenario("say", "do: 1\n");
+    engine.reload();
+    until("the folder was read", async || stage.log().contains("say.v1.yaml:2")).await;
+    let said = async |name: &str| engine.run(name, json!({})).await.output.unwrap()["said"].clone();
+    assert_eq!(said("more@v1").await, "more");
+    assert_eq!(said("say@v1").await, "old");
+    stage.scenario("say", "do: [{ a: { set: { said: new } } }]\n");
+    engine.reload();
+    until("the folder was read", async || stage.log().contains("were read again")).await;
+    assert_eq!(said("say@v1").await, "new");
 }
