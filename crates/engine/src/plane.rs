@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::book::Book;
 use crate::document::Documents;
+use crate::early::Door;
 use crate::metrics::Metrics;
 use crate::options::Options;
 use crate::outbox::Outbox;
@@ -33,6 +34,8 @@ pub(crate) struct Plane {
     pub(crate) metrics: Metrics,
     /// Rung when a job waits or a place is free.
     pub(crate) bell: Notify,
+    /// Jobs begin to run through it.
+    pub(crate) door: tokio::sync::Mutex<Door>,
     /// Who cancels a job that waits, or has one tried again, holds this.
     pub(crate) desk: tokio::sync::Mutex<()>,
     /// Where runs are driven: an expression that takes its time delays other runs, and

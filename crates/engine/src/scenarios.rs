@@ -15,6 +15,7 @@ use tessera_workflow::definition::Workflow;
 use tessera_workflow::machine::Error;
 
 use crate::document;
+use crate::interest::Interest;
 
 /// The documents that come with the engine.
 const BUILT_IN: &[(&str, &str)] = &[
@@ -36,6 +37,7 @@ pub(crate) struct Scenario {
     pub(crate) info: ScenarioInfo,
     pub(crate) text: Arc<str>,
     pub(crate) workflow: Arc<Workflow>,
+    pub(crate) interest: Interest,
 }
 
 /// Every scenario by its name.
@@ -196,7 +198,9 @@ impl Reading {
             source,
             overrides: overrides.is_some(),
         };
-        self.catalog.insert(scenario, Arc::new(Scenario { info, text: text.into(), workflow }));
+        let (text, interest) = (text.into(), Interest::of(&workflow));
+        let read = Scenario { info, text, workflow, interest };
+        self.catalog.insert(scenario, Arc::new(read));
     }
 
     fn problem(&mut self, what: &dyn std::fmt::Display) {

@@ -281,6 +281,7 @@ fn assemble(
         outbox: Outbox::load(&loaded.events),
         metrics: Metrics::new(),
         bell: tokio::sync::Notify::new(),
+        door: tokio::sync::Mutex::default(),
         desk: tokio::sync::Mutex::default(),
         runs: runs.handle().clone(),
         disk_full: AtomicBool::new(false),
@@ -315,6 +316,9 @@ fn resume(plane: &Arc<Plane>) {
         all.map(|(number, state)| (number, Arc::clone(state))).collect::<Vec<_>>()
     };
     for (number, state) in with_status(&book, JobStatus::Submitted) {
+        if !state.interest.is_none() {
+            book.unread.insert(number);
+        }
         book.queue.push(state.submitter(), number);
     }
     let running = with_status(&book, JobStatus::Running);

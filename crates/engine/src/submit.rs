@@ -1,6 +1,7 @@
 //! Submitting, cancelling and retrying jobs, and what is answered of them.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use tessera_store::journal::{Change, JobNumber, JournalError, NewJob, StoredJob};
@@ -27,6 +28,9 @@ pub(crate) struct StoredOutcome {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) error: Option<JobError>,
 }
+
+/// How long a run may take to store that it is cancelled.
+const CANCELLED_WITHIN: Duration = Duration::from_secs(10);
 
 /// Submits a job, once for its idempotency key.
 pub(crate) async fn submit(plane: &Plane, submission: Submission) -> Result<EngineJob, Problem> {
@@ -102,6 +106,7 @@ fn new_state(
     let mut state = JobState {
         head,
         hash: scenario.info.hash.clone(),
+        interest: scenario.interest.clone(),
         fingerprint: fingerprint(submission),
         callback_url: submission.callback_url.clone(),
         first_entry: 1,
@@ -193,20 +198,24 @@ fn view(state: &JobState, submission: Submission, outcome: StoredOutcome) -> Eng
 /// Cancels a job: one that waits at once, one that runs by telling it.
 pub(crate) async fn cancel(plane: &Plane, id: &JobId) -> Result<EngineJob, Problem> {
     let reason = "cancelled through the API";
-    let _desk = plane.desk.lock().await;
+    let desk = plane.desk.lock().await;
     let (number, state) = plane.book.lock().find(id).ok_or_else(|| no_job(id))?;
     let waits = plane.book.lock().queue.remove(state.submitter(), number);
     if waits {
         cancel_waiting(plane, number, &state, reason).await?;
         return describe(plane, id).await;
     }
+    drop(desk);
     let run = plane.book.lock().running.get(&number).cloned();
     if let Some(run) = run {
         let (told, durable) = oneshot::channel();
-        if run.tell.send(Tell::Cancel { reason: reason.to_owned(), told }).is_ok() {
-            // A run that ends by itself meanwhile drops the question.
-            let _ = durable.await;
-        }
+        let telling = async {
+            if run.tell.send(Tell::Cancel { reason: reason.to_owned(), told }).await.is_ok() {
+                // A run that ends by itself meanwhile drops the question.
+                let _ = durable.await;
+            }
+        };
+        tokio::time::timeout(CANCELLED_WITHIN, telling).await.map_err(|_| still_busy(id))?;
     }
     // Whatever became of it: asking again is no mistake.
     let job = describe(plane, id).await?;
@@ -214,6 +223,11 @@ pub(crate) async fn cancel(plane: &Plane, id: &JobId) -> Result<EngineJob, Probl
         JobStatus::Completed | JobStatus::Failed => Err(over(&job.head, "cancelled")),
         _ => Ok(job),
     }
+}
+
+fn still_busy(id: &JobId) -> Problem {
+    let detail = format!("job {id} was told, and has not stored yet that it is cancelled");
+    Problem::new(Code::Unavailable, detail).remedy("ask again in a moment; is the disk full?")
 }
 
 async fn cancel_waiting(

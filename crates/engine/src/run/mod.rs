@@ -7,10 +7,12 @@
 //! is anybody told. A crash before the commit is as if nothing had happened, one after
 //! it replays the entries.
 
+mod known;
 mod moment;
 mod perform;
 mod progress;
 
+pub(crate) use known::{Identity, identity};
 pub(crate) use moment::event_of;
 
 use std::panic::AssertUnwindSafe;
@@ -56,8 +58,10 @@ impl From<Problem> for Stop {
 pub(crate) async fn dispatch(plane: Arc<Plane>) {
     loop {
         loop {
+            let mut door = plane.door.lock().await;
             let next = plane.book.lock().next_to_run(plane.options.jobs_max);
             let Some((number, told)) = next else { break };
+            door.passed(number);
             spawn(&plane, number, told);
         }
         tokio::select! {
@@ -68,11 +72,7 @@ pub(crate) async fn dispatch(plane: Arc<Plane>) {
 }
 
 /// Drives a job that is among those that run.
-pub(crate) fn spawn(
-    plane: &Arc<Plane>,
-    number: JobNumber,
-    mut told: mpsc::UnboundedReceiver<Tell>,
-) {
+pub(crate) fn spawn(plane: &Arc<Plane>, number: JobNumber, mut told: mpsc::Receiver<Tell>) {
     let plane = Arc::clone(plane);
     let runs = plane.runs.clone();
     runs.spawn(async move {

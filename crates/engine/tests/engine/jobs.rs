@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 
 use serde_json::json;
 use tessera_client::call;
-use tessera_types::engine::JobStatus;
+use tessera_types::engine::{EngineJob, JobStatus};
 use tessera_types::problem::Code;
 
 use crate::receiver::{Answer, Receiver};
@@ -126,9 +126,28 @@ do:
       try:
         - wrong: { set: { x: '${ $secrets.token | error }' } }
       catch: { do: [{ told: { set: { why: '${ $error }' } } }] }
+  - told: { emit: { event: { with: { source: 'https://test', type: told, data: { it: '${ $secrets.token }' } } } } }
+  - begun:
+      run:
+        workflow: { namespace: test, name: hear, version: 1.0.0, input: { it: '${ $secrets.token }' } }
+        await: false
+  - heard: { listen: { to: { one: { with: { type: heard } } } } }
   - shell:
       run: { shell: { command: 'echo leaked $TOKEN; exit 3', environment: { TOKEN: '${ $secrets.token }' } } }
 "#,
+    );
+    stage.scenario("hear", "do: [{ a: { listen: { to: { one: { with: { type: told } } } } } }]\n");
+    stage.scenario(
+        "raise",
+        r#"
+use: { secrets: [token] }
+do:
+  - a: { raise: { error: { type: '${ "https://test/" + $secrets.token }', status: 400, detail: '${ $secrets.token }' } } }
+"#,
+    );
+    stage.scenario(
+        "give",
+        "use: { secrets: [token] }\ndo: [{ a: { set: { given: '${ [$secrets.token] }' } } }]\n",
     );
     let path = stage.path("secrets").join("token");
     fs::write(&path, secret).unwrap();
@@ -138,10 +157,30 @@ do:
         "scenario": "secretive@v1", "input": {"url": outside.url("/")},
         "callback_url": outside.url("/events"),
     });
+    let hears = engine.submit(json!({"scenario": "hear@v1"})).await;
+    engine.until_job(&hears.head.id, |job| job.head.waiting_for.is_some()).await;
     let job = engine.submit(submission).await;
+    let listens =
+        |job: &EngineJob| job.head.waiting_for.as_ref().is_some_and(|it| it.contains("heard"));
+    engine.until_job(&job.head.id, listens).await;
+    let event =
+        json!({"specversion": "1.0", "id": "1", "source": "test", "type": "heard", "data": secret});
+    assert_eq!(crate::events::post(&engine, &event).await, 1);
     let job = engine.until_over(&job.head.id).await;
     assert_eq!(job.head.status, JobStatus::Failed);
-    until("the last event", async || outside.asked().len() >= 3).await;
+    let heard = engine.until_over(&hears.head.id).await;
+    assert_eq!(heard.output, Some(json!([{"it": "***"}])));
+    let begun = engine.all().await.into_iter().find(|it| it.scenario.name() == "hear");
+    let begun = engine.get(&begun.unwrap().id).await;
+    assert_eq!(begun.input, json!({"it": "***"}));
+    for scenario in ["raise@v1", "give@v1"] {
+        let url = outside.url("/events");
+        let job = engine.submit(json!({"scenario": scenario, "callback_url": url})).await;
+        let job = serde_json::to_string(&engine.until_over(&job.head.id).await).unwrap();
+        assert!(job.contains("***") && !job.contains(secret), "{job}");
+    }
+    until("all events", async || call(engine.api.healthz()).await.unwrap().events_pending == 0)
+        .await;
     let asked = outside.asked();
     let called = asked.iter().find(|it| it.path == "/").unwrap();
     assert_eq!(called.authorization.as_deref(), Some(format!("Bearer {secret}").as_str()));
