@@ -10,11 +10,12 @@ use dropshot::{
 };
 use http::Response;
 use tessera_api::{ApiError, DeadLettersQuery, EngineApi, JobPath, JobsQuery};
+use tessera_effects::Adapter;
 use tessera_serving::Front;
 use tessera_store::journal::JobNumber;
 use tessera_types::engine::{
-    DeadLetters, EngineJob, EngineReadiness, EventsTaken, JobList, JobSteps, Replay, Replayed,
-    ScenarioList, Submission,
+    AdapterInfo, AdapterList, DeadLetters, EngineJob, EngineReadiness, EventsTaken, JobList,
+    JobSteps, Replay, Replayed, ScenarioList, Submission,
 };
 use tessera_types::problem::Code;
 use tessera_types::{Problem, limits};
@@ -67,6 +68,16 @@ impl EngineApi for Handlers {
     async fn scenario_list(ctx: Context) -> Json<ScenarioList> {
         let items = plane(&ctx)?.scenarios.all().values().map(|it| it.info.clone()).collect();
         Ok(HttpResponseOk(ScenarioList { items }))
+    }
+
+    async fn adapter_list(ctx: Context) -> Json<AdapterList> {
+        let adapters = plane(&ctx)?.performer.adapters();
+        let info = |adapter: &Arc<dyn Adapter>| {
+            let name = adapter.name().to_owned();
+            let functions = adapter.functions().iter().map(|it| format!("{name}.{it}")).collect();
+            AdapterInfo { name, functions }
+        };
+        Ok(HttpResponseOk(AdapterList { items: adapters.iter().map(info).collect() }))
     }
 
     async fn dead_letter_list(ctx: Context, query: Query<DeadLettersQuery>) -> Json<DeadLetters> {

@@ -269,6 +269,18 @@ async fn a_job_goes_on_with_the_document_that_it_began_with() {
 }
 
 #[tokio::test]
+async fn what_documents_can_call_is_listed() {
+    let adapters = async |args: &[&str]| {
+        let engine = Stage::new(args).start();
+        serde_json::to_value(call(engine.api.adapter_list()).await.unwrap().items).unwrap()
+    };
+    assert_eq!(adapters(&[]).await, json!([]));
+    let functions = ["fleet.delete", "fleet.deploy", "fleet.wait"];
+    let fleet = adapters(&["--control", "http://127.0.0.1:1"]).await;
+    assert_eq!(fleet, json!([{ "name": "fleet", "functions": functions }]));
+}
+
+#[tokio::test]
 async fn jobs_that_calculate_for_long_hold_up_no_other() {
     let stage = Stage::new(&[]);
     stage.scenario(
