@@ -60,18 +60,30 @@ pub(crate) async fn submit(plane: &Plane, submission: Submission) -> Result<Engi
     match plane.commit(changes).await {
         Ok(()) => {}
         Err(JournalError::KeyUsed { by }) => return again(plane, by, &state).await,
+        Err(error @ JournalError::Failed(_)) => {
+            // Whether it was made is not known. What is stored is to be run.
+            let stored = plane.journal.job(number).await.map_err(of_journal)?;
+            stored.ok_or_else(|| of_journal(error))?;
+        }
         Err(error) => return Err(of_journal(error)),
     }
     plane.documents.keep(&scenario.workflow, &state.hash);
     tracing::info!(target: "tessera::engine", job = %state.head.id, scenario = %state.head.scenario, submitter = state.submitter(), "job submitted");
     let state = Arc::new(state);
-    {
-        let mut book = plane.book.lock();
-        book.put(number, Arc::clone(&state));
-        book.queue.push(state.submitter(), number);
-    }
-    plane.bell.notify_one();
+    enqueue(plane, number, &state);
     Ok(view(&state, submission, StoredOutcome::default()))
+}
+
+/// Puts a job that was stored into the queue, unless somebody else has done that.
+fn enqueue(plane: &Plane, number: JobNumber, state: &Arc<JobState>) {
+    let mut book = plane.book.lock();
+    if book.get(number).is_some() {
+        return;
+    }
+    book.put(number, Arc::clone(state));
+    book.queue.push(state.submitter(), number);
+    drop(book);
+    plane.bell.notify_one();
 }
 
 fn scenario(plane: &Plane, submission: &Submission) -> Result<Arc<Scenario>, Problem> {
@@ -132,6 +144,10 @@ async fn again(plane: &Plane, by: JobNumber, state: &JobState) -> Result<EngineJ
         return Err(Problem::new(Code::IdempotencyKeyReused, detail)
             .instance(format!("job {}", found.head.id))
             .remedy("choose a new key for each job"));
+    }
+    if found.head.status == JobStatus::Submitted {
+        // Whoever submitted it may not have come to that yet, or not know that it was stored.
+        enqueue(plane, by, &Arc::new(found.clone()));
     }
     full(plane, by, found, &stored)
 }
@@ -257,7 +273,7 @@ async fn cancel_waiting(
     }
     plane.book.lock().put(number, Arc::new(next));
     if let Some(event) = number_of_event {
-        plane.outbox.add(number, event, now);
+        plane.outbox.add(number, event, state.callback_url.as_deref());
     }
     Ok(())
 }
