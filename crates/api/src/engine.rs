@@ -8,8 +8,8 @@ use http::Response;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tessera_types::engine::{
-    DeadLetters, EngineJob, EngineReadiness, EventsTaken, JobId, JobList, JobStatus, JobSteps,
-    Replay, Replayed, ScenarioList, ScenarioName, Submission,
+    AdapterList, DeadLetters, EngineJob, EngineReadiness, EventsTaken, JobId, JobList, JobStatus,
+    JobSteps, Replay, Replayed, ScenarioList, ScenarioName, Submission,
 };
 
 use crate::{ApiError, VERSION};
@@ -100,6 +100,12 @@ pub trait EngineApi {
     async fn scenario_list(
         ctx: RequestContext<Self::Context>,
     ) -> Result<HttpResponseOk<ScenarioList>, ApiError>;
+
+    /// The adapters whose functions documents can call.
+    #[endpoint { method = GET, path = "/api/v1/adapters", tags = ["scenarios"] }]
+    async fn adapter_list(
+        ctx: RequestContext<Self::Context>,
+    ) -> Result<HttpResponseOk<AdapterList>, ApiError>;
 
     /// Events about jobs that nobody took, and that are not sent any more.
     #[endpoint { method = GET, path = "/api/v1/dead-letters", tags = ["events"] }]

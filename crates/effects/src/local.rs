@@ -54,7 +54,7 @@ type EffectEnd = (Arc<Effect>, Result<Json, Error>);
 /// A run that goes on.
 struct Running {
     local: Local,
-    machine: Machine,
+    machine: Box<Machine>,
     at: Timestamp,
     /// Effects that are under way, and what stops each.
     effects: JoinSet<EffectEnd>,
@@ -124,7 +124,7 @@ impl Local {
         };
         let running = Running {
             local: self.clone(),
-            machine: Machine::start(workflow, start),
+            machine: Box::new(Machine::start(workflow, start)),
             at,
             effects: JoinSet::new(),
             stops: HashMap::new(),

@@ -10,7 +10,7 @@ use tessera_workflow::machine::{
 };
 use tokio_util::sync::CancellationToken;
 
-use crate::adapter::{self, AdapterCall};
+use crate::adapter::{self, Adapter, AdapterCall};
 use crate::auth::{self, Auth};
 use crate::fault;
 use crate::fetch::Fetcher;
@@ -41,6 +41,12 @@ impl Performer {
         let openapi = OpenApi::new(fetcher.clone(), &settings.limits);
         let processes = Processes::new(&settings);
         Ok(Self { auth, fetcher, openapi, processes, settings: Arc::new(settings) })
+    }
+
+    /// The adapters whose functions can be called.
+    #[must_use]
+    pub fn adapters(&self) -> &[Arc<dyn Adapter>] {
+        &self.settings.adapters
     }
 
     /// Carries out an effect. Cancelling ends what is under way, and this returns once that has

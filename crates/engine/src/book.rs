@@ -3,11 +3,11 @@
 //! The one idea: what is here is what the journal has, or is about to: a run changes
 //! it when its commit is durable. Lists and counts are answered from here.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 
 use tessera_store::journal::JobNumber;
+use tessera_types::Timestamp;
 use tessera_types::engine::{JobId, JobStatus};
 use tessera_workflow::machine::CloudEvent;
 use tokio::sync::{mpsc, oneshot};
@@ -22,12 +22,19 @@ pub(crate) enum Tell {
     Event { event: Arc<CloudEvent>, told: oneshot::Sender<bool> },
 }
 
+/// Runs that wait for time or an event and are in memory without a place among those that
+/// run; what waits beyond them keeps its place.
+const RESTING_MAX: usize = 20_000;
+
+/// What a run is told and has not heard yet, at most. Who tells it more waits.
+const TOLD_MAX: usize = 1024;
+
 /// A run that is under way.
 #[derive(Clone)]
 pub(crate) struct RunHandle {
-    pub(crate) tell: mpsc::UnboundedSender<Tell>,
-    /// Whether events may matter to it; also while that is not known yet.
-    pub(crate) may_listen: Arc<AtomicBool>,
+    pub(crate) tell: mpsc::Sender<Tell>,
+    /// Whether it waits for time or an event only, and leaves its place to another.
+    rests: bool,
 }
 
 /// Every job, and where it is.
@@ -37,6 +44,12 @@ pub(crate) struct Book {
     by_id: HashMap<JobId, JobNumber>,
     pub(crate) queue: Queue,
     pub(crate) running: HashMap<JobNumber, RunHandle>,
+    /// How many of those that run rest.
+    resting: usize,
+    /// The jobs that run or wait for their turn and to which events may matter.
+    listeners: BTreeSet<JobNumber>,
+    /// Those that wait and may have been given events that only the journal has.
+    pub(crate) unread: HashSet<JobNumber>,
     next: JobNumber,
 }
 
@@ -57,12 +70,18 @@ impl Book {
         if !self.jobs.contains_key(&number) {
             self.by_id.insert(state.head.id.clone(), number);
         }
+        match state.interest.is_none() || state.head.status.is_over() {
+            true => self.listeners.remove(&number),
+            false => self.listeners.insert(number),
+        };
         self.jobs.insert(number, state);
     }
 
     pub(crate) fn forget(&mut self, number: JobNumber) {
         if let Some(state) = self.jobs.remove(&number) {
             self.by_id.remove(&state.head.id);
+            self.listeners.remove(&number);
+            self.unread.remove(&number);
         }
     }
 
@@ -88,24 +107,58 @@ impl Book {
         self.jobs.range(..end).rev().map(|(number, state)| (*number, state))
     }
 
-    /// Takes the next job that waits, if fewer than `jobs_max` run; it runs from now on.
+    /// Takes the next job that waits, if fewer than `jobs_max` run and do not rest; it runs from now
+    /// on.
     pub(crate) fn next_to_run(
         &mut self,
         jobs_max: usize,
-    ) -> Option<(JobNumber, mpsc::UnboundedReceiver<Tell>)> {
-        if self.running.len() >= jobs_max {
+    ) -> Option<(JobNumber, mpsc::Receiver<Tell>)> {
+        if self.running.len() - self.resting.min(RESTING_MAX) >= jobs_max {
             return None;
         }
         let number = self.queue.pop()?;
+        self.unread.remove(&number);
         Some((number, self.runs(number)))
     }
 
     /// A job runs from now on.
-    pub(crate) fn runs(&mut self, number: JobNumber) -> mpsc::UnboundedReceiver<Tell> {
-        let (tell, told) = mpsc::unbounded_channel();
-        let may_listen = Arc::new(AtomicBool::new(true));
-        self.running.insert(number, RunHandle { tell, may_listen });
+    pub(crate) fn runs(&mut self, number: JobNumber) -> mpsc::Receiver<Tell> {
+        let (tell, told) = mpsc::channel(TOLD_MAX);
+        self.ends(number);
+        self.running.insert(number, RunHandle { tell, rests: false });
         told
+    }
+
+    /// A run rests, or goes on. One that goes on does so at once, also where that is one more than
+    /// there are places for. True when that changed.
+    pub(crate) fn rest(&mut self, number: JobNumber, rests: bool) -> bool {
+        let Some(run) = self.running.get_mut(&number) else { return false };
+        let was = std::mem::replace(&mut run.rests, rests);
+        self.resting = self.resting + usize::from(rests) - usize::from(was);
+        was != rests
+    }
+
+    /// A job runs no longer.
+    pub(crate) fn ends(&mut self, number: JobNumber) {
+        if let Some(run) = self.running.remove(&number) {
+            self.resting -= usize::from(run.rests);
+        }
+    }
+
+    /// The jobs to which an event may matter: those that run, and those that wait for their turn.
+    pub(crate) fn listening(&self, event: &CloudEvent) -> (Vec<RunHandle>, Vec<JobNumber>) {
+        let (mut running, mut waiting) = (Vec::new(), Vec::new());
+        for number in &self.listeners {
+            let Some(state) = self.jobs.get(number) else { continue };
+            if !state.interest.includes(event) {
+                continue;
+            }
+            match self.running.get(number) {
+                Some(run) => running.push(run.clone()),
+                None => waiting.push(*number),
+            }
+        }
+        (running, waiting)
     }
 
     /// How many jobs there are of each status.
@@ -115,6 +168,15 @@ impl Book {
             *counts.entry(state.head.status).or_default() += 1;
         }
         counts
+    }
+
+    /// The time before which jobs ended that are too many to be kept; none when there are not.
+    pub(crate) fn too_old(&self, jobs_kept_max: usize) -> Option<Timestamp> {
+        let ends = self.jobs.values().filter_map(|state| state.head.ended_at);
+        let mut ends: Vec<Timestamp> = ends.collect();
+        let excess = ends.len().checked_sub(jobs_kept_max).filter(|excess| *excess > 0)?;
+        let (_, last, _) = ends.select_nth_unstable(excess - 1);
+        Some(Timestamp::from_micros(last.as_micros() + 1))
     }
 
     pub(crate) fn all(&self) -> impl Iterator<Item = (JobNumber, &Arc<JobState>)> {

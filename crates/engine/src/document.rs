@@ -1,15 +1,12 @@
-//! Documents: from text to workflows, once for each text; and what a machine has read
-//! on its way.
+//! Documents: from text to workflows, once for each text.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
 use tessera_manifest::{Problem, Source};
-use tessera_workflow::definition::{JsonSchema, Schema, Task, Workflow};
-use tessera_workflow::machine::Reader;
+use tessera_workflow::definition::Workflow;
 use tessera_workflow::reading;
-use tessera_workflow::value::Value;
 
 /// Documents that are kept read.
 const KEPT_MAX: usize = 1024;
@@ -47,32 +44,4 @@ pub(crate) fn read(name: &str, text: &str) -> Result<Arc<Workflow>, Vec<Problem>
 
 fn first(problems: &[Problem]) -> String {
     problems.first().map_or_else(|| "it says nothing".to_owned(), ToString::to_string)
-}
-
-/// Reads what machines meet.
-pub(crate) struct DocumentReader;
-
-impl Reader for DocumentReader {
-    fn workflow(&self, text: &str) -> Result<Arc<Workflow>, String> {
-        read("a workflow", text).map_err(|problems| first(&problems))
-    }
-
-    fn function(&self, text: &str) -> Result<Arc<Task>, String> {
-        let name = "function";
-        let format = reading::format_of(name, text);
-        reading::read_function(name, "", Source::new(name, text), format)
-            .map_err(|problems| first(&problems))
-    }
-
-    fn schema(&self, text: &str) -> Result<Arc<Schema>, String> {
-        let schema = JsonSchema::from_text("schema", text)?;
-        Ok(Arc::new(Schema::Inline(Arc::new(schema))))
-    }
-
-    fn check(&self, schema: &Schema, data: &Value) -> Result<(), String> {
-        match schema {
-            Schema::Inline(schema) => schema.check(data),
-            Schema::Resource(_) => Ok(()),
-        }
-    }
 }

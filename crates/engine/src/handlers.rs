@@ -2,7 +2,6 @@
 //! that does it.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use dropshot::{
     Body as HttpBody, HttpResponseAccepted, HttpResponseOk, Path, Query, RequestContext, TypedBody,
@@ -10,11 +9,12 @@ use dropshot::{
 };
 use http::Response;
 use tessera_api::{ApiError, DeadLettersQuery, EngineApi, JobPath, JobsQuery};
+use tessera_effects::Adapter;
 use tessera_serving::Front;
 use tessera_store::journal::JobNumber;
 use tessera_types::engine::{
-    DeadLetters, EngineJob, EngineReadiness, EventsTaken, JobList, JobSteps, Replay, Replayed,
-    ScenarioList, Submission,
+    AdapterInfo, AdapterList, DeadLetters, EngineJob, EngineReadiness, EventsTaken, JobList,
+    JobSteps, Replay, Replayed, ScenarioList, Submission,
 };
 use tessera_types::problem::Code;
 use tessera_types::{Problem, limits};
@@ -65,8 +65,18 @@ impl EngineApi for Handlers {
     }
 
     async fn scenario_list(ctx: Context) -> Json<ScenarioList> {
-        let items = plane(&ctx)?.scenarios.all().map(|it| it.info.clone()).collect();
+        let items = plane(&ctx)?.scenarios.all().values().map(|it| it.info.clone()).collect();
         Ok(HttpResponseOk(ScenarioList { items }))
+    }
+
+    async fn adapter_list(ctx: Context) -> Json<AdapterList> {
+        let adapters = plane(&ctx)?.performer.adapters();
+        let info = |adapter: &Arc<dyn Adapter>| {
+            let name = adapter.name().to_owned();
+            let functions = adapter.functions().iter().map(|it| format!("{name}.{it}")).collect();
+            AdapterInfo { name, functions }
+        };
+        Ok(HttpResponseOk(AdapterList { items: adapters.iter().map(info).collect() }))
     }
 
     async fn dead_letter_list(ctx: Context, query: Query<DeadLettersQuery>) -> Json<DeadLetters> {
@@ -91,7 +101,7 @@ impl EngineApi for Handlers {
 
     async fn readyz(ctx: Context) -> Json<EngineReadiness> {
         let plane = serving(&ctx)?;
-        if plane.disk_full.load(Ordering::Relaxed) {
+        if plane.disk_is_full() {
             let detail = "the journal's disk is full: jobs wait until there is space";
             return Err(Problem::new(Code::Unavailable, detail).into());
         }

@@ -2,7 +2,7 @@
 //! batched content modes (CloudEvents HTTP protocol binding 1.0.2, section 3).
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use http::HeaderMap;
 use http::header::CONTENT_TYPE;
@@ -14,8 +14,11 @@ use tessera_types::{Problem, limits};
 use tessera_workflow::machine::CloudEvent;
 use tokio::sync::oneshot;
 
-use crate::book::Tell;
+use crate::book::{RunHandle, Tell};
 use crate::plane::Plane;
+
+/// How long jobs may take to store an event.
+const TOLD_WITHIN: Duration = Duration::from_secs(10);
 
 /// Takes the events of one request: all of them, or none.
 pub(crate) async fn take(
@@ -33,33 +36,44 @@ pub(crate) async fn take(
     }
     let mut taken = Vec::with_capacity(checked.len());
     for (known, event) in checked {
-        let jobs = give(plane, &event).await;
+        let jobs = give(plane, &event).await?;
         taken.push(EventTaken { id: known.id, source: known.source, jobs });
     }
     Ok(EventsTaken { events: taken })
 }
 
-/// Gives an event to every job that runs and may listen; says to how many it was news.
-/// It is in their journals when this returns.
-pub(crate) async fn give(plane: &Plane, event: &Arc<CloudEvent>) -> u64 {
-    let runs: Vec<_> = {
-        let book = plane.book.lock();
-        let listening = book.running.values().filter(|run| run.may_listen.load(Ordering::Relaxed));
-        listening.cloned().collect()
-    };
-    let mut answers = Vec::with_capacity(runs.len());
-    for run in runs {
-        let (told, durable) = oneshot::channel();
-        if run.tell.send(Tell::Event { event: Arc::clone(event), told }).is_ok() {
-            answers.push(durable);
-        }
-    }
+/// Gives an event to every job that may listen, whether it runs or waits for its turn; says to how
+/// many it was news. It is in their journals when this returns.
+///
+/// # Errors
+/// When that could not be stored for each of them. It can be given again: who has it knows it.
+pub(crate) async fn give(plane: &Plane, event: &Arc<CloudEvent>) -> Result<u64, Problem> {
+    let (mut running, waiting) = plane.book.lock().listening(event);
     let mut jobs = 0;
-    for answer in answers {
-        // A run that has ended meanwhile did not want it.
-        jobs += u64::from(answer.await.unwrap_or(false));
+    if !waiting.is_empty() {
+        let mut door = plane.door.lock().await;
+        // Some may have begun to run meanwhile; now none does.
+        let (now_running, waiting) = plane.book.lock().listening(event);
+        running = now_running;
+        jobs += door.give(plane, &waiting, event).await?;
     }
-    jobs
+    let asked = running.into_iter().map(|run| tell(run, event));
+    let told = futures::future::join_all(asked);
+    let news = tokio::time::timeout(TOLD_WITHIN, told).await.map_err(|_| busy())?;
+    Ok(jobs + news.into_iter().filter(|is_news| *is_news).count() as u64)
+}
+
+/// Tells a run of an event; true when it was news. A run that has ended meanwhile did not want it.
+async fn tell(run: RunHandle, event: &Arc<CloudEvent>) -> bool {
+    let (told, durable) = oneshot::channel();
+    let event = Arc::clone(event);
+    run.tell.send(Tell::Event { event, told }).await.is_ok() && durable.await.unwrap_or(false)
+}
+
+fn busy() -> Problem {
+    let detail = "not every job that listens has stored the event yet";
+    Problem::new(Code::Unavailable, detail)
+        .remedy("send it again in a moment: a job that has it knows it again")
 }
 
 fn read(headers: &HeaderMap, body: &[u8]) -> Result<Vec<CloudEvent>, Problem> {

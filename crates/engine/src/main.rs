@@ -36,7 +36,7 @@ struct Args {
     /// A folder of secrets, a file each, which only the owner may read
     #[arg(long, value_name = "FOLDER")]
     secrets: Option<PathBuf>,
-    /// How many jobs may run at the same time; one that waits for time or an event counts
+    /// How many jobs may run at the same time; one that waits for time or an event does not count
     #[arg(long, default_value_t = 512, value_name = "NUMBER", value_parser = clap::value_parser!(u32).range(1..=100_000))]
     jobs_max: u32,
     /// How many jobs may wait for their turn
@@ -45,6 +45,9 @@ struct Args {
     /// How long jobs are kept after their end
     #[arg(long, default_value = "7d", value_name = "DURATION")]
     keep: Duration,
+    /// How many jobs are kept after their end; the oldest beyond them are forgotten earlier
+    #[arg(long, default_value_t = 200_000, value_name = "NUMBER")]
+    jobs_kept_max: usize,
     /// Where the control plane is, for the adapter `fleet`
     #[arg(long, env = "TESSERA_URL", value_name = "URL")]
     control: Option<String>,
@@ -80,6 +83,7 @@ impl Args {
             jobs_max: self.jobs_max as usize,
             queue_max: self.queue_max,
             keep: self.keep,
+            jobs_kept_max: self.jobs_kept_max,
             control: self.control,
             event_source: self.event_source_name,
             event_sources: self.event_sources,
@@ -131,16 +135,21 @@ fn init_log() {
 }
 
 async fn run(options: Options) -> Result<(), String> {
-    let mut terminate = signal(SignalKind::terminate())
-        .map_err(|error| format!("error: cannot wait for signals: {error}"))?;
+    let wait_for =
+        |kind| signal(kind).map_err(|error| format!("error: cannot wait for signals: {error}"));
+    let mut terminate = wait_for(SignalKind::terminate())?;
+    let mut reload = wait_for(SignalKind::hangup())?;
     let engine = Engine::start(options)
         .await
         .map_err(|error| format!("error[{}]: {error}", error.code()))?;
     println!("listening on http://{}", engine.local_addr());
-    let ended = tokio::select! {
-        _ = tokio::signal::ctrl_c() => Ok(()),
-        _ = terminate.recv() => Ok(()),
-        died = engine.died() => Err(format!("error[{}]: {died}", died.code())),
+    let ended = loop {
+        tokio::select! {
+            _ = tokio::signal::ctrl_c() => break Ok(()),
+            _ = terminate.recv() => break Ok(()),
+            _ = reload.recv() => engine.reload(),
+            died = engine.died() => break Err(format!("error[{}]: {died}", died.code())),
+        }
     };
     engine.stop().await;
     ended

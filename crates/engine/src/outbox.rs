@@ -2,13 +2,15 @@
 //!
 //! The one idea: an event was stored with the change that it tells of, and is sent
 //! until it has arrived or is given up. Of each job one event at a time is under way,
-//! so they arrive in order; between jobs there is no order, so one receiver that does
-//! not answer delays nobody else.
+//! so they arrive in order; between jobs there is no order, and each receiver has only so
+//! many places, so one that does not answer delays nobody else (`lanes`).
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::BTreeSet;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use futures::FutureExt as _;
 use parking_lot::Mutex;
 use tessera_store::journal::{Change, JobNumber, JournalError, OpenEvent, Standing};
 use tessera_types::engine::{DeadLetter, DeadLetters, JobId, Replay};
@@ -19,12 +21,14 @@ use tessera_workflow::value::from_json;
 use tokio::sync::{Notify, Semaphore};
 use tokio_util::sync::CancellationToken;
 
+use crate::book::Book;
 use crate::clock;
 use crate::failure::{no_job, of_journal};
+use crate::lanes::{Lanes, Letter};
 use crate::plane::Plane;
 
 /// Events on their way at the same time.
-const UNDER_WAY_MAX: usize = 64;
+const UNDER_WAY_MAX: usize = 512;
 
 /// How long a receiver may take to answer.
 const ANSWER_WITHIN: Duration = Duration::from_secs(15);
@@ -36,27 +40,9 @@ const PAUSE_MAX: Duration = Duration::from_secs(300);
 /// What is refused so often, will be.
 const REFUSALS_MAX: u32 = 3;
 
-/// An event that is to be sent.
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Letter {
-    number: u64,
-    attempts: u32,
-}
-
-/// The events of one job, in order. The first is the one that is sent.
-#[derive(Debug, Default)]
-struct Lane {
-    letters: VecDeque<Letter>,
-    /// When the first may be sent; none while it is under way.
-    due: Option<Timestamp>,
-}
-
 #[derive(Debug, Default)]
 struct Letters {
-    lanes: BTreeMap<JobNumber, Lane>,
-    /// The lanes that have something to send, by when.
-    due: BTreeSet<(Timestamp, JobNumber)>,
-    pending: u64,
+    lanes: Lanes,
     dead: BTreeSet<(JobNumber, u64)>,
 }
 
@@ -67,58 +53,10 @@ pub(crate) struct Outbox {
     bell: Notify,
 }
 
-impl Letters {
-    fn add(&mut self, job: JobNumber, letter: Letter, at: Timestamp) {
-        let lane = self.lanes.entry(job).or_default();
-        let is_first = lane.letters.is_empty();
-        // One that is sent again is older than what waits, but not than what is under way.
-        let is_under_way = !is_first && lane.due.is_none();
-        let place = lane.letters.iter().skip(usize::from(is_under_way));
-        let place = place.take_while(|it| it.number < letter.number).count();
-        lane.letters.insert(place + usize::from(is_under_way), letter);
-        if is_first {
-            lane.due = Some(at);
-            self.due.insert((at, job));
-        }
-        self.pending += 1;
-    }
-
-    /// Takes the first letter of a lane that is due.
-    fn take(&mut self, now: Timestamp) -> Option<(JobNumber, Letter)> {
-        let (at, job) = self.due.first().copied().filter(|(at, _)| *at <= now)?;
-        self.due.remove(&(at, job));
-        let lane = self.lanes.get_mut(&job)?;
-        lane.due = None;
-        Some((job, lane.letters.front()?.clone()))
-    }
-
-    /// The letter that was under way has arrived or is given up.
-    fn done(&mut self, job: JobNumber, now: Timestamp) {
-        let Some(lane) = self.lanes.get_mut(&job) else { return };
-        self.pending -= u64::from(lane.letters.pop_front().is_some());
-        match lane.letters.is_empty() {
-            true => drop(self.lanes.remove(&job)),
-            false => {
-                lane.due = Some(now);
-                self.due.insert((now, job));
-            }
-        }
-    }
-
-    /// The letter that was under way is to be sent again.
-    fn again(&mut self, job: JobNumber, attempts: u32, at: Timestamp) {
-        let Some(lane) = self.lanes.get_mut(&job) else { return };
-        if let Some(first) = lane.letters.front_mut() {
-            first.attempts = attempts;
-        }
-        lane.due = Some(at);
-        self.due.insert((at, job));
-    }
-}
-
 impl Outbox {
     /// The outbox as a start finds it.
-    pub(crate) fn load(events: &[OpenEvent]) -> Self {
+    pub(crate) fn load(events: &[OpenEvent], book: &Book) -> Self {
+        let (now, instant) = (clock::now(), Instant::now());
         let mut letters = Letters::default();
         for event in events {
             if event.standing == Standing::Dead {
@@ -126,21 +64,32 @@ impl Outbox {
                 continue;
             }
             let letter = Letter { number: event.number, attempts: event.attempts };
-            letters.add(event.job, letter, event.at);
+            let url = book.get(event.job).and_then(|state| state.callback_url.as_deref());
+            // The clock may have been set meanwhile: none is longer off than the longest pause.
+            let left = event.at.since(now).as_std().min(PAUSE_MAX);
+            letters.lanes.add(event.job, letter, url.unwrap_or_default(), instant + left);
         }
         Self { letters: Mutex::new(letters), bell: Notify::new() }
     }
 
     /// Has an event sent that is stored.
-    pub(crate) fn add(&self, job: JobNumber, number: u64, at: Timestamp) {
-        self.letters.lock().add(job, Letter { number, attempts: 0 }, at);
+    pub(crate) fn add(&self, job: JobNumber, number: u64, url: Option<&str>) {
+        let letter = Letter { number, attempts: 0 };
+        let lanes = &mut self.letters.lock().lanes;
+        lanes.add(job, letter, url.unwrap_or_default(), Instant::now());
         self.bell.notify_one();
     }
 
     /// Events that are to be sent, and those that were given up.
     pub(crate) fn count(&self) -> (u64, u64) {
         let letters = self.letters.lock();
-        (letters.pending, letters.dead.len() as u64)
+        (letters.lanes.pending(), letters.dead.len() as u64)
+    }
+
+    /// The event of a job that was under way is to be sent again.
+    fn again(&self, job: JobNumber, attempts: u32, pause: Duration) {
+        self.letters.lock().lanes.again(job, attempts, Instant::now() + pause);
+        self.bell.notify_one();
     }
 
     pub(crate) fn forget(&self, jobs: &[JobNumber]) {
@@ -160,8 +109,14 @@ pub(crate) async fn send_all(plane: Arc<Plane>) {
         let plane = Arc::clone(&plane);
         tokio::spawn(async move {
             let _place = place;
+            let delivering = AssertUnwindSafe(deliver(&plane, job, &letter)).catch_unwind();
             tokio::select! {
-                () = deliver(&plane, job, letter) => {}
+                done = delivering => {
+                    if done.is_err() {
+                        tracing::error!(target: "tessera::engine", job = %job, event = letter.number, "sending an event has panicked: report this as a bug with the log");
+                        plane.outbox.again(job, letter.attempts, PAUSE_MAX);
+                    }
+                }
                 () = plane.stopping.cancelled() => {}
             }
         });
@@ -171,15 +126,15 @@ pub(crate) async fn send_all(plane: Arc<Plane>) {
 /// The next letter, when it is due; none when everything ends.
 async fn next(plane: &Plane) -> Option<(JobNumber, Letter)> {
     loop {
-        let now = clock::now();
+        let now = Instant::now();
         let due_at = {
-            let mut letters = plane.outbox.letters.lock();
-            if let Some(taken) = letters.take(now) {
+            let lanes = &mut plane.outbox.letters.lock().lanes;
+            if let Some(taken) = lanes.take(now) {
                 return Some(taken);
             }
-            letters.due.first().map(|(at, _)| *at)
+            lanes.next_due()
         };
-        let pause = due_at.map_or(PAUSE_MAX, |at| at.since(now).as_std()).min(PAUSE_MAX);
+        let pause = due_at.map_or(PAUSE_MAX, |at| at.saturating_duration_since(now));
         tokio::select! {
             () = plane.outbox.bell.notified() => {}
             () = tokio::time::sleep(pause) => {}
@@ -189,20 +144,17 @@ async fn next(plane: &Plane) -> Option<(JobNumber, Letter)> {
 }
 
 /// Sends a letter, and stores what came of it.
-async fn deliver(plane: &Plane, job: JobNumber, letter: Letter) {
-    let result = send(plane, job, &letter).await;
+async fn deliver(plane: &Plane, job: JobNumber, letter: &Letter) {
+    let result = send(plane, job, letter).await;
     let attempts = letter.attempts + u32::from(result.is_err());
-    let now = clock::now();
-    let (standing, at, note) = match result {
-        Ok(()) => (Standing::Delivered, now, None),
+    let pause = pause_after(attempts);
+    let (standing, note) = match result {
+        Ok(()) => (Standing::Delivered, None),
         Err(failure) => {
             let is_refusal = failure.is_refusal && attempts >= REFUSALS_MAX;
             let is_dead = is_refusal || attempts >= plane.options.event_attempts;
             let note = limits::clip(&failure.why, limits::REASON_BYTES_MAX);
-            match is_dead {
-                true => (Standing::Dead, now, Some(note)),
-                false => (Standing::Pending, now.plus(pause_after(attempts)), Some(note)),
-            }
+            (if is_dead { Standing::Dead } else { Standing::Pending }, Some(note))
         }
     };
     plane.metrics.event_sent(standing);
@@ -210,32 +162,35 @@ async fn deliver(plane: &Plane, job: JobNumber, letter: Letter) {
         tracing::warn!(target: "tessera::engine", job = %job, event = letter.number, attempts, why, "an event is given up; it is among the dead letters");
     }
     let number = letter.number;
+    let at = stored_at(standing, pause);
     let change = Change::Stands { job, number, standing, attempts, at, note };
     match plane.commit_patiently(vec![change]).await {
         // Whether it was stored is not known, or nothing is: it is sent once more.
         Err(JournalError::Failed(_) | JournalError::Closed) => {
-            let at = now.plus(tessera_types::Duration::from_secs(1));
-            plane.outbox.letters.lock().again(job, attempts, at);
+            plane.outbox.again(job, attempts, Duration::from_secs(1));
         }
+        _ if standing == Standing::Pending => plane.outbox.again(job, attempts, pause),
         _ => {
             let mut letters = plane.outbox.letters.lock();
-            match standing {
-                Standing::Pending => letters.again(job, attempts, at),
-                Standing::Delivered => letters.done(job, now),
-                Standing::Dead => {
-                    letters.dead.insert((job, number));
-                    letters.done(job, now);
-                }
+            if standing == Standing::Dead {
+                letters.dead.insert((job, number));
             }
+            letters.lanes.done(job, Instant::now());
         }
     }
     plane.outbox.bell.notify_one();
 }
 
-fn pause_after(attempts: u32) -> tessera_types::Duration {
+/// When an event is sent next, or when it was decided that it is not.
+fn stored_at(standing: Standing, pause: Duration) -> Timestamp {
+    let pause = if standing == Standing::Pending { pause } else { Duration::ZERO };
+    let ms = u64::try_from(pause.as_millis()).unwrap_or(u64::MAX);
+    clock::now().plus(tessera_types::Duration::from_millis(ms))
+}
+
+fn pause_after(attempts: u32) -> Duration {
     let doubled = PAUSE_FIRST.saturating_mul(1 << attempts.saturating_sub(1).min(16));
-    let pause = clock::jittered(doubled.min(PAUSE_MAX));
-    tessera_types::Duration::from_millis(u64::try_from(pause.as_millis()).unwrap_or(u64::MAX))
+    clock::jittered(doubled.min(PAUSE_MAX))
 }
 
 /// Why an event has not arrived.
@@ -325,7 +280,11 @@ pub(crate) async fn replay(plane: &Plane, replay: &Replay) -> Result<u64, Proble
         let standing = Standing::Pending;
         let change = Change::Stands { job, number, standing, attempts: 0, at, note: None };
         match plane.commit(vec![change]).await {
-            Ok(()) => plane.outbox.add(job, number, at),
+            Ok(()) => {
+                let state = plane.book.lock().get(job).cloned();
+                let url = state.as_ref().and_then(|state| state.callback_url.as_deref());
+                plane.outbox.add(job, number, url);
+            }
             Err(JournalError::Unknown(_)) => continue,
             Err(error) => {
                 plane.outbox.letters.lock().dead.insert((job, number));
@@ -356,40 +315,6 @@ fn chosen(
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    const T: Timestamp = Timestamp::from_micros(1_800_000_000_000_000);
-
-    fn letter(number: u64) -> Letter {
-        Letter { number, attempts: 0 }
-    }
-
-    fn later(ms: u64) -> Timestamp {
-        T.plus(tessera_types::Duration::from_millis(ms))
-    }
-
-    #[test]
-    fn of_each_job_one_event_is_under_way_in_order() {
-        let mut letters = Letters::default();
-        let (a, b) = (JobNumber(1), JobNumber(2));
-        (1..=2).for_each(|number| letters.add(a, letter(number), T));
-        letters.add(b, letter(1), T);
-        assert_eq!(letters.take(T), Some((a, letter(1))));
-        assert_eq!(letters.take(T), Some((b, letter(1))));
-        assert_eq!(letters.take(T), None);
-        letters.again(a, 1, later(5));
-        assert_eq!(letters.take(later(4)), None);
-        assert_eq!(letters.take(later(5)), Some((a, Letter { number: 1, attempts: 1 })));
-        letters.done(a, later(5));
-        assert_eq!(letters.take(later(5)), Some((a, letter(2))));
-        // One that is sent again waits for the one that is under way.
-        letters.add(a, letter(1), T);
-        assert_eq!(letters.take(later(5)), None);
-        letters.done(a, later(6));
-        assert_eq!(letters.take(later(6)), Some((a, letter(1))));
-        letters.done(a, later(6));
-        letters.done(b, later(6));
-        assert_eq!((letters.pending, letters.lanes.len(), letters.due.len()), (0, 0, 0));
-    }
 
     #[test]
     fn pauses_grow_to_a_bound() {

@@ -2,6 +2,7 @@
 //! start and do not wait for.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures::future::BoxFuture;
 use tessera_effects::{Performer, Runs, Sink};
@@ -11,6 +12,9 @@ use tokio_util::sync::CancellationToken;
 
 use crate::plane::Link;
 use crate::{failure, incoming, submit};
+
+/// The pause before an event is given again.
+const AGAIN_AFTER: Duration = Duration::from_secs(1);
 
 /// Gives events that jobs emit to jobs that listen, and to a sink outside.
 pub(crate) struct Publisher {
@@ -32,8 +36,11 @@ impl Sink for Publisher {
                 };
                 outside.perform(&effect, CancellationToken::new()).await?;
             }
-            if let Some(plane) = self.link.plane() {
-                incoming::give(&plane, &Arc::new(event.clone())).await;
+            let Some(plane) = self.link.plane() else { return Ok(()) };
+            let event = Arc::new(event.clone());
+            while let Err(problem) = incoming::give(&plane, &event).await {
+                tracing::warn!(target: "tessera::engine", why = problem.detail, "an event that a job emits cannot be given to those that listen; it is tried again");
+                tokio::time::sleep(AGAIN_AFTER).await;
             }
             Ok(())
         })
@@ -61,9 +68,12 @@ impl Runs for Starter {
                 idempotency_key: Some(key.to_owned()),
                 submitter: None,
             };
-            match submit::submit(&plane, submission).await {
-                Ok(_) => Ok(()),
-                Err(problem) => Err(failure::runtime(problem.detail)),
+            // It goes on if whoever started it is cancelled meanwhile: what is stored is to be queued.
+            let submitting = tokio::spawn(async move { submit::submit(&plane, submission).await });
+            match submitting.await {
+                Ok(Ok(_)) => Ok(()),
+                Ok(Err(problem)) => Err(failure::runtime(problem.detail)),
+                Err(error) => Err(failure::runtime(error.to_string())),
             }
         })
     }

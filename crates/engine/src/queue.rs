@@ -65,6 +65,43 @@ impl Queue {
 mod tests {
     use super::*;
 
+    proptest::proptest! {
+        #[test]
+        fn between_two_turns_of_a_submitter_every_other_that_waits_has_one(
+            ops in proptest::collection::vec(proptest::option::weighted(0.6, 0..5_usize), 0..200),
+        ) {
+            let mut queue = Queue::default();
+            // Of each submitter: the jobs that wait, and who had a turn since its last one.
+            let mut waiting: [VecDeque<u64>; 5] = Default::default();
+            let mut served_since: [[bool; 5]; 5] = Default::default();
+            for (number, submitter) in ops.into_iter().enumerate() {
+                let number = number as u64;
+                let Some(submitter) = submitter else {
+                    let Some(job) = queue.pop() else {
+                        assert!(waiting.iter().all(VecDeque::is_empty));
+                        continue;
+                    };
+                    let turn = waiting.iter().position(|it| it.front() == Some(&job.0));
+                    let turn = turn.expect("a submitter's jobs come in order");
+                    for other in (0..5).filter(|it| *it != turn && !waiting[*it].is_empty()) {
+                        // It may have come only just now, but then not twice over.
+                        assert!(!served_since[other][turn], "{turn} twice before {other}");
+                        served_since[other][turn] = true;
+                    }
+                    waiting[turn].pop_front();
+                    served_since[turn] = [false; 5];
+                    continue;
+                };
+                if waiting[submitter].is_empty() {
+                    served_since[submitter] = [false; 5];
+                }
+                waiting[submitter].push_back(number);
+                queue.push(&submitter.to_string(), JobNumber(number));
+            }
+            assert_eq!(queue.len(), waiting.iter().map(VecDeque::len).sum::<usize>());
+        }
+    }
+
     fn drain(queue: &mut Queue) -> Vec<u64> {
         std::iter::from_fn(|| queue.pop()).map(|job| job.0).collect()
     }

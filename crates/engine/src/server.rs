@@ -3,7 +3,6 @@
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use dropshot::{BuildError, ConfigDropshot, HandlerTaskMode, HttpServer, ServerBuilder};
@@ -16,6 +15,7 @@ use tessera_store::journal::{self, Loaded};
 use tessera_types::engine::JobStatus;
 use tessera_types::limits;
 use tokio::runtime::Runtime;
+use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -26,7 +26,7 @@ use crate::handlers::Handlers;
 use crate::metrics::Metrics;
 use crate::options::Options;
 use crate::outbox::Outbox;
-use crate::plane::{Link, Plane};
+use crate::plane::{Link, Plane, TRACES_MAX};
 use crate::publish::{Publisher, Starter};
 use crate::scenarios::Scenarios;
 use crate::state::JobState;
@@ -174,6 +174,17 @@ impl Engine {
         self.server.local_addr()
     }
 
+    /// Reads the folder of scenarios again. Jobs that were submitted go on with the document that
+    /// they began with. What is wrong is told in the log; such a file keeps its older version.
+    pub fn reload(&self) {
+        match self.plane.scenarios.reload() {
+            Ok(()) => tracing::info!(target: "tessera::engine", "the scenarios were read again"),
+            Err(problems) => {
+                tracing::error!(target: "tessera::engine", "these scenarios cannot be used; what was read of them before stays:\n{problems}");
+            }
+        }
+    }
+
     /// Waits until the journal's writer has died, which is to say for ever if all goes
     /// well. Then the engine is to be stopped.
     pub async fn died(&self) -> Died {
@@ -260,6 +271,7 @@ fn assemble(
     let path = options.state_dir.join("engine.db");
     let (journal, loaded) = journal::open(&path, &journal::Options::default())?;
     let book = book(&path, &loaded)?;
+    let outbox = Outbox::load(&loaded.events, &book);
     Ok(Plane {
         options,
         journal,
@@ -267,12 +279,14 @@ fn assemble(
         scenarios,
         documents: Documents::default(),
         performer,
-        outbox: Outbox::load(&loaded.events),
+        outbox,
         metrics: Metrics::new(),
         bell: tokio::sync::Notify::new(),
+        door: tokio::sync::Mutex::default(),
         desk: tokio::sync::Mutex::default(),
         runs: runs.handle().clone(),
-        disk_full: AtomicBool::new(false),
+        traces: Semaphore::new(TRACES_MAX),
+        disk_full_at: Mutex::default(),
         stopping: CancellationToken::new(),
     })
 }
@@ -304,6 +318,9 @@ fn resume(plane: &Arc<Plane>) {
         all.map(|(number, state)| (number, Arc::clone(state))).collect::<Vec<_>>()
     };
     for (number, state) in with_status(&book, JobStatus::Submitted) {
+        if !state.interest.is_none() {
+            book.unread.insert(number);
+        }
         book.queue.push(state.submitter(), number);
     }
     let running = with_status(&book, JobStatus::Running);

@@ -4,12 +4,17 @@ use serde::{Deserialize, Serialize};
 use tessera_types::engine::{JobHead, JobStatus, JobTransition};
 use tessera_types::{Actor, IllegalTransition, State, Timestamp, limits};
 
+use crate::interest::Interest;
+
 /// How a job stands. It is stored whenever its status changes or an event is to be sent.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct JobState {
     pub(crate) head: JobHead,
     /// The hash of its document.
     pub(crate) hash: String,
+    /// Which events may matter to it.
+    #[serde(default)]
+    pub(crate) interest: Interest,
     /// What tells its submission from others with the same idempotency key.
     pub(crate) fingerprint: u64,
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -1,6 +1,7 @@
 //! Submitting, cancelling and retrying jobs, and what is answered of them.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use tessera_store::journal::{Change, JobNumber, JournalError, NewJob, StoredJob};
@@ -27,6 +28,9 @@ pub(crate) struct StoredOutcome {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) error: Option<JobError>,
 }
+
+/// How long a run may take to store that it is cancelled.
+const CANCELLED_WITHIN: Duration = Duration::from_secs(10);
 
 /// Submits a job, once for its idempotency key.
 pub(crate) async fn submit(plane: &Plane, submission: Submission) -> Result<EngineJob, Problem> {
@@ -56,23 +60,35 @@ pub(crate) async fn submit(plane: &Plane, submission: Submission) -> Result<Engi
     match plane.commit(changes).await {
         Ok(()) => {}
         Err(JournalError::KeyUsed { by }) => return again(plane, by, &state).await,
+        Err(error @ JournalError::Failed(_)) => {
+            // Whether it was made is not known. What is stored is to be run.
+            let stored = plane.journal.job(number).await.map_err(of_journal)?;
+            stored.ok_or_else(|| of_journal(error))?;
+        }
         Err(error) => return Err(of_journal(error)),
     }
     plane.documents.keep(&scenario.workflow, &state.hash);
     tracing::info!(target: "tessera::engine", job = %state.head.id, scenario = %state.head.scenario, submitter = state.submitter(), "job submitted");
     let state = Arc::new(state);
-    {
-        let mut book = plane.book.lock();
-        book.put(number, Arc::clone(&state));
-        book.queue.push(state.submitter(), number);
-    }
-    plane.bell.notify_one();
+    enqueue(plane, number, &state);
     Ok(view(&state, submission, StoredOutcome::default()))
+}
+
+/// Puts a job that was stored into the queue, unless somebody else has done that.
+fn enqueue(plane: &Plane, number: JobNumber, state: &Arc<JobState>) {
+    let mut book = plane.book.lock();
+    if book.get(number).is_some() {
+        return;
+    }
+    book.put(number, Arc::clone(state));
+    book.queue.push(state.submitter(), number);
+    drop(book);
+    plane.bell.notify_one();
 }
 
 fn scenario(plane: &Plane, submission: &Submission) -> Result<Arc<Scenario>, Problem> {
     let name = &submission.scenario;
-    plane.scenarios.get(name).cloned().ok_or_else(|| {
+    plane.scenarios.get(name).ok_or_else(|| {
         let remedy = match plane.scenarios.nearest(name) {
             Some(near) => format!("did you mean {near}?"),
             None => "see GET /api/v1/scenarios".to_owned(),
@@ -102,6 +118,7 @@ fn new_state(
     let mut state = JobState {
         head,
         hash: scenario.info.hash.clone(),
+        interest: scenario.interest.clone(),
         fingerprint: fingerprint(submission),
         callback_url: submission.callback_url.clone(),
         first_entry: 1,
@@ -127,6 +144,10 @@ async fn again(plane: &Plane, by: JobNumber, state: &JobState) -> Result<EngineJ
         return Err(Problem::new(Code::IdempotencyKeyReused, detail)
             .instance(format!("job {}", found.head.id))
             .remedy("choose a new key for each job"));
+    }
+    if found.head.status == JobStatus::Submitted {
+        // Whoever submitted it may not have come to that yet, or not know that it was stored.
+        enqueue(plane, by, &Arc::new(found.clone()));
     }
     full(plane, by, found, &stored)
 }
@@ -193,20 +214,24 @@ fn view(state: &JobState, submission: Submission, outcome: StoredOutcome) -> Eng
 /// Cancels a job: one that waits at once, one that runs by telling it.
 pub(crate) async fn cancel(plane: &Plane, id: &JobId) -> Result<EngineJob, Problem> {
     let reason = "cancelled through the API";
-    let _desk = plane.desk.lock().await;
+    let desk = plane.desk.lock().await;
     let (number, state) = plane.book.lock().find(id).ok_or_else(|| no_job(id))?;
     let waits = plane.book.lock().queue.remove(state.submitter(), number);
     if waits {
         cancel_waiting(plane, number, &state, reason).await?;
         return describe(plane, id).await;
     }
+    drop(desk);
     let run = plane.book.lock().running.get(&number).cloned();
     if let Some(run) = run {
         let (told, durable) = oneshot::channel();
-        if run.tell.send(Tell::Cancel { reason: reason.to_owned(), told }).is_ok() {
-            // A run that ends by itself meanwhile drops the question.
-            let _ = durable.await;
-        }
+        let telling = async {
+            if run.tell.send(Tell::Cancel { reason: reason.to_owned(), told }).await.is_ok() {
+                // A run that ends by itself meanwhile drops the question.
+                let _ = durable.await;
+            }
+        };
+        tokio::time::timeout(CANCELLED_WITHIN, telling).await.map_err(|_| still_busy(id))?;
     }
     // Whatever became of it: asking again is no mistake.
     let job = describe(plane, id).await?;
@@ -214,6 +239,11 @@ pub(crate) async fn cancel(plane: &Plane, id: &JobId) -> Result<EngineJob, Probl
         JobStatus::Completed | JobStatus::Failed => Err(over(&job.head, "cancelled")),
         _ => Ok(job),
     }
+}
+
+fn still_busy(id: &JobId) -> Problem {
+    let detail = format!("job {id} was told, and has not stored yet that it is cancelled");
+    Problem::new(Code::Unavailable, detail).remedy("ask again in a moment; is the disk full?")
 }
 
 async fn cancel_waiting(
@@ -243,7 +273,7 @@ async fn cancel_waiting(
     }
     plane.book.lock().put(number, Arc::new(next));
     if let Some(event) = number_of_event {
-        plane.outbox.add(number, event, now);
+        plane.outbox.add(number, event, state.callback_url.as_deref());
     }
     Ok(())
 }

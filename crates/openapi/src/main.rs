@@ -13,6 +13,7 @@ use tessera_types::KindName;
 /// Schemas that are types of ours: the client uses those instead of copies.
 /// The first is the schema's name, the second the type.
 const OUR_TYPES: &[(&str, &str)] = &[
+    ("AdapterList", "tessera_types::engine::AdapterList"),
     ("ApplyRequest", "tessera_types::api::ApplyRequest"),
     ("ApplyResponse", "tessera_types::api::ApplyResponse"),
     ("Approved", "tessera_types::booking::Approved"),

@@ -134,6 +134,27 @@ async fn hosts_are_sent_to_addresses_and_certificates_trusted() {
 }
 
 #[tokio::test]
+async fn a_certificate_that_signs_itself_is_trusted_where_it_is_named() {
+    let (server, file) = Server::start_self_signed(&["api.example.com"]).await;
+    let (other, _) = Server::start_self_signed(&["api.example.com"]).await;
+    let performer = |host: &str, address: std::net::SocketAddr, ca: bool| {
+        performer(|settings| {
+            settings.resolve.push(format!("{host}={address}").parse().unwrap());
+            settings.ca.extend(ca.then(|| file.path().to_owned()));
+        })
+    };
+    let (here, there) = (server.address, other.address);
+    let uri = "https://api.example.com/";
+    let trusting = performer("api.example.com", here, true);
+    assert_eq!(call(&trusting, get(uri)).await, Ok(json!("fine")));
+    // Not for another name, not another certificate, and not unless it is named.
+    let misled = performer("other.example.com", here, true);
+    assert!(call(&misled, get("https://other.example.com/")).await.is_err());
+    assert!(call(&performer("api.example.com", there, true), get(uri)).await.is_err());
+    assert!(call(&performer("api.example.com", here, false), get(uri)).await.is_err());
+}
+
+#[tokio::test]
 async fn nothing_secret_goes_along_to_another_host() {
     let other = Server::start(|_| answer(&json!("other"))).await;
     let to = other.uri("/there");

@@ -67,6 +67,19 @@ impl Server {
         Self::serve(Some(authority.acceptor(names)), answer).await
     }
 
+    /// Serves HTTPS with a certificate for `names` that is its own authority; gives its file.
+    pub(crate) async fn start_self_signed(names: &[&str]) -> (Self, tempfile::NamedTempFile) {
+        let key = KeyPair::generate().unwrap();
+        let names = names.iter().map(|it| (*it).to_owned()).collect::<Vec<_>>();
+        let mut params = CertificateParams::new(names).unwrap();
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let certificate = params.self_signed(&key).unwrap();
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), certificate.pem()).unwrap();
+        let acceptor = acceptor(CertificateDer::from(certificate.der().to_vec()), &key);
+        (Self::serve(Some(acceptor), |_| json(&serde_json::json!("fine"))).await, file)
+    }
+
     async fn serve(
         tls: Option<tokio_rustls::TlsAcceptor>,
         answer: impl Fn(&Asked) -> Reply + Send + Sync + 'static,
@@ -175,14 +188,17 @@ impl Authority {
         let key = KeyPair::generate().unwrap();
         let names = names.iter().map(|it| (*it).to_owned()).collect::<Vec<_>>();
         let certificate = CertificateParams::new(names).unwrap().signed_by(&key, &self.issuer);
-        let chain = vec![CertificateDer::from(certificate.unwrap().der().to_vec())];
-        let key = PrivateKeyDer::try_from(key.serialize_der()).unwrap();
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let config = rustls::ServerConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .unwrap()
-            .with_no_client_auth()
-            .with_single_cert(chain, key);
-        tokio_rustls::TlsAcceptor::from(Arc::new(config.unwrap()))
+        acceptor(CertificateDer::from(certificate.unwrap().der().to_vec()), &key)
     }
+}
+
+fn acceptor(certificate: CertificateDer<'static>, key: &KeyPair) -> tokio_rustls::TlsAcceptor {
+    let key = PrivateKeyDer::try_from(key.serialize_der()).unwrap();
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = rustls::ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(vec![certificate], key);
+    tokio_rustls::TlsAcceptor::from(Arc::new(config.unwrap()))
 }

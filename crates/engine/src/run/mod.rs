@@ -7,10 +7,13 @@
 //! is anybody told. A crash before the commit is as if nothing had happened, one after
 //! it replays the entries.
 
+mod due;
+mod known;
 mod moment;
 mod perform;
 mod progress;
 
+pub(crate) use known::{Identity, identity};
 pub(crate) use moment::event_of;
 
 use std::panic::AssertUnwindSafe;
@@ -24,6 +27,7 @@ use tokio::sync::mpsc;
 
 use crate::book::Tell;
 use crate::plane::Plane;
+use crate::trace;
 use moment::Run;
 
 /// The pause before a run is driven again whose journal has failed.
@@ -35,6 +39,8 @@ enum Stop {
     Stopping,
     /// What is stored of it could not be read or written.
     Journal(String),
+    /// What is stored of it makes no sense, now or later.
+    Damaged(String),
 }
 
 impl From<JournalError> for Stop {
@@ -42,6 +48,15 @@ impl From<JournalError> for Stop {
         match error {
             JournalError::Closed => Self::Stopping,
             other => Self::Journal(other.to_string()),
+        }
+    }
+}
+
+impl From<trace::EntriesError> for Stop {
+    fn from(error: trace::EntriesError) -> Self {
+        match error {
+            trace::EntriesError::Journal(error) => error.into(),
+            trace::EntriesError::Damaged(why) => Self::Damaged(why),
         }
     }
 }
@@ -56,8 +71,10 @@ impl From<Problem> for Stop {
 pub(crate) async fn dispatch(plane: Arc<Plane>) {
     loop {
         loop {
+            let mut door = plane.door.lock().await;
             let next = plane.book.lock().next_to_run(plane.options.jobs_max);
             let Some((number, told)) = next else { break };
+            door.passed(number);
             spawn(&plane, number, told);
         }
         tokio::select! {
@@ -68,30 +85,32 @@ pub(crate) async fn dispatch(plane: Arc<Plane>) {
 }
 
 /// Drives a job that is among those that run.
-pub(crate) fn spawn(
-    plane: &Arc<Plane>,
-    number: JobNumber,
-    mut told: mpsc::UnboundedReceiver<Tell>,
-) {
+pub(crate) fn spawn(plane: &Arc<Plane>, number: JobNumber, mut told: mpsc::Receiver<Tell>) {
     let plane = Arc::clone(plane);
     let runs = plane.runs.clone();
     runs.spawn(async move {
         let mine = plane.book.lock().running.get(&number).cloned();
         loop {
             let driving = AssertUnwindSafe(Run::drive(&plane, number, &mut told)).catch_unwind();
-            match driving.await {
+            let why = match driving.await {
                 Ok(Ok(())) => break,
-                Ok(Err(Stop::Stopping)) => return,
-                Ok(Err(Stop::Journal(why))) => {
-                    tracing::error!(target: "tessera::engine", job = %number, why, "a run's journal failed; it is replayed and goes on");
-                }
+                Ok(Err(stop)) => stop,
                 Err(_) => {
                     tracing::error!(target: "tessera::engine", job = %number, "a run has panicked: report this as a bug with the log");
-                    match moment::give_up(&plane, number).await {
-                        Ok(()) => break,
-                        Err(Stop::Stopping) => return,
-                        Err(Stop::Journal(_)) => {}
-                    }
+                    Stop::Damaged("the engine could not run this".to_owned())
+                }
+            };
+            let why = match why {
+                Stop::Damaged(why) => match moment::give_up(&plane, number, &why).await {
+                    Ok(()) => break,
+                    Err(stop) => stop,
+                },
+                other => other,
+            };
+            match why {
+                Stop::Stopping => return,
+                Stop::Journal(why) | Stop::Damaged(why) => {
+                    tracing::error!(target: "tessera::engine", job = %number, why, "a run's journal failed; it is replayed and goes on");
                 }
             }
             tokio::select! {
@@ -105,7 +124,7 @@ pub(crate) fn spawn(
             mine.as_ref().is_some_and(|mine| mine.tell.same_channel(&other.tell))
         };
         if book.running.get(&number).is_some_and(is_mine) {
-            book.running.remove(&number);
+            book.ends(number);
         }
         drop(book);
         plane.bell.notify_one();

@@ -1,17 +1,20 @@
 //! One run, moment by moment.
 
-use std::collections::HashSet;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use tessera_store::journal::{Change, JobNumber};
 use tessera_types::engine::{JobEventData, JobEventKind, JobStatus, Submission};
 use tessera_types::{Actor, Timestamp, limits};
-use tessera_workflow::machine::{CloudEvent, Effect, Entry, Error, Happening, Machine, Outcome};
+use tessera_workflow::machine::{
+    Action, CloudEvent, Command, Effect, Entry, Error, Happening, Machine, Outcome, Status,
+};
+use tessera_workflow::value::from_json;
 use tokio::sync::{mpsc, oneshot};
 
 use super::Stop;
+use super::due::Due;
+use super::known::Known;
 use super::perform::{Ended, UnderWay};
 use super::progress::Tracker;
 use crate::book::Tell;
@@ -29,9 +32,6 @@ const LOOK_AT_CLOCK: Duration = Duration::from_secs(30);
 /// Events about progress are at least so far apart.
 const PROGRESS_EVERY: tessera_types::Duration = tessera_types::Duration::from_secs(1);
 
-/// Events that a run remembers, to know them again.
-const EVENTS_KNOWN_MAX: usize = 10_000;
-
 /// A run under way.
 pub(super) struct Run<'p> {
     plane: &'p Arc<Plane>,
@@ -40,14 +40,13 @@ pub(super) struct Run<'p> {
     submission: Submission,
     machine: Machine,
     tracker: Tracker,
-    /// Whether events may matter to it.
-    may_listen: bool,
-    /// The source and id of each event that it was given.
-    known_events: HashSet<(String, String)>,
+    known_events: Known,
     next_entry: u64,
     /// The time of the last entry.
     at: Timestamp,
     progress_sent: (u32, Timestamp),
+    /// The next timer.
+    due: Option<Due>,
     under_way: UnderWay,
     moment: Moment,
 }
@@ -69,18 +68,40 @@ impl<'p> Run<'p> {
     pub(super) async fn drive(
         plane: &'p Arc<Plane>,
         number: JobNumber,
-        told: &mut mpsc::UnboundedReceiver<Tell>,
+        told: &mut mpsc::Receiver<Tell>,
     ) -> Result<(), Stop> {
         let Some(mut run) = Self::begin(plane, number).await? else { return Ok(()) };
         loop {
             run.observe();
             let is_over = run.conclude();
             run.commit().await?;
-            run.under_way.obey(plane, run.machine.take_effects());
+            run.obey();
             if is_over {
                 return Ok(());
             }
+            run.rest(run.machine.status() == Status::Waiting);
             run.wait(told).await?;
+        }
+    }
+
+    /// Does what the machine wants done.
+    fn obey(&mut self) {
+        for command in self.machine.take_effects() {
+            match command {
+                Command::Do(mut effect) => {
+                    hide_secrets(&self.machine, &mut effect.action);
+                    self.under_way.begin(self.plane, effect);
+                }
+                Command::Cancel(step) => self.under_way.cancel(step),
+            }
+        }
+    }
+
+    /// Leaves its place to another run, or takes it again.
+    fn rest(&self, rests: bool) {
+        let has_changed = self.plane.book.lock().rest(self.number, rests);
+        if has_changed && rests {
+            self.plane.bell.notify_one();
         }
     }
 
@@ -109,20 +130,15 @@ impl<'p> Run<'p> {
         if is_new {
             advance(&mut state, JobStatus::Running, at, Actor::ENGINE, "");
         }
-        let text = stored.text.unwrap_or_default();
-        let may_listen = ["listen", "workflow"].iter().any(|word| text.contains(word));
-        if let Some(handle) = plane.book.lock().running.get(&number) {
-            handle.may_listen.store(may_listen, Ordering::Relaxed);
-        }
         let mut run = Self {
             plane,
             number,
             tracker: Tracker::new(state.run_id().into(), &workflow),
-            may_listen,
-            known_events: HashSet::new(),
+            known_events: Known::default(),
             next_entry: state.first_entry,
             at,
             progress_sent: (0, at),
+            due: None,
             under_way: UnderWay::new(),
             moment: Moment { state_changed: is_new, ..Moment::default() },
             state,
@@ -137,8 +153,13 @@ impl<'p> Run<'p> {
             run.commit().await?;
             run.settle().await;
         }
-        if !is_new {
+        // One that is new may have been given events while it waited for its turn.
+        if !is_new || !run.state.interest.is_none() {
             run.replay().await?;
+        }
+        if !is_new {
+            let entries = run.next_entry - run.state.first_entry;
+            tracing::info!(target: "tessera::engine", job = %run.state.head.id, entries, "job goes on");
         }
         Ok(Some(run))
     }
@@ -152,15 +173,14 @@ impl<'p> Run<'p> {
             }
             for (seq, entry) in page {
                 self.next_entry = seq + 1;
-                self.at = entry.at;
+                self.at = self.at.max(entry.at);
                 if let Happening::Event(event) = &entry.what {
-                    self.known_events.insert(identity(event));
+                    self.known_events.insert(event);
                 }
                 self.machine.tell(&entry);
                 self.settle().await;
             }
         }
-        tracing::info!(target: "tessera::engine", job = %self.state.head.id, entries = self.next_entry - self.state.first_entry, "job goes on");
         Ok(())
     }
 
@@ -237,7 +257,8 @@ impl<'p> Run<'p> {
         }
         self.plane.book.lock().put(self.number, Arc::new(self.state.clone()));
         for event in moment.events {
-            self.plane.outbox.add(self.number, event, self.at);
+            let url = self.state.callback_url.as_deref();
+            self.plane.outbox.add(self.number, event, url);
         }
         for (told, news) in moment.told {
             // Whoever asked may be gone.
@@ -258,10 +279,9 @@ impl<'p> Run<'p> {
     }
 
     /// Waits until something has happened, and tells the machine.
-    async fn wait(&mut self, told: &mut mpsc::UnboundedReceiver<Tell>) -> Result<(), Stop> {
+    async fn wait(&mut self, told: &mut mpsc::Receiver<Tell>) -> Result<(), Stop> {
         while self.moment.happened == 0 && self.moment.told.is_empty() {
-            let due_in = self.machine.next_wakeup().map(|at| at.since(clock::now()).as_std());
-            let pause = due_in.unwrap_or(LOOK_AT_CLOCK).min(LOOK_AT_CLOCK);
+            let pause = self.due_in().unwrap_or(LOOK_AT_CLOCK).min(LOOK_AT_CLOCK);
             tokio::select! {
                 biased;
                 () = self.plane.stopping.cancelled() => return Err(Stop::Stopping),
@@ -270,6 +290,7 @@ impl<'p> Run<'p> {
                 () = tokio::time::sleep(pause) => self.look_at_clock(),
             }
         }
+        self.rest(false);
         self.settle().await;
         // What else has happened shares the commit.
         while self.moment.happened < HAPPENINGS_MAX && self.machine.outcome().is_none() {
@@ -285,8 +306,20 @@ impl<'p> Run<'p> {
         Ok(())
     }
 
+    /// How long it is until the next timer is due.
+    fn due_in(&mut self) -> Option<Duration> {
+        let at = self.machine.next_wakeup()?;
+        let (wall, instant) = (clock::now(), Instant::now());
+        let due = self.due.filter(|due| due.at == at);
+        let due = due.unwrap_or_else(|| Due::new(at, self.at.max(wall), instant));
+        self.due = Some(due);
+        Some(due.left(wall, instant))
+    }
+
     fn look_at_clock(&mut self) {
-        if self.machine.next_wakeup().is_some_and(|at| at <= clock::now()) {
+        if self.due_in() == Some(Duration::ZERO) {
+            // The run's time is that of the timer, also where the wall clock is behind.
+            self.at = self.due.map_or(self.at, |due| self.at.max(due.at));
             self.happen(Happening::Woken);
         }
     }
@@ -298,11 +331,9 @@ impl<'p> Run<'p> {
                 self.moment.told.push((told, true));
             }
             Tell::Event { event, told } => {
-                let is_news = self.may_listen
-                    && self.known_events.len() < EVENTS_KNOWN_MAX
-                    && self.known_events.insert(identity(&event));
+                let is_news = self.known_events.insert(&event);
                 if is_news {
-                    self.happen(Happening::Event((*event).clone()));
+                    self.happen(Happening::Event(masked_event(&self.machine, (*event).clone())));
                 }
                 self.moment.told.push((told, is_news));
             }
@@ -338,10 +369,29 @@ impl<'p> Run<'p> {
     }
 }
 
-/// What tells an event from others.
-fn identity(event: &CloudEvent) -> (String, String) {
-    let text = |name: &str| event.get(name).and_then(|it| it.as_str()).unwrap_or_default();
-    (text("source").to_owned(), text("id").to_owned())
+/// Hides secrets in what others store: an event goes into the journals of those that listen, and
+/// what a run is started with into its own.
+fn hide_secrets(machine: &Machine, action: &mut Action) {
+    match action {
+        Action::Emit(event) => *event = masked_event(machine, std::mem::take(event)),
+        Action::StartRun(run) => {
+            if let Ok(mut input) = serde_json::from_str(&run.input.to_string()) {
+                machine.mask(&mut input);
+                run.input = from_json(input);
+            }
+        }
+        _ => {}
+    }
+}
+
+/// An event without the texts of secrets.
+fn masked_event(machine: &Machine, event: CloudEvent) -> CloudEvent {
+    let mut json = serde_json::Value::Object(event);
+    machine.mask(&mut json);
+    match json {
+        serde_json::Value::Object(event) => event,
+        _ => unreachable!("a masked object is an object"),
+    }
 }
 
 /// An error without the texts of secrets.
@@ -429,21 +479,23 @@ async fn fail(
         event
     });
     plane.commit_patiently(changes).await?;
-    plane.book.lock().put(number, Arc::new(state));
+    let state = Arc::new(state);
+    plane.book.lock().put(number, Arc::clone(&state));
     if let Some(event) = event {
-        plane.outbox.add(number, event, at);
+        plane.outbox.add(number, event, state.callback_url.as_deref());
     }
     Ok(())
 }
 
-/// Fails a job whose run has panicked.
-pub(super) async fn give_up(plane: &Plane, number: JobNumber) -> Result<(), Stop> {
+/// Fails a job that cannot be driven on.
+pub(super) async fn give_up(plane: &Plane, number: JobNumber, why: &str) -> Result<(), Stop> {
     let (state, stored) = submit::stored(plane, number).await?;
     if state.head.status.is_over() {
         return Ok(());
     }
     let submission: Submission =
         serde_json::from_str(&stored.body).map_err(|error| Stop::Journal(error.to_string()))?;
-    let error = failure::runtime("the engine could not run this; its log says why");
+    tracing::error!(target: "tessera::engine", job = %state.head.id, why, "a job is given up");
+    let error = failure::runtime(format!("{why}; the engine's log says more"));
     fail(plane, number, state, &submission, &error, clock::now()).await
 }

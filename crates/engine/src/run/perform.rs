@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use futures::FutureExt as _;
 use serde_json::Value as Json;
-use tessera_workflow::machine::{Command, Effect, Error, StepId};
+use tessera_workflow::machine::{Effect, Error, StepId};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
@@ -34,21 +34,15 @@ impl UnderWay {
         Self { effects: HashMap::new(), sender, ended }
     }
 
-    /// Does what a machine wants done.
-    pub(super) fn obey(&mut self, plane: &Arc<Plane>, commands: Vec<Command>) {
-        for command in commands {
-            match command {
-                Command::Do(effect) => self.begin(plane, effect),
-                Command::Cancel(step) => {
-                    if let Some((_, token)) = self.effects.remove(&step) {
-                        token.cancel();
-                    }
-                }
-            }
+    /// Ends an effect that is not wanted any more.
+    pub(super) fn cancel(&mut self, step: StepId) {
+        if let Some((_, token)) = self.effects.remove(&step) {
+            token.cancel();
         }
     }
 
-    fn begin(&mut self, plane: &Arc<Plane>, effect: Effect) {
+    /// Begins an effect.
+    pub(super) fn begin(&mut self, plane: &Arc<Plane>, effect: Effect) {
         let (effect, token) = (Arc::new(effect), CancellationToken::new());
         self.effects.insert(effect.id, (Arc::clone(&effect), token.clone()));
         plane.metrics.effect_begun();

@@ -154,3 +154,66 @@ async fn what_a_job_emits_reaches_another_that_listens() {
     let heard = engine.until_over(&hears.head.id).await;
     assert_eq!(heard.output, Some(json!([{"a": 1}])));
 }
+
+#[tokio::test]
+async fn an_event_that_comes_before_a_job_has_its_turn_is_kept_whatever_is_killed() {
+    let stage = Stage::new(&["--jobs-max", "1"]);
+    stage.scenario(
+        "call",
+        "do: [{ a: { call: http, with: { method: get, endpoint: { uri: '${ .url }' } } } }]\n",
+    );
+    stage.scenario(
+        "hear",
+        "do: [{ hear: { listen: { to: { all: [{ with: { type: first } }, { with: { type: second } }] } } } }]\n",
+    );
+    let outside = Receiver::open();
+    outside.decide(|_| Answer::Hold);
+    let engine = stage.start();
+    engine.submit(json!({"scenario": "call@v1", "input": {"url": outside.url("/")}})).await;
+    until("the call", async || outside.asked().len() == 1).await;
+    let waits = engine.submit(json!({"scenario": "hear@v1"})).await;
+    let cancelled = engine.submit(json!({"scenario": "hear@v1"})).await;
+    let event = |kind: &str| json!({"specversion": "1.0", "id": kind, "source": "test", "type": kind, "data": kind});
+    assert_eq!(post(&engine, &event("second")).await, 2);
+    assert_eq!(post(&engine, &event("second")).await, 0, "it is known");
+    assert_eq!(post(&engine, &event("other")).await, 0, "no task can want it");
+    call(engine.api.job_cancel(&cancelled.head.id)).await.unwrap();
+    engine.kill();
+    let engine = stage.start();
+    assert_eq!(engine.get(&waits.head.id).await.head.status, JobStatus::Submitted);
+    assert_eq!(post(&engine, &event("second")).await, 0, "it is known after a restart");
+    assert_eq!(post(&engine, &event("first")).await, 1);
+    outside.decide(|_| Answer::Status(200));
+    let heard = engine.until_over(&waits.head.id).await;
+    assert_eq!(heard.output, Some(json!(["second", "first"])));
+    // Another attempt is another run, which has heard nothing.
+    call(engine.api.job_retry(&cancelled.head.id)).await.unwrap();
+    engine.until_job(&cancelled.head.id, |job| job.head.waiting_for.is_some()).await;
+    assert_eq!(post(&engine, &event("second")).await, 1);
+    assert_eq!(post(&engine, &event("first")).await, 1);
+    engine.until_over(&cancelled.head.id).await;
+}
+
+#[tokio::test]
+async fn no_event_is_missed_between_the_queue_and_the_run() {
+    let stage = Stage::new(&["--jobs-max", "2"]);
+    stage.scenario("hear", "do: [{ a: { listen: { to: { one: { with: { type: go } } } } } }]\n");
+    stage.scenario(
+        "work",
+        "do: [{ a: { for: { in: '${ [range(50)] }' }, do: [{ b: { set: { c: 1 } } }] } }]\n",
+    );
+    let engine = stage.start();
+    for round in 0..20 {
+        let mut jobs = Vec::new();
+        for _ in 0..4 {
+            engine.submit(json!({"scenario": "work@v1"})).await;
+            jobs.push(engine.submit(json!({"scenario": "hear@v1"})).await);
+        }
+        let event =
+            json!({"specversion": "1.0", "id": format!("{round}"), "source": "test", "type": "go"});
+        assert_eq!(post(&engine, &event).await, 4);
+        for job in jobs {
+            engine.until_over(&job.head.id).await;
+        }
+    }
+}

@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 
 use serde_json::json;
 use tessera_client::call;
-use tessera_types::engine::JobStatus;
+use tessera_types::engine::{EngineJob, JobStatus};
 use tessera_types::problem::Code;
 
 use crate::receiver::{Answer, Receiver};
@@ -69,6 +69,48 @@ async fn a_job_that_failed_is_tried_again_as_a_new_attempt() {
 }
 
 #[tokio::test]
+async fn a_job_is_tried_again_from_each_end_that_it_may_have() {
+    let stage = Stage::new(&[]);
+    stage.scenario("call", CALL);
+    let (engine, outside) = (stage.start(), Receiver::open());
+    let input = json!({"url": outside.url("/a"), "n": 1});
+    let job = engine.submit(json!({
+        "scenario": "call@v1", "input": input, "callback_url": outside.url("/events"),
+    }));
+    let id = job.await.head.id;
+    let mut ends = [engine.until_over(&id).await.head.status; 4];
+    let answers = [Answer::Status(404), Answer::Hold, Answer::Status(200)];
+    for (answer, end) in answers.into_iter().zip(&mut ends[1..]) {
+        outside.decide(move |asked| match asked.path.as_str() {
+            "/a" => answer,
+            _ => Answer::Status(200),
+        });
+        let calls = || outside.asked().iter().filter(|it| it.path == "/a").count();
+        let before = calls();
+        call(engine.api.job_retry(&id)).await.unwrap();
+        if answer == Answer::Hold {
+            until("the call", async || calls() > before).await;
+            call(engine.api.job_cancel(&id)).await.unwrap();
+        }
+        *end = engine.until_over(&id).await.head.status;
+    }
+    use JobStatus::{Cancelled, Completed, Failed};
+    assert_eq!(ends, [Completed, Failed, Cancelled, Completed]);
+    until("all events", async || call(engine.api.healthz()).await.unwrap().events_pending == 0)
+        .await;
+    // Each attempt is told of from its beginning to its end, and the numbers go on.
+    let told = outside.asked().into_iter().filter(|it| it.path == "/events");
+    let told: Vec<_> = told.map(|it| it.body["data"].clone()).collect();
+    let numbers: Vec<_> = told.iter().map(|it| it["sequence"].as_u64().unwrap()).collect();
+    assert_eq!(numbers, (1..=8).collect::<Vec<_>>());
+    let attempts: Vec<_> = told.iter().map(|it| it["attempt"].as_u64().unwrap()).collect();
+    assert_eq!(attempts, [1, 1, 2, 2, 3, 3, 4, 4]);
+    let statuses: Vec<_> = told.iter().map(|it| it["status"].as_str().unwrap()).collect();
+    let ended: Vec<_> = statuses.into_iter().skip(1).step_by(2).collect();
+    assert_eq!(ended, ends.map(JobStatus::as_str));
+}
+
+#[tokio::test]
 async fn submitters_take_turns() {
     let stage = Stage::new(&["--jobs-max", "1"]);
     stage.scenario("call", CALL);
@@ -100,7 +142,7 @@ async fn a_secret_is_used_and_found_nowhere_else() {
     let secret = "tr0ub4dor-and-3";
     stage.scenario(
         "secretive",
-        r"
+        r#"
 use: { secrets: [token] }
 do:
   - call:
@@ -110,10 +152,44 @@ do:
         endpoint:
           uri: '${ .url }'
           authentication: { bearer: { token: '${ $secrets.token }' } }
+        headers: { x-token: '${ "key " + $secrets.token }' }
         body: { said: '${ $secrets.token }' }
+  - made:
+      set: { plain: '${ $secrets.token }', part: '${ "<" + $secrets.token + ">" }' }
+      export: { as: . }
+  - script:
+      run:
+        script:
+          language: python
+          code: 'import os; print("leaked", os.environ["TOKEN"])'
+          environment: { TOKEN: '${ $secrets.token }' }
+        return: all
+  - broken:
+      try:
+        - wrong: { set: { x: '${ $secrets.token | error }' } }
+      catch: { do: [{ told: { set: { why: '${ $error }' } } }] }
+  - told: { emit: { event: { with: { source: 'https://test', type: told, data: { it: '${ $secrets.token }' } } } } }
+  - begun:
+      run:
+        workflow: { namespace: test, name: hear, version: 1.0.0, input: { it: '${ $secrets.token }' } }
+        await: false
+  - heard: { listen: { to: { one: { with: { type: heard } } } } }
   - shell:
       run: { shell: { command: 'echo leaked $TOKEN; exit 3', environment: { TOKEN: '${ $secrets.token }' } } }
-",
+"#,
+    );
+    stage.scenario("hear", "do: [{ a: { listen: { to: { one: { with: { type: told } } } } } }]\n");
+    stage.scenario(
+        "raise",
+        r#"
+use: { secrets: [token] }
+do:
+  - a: { raise: { error: { type: '${ "https://test/" + $secrets.token }', status: 400, detail: '${ $secrets.token }' } } }
+"#,
+    );
+    stage.scenario(
+        "give",
+        "use: { secrets: [token] }\ndo: [{ a: { set: { given: '${ [$secrets.token] }' } } }]\n",
     );
     let path = stage.path("secrets").join("token");
     fs::write(&path, secret).unwrap();
@@ -123,10 +199,30 @@ do:
         "scenario": "secretive@v1", "input": {"url": outside.url("/")},
         "callback_url": outside.url("/events"),
     });
+    let hears = engine.submit(json!({"scenario": "hear@v1"})).await;
+    engine.until_job(&hears.head.id, |job| job.head.waiting_for.is_some()).await;
     let job = engine.submit(submission).await;
+    let listens =
+        |job: &EngineJob| job.head.waiting_for.as_ref().is_some_and(|it| it.contains("heard"));
+    engine.until_job(&job.head.id, listens).await;
+    let event =
+        json!({"specversion": "1.0", "id": "1", "source": "test", "type": "heard", "data": secret});
+    assert_eq!(crate::events::post(&engine, &event).await, 1);
     let job = engine.until_over(&job.head.id).await;
     assert_eq!(job.head.status, JobStatus::Failed);
-    until("the last event", async || outside.asked().len() >= 3).await;
+    let heard = engine.until_over(&hears.head.id).await;
+    assert_eq!(heard.output, Some(json!([{"it": "***"}])));
+    let begun = engine.all().await.into_iter().find(|it| it.scenario.name() == "hear");
+    let begun = engine.get(&begun.unwrap().id).await;
+    assert_eq!(begun.input, json!({"it": "***"}));
+    for scenario in ["raise@v1", "give@v1"] {
+        let url = outside.url("/events");
+        let job = engine.submit(json!({"scenario": scenario, "callback_url": url})).await;
+        let job = serde_json::to_string(&engine.until_over(&job.head.id).await).unwrap();
+        assert!(job.contains("***") && !job.contains(secret), "{job}");
+    }
+    until("all events", async || call(engine.api.healthz()).await.unwrap().events_pending == 0)
+        .await;
     let asked = outside.asked();
     let called = asked.iter().find(|it| it.path == "/").unwrap();
     assert_eq!(called.authorization.as_deref(), Some(format!("Bearer {secret}").as_str()));
@@ -215,6 +311,33 @@ async fn a_job_goes_on_with_the_document_that_it_began_with() {
 }
 
 #[tokio::test]
+async fn of_too_many_jobs_that_are_over_the_oldest_are_forgotten() {
+    let stage = Stage::new(&["--jobs-kept-max", "2"]);
+    let engine = stage.start();
+    let mut jobs = Vec::new();
+    for n in 0..4 {
+        jobs.push(engine.run("echo@v1", json!(n)).await.head.id);
+    }
+    engine.kill();
+    let engine = stage.start();
+    until("two are left", async || engine.all().await.len() == 2).await;
+    let left: Vec<_> = engine.all().await.into_iter().map(|job| job.id).collect();
+    assert_eq!(left, [jobs[3].clone(), jobs[2].clone()]);
+}
+
+#[tokio::test]
+async fn what_documents_can_call_is_listed() {
+    let adapters = async |args: &[&str]| {
+        let engine = Stage::new(args).start();
+        serde_json::to_value(call(engine.api.adapter_list()).await.unwrap().items).unwrap()
+    };
+    assert_eq!(adapters(&[]).await, json!([]));
+    let functions = ["fleet.delete", "fleet.deploy", "fleet.wait"];
+    let fleet = adapters(&["--control", "http://127.0.0.1:1"]).await;
+    assert_eq!(fleet, json!([{ "name": "fleet", "functions": functions }]));
+}
+
+#[tokio::test]
 async fn jobs_that_calculate_for_long_hold_up_no_other() {
     let stage = Stage::new(&[]);
     stage.scenario(
@@ -236,4 +359,47 @@ async fn jobs_that_calculate_for_long_hold_up_no_other() {
         over += usize::from(engine.get(&job.head.id).await.head.status.is_over());
     }
     assert!(over < jobs.len());
+}
+
+#[tokio::test]
+async fn a_job_that_waits_keeps_no_place() {
+    let stage = Stage::new(&["--jobs-max", "1"]);
+    stage.scenario("hear", "do: [{ a: { listen: { to: { one: { with: { type: go } } } } } }]\n");
+    stage.scenario("rest", "do: [{ a: { wait: PT1H } }]\n");
+    let engine = stage.start();
+    let mut waiting = Vec::new();
+    for scenario in ["hear@v1", "rest@v1", "hear@v1"] {
+        waiting.push(engine.submit(json!({ "scenario": scenario })).await);
+    }
+    for job in &waiting {
+        engine.until_runs(&job.head.id).await;
+    }
+    assert_eq!(engine.run("echo@v1", json!(1)).await.head.status, JobStatus::Completed);
+    engine.kill();
+    let engine = stage.start();
+    assert_eq!(engine.run("echo@v1", json!(1)).await.head.status, JobStatus::Completed);
+    let event = json!({"specversion": "1.0", "id": "1", "source": "test", "type": "go"});
+    assert_eq!(crate::events::post(&engine, &event).await, 2);
+    for job in [&waiting[0], &waiting[2]] {
+        assert_eq!(engine.until_over(&job.head.id).await.head.status, JobStatus::Completed);
+    }
+    assert_eq!(engine.get(&waiting[1].head.id).await.head.status, JobStatus::Running);
+}
+
+#[tokio::test]
+async fn the_scenarios_are_read_again_on_a_signal() {
+    let stage = Stage::new(&[]);
+    stage.scenario("say", "do: [{ a: { set: { said: old } } }]\n");
+    let engine = stage.start();
+    stage.scenario("more", "do: [{ a: { set: { said: more } } }]\n");
+    stage.scenario("say", "do: 1\n");
+    engine.reload();
+    until("the folder was read", async || stage.log().contains("say.v1.yaml:2")).await;
+    let said = async |name: &str| engine.run(name, json!({})).await.output.unwrap()["said"].clone();
+    assert_eq!(said("more@v1").await, "more");
+    assert_eq!(said("say@v1").await, "old");
+    stage.scenario("say", "do: [{ a: { set: { said: new } } }]\n");
+    engine.reload();
+    until("the folder was read", async || stage.log().contains("were read again")).await;
+    assert_eq!(said("say@v1").await, "new");
 }

@@ -81,6 +81,12 @@ impl Running {
         self.child.wait().unwrap();
     }
 
+    /// Has it read its scenarios again.
+    pub(crate) fn reload(&self) {
+        let kill = Command::new("kill").arg("-HUP").arg(self.child.id().to_string()).status();
+        assert!(kill.unwrap().success());
+    }
+
     pub(crate) async fn submit(&self, submission: Value) -> EngineJob {
         let submission: Submission = serde_json::from_value(submission).unwrap();
         call(self.api.job_submit(&submission)).await.unwrap()

@@ -20,5 +20,8 @@ pub use job::{
     Submission,
 };
 pub use readiness::EngineReadiness;
-pub use scenario::{ScenarioInfo, ScenarioList, ScenarioName, ScenarioNameError, ScenarioSource};
+pub use scenario::{
+    AdapterInfo, AdapterList, ScenarioInfo, ScenarioList, ScenarioName, ScenarioNameError,
+    ScenarioSource,
+};
 pub use steps::{JobStep, JobSteps, StepStatus};

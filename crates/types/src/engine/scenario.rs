@@ -87,6 +87,22 @@ impl From<ScenarioName> for String {
     }
 }
 
+/// Every adapter: what documents can call besides what the DSL has.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct AdapterList {
+    /// By name.
+    pub items: Vec<AdapterInfo>,
+}
+
+/// An adapter: the functions of one sort of outside system.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct AdapterInfo {
+    /// Its name.
+    pub name: String,
+    /// Its functions as documents call them, such as `fleet.deploy`.
+    pub functions: Vec<String>,
+}
+
 /// Every scenario that jobs can be submitted for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ScenarioList {
