@@ -1,7 +1,7 @@
 //! What is to be done next in a pipeline, as far as it stands.
 
 use serde_json::Value as Json;
-use tessera_types::timed::{OnFailure, PipelineProgress, StepProgress, StepState};
+use tessera_types::timed::{OnFailure, PipelineProgress, StepProgress, StepState, UnwantedJob};
 use tessera_types::{Name, Timestamp, limits};
 use tessera_workflow::expression::{EvaluationError, Variables};
 use tessera_workflow::value::{Value, from_json, object, to_json};
@@ -20,8 +20,27 @@ pub struct Look<'a> {
     /// By then the engine has been asked about all jobs that it had before: what ended while
     /// nobody listened is known. No try with a job is given up before.
     pub asked_by: Timestamp,
+    /// Jobs that the engine has still to cancel: no try begins beside an earlier one of its step.
+    pub unwanted: &'a [UnwantedJob],
     /// The time.
     pub now: Timestamp,
+}
+
+impl<'a> Look<'a> {
+    /// The correlation id of a try.
+    fn id_of(&self, step: &Name, attempt: u32) -> String {
+        format!("{}/{step}/{attempt}", self.run)
+    }
+
+    /// The job of an earlier try of a step that is still to be cancelled.
+    fn unwanted_of(&self, step: &Name) -> Option<&'a UnwantedJob> {
+        let of_step = |job: &&UnwantedJob| {
+            let rest = job.correlation_id.strip_prefix(self.run);
+            let rest = rest.and_then(|rest| rest.strip_prefix('/')?.strip_prefix(step.as_str()));
+            rest.is_some_and(|rest| rest.starts_with('/'))
+        };
+        self.unwanted.iter().find(of_step)
+    }
 }
 
 /// What is to be done.
@@ -109,7 +128,8 @@ impl Pipeline {
                 self.give_up(progress, look.now, &mut decision);
                 break;
             }
-            let ready = self.steps.iter().filter(|step| self.is_ready(step, progress, look.now));
+            let ready =
+                self.steps.iter().filter(|step| self.is_ready(step, progress, look, &decision));
             let ready: Vec<&Step> = ready.collect();
             if ready.is_empty() {
                 break;
@@ -212,10 +232,20 @@ impl Pipeline {
         }
     }
 
-    fn is_ready(&self, step: &Step, progress: &PipelineProgress, now: Timestamp) -> bool {
-        match progress.get(&step.resolved.spec.name) {
+    fn is_ready(
+        &self,
+        step: &Step,
+        progress: &PipelineProgress,
+        look: &Look<'_>,
+        decision: &Decision,
+    ) -> bool {
+        let name = &step.resolved.spec.name;
+        match progress.get(name) {
             Some(stands) => {
-                stands.state == StepState::BackingOff && stands.deadline.is_none_or(|at| at <= now)
+                stands.state == StepState::BackingOff
+                    && stands.deadline.is_none_or(|at| at <= look.now)
+                    && look.unwanted_of(name).is_none()
+                    && decision.cancel.iter().all(|cancel| cancel.step != *name)
             }
             None => step.needs.iter().all(|need| {
                 let stands = progress.get(&self.steps[*need].resolved.spec.name);
@@ -248,7 +278,7 @@ impl Pipeline {
             Ok(Some(with)) => {
                 let work = match (&spec.job, &spec.handler) {
                     (Some(scenario), _) => {
-                        let correlation_id = format!("{}/{}/{attempt}", look.run, spec.name);
+                        let correlation_id = look.id_of(&spec.name, attempt);
                         stands.correlation_id = Some(correlation_id.clone());
                         stands.scenario = Some(scenario.clone());
                         stands.input = with.clone();
@@ -300,7 +330,12 @@ impl Pipeline {
             is_over = false;
             decision.look_again =
                 [decision.look_again, stands.given_up_at(look)].into_iter().flatten().min();
-            decision.waiting_for.push(stands.said_of(&spec.name, spec.retry.attempts_max));
+            decision.waiting_for.push(match look.unwanted_of(&spec.name) {
+                Some(job) if stands.deadline.is_some_and(|at| at <= look.now) => {
+                    format!("step {}: {job} to be cancelled", spec.name)
+                }
+                _ => stands.said_of(&spec.name, spec.retry.attempts_max),
+            });
         }
         decision.outcome = is_over.then(|| match self.failure(progress) {
             None => Outcome::Completed,

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use tessera_pipeline::{Decision, Look, Outcome, Pipeline, Work};
-use tessera_types::timed::{PipelineProgress, StepState};
+use tessera_types::timed::{PipelineProgress, StepState, UnwantedJob};
 use tessera_types::{Duration, Name, Timestamp};
 
 use super::{HANDLERS, resolved};
@@ -24,13 +24,15 @@ struct Run {
     progress: PipelineProgress,
     now: Timestamp,
     asked_by: Timestamp,
+    unwanted: Vec<UnwantedJob>,
     inputs: Value,
 }
 
 impl Run {
     fn new(steps: &Value) -> Self {
         let (progress, now) = (PipelineProgress::new(), Timestamp::from_micros(0));
-        Self { pipeline: pipeline(steps), progress, now, asked_by: now, inputs: json!({}) }
+        let (inputs, unwanted) = (json!({}), Vec::new());
+        Self { pipeline: pipeline(steps), progress, now, asked_by: now, unwanted, inputs }
     }
 
     fn look(&mut self) -> Decision {
@@ -40,11 +42,17 @@ impl Run {
             instance: &instance,
             run: "7/provision/1",
             asked_by: self.asked_by,
+            unwanted: &self.unwanted,
             now: self.now,
         };
         let decision = self.pipeline.decide(&mut self.progress, &look);
         let mut again = self.progress.clone();
-        let second = self.pipeline.decide(&mut again, &look);
+        let mut unwanted = self.unwanted.clone();
+        unwanted.extend(decision.cancel.iter().map(|cancel| UnwantedJob {
+            correlation_id: cancel.correlation_id.clone(),
+            job_id: cancel.job_id.clone(),
+        }));
+        let second = self.pipeline.decide(&mut again, &Look { unwanted: &unwanted, ..look });
         assert!(
             second.start.is_empty() && second.cancel.is_empty(),
             "a second look starts nothing"
@@ -277,4 +285,27 @@ proptest! {
         }
         prop_assert!(under_way.is_empty());
     }
+}
+
+#[test]
+fn no_try_begins_beside_the_job_of_an_earlier_one() {
+    let retry = json!({"attempts_max": 2, "timeout": "5s", "backoff": {"initial": "1s"}});
+    let mut run = Run::new(&json!([
+        {"name": "lab", "job": "lab_start@v1", "retry": retry},
+        {"name": "labs", "job": "lab_start@v1", "retry": retry},
+    ]));
+    run.look();
+    run.pass(5000);
+    let cancelled = run.look().cancel;
+    assert_eq!(cancelled.len(), 2);
+    // The engine has cancelled one of them.
+    let lab = UnwantedJob { correlation_id: cancelled[0].correlation_id.clone(), job_id: None };
+    run.unwanted = vec![lab];
+    run.pass(1000);
+    let decision = run.look();
+    assert_eq!(started(&decision), ["labs"]);
+    let waits = "step lab: engine-job/7/provision/1/lab/1 to be cancelled";
+    assert_eq!(decision.waiting_for[0], waits);
+    run.unwanted.clear();
+    assert_eq!(started(&run.look()), ["lab"]);
 }

@@ -115,7 +115,8 @@ impl Run {
             let instance = instance(step);
             let asked_by = step.world.engine_asked_by();
             let (inputs, instance, run) = (&inputs, &instance, run.as_str());
-            let look = Look { inputs, instance, run, asked_by, now: step.now };
+            let left = step.timed().unwanted_jobs.clone();
+            let look = Look { inputs, instance, run, asked_by, unwanted: &left, now: step.now };
             let mut decision = pipeline.decide(&mut progress, &look);
             unwanted(step, std::mem::take(&mut decision.cancel));
             decision.start.iter().for_each(|start| note_suspension(step, &self.name, start));

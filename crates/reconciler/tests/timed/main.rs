@@ -20,6 +20,7 @@ mod pipelines;
 mod plane;
 mod redeclared;
 mod refused;
+mod resumption;
 mod times;
 mod together;
 mod unheard;
