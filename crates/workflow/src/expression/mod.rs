@@ -36,6 +36,7 @@ use std::sync::Arc;
 use crate::value::Value;
 
 pub(crate) use account::{Allowance, allowed, charge, charge_walk, is_overdrawn};
+pub(crate) use template::is_expression;
 pub use template::{Mistakes, Mode, Piece, Template};
 
 /// Values of variables, by their names without `$`.
