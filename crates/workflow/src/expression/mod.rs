@@ -42,6 +42,10 @@ pub use template::{Mistakes, Mode, Piece, Template};
 /// Values of variables, by their names without `$`.
 pub type Variables = BTreeMap<Arc<str>, Value>;
 
+/// The name of the variable that holds what `now` gives: seconds since 1970. `now` exists where
+/// this is among the names; an expression cannot write the name itself.
+pub const NOW: &str = "!now";
+
 /// A compiled expression.
 #[derive(Clone)]
 pub struct Expression(Arc<compiled::Compiled>);

@@ -9,7 +9,7 @@ use super::reader::Reader;
 use super::scope::{Place, Scope, VARIABLES, secrets};
 use super::task::Targets;
 use crate::definition::{FIELDS, Flow, JsonSchema, Period, Schema, Shape, bounded, parse_duration};
-use crate::expression::{Expression, Mode, Piece, SyntaxError, Template, is_expression};
+use crate::expression::{Expression, Mode, NOW, Piece, SyntaxError, Template, is_expression};
 use tessera_manifest::Span;
 
 impl<'d> Reader<'d> {
@@ -23,7 +23,7 @@ impl<'d> Reader<'d> {
         if node.as_str().is_none() {
             return self.wrong_type(node, "an expression, which is text", None);
         }
-        let read = Expression::read(node, &scope.at(place));
+        let read = Expression::read(node, &names(scope, place));
         let expression = self.compiled(node, read)?;
         self.known_secrets(node, &expression)?;
         Some(expression)
@@ -36,7 +36,7 @@ impl<'d> Reader<'d> {
         scope: &Scope,
         place: Place,
     ) -> Option<Template> {
-        let read = Template::read(node, &scope.at(place), self.mode);
+        let read = Template::read(node, &names(scope, place), self.mode);
         let template = self.compiled(node, read)?;
         self.secrets_of(node, &template)?;
         self.look_for_lost_expressions(node, scope);
@@ -321,6 +321,13 @@ impl<'d> Reader<'d> {
         }
         Some(name)
     }
+}
+
+/// What an expression may use at a place: its variables, and the clock of the run.
+fn names(scope: &Scope, place: Place) -> Vec<Arc<str>> {
+    let mut names = scope.at(place);
+    names.push(NOW.into());
+    names
 }
 
 /// The innermost value below a node that a span lies in.
