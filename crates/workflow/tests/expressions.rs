@@ -201,8 +201,8 @@ fn each_mistake_of_an_expression_is_told_with_its_place() {
     assert_eq!(errors("'a'"), ["': `'` means nothing here (texts stand in double quotes)"]);
     assert_eq!(
         errors("now"),
-        ["now: `now` is not available: it reads the clock, and a run that is resumed must come \
-             to the same values (use `$task.startedAt` or `$workflow.startedAt`)"]
+        ["now: `now` is not available: it reads the clock, and there is none here \
+             (use a time from the input)"]
     );
     let refused = [
         "now",

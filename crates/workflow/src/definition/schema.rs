@@ -6,8 +6,7 @@
 use std::sync::Arc;
 
 use super::{Resource, schema_budget};
-use crate::reading::to_json;
-use crate::value::Value;
+use crate::value::{Value, to_json};
 
 /// A JSON schema.
 #[derive(Debug)]
@@ -65,7 +64,7 @@ impl JsonSchema {
     /// The first few violations, each with the place in the data and the rule. The data itself is
     /// not repeated: it may be secret.
     pub fn check(&self, value: &Value) -> Result<(), String> {
-        let json = to_json(value)?;
+        let json = to_json(value).map_err(|error| error.to_string())?;
         schema_budget::begin();
         let valid = self.validator.is_valid(&json);
         let violations = if valid { Vec::new() } else { self.violations(&json) };

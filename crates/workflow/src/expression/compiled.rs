@@ -3,14 +3,16 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use jaq_core::load::parse::Def;
+use jaq_core::load::parse::{Def, Term};
 use jaq_core::load::{Arena, File, Loader};
 use jaq_core::{Compiler, Ctx, Exn, Vars};
 
 use super::account::{self, Limit};
 use super::item::{Failure, Item};
 use super::natives::{self, Kind};
-use super::{EvaluationError, SyntaxError, Variables, instrument, limits, prelude, syntax, text};
+use super::{
+    EvaluationError, NOW, SyntaxError, Variables, instrument, limits, prelude, syntax, text,
+};
 use crate::value::Value;
 
 pub(super) struct Compiled {
@@ -37,13 +39,18 @@ impl Compiled {
 
     fn parsed(source: &str, names: &[Arc<str>]) -> Result<Self, Vec<SyntaxError>> {
         let term = instrument::expression(source, syntax::parse(source)?)?;
-        let used: Vec<Arc<str>> = names.iter().filter(|it| mentions(source, it)).cloned().collect();
+        let is_used = |it: &&Arc<str>| match &***it {
+            NOW => source.contains("now"),
+            name => mentions(source, name),
+        };
+        let used: Vec<Arc<str>> = names.iter().filter(is_used).cloned().collect();
         let variables: Vec<String> = used.iter().map(|name| format!("${name}")).collect();
         let (definitions, functions) = prelude::needed(&term);
         // What counts no steps has some dozens of nodes, and none of them calls another.
         let recurses = !definitions.is_empty() || functions.iter().any(|it| natives::is_tick(it.0));
         let main = Def { name: MAIN, args: Vec::new(), body: term };
-        let definitions = definitions.into_iter().chain([main]);
+        let now = used.iter().any(|it| **it == *NOW).then(now);
+        let definitions = definitions.into_iter().chain(now).chain([main]);
         let arena = Arena::default();
         let modules = Loader::new(definitions).load(&arena, File { path: (), code: MAIN });
         let Ok(modules) = modules else { unreachable!("the main program is one call") };
@@ -109,6 +116,11 @@ impl Compiled {
         };
         result.result().map_err(EvaluationError)
     }
+}
+
+/// The function `now`, whose value is handed over.
+fn now() -> Def<&'static str> {
+    Def { name: "now", args: Vec::new(), body: Term::Var("$!now") }
 }
 
 /// Whether a variable's name occurs: names that do not are not handed over.

@@ -36,10 +36,15 @@ use std::sync::Arc;
 use crate::value::Value;
 
 pub(crate) use account::{Allowance, allowed, charge, charge_walk, is_overdrawn};
+pub(crate) use template::is_expression;
 pub use template::{Mistakes, Mode, Piece, Template};
 
 /// Values of variables, by their names without `$`.
 pub type Variables = BTreeMap<Arc<str>, Value>;
+
+/// The name of the variable that holds what `now` gives: seconds since 1970. `now` exists where
+/// this is among the names; an expression cannot write the name itself.
+pub const NOW: &str = "!now";
 
 /// A compiled expression.
 #[derive(Clone)]

@@ -39,6 +39,10 @@ def range($to): range(0; $to; 1);
 def range($from; $to): range($from; $to; 1);
 def limit($count; f):
   if $count > 0 then _limit($count; f) elif $count == 0 then empty else f end;
+def skip($count; f):
+  if $count < 0 then error("skip doesn't support negative count")
+  else foreach f as $x (0; . + 1; if . > $count then $x else empty end) end;
+def trimstr($x): ltrimstr($x) | rtrimstr($x);
 def last(f): reduce f as $x (null; $x);
 def isempty(g): label $out | (g | false, break $out), true;
 def first: .[0];

@@ -23,7 +23,7 @@ const SPECIFIED: &[&str] = &[
 
 /// Functions of jq that are not there, and why.
 const REFUSED: &[(&str, &str, &str)] = &[
-    ("now", CLOCK, "use `$task.startedAt` or `$workflow.startedAt`"),
+    ("now", CLOCK, "use a time from the input"),
     ("localtime", ZONE, "use `gmtime`, which is in UTC"),
     ("strflocaltime", ZONE, "use `strftime`, which is in UTC"),
     ("env", MACHINE, "use `$secrets`, or the workflow's input"),
@@ -39,7 +39,7 @@ const REFUSED: &[(&str, &str, &str)] = &[
     ("modulemeta", MACHINE, "write the definitions into the expression"),
     ("builtins", MACHINE, "see the documentation of expressions"),
 ];
-const CLOCK: &str = "reads the clock, and a run that is resumed must come to the same values";
+const CLOCK: &str = "reads the clock, and there is none here";
 const ZONE: &str = "depends on the time zone of the machine";
 const MACHINE: &str = "reads the machine that runs the workflow";
 const NO_INPUTS: &str = "reads further inputs, and an expression has one";
@@ -215,7 +215,8 @@ fn variable(name: &str, names: &[Arc<str>]) -> (String, Option<String>) {
         let hint = "use `$secrets`, or the workflow's input".to_owned();
         return (format!("`{name}` is not available: it {why}"), Some(hint));
     }
-    let list = names.iter().map(|it| format!("`${it}`")).collect::<Vec<_>>().join(", ");
+    let names = || names.iter().filter(|it| ***it != *super::NOW);
+    let list = names().map(|it| format!("`${it}`")).collect::<Vec<_>>().join(", ");
     let available = match list.is_empty() {
         true => "no variables are available here".to_owned(),
         false => format!("available here: {list}"),
@@ -223,7 +224,7 @@ fn variable(name: &str, names: &[Arc<str>]) -> (String, Option<String>) {
     if SPECIFIED.contains(&name) {
         return (format!("`{name}` is not available here"), Some(available));
     }
-    let known = names.iter().map(|it| format!("${it}"));
+    let known = names().map(|it| format!("${it}"));
     let hint = similar(name, known).unwrap_or(available);
     (format!("unknown variable `{name}`"), Some(hint))
 }

@@ -228,6 +228,11 @@ fn string(
     }
 }
 
+/// Whether a text is an expression as a whole.
+pub(crate) fn is_expression(source: &str) -> bool {
+    enclosed(source).is_some()
+}
+
 /// What is between `${` and `}` when they enclose the whole text.
 fn enclosed(source: &str) -> Option<&str> {
     let code = source.trim().strip_prefix("${")?;

@@ -32,6 +32,37 @@ pub mod kind {
         /// Anything else.
         RUNTIME = "runtime",
     }
+
+    /// The types that the specification gives.
+    const ALL: [&str; 8] = [
+        CONFIGURATION,
+        VALIDATION,
+        EXPRESSION,
+        AUTHENTICATION,
+        AUTHORIZATION,
+        TIMEOUT,
+        COMMUNICATION,
+        RUNTIME,
+    ];
+
+    /// Where the types stood before the specification was renamed, in 2026, and where its examples
+    /// and its conformance kit still have them.
+    const OTHERS: [&str; 3] = [
+        "https://serverlessworkflow.io/spec/1.0.0/errors/",
+        "https://serverlessworkflow.io/dsl/errors/types/",
+        "https://open-workflow-specification.org/dsl/errors/types/",
+    ];
+
+    /// Whether two types are the same: the specification's own have several names.
+    pub(crate) fn same(one: &str, other: &str) -> bool {
+        current(one) == current(other)
+    }
+
+    fn current(kind: &str) -> &str {
+        let word = OTHERS.iter().find_map(|it| kind.strip_prefix(it));
+        let known = word.and_then(|word| ALL.iter().find(|it| it.rsplit('/').next() == Some(word)));
+        known.copied().unwrap_or(kind)
+    }
 }
 
 /// An error.

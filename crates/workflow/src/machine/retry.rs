@@ -16,14 +16,10 @@ use tessera_types::{Duration, Timestamp};
 
 use super::run::Machine;
 use super::scope::{Body, Ended, Parent, ScopeId, Timer, TryState};
-use super::{Error, Observed};
+use super::{Error, Observed, kind};
 use crate::definition::{Backoff, Catch, ErrorFilter, Kind, Period, Retry, Task, Try};
 use crate::expression::{Expression, Template, Variables};
 use crate::value::Value;
-
-/// What the specification's errors were called before it was renamed, in 2026.
-const FORMER_KINDS: &str = "https://serverlessworkflow.io/spec/1.0.0/errors/";
-const KINDS: &str = "https://open-workflow-specification.org/spec/1.0.0/errors/";
 
 impl Machine {
     /// Begins the tasks, for the first time or again.
@@ -120,16 +116,21 @@ impl Machine {
         input: &Value,
         variables: &Variables,
     ) -> Result<bool, Error> {
+        let wanted = |template: &Template| {
+            self.evaluate_with(template, input, variables, "catch/errors/with")
+        };
         let is = |template: &Option<Template>, value: Value| -> Result<bool, Error> {
-            let Some(template) = template else { return Ok(true) };
-            let wanted = self.evaluate_with(template, input, variables, "catch/errors/with")?;
-            Ok(wanted == value)
+            template.as_ref().map_or(Ok(true), |it| Ok(wanted(it)? == value))
         };
         let text = |it: &Arc<str>| Value::utf8_str(it.to_string());
         let some = |it: &Option<Arc<str>>| it.as_ref().map(text).unwrap_or_default();
-        let former = error.kind.strip_prefix(KINDS).map(|kind| format!("{FORMER_KINDS}{kind}"));
-        let kind = is(&filter.kind, text(&error.kind))?
-            || former.is_some_and(|it| matches!(is(&filter.kind, Value::utf8_str(it)), Ok(true)));
+        let kind = match &filter.kind {
+            None => true,
+            Some(template) => match wanted(template)? {
+                Value::TStr(it) => kind::same(&String::from_utf8_lossy(&it), &error.kind),
+                _ => false,
+            },
+        };
         Ok(kind
             && is(&filter.status, Value::from(usize::from(error.status)))?
             && is(&filter.instance, text(&error.instance))?

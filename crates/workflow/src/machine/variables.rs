@@ -11,7 +11,7 @@ use tessera_types::Timestamp;
 use super::Error;
 use super::run::Machine;
 use super::scope::{Frame, RunStage, ScopeId, TaskFrame};
-use crate::expression::Variables;
+use crate::expression::{NOW, Variables};
 use crate::value::{Value, object};
 
 /// The names of the specification's variables, made once. They are the same in every run.
@@ -19,6 +19,7 @@ static NAMES: LazyLock<Names> = LazyLock::new(|| Names {
     authorization: "authorization".into(),
     context: "context".into(),
     input: "input".into(),
+    now: NOW.into(),
     output: "output".into(),
     runtime: "runtime".into(),
     secrets: "secrets".into(),
@@ -30,6 +31,7 @@ struct Names {
     authorization: Arc<str>,
     context: Arc<str>,
     input: Arc<str>,
+    now: Arc<str>,
     output: Arc<str>,
     runtime: Arc<str>,
     secrets: Arc<str>,
@@ -53,6 +55,7 @@ impl Machine {
                 all.entry(name.clone()).or_insert_with(|| value.clone());
             }
         };
+        add(&NAMES.now, Some(&seconds(self.now)));
         add(&NAMES.runtime, Some(&self.runtime));
         add(&NAMES.secrets, Some(&run.secrets));
         add(&NAMES.workflow, Some(&run.descriptor));
@@ -83,6 +86,12 @@ impl TaskFrame {
         fields.extend(self.output.clone().map(|output| ("output", output)));
         object(fields)
     }
+}
+
+/// A time as jq's `now` gives it. It is that of the journal's newest entry, so it is the same when
+/// the run is replayed.
+fn seconds(at: Timestamp) -> Value {
+    Value::Num(jaq_json::Num::Float(at.as_micros() as f64 / 1e6))
 }
 
 /// A time as the specification describes it.

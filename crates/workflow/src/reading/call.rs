@@ -8,7 +8,7 @@ use super::uses::{Section, is_adapter};
 use crate::definition::{
     Call, Endpoint, HttpCall, OpenApiCall, OutputFormat, Resource, Uri, UriPiece,
 };
-use crate::expression::Template;
+use crate::expression::{Expression, Template};
 use crate::value::object;
 
 /// Protocols of the specification that are not supported.
@@ -69,10 +69,10 @@ impl<'d> Reader<'d> {
         self.map(node, "a map of `method` and `endpoint`", &known)?;
         let method = self.required(node, "method").and_then(|it| self.text_template(it, scope));
         let endpoint = self.required(node, "endpoint").and_then(|it| self.endpoint(it, scope));
-        let headers =
-            self.optional(node.get("headers"), |reader, it| reader.text_map_template(it, scope));
+        let headers = self
+            .optional(node.get("headers"), |reader, it| reader.pairs_template(it, false, scope));
         let query =
-            self.optional(node.get("query"), |reader, it| reader.text_map_template(it, scope));
+            self.optional(node.get("query"), |reader, it| reader.pairs_template(it, true, scope));
         let body = self.optional(node.get("body"), |reader, it| {
             reader.template(it, scope, super::scope::Place::Definition)
         });
@@ -131,8 +131,9 @@ impl<'d> Reader<'d> {
     ) -> Option<Call> {
         let with =
             self.optional(task.get("with"), |reader, it| reader.plain_map_template(it, scope));
-        let none = || Template::Constant(object::<String>([]));
-        let with = with.map(|with| with.unwrap_or_else(none));
+        // Without arguments a function is given what the task is given.
+        let input = || Template::Expression(Expression::compile(".", &[]).expect("this is jq"));
+        let with = with.map(|with| with.unwrap_or_else(input));
         if self.find(Section::Functions, name).is_some() {
             let function = self.called_function(name, node);
             return Some(Call::Function { name: name.into(), task: function?, with: with? });
@@ -150,7 +151,9 @@ impl<'d> Reader<'d> {
             return Some(Call::Cataloged { name: name.into(), resource: resource?, with: with? });
         }
         if is_adapter(name) {
-            return Some(Call::Adapter { name: name.into(), with: with? });
+            let none = || Template::Constant(object::<String>([]));
+            let with = if task.get("with").is_some() { with? } else { none() };
+            return Some(Call::Adapter { name: name.into(), with });
         }
         let protocols = ["http", "openapi"];
         let hint = nearest(name, &protocols).map(|near| format!("did you mean {}?", quoted(near)));

@@ -4,13 +4,12 @@ use std::sync::Arc;
 
 use tessera_manifest::{Node, code, quoted};
 
-use super::expressions::Mode;
-use super::flow::is_expression;
 use super::reader::Reader;
 use super::scope::{Place, Scope};
 use super::uses::Section;
 use crate::definition::{Authentication, Credentials, Endpoint, Resource, Scheme, Uri, UriPiece};
-use crate::expression::{Piece, Template};
+use crate::expression::{Expression, Mode, Piece, Template, is_expression};
+use crate::value::Value;
 
 /// The schemes, each with the fields that it may and that it must have.
 const SCHEMES: [(&str, Scheme, &[&str], &[&str]); 5] = [
@@ -78,19 +77,16 @@ impl<'d> Reader<'d> {
         if is_expression(text) {
             return self.template(node, scope, Place::Definition).map(Uri::Expression);
         }
+        if text.contains("${") {
+            return self.interpolated(node, scope);
+        }
         if text.is_empty() || text.contains(char::is_whitespace) {
             let message = match text.is_empty() {
                 true => "an empty URI".to_owned(),
                 false => format!("{} is no URI: there are blanks in it", quoted(text)),
             };
-            let hint = text.contains("${").then(|| {
-                "write it all as one expression: ${ \"https://example.com/\\(.id)\" }".to_owned()
-            });
-            self.wrong(node, code::INVALID_VALUE, message, hint);
+            self.wrong(node, code::INVALID_VALUE, message, None);
             return None;
-        }
-        if text.contains("${") {
-            return self.interpolated(node, scope);
         }
         match pieces(text) {
             Ok(pieces) => Some(Uri::Template(pieces)),
@@ -103,13 +99,19 @@ impl<'d> Reader<'d> {
 
     fn interpolated(&mut self, node: &'d Node, scope: &Scope) -> Option<Uri> {
         let template = self.template(node, scope, Place::Definition)?;
-        let mixed = match &template {
+        let any = |is: fn(char) -> bool| match &template {
             Template::Text(pieces) => {
-                pieces.iter().any(|it| matches!(it, Piece::Text(text) if text.contains('{')))
+                pieces.iter().any(|it| matches!(it, Piece::Text(text) if text.contains(is)))
             }
-            _ => self.mode == Mode::Strict && template.constant().is_some(),
+            _ => false,
         };
-        if mixed {
+        if any(char::is_whitespace) {
+            let message = "a URI has no blanks outside of its expressions";
+            self.wrong(node, code::INVALID_VALUE, message, "write a blank as %20");
+            return None;
+        }
+        let constant = self.mode == Mode::Strict && template.constant().is_some();
+        if constant || any(|it| it == '{') {
             let message = "a URI has fields such as {id} or expressions in ${ }, not both";
             self.wrong(node, code::INVALID_VALUE, message, "write {id} as ${.id}");
             return None;
@@ -144,6 +146,10 @@ impl<'d> Reader<'d> {
         self.map(node, "an authentication", &schemes)?;
         let (name, properties) = self.one_field(node, "an authentication", &schemes)?;
         let (_, scheme, fields, needed) = SCHEMES.into_iter().find(|it| it.0 == name)?;
+        if scheme == Scheme::Bearer && properties.as_str().is_some() {
+            let hint = "write it as { token: … }";
+            return self.wrong_type(properties, "a map of bearer's properties", Some(hint));
+        }
         self.open_map(properties, &format!("a map of {name}'s properties"))?;
         let credentials = match properties.get("use") {
             Some(secret) => {
@@ -202,7 +208,7 @@ impl<'d> Reader<'d> {
             right = right.and(read);
         }
         let template = self.template(node, scope, Place::Definition);
-        right.and(template)
+        right.and(template).map(|it| authority_expanded(it, node))
     }
 
     fn client(&mut self, node: &'d Node) -> Option<()> {
@@ -230,6 +236,51 @@ impl<'d> Reader<'d> {
         self.map(node, "a map", &["token", "revocation", "introspection"])?;
         let all = self.all(node.entries().iter().map(|it| &it.value), Self::text);
         all.map(drop)
+    }
+}
+
+/// A scheme's properties, where an authority with fields of the input is an expression: unlike the
+/// URI of an endpoint it is one value among others.
+fn authority_expanded(properties: Template, node: &Node) -> Template {
+    let text = node.get("authority").and_then(Node::as_str).filter(|it| !it.contains("${"));
+    let Some(pieces) = text.and_then(|it| pieces(it).ok()).filter(|it| it.len() > 1) else {
+        return properties;
+    };
+    let authority = Template::Text(pieces.iter().map(expanded).collect());
+    let fields = match properties {
+        Template::Object(fields) => fields.to_vec(),
+        Template::Constant(Value::Obj(fields)) => {
+            let named = |(key, value): (&Value, &Value)| match key {
+                Value::TStr(key) => {
+                    let key = String::from_utf8_lossy(key).into();
+                    Some((key, Template::Constant(value.clone())))
+                }
+                _ => None,
+            };
+            fields.iter().filter_map(named).collect()
+        }
+        other => return other,
+    };
+    let replaced = fields.into_iter().map(|(key, it)| match &*key {
+        "authority" => (key, authority.clone()),
+        _ => (key, it),
+    });
+    Template::Object(replaced.collect())
+}
+
+/// A piece of a URI template as one of a text.
+fn expanded(piece: &UriPiece) -> Piece {
+    match piece {
+        UriPiece::Text(text) => Piece::Text(text.clone()),
+        UriPiece::Field(name) => {
+            let name = serde_json::Value::from(&**name);
+            let code = format!(
+                ".[{name}] | if type == \"array\" or type == \"object\" then \
+                 error(\"an authority is no \\(type)\") elif . == null then \"\" else @uri end"
+            );
+            let code = Expression::compile(&code, &[]);
+            Piece::Expression(code.expect("it is jq, whatever text the name is"))
+        }
     }
 }
 

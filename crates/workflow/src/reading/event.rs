@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use tessera_manifest::{Node, Value, code};
 
-use super::flow::is_expression;
 use super::reader::{Reader, shared};
 use super::scope::{Place, Scope};
 use crate::definition::{
     Consumption, Correlation, Emit, EventFilter, ForEach, Listen, ReadAs, Until,
 };
+use crate::expression::is_expression;
 
 /// Attributes of events that are text.
 const TEXTS: [&str; 4] = ["id", "type", "subject", "datacontenttype"];

@@ -5,12 +5,11 @@ use std::sync::Arc;
 
 use tessera_manifest::{Node, Value, code, hint_for_name, nearest, quoted};
 
-use super::expressions;
 use super::reader::Reader;
 use super::scope::{Place, Scope, VARIABLES, secrets};
 use super::task::Targets;
 use crate::definition::{FIELDS, Flow, JsonSchema, Period, Schema, Shape, bounded, parse_duration};
-use crate::expression::{Expression, Piece, SyntaxError, Template};
+use crate::expression::{Expression, Mode, NOW, Piece, SyntaxError, Template, is_expression};
 use tessera_manifest::Span;
 
 impl<'d> Reader<'d> {
@@ -24,7 +23,7 @@ impl<'d> Reader<'d> {
         if node.as_str().is_none() {
             return self.wrong_type(node, "an expression, which is text", None);
         }
-        let read = expressions::expression(node, &scope.at(place));
+        let read = Expression::read(node, &names(scope, place));
         let expression = self.compiled(node, read)?;
         self.known_secrets(node, &expression)?;
         Some(expression)
@@ -37,7 +36,7 @@ impl<'d> Reader<'d> {
         scope: &Scope,
         place: Place,
     ) -> Option<Template> {
-        let read = expressions::template(node, &scope.at(place), self.mode);
+        let read = Template::read(node, &names(scope, place), self.mode);
         let template = self.compiled(node, read)?;
         self.secrets_of(node, &template)?;
         self.look_for_lost_expressions(node, scope);
@@ -98,7 +97,7 @@ impl<'d> Reader<'d> {
 
     /// Warns of text that looks like an expression and is none, as `body: .order`.
     fn look_for_lost_expressions(&mut self, node: &'d Node, scope: &Scope) {
-        if self.mode == expressions::Mode::Loose {
+        if self.mode == Mode::Loose {
             return;
         }
         for child in node.elements().iter().chain(node.entries().iter().map(|it| &it.value)) {
@@ -143,11 +142,29 @@ impl<'d> Reader<'d> {
         self.template(node, scope, Place::Definition)
     }
 
-    /// A map of text, each of which may hold expressions; or an expression that gives one.
-    pub(super) fn text_map_template(&mut self, node: &'d Node, scope: &Scope) -> Option<Template> {
-        let texts = self.all(node.entries().iter().map(|it| &it.value), Self::text);
+    /// A map of what becomes text, each of which may hold expressions; or an expression that gives
+    /// one. With `lists`, several of them may have the same name.
+    pub(super) fn pairs_template(
+        &mut self,
+        node: &'d Node,
+        lists: bool,
+        scope: &Scope,
+    ) -> Option<Template> {
+        let mut right = Some(());
+        for entry in node.entries() {
+            let one = std::slice::from_ref(&entry.value);
+            let all = match &entry.value.value {
+                Value::Seq(all) if lists => all.as_slice(),
+                _ => one,
+            };
+            for node in all {
+                if matches!(node.value, Value::Seq(_) | Value::Map(_)) {
+                    right = self.wrong_type(node, "text", None);
+                }
+            }
+        }
         let template = self.map_template(node, scope);
-        texts.and(template)
+        right.and(template)
     }
 
     /// A list of text, each of which may hold expressions.
@@ -306,10 +323,11 @@ impl<'d> Reader<'d> {
     }
 }
 
-/// Whether a text is an expression as a whole.
-pub(super) fn is_expression(text: &str) -> bool {
-    let text = text.trim();
-    text.starts_with("${") && text.ends_with('}') && text.len() > 3
+/// What an expression may use at a place: its variables, and the clock of the run.
+fn names(scope: &Scope, place: Place) -> Vec<Arc<str>> {
+    let mut names = scope.at(place);
+    names.push(NOW.into());
+    names
 }
 
 /// The innermost value below a node that a span lies in.

@@ -9,7 +9,6 @@ mod documents;
 mod endpoint;
 mod errors;
 mod event;
-mod expressions;
 mod flow;
 mod json;
 mod reachable;
@@ -33,7 +32,6 @@ use scope::Scope;
 use task::Targets;
 
 pub use documents::Documents;
-pub(crate) use expressions::to_json;
 
 /// The codes of problems and warnings, beside those of [`tessera_manifest::code`].
 pub mod code {

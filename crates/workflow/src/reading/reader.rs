@@ -12,8 +12,8 @@ use tessera_manifest::{
     Document, Entry, Node, Number, Problem, Span, Value, code, hint_for_name, nearest, quoted,
 };
 
-use super::expressions::Mode;
 use super::uses::Uses;
+use crate::expression::Mode;
 use crate::value;
 
 /// Problems of one document that are kept, and as many warnings.

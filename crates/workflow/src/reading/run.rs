@@ -4,7 +4,7 @@ use tessera_manifest::{Node, code, hint_for_name, nearest, quoted};
 use tessera_types::Duration;
 
 use super::reader::Reader;
-use super::scope::Scope;
+use super::scope::{Place, Scope};
 use crate::definition::{
     Container, Period, Process, Return, Run, Script, Shell, Source, SubWorkflow,
 };
@@ -48,8 +48,9 @@ impl<'d> Reader<'d> {
         let command = self.required(node, "command").and_then(|it| self.text_template(it, scope));
         let arguments =
             self.optional(node.get("arguments"), |reader, it| reader.text_list_template(it, scope));
-        let environment = self
-            .optional(node.get("environment"), |reader, it| reader.plain_map_template(it, scope));
+        let environment = self.optional(node.get("environment"), |reader, it| {
+            reader.template(it, scope, Place::Definition)
+        });
         let stdin = self.optional(node.get("stdin"), |reader, it| reader.text_template(it, scope));
         Some(Shell {
             command: command?,
@@ -70,8 +71,9 @@ impl<'d> Reader<'d> {
         });
         let arguments =
             self.optional(node.get("arguments"), |reader, it| reader.text_list_template(it, scope));
-        let environment = self
-            .optional(node.get("environment"), |reader, it| reader.plain_map_template(it, scope));
+        let environment = self.optional(node.get("environment"), |reader, it| {
+            reader.template(it, scope, Place::Definition)
+        });
         let stdin = self.optional(node.get("stdin"), |reader, it| reader.text_template(it, scope));
         Some(Script {
             language: language?.into(),
@@ -116,8 +118,9 @@ impl<'d> Reader<'d> {
         let mut text =
             |key| self.optional(node.get(key), |reader, it| reader.text_template(it, scope));
         let (name, command, stdin) = (text("name"), text("command"), text("stdin"));
-        let mut map =
-            |key| self.optional(node.get(key), |reader, it| reader.plain_map_template(it, scope));
+        let mut map = |key| {
+            self.optional(node.get(key), |reader, it| reader.template(it, scope, Place::Definition))
+        };
         let (environment, ports, volumes) = (map("environment"), map("ports"), map("volumes"));
         let arguments =
             self.optional(node.get("arguments"), |reader, it| reader.text_list_template(it, scope));
@@ -170,8 +173,9 @@ impl<'d> Reader<'d> {
         };
         let (namespace, name) = (text("namespace", None), text("name", None));
         let version = text("version", Some("`latest` is the newest one"));
-        let input =
-            self.optional(node.get("input"), |reader, it| reader.plain_map_template(it, scope));
+        let input = self.optional(node.get("input"), |reader, it| {
+            reader.template(it, scope, Place::Definition)
+        });
         Some(SubWorkflow { namespace: namespace?, name: name?, version: version?, input: input? })
     }
 }

@@ -5,11 +5,10 @@ use std::sync::Arc;
 
 use tessera_manifest::{Node, Value, code, hint_for_name, nearest, quoted};
 
-use super::flow::is_expression;
 use super::reader::{Reader, list, shared};
 use super::scope::{Place, Scope};
 use crate::definition::{Case, For, Fork, Kind, Raise, Task, TaskList};
-use crate::expression::Template;
+use crate::expression::{Template, is_expression};
 
 /// The fields that every task may have.
 const COMMON: [&str; 7] = ["if", "input", "output", "export", "timeout", "then", "metadata"];

@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use tessera_manifest::{Node, Value, code, quoted};
 
-use super::expressions::Mode;
 use super::reader::Reader;
 use super::scope::{Place, Scope};
 use crate::definition::{Header, Workflow};
+use crate::expression::Mode;
 
 /// Editors find the schema by `$schema`; it says nothing here.
 const KNOWN: [&str; 9] =

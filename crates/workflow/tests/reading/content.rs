@@ -316,7 +316,7 @@ fn functions_of_catalogs_stand_alone() {
         ("set: { x: 1 }\nthen: b\n", code::UNKNOWN_TASK),
         ("call: grpc\nwith: {}\n", code::UNSUPPORTED),
         (
-            "call: http\nwith: { method: get, endpoint: 'https://x.org', query: { a: 1 } }\n",
+            "call: http\nwith: { method: get, endpoint: 'https://x.org', query: { a: { b: 1 } } }\n",
             "wrong_type",
         ),
     ] {

@@ -45,6 +45,68 @@ fn a_request_is_made_of_what_the_document_says() {
 }
 
 #[test]
+fn values_that_are_no_text_are_sent_as_text() {
+    let document = "
+        - get:
+            call: http
+            with:
+              method: get
+              endpoint: 'https://h/${ .id }/of/${.list | length}'
+              headers: { X-A: 5, X-B: true, X-None: null }
+              query: { page: 2, tag: [a, '${ .id }', 1.5], none: null }";
+    let world = plan(short(document), json!({"id": 7, "list": [1]})).run();
+    let request = request(&world);
+    let shown = |pairs: &[(std::sync::Arc<str>, std::sync::Arc<str>)]| {
+        let all: Vec<_> = pairs.iter().map(|(name, it)| format!("{name}={it}")).collect();
+        all.join(" ")
+    };
+    assert_eq!(&*request.uri, "https://h/7/of/1");
+    assert_eq!(shown(&request.headers), "X-A=5 X-B=true");
+    assert_eq!(shown(&request.query), "page=2 tag=a tag=7 tag=1.5");
+}
+
+#[test]
+fn an_authority_has_fields_of_the_input() {
+    let document = "
+        - get:
+            call: http
+            with:
+              method: get
+              endpoint:
+                uri: https://h
+                authentication:
+                  oauth2:
+                    authority: 'https://{host}/{path.to}'
+                    grant: client_credentials
+                    client: { id: '{host}', secret: '${ .host }' }";
+    let authority = |input| {
+        let world = plan(short(document), input).run();
+        let properties = world.effects.first().map(|_| {
+            let authorization = request(&world).authorization.as_ref().unwrap();
+            serde_json::from_str::<serde_json::Value>(&authorization.properties.to_string())
+        });
+        properties.map(Result::unwrap).ok_or_else(|| world.error().kind)
+    };
+    let properties = authority(json!({"host": "a b", "path.to": 1})).unwrap();
+    assert_eq!(properties["authority"], "https://a%20b/1");
+    assert_eq!(properties["client"], json!({"id": "{host}", "secret": "a b"}));
+    assert_eq!(authority(json!({"host": "{x}"})).unwrap()["authority"], "https://%7Bx%7D/");
+    assert_eq!(authority(json!({"host": {}})).unwrap_err().as_ref(), kind::EXPRESSION);
+}
+
+#[test]
+fn a_function_without_arguments_is_given_what_the_task_is_given() {
+    let document = "
+        use: { functions: { double: { set: { n: '${ .n * 2 }' } } } }
+        do:
+          - one: { call: double, input: { from: '{ n: .x }' } }
+          - two: { call: double }
+          - three: { call: double, with: { n: 5 } , output: { as: '. + { before: $input.n }' } }";
+    let world = plan(short(document), json!({"x": 1})).run();
+    assert_eq!(world.output(), json!({"n": 10, "before": 4}));
+}
+
+#[test]
 fn what_makes_no_request_is_an_error_that_says_so() {
     let error = |endpoint: &str, rest: &str| {
         let document =

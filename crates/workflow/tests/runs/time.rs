@@ -116,3 +116,23 @@ fn an_entry_that_means_nothing_changes_nothing() {
         assert_eq!(world.machine.status(), Status::Waiting);
     }
 }
+
+/// The clock of expressions is the run's: it moves when something happens, and a replay has the
+/// same.
+#[test]
+fn now_is_when_the_run_last_went_on() {
+    let document = "
+        - first: { set: { at: '${ now }', text: '${ now | todate }' } }
+        - pause: { wait: PT1.5S }
+        - second: { set: { before: '${ .at }', text: '${ .text }', at: '${ now }' } }
+        - own: { set: '${ . + (def now: 1; { own: now, same: (now == now) }) }' }";
+    let mut world = plan(short(document), json!({})).begin();
+    let expected = json!({
+        "before": 1_777_622_400.0, "at": 1_777_622_401.5, "text": "2026-05-01T08:00:00Z",
+        "own": 1, "same": true,
+    });
+    while world.step() {}
+    assert_eq!(world.output(), expected);
+    world.crash();
+    assert_eq!(world.output(), expected);
+}
