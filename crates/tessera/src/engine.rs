@@ -37,7 +37,7 @@ pub(crate) async fn start(
     let options = Options {
         listen: listen(arguments),
         insecure_listen: arguments.insecure_listen,
-        state_dir: arguments.state_dir.join("engine"),
+        state_dir: state_dir(arguments),
         scenarios: scenarios.clone(),
         secrets: secrets.clone(),
         control: Some(control),
@@ -45,6 +45,11 @@ pub(crate) async fn start(
     };
     let engine = Engine::start(options).await;
     engine.map_err(|error| Failure::Start { code: error.code(), message: in_words(&error) })
+}
+
+/// Where the engine keeps its state.
+pub(crate) fn state_dir(arguments: &Arguments) -> PathBuf {
+    arguments.state_dir.join("engine")
 }
 
 /// Two of them on one machine differ in `--listen`, and so in the engine's port.

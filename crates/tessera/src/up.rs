@@ -177,11 +177,15 @@ impl Parts {
     /// Starts all of them, or none.
     async fn start(arguments: &Arguments) -> Result<Self, Failure> {
         let address = ControlAddress::default();
+        let first = !arguments.state_dir.exists();
         let engine = engine::start(arguments, address.clone()).await?;
         let control = match start_control(arguments, engine.local_addr()).await {
             Ok(control) => control,
             Err(failure) => {
                 engine.stop().await;
+                if first {
+                    leave_nothing(arguments);
+                }
                 return Err(failure);
             }
         };
@@ -212,6 +216,16 @@ impl Parts {
         self.agent.shutdown(stop_workloads).await;
         self.control.stop().await;
         self.engine.stop().await;
+    }
+}
+
+/// A first start that is refused makes no state: the engine, which starts before the
+/// control plane, has had no job yet.
+fn leave_nothing(arguments: &Arguments) {
+    let removed = std::fs::remove_dir_all(engine::state_dir(arguments))
+        .and_then(|()| std::fs::remove_dir(&arguments.state_dir));
+    if let Err(error) = removed {
+        tracing::warn!(target: "tessera", state_dir = %arguments.state_dir.display(), %error, "what the start that failed has made is still there");
     }
 }
 
