@@ -4,16 +4,42 @@ use tessera_sim::{Config, run};
 
 /// How many seeds, unless `TESSERA_SIM_SEEDS` says otherwise.
 const SEEDS: u64 = 200;
+const SHARES: u64 = 4;
 
-#[test]
-fn seeds_hold_every_invariant_and_converge() {
-    let seeds = std::env::var("TESSERA_SIM_SEEDS").ok().and_then(|text| text.parse().ok());
-    let from =
-        std::env::var("TESSERA_SIM_FROM").ok().and_then(|text| text.parse().ok()).unwrap_or(0);
-    for seed in from..from + seeds.unwrap_or(SEEDS) {
+/// Runs one of [`SHARES`] shares of the seeds.
+fn run_share(share: u64) {
+    let number = |name| std::env::var(name).ok().and_then(|text| text.parse().ok());
+    let from = number("TESSERA_SIM_FROM").unwrap_or(0);
+    let seeds = from..from + number("TESSERA_SIM_SEEDS").unwrap_or(SEEDS);
+    for seed in seeds.filter(|seed| seed % SHARES == share) {
         if let Err(failure) = run(Config::of_seed(seed)) {
             panic!("{failure}");
         }
+    }
+}
+
+/// As several tests, which run beside each other.
+mod seeds_hold_every_invariant_and_converge {
+    use super::run_share;
+
+    #[test]
+    fn first_share() {
+        run_share(0);
+    }
+
+    #[test]
+    fn second_share() {
+        run_share(1);
+    }
+
+    #[test]
+    fn third_share() {
+        run_share(2);
+    }
+
+    #[test]
+    fn fourth_share() {
+        run_share(3);
     }
 }
 

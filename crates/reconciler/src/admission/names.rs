@@ -56,7 +56,6 @@ pub(super) fn check_workloads(
     problems: &mut Vec<Invalid>,
 ) {
     let Some(namespace) = pods.first().map(|pod| pod.namespace.clone()) else { return };
-    let promised = promised(world, &namespace, pods);
     let mut taken: BTreeMap<String, String> = BTreeMap::new();
     for pod in pods {
         for name in workloads_of(pod) {
@@ -67,7 +66,8 @@ pub(super) fn check_workloads(
             let holder = match (exists, other) {
                 (Some(taken), _) => Some(taken),
                 (_, Some(other)) => Some(format!("{other} of the same session would have it too")),
-                _ => promised.get(&name).map(|pod| format!("{pod} will have it")),
+                _ => promised(world, namespace.as_ref(), pods, &name)
+                    .map(|pod| format!("{pod} will have it")),
             };
             let job = job_with(parts, pods, &name);
             let holder = holder.or_else(|| Some(format!("the jobs of {} are called so", job?)));
@@ -89,19 +89,24 @@ fn workloads_of(pod: &Object<Pod>) -> impl Iterator<Item = String> + '_ {
         .map(|workload| format!("{}-{}", pod.name, workload.name))
 }
 
-/// The workloads that pods have, or will have, each with its pod. That a pod of the
-/// same name exists is told elsewhere.
+/// The pod that has a workload of this name, or will have it. Only pods are asked whose
+/// names the name begins with, so that it costs the same however many there are. That a
+/// pod of the same name exists is told elsewhere.
 fn promised(
     world: &World,
-    namespace: &Option<Name>,
+    namespace: Option<&Name>,
     new: &[&Object<Pod>],
-) -> BTreeMap<String, String> {
-    let live = world.pods.iter().filter(|pod| {
-        pod.namespace == *namespace
-            && pod.status != TimedStatus::Terminated
+    name: &str,
+) -> Option<String> {
+    name.match_indices('-').find_map(|(at, _)| {
+        let (pod, own) = (Name::new(&name[..at]).ok()?, &name[at + 1..]);
+        let pod = world.pods.find(namespace, &pod)?;
+        let definition = pod.observed.definition.as_ref()?;
+        let has_it = pod.status != TimedStatus::Terminated
             && !new.iter().any(|new| new.name == pod.name)
-    });
-    live.flat_map(|pod| workloads_of(pod).map(|name| (name, pod.key().to_string()))).collect()
+            && definition.spec.workloads.iter().any(|workload| workload.name.as_str() == own);
+        has_it.then(|| pod.key().to_string())
+    })
 }
 
 /// The part or pod of which a job may have a workload with this name.
