@@ -227,7 +227,7 @@ pub(crate) async fn cancel(plane: &Plane, id: &JobId) -> Result<EngineJob, Probl
         let (told, durable) = oneshot::channel();
         let telling = async {
             if run.tell.send(Tell::Cancel { reason: reason.to_owned(), told }).await.is_ok() {
-                // A run that ends by itself meanwhile drops the question.
+                // A run that ends by itself meanwhile, or fails to store this, drops the question.
                 let _ = durable.await;
             }
         };
@@ -236,13 +236,15 @@ pub(crate) async fn cancel(plane: &Plane, id: &JobId) -> Result<EngineJob, Probl
     // Whatever became of it: asking again is no mistake.
     let job = describe(plane, id).await?;
     match job.head.status {
+        JobStatus::Cancelled => Ok(job),
         JobStatus::Completed | JobStatus::Failed => Err(over(&job.head, "cancelled")),
-        _ => Ok(job),
+        // It could not store what it was told.
+        JobStatus::Submitted | JobStatus::Running => Err(still_busy(id)),
     }
 }
 
 fn still_busy(id: &JobId) -> Problem {
-    let detail = format!("job {id} was told, and has not stored yet that it is cancelled");
+    let detail = format!("job {id} was told, and has not stored that it is cancelled");
     Problem::new(Code::Unavailable, detail).remedy("ask again in a moment; is the disk full?")
 }
 
