@@ -294,6 +294,9 @@ pub(crate) async fn retry(plane: &Plane, id: &JobId) -> Result<EngineJob, Proble
     advanced.map_err(|error| Problem::internal(&error.to_string()))?;
     next.head.attempt = attempt;
     next.head.progress = Progress::default();
+    // No event is given to the attempt before while this one begins.
+    let mut door = plane.door.lock().await;
+    door.passed(number);
     next.first_entry = entries_end(plane, number, state.first_entry).await?;
     let change = Change::State { job: number, body: next.to_text(), ended_at: None };
     plane.commit(vec![change]).await.map_err(of_journal)?;
@@ -302,6 +305,7 @@ pub(crate) async fn retry(plane: &Plane, id: &JobId) -> Result<EngineJob, Proble
         book.put(number, Arc::new(next.clone()));
         book.queue.push(next.submitter(), number);
     }
+    drop(door);
     plane.bell.notify_one();
     describe(plane, id).await
 }
