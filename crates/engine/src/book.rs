@@ -146,7 +146,10 @@ impl Book {
     }
 
     /// The jobs to which an event may matter: those that run, and those that wait for their turn.
-    pub(crate) fn listening(&self, event: &CloudEvent) -> (Vec<RunHandle>, Vec<JobNumber>) {
+    pub(crate) fn listening(
+        &self,
+        event: &CloudEvent,
+    ) -> (Vec<(JobNumber, RunHandle)>, Vec<JobNumber>) {
         let (mut running, mut waiting) = (Vec::new(), Vec::new());
         for number in &self.listeners {
             let Some(state) = self.jobs.get(number) else { continue };
@@ -154,7 +157,7 @@ impl Book {
                 continue;
             }
             match self.running.get(number) {
-                Some(run) => running.push(run.clone()),
+                Some(run) => running.push((*number, run.clone())),
                 None => waiting.push(*number),
             }
         }

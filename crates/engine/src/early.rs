@@ -35,7 +35,7 @@ struct Early {
 }
 
 impl Door {
-    /// A job has begun to run: it knows by itself now.
+    /// A job has begun to run, or another attempt is made: what was given does not matter here now.
     pub(crate) fn passed(&mut self, job: JobNumber) {
         self.0.remove(&job);
     }

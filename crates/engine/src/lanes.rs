@@ -72,6 +72,12 @@ impl Lanes {
         self.wait(job, at);
     }
 
+    /// Whether an event of a job is to be sent or under way.
+    pub(crate) fn has(&self, job: JobNumber, number: u64) -> bool {
+        let lane = self.lanes.get(&job);
+        lane.is_some_and(|lane| lane.letters.iter().any(|it| it.number == number))
+    }
+
     /// Takes the first event of a lane that is due.
     pub(crate) fn take(&mut self, now: Instant) -> Option<(JobNumber, Letter)> {
         let (_, name) = self.next.first().filter(|(at, _)| *at <= now)?;
@@ -192,6 +198,7 @@ mod tests {
         let (a, b) = (JobNumber(1), JobNumber(2));
         (1..=2).for_each(|number| lanes.add(a, letter(number), "http://a/x", t));
         lanes.add(b, letter(1), "http://b/", t);
+        assert!(lanes.has(a, 2) && !lanes.has(b, 2));
         let mut first = [lanes.take(t), lanes.take(t)];
         first.sort_by_key(|it| it.as_ref().map(|(job, _)| *job));
         assert_eq!(first, [Some((a, letter(1))), Some((b, letter(1)))]);

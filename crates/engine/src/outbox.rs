@@ -56,20 +56,25 @@ pub(crate) struct Outbox {
 impl Outbox {
     /// The outbox as a start finds it.
     pub(crate) fn load(events: &[OpenEvent], book: &Book) -> Self {
-        let (now, instant) = (clock::now(), Instant::now());
-        let mut letters = Letters::default();
+        let outbox = Self::default();
         for event in events {
-            if event.standing == Standing::Dead {
-                letters.dead.insert((event.job, event.number));
-                continue;
-            }
-            let letter = Letter { number: event.number, attempts: event.attempts };
             let url = book.get(event.job).and_then(|state| state.callback_url.as_deref());
-            // The clock may have been set meanwhile: none is longer off than the longest pause.
-            let left = event.at.since(now).as_std().min(PAUSE_MAX);
-            letters.lanes.add(event.job, letter, url.unwrap_or_default(), instant + left);
+            outbox.take_in(event, url);
         }
-        Self { letters: Mutex::new(letters), bell: Notify::new() }
+        outbox
+    }
+
+    /// Takes in an event that is stored, unless it is known.
+    fn take_in(&self, event: &OpenEvent, url: Option<&str>) {
+        let letters = &mut *self.letters.lock();
+        if event.standing == Standing::Dead {
+            letters.dead.insert((event.job, event.number));
+        } else if !letters.lanes.has(event.job, event.number) {
+            let letter = Letter { number: event.number, attempts: event.attempts };
+            // The clock may have been set meanwhile: none is longer off than the longest pause.
+            let left = event.at.since(clock::now()).as_std().min(PAUSE_MAX);
+            letters.lanes.add(event.job, letter, url.unwrap_or_default(), Instant::now() + left);
+        }
     }
 
     /// Has an event sent that is stored.
@@ -95,6 +100,16 @@ impl Outbox {
     pub(crate) fn forget(&self, jobs: &[JobNumber]) {
         self.letters.lock().dead.retain(|(job, _)| !jobs.contains(job));
     }
+}
+
+/// Looks for events of a job that were stored, though the commit seemed to fail.
+pub(crate) async fn look_for(plane: &Plane, job: JobNumber) -> Result<(), JournalError> {
+    let events = plane.journal.open_events(job).await?;
+    let state = plane.book.lock().get(job).cloned();
+    let url = state.as_ref().and_then(|state| state.callback_url.as_deref());
+    events.iter().for_each(|event| plane.outbox.take_in(event, url));
+    plane.outbox.bell.notify_one();
+    Ok(())
 }
 
 /// Sends what is due, until everything ends.

@@ -227,7 +227,7 @@ pub(crate) async fn cancel(plane: &Plane, id: &JobId) -> Result<EngineJob, Probl
         let (told, durable) = oneshot::channel();
         let telling = async {
             if run.tell.send(Tell::Cancel { reason: reason.to_owned(), told }).await.is_ok() {
-                // A run that ends by itself meanwhile drops the question.
+                // A run that ends by itself meanwhile, or fails to store this, drops the question.
                 let _ = durable.await;
             }
         };
@@ -236,13 +236,15 @@ pub(crate) async fn cancel(plane: &Plane, id: &JobId) -> Result<EngineJob, Probl
     // Whatever became of it: asking again is no mistake.
     let job = describe(plane, id).await?;
     match job.head.status {
+        JobStatus::Cancelled => Ok(job),
         JobStatus::Completed | JobStatus::Failed => Err(over(&job.head, "cancelled")),
-        _ => Ok(job),
+        // It could not store what it was told.
+        JobStatus::Submitted | JobStatus::Running => Err(still_busy(id)),
     }
 }
 
 fn still_busy(id: &JobId) -> Problem {
-    let detail = format!("job {id} was told, and has not stored yet that it is cancelled");
+    let detail = format!("job {id} was told, and has not stored that it is cancelled");
     Problem::new(Code::Unavailable, detail).remedy("ask again in a moment; is the disk full?")
 }
 
@@ -292,6 +294,9 @@ pub(crate) async fn retry(plane: &Plane, id: &JobId) -> Result<EngineJob, Proble
     advanced.map_err(|error| Problem::internal(&error.to_string()))?;
     next.head.attempt = attempt;
     next.head.progress = Progress::default();
+    // No event is given to the attempt before while this one begins.
+    let mut door = plane.door.lock().await;
+    door.passed(number);
     next.first_entry = entries_end(plane, number, state.first_entry).await?;
     let change = Change::State { job: number, body: next.to_text(), ended_at: None };
     plane.commit(vec![change]).await.map_err(of_journal)?;
@@ -300,6 +305,7 @@ pub(crate) async fn retry(plane: &Plane, id: &JobId) -> Result<EngineJob, Proble
         book.put(number, Arc::new(next.clone()));
         book.queue.push(next.submitter(), number);
     }
+    drop(door);
     plane.bell.notify_one();
     describe(plane, id).await
 }

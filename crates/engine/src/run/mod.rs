@@ -27,7 +27,7 @@ use tokio::sync::mpsc;
 
 use crate::book::Tell;
 use crate::plane::Plane;
-use crate::trace;
+use crate::{outbox, trace};
 use moment::Run;
 
 /// The pause before a run is driven again whose journal has failed.
@@ -90,9 +90,10 @@ pub(crate) fn spawn(plane: &Arc<Plane>, number: JobNumber, mut told: mpsc::Recei
     let runs = plane.runs.clone();
     runs.spawn(async move {
         let mine = plane.book.lock().running.get(&number).cloned();
+        let mut has_failed = false;
         loop {
-            let driving = AssertUnwindSafe(Run::drive(&plane, number, &mut told)).catch_unwind();
-            let why = match driving.await {
+            let driving = AssertUnwindSafe(drive(&plane, number, &mut told, has_failed));
+            let why = match driving.catch_unwind().await {
                 Ok(Ok(())) => break,
                 Ok(Err(stop)) => stop,
                 Err(_) => {
@@ -113,6 +114,7 @@ pub(crate) fn spawn(plane: &Arc<Plane>, number: JobNumber, mut told: mpsc::Recei
                     tracing::error!(target: "tessera::engine", job = %number, why, "a run's journal failed; it is replayed and goes on");
                 }
             }
+            has_failed = true;
             tokio::select! {
                 () = tokio::time::sleep(AGAIN_AFTER) => {}
                 () = plane.stopping.cancelled() => return,
@@ -129,4 +131,18 @@ pub(crate) fn spawn(plane: &Arc<Plane>, number: JobNumber, mut told: mpsc::Recei
         drop(book);
         plane.bell.notify_one();
     });
+}
+
+/// Drives a job to its end. Where that has failed before, what it had to tell until then is told
+/// before what follows.
+async fn drive(
+    plane: &Arc<Plane>,
+    number: JobNumber,
+    told: &mut mpsc::Receiver<Tell>,
+    has_failed: bool,
+) -> Result<(), Stop> {
+    if has_failed {
+        outbox::look_for(plane, number).await?;
+    }
+    Run::drive(plane, number, told).await
 }

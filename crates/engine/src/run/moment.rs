@@ -21,7 +21,7 @@ use crate::book::Tell;
 use crate::plane::Plane;
 use crate::state::JobState;
 use crate::submit::{self, StoredOutcome};
-use crate::{clock, cloud_event, failure, trace};
+use crate::{clock, cloud_event, failure, outbox, trace};
 
 /// What happens in one moment, at most.
 const HAPPENINGS_MAX: usize = 256;
@@ -110,6 +110,7 @@ impl<'p> Run<'p> {
         let (mut state, stored) = submit::stored(plane, number).await?;
         if state.head.status.is_over() {
             plane.book.lock().put(number, Arc::new(state));
+            outbox::look_for(plane, number).await?;
             return Ok(None);
         }
         let submission: Submission =
