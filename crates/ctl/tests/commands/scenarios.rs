@@ -198,6 +198,22 @@ fn ctrl_c_ends_what_is_under_way() {
 }
 
 #[test]
+fn lint_takes_the_documents_of_a_folder() {
+    let folder = tempfile::tempdir().unwrap();
+    assert_eq!(scenario("lint", folder.path(), &[]).code, 2);
+    document(&folder, "b", "do: [{a: {set: {b: 1}}}]\n");
+    document(&folder, "a", "do: [{a: {sett: {b: 1}}}]\n");
+    std::fs::write(folder.path().join(".hidden.yaml"), "x").unwrap();
+    std::fs::write(folder.path().join("notes.txt"), "x").unwrap();
+    std::fs::create_dir(folder.path().join("more.yaml")).unwrap();
+    let ended = scenario("lint", folder.path(), &["-o", "json"]);
+    assert_eq!(ended.code, 1, "{ended:?}");
+    let reports: Value = serde_json::from_str(&ended.stdout).unwrap();
+    let reports: Vec<_> = reports.as_array().unwrap().iter().map(|it| &it["valid"]).collect();
+    assert_eq!(reports, [&json!(false), &json!(true)]);
+}
+
+#[test]
 fn lint_graph_and_trace_show_documents_and_steps() {
     let folder = tempfile::tempdir().unwrap();
     let fine = document(

@@ -97,7 +97,7 @@ impl Answer {
             Sort::Json => self.json()?,
             Sort::Text => Json::String(self.text()),
             Sort::Unknown => match std::str::from_utf8(&self.body) {
-                Ok(text) => Json::String(text.to_owned()),
+                Ok(text) => structure(text).unwrap_or_else(|| Json::String(text.to_owned())),
                 Err(_) => Json::String(BASE64.encode(&self.body)),
             },
             Sort::Bytes => Json::String(BASE64.encode(&self.body)),
@@ -130,7 +130,8 @@ pub(crate) fn shape(answer: &Answer, output: OutputFormat, redirect: bool) -> Re
         OutputFormat::Raw => Json::String(BASE64.encode(&answer.body)),
         OutputFormat::Response => json!({
             "request": {
-                "method": answer.asked.0.as_str(),
+                // As documents write it.
+                "method": answer.asked.0.as_str().to_ascii_lowercase(),
                 "uri": shown_whole(&answer.uri),
                 "headers": headers(&answer.asked.1),
             },
@@ -139,6 +140,12 @@ pub(crate) fn shape(answer: &Answer, output: OutputFormat, redirect: bool) -> Re
             "content": answer.content()?,
         }),
     })
+}
+
+/// The object or list that a text is: those of a server that does not say what it answers.
+fn structure(text: &str) -> Option<Json> {
+    let json = text.trim_start().starts_with(['{', '[']).then(|| serde_json::from_str(text));
+    json?.ok()
 }
 
 enum Sort {
@@ -252,6 +259,9 @@ mod tests {
             ("image/svg+xml", b"<svg/>", json!("<svg/>")),
             ("", b"hi", json!("hi")),
             ("", b"\xff\xff", json!("//8=")),
+            ("", b" {\"a\": [1]}", json!({"a": [1]})),
+            ("", b"{a", json!("{a")),
+            ("", b"1", json!("1")),
             ("application/json", b"", json!(null)),
         ] {
             assert_eq!(answer(media_type, body).content().unwrap(), content, "{media_type}");

@@ -59,7 +59,7 @@ async fn the_output_is_content_raw_or_response() {
     assert_eq!(response["statusCode"], 200);
     assert_eq!(response["content"], json!({"a": 1}));
     assert_eq!(response["headers"]["content-type"], "application/json");
-    assert_eq!(response["request"]["method"], "GET");
+    assert_eq!(response["request"]["method"], "get");
     assert_eq!(response["request"]["uri"], server.uri("/x?y=1"));
     assert_eq!(response["request"]["headers"]["x-a"], "b");
     assert_eq!(response["request"]["headers"]["authorization"], "***");

@@ -36,7 +36,18 @@ impl<'d> Reader<'d> {
         scope: &Scope,
         place: Place,
     ) -> Option<Template> {
-        let read = Template::read(node, &names(scope, place), self.mode);
+        self.template_of(node, node, scope, place)
+    }
+
+    /// A value that stands at `node`, and is read as `value`.
+    pub(super) fn template_of(
+        &mut self,
+        node: &'d Node,
+        value: &Node,
+        scope: &Scope,
+        place: Place,
+    ) -> Option<Template> {
+        let read = Template::read(value, &names(scope, place), self.mode);
         let template = self.compiled(node, read)?;
         self.secrets_of(node, &template)?;
         self.look_for_lost_expressions(node, scope);

@@ -1,6 +1,6 @@
 //! Processes: `run`.
 
-use tessera_manifest::{Node, code, hint_for_name, nearest, quoted};
+use tessera_manifest::{Node, Value, code, hint_for_name, nearest, quoted};
 use tessera_types::Duration;
 
 use super::reader::Reader;
@@ -8,6 +8,7 @@ use super::scope::{Place, Scope};
 use crate::definition::{
     Container, Period, Process, Return, Run, Script, Shell, Source, SubWorkflow,
 };
+use crate::expression::Template;
 
 impl<'d> Reader<'d> {
     /// `run`.
@@ -45,7 +46,7 @@ impl<'d> Reader<'d> {
 
     fn shell(&mut self, node: &'d Node, scope: &Scope) -> Option<Shell> {
         self.map(node, "a map of `command`", &["command", "arguments", "environment", "stdin"])?;
-        let command = self.required(node, "command").and_then(|it| self.text_template(it, scope));
+        let command = self.required(node, "command").and_then(|it| self.program(it, scope));
         let arguments =
             self.optional(node.get("arguments"), |reader, it| reader.text_list_template(it, scope));
         let environment = self.optional(node.get("environment"), |reader, it| {
@@ -66,7 +67,7 @@ impl<'d> Reader<'d> {
         let language = self.required(node, "language").and_then(|it| self.language(it));
         let source = self.one_field(node, "a script", &["code", "source"]);
         let source = source.and_then(|(field, it)| match field {
-            "code" => self.text_template(it, scope).map(Source::Code),
+            "code" => self.program(it, scope).map(Source::Code),
             _ => self.resource(it, scope).map(Source::Resource),
         });
         let arguments =
@@ -82,6 +83,18 @@ impl<'d> Reader<'d> {
             environment: environment?,
             stdin: stdin?,
         })
+    }
+
+    /// A command or a script. Shells and JavaScript have a `${ }` of their own, `${HOME}`, which
+    /// is left to them.
+    fn program(&mut self, node: &'d Node, scope: &Scope) -> Option<Template> {
+        let text = self.text(node)?;
+        let escaped = own_parameters_escaped(text);
+        if escaped == text {
+            return self.template(node, scope, Place::Definition);
+        }
+        let escaped = Node { span: node.span, value: Value::String(escaped) };
+        self.template_of(node, &escaped, scope, Place::Definition)
     }
 
     fn language(&mut self, node: &'d Node) -> Option<&'static str> {
@@ -117,7 +130,8 @@ impl<'d> Reader<'d> {
         let image = self.required(node, "image").and_then(|it| self.text_template(it, scope));
         let mut text =
             |key| self.optional(node.get(key), |reader, it| reader.text_template(it, scope));
-        let (name, command, stdin) = (text("name"), text("command"), text("stdin"));
+        let (name, stdin) = (text("name"), text("stdin"));
+        let command = self.optional(node.get("command"), |reader, it| reader.program(it, scope));
         let mut map = |key| {
             self.optional(node.get(key), |reader, it| reader.template(it, scope, Place::Definition))
         };
@@ -177,5 +191,35 @@ impl<'d> Reader<'d> {
             reader.template(it, scope, Place::Definition)
         });
         Some(SubWorkflow { namespace: namespace?, name: name?, version: version?, input: input? })
+    }
+}
+
+/// With each `${` that a name or a parameter of a shell follows at once as `$${`.
+fn own_parameters_escaped(text: &str) -> String {
+    let mut escaped = String::new();
+    let mut parts = text.split("${");
+    escaped.push_str(parts.next().unwrap_or_default());
+    for part in parts {
+        let own = |it: char| it.is_ascii_alphanumeric() || "_#@*?!-".contains(it);
+        let is_own = part.starts_with(own) && !escaped.ends_with('$');
+        escaped.push_str(if is_own { "$${" } else { "${" });
+        escaped.push_str(part);
+    }
+    escaped
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_a_shell_s_or_a_script_s_own_is_no_expression() {
+        for (text, expected) in [
+            ("echo ${HOME} ${1:-x} ${#} ${@}", "echo $${HOME} $${1:-x} $${#} $${@}"),
+            ("`${name} of ${obj.of[0]}`", "`$${name} of $${obj.of[0]}`"),
+            ("echo ${ .a } ${.b} ${$c} $${D} $E $(f)", "echo ${ .a } ${.b} ${$c} $${D} $E $(f)"),
+        ] {
+            assert_eq!(own_parameters_escaped(text), expected);
+        }
     }
 }

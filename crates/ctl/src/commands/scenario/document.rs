@@ -1,7 +1,7 @@
 //! Reading documents from files.
 
 use std::io::Read as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use tessera_manifest::Problem;
 use tessera_workflow::reading::{LIMITS, Reading, Source, code, format_of, read};
@@ -18,6 +18,34 @@ pub(super) fn open(path: &Path) -> Result<Result<Reading, Vec<Problem>>, Failure
         if path == Path::new("-") { "standard input".into() } else { path.display().to_string() };
     let format = format_of(&name, &text);
     Ok(read(Source::new(name, text), format))
+}
+
+/// The documents in a folder, by their names; of a file itself.
+pub(super) fn within(path: &Path) -> Result<Vec<PathBuf>, Failure> {
+    if !path.is_dir() {
+        return Ok(vec![path.to_owned()]);
+    }
+    let shown = path.display();
+    let entries = std::fs::read_dir(path).and_then(Iterator::collect::<std::io::Result<Vec<_>>>);
+    let entries =
+        entries.map_err(|error| Failure::usage(format!("{shown} cannot be read: {error}")))?;
+    let mut files: Vec<_> = entries.into_iter().map(|entry| entry.path()).collect();
+    files.retain(|file| is_document(file));
+    files.sort();
+    match files.is_empty() {
+        true => {
+            let message = format!("{shown} has no documents (*.yaml, *.yml, *.json)");
+            Err(Failure::usage_with(message, "name a file, or another folder"))
+        }
+        false => Ok(files),
+    }
+}
+
+/// Whether a file of a folder is meant to be a document.
+fn is_document(file: &Path) -> bool {
+    let hidden = file.file_name().is_none_or(|it| it.as_encoded_bytes().starts_with(b"."));
+    let extension = file.extension().and_then(|it| it.to_str());
+    !hidden && extension.is_some_and(|it| ["yaml", "yml", "json"].contains(&it)) && file.is_file()
 }
 
 /// Reads a document that can be run; else all that is wrong with it is told.

@@ -6,7 +6,7 @@ use clap::Args;
 use serde::Serialize;
 use tessera_manifest::Problem;
 
-use super::document::{is_only_unsupported, open};
+use super::document::{is_only_unsupported, open, within};
 use crate::cli::Format;
 use crate::context::{Context, json, print};
 use crate::exit::Exit;
@@ -16,7 +16,7 @@ use crate::style::Tone;
 /// Which documents are checked.
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
-    /// The documents, YAML or JSON; - for standard input
+    /// The documents, YAML or JSON; of a folder those in it; - for standard input
     #[arg(required = true)]
     files: Vec<PathBuf>,
 }
@@ -35,7 +35,10 @@ struct Report {
 
 pub(super) fn run(context: &Context, arguments: &Arguments) -> Result<(), Failure> {
     let format = context.format(&[Format::Table, Format::Json])?;
-    let reports: Vec<_> = arguments.files.iter().map(|it| report(it)).collect::<Result<_, _>>()?;
+    let files: Vec<_> =
+        arguments.files.iter().map(|it| within(it)).collect::<Result<_, Failure>>()?;
+    let reports: Vec<_> =
+        files.iter().flatten().map(|it| report(it)).collect::<Result<_, Failure>>()?;
     match format {
         Format::Json => print(&json(&reports)?)?,
         _ => reports.iter().try_for_each(|report| show(context, report))?,

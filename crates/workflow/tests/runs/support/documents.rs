@@ -3,17 +3,11 @@
 use std::sync::Arc;
 
 use serde_json::{Value as Json, json};
-use tessera_manifest::{Document, Format, Limits, Source};
+use tessera_manifest::Source;
 use tessera_workflow::definition::Workflow;
 use tessera_workflow::reading;
 
-/// YAML or JSON as JSON.
-pub(crate) fn yaml(text: &str) -> Json {
-    let source = Source::new("test.yaml", text);
-    let limits = Limits::default();
-    let all = tessera_manifest::read(source, Format::Yaml, &limits, Document::decode::<Json>);
-    all.unwrap_or_else(|problems| panic!("{}", problems[0].render())).remove(0)
-}
+use super::gherkin::yaml;
 
 /// A workflow's document, or the tasks of one, with the header that it lacks.
 pub(crate) fn complete(text: &str) -> String {

@@ -1,12 +1,27 @@
-//! Runs scenarios of the specification's conformance kit.
+//! Runs scenarios of the specification's conformance kit, in whatever runs documents.
 
 use std::fmt::Write;
 
 use serde_json::Value as Json;
-use tessera_workflow::machine::{Observed, Outcome};
+use tessera_manifest::{Document, Format, Limits, Source};
+use tessera_workflow::machine::{Observation, Observed, Outcome};
 
-use super::documents::{workflow, yaml};
-use super::world::{Plan, World, plan};
+/// How a run went.
+pub(crate) struct Ran {
+    pub(crate) outcome: Option<Outcome>,
+    pub(crate) observations: Vec<Observation>,
+}
+
+/// Runs a document with an input.
+pub(crate) type Execute<'e> = &'e dyn Fn(&str, Json) -> Ran;
+
+/// YAML or JSON as JSON.
+pub(crate) fn yaml(text: &str) -> Json {
+    let source = Source::new("test.yaml", text);
+    let limits = Limits::default();
+    let all = tessera_manifest::read(source, Format::Yaml, &limits, Document::decode::<Json>);
+    all.unwrap_or_else(|problems| panic!("{}", problems[0].render())).remove(0)
+}
 
 struct Step {
     text: String,
@@ -14,11 +29,11 @@ struct Step {
 }
 
 /// Runs all scenarios of a feature; what failed is in the error.
-pub(crate) fn feature(text: &str, prepare: &dyn Fn(Plan) -> Plan) -> Result<usize, String> {
+pub(crate) fn feature(text: &str, execute: Execute<'_>) -> Result<usize, String> {
     let mut failed = String::new();
     let scenarios = scenarios(text);
     for (name, steps) in &scenarios {
-        if let Err(why) = scenario(steps, prepare) {
+        if let Err(why) = scenario(steps, execute) {
             let _ = writeln!(failed, "{name}: {why}");
         }
     }
@@ -51,17 +66,17 @@ fn scenarios(text: &str) -> Vec<(String, Vec<Step>)> {
     scenarios
 }
 
-fn scenario(steps: &[Step], prepare: &dyn Fn(Plan) -> Plan) -> Result<(), String> {
+fn scenario(steps: &[Step], execute: Execute<'_>) -> Result<(), String> {
     let mut document = String::new();
     let mut input = Json::Null;
-    let mut world: Option<World> = None;
+    let mut world: Option<Ran> = None;
     for step in steps {
         let argument = step.argument.as_deref().unwrap_or_default();
         match (step.text.as_str(), &world) {
             ("a workflow with definition", _) => argument.clone_into(&mut document),
             ("given the workflow input is", _) => input = yaml(argument),
             ("the workflow is executed", _) => {
-                world = Some(prepare(plan(workflow(&document), input.clone())).run());
+                world = Some(execute(&document, input.clone()));
             }
             (text, Some(world)) => {
                 check(world, text, step.argument.as_deref())
@@ -73,9 +88,9 @@ fn scenario(steps: &[Step], prepare: &dyn Fn(Plan) -> Plan) -> Result<(), String
     Ok(())
 }
 
-fn check(world: &World, text: &str, argument: Option<&str>) -> Result<(), String> {
+fn check(world: &Ran, text: &str, argument: Option<&str>) -> Result<(), String> {
     if let Some(rest) = text.strip_prefix("the workflow output should have ") {
-        return properties(&world.output(), rest, argument);
+        return properties(&world.output()?, rest, argument);
     }
     if let Some(rest) = text.strip_prefix("the workflow should ") {
         return ended(world, rest, argument);
@@ -84,6 +99,21 @@ fn check(world: &World, text: &str, argument: Option<&str>) -> Result<(), String
     match rest.strip_prefix("run ") {
         Some(order) => ran(world, task, order),
         None => task_ended(world, task, rest, argument),
+    }
+}
+
+impl Ran {
+    fn output(&self) -> Result<Json, String> {
+        match &self.outcome {
+            Some(Outcome::Completed(output)) => Ok(json(output)),
+            outcome => Err(format!("it is {outcome:?}")),
+        }
+    }
+
+    /// The names of the tasks that began, in their order.
+    fn started(&self) -> Vec<&str> {
+        let all = self.observations.iter().filter(|it| it.what == Observed::Started);
+        all.filter_map(|it| Some(&*it.task.as_ref()?.name)).collect()
     }
 }
 
@@ -98,8 +128,8 @@ fn equal(found: &Json, expected: Option<&str>) -> Result<(), String> {
     }
 }
 
-fn ended(world: &World, how: &str, argument: Option<&str>) -> Result<(), String> {
-    match (how, world.machine.outcome()) {
+fn ended(world: &Ran, how: &str, argument: Option<&str>) -> Result<(), String> {
+    match (how, &world.outcome) {
         ("complete" | "complete with output", Some(Outcome::Completed(output))) => {
             equal(&json(output), argument)
         }
@@ -139,7 +169,7 @@ fn properties(output: &Json, rest: &str, argument: Option<&str>) -> Result<(), S
     Ok(())
 }
 
-fn ran(world: &World, task: &str, order: &str) -> Result<(), String> {
+fn ran(world: &Ran, task: &str, order: &str) -> Result<(), String> {
     let started = world.started();
     let first = |name: &str| started.iter().position(|it| *it == name);
     let at = first(task).ok_or_else(|| format!("it did not run; {started:?}"))?;
@@ -153,7 +183,7 @@ fn ran(world: &World, task: &str, order: &str) -> Result<(), String> {
     if right { Ok(()) } else { Err(format!("they ran as {started:?}")) }
 }
 
-fn task_ended(world: &World, task: &str, how: &str, argument: Option<&str>) -> Result<(), String> {
+fn task_ended(world: &Ran, task: &str, how: &str, argument: Option<&str>) -> Result<(), String> {
     let of_task =
         world.observations.iter().filter(|it| it.task.as_ref().is_some_and(|it| &*it.name == task));
     for observation in of_task {
