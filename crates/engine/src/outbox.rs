@@ -2,10 +2,11 @@
 //!
 //! The one idea: an event was stored with the change that it tells of, and is sent
 //! until it has arrived or is given up. Of each job one event at a time is under way,
-//! so they arrive in order; between jobs there is no order, so one receiver that does
-//! not answer delays nobody else.
+//! so they arrive in order. Between jobs there is no order, and who does not answer takes few
+//! of the places ([`letters`]), so that it delays nobody else.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+mod letters;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,15 +19,20 @@ use tessera_workflow::machine::{Action, Effect, Error, HttpRequest, StepId, kind
 use tessera_workflow::value::from_json;
 use tokio::sync::{Notify, Semaphore};
 use tokio_util::sync::CancellationToken;
+use url::Url;
 
+use crate::book::Book;
 use crate::clock;
 use crate::failure::{no_job, of_journal};
 use crate::plane::Plane;
+use letters::{Letter, Letters};
 
 /// Events on their way at the same time.
-const UNDER_WAY_MAX: usize = 64;
+const UNDER_WAY_MAX: usize = 128;
 
-/// How long a receiver may take to answer.
+/// How long a receiver may take to answer; at the first try, since it may be one of those that
+/// never do, and later.
+const ANSWER_FIRST_WITHIN: Duration = Duration::from_secs(5);
 const ANSWER_WITHIN: Duration = Duration::from_secs(15);
 
 /// The pause after the first failure; it doubles with each further one.
@@ -36,30 +42,6 @@ const PAUSE_MAX: Duration = Duration::from_secs(300);
 /// What is refused so often, will be.
 const REFUSALS_MAX: u32 = 3;
 
-/// An event that is to be sent.
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Letter {
-    number: u64,
-    attempts: u32,
-}
-
-/// The events of one job, in order. The first is the one that is sent.
-#[derive(Debug, Default)]
-struct Lane {
-    letters: VecDeque<Letter>,
-    /// When the first may be sent; none while it is under way.
-    due: Option<Timestamp>,
-}
-
-#[derive(Debug, Default)]
-struct Letters {
-    lanes: BTreeMap<JobNumber, Lane>,
-    /// The lanes that have something to send, by when.
-    due: BTreeSet<(Timestamp, JobNumber)>,
-    pending: u64,
-    dead: BTreeSet<(JobNumber, u64)>,
-}
-
 /// The events that have not arrived.
 #[derive(Debug, Default)]
 pub(crate) struct Outbox {
@@ -67,58 +49,9 @@ pub(crate) struct Outbox {
     bell: Notify,
 }
 
-impl Letters {
-    fn add(&mut self, job: JobNumber, letter: Letter, at: Timestamp) {
-        let lane = self.lanes.entry(job).or_default();
-        let is_first = lane.letters.is_empty();
-        // One that is sent again is older than what waits, but not than what is under way.
-        let is_under_way = !is_first && lane.due.is_none();
-        let place = lane.letters.iter().skip(usize::from(is_under_way));
-        let place = place.take_while(|it| it.number < letter.number).count();
-        lane.letters.insert(place + usize::from(is_under_way), letter);
-        if is_first {
-            lane.due = Some(at);
-            self.due.insert((at, job));
-        }
-        self.pending += 1;
-    }
-
-    /// Takes the first letter of a lane that is due.
-    fn take(&mut self, now: Timestamp) -> Option<(JobNumber, Letter)> {
-        let (at, job) = self.due.first().copied().filter(|(at, _)| *at <= now)?;
-        self.due.remove(&(at, job));
-        let lane = self.lanes.get_mut(&job)?;
-        lane.due = None;
-        Some((job, lane.letters.front()?.clone()))
-    }
-
-    /// The letter that was under way has arrived or is given up.
-    fn done(&mut self, job: JobNumber, now: Timestamp) {
-        let Some(lane) = self.lanes.get_mut(&job) else { return };
-        self.pending -= u64::from(lane.letters.pop_front().is_some());
-        match lane.letters.is_empty() {
-            true => drop(self.lanes.remove(&job)),
-            false => {
-                lane.due = Some(now);
-                self.due.insert((now, job));
-            }
-        }
-    }
-
-    /// The letter that was under way is to be sent again.
-    fn again(&mut self, job: JobNumber, attempts: u32, at: Timestamp) {
-        let Some(lane) = self.lanes.get_mut(&job) else { return };
-        if let Some(first) = lane.letters.front_mut() {
-            first.attempts = attempts;
-        }
-        lane.due = Some(at);
-        self.due.insert((at, job));
-    }
-}
-
 impl Outbox {
-    /// The outbox as a start finds it.
-    pub(crate) fn load(events: &[OpenEvent]) -> Self {
+    /// The outbox as a start finds it, with the jobs that its events are of.
+    pub(crate) fn load(events: &[OpenEvent], book: &Book) -> Self {
         let mut letters = Letters::default();
         for event in events {
             if event.standing == Standing::Dead {
@@ -126,26 +59,34 @@ impl Outbox {
                 continue;
             }
             let letter = Letter { number: event.number, attempts: event.attempts };
-            letters.add(event.job, letter, event.at);
+            let url = book.get(event.job).and_then(|state| state.callback_url.as_deref());
+            letters.add(event.job, &receiver(url), letter, event.at);
         }
         Self { letters: Mutex::new(letters), bell: Notify::new() }
     }
 
-    /// Has an event sent that is stored.
-    pub(crate) fn add(&self, job: JobNumber, number: u64, at: Timestamp) {
-        self.letters.lock().add(job, Letter { number, attempts: 0 }, at);
+    /// Has an event sent that is stored, to the callback URL of its job.
+    pub(crate) fn add(&self, job: JobNumber, url: Option<&str>, number: u64, at: Timestamp) {
+        let letter = Letter { number, attempts: 0 };
+        self.letters.lock().add(job, &receiver(url), letter, at);
         self.bell.notify_one();
     }
 
     /// Events that are to be sent, and those that were given up.
     pub(crate) fn count(&self) -> (u64, u64) {
         let letters = self.letters.lock();
-        (letters.pending, letters.dead.len() as u64)
+        (letters.pending(), letters.dead.len() as u64)
     }
 
     pub(crate) fn forget(&self, jobs: &[JobNumber]) {
         self.letters.lock().dead.retain(|(job, _)| !jobs.contains(job));
     }
+}
+
+/// Whom a callback URL leads to: what is at one origin is one receiver.
+fn receiver(url: Option<&str>) -> Arc<str> {
+    let parsed = url.and_then(|url| Url::parse(url).ok());
+    parsed.map(|url| url.origin().ascii_serialization()).unwrap_or_default().into()
 }
 
 /// Sends what is due, until everything ends.
@@ -177,7 +118,7 @@ async fn next(plane: &Plane) -> Option<(JobNumber, Letter)> {
             if let Some(taken) = letters.take(now) {
                 return Some(taken);
             }
-            letters.due.first().map(|(at, _)| *at)
+            letters.next_due()
         };
         let pause = due_at.map_or(PAUSE_MAX, |at| at.since(now).as_std()).min(PAUSE_MAX);
         tokio::select! {
@@ -191,6 +132,8 @@ async fn next(plane: &Plane) -> Option<(JobNumber, Letter)> {
 /// Sends a letter, and stores what came of it.
 async fn deliver(plane: &Plane, job: JobNumber, letter: Letter) {
     let result = send(plane, job, &letter).await;
+    let answered = result.as_ref().err().is_none_or(|failure| failure.is_answer);
+    plane.outbox.letters.lock().heard(job, answered);
     let attempts = letter.attempts + u32::from(result.is_err());
     let now = clock::now();
     let (standing, at, note) = match result {
@@ -241,12 +184,14 @@ fn pause_after(attempts: u32) -> tessera_types::Duration {
 /// Why an event has not arrived.
 struct Failure {
     why: String,
+    /// Whether the receiver answered at all.
+    is_answer: bool,
     /// Whether the receiver does not want it, now or later.
     is_refusal: bool,
 }
 
 async fn send(plane: &Plane, job: JobNumber, letter: &Letter) -> Result<(), Failure> {
-    let failed = |why: String| Failure { why, is_refusal: false };
+    let failed = |why: String| Failure { why, is_answer: false, is_refusal: false };
     let url = plane.book.lock().get(job).and_then(|state| state.callback_url.clone());
     let Some(url) = url else { return Ok(()) };
     let stored = plane.journal.event(job, letter.number).await;
@@ -271,10 +216,11 @@ async fn send(plane: &Plane, job: JobNumber, letter: &Letter) -> Result<(), Fail
         }),
     };
     let sending = plane.performer.perform(&effect, CancellationToken::new());
-    match tokio::time::timeout(ANSWER_WITHIN, sending).await {
+    let within = if letter.attempts == 0 { ANSWER_FIRST_WITHIN } else { ANSWER_WITHIN };
+    match tokio::time::timeout(within, sending).await {
         Ok(Ok(_)) => Ok(()),
         Ok(Err(error)) => Err(failure_of(&error)),
-        Err(_) => Err(failed(format!("no answer within {} s", ANSWER_WITHIN.as_secs()))),
+        Err(_) => Err(failed(format!("no answer within {} s", within.as_secs()))),
     }
 }
 
@@ -284,7 +230,7 @@ fn failure_of(error: &Error) -> Failure {
     let title = error.title.as_deref().unwrap_or_default();
     let detail = error.detail.as_deref().unwrap_or_default();
     let why = format!("{} {title}: {detail}", error.status);
-    Failure { why, is_refusal: is_answer && is_final }
+    Failure { why, is_answer, is_refusal: is_answer && is_final }
 }
 
 /// The events that were given up.
@@ -325,7 +271,10 @@ pub(crate) async fn replay(plane: &Plane, replay: &Replay) -> Result<u64, Proble
         let standing = Standing::Pending;
         let change = Change::Stands { job, number, standing, attempts: 0, at, note: None };
         match plane.commit(vec![change]).await {
-            Ok(()) => plane.outbox.add(job, number, at),
+            Ok(()) => {
+                let url = plane.book.lock().get(job).and_then(|it| it.callback_url.clone());
+                plane.outbox.add(job, url.as_deref(), number, at);
+            }
             Err(JournalError::Unknown(_)) => continue,
             Err(error) => {
                 plane.outbox.letters.lock().dead.insert((job, number));
@@ -356,40 +305,6 @@ fn chosen(
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    const T: Timestamp = Timestamp::from_micros(1_800_000_000_000_000);
-
-    fn letter(number: u64) -> Letter {
-        Letter { number, attempts: 0 }
-    }
-
-    fn later(ms: u64) -> Timestamp {
-        T.plus(tessera_types::Duration::from_millis(ms))
-    }
-
-    #[test]
-    fn of_each_job_one_event_is_under_way_in_order() {
-        let mut letters = Letters::default();
-        let (a, b) = (JobNumber(1), JobNumber(2));
-        (1..=2).for_each(|number| letters.add(a, letter(number), T));
-        letters.add(b, letter(1), T);
-        assert_eq!(letters.take(T), Some((a, letter(1))));
-        assert_eq!(letters.take(T), Some((b, letter(1))));
-        assert_eq!(letters.take(T), None);
-        letters.again(a, 1, later(5));
-        assert_eq!(letters.take(later(4)), None);
-        assert_eq!(letters.take(later(5)), Some((a, Letter { number: 1, attempts: 1 })));
-        letters.done(a, later(5));
-        assert_eq!(letters.take(later(5)), Some((a, letter(2))));
-        // One that is sent again waits for the one that is under way.
-        letters.add(a, letter(1), T);
-        assert_eq!(letters.take(later(5)), None);
-        letters.done(a, later(6));
-        assert_eq!(letters.take(later(6)), Some((a, letter(1))));
-        letters.done(a, later(6));
-        letters.done(b, later(6));
-        assert_eq!((letters.pending, letters.lanes.len(), letters.due.len()), (0, 0, 0));
-    }
 
     #[test]
     fn pauses_grow_to_a_bound() {

@@ -271,6 +271,7 @@ fn assemble(
     let path = options.state_dir.join("engine.db");
     let (journal, loaded) = journal::open(&path, &journal::Options::default())?;
     let book = book(&path, &loaded)?;
+    let outbox = Outbox::load(&loaded.events, &book);
     Ok(Plane {
         options,
         journal,
@@ -278,7 +279,7 @@ fn assemble(
         scenarios,
         documents: Documents::default(),
         performer,
-        outbox: Outbox::load(&loaded.events),
+        outbox,
         metrics: Metrics::new(),
         bell: tokio::sync::Notify::new(),
         door: tokio::sync::Mutex::default(),

@@ -257,7 +257,7 @@ async fn cancel_waiting(
     }
     plane.book.lock().put(number, Arc::new(next));
     if let Some(event) = number_of_event {
-        plane.outbox.add(number, event, now);
+        plane.outbox.add(number, state.callback_url.as_deref(), event, now);
     }
     Ok(())
 }

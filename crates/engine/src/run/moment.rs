@@ -253,7 +253,7 @@ impl<'p> Run<'p> {
         }
         self.plane.book.lock().put(self.number, Arc::new(self.state.clone()));
         for event in moment.events {
-            self.plane.outbox.add(self.number, event, self.at);
+            self.plane.outbox.add(self.number, self.state.callback_url.as_deref(), event, self.at);
         }
         for (told, news) in moment.told {
             // Whoever asked may be gone.
@@ -463,9 +463,10 @@ async fn fail(
         event
     });
     plane.commit_patiently(changes).await?;
+    let url = state.callback_url.clone();
     plane.book.lock().put(number, Arc::new(state));
     if let Some(event) = event {
-        plane.outbox.add(number, event, at);
+        plane.outbox.add(number, url.as_deref(), event, at);
     }
     Ok(())
 }
