@@ -246,6 +246,43 @@ do:
 }
 
 #[tokio::test]
+async fn what_an_answer_holds_of_a_secret_is_hidden_however_it_is_written() {
+    let stage = Stage::new(&[]);
+    let secret = "ab+cd/ef==\nline \"two\"";
+    let head = "use: { secrets: [token] }\ndo:\n  - a:\n";
+    let call = |query: &str| {
+        format!(
+            "call: http\n{0}with:\n{0}  method: get\n{0}  output: response\n{0}  endpoint: {{ uri: '${{ .url }}' }}\n{0}  query: {{ token: '{query}' }}\n",
+            " ".repeat(12)
+        )
+    };
+    let query = call("${ $secrets.token }");
+    stage.scenario("query", &format!("{head}      try:\n        - b:\n            {query}      catch: {{ as: e, do: [{{ c: {{ set: {{ why: '${{ $e }}' }} }} }}] }}\n"));
+    let query = call("${ $secrets.token | @base64 }");
+    stage.scenario("base", &format!("{head}      try:\n        - b:\n            {query}      catch: {{ as: e, do: [{{ c: {{ set: {{ why: '${{ $e }}' }} }} }}] }}\n"));
+    let path = stage.path("secrets").join("token");
+    fs::write(&path, secret).unwrap();
+    fs::set_permissions(&path, PermissionsExt::from_mode(0o600)).unwrap();
+    let (engine, outside) = (stage.start(), Receiver::open());
+    for status in [200, 403] {
+        outside.decide(move |_| Answer::Status(status));
+        for scenario in ["query@v1", "base@v1"] {
+            let job = engine.run(scenario, json!({"url": outside.url("/")})).await;
+            assert_eq!(job.head.status, JobStatus::Completed, "{job:?}");
+            let output = job.output.unwrap().to_string();
+            assert!(output.contains("***"), "{output}");
+        }
+    }
+    engine.kill();
+    for file in fs::read_dir(stage.path("state")).unwrap() {
+        let bytes = fs::read(file.unwrap().path()).unwrap();
+        for part in [&b"cd/ef"[..], b"cd%2Fef", b"cd%2fef", b"YWIrY2QvZWY"] {
+            assert!(!bytes.windows(part.len()).any(|it| it == part));
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_secret_that_others_may_read_is_not_used() {
     let stage = Stage::new(&[]);
     stage.scenario("s", "use: { secrets: [token] }\ndo: [{ a: { set: { x: 1 } } }]\n");
