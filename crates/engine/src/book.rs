@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use tessera_store::journal::JobNumber;
+use tessera_types::Timestamp;
 use tessera_types::engine::{JobId, JobStatus};
 use tessera_types::limits;
 use tessera_workflow::machine::CloudEvent;
@@ -170,7 +171,10 @@ impl Book {
     }
 
     /// The jobs to which an event may matter: those that run, and those that wait for their turn.
-    pub(crate) fn listening(&self, event: &CloudEvent) -> (Vec<RunHandle>, Vec<JobNumber>) {
+    pub(crate) fn listening(
+        &self,
+        event: &CloudEvent,
+    ) -> (Vec<(JobNumber, RunHandle)>, Vec<JobNumber>) {
         let (mut running, mut waiting) = (Vec::new(), Vec::new());
         for number in &self.listeners {
             let Some(state) = self.jobs.get(number) else { continue };
@@ -178,7 +182,7 @@ impl Book {
                 continue;
             }
             match self.running.get(number) {
-                Some(run) => running.push(run.clone()),
+                Some(run) => running.push((*number, run.clone())),
                 None => waiting.push(*number),
             }
         }
@@ -192,6 +196,15 @@ impl Book {
             *counts.entry(state.head.status).or_default() += 1;
         }
         counts
+    }
+
+    /// The time before which jobs ended that are too many to be kept; none when there are not.
+    pub(crate) fn too_old(&self, jobs_kept_max: usize) -> Option<Timestamp> {
+        let ends = self.jobs.values().filter_map(|state| state.head.ended_at);
+        let mut ends: Vec<Timestamp> = ends.collect();
+        let excess = ends.len().checked_sub(jobs_kept_max).filter(|excess| *excess > 0)?;
+        let (_, last, _) = ends.select_nth_unstable(excess - 1);
+        Some(Timestamp::from_micros(last.as_micros() + 1))
     }
 
     pub(crate) fn all(&self) -> impl Iterator<Item = (JobNumber, &Arc<JobState>)> {

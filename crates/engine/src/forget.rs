@@ -25,6 +25,8 @@ pub(crate) async fn forget_old(plane: Arc<Plane>) {
 
 async fn step(plane: &Plane) {
     let before = clock::now().minus(plane.options.keep);
+    let too_old = plane.book.lock().too_old(plane.options.jobs_kept_max);
+    let before = too_old.map_or(before, |at| at.max(before));
     loop {
         let jobs = match plane.journal.forget(before, JOBS).await {
             Ok(forgotten) => forgotten.jobs,

@@ -2,7 +2,6 @@
 //! that does it.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use dropshot::{
     Body as HttpBody, HttpResponseAccepted, HttpResponseOk, Path, Query, RequestContext, TypedBody,
@@ -102,7 +101,7 @@ impl EngineApi for Handlers {
 
     async fn readyz(ctx: Context) -> Json<EngineReadiness> {
         let plane = serving(&ctx)?;
-        if plane.disk_full.load(Ordering::Relaxed) {
+        if plane.disk_is_full() {
             let detail = "the journal's disk is full: jobs wait until there is space";
             return Err(Problem::new(Code::Unavailable, detail).into());
         }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use http::HeaderMap;
 use http::header::CONTENT_TYPE;
 use serde_json::{Map, Value};
+use tessera_store::journal::JobNumber;
 use tessera_types::engine::{EventTaken, EventsTaken};
 use tessera_types::event::CloudEvent as Checked;
 use tessera_types::problem::Code;
@@ -16,6 +17,7 @@ use tokio::sync::oneshot;
 
 use crate::book::{RunHandle, Tell};
 use crate::plane::Plane;
+use crate::state::JobState;
 
 /// How long jobs may take to store an event.
 const TOLD_WITHIN: Duration = Duration::from_secs(10);
@@ -57,17 +59,30 @@ pub(crate) async fn give(plane: &Plane, event: &Arc<CloudEvent>) -> Result<u64, 
         running = now_running;
         jobs += door.give(plane, &waiting, event).await?;
     }
-    let asked = running.into_iter().map(|run| tell(run, event));
-    let told = futures::future::join_all(asked);
-    let news = tokio::time::timeout(TOLD_WITHIN, told).await.map_err(|_| busy())?;
+    let asked = running.into_iter().map(|(job, run)| tell(plane, job, run, event));
+    let told = futures::future::try_join_all(asked);
+    let news = tokio::time::timeout(TOLD_WITHIN, told).await.map_err(|_| busy())??;
     Ok(jobs + news.into_iter().filter(|is_news| *is_news).count() as u64)
 }
 
-/// Tells a run of an event; true when it was news. A run that has ended meanwhile did not want it.
-async fn tell(run: RunHandle, event: &Arc<CloudEvent>) -> bool {
+/// Tells a run of an event; true when it was news.
+async fn tell(
+    plane: &Plane,
+    job: JobNumber,
+    run: RunHandle,
+    event: &Arc<CloudEvent>,
+) -> Result<bool, Problem> {
     let (told, durable) = oneshot::channel();
-    let event = Arc::clone(event);
-    run.tell.send(Tell::Event { event, told }).await.is_ok() && durable.await.unwrap_or(false)
+    // A run that does not answer has ended meanwhile, or could not store what it was told.
+    let _ = run.tell.send(Tell::Event { event: Arc::clone(event), told }).await;
+    if let Ok(is_news) = durable.await {
+        return Ok(is_news);
+    }
+    let is_over = |state: &Arc<JobState>| state.head.status.is_over();
+    match plane.book.lock().get(job).is_none_or(is_over) {
+        true => Ok(false),
+        false => Err(busy()),
+    }
 }
 
 fn busy() -> Problem {

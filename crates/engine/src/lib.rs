@@ -28,6 +28,7 @@ mod forget;
 mod handlers;
 mod incoming;
 mod interest;
+mod lanes;
 mod metrics;
 mod options;
 mod outbox;

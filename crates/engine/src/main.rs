@@ -45,6 +45,9 @@ struct Args {
     /// How long jobs are kept after their end
     #[arg(long, default_value = "7d", value_name = "DURATION")]
     keep: Duration,
+    /// How many jobs are kept after their end; the oldest beyond them are forgotten earlier
+    #[arg(long, default_value_t = 200_000, value_name = "NUMBER")]
+    jobs_kept_max: usize,
     /// Where the control plane is, for the adapter `fleet`
     #[arg(long, env = "TESSERA_URL", value_name = "URL")]
     control: Option<String>,
@@ -80,6 +83,7 @@ impl Args {
             jobs_max: self.jobs_max as usize,
             queue_max: self.queue_max,
             keep: self.keep,
+            jobs_kept_max: self.jobs_kept_max,
             control: self.control,
             event_source: self.event_source_name,
             event_sources: self.event_sources,

@@ -34,6 +34,8 @@ pub struct Options {
     pub queue_max: usize,
     /// For how long jobs are kept after their end.
     pub keep: Duration,
+    /// Jobs that are kept after their end; the oldest beyond them are forgotten earlier.
+    pub jobs_kept_max: usize,
     /// Where the control plane is, for the adapter `fleet`.
     pub control: Option<String>,
     /// The `source` of events about jobs.
@@ -63,6 +65,7 @@ impl Default for Options {
             jobs_max: 512,
             queue_max: 100_000,
             keep: Duration::from_secs(7 * 24 * 3600),
+            jobs_kept_max: 200_000,
             control: None,
             event_source: EVENT_SOURCE.to_owned(),
             event_sources: Vec::new(),

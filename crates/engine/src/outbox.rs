@@ -2,14 +2,15 @@
 //!
 //! The one idea: an event was stored with the change that it tells of, and is sent
 //! until it has arrived or is given up. Of each job one event at a time is under way,
-//! so they arrive in order. Between jobs there is no order, and who does not answer takes few
-//! of the places ([`letters`]), so that it delays nobody else.
+//! so they arrive in order; between jobs there is no order, and each receiver has only so
+//! many places, so one that does not answer delays nobody else (`lanes`).
 
-mod letters;
-
+use std::collections::BTreeSet;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use futures::FutureExt as _;
 use parking_lot::Mutex;
 use tessera_store::journal::{Change, JobNumber, JournalError, OpenEvent, Standing};
 use tessera_types::engine::{DeadLetter, DeadLetters, JobId, Replay};
@@ -19,20 +20,14 @@ use tessera_workflow::machine::{Action, Effect, Error, HttpRequest, StepId, kind
 use tessera_workflow::value::from_json;
 use tokio::sync::{Notify, Semaphore};
 use tokio_util::sync::CancellationToken;
-use url::Url;
 
 use crate::book::Book;
 use crate::clock;
 use crate::failure::{no_job, of_journal};
+use crate::lanes::{Lanes, Letter, UNDER_WAY_MAX};
 use crate::plane::Plane;
-use letters::{Letter, Letters};
 
-/// Events on their way at the same time.
-const UNDER_WAY_MAX: usize = 128;
-
-/// How long a receiver may take to answer; at the first try, since it may be one of those that
-/// never do, and later.
-const ANSWER_FIRST_WITHIN: Duration = Duration::from_secs(5);
+/// How long a receiver may take to answer.
 const ANSWER_WITHIN: Duration = Duration::from_secs(15);
 
 /// The pause after the first failure; it doubles with each further one.
@@ -42,6 +37,12 @@ const PAUSE_MAX: Duration = Duration::from_secs(300);
 /// What is refused so often, will be.
 const REFUSALS_MAX: u32 = 3;
 
+#[derive(Debug, Default)]
+struct Letters {
+    lanes: Lanes,
+    dead: BTreeSet<(JobNumber, u64)>,
+}
+
 /// The events that have not arrived.
 #[derive(Debug, Default)]
 pub(crate) struct Outbox {
@@ -50,32 +51,47 @@ pub(crate) struct Outbox {
 }
 
 impl Outbox {
-    /// The outbox as a start finds it, with the jobs that its events are of.
+    /// The outbox as a start finds it.
     pub(crate) fn load(events: &[OpenEvent], book: &Book) -> Self {
-        let mut letters = Letters::default();
+        let outbox = Self::default();
         for event in events {
-            if event.standing == Standing::Dead {
-                letters.dead.insert((event.job, event.number));
-                continue;
-            }
-            let letter = Letter { number: event.number, attempts: event.attempts };
             let url = book.get(event.job).and_then(|state| state.callback_url.as_deref());
-            letters.add(event.job, &receiver(url), letter, event.at);
+            outbox.take_in(event, url);
         }
-        Self { letters: Mutex::new(letters), bell: Notify::new() }
+        outbox
     }
 
-    /// Has an event sent that is stored, to the callback URL of its job.
-    pub(crate) fn add(&self, job: JobNumber, url: Option<&str>, number: u64, at: Timestamp) {
+    /// Takes in an event that is stored, unless it is known.
+    fn take_in(&self, event: &OpenEvent, url: Option<&str>) {
+        let letters = &mut *self.letters.lock();
+        if event.standing == Standing::Dead {
+            letters.dead.insert((event.job, event.number));
+        } else if !letters.lanes.has(event.job, event.number) {
+            let letter = Letter { number: event.number, attempts: event.attempts };
+            // The clock may have been set meanwhile: none is longer off than the longest pause.
+            let left = event.at.since(clock::now()).as_std().min(PAUSE_MAX);
+            letters.lanes.add(event.job, letter, url.unwrap_or_default(), Instant::now() + left);
+        }
+    }
+
+    /// Has an event sent that is stored.
+    pub(crate) fn add(&self, job: JobNumber, number: u64, url: Option<&str>) {
         let letter = Letter { number, attempts: 0 };
-        self.letters.lock().add(job, &receiver(url), letter, at);
+        let lanes = &mut self.letters.lock().lanes;
+        lanes.add(job, letter, url.unwrap_or_default(), Instant::now());
         self.bell.notify_one();
     }
 
     /// Events that are to be sent, and those that were given up.
     pub(crate) fn count(&self) -> (u64, u64) {
         let letters = self.letters.lock();
-        (letters.pending(), letters.dead.len() as u64)
+        (letters.lanes.pending(), letters.dead.len() as u64)
+    }
+
+    /// The event of a job that was under way is to be sent again.
+    fn again(&self, job: JobNumber, attempts: u32, pause: Duration) {
+        self.letters.lock().lanes.again(job, attempts, Instant::now() + pause);
+        self.bell.notify_one();
     }
 
     pub(crate) fn forget(&self, jobs: &[JobNumber]) {
@@ -83,10 +99,14 @@ impl Outbox {
     }
 }
 
-/// Whom a callback URL leads to: what is at one origin is one receiver.
-fn receiver(url: Option<&str>) -> Arc<str> {
-    let parsed = url.and_then(|url| Url::parse(url).ok());
-    parsed.map(|url| url.origin().ascii_serialization()).unwrap_or_default().into()
+/// Looks for events of a job that were stored, though the commit seemed to fail.
+pub(crate) async fn look_for(plane: &Plane, job: JobNumber) -> Result<(), JournalError> {
+    let events = plane.journal.open_events(job).await?;
+    let state = plane.book.lock().get(job).cloned();
+    let url = state.as_ref().and_then(|state| state.callback_url.as_deref());
+    events.iter().for_each(|event| plane.outbox.take_in(event, url));
+    plane.outbox.bell.notify_one();
+    Ok(())
 }
 
 /// Sends what is due, until everything ends.
@@ -101,8 +121,14 @@ pub(crate) async fn send_all(plane: Arc<Plane>) {
         let plane = Arc::clone(&plane);
         tokio::spawn(async move {
             let _place = place;
+            let delivering = AssertUnwindSafe(deliver(&plane, job, &letter)).catch_unwind();
             tokio::select! {
-                () = deliver(&plane, job, letter) => {}
+                done = delivering => {
+                    if done.is_err() {
+                        tracing::error!(target: "tessera::engine", job = %job, event = letter.number, "sending an event has panicked: report this as a bug with the log");
+                        plane.outbox.again(job, letter.attempts, PAUSE_MAX);
+                    }
+                }
                 () = plane.stopping.cancelled() => {}
             }
         });
@@ -112,15 +138,15 @@ pub(crate) async fn send_all(plane: Arc<Plane>) {
 /// The next letter, when it is due; none when everything ends.
 async fn next(plane: &Plane) -> Option<(JobNumber, Letter)> {
     loop {
-        let now = clock::now();
+        let now = Instant::now();
         let due_at = {
-            let mut letters = plane.outbox.letters.lock();
-            if let Some(taken) = letters.take(now) {
+            let lanes = &mut plane.outbox.letters.lock().lanes;
+            if let Some(taken) = lanes.take(now) {
                 return Some(taken);
             }
-            letters.next_due()
+            lanes.next_due()
         };
-        let pause = due_at.map_or(PAUSE_MAX, |at| at.since(now).as_std()).min(PAUSE_MAX);
+        let pause = due_at.map_or(PAUSE_MAX, |at| at.saturating_duration_since(now));
         tokio::select! {
             () = plane.outbox.bell.notified() => {}
             () = tokio::time::sleep(pause) => {}
@@ -130,22 +156,19 @@ async fn next(plane: &Plane) -> Option<(JobNumber, Letter)> {
 }
 
 /// Sends a letter, and stores what came of it.
-async fn deliver(plane: &Plane, job: JobNumber, letter: Letter) {
-    let result = send(plane, job, &letter).await;
-    let answered = result.as_ref().err().is_none_or(|failure| failure.is_answer);
-    plane.outbox.letters.lock().heard(job, answered);
+async fn deliver(plane: &Plane, job: JobNumber, letter: &Letter) {
+    let result = send(plane, job, letter).await;
+    let has_answered = result.as_ref().err().is_none_or(|failure| failure.is_answer);
+    plane.outbox.letters.lock().lanes.heard(job, has_answered);
     let attempts = letter.attempts + u32::from(result.is_err());
-    let now = clock::now();
-    let (standing, at, note) = match result {
-        Ok(()) => (Standing::Delivered, now, None),
+    let pause = pause_after(attempts);
+    let (standing, note) = match result {
+        Ok(()) => (Standing::Delivered, None),
         Err(failure) => {
             let is_refusal = failure.is_refusal && attempts >= REFUSALS_MAX;
             let is_dead = is_refusal || attempts >= plane.options.event_attempts;
             let note = limits::clip(&failure.why, limits::REASON_BYTES_MAX);
-            match is_dead {
-                true => (Standing::Dead, now, Some(note)),
-                false => (Standing::Pending, now.plus(pause_after(attempts)), Some(note)),
-            }
+            (if is_dead { Standing::Dead } else { Standing::Pending }, Some(note))
         }
     };
     plane.metrics.event_sent(standing);
@@ -153,32 +176,35 @@ async fn deliver(plane: &Plane, job: JobNumber, letter: Letter) {
         tracing::warn!(target: "tessera::engine", job = %job, event = letter.number, attempts, why, "an event is given up; it is among the dead letters");
     }
     let number = letter.number;
+    let at = stored_at(standing, pause);
     let change = Change::Stands { job, number, standing, attempts, at, note };
     match plane.commit_patiently(vec![change]).await {
         // Whether it was stored is not known, or nothing is: it is sent once more.
         Err(JournalError::Failed(_) | JournalError::Closed) => {
-            let at = now.plus(tessera_types::Duration::from_secs(1));
-            plane.outbox.letters.lock().again(job, attempts, at);
+            plane.outbox.again(job, attempts, Duration::from_secs(1));
         }
+        _ if standing == Standing::Pending => plane.outbox.again(job, attempts, pause),
         _ => {
             let mut letters = plane.outbox.letters.lock();
-            match standing {
-                Standing::Pending => letters.again(job, attempts, at),
-                Standing::Delivered => letters.done(job, now),
-                Standing::Dead => {
-                    letters.dead.insert((job, number));
-                    letters.done(job, now);
-                }
+            if standing == Standing::Dead {
+                letters.dead.insert((job, number));
             }
+            letters.lanes.done(job, Instant::now());
         }
     }
     plane.outbox.bell.notify_one();
 }
 
-fn pause_after(attempts: u32) -> tessera_types::Duration {
+/// When an event is sent next, or when it was decided that it is not.
+fn stored_at(standing: Standing, pause: Duration) -> Timestamp {
+    let pause = if standing == Standing::Pending { pause } else { Duration::ZERO };
+    let ms = u64::try_from(pause.as_millis()).unwrap_or(u64::MAX);
+    clock::now().plus(tessera_types::Duration::from_millis(ms))
+}
+
+fn pause_after(attempts: u32) -> Duration {
     let doubled = PAUSE_FIRST.saturating_mul(1 << attempts.saturating_sub(1).min(16));
-    let pause = clock::jittered(doubled.min(PAUSE_MAX));
-    tessera_types::Duration::from_millis(u64::try_from(pause.as_millis()).unwrap_or(u64::MAX))
+    clock::jittered(doubled.min(PAUSE_MAX))
 }
 
 /// Why an event has not arrived.
@@ -216,11 +242,10 @@ async fn send(plane: &Plane, job: JobNumber, letter: &Letter) -> Result<(), Fail
         }),
     };
     let sending = plane.performer.perform(&effect, CancellationToken::new());
-    let within = if letter.attempts == 0 { ANSWER_FIRST_WITHIN } else { ANSWER_WITHIN };
-    match tokio::time::timeout(within, sending).await {
+    match tokio::time::timeout(ANSWER_WITHIN, sending).await {
         Ok(Ok(_)) => Ok(()),
         Ok(Err(error)) => Err(failure_of(&error)),
-        Err(_) => Err(failed(format!("no answer within {} s", within.as_secs()))),
+        Err(_) => Err(failed(format!("no answer within {} s", ANSWER_WITHIN.as_secs()))),
     }
 }
 
@@ -272,8 +297,9 @@ pub(crate) async fn replay(plane: &Plane, replay: &Replay) -> Result<u64, Proble
         let change = Change::Stands { job, number, standing, attempts: 0, at, note: None };
         match plane.commit(vec![change]).await {
             Ok(()) => {
-                let url = plane.book.lock().get(job).and_then(|it| it.callback_url.clone());
-                plane.outbox.add(job, url.as_deref(), number, at);
+                let state = plane.book.lock().get(job).cloned();
+                let url = state.as_ref().and_then(|state| state.callback_url.as_deref());
+                plane.outbox.add(job, number, url);
             }
             Err(JournalError::Unknown(_)) => continue,
             Err(error) => {

@@ -1,14 +1,13 @@
 //! What all parts of an engine share.
 
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 use tessera_effects::Performer;
 use tessera_store::journal::{Change, Journal, JournalError};
 use tokio::runtime::Handle;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, Semaphore};
 use tokio_util::sync::CancellationToken;
 
 use crate::book::Book;
@@ -21,6 +20,12 @@ use crate::scenarios::Scenarios;
 
 /// The pause before a commit is tried again that a full disk refused.
 const FULL_PAUSE: Duration = Duration::from_secs(1);
+
+/// Traces that are made at the same time.
+pub(crate) const TRACES_MAX: usize = 2;
+
+/// For how long the disk counts as full after a commit that it refused.
+const FULL_FOR: Duration = Duration::from_secs(5);
 
 /// What all parts of an engine share.
 pub(crate) struct Plane {
@@ -41,8 +46,10 @@ pub(crate) struct Plane {
     /// Where runs are driven: an expression that takes its time delays other runs, and
     /// not the API.
     pub(crate) runs: Handle,
-    /// Whether the journal's disk was full when it was last written.
-    pub(crate) disk_full: AtomicBool,
+    /// Places for those who ask for a trace.
+    pub(crate) traces: Semaphore,
+    /// When a commit was last refused since the journal's disk is full, if none was made since.
+    pub(crate) disk_full_at: Mutex<Option<Instant>>,
     pub(crate) stopping: CancellationToken,
 }
 
@@ -66,7 +73,9 @@ impl Plane {
     pub(crate) async fn commit(&self, changes: Vec<Change>) -> Result<(), JournalError> {
         let result = self.journal.commit(changes).await;
         let is_full = result == Err(JournalError::Full);
-        if self.disk_full.swap(is_full, Ordering::Relaxed) != is_full {
+        let full_at = is_full.then(Instant::now);
+        let was_full = std::mem::replace(&mut *self.disk_full_at.lock(), full_at).is_some();
+        if was_full != is_full {
             match is_full {
                 true => {
                     tracing::error!(target: "tessera::engine", "the journal's disk is full: jobs wait until there is space");
@@ -75,6 +84,12 @@ impl Plane {
             }
         }
         result
+    }
+
+    /// Whether the journal's disk is full, as far as is known: what waits for space tries again all
+    /// the time, and where nothing waits only another try can tell.
+    pub(crate) fn disk_is_full(&self) -> bool {
+        self.disk_full_at.lock().is_some_and(|at| at.elapsed() < FULL_FOR)
     }
 
     /// Commits; while the disk is full, waits and tries again.

@@ -3,7 +3,6 @@
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use dropshot::{BuildError, ConfigDropshot, HandlerTaskMode, HttpServer, ServerBuilder};
@@ -16,6 +15,7 @@ use tessera_store::journal::{self, Loaded};
 use tessera_types::engine::JobStatus;
 use tessera_types::limits;
 use tokio::runtime::Runtime;
+use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -26,7 +26,7 @@ use crate::handlers::Handlers;
 use crate::metrics::Metrics;
 use crate::options::Options;
 use crate::outbox::Outbox;
-use crate::plane::{Link, Plane};
+use crate::plane::{Link, Plane, TRACES_MAX};
 use crate::publish::{Publisher, Starter};
 use crate::scenarios::Scenarios;
 use crate::state::JobState;
@@ -285,7 +285,8 @@ fn assemble(
         door: tokio::sync::Mutex::default(),
         desk: tokio::sync::Mutex::default(),
         runs: runs.handle().clone(),
-        disk_full: AtomicBool::new(false),
+        traces: Semaphore::new(TRACES_MAX),
+        disk_full_at: Mutex::default(),
         stopping: CancellationToken::new(),
     })
 }

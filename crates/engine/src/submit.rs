@@ -74,12 +74,7 @@ pub(crate) async fn submit(
     plane.documents.keep(&scenario.workflow, &state.hash);
     tracing::info!(target: "tessera::engine", job = %state.head.id, scenario = %state.head.scenario, submitter = state.submitter(), "job submitted");
     let state = Arc::new(state);
-    {
-        let mut book = plane.book.lock();
-        book.put(number, Arc::clone(&state));
-        book.queue.push(state.submitter(), number);
-    }
-    plane.bell.notify_one();
+    enqueue(plane, number, &state);
     Ok(view(&state, submission, StoredOutcome::default()))
 }
 
@@ -116,6 +111,12 @@ async fn create(
     match plane.commit(changes).await {
         Ok(()) => Ok((number, state)),
         Err(JournalError::KeyUsed { by }) => Err(NotCreated::KeyUsed { by }),
+        Err(error @ JournalError::Failed(_)) => match plane.journal.job(number).await {
+            // Whether it was made is not known. What is stored is to be run.
+            Ok(Some(_)) => Ok((number, state)),
+            Ok(None) => Err(NotCreated::Problem(of_journal(error))),
+            Err(error) => Err(NotCreated::Problem(of_journal(error))),
+        },
         Err(error) => Err(NotCreated::Problem(of_journal(error))),
     }
 }
@@ -140,6 +141,18 @@ fn too_many_begun(family: &JobId) -> Problem {
          the most"
     );
     Problem::new(Code::TooManyRequests, detail)
+}
+
+/// Puts a job that was stored into the queue, unless somebody else has done that.
+fn enqueue(plane: &Plane, number: JobNumber, state: &Arc<JobState>) {
+    let mut book = plane.book.lock();
+    if book.get(number).is_some() {
+        return;
+    }
+    book.put(number, Arc::clone(state));
+    book.queue.push(state.submitter(), number);
+    drop(book);
+    plane.bell.notify_one();
 }
 
 fn scenario(plane: &Plane, submission: &Submission) -> Result<Arc<Scenario>, Problem> {
@@ -202,6 +215,10 @@ async fn again(plane: &Plane, by: JobNumber, fingerprint: u64) -> Result<EngineJ
         return Err(Problem::new(Code::IdempotencyKeyReused, detail)
             .instance(format!("job {}", found.head.id))
             .remedy("choose a new key for each job"));
+    }
+    if found.head.status == JobStatus::Submitted {
+        // Whoever submitted it may not have come to that yet, or not know that it was stored.
+        enqueue(plane, by, &Arc::new(found.clone()));
     }
     full(plane, by, found, &stored)
 }
@@ -281,7 +298,7 @@ pub(crate) async fn cancel(plane: &Plane, id: &JobId) -> Result<EngineJob, Probl
         let (told, durable) = oneshot::channel();
         let telling = async {
             if run.tell.send(Tell::Cancel { reason: reason.to_owned(), told }).await.is_ok() {
-                // A run that ends by itself meanwhile drops the question.
+                // A run that ends by itself meanwhile, or fails to store this, drops the question.
                 let _ = durable.await;
             }
         };
@@ -290,13 +307,15 @@ pub(crate) async fn cancel(plane: &Plane, id: &JobId) -> Result<EngineJob, Probl
     // Whatever became of it: asking again is no mistake.
     let job = describe(plane, id).await?;
     match job.head.status {
+        JobStatus::Cancelled => Ok(job),
         JobStatus::Completed | JobStatus::Failed => Err(over(&job.head, "cancelled")),
-        _ => Ok(job),
+        // It could not store what it was told.
+        JobStatus::Submitted | JobStatus::Running => Err(still_busy(id)),
     }
 }
 
 fn still_busy(id: &JobId) -> Problem {
-    let detail = format!("job {id} was told, and has not stored yet that it is cancelled");
+    let detail = format!("job {id} was told, and has not stored that it is cancelled");
     Problem::new(Code::Unavailable, detail).remedy("ask again in a moment; is the disk full?")
 }
 
@@ -327,7 +346,7 @@ async fn cancel_waiting(
     }
     plane.book.lock().put(number, Arc::new(next));
     if let Some(event) = number_of_event {
-        plane.outbox.add(number, state.callback_url.as_deref(), event, now);
+        plane.outbox.add(number, event, state.callback_url.as_deref());
     }
     Ok(())
 }

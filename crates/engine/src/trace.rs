@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde_json::json;
-use tessera_store::journal::{JobNumber, StoredJob};
+use tessera_store::journal::{JobNumber, JournalError, StoredJob};
 use tessera_types::engine::{JobId, JobStep, JobSteps, StepStatus, Submission};
 use tessera_types::{Problem, Timestamp, limits};
 use tessera_workflow::definition::Workflow;
@@ -57,19 +57,37 @@ pub(crate) fn begin(
     Ok((workflow, machine))
 }
 
+/// Why entries could not be read.
+#[derive(Debug)]
+pub(crate) enum EntriesError {
+    /// The journal does not answer.
+    Journal(JournalError),
+    /// One of them is no entry.
+    Damaged(String),
+}
+
+impl From<EntriesError> for Problem {
+    fn from(error: EntriesError) -> Self {
+        match error {
+            EntriesError::Journal(error) => of_journal(error),
+            EntriesError::Damaged(why) => Self::internal(&why),
+        }
+    }
+}
+
 /// Entries of a job from this number on, in order, each with its number; none when there are no
 /// more.
 pub(crate) async fn entries(
     plane: &Plane,
     number: JobNumber,
     from: u64,
-) -> Result<Vec<(u64, Entry)>, Problem> {
-    let page = plane.journal.entries(number, from, PAGE).await.map_err(of_journal)?;
+) -> Result<Vec<(u64, Entry)>, EntriesError> {
+    let page = plane.journal.entries(number, from, PAGE).await.map_err(EntriesError::Journal)?;
     let read = |(seq, body): (u64, String)| match serde_json::from_str(&body) {
         Ok(entry) => Ok((seq, entry)),
         Err(error) => {
             tracing::error!(target: "tessera::engine", job = %number, seq, %error, "an entry of a journal cannot be read");
-            Err(Problem::internal("an entry of the job's journal cannot be read"))
+            Err(EntriesError::Damaged(format!("entry {seq} of the job's journal cannot be read")))
         }
     };
     page.into_iter().map(read).collect()
@@ -86,6 +104,9 @@ pub(crate) async fn steps(plane: &Arc<Plane>, id: &JobId) -> Result<JobSteps, Pr
         steps: Vec::new(),
     };
     let Some(at) = state.head.started_at else { return Ok(steps) };
+    // Each holds a whole run: a few at a time.
+    let place = plane.traces.acquire().await;
+    let _place = place.map_err(|error| Problem::internal(&error.to_string()))?;
     let (_, stored) = submit::stored(plane, number).await?;
     let mut happened = Vec::new();
     loop {
@@ -104,7 +125,7 @@ pub(crate) async fn steps(plane: &Arc<Plane>, id: &JobId) -> Result<JobSteps, Pr
             .map_err(|error| Problem::internal(&error.to_string()))?;
         // One that could not begin has no steps.
         let Ok((_, mut machine)) = begin(&plane, &state, &stored, &submission, at) else {
-            return Ok(Vec::new());
+            return Ok::<_, Problem>(Vec::new());
         };
         while !machine.proceed() {}
         let mut seen = machine.take_observations();

@@ -7,6 +7,7 @@
 //! is anybody told. A crash before the commit is as if nothing had happened, one after
 //! it replays the entries.
 
+mod due;
 mod known;
 mod moment;
 mod perform;
@@ -26,6 +27,7 @@ use tokio::sync::mpsc;
 
 use crate::book::Tell;
 use crate::plane::Plane;
+use crate::{outbox, trace};
 use moment::Run;
 
 /// The pause before a run is driven again whose journal has failed.
@@ -37,6 +39,8 @@ enum Stop {
     Stopping,
     /// What is stored of it could not be read or written.
     Journal(String),
+    /// What is stored of it makes no sense, now or later.
+    Damaged(String),
 }
 
 impl From<JournalError> for Stop {
@@ -44,6 +48,15 @@ impl From<JournalError> for Stop {
         match error {
             JournalError::Closed => Self::Stopping,
             other => Self::Journal(other.to_string()),
+        }
+    }
+}
+
+impl From<trace::EntriesError> for Stop {
+    fn from(error: trace::EntriesError) -> Self {
+        match error {
+            trace::EntriesError::Journal(error) => error.into(),
+            trace::EntriesError::Damaged(why) => Self::Damaged(why),
         }
     }
 }
@@ -77,23 +90,31 @@ pub(crate) fn spawn(plane: &Arc<Plane>, number: JobNumber, mut told: mpsc::Recei
     let runs = plane.runs.clone();
     runs.spawn(async move {
         let mine = plane.book.lock().running.get(&number).cloned();
+        let mut has_failed = false;
         loop {
-            let driving = AssertUnwindSafe(Run::drive(&plane, number, &mut told)).catch_unwind();
-            match driving.await {
+            let driving = AssertUnwindSafe(drive(&plane, number, &mut told, has_failed));
+            let why = match driving.catch_unwind().await {
                 Ok(Ok(())) => break,
-                Ok(Err(Stop::Stopping)) => return,
-                Ok(Err(Stop::Journal(why))) => {
-                    tracing::error!(target: "tessera::engine", job = %number, why, "a run's journal failed; it is replayed and goes on");
-                }
+                Ok(Err(stop)) => stop,
                 Err(_) => {
                     tracing::error!(target: "tessera::engine", job = %number, "a run has panicked: report this as a bug with the log");
-                    match moment::give_up(&plane, number).await {
-                        Ok(()) => break,
-                        Err(Stop::Stopping) => return,
-                        Err(Stop::Journal(_)) => {}
-                    }
+                    Stop::Damaged("the engine could not run this".to_owned())
+                }
+            };
+            let why = match why {
+                Stop::Damaged(why) => match moment::give_up(&plane, number, &why).await {
+                    Ok(()) => break,
+                    Err(stop) => stop,
+                },
+                other => other,
+            };
+            match why {
+                Stop::Stopping => return,
+                Stop::Journal(why) | Stop::Damaged(why) => {
+                    tracing::error!(target: "tessera::engine", job = %number, why, "a run's journal failed; it is replayed and goes on");
                 }
             }
+            has_failed = true;
             tokio::select! {
                 () = tokio::time::sleep(AGAIN_AFTER) => {}
                 () = plane.stopping.cancelled() => return,
@@ -110,4 +131,18 @@ pub(crate) fn spawn(plane: &Arc<Plane>, number: JobNumber, mut told: mpsc::Recei
         drop(book);
         plane.bell.notify_one();
     });
+}
+
+/// Drives a job to its end. Where that has failed before, what it had to tell until then is told
+/// before what follows.
+async fn drive(
+    plane: &Arc<Plane>,
+    number: JobNumber,
+    told: &mut mpsc::Receiver<Tell>,
+    has_failed: bool,
+) -> Result<(), Stop> {
+    if has_failed {
+        outbox::look_for(plane, number).await?;
+    }
+    Run::drive(plane, number, told).await
 }

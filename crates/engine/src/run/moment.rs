@@ -13,6 +13,7 @@ use tessera_workflow::value::from_json;
 use tokio::sync::{mpsc, oneshot};
 
 use super::Stop;
+use super::due::Due;
 use super::known::Known;
 use super::perform::{Ended, UnderWay};
 use super::progress::Tracker;
@@ -20,7 +21,7 @@ use crate::book::Tell;
 use crate::plane::Plane;
 use crate::state::JobState;
 use crate::submit::{self, StoredOutcome};
-use crate::{clock, cloud_event, failure, trace};
+use crate::{clock, cloud_event, failure, outbox, trace};
 
 /// What happens in one moment, at most.
 const HAPPENINGS_MAX: usize = 256;
@@ -44,6 +45,8 @@ pub(super) struct Run<'p> {
     /// The time of the last entry.
     at: Timestamp,
     progress_sent: (u32, Timestamp),
+    /// The next timer.
+    due: Option<Due>,
     under_way: UnderWay,
     moment: Moment,
 }
@@ -107,6 +110,7 @@ impl<'p> Run<'p> {
         let (mut state, stored) = submit::stored(plane, number).await?;
         if state.head.status.is_over() {
             plane.book.lock().put(number, Arc::new(state));
+            outbox::look_for(plane, number).await?;
             return Ok(None);
         }
         let submission: Submission =
@@ -135,6 +139,7 @@ impl<'p> Run<'p> {
             next_entry: state.first_entry,
             at,
             progress_sent: (0, at),
+            due: None,
             under_way: UnderWay::new(),
             moment: Moment { state_changed: is_new, ..Moment::default() },
             state,
@@ -253,7 +258,8 @@ impl<'p> Run<'p> {
         }
         self.plane.book.lock().put(self.number, Arc::new(self.state.clone()));
         for event in moment.events {
-            self.plane.outbox.add(self.number, self.state.callback_url.as_deref(), event, self.at);
+            let url = self.state.callback_url.as_deref();
+            self.plane.outbox.add(self.number, event, url);
         }
         for (told, news) in moment.told {
             // Whoever asked may be gone.
@@ -276,8 +282,7 @@ impl<'p> Run<'p> {
     /// Waits until something has happened, and tells the machine.
     async fn wait(&mut self, told: &mut mpsc::Receiver<Tell>) -> Result<(), Stop> {
         while self.moment.happened == 0 && self.moment.told.is_empty() {
-            let due_in = self.machine.next_wakeup().map(|at| at.since(clock::now()).as_std());
-            let pause = due_in.unwrap_or(LOOK_AT_CLOCK).min(LOOK_AT_CLOCK);
+            let pause = self.due_in().unwrap_or(LOOK_AT_CLOCK).min(LOOK_AT_CLOCK);
             tokio::select! {
                 biased;
                 () = self.plane.stopping.cancelled() => return Err(Stop::Stopping),
@@ -302,8 +307,20 @@ impl<'p> Run<'p> {
         Ok(())
     }
 
+    /// How long it is until the next timer is due.
+    fn due_in(&mut self) -> Option<Duration> {
+        let at = self.machine.next_wakeup()?;
+        let (wall, instant) = (clock::now(), Instant::now());
+        let due = self.due.filter(|due| due.at == at);
+        let due = due.unwrap_or_else(|| Due::new(at, self.at.max(wall), instant));
+        self.due = Some(due);
+        Some(due.left(wall, instant))
+    }
+
     fn look_at_clock(&mut self) {
-        if self.machine.next_wakeup().is_some_and(|at| at <= clock::now()) {
+        if self.due_in() == Some(Duration::ZERO) {
+            // The run's time is that of the timer, also where the wall clock is behind.
+            self.at = self.due.map_or(self.at, |due| self.at.max(due.at));
             self.happen(Happening::Woken);
         }
     }
@@ -463,22 +480,23 @@ async fn fail(
         event
     });
     plane.commit_patiently(changes).await?;
-    let url = state.callback_url.clone();
-    plane.book.lock().put(number, Arc::new(state));
+    let state = Arc::new(state);
+    plane.book.lock().put(number, Arc::clone(&state));
     if let Some(event) = event {
-        plane.outbox.add(number, url.as_deref(), event, at);
+        plane.outbox.add(number, event, state.callback_url.as_deref());
     }
     Ok(())
 }
 
-/// Fails a job whose run has panicked.
-pub(super) async fn give_up(plane: &Plane, number: JobNumber) -> Result<(), Stop> {
+/// Fails a job that cannot be driven on.
+pub(super) async fn give_up(plane: &Plane, number: JobNumber, why: &str) -> Result<(), Stop> {
     let (state, stored) = submit::stored(plane, number).await?;
     if state.head.status.is_over() {
         return Ok(());
     }
     let submission: Submission =
         serde_json::from_str(&stored.body).map_err(|error| Stop::Journal(error.to_string()))?;
-    let error = failure::runtime("the engine could not run this; its log says why");
+    tracing::error!(target: "tessera::engine", job = %state.head.id, why, "a job is given up");
+    let error = failure::runtime(format!("{why}; the engine's log says more"));
     fail(plane, number, state, &submission, &error, clock::now()).await
 }

@@ -54,6 +54,27 @@ async fn a_process_is_ended_with_all_that_it_started() {
 }
 
 #[tokio::test]
+async fn a_task_that_listens_and_one_that_is_tried_again_later_are_ended() {
+    let stage = Stage::new(&[]);
+    stage.scenario("hear", "do: [{ a: { listen: { to: { one: { with: { type: go } } } } } }]\n");
+    stage.scenario(
+        "again",
+        r"
+do:
+  - a:
+      try: [{ b: { raise: { error: { type: 'https://test/it', status: 400 } } } }]
+      catch: { retry: { delay: PT1H } }
+",
+    );
+    let engine = stage.start();
+    for scenario in ["hear@v1", "again@v1"] {
+        let job = engine.submit(json!({ "scenario": scenario })).await;
+        engine.until_job(&job.head.id, |job| job.head.waiting_for.is_some()).await;
+        cancelled(&engine, &job.head.id).await;
+    }
+}
+
+#[tokio::test]
 async fn a_wait_and_a_job_in_the_queue_are_ended_and_what_is_over_stays_as_it_is() {
     let stage = Stage::new(&["--jobs-max", "1"]);
     let engine = stage.start();

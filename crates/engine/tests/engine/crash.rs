@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::json;
-use tessera_types::engine::JobStatus;
+use tessera_client::call;
+use tessera_types::engine::{EngineJob, JobStatus};
 
 use crate::receiver::{Answer, Receiver};
 use crate::stage::{Stage, until};
@@ -50,7 +51,7 @@ do:
     }
     until("the end", async || {
         engine.all().await.iter().all(|job| job.status == JobStatus::Completed)
-            && tessera_client::call(engine.api.healthz()).await.unwrap().events_pending == 0
+            && call(engine.api.healthz()).await.unwrap().events_pending == 0
     })
     .await;
     assert_eq!(engine.all().await.len(), JOBS);
@@ -116,4 +117,34 @@ async fn a_full_queue_survives_a_restart_in_its_order() {
         let earlier = (2..*n).filter(|it| !order[..place].contains(it)).count();
         assert!(earlier <= 1, "{n}: {order:?}");
     }
+}
+
+#[tokio::test]
+async fn a_job_whose_journal_makes_no_sense_fails_and_says_so() {
+    let stage = Stage::new(&[]);
+    stage.scenario(
+        "rest",
+        "do: [{ say: { emit: { event: { with: { source: 'https://test', type: said } } } } }, { a: { wait: PT1H } }]\n",
+    );
+    let engine = stage.start();
+    let (damaged, sound) = (
+        engine.submit(json!({"scenario": "rest@v1"})).await,
+        engine.submit(json!({"scenario": "rest@v1"})).await,
+    );
+    let rests = |job: &EngineJob| job.head.progress.done == 1;
+    engine.until_job(&damaged.head.id, rests).await;
+    engine.until_job(&sound.head.id, rests).await;
+    engine.kill();
+    let file = rusqlite::Connection::open(stage.path("state").join("engine.db")).unwrap();
+    let first = "UPDATE entry SET body = '{' WHERE job = (SELECT min(job) FROM entry)";
+    assert_eq!(file.execute(first, []).unwrap(), 1);
+    drop(file);
+    let engine = stage.start();
+    let failed = engine.until_over(&damaged.head.id).await;
+    assert_eq!(failed.head.status, JobStatus::Failed);
+    let detail = failed.error.unwrap().detail.unwrap();
+    assert!(detail.contains("entry 1 of the job's journal"), "{detail}");
+    engine.until_job(&sound.head.id, rests).await;
+    let again = call(engine.api.job_retry(&damaged.head.id)).await.unwrap();
+    engine.until_job(&again.head.id, rests).await;
 }

@@ -117,6 +117,48 @@ async fn a_job_that_failed_is_tried_again_as_a_new_attempt() {
 }
 
 #[tokio::test]
+async fn a_job_is_tried_again_from_each_end_that_it_may_have() {
+    let stage = Stage::new(&[]);
+    stage.scenario("call", CALL);
+    let (engine, outside) = (stage.start(), Receiver::open());
+    let input = json!({"url": outside.url("/a"), "n": 1});
+    let job = engine.submit(json!({
+        "scenario": "call@v1", "input": input, "callback_url": outside.url("/events"),
+    }));
+    let id = job.await.head.id;
+    let mut ends = [engine.until_over(&id).await.head.status; 4];
+    let answers = [Answer::Status(404), Answer::Hold, Answer::Status(200)];
+    for (answer, end) in answers.into_iter().zip(&mut ends[1..]) {
+        outside.decide(move |asked| match asked.path.as_str() {
+            "/a" => answer,
+            _ => Answer::Status(200),
+        });
+        let calls = || outside.asked().iter().filter(|it| it.path == "/a").count();
+        let before = calls();
+        call(engine.api.job_retry(&id)).await.unwrap();
+        if answer == Answer::Hold {
+            until("the call", async || calls() > before).await;
+            call(engine.api.job_cancel(&id)).await.unwrap();
+        }
+        *end = engine.until_over(&id).await.head.status;
+    }
+    use JobStatus::{Cancelled, Completed, Failed};
+    assert_eq!(ends, [Completed, Failed, Cancelled, Completed]);
+    until("all events", async || call(engine.api.healthz()).await.unwrap().events_pending == 0)
+        .await;
+    // Each attempt is told of from its beginning to its end, and the numbers go on.
+    let told = outside.asked().into_iter().filter(|it| it.path == "/events");
+    let told: Vec<_> = told.map(|it| it.body["data"].clone()).collect();
+    let numbers: Vec<_> = told.iter().map(|it| it["sequence"].as_u64().unwrap()).collect();
+    assert_eq!(numbers, (1..=8).collect::<Vec<_>>());
+    let attempts: Vec<_> = told.iter().map(|it| it["attempt"].as_u64().unwrap()).collect();
+    assert_eq!(attempts, [1, 1, 2, 2, 3, 3, 4, 4]);
+    let statuses: Vec<_> = told.iter().map(|it| it["status"].as_str().unwrap()).collect();
+    let ended: Vec<_> = statuses.into_iter().skip(1).step_by(2).collect();
+    assert_eq!(ended, ends.map(JobStatus::as_str));
+}
+
+#[tokio::test]
 async fn submitters_take_turns() {
     let stage = Stage::new(&["--jobs-max", "1"]);
     stage.scenario("call", CALL);
@@ -351,6 +393,21 @@ async fn a_job_goes_on_with_the_document_that_it_began_with() {
     assert_eq!(echo.output, Some(json!({"mine": true})));
     let listed = call(engine.api.scenario_list()).await.unwrap().items;
     assert!(listed.iter().any(|it| it.scenario.name() == "echo" && it.overrides));
+}
+
+#[tokio::test]
+async fn of_too_many_jobs_that_are_over_the_oldest_are_forgotten() {
+    let stage = Stage::new(&["--jobs-kept-max", "2"]);
+    let engine = stage.start();
+    let mut jobs = Vec::new();
+    for n in 0..4 {
+        jobs.push(engine.run("echo@v1", json!(n)).await.head.id);
+    }
+    engine.kill();
+    let engine = stage.start();
+    until("two are left", async || engine.all().await.len() == 2).await;
+    let left: Vec<_> = engine.all().await.into_iter().map(|job| job.id).collect();
+    assert_eq!(left, [jobs[3].clone(), jobs[2].clone()]);
 }
 
 #[tokio::test]

@@ -1,10 +1,11 @@
 //! What a start begins with: how every job stands, and which events are not sent.
 
-use rusqlite::Connection;
+use rusqlite::{Connection, Params, Statement};
 use tessera_types::Timestamp;
 
 use crate::engine::backend::Fault;
 use crate::journal::change::{JobNumber, Standing};
+use crate::journal::tables::number;
 use crate::sqlite::connection;
 
 /// What a start begins with.
@@ -82,11 +83,24 @@ fn jobs(connection: &Connection) -> Result<Vec<LoadedJob>, Fault> {
 }
 
 fn events(connection: &Connection) -> Result<Vec<OpenEvent>, Fault> {
-    let mut statement = connection.prepare(
+    let statement = connection.prepare(
         "SELECT job, number, standing, attempts, at FROM event
          WHERE standing != 1 AND job IN (SELECT number FROM job) ORDER BY job, number",
     )?;
-    let mut rows = statement.query([])?;
+    open_events(statement, [])
+}
+
+/// The events of a job that are not delivered.
+pub(super) fn events_of(connection: &Connection, job: JobNumber) -> Result<Vec<OpenEvent>, Fault> {
+    let statement = connection.prepare(
+        "SELECT job, number, standing, attempts, at FROM event
+         WHERE standing != 1 AND job = ? ORDER BY number",
+    )?;
+    open_events(statement, [number(job)])
+}
+
+fn open_events(mut statement: Statement<'_>, values: impl Params) -> Result<Vec<OpenEvent>, Fault> {
+    let mut rows = statement.query(values)?;
     let mut events = Vec::new();
     while let Some(row) = rows.next()? {
         events.push(OpenEvent {

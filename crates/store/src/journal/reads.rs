@@ -4,9 +4,9 @@ use rusqlite::{Connection, OptionalExtension, params};
 use tessera_types::Timestamp;
 
 use crate::engine::backend::Fault;
-use crate::journal::Journal;
 use crate::journal::change::{JobNumber, JournalError, Standing};
 use crate::journal::tables::number;
+use crate::journal::{Journal, OpenEvent, loaded};
 
 /// What is stored of a job besides its entries and events.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -80,6 +80,14 @@ impl Journal {
             Ok(rows.collect::<Result<_, _>>()?)
         });
         Ok(entries.await?)
+    }
+
+    /// The events of a job that are not delivered, in their order.
+    ///
+    /// # Errors
+    /// [`JournalError`], when the file cannot be read.
+    pub async fn open_events(&self, job: JobNumber) -> Result<Vec<OpenEvent>, JournalError> {
+        Ok(self.questions.ask(move |connection| loaded::events_of(connection, job)).await?)
     }
 
     /// An event of a job.

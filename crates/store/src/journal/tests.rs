@@ -107,6 +107,8 @@ fn what_was_committed_is_there_after_a_restart() {
         assert_eq!(loaded.jobs, [expected]);
         let open: Vec<_> = loaded.events.iter().map(|it| (it.number, it.standing)).collect();
         assert_eq!(open, [(2, Standing::Dead), (3, Standing::Pending)]);
+        assert_eq!(journal.open_events(JobNumber(1)).await.unwrap(), loaded.events);
+        assert_eq!(journal.open_events(JobNumber(2)).await.unwrap(), []);
         let stored = journal.job(JobNumber(1)).await.unwrap().unwrap();
         assert_eq!(stored.text.as_deref(), Some("a document"));
         assert_eq!((stored.body.as_str(), stored.outcome.as_deref()), ("job 1", Some("7")));
