@@ -11,7 +11,7 @@ use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use parking_lot::Mutex;
 use serde_json::Value as Json;
-use tessera_types::Timestamp;
+use tessera_types::{Timestamp, limits};
 use tessera_workflow::definition::Workflow;
 use tessera_workflow::machine::{
     Action, CloudEvent, Command, Effect, Entry, Error, Happening, Limits, Machine, Observation,
@@ -23,10 +23,6 @@ use tokio::task::{JoinHandle, JoinSet};
 use tokio_util::sync::CancellationToken;
 
 use crate::{Performer, fault};
-
-/// Runs that are started and not waited for, at most: all of them, since one may start the next
-/// without end.
-const STARTED_MAX: usize = 200;
 
 /// Runs workflows in this process. Cheap to clone.
 #[derive(Clone)]
@@ -142,8 +138,9 @@ impl Local {
         effect: &Effect,
         cancelled: CancellationToken,
     ) -> Result<Json, Error> {
-        if self.starts.fetch_add(1, Ordering::Relaxed) >= STARTED_MAX {
-            return Err(fault::runtime(format!("more than {STARTED_MAX} runs were started")));
+        let max = limits::STARTED_RUNS_MAX;
+        if self.starts.fetch_add(1, Ordering::Relaxed) >= max {
+            return Err(fault::runtime(format!("more than {max} runs were started")));
         }
         let StartRun { namespace, name, version, input } = run.clone();
         let find = Action::FindWorkflow { namespace, name, version };

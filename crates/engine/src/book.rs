@@ -9,6 +9,7 @@ use std::sync::Arc;
 use tessera_store::journal::JobNumber;
 use tessera_types::Timestamp;
 use tessera_types::engine::{JobId, JobStatus};
+use tessera_types::limits;
 use tessera_workflow::machine::CloudEvent;
 use tokio::sync::{mpsc, oneshot};
 
@@ -50,6 +51,8 @@ pub(crate) struct Book {
     listeners: BTreeSet<JobNumber>,
     /// Those that wait and may have been given events that only the journal has.
     pub(crate) unread: HashSet<JobNumber>,
+    /// How many jobs there are that were begun by this one, or by one that it began.
+    begun: HashMap<JobId, usize>,
     next: JobNumber,
 }
 
@@ -63,6 +66,25 @@ impl Book {
 
     pub(crate) fn begin_with(&mut self, next: JobNumber) {
         self.next = next;
+    }
+
+    /// Counts a job that is begun by another, whose family it joins. False when that has as many as
+    /// it may have.
+    pub(crate) fn joins(&mut self, family: &JobId) -> bool {
+        let begun = self.begun.entry(family.clone()).or_default();
+        let has_room = *begun < limits::STARTED_RUNS_MAX;
+        *begun += usize::from(has_room);
+        has_room
+    }
+
+    /// A job that was counted is not there, or not any more.
+    pub(crate) fn leaves(&mut self, family: &JobId) {
+        if let Some(begun) = self.begun.get_mut(family) {
+            *begun = begun.saturating_sub(1);
+            if *begun == 0 {
+                self.begun.remove(family);
+            }
+        }
     }
 
     /// Says how a job stands.
@@ -80,6 +102,9 @@ impl Book {
     pub(crate) fn forget(&mut self, number: JobNumber) {
         if let Some(state) = self.jobs.remove(&number) {
             self.by_id.remove(&state.head.id);
+            if let Some(family) = &state.family {
+                self.leaves(family);
+            }
             self.listeners.remove(&number);
             self.unread.remove(&number);
         }

@@ -39,7 +39,7 @@ impl EngineApi for Handlers {
 
     async fn job_submit(ctx: Context, body: TypedBody<Submission>) -> Accepted<EngineJob> {
         let plane = serving(&ctx)?;
-        Ok(HttpResponseAccepted(submit::submit(plane, body.into_inner()).await?))
+        Ok(HttpResponseAccepted(submit::submit(plane, body.into_inner(), None).await?))
     }
 
     async fn job_list(ctx: Context, query: Query<JobsQuery>) -> Json<JobList> {

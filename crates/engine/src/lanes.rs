@@ -1,8 +1,9 @@
 //! In which order events are sent.
 //!
 //! The one idea: each job has a lane, of which the first event is sent and the others wait. Lanes
-//! lead to receivers, and a receiver has only so many events under way: ten thousand jobs that tell
-//! one which does not answer leave room for all others.
+//! lead to receivers, and a receiver has only so many events under way. One that did not answer when
+//! it was asked last has few, and all such receivers together no more than half of them, in turns:
+//! however many are silent, the others are told at once, and one that answers again is soon found out.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
@@ -11,8 +12,14 @@ use std::time::Instant;
 use tessera_store::journal::JobNumber;
 use url::Url;
 
-/// Events on their way to one receiver at the same time.
-const UNDER_WAY_MAX: usize = 32;
+/// Events on their way at the same time.
+pub(crate) const UNDER_WAY_MAX: usize = 512;
+/// Those to one receiver.
+const RECEIVER_MAX: usize = 32;
+/// Those to one that did not answer last.
+const SILENT_MAX: usize = 4;
+/// Those to all that did not answer last.
+const ALL_SILENT_MAX: usize = UNDER_WAY_MAX / 2;
 
 /// An event that is to be sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,7 +43,11 @@ struct Receiver {
     /// The lanes that have something to send, by when.
     due: BTreeSet<(Instant, JobNumber)>,
     under_way: usize,
-    /// When the next may be sent, as `Lanes::next` has it.
+    /// Whether it did not answer when it was asked last.
+    is_silent: bool,
+    /// When it was given a place last.
+    taken_at: Option<Instant>,
+    /// When the next may be sent, as `Lanes::next` or `Lanes::next_silent` has it.
     next: Option<Instant>,
 }
 
@@ -47,6 +58,9 @@ pub(crate) struct Lanes {
     receivers: HashMap<Arc<str>, Receiver>,
     /// The receivers that have something to be sent and places for it, by when.
     next: BTreeSet<(Instant, Arc<str>)>,
+    /// The same of those that did not answer last, which take turns.
+    next_silent: BTreeSet<(Instant, Arc<str>)>,
+    silent_under_way: usize,
     pending: u64,
 }
 
@@ -57,7 +71,12 @@ impl Lanes {
 
     /// When the next event may be sent.
     pub(crate) fn next_due(&self) -> Option<Instant> {
-        self.next.first().map(|(at, _)| *at)
+        self.next_receiver().map(|(at, _)| *at)
+    }
+
+    fn next_receiver(&self) -> Option<&(Instant, Arc<str>)> {
+        let silent = self.next_silent.first().filter(|_| self.silent_under_way < ALL_SILENT_MAX);
+        self.next.first().into_iter().chain(silent).min()
     }
 
     /// Adds an event of a job, which goes to `url` from `at` on.
@@ -80,15 +99,31 @@ impl Lanes {
 
     /// Takes the first event of a lane that is due.
     pub(crate) fn take(&mut self, now: Instant) -> Option<(JobNumber, Letter)> {
-        let (_, name) = self.next.first().filter(|(at, _)| *at <= now)?;
+        let (_, name) = self.next_receiver().filter(|(at, _)| *at <= now)?;
         let name = Arc::clone(name);
         let receiver = self.receivers.get_mut(&name)?;
         let (_, job) = receiver.due.pop_first()?;
         receiver.under_way += 1;
+        receiver.taken_at = Some(now);
+        self.silent_under_way += usize::from(receiver.is_silent);
         self.turn(&name);
         let lane = self.lanes.get_mut(&job)?;
         lane.due = None;
         Some((job, lane.letters.front()?.clone()))
+    }
+
+    /// The receiver of the event that is under way has answered, or has not.
+    pub(crate) fn heard(&mut self, job: JobNumber, has_answered: bool) {
+        let Some(lane) = self.lanes.get(&job) else { return };
+        let name = Arc::clone(&lane.receiver);
+        let Some(receiver) = self.receivers.get_mut(&name) else { return };
+        let was_silent = std::mem::replace(&mut receiver.is_silent, !has_answered);
+        match (was_silent, has_answered) {
+            (true, true) => self.silent_under_way -= receiver.under_way,
+            (false, false) => self.silent_under_way += receiver.under_way,
+            _ => return,
+        }
+        self.turn(&name);
     }
 
     /// The event that was under way has arrived or is given up.
@@ -141,6 +176,7 @@ impl Lanes {
         let name = Arc::clone(&lane.receiver);
         if let Some(receiver) = self.receivers.get_mut(&name) {
             receiver.under_way -= 1;
+            self.silent_under_way -= usize::from(receiver.is_silent);
         }
         self.turn(&name);
     }
@@ -157,14 +193,20 @@ impl Lanes {
     /// Says anew when a receiver may be sent something.
     fn turn(&mut self, name: &Arc<str>) {
         let Some(receiver) = self.receivers.get_mut(name) else { return };
-        let has_place = receiver.under_way < UNDER_WAY_MAX;
-        let next = receiver.due.first().map(|(at, _)| *at).filter(|_| has_place);
-        if let Some(was) = std::mem::replace(&mut receiver.next, next) {
-            self.next.remove(&(was, Arc::clone(name)));
+        if let Some(was) = receiver.next.take() {
+            let was = (was, Arc::clone(name));
+            let _ = self.next.remove(&was) || self.next_silent.remove(&was);
         }
-        if let Some(next) = next {
-            self.next.insert((next, Arc::clone(name)));
-        }
+        let (list, places) = match receiver.is_silent {
+            true => (&mut self.next_silent, SILENT_MAX),
+            false => (&mut self.next, RECEIVER_MAX),
+        };
+        let has_place = receiver.under_way < places;
+        let Some((at, _)) = receiver.due.first().filter(|_| has_place) else { return };
+        // Whoever is silent and had a place goes behind those that did not.
+        let at = (*at).max(receiver.taken_at.filter(|_| receiver.is_silent).unwrap_or(*at));
+        list.insert((at, Arc::clone(name)));
+        receiver.next = Some(at);
     }
 }
 
@@ -218,17 +260,69 @@ mod tests {
         assert_eq!((lanes.pending, lanes.lanes.len(), lanes.receivers.len()), (0, 0, 0));
     }
 
+    /// Adds an event of each of these jobs.
+    fn fill(lanes: &mut Lanes, url: &str, jobs: std::ops::Range<u64>, at: Instant) {
+        jobs.for_each(|job| lanes.add(JobNumber(job), letter(1), url, at));
+    }
+
+    fn take_all(lanes: &mut Lanes, at: Instant) -> Vec<u64> {
+        std::iter::from_fn(|| lanes.take(at)).map(|(job, _)| job.0).collect()
+    }
+
+    /// None of these has arrived, and they are sent again much later.
+    fn fail(lanes: &mut Lanes, jobs: &[u64], at: Instant) {
+        for job in jobs {
+            lanes.heard(JobNumber(*job), false);
+            lanes.again(JobNumber(*job), 1, at + Duration::from_secs(300));
+        }
+    }
+
     #[test]
     fn who_does_not_answer_delays_nobody_else() {
         let (mut lanes, t) = (Lanes::default(), Instant::now());
-        for job in 0..1000 {
-            lanes.add(JobNumber(job), letter(1), "http://silent:80/events", t);
+        fill(&mut lanes, "http://silent:80/events", 0..1000, t);
+        fill(&mut lanes, "http://lively/", 1000..2000, t + Duration::from_secs(1));
+        assert_eq!(take_all(&mut lanes, t).len(), RECEIVER_MAX);
+        let lively = take_all(&mut lanes, t + Duration::from_secs(1));
+        assert_eq!(lively.len(), RECEIVER_MAX);
+        // It falls silent, and has fewer places from then on; the other has all of its own.
+        fail(&mut lanes, &(0..RECEIVER_MAX as u64).collect::<Vec<_>>(), t);
+        assert_eq!(take_all(&mut lanes, t).len(), SILENT_MAX);
+        lively.iter().for_each(|job| lanes.done(JobNumber(*job), t));
+        let lively = take_all(&mut lanes, t + Duration::from_secs(1));
+        assert!(lively.len() == RECEIVER_MAX && lively.iter().all(|job| *job >= 1000));
+    }
+
+    #[test]
+    fn however_many_are_silent_others_are_told_and_one_that_answers_again_has_its_turn() {
+        let (mut lanes, t) = (Lanes::default(), Instant::now());
+        let later = |ms| t + Duration::from_millis(ms);
+        for silent in 0..200 {
+            let first = silent * 300;
+            fill(&mut lanes, &format!("http://{silent}/"), first..first + 300, t);
         }
-        lanes.add(JobNumber(1000), letter(1), "http://lively/", t + Duration::from_secs(1));
-        let taken = std::iter::from_fn(|| lanes.take(t)).count();
-        assert_eq!(taken, UNDER_WAY_MAX);
-        let next = lanes.take(t + Duration::from_secs(1));
-        assert_eq!(next, Some((JobNumber(1000), letter(1))));
+        let first = take_all(&mut lanes, t);
+        fail(&mut lanes, &first, t);
+        let mut under_way = take_all(&mut lanes, later(1));
+        assert_eq!(under_way.len(), ALL_SILENT_MAX);
+        let a = 100_000..100_300;
+        fill(&mut lanes, "http://a/", a.clone(), later(1));
+        let its = take_all(&mut lanes, later(1));
+        assert_eq!(its, a.clone().take(RECEIVER_MAX).collect::<Vec<_>>());
+        // It falls silent, too. The others have waited for longer, and yet its turn comes.
+        fail(&mut lanes, &its, later(2));
+        for round in 2..10 {
+            fail(&mut lanes, &under_way, later(round));
+            under_way = take_all(&mut lanes, later(round));
+            if let Some(its) = under_way.iter().find(|job| a.contains(job)) {
+                lanes.heard(JobNumber(*its), true);
+                let its = take_all(&mut lanes, later(round)).into_iter();
+                return assert!(
+                    its.filter(|job| a.contains(job)).count() >= RECEIVER_MAX - SILENT_MAX
+                );
+            }
+        }
+        panic!("its turn does not come");
     }
 
     proptest! {
@@ -256,6 +350,7 @@ mod tests {
                     }
                     1 => drop(take(&mut lanes, &mut under_way, &arrived)),
                     2 => if let Some(it) = under_way.remove(&job) {
+                        lanes.heard(JobNumber(job), it.number % 2 == 0);
                         lanes.again(JobNumber(job), it.attempts + 1, t);
                     },
                     _ => if under_way.remove(&job).is_some() {
@@ -272,6 +367,7 @@ mod tests {
             }
             prop_assert_eq!(added, arrived);
             prop_assert_eq!((lanes.pending, lanes.lanes.len(), lanes.next.len()), (0, 0, 0));
+            prop_assert_eq!((lanes.next_silent.len(), lanes.silent_under_way), (0, 0));
         }
     }
 }

@@ -24,11 +24,8 @@ use tokio_util::sync::CancellationToken;
 use crate::book::Book;
 use crate::clock;
 use crate::failure::{no_job, of_journal};
-use crate::lanes::{Lanes, Letter};
+use crate::lanes::{Lanes, Letter, UNDER_WAY_MAX};
 use crate::plane::Plane;
-
-/// Events on their way at the same time.
-const UNDER_WAY_MAX: usize = 512;
 
 /// How long a receiver may take to answer.
 const ANSWER_WITHIN: Duration = Duration::from_secs(15);
@@ -161,6 +158,8 @@ async fn next(plane: &Plane) -> Option<(JobNumber, Letter)> {
 /// Sends a letter, and stores what came of it.
 async fn deliver(plane: &Plane, job: JobNumber, letter: &Letter) {
     let result = send(plane, job, letter).await;
+    let has_answered = result.as_ref().err().is_none_or(|failure| failure.is_answer);
+    plane.outbox.letters.lock().lanes.heard(job, has_answered);
     let attempts = letter.attempts + u32::from(result.is_err());
     let pause = pause_after(attempts);
     let (standing, note) = match result {
@@ -211,12 +210,14 @@ fn pause_after(attempts: u32) -> Duration {
 /// Why an event has not arrived.
 struct Failure {
     why: String,
+    /// Whether the receiver answered at all.
+    is_answer: bool,
     /// Whether the receiver does not want it, now or later.
     is_refusal: bool,
 }
 
 async fn send(plane: &Plane, job: JobNumber, letter: &Letter) -> Result<(), Failure> {
-    let failed = |why: String| Failure { why, is_refusal: false };
+    let failed = |why: String| Failure { why, is_answer: false, is_refusal: false };
     let url = plane.book.lock().get(job).and_then(|state| state.callback_url.clone());
     let Some(url) = url else { return Ok(()) };
     let stored = plane.journal.event(job, letter.number).await;
@@ -254,7 +255,7 @@ fn failure_of(error: &Error) -> Failure {
     let title = error.title.as_deref().unwrap_or_default();
     let detail = error.detail.as_deref().unwrap_or_default();
     let why = format!("{} {title}: {detail}", error.status);
-    Failure { why, is_refusal: is_answer && is_final }
+    Failure { why, is_answer, is_refusal: is_answer && is_final }
 }
 
 /// The events that were given up.

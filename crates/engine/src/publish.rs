@@ -10,7 +10,8 @@ use tessera_types::engine::Submission;
 use tessera_workflow::machine::{Action, CloudEvent, Effect, Error, StartRun, StepId};
 use tokio_util::sync::CancellationToken;
 
-use crate::plane::Link;
+use crate::plane::{Link, Plane};
+use crate::state::JobState;
 use crate::{failure, incoming, submit};
 
 /// The pause before an event is given again.
@@ -59,6 +60,7 @@ impl Runs for Starter {
             let found = plane.scenarios.by_header(&run.namespace, &run.name, &run.version)?;
             let input = serde_json::from_str(&run.input.to_string())
                 .map_err(|error| failure::runtime(format!("the input is no JSON: {error}")))?;
+            let starter = starter(&plane, key);
             let submission = Submission {
                 scenario: found.info.scenario.clone(),
                 input,
@@ -66,10 +68,13 @@ impl Runs for Starter {
                 callback_url: None,
                 metadata: serde_json::Map::new(),
                 idempotency_key: Some(key.to_owned()),
-                submitter: None,
+                // Whoever submits much has one turn, whatever his jobs begin.
+                submitter: starter.as_ref().and_then(|it| it.head.submitter.clone()),
             };
+            let family = starter.map(|it| it.family.clone().unwrap_or_else(|| it.head.id.clone()));
             // It goes on if whoever started it is cancelled meanwhile: what is stored is to be queued.
-            let submitting = tokio::spawn(async move { submit::submit(&plane, submission).await });
+            let submitting =
+                tokio::spawn(async move { submit::submit(&plane, submission, family).await });
             match submitting.await {
                 Ok(Ok(_)) => Ok(()),
                 Ok(Err(problem)) => Err(failure::runtime(problem.detail)),
@@ -77,4 +82,10 @@ impl Runs for Starter {
             }
         })
     }
+}
+
+/// The job whose run has an effect: the effect's key begins with the id of the run.
+fn starter(plane: &Plane, key: &str) -> Option<Arc<JobState>> {
+    let id = key.split(['/', '.']).next()?.parse().ok()?;
+    plane.book.lock().find(&id).map(|(_, state)| state)
 }

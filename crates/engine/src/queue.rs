@@ -56,6 +56,17 @@ impl Queue {
         true
     }
 
+    /// How many jobs of a submitter wait.
+    pub(crate) fn len_of(&self, submitter: &str) -> usize {
+        self.lanes.get(submitter).map_or(0, VecDeque::len)
+    }
+
+    /// Whether a submitter may have one more wait where `max` may altogether: he has no more places
+    /// than he leaves free. So with half of them he is at his end, and there is always one for another.
+    pub(crate) fn has_room(&self, submitter: &str, max: usize) -> bool {
+        self.len_of(submitter) + self.len < max
+    }
+
     pub(crate) const fn len(&self) -> usize {
         self.len
     }
@@ -117,6 +128,21 @@ mod tests {
         assert_eq!(queue.len(), 7);
         assert_eq!(drain(&mut queue), [2, 10, 20, 3, 11, 4, 5]);
         assert_eq!(queue.len(), 0);
+    }
+
+    #[test]
+    fn whoever_submits_without_end_leaves_places_to_others() {
+        let mut queue = Queue::default();
+        for submitter in ["a", "b", "c"] {
+            let mut job = 0;
+            while queue.has_room(submitter, 100) {
+                queue.push(submitter, JobNumber(job));
+                job += 1;
+            }
+            assert!(job > 0);
+        }
+        assert_eq!(["a", "b", "c"].map(|it| queue.len_of(it)), [50, 25, 13]);
+        assert!(queue.has_room("d", 100));
     }
 
     #[test]

@@ -318,6 +318,9 @@ fn book(path: &Path, loaded: &Loaded) -> Result<Book, StartError> {
             let what = format!("the state of job {} cannot be read: {error}", job.number);
             OpenError::Damaged { path: path.to_owned(), what }
         })?;
+        if let Some(family) = &state.family {
+            book.joins(family);
+        }
         book.put(job.number, Arc::new(state));
     }
     Ok(book)

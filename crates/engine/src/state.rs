@@ -1,7 +1,7 @@
 //! How a job stands: what is stored of that, and what may follow.
 
 use serde::{Deserialize, Serialize};
-use tessera_types::engine::{JobHead, JobStatus, JobTransition};
+use tessera_types::engine::{JobHead, JobId, JobStatus, JobTransition};
 use tessera_types::{Actor, IllegalTransition, State, Timestamp, limits};
 
 use crate::interest::Interest;
@@ -12,6 +12,10 @@ pub(crate) struct JobState {
     pub(crate) head: JobHead,
     /// The hash of its document.
     pub(crate) hash: String,
+    /// The job that began it, or that began the one that did, and so on; none for one that was
+    /// submitted from outside.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) family: Option<JobId>,
     /// Which events may matter to it.
     #[serde(default)]
     pub(crate) interest: Interest,

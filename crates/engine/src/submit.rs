@@ -9,7 +9,7 @@ use tessera_types::engine::{
     EngineJob, JobError, JobEventKind, JobHead, JobId, JobStatus, Progress, Submission,
 };
 use tessera_types::problem::Code;
-use tessera_types::{Actor, Fingerprint, Problem, State, Timestamp};
+use tessera_types::{Actor, Fingerprint, Problem, State, Timestamp, limits};
 use tokio::sync::oneshot;
 
 use crate::book::Tell;
@@ -32,46 +32,115 @@ pub(crate) struct StoredOutcome {
 /// How long a run may take to store that it is cancelled.
 const CANCELLED_WITHIN: Duration = Duration::from_secs(10);
 
-/// Submits a job, once for its idempotency key.
-pub(crate) async fn submit(plane: &Plane, submission: Submission) -> Result<EngineJob, Problem> {
+/// Submits a job, once for its idempotency key. One that another began is of that one's family.
+pub(crate) async fn submit(
+    plane: &Plane,
+    submission: Submission,
+    family: Option<JobId>,
+) -> Result<EngineJob, Problem> {
     let mut problems = Vec::new();
     submission.validate(&mut problems);
     if !problems.is_empty() {
         return Err(Problem::invalid("submission", problems));
     }
-    let scenario = scenario(plane, &submission)?;
-    if plane.book.lock().queue.len() >= plane.options.queue_max {
-        let detail = format!("{} jobs wait already", plane.options.queue_max);
-        return Err(Problem::new(Code::TooManyRequests, detail).remedy("try again later"));
+    let fingerprint = fingerprint(&submission);
+    // A job that there is stays what it is, whatever has become of the queue and of the scenarios.
+    if let Some(key) = &submission.idempotency_key
+        && let Some(by) = plane.journal.job_of_key(key).await.map_err(of_journal)?
+    {
+        return again(plane, by, fingerprint).await;
     }
+    let scenario = scenario(plane, &submission)?;
+    let submitter = submission.submitter.as_deref().unwrap_or_default();
+    if !plane.book.lock().queue.has_room(submitter, plane.options.queue_max) {
+        return Err(no_room(plane, submitter));
+    }
+    if let Some(family) = &family
+        && !plane.book.lock().joins(family)
+    {
+        return Err(too_many_begun(family));
+    }
+    let created = create(plane, &submission, fingerprint, &scenario, family.clone()).await;
+    if created.is_err()
+        && let Some(family) = &family
+    {
+        plane.book.lock().leaves(family);
+    }
+    let (number, state) = match created {
+        Ok(created) => created,
+        Err(NotCreated::KeyUsed { by }) => return again(plane, by, fingerprint).await,
+        Err(NotCreated::Problem(problem)) => return Err(problem),
+    };
+    plane.documents.keep(&scenario.workflow, &state.hash);
+    tracing::info!(target: "tessera::engine", job = %state.head.id, scenario = %state.head.scenario, submitter = state.submitter(), "job submitted");
+    let state = Arc::new(state);
+    enqueue(plane, number, &state);
+    Ok(view(&state, submission, StoredOutcome::default()))
+}
+
+/// Why a job was not stored.
+enum NotCreated {
+    KeyUsed { by: JobNumber },
+    Problem(Problem),
+}
+
+/// Stores a new job.
+async fn create(
+    plane: &Plane,
+    submission: &Submission,
+    fingerprint: u64,
+    scenario: &Scenario,
+    family: Option<JobId>,
+) -> Result<(JobNumber, JobState), NotCreated> {
     let number = plane.book.lock().take_number();
-    let state = new_state(&submission, &scenario, clock::now())?;
+    let mut state =
+        new_state(submission, fingerprint, scenario, clock::now()).map_err(NotCreated::Problem)?;
+    state.family = family;
+    let body = serde_json::to_string(submission)
+        .map_err(|error| NotCreated::Problem(Problem::internal(&error.to_string())))?;
     let changes = vec![
         Change::Keep { hash: state.hash.as_str().into(), text: Arc::clone(&scenario.text) },
         Change::Create(NewJob {
             number,
             key: submission.idempotency_key.as_deref().map(Into::into),
             text: Some(state.hash.as_str().into()),
-            body: serde_json::to_string(&submission)
-                .map_err(|error| Problem::internal(&error.to_string()))?,
+            body,
             state: state.to_text(),
         }),
     ];
     match plane.commit(changes).await {
-        Ok(()) => {}
-        Err(JournalError::KeyUsed { by }) => return again(plane, by, &state).await,
-        Err(error @ JournalError::Failed(_)) => {
+        Ok(()) => Ok((number, state)),
+        Err(JournalError::KeyUsed { by }) => Err(NotCreated::KeyUsed { by }),
+        Err(error @ JournalError::Failed(_)) => match plane.journal.job(number).await {
             // Whether it was made is not known. What is stored is to be run.
-            let stored = plane.journal.job(number).await.map_err(of_journal)?;
-            stored.ok_or_else(|| of_journal(error))?;
-        }
-        Err(error) => return Err(of_journal(error)),
+            Ok(Some(_)) => Ok((number, state)),
+            Ok(None) => Err(NotCreated::Problem(of_journal(error))),
+            Err(error) => Err(NotCreated::Problem(of_journal(error))),
+        },
+        Err(error) => Err(NotCreated::Problem(of_journal(error))),
     }
-    plane.documents.keep(&scenario.workflow, &state.hash);
-    tracing::info!(target: "tessera::engine", job = %state.head.id, scenario = %state.head.scenario, submitter = state.submitter(), "job submitted");
-    let state = Arc::new(state);
-    enqueue(plane, number, &state);
-    Ok(view(&state, submission, StoredOutcome::default()))
+}
+
+fn no_room(plane: &Plane, submitter: &str) -> Problem {
+    let (its, all) = {
+        let queue = &plane.book.lock().queue;
+        (queue.len_of(submitter), queue.len())
+    };
+    let max = plane.options.queue_max;
+    let detail = format!(
+        "{all} jobs wait already, {its} of them of this submitter; of {max} places one submitter \
+         may have as many as are free"
+    );
+    Problem::new(Code::TooManyRequests, detail).remedy("try again later")
+}
+
+fn too_many_begun(family: &JobId) -> Problem {
+    let max = limits::STARTED_RUNS_MAX;
+    let detail = format!(
+        "job {family} and those that it began have begun {max} jobs that are still kept, which is \
+         the most"
+    );
+    Problem::new(Code::TooManyRequests, detail)
 }
 
 /// Puts a job that was stored into the queue, unless somebody else has done that.
@@ -99,6 +168,7 @@ fn scenario(plane: &Plane, submission: &Submission) -> Result<Arc<Scenario>, Pro
 
 fn new_state(
     submission: &Submission,
+    fingerprint: u64,
     scenario: &Scenario,
     now: Timestamp,
 ) -> Result<JobState, Problem> {
@@ -118,8 +188,9 @@ fn new_state(
     let mut state = JobState {
         head,
         hash: scenario.info.hash.clone(),
+        family: None,
         interest: scenario.interest.clone(),
-        fingerprint: fingerprint(submission),
+        fingerprint,
         callback_url: submission.callback_url.clone(),
         first_entry: 1,
         next_event: 1,
@@ -137,9 +208,9 @@ fn fingerprint(submission: &Submission) -> u64 {
 }
 
 /// The job that has the idempotency key, if it is of the same submission.
-async fn again(plane: &Plane, by: JobNumber, state: &JobState) -> Result<EngineJob, Problem> {
+async fn again(plane: &Plane, by: JobNumber, fingerprint: u64) -> Result<EngineJob, Problem> {
     let (found, stored) = stored(plane, by).await?;
-    if found.fingerprint != state.fingerprint {
+    if found.fingerprint != fingerprint {
         let detail = "the idempotency key was used for another submission";
         return Err(Problem::new(Code::IdempotencyKeyReused, detail)
             .instance(format!("job {}", found.head.id))

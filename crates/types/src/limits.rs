@@ -109,6 +109,9 @@ pub const JOB_METADATA_BYTES_MAX: usize = 64 << 10;
 pub const JOB_TEXT_BYTES_MAX: usize = 256;
 /// Changes of its status that a job remembers.
 pub const JOB_HISTORY_MAX: usize = 64;
+/// Runs that are started and not waited for: all that follow from one, since each may start the
+/// next. The engine counts those that it still keeps.
+pub const STARTED_RUNS_MAX: usize = 1000;
 /// Steps in one trace.
 pub const JOB_STEPS_MAX: usize = 10_000;
 

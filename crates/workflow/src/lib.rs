@@ -13,5 +13,6 @@ pub mod definition;
 pub mod expression;
 pub mod graph;
 pub mod machine;
+pub mod mask;
 pub mod reading;
 pub mod value;

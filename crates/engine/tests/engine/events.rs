@@ -83,6 +83,23 @@ async fn a_receiver_that_is_down_gets_everything_in_order_once_it_is_up() {
 }
 
 #[tokio::test]
+async fn receivers_that_never_answer_do_not_delay_another() {
+    let stage = Stage::new(&[]);
+    let (engine, outside) = (stage.start(), Receiver::open());
+    let silent: Vec<_> = (0..3).map(|_| Receiver::open()).collect();
+    for receiver in &silent {
+        receiver.decide(|_| Answer::Hold);
+        for _ in 0..150 {
+            let url = receiver.url("/events");
+            engine.submit(json!({"scenario": "echo@v1", "callback_url": url})).await;
+        }
+    }
+    let submission = json!({"scenario": "echo@v1", "callback_url": outside.url("/events")});
+    engine.submit(submission).await;
+    until("both events", async || outside.asked().len() == 2).await;
+}
+
+#[tokio::test]
 async fn what_nobody_takes_is_a_dead_letter_that_can_be_sent_again() {
     let stage = Stage::new(&["--event-attempts", "3"]);
     let (engine, outside) = (stage.start(), Receiver::open());

@@ -45,6 +45,54 @@ async fn a_key_is_one_job_however_often_it_is_submitted() {
 }
 
 #[tokio::test]
+async fn a_known_key_is_its_job_though_the_queue_is_full_and_the_scenario_is_gone() {
+    let stage = Stage::new(&["--jobs-max", "1", "--queue-max", "1"]);
+    stage.scenario("call", CALL);
+    let (engine, outside) = (stage.start(), Receiver::open());
+    outside.decide(|_| Answer::Hold);
+    let input = json!({"url": outside.url("/"), "n": 1});
+    engine.submit(json!({"scenario": "call@v1", "input": input})).await;
+    until("it runs", async || outside.asked().len() == 1).await;
+    let keyed = json!({"scenario": "call@v1", "input": input, "idempotency_key": "k"});
+    let first = engine.submit(keyed.clone()).await;
+    let other = serde_json::from_value(json!({"scenario": "call@v1"})).unwrap();
+    let refused = call(engine.api.job_submit(&other)).await.unwrap_err();
+    assert_eq!(refused.problem().map(|it| it.code), Some(Code::TooManyRequests));
+    assert_eq!(engine.submit(keyed.clone()).await.head.id, first.head.id);
+    engine.kill();
+    fs::remove_file(stage.path("scenarios").join("call.v1.yaml")).unwrap();
+    let engine = stage.start();
+    assert_eq!(engine.submit(keyed).await.head.id, first.head.id);
+}
+
+#[tokio::test]
+async fn jobs_that_begin_others_without_end_come_to_an_end() {
+    let stage = Stage::new(&[]);
+    let begin = |name: &str| {
+        let workflow = format!("{{ namespace: test, name: {name}, version: 1.0.0 }}");
+        format!("{{ run: {{ await: false, workflow: {workflow} }} }}")
+    };
+    stage.scenario("chain", &format!("do: [{{ a: {} }}]\n", begin("chain")));
+    let forked = begin("fork");
+    stage.scenario("fork", &format!("do: [{{ a: {forked} }}, {{ b: {forked} }}]\n"));
+    let engine = stage.start();
+    for scenario in ["chain@v1", "fork@v1"] {
+        let job = engine.submit(json!({"scenario": scenario, "submitter": "me"})).await;
+        until("the end", async || {
+            let status = call(engine.api.healthz()).await.unwrap();
+            status.queued + status.running == 0
+        })
+        .await;
+        assert_eq!(engine.get(&job.head.id).await.head.status, JobStatus::Completed);
+        let last = engine.all().await.remove(0);
+        let last = engine.get(&last.id).await;
+        assert_eq!(last.head.submitter.as_deref(), Some("me"));
+        let detail = last.error.unwrap().detail.unwrap();
+        assert!(detail.contains(job.head.id.as_str()), "{detail}");
+    }
+}
+
+#[tokio::test]
 async fn a_job_that_failed_is_tried_again_as_a_new_attempt() {
     let stage = Stage::new(&[]);
     stage.scenario("call", CALL);
@@ -236,6 +284,43 @@ do:
     for file in fs::read_dir(stage.path("state")).unwrap() {
         let bytes = fs::read(file.unwrap().path()).unwrap();
         assert!(!bytes.windows(secret.len()).any(|it| it == secret.as_bytes()));
+    }
+}
+
+#[tokio::test]
+async fn what_an_answer_holds_of_a_secret_is_hidden_however_it_is_written() {
+    let stage = Stage::new(&[]);
+    let secret = "ab+cd/ef==\nline \"two\"";
+    let head = "use: { secrets: [token] }\ndo:\n  - a:\n";
+    let call = |query: &str| {
+        format!(
+            "call: http\n{0}with:\n{0}  method: get\n{0}  output: response\n{0}  endpoint: {{ uri: '${{ .url }}' }}\n{0}  query: {{ token: '{query}' }}\n",
+            " ".repeat(12)
+        )
+    };
+    let query = call("${ $secrets.token }");
+    stage.scenario("query", &format!("{head}      try:\n        - b:\n            {query}      catch: {{ as: e, do: [{{ c: {{ set: {{ why: '${{ $e }}' }} }} }}] }}\n"));
+    let query = call("${ $secrets.token | @base64 }");
+    stage.scenario("base", &format!("{head}      try:\n        - b:\n            {query}      catch: {{ as: e, do: [{{ c: {{ set: {{ why: '${{ $e }}' }} }} }}] }}\n"));
+    let path = stage.path("secrets").join("token");
+    fs::write(&path, secret).unwrap();
+    fs::set_permissions(&path, PermissionsExt::from_mode(0o600)).unwrap();
+    let (engine, outside) = (stage.start(), Receiver::open());
+    for status in [200, 403] {
+        outside.decide(move |_| Answer::Status(status));
+        for scenario in ["query@v1", "base@v1"] {
+            let job = engine.run(scenario, json!({"url": outside.url("/")})).await;
+            assert_eq!(job.head.status, JobStatus::Completed, "{job:?}");
+            let output = job.output.unwrap().to_string();
+            assert!(output.contains("***"), "{output}");
+        }
+    }
+    engine.kill();
+    for file in fs::read_dir(stage.path("state")).unwrap() {
+        let bytes = fs::read(file.unwrap().path()).unwrap();
+        for part in [&b"cd/ef"[..], b"cd%2Fef", b"cd%2fef", b"YWIrY2QvZWY"] {
+            assert!(!bytes.windows(part.len()).any(|it| it == part));
+        }
     }
 }
 

@@ -17,7 +17,7 @@ pub(crate) struct Asked {
     pub(crate) body: Value,
 }
 
-/// What is answered: a status, or nothing for as long as the receiver is open.
+/// What is answered: a status, with the path that was asked for, or nothing for as long as the receiver is open.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Answer {
     Status(u16),
@@ -98,9 +98,11 @@ fn serve(shared: &Shared, stream: &TcpStream) {
     loop {
         let answer = (shared.decide.lock().unwrap())(&asked);
         if let Answer::Status(status) = answer {
+            let body = serde_json::json!({ "asked": asked.path }).to_string();
             let _ = write!(
                 &mut &*stream,
-                "HTTP/1.1 {status} Said\r\ncontent-type: application/json\r\ncontent-length: 2\r\nconnection: close\r\n\r\n{{}}"
+                "HTTP/1.1 {status} Said\r\ncontent-type: application/json\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}",
+                body.len()
             );
             return;
         }

@@ -45,6 +45,20 @@ impl Journal {
         Ok(self.questions.ask(move |connection| stored_job(connection, job)).await?)
     }
 
+    /// The job that has an idempotency key.
+    ///
+    /// # Errors
+    /// [`JournalError`], when the file cannot be read.
+    pub async fn job_of_key(&self, key: &str) -> Result<Option<JobNumber>, JournalError> {
+        let key = key.to_owned();
+        let found = self.questions.ask(move |connection| {
+            let mut statement =
+                connection.prepare_cached("SELECT number FROM job WHERE key = ?")?;
+            Ok(statement.query_row([key], |row| row.get::<_, i64>(0)).optional()?)
+        });
+        Ok(found.await?.map(|number| JobNumber(number.cast_unsigned())))
+    }
+
     /// The entries of a job from number `from` on, at most `entries_max`, in their order.
     ///
     /// # Errors

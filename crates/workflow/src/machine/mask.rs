@@ -1,7 +1,6 @@
 //! Keeping secrets out of what is stored and shown.
 //!
-//! A secret's texts are replaced wherever they occur as they are, or as part of basic
-//! authentication. What a remote side made of them in another way is not recognised.
+//! The texts of a run's secrets are hidden by [`crate::mask`] in all that leaves its machine.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -12,14 +11,11 @@ use super::authorize::basic;
 use super::bounds::charge_for;
 use super::data::{text, to_json};
 use super::run::Machine;
+use crate::mask;
 use crate::value::{Value, field, from_json};
 
-/// A text that is shorter would hide too much that is none.
-const SECRET_CHARS_MIN: usize = 4;
-const MASKED: &str = "***";
-
-/// The texts that must not be seen, longest first.
-pub(super) struct Mask(Vec<String>);
+/// The texts that must not be seen.
+pub(super) struct Mask(mask::Mask);
 
 impl Machine {
     /// Replaces each text of a secret in a result by `***`. The result of an effect must pass this
@@ -31,7 +27,7 @@ impl Machine {
 
 impl Mask {
     pub(super) fn new(secrets: &BTreeMap<Arc<str>, Value>) -> Self {
-        let mut texts = Vec::new();
+        let mut texts = mask::Mask::default();
         let mut open: Vec<&Value> = secrets.values().collect();
         while let Some(value) = open.pop() {
             match value {
@@ -39,41 +35,26 @@ impl Mask {
                 Value::Obj(fields) => {
                     let (user, password) = (field(value, "username"), field(value, "password"));
                     if *user != Value::Null && *password != Value::Null {
-                        texts.push(basic(user, password));
+                        texts.add(&basic(user, password));
                     }
                     open.extend(fields.values());
                 }
                 Value::Null | Value::Bool(_) => {}
-                value => texts.push(text(value)),
+                value => texts.add(&text(value)),
             }
         }
-        let mut mask = Self(texts);
-        mask.sort();
-        mask
+        Self(texts)
     }
 
     /// Hides a further text, if there is anything to hide at all: it may be made of a secret.
     pub(super) fn add(&mut self, text: &str) {
-        if !self.0.is_empty() && !self.0.iter().any(|it| it == text) {
-            self.0.push(text.to_owned());
-            self.sort();
+        if !self.0.is_empty() {
+            self.0.add(text);
         }
-    }
-
-    fn sort(&mut self) {
-        self.0.retain(|text| text.chars().count() >= SECRET_CHARS_MIN);
-        self.0.sort_by_key(|text| std::cmp::Reverse(text.len()));
-        self.0.dedup();
     }
 
     pub(super) fn text<'t>(&self, text: &'t str) -> Cow<'t, str> {
-        let mut masked = Cow::Borrowed(text);
-        for secret in &self.0 {
-            if masked.contains(secret) {
-                masked = Cow::Owned(masked.replace(secret, MASKED));
-            }
-        }
-        masked
+        self.0.hide(text)
     }
 
     pub(super) fn error(&self, error: Error) -> Error {
