@@ -21,6 +21,7 @@ mod plane;
 mod redeclared;
 mod refused;
 mod resumption;
+mod steps;
 mod times;
 mod together;
 mod unheard;
