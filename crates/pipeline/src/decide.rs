@@ -1,7 +1,7 @@
 //! What is to be done next in a pipeline, as far as it stands.
 
 use serde_json::Value as Json;
-use tessera_types::timed::{OnFailure, PipelineProgress, StepProgress, StepState};
+use tessera_types::timed::{OnFailure, PipelineProgress, StepProgress, StepState, UnwantedJob};
 use tessera_types::{Name, Timestamp, limits};
 use tessera_workflow::expression::{EvaluationError, Variables};
 use tessera_workflow::value::{Value, from_json, object, to_json};
@@ -20,6 +20,9 @@ pub struct Look<'a> {
     /// By then the engine has been asked about all jobs that it had before: what ended while
     /// nobody listened is known. No try with a job is given up before.
     pub asked_by: Timestamp,
+    /// The jobs that are not wanted any more and may still run: a step with one of them is
+    /// not tried again before that is over.
+    pub unwanted: &'a [UnwantedJob],
     /// The time.
     pub now: Timestamp,
 }
@@ -109,8 +112,8 @@ impl Pipeline {
                 self.give_up(progress, look.now, &mut decision);
                 break;
             }
-            let ready = self.steps.iter().filter(|step| self.is_ready(step, progress, look.now));
-            let ready: Vec<&Step> = ready.collect();
+            let is_ready = |step: &&Step| self.is_ready(step, progress, look, &decision.cancel);
+            let ready: Vec<&Step> = self.steps.iter().filter(is_ready).collect();
             if ready.is_empty() {
                 break;
             }
@@ -170,8 +173,7 @@ impl Pipeline {
         let left = progress.iter().filter(|(_, stands)| !stands.state.is_over());
         let left: Vec<Name> = left.map(|(name, _)| name.clone()).collect();
         for name in left {
-            let suspended = progress.get(&name).filter(|it| it.state == StepState::Suspended);
-            cancelled.extend(suspended.and_then(|stands| stands.job(&name)));
+            cancelled.extend(progress.get(&name).and_then(|stands| stands.job(&name)));
             let message = Some(message.to_owned());
             end(progress, &name, StepState::Cancelled, Json::Null, message, now);
         }
@@ -212,10 +214,21 @@ impl Pipeline {
         }
     }
 
-    fn is_ready(&self, step: &Step, progress: &PipelineProgress, now: Timestamp) -> bool {
+    fn is_ready(
+        &self,
+        step: &Step,
+        progress: &PipelineProgress,
+        look: &Look<'_>,
+        cancelled: &[Cancel],
+    ) -> bool {
         match progress.get(&step.resolved.spec.name) {
             Some(stands) => {
-                stands.state == StepState::BackingOff && stands.deadline.is_none_or(|at| at <= now)
+                let id = stands.correlation_id.as_ref();
+                let is_cancelled = |one: &Cancel| Some(&one.correlation_id) == id;
+                stands.state == StepState::BackingOff
+                    && stands.deadline.is_none_or(|at| at <= look.now)
+                    && stands.unwanted(look).is_none()
+                    && !cancelled.iter().any(is_cancelled)
             }
             None => step.needs.iter().all(|need| {
                 let stands = progress.get(&self.steps[*need].resolved.spec.name);
@@ -300,7 +313,7 @@ impl Pipeline {
             is_over = false;
             decision.look_again =
                 [decision.look_again, stands.given_up_at(look)].into_iter().flatten().min();
-            decision.waiting_for.push(stands.said_of(&spec.name, spec.retry.attempts_max));
+            decision.waiting_for.push(stands.said_of(&spec.name, spec.retry.attempts_max, look));
         }
         decision.outcome = is_over.then(|| match self.failure(progress) {
             None => Outcome::Completed,
@@ -350,9 +363,7 @@ impl Step {
         stands.state = if is_last { StepState::Failed } else { StepState::BackingOff };
         stands.deadline = (!is_last).then(|| now.plus(pause));
         stands.since = now;
-        (stands.correlation_id, stands.job_id) = (None, None);
-        (stands.scenario, stands.input) = (None, Json::Null);
-        stands.event_sequence = 0;
+        stands.input = Json::Null;
         stands.message = Some(limits::clip(message, limits::REASON_BYTES_MAX));
     }
 }
@@ -402,24 +413,36 @@ impl Known {
 }
 
 trait Stands {
+    /// The job that does it now.
     fn job(&self, name: &Name) -> Option<Cancel>;
     fn given_up_at(&self, look: &Look<'_>) -> Option<Timestamp>;
-    fn said_of(&self, name: &Name, attempts_max: u32) -> String;
+    fn unwanted<'a>(&self, look: &Look<'a>) -> Option<&'a UnwantedJob>;
+    fn said_of(&self, name: &Name, attempts_max: u32, look: &Look<'_>) -> String;
 }
 
 impl Stands for StepProgress {
     fn job(&self, name: &Name) -> Option<Cancel> {
         let correlation_id = self.correlation_id.clone()?;
+        if self.state != StepState::Suspended {
+            return None;
+        }
         Some(Cancel { step: name.clone(), correlation_id, job_id: self.job_id.clone() })
     }
 
     /// Its deadline; for a job that the engine has, not before that was asked.
     fn given_up_at(&self, look: &Look<'_>) -> Option<Timestamp> {
         let deadline = self.deadline?;
-        Some(if self.job_id.is_some() { deadline.max(look.asked_by) } else { deadline })
+        let is_asked = self.state == StepState::Suspended && self.job_id.is_some();
+        Some(if is_asked { deadline.max(look.asked_by) } else { deadline })
     }
 
-    fn said_of(&self, name: &Name, attempts_max: u32) -> String {
+    /// The job of its last try, if that may still run.
+    fn unwanted<'a>(&self, look: &Look<'a>) -> Option<&'a UnwantedJob> {
+        let id = self.correlation_id.as_ref()?;
+        look.unwanted.iter().find(|job| job.correlation_id == *id)
+    }
+
+    fn said_of(&self, name: &Name, attempts_max: u32, look: &Look<'_>) -> String {
         let tries = match self.attempt {
             1 => String::new(),
             attempt => format!(", try {attempt} of {attempts_max}"),
@@ -431,10 +454,11 @@ impl Stands for StepProgress {
             }
             (StepState::BackingOff, _) => {
                 let why = self.message.as_deref().unwrap_or("it failed");
-                format!(
-                    "step {name}: the pause after try {} of {attempts_max} ({why})",
-                    self.attempt
-                )
+                let tried = format!("try {} of {attempts_max}", self.attempt);
+                match self.unwanted(look) {
+                    Some(job) => format!("step {name}: {job} of {tried} to be cancelled ({why})"),
+                    None => format!("step {name}: the pause after {tried} ({why})"),
+                }
             }
             _ => format!("step {name}{tries}"),
         }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use tessera_pipeline::{Decision, Look, Outcome, Pipeline, Work};
-use tessera_types::timed::{PipelineProgress, StepState};
+use tessera_types::timed::{PipelineProgress, StepState, UnwantedJob};
 use tessera_types::{Duration, Name, Timestamp};
 
 use super::{HANDLERS, resolved};
@@ -25,12 +25,14 @@ struct Run {
     now: Timestamp,
     asked_by: Timestamp,
     inputs: Value,
+    unwanted: Vec<UnwantedJob>,
 }
 
 impl Run {
     fn new(steps: &Value) -> Self {
         let (progress, now) = (PipelineProgress::new(), Timestamp::from_micros(0));
-        Self { pipeline: pipeline(steps), progress, now, asked_by: now, inputs: json!({}) }
+        let (inputs, unwanted) = (json!({}), Vec::new());
+        Self { pipeline: pipeline(steps), progress, now, asked_by: now, inputs, unwanted }
     }
 
     fn look(&mut self) -> Decision {
@@ -40,6 +42,7 @@ impl Run {
             instance: &instance,
             run: "7/provision/1",
             asked_by: self.asked_by,
+            unwanted: &self.unwanted,
             now: self.now,
         };
         let decision = self.pipeline.decide(&mut self.progress, &look);
@@ -150,6 +153,26 @@ fn a_step_is_tried_again_after_a_pause_and_then_fails_the_pipeline() {
     let message = "it took longer than 5s".to_owned();
     assert_eq!(decision.outcome, Some(Outcome::Failed { step: name("one"), message, attempts: 2 }));
     assert_eq!(run.states(), [("beside", StepState::Cancelled), ("one", StepState::Failed)]);
+}
+
+#[test]
+fn a_step_is_not_tried_again_while_its_job_may_still_run() {
+    let backoff = json!({"initial": "1s", "max": "1s"});
+    let retry = json!({"attempts_max": 2, "backoff": backoff, "timeout": "5s"});
+    let mut run = Run::new(&json!([{"name": "one", "job": "go@v1", "retry": retry}]));
+    run.look();
+    run.pass(5000);
+    let decision = run.look();
+    let [cancel] = decision.cancel.as_slice() else { panic!("{decision:?}") };
+    let correlation_id = cancel.correlation_id.clone();
+    run.unwanted = vec![UnwantedJob { correlation_id, job_id: Some("j".to_owned()) }];
+    run.pass(1000);
+    let decision = run.look();
+    assert!(decision.start.is_empty(), "{decision:?}");
+    let waits = "step one: engine-job/j of try 1 of 2 to be cancelled (it took longer than 5s)";
+    assert_eq!(decision.waiting_for, [waits]);
+    run.unwanted.clear();
+    assert_eq!(run.look().start[0].attempt, 2);
 }
 
 #[test]

@@ -114,10 +114,12 @@ impl Run {
         let (decision, waits) = loop {
             let instance = instance(step);
             let asked_by = step.world.engine_asked_by();
+            let unwanted_jobs = step.timed().unwanted_jobs.clone();
             let (inputs, instance, run) = (&inputs, &instance, run.as_str());
-            let look = Look { inputs, instance, run, asked_by, now: step.now };
+            let unwanted = unwanted_jobs.as_slice();
+            let look = Look { inputs, instance, run, asked_by, unwanted, now: step.now };
             let mut decision = pipeline.decide(&mut progress, &look);
-            unwanted(step, std::mem::take(&mut decision.cancel));
+            give_to_cancel(step, std::mem::take(&mut decision.cancel));
             decision.start.iter().for_each(|start| note_suspension(step, &self.name, start));
             let acted = act(step, pipeline, &mut progress);
             if !acted.has_moved {
@@ -254,7 +256,7 @@ fn give_up<K: Acts>(step: &mut Step<'_, K>, name: &Name, why: &str) {
     let now = step.now;
     let Some(progress) = step.timed_mut().pipeline_progress.get_mut(name) else { return };
     let cancelled = Pipeline::cancel(progress, why, now);
-    unwanted(step, cancelled);
+    give_to_cancel(step, cancelled);
 }
 
 /// A status is left: nothing of its pipelines goes on.
@@ -264,11 +266,11 @@ pub(super) fn leave<K: Timed>(step: &mut Step<'_, K>) {
     for progress in step.timed_mut().pipeline_progress.values_mut() {
         cancelled.extend(Pipeline::cancel(progress, "its phase is over", now));
     }
-    unwanted(step, cancelled);
+    give_to_cancel(step, cancelled);
 }
 
 /// Writes down which jobs the engine is to cancel.
-fn unwanted<K: Timed>(step: &mut Step<'_, K>, cancelled: Vec<Cancel>) {
+fn give_to_cancel<K: Timed>(step: &mut Step<'_, K>, cancelled: Vec<Cancel>) {
     let jobs = cancelled
         .into_iter()
         .map(|one| UnwantedJob { correlation_id: one.correlation_id, job_id: one.job_id });

@@ -181,6 +181,44 @@ fn an_engine_that_is_away_keeps_a_pod_that_is_over_no_longer_than_its_deadline()
     assert!(plane.find::<Pod>("lab").is_none(), "it does not wait for ever");
 }
 
+/// The double of the engine refuses a job beside another of the same step.
+#[test]
+fn a_try_waits_until_the_job_of_the_one_before_is_over() {
+    let tried = |is_away: bool| {
+        let mut plane = plane(Vec::new());
+        plane.engine.script = Box::new(|_, _| (Duration::from_secs(3600), Ok(json!({}))));
+        plane.engine.stops_after = Duration::from_secs(6);
+        let start = plane.at(60);
+        let timeslot = json!({"start": start.to_string(), "duration": "60s"});
+        let spec = json!({"definition": {"type_key": "quick"}, "timeslot": timeslot});
+        let retry = json!({"attempts_max": 3, "timeout": "3s",
+            "backoff": {"initial": "500ms", "max": "500ms"}});
+        let phase = json!({
+            "name": "provision", "engine": "pipeline", "trigger_on_status": "Provisioning",
+            "retry": {"attempts_max": 1},
+            "pipeline": {"steps": [{"name": "lab", "job": "lab_start@v1", "retry": retry}]},
+        });
+        plane.apply::<PodDefinition>(json!({"name": "quick", "spec": {
+            "type_key": "quick", "version": "1.0.0", "pod_type": "fleet",
+            "workloads": [{"name": "vm", "spec": {"command": "vm"}}],
+            "lead_time": "50s", "teardown_buffer": "20s", "lifecycle": {"phases": [phase]},
+        }}));
+        plane.apply::<Pod>(json!({"name": "lab", "spec": spec}));
+        plane.run_until(start.minus(Duration::from_secs(48)));
+        plane.engine.is_away = is_away;
+        plane.run(6);
+        plane
+    };
+    let mut plane = tried(false);
+    let waiting = plane.pod("lab").waiting_for.clone().unwrap().message;
+    assert!(waiting.contains("step lab: engine-job/"), "{waiting}");
+    assert!(waiting.contains("of try 1 of 3 to be cancelled"), "{waiting}");
+    plane.run(30);
+    assert_eq!(plane.engine.jobs.len(), 3);
+    let plane = tried(true);
+    assert_eq!(plane.engine.jobs.len(), 1, "nobody has cancelled it");
+}
+
 fn ending() -> impl Strategy<Value = Ending> {
     prop_oneof![2 => Just(Ok(json!({}))), 1 => Just(fails())]
 }
