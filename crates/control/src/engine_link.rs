@@ -403,7 +403,7 @@ impl Call {
     }
 
     async fn refused(&self, whose: &Suspended, problem: &str) -> Result<(), Failed> {
-        let news = JobNews::Failed(format!("the engine does not take it: {problem}"));
+        let news = JobNews::Refused(format!("the engine does not take it: {problem}"));
         tell(&self.plane, whose, None, None, &news).await?;
         Ok(())
     }

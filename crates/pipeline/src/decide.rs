@@ -80,6 +80,12 @@ pub struct Cancel {
     pub correlation_id: String,
     /// The engine's id, if it has taken it.
     pub job_id: Option<String>,
+    /// Which try of its step it is.
+    pub attempt: u32,
+    /// What has become of its step.
+    pub state: StepState,
+    /// Why it is not wanted any more.
+    pub message: String,
 }
 
 /// What came of a pipeline.
@@ -95,6 +101,8 @@ pub enum Outcome {
         message: String,
         /// How often it was tried.
         attempts: u32,
+        /// Whether another try would only come to the same.
+        is_final: bool,
     },
 }
 
@@ -137,15 +145,16 @@ impl Pipeline {
         now: Timestamp,
     ) -> bool {
         let Some(step) = self.under_way(progress, name, attempt) else { return false };
+        // What was done is done: a result that cannot be used is no reason to do it again.
         match step.outputs(result) {
             Ok(output) if output.to_string().len() > limits::STEP_BYTES_MAX => {
                 let message = too_large("its result has", output.to_string().len());
-                self.failed(progress, name, attempt, &message, now);
+                step.fail_for_good(progress, &message, now);
             }
             Ok(output) => end(progress, name, StepState::Completed, output, None, now),
             Err(error) => {
                 let message = format!("its result does not have what `outputs` asks for: {error}");
-                self.failed(progress, name, attempt, &message, now);
+                step.fail_for_good(progress, &message, now);
             }
         }
         true
@@ -166,6 +175,21 @@ impl Pipeline {
         true
     }
 
+    /// A step's work cannot be done, however often it is tried. False when the step was not
+    /// under way in this try, so that nothing changes.
+    pub fn refused(
+        &self,
+        progress: &mut PipelineProgress,
+        name: &Name,
+        attempt: u32,
+        message: &str,
+        now: Timestamp,
+    ) -> bool {
+        let Some(step) = self.under_way(progress, name, attempt) else { return false };
+        step.fail_for_good(progress, message, now);
+        true
+    }
+
     /// Nothing of it is wanted any more: what is not over ends here. Gives back the jobs that
     /// the engine is to cancel.
     pub fn cancel(progress: &mut PipelineProgress, message: &str, now: Timestamp) -> Vec<Cancel> {
@@ -173,9 +197,7 @@ impl Pipeline {
         let left = progress.iter().filter(|(_, stands)| !stands.state.is_over());
         let left: Vec<Name> = left.map(|(name, _)| name.clone()).collect();
         for name in left {
-            cancelled.extend(progress.get(&name).and_then(|stands| stands.job(&name)));
-            let message = Some(message.to_owned());
-            end(progress, &name, StepState::Cancelled, Json::Null, message, now);
+            cancelled.extend(cancel(progress, &name, message, now));
         }
         cancelled
     }
@@ -208,9 +230,9 @@ impl Pipeline {
         let Some(stands) = progress.get(&spec.name).cloned() else { return };
         let is_under_way = matches!(stands.state, StepState::Running | StepState::Suspended);
         if is_under_way && stands.given_up_at(look).is_some_and(|at| at <= look.now) {
-            decision.cancel.extend(stands.job(&spec.name));
             let message = format!("it took longer than {}", spec.retry.timeout);
             step.fail(progress, &message, look.now);
+            decision.cancel.extend(stands.job_is_over(&spec.name, progress));
         }
     }
 
@@ -273,28 +295,26 @@ impl Pipeline {
                 progress.insert(spec.name.clone(), stands);
                 if bytes > limits::STEP_BYTES_MAX {
                     let message = too_large("`with` has", bytes);
-                    step.fail(progress, &message, look.now);
+                    step.fail_for_good(progress, &message, look.now);
                     return;
                 }
                 decision.start.push(Start { step: spec.name.clone(), attempt, work, with });
             }
+            // The same again would come of the same outputs.
             Err(message) => {
                 progress.insert(spec.name.clone(), stands);
-                step.fail(progress, &message, look.now);
+                step.fail_for_good(progress, &message, look.now);
             }
         }
     }
 
-    /// A step has failed for good: what the engine still does is not wanted any more, and nothing
-    /// new begins.
+    /// A step has failed for good: what is still done, here or by the engine, is not wanted any
+    /// more, and nothing new begins.
     fn give_up(&self, progress: &mut PipelineProgress, now: Timestamp, decision: &mut Decision) {
         for step in &self.steps {
             let name = &step.resolved.spec.name;
-            let Some(stands) = progress.get(name) else { continue };
-            if matches!(stands.state, StepState::Suspended | StepState::BackingOff) {
-                decision.cancel.extend(stands.job(name));
-                let message = Some("another step failed".to_owned());
-                end(progress, name, StepState::Cancelled, Json::Null, message, now);
+            if progress.get(name).is_some_and(|stands| !stands.state.is_over()) {
+                decision.cancel.extend(cancel(progress, name, "another step failed", now));
             }
         }
     }
@@ -321,6 +341,7 @@ impl Pipeline {
                 step: step.resolved.spec.name.clone(),
                 message: stands.message.unwrap_or_default(),
                 attempts: stands.attempt,
+                is_final: stands.is_final,
             },
         });
     }
@@ -354,11 +375,19 @@ impl Step {
         Ok(Json::Object(outputs))
     }
 
+    /// A try has failed, and another would only come to the same.
+    fn fail_for_good(&self, progress: &mut PipelineProgress, message: &str, now: Timestamp) {
+        if let Some(stands) = progress.get_mut(&self.resolved.spec.name) {
+            stands.is_final = true;
+        }
+        self.fail(progress, message, now);
+    }
+
     /// A try has failed: there is another, after a pause, or that was the last.
     fn fail(&self, progress: &mut PipelineProgress, message: &str, now: Timestamp) {
         let spec = &self.resolved.spec;
         let Some(stands) = progress.get_mut(&spec.name) else { return };
-        let is_last = stands.attempt >= spec.retry.attempts_max;
+        let is_last = stands.is_final || stands.attempt >= spec.retry.attempts_max;
         let pause = spec.retry.backoff.pause(stands.attempt);
         stands.state = if is_last { StepState::Failed } else { StepState::BackingOff };
         stands.deadline = (!is_last).then(|| now.plus(pause));
@@ -374,6 +403,18 @@ fn too_large(what: &str, bytes: usize) -> String {
     format!(
         "{what} {bytes} bytes as JSON, of at most {max}: say with `outputs` what of a result is needed"
     )
+}
+
+/// Ends a step that is not wanted any more. Gives back the job that does it, if one does.
+fn cancel(
+    progress: &mut PipelineProgress,
+    name: &Name,
+    message: &str,
+    now: Timestamp,
+) -> Option<Cancel> {
+    let before = progress.get(name)?.clone();
+    end(progress, name, StepState::Cancelled, Json::Null, Some(message.to_owned()), now);
+    before.job_is_over(name, progress)
 }
 
 fn end(
@@ -413,27 +454,35 @@ impl Known {
 }
 
 trait Stands {
-    /// The job that does it now.
-    fn job(&self, name: &Name) -> Option<Cancel>;
+    /// The job that did it, now that its step is something else.
+    fn job_is_over(&self, name: &Name, progress: &PipelineProgress) -> Option<Cancel>;
     fn given_up_at(&self, look: &Look<'_>) -> Option<Timestamp>;
     fn unwanted<'a>(&self, look: &Look<'a>) -> Option<&'a UnwantedJob>;
     fn said_of(&self, name: &Name, attempts_max: u32, look: &Look<'_>) -> String;
 }
 
 impl Stands for StepProgress {
-    fn job(&self, name: &Name) -> Option<Cancel> {
-        let correlation_id = self.correlation_id.clone()?;
+    fn job_is_over(&self, name: &Name, progress: &PipelineProgress) -> Option<Cancel> {
         if self.state != StepState::Suspended {
             return None;
         }
-        Some(Cancel { step: name.clone(), correlation_id, job_id: self.job_id.clone() })
+        let now = progress.get(name)?;
+        Some(Cancel {
+            step: name.clone(),
+            correlation_id: self.correlation_id.clone()?,
+            job_id: self.job_id.clone(),
+            attempt: self.attempt,
+            state: now.state,
+            message: now.message.clone().unwrap_or_default(),
+        })
     }
 
-    /// Its deadline; for a job that the engine has, not before that was asked.
+    /// Its deadline; for a job, not before the engine was asked. It may have one of which only
+    /// the answer to its submission was lost.
     fn given_up_at(&self, look: &Look<'_>) -> Option<Timestamp> {
         let deadline = self.deadline?;
-        let is_asked = self.state == StepState::Suspended && self.job_id.is_some();
-        Some(if is_asked { deadline.max(look.asked_by) } else { deadline })
+        let has_job = self.state == StepState::Suspended;
+        Some(if has_job { deadline.max(look.asked_by) } else { deadline })
     }
 
     /// The job of its last try, if that may still run.

@@ -172,6 +172,8 @@ pub enum JobNews {
     Completed(Value),
     /// It could not, or was cancelled.
     Failed(String),
+    /// It does not take it, and would not another time.
+    Refused(String),
 }
 
 /// What became of news.
@@ -228,29 +230,26 @@ pub fn tell_step<K: Timed>(
     }
     let attempt = stands.attempt;
     stands.job_id = whose.job_id.map(str::to_owned).or(stands.job_id.take());
-    match news {
-        JobNews::Taken => {}
-        JobNews::Progress(message) => {
+    let (step, pipeline) = (whose.step, compiled.as_deref());
+    let is_told = match (news, pipeline) {
+        (JobNews::Taken, _) => true,
+        (JobNews::Progress(message), _) => {
             stands.message = Some(limits::clip(message, limits::REASON_BYTES_MAX));
+            true
         }
-        JobNews::Completed(output) => match compiled {
-            Some(pipeline) => {
-                pipeline.completed(progress, whose.step, attempt, output.clone(), now);
-            }
-            None => return Told::Stale,
-        },
-        JobNews::Failed(message) => match compiled {
-            Some(pipeline) => {
-                let message = match whose.job_id {
-                    Some(job) => format!("job {job}: {message}"),
-                    None => message.clone(),
-                };
-                pipeline.failed(progress, whose.step, attempt, &message, now);
-            }
-            None => return Told::Stale,
-        },
-    }
-    Told::Taken
+        (_, None) => false,
+        (JobNews::Completed(output), Some(pipeline)) => {
+            pipeline.completed(progress, step, attempt, output.clone(), now)
+        }
+        (JobNews::Refused(why), Some(pipeline)) => {
+            pipeline.refused(progress, step, attempt, why, now)
+        }
+        (JobNews::Failed(why), Some(pipeline)) => {
+            let job = whose.job_id.map(|job| format!("job {job}: ")).unwrap_or_default();
+            pipeline.failed(progress, step, attempt, &format!("{job}{why}"), now)
+        }
+    };
+    if is_told { Told::Taken } else { Told::Stale }
 }
 
 fn compiled<K: Timed>(

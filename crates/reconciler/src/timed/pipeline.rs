@@ -119,7 +119,7 @@ impl Run {
             let unwanted = unwanted_jobs.as_slice();
             let look = Look { inputs, instance, run, asked_by, unwanted, now: step.now };
             let mut decision = pipeline.decide(&mut progress, &look);
-            give_to_cancel(step, std::mem::take(&mut decision.cancel));
+            give_to_cancel(step, &self.name, std::mem::take(&mut decision.cancel));
             decision.start.iter().for_each(|start| note_suspension(step, &self.name, start));
             let acted = act(step, pipeline, &mut progress);
             if !acted.has_moved {
@@ -138,10 +138,13 @@ impl Run {
     fn judge(&self, decision: &Decision, waits: &[(Name, String)]) -> Try {
         match &decision.outcome {
             Some(Outcome::Completed) => Try::Done,
-            Some(Outcome::Failed { step, message, .. }) => Try::Failed(match self.is_declared {
-                true => format!("step {step}: {message}"),
-                false => message.clone(),
-            }),
+            Some(Outcome::Failed { step, message, is_final, .. }) => {
+                let message = match self.is_declared {
+                    true => format!("step {step}: {message}"),
+                    false => message.clone(),
+                };
+                if *is_final { Try::FailedForGood(message) } else { Try::Failed(message) }
+            }
             None => Try::UnderWay(match waits {
                 [(_, what)] if !self.is_declared => what.clone(),
                 _ => in_words(&decision.waiting_for, waits),
@@ -256,23 +259,43 @@ fn give_up<K: Acts>(step: &mut Step<'_, K>, name: &Name, why: &str) {
     let now = step.now;
     let Some(progress) = step.timed_mut().pipeline_progress.get_mut(name) else { return };
     let cancelled = Pipeline::cancel(progress, why, now);
-    give_to_cancel(step, cancelled);
+    give_to_cancel(step, name, cancelled);
 }
 
 /// A status is left: nothing of its pipelines goes on.
 pub(super) fn leave<K: Timed>(step: &mut Step<'_, K>) {
     let now = step.now;
-    let mut cancelled = Vec::new();
-    for progress in step.timed_mut().pipeline_progress.values_mut() {
-        cancelled.extend(Pipeline::cancel(progress, "its phase is over", now));
+    let all = step.timed_mut().pipeline_progress.iter_mut();
+    let cancelled: Vec<_> = all
+        .map(|(phase, progress)| {
+            (phase.clone(), Pipeline::cancel(progress, "its phase is over", now))
+        })
+        .collect();
+    for (phase, cancelled) in cancelled {
+        give_to_cancel(step, &phase, cancelled);
     }
-    give_to_cancel(step, cancelled);
 }
 
-/// Writes down which jobs the engine is to cancel.
-fn give_to_cancel<K: Timed>(step: &mut Step<'_, K>, cancelled: Vec<Cancel>) {
-    let jobs = cancelled
-        .into_iter()
-        .map(|one| UnwantedJob { correlation_id: one.correlation_id, job_id: one.job_id });
-    step.timed_mut().unwanted_jobs.extend(jobs);
+/// Writes down which jobs the engine is to cancel, and in the history why.
+fn give_to_cancel<K: Timed>(step: &mut Step<'_, K>, phase: &Name, cancelled: Vec<Cancel>) {
+    for one in cancelled {
+        note_cancel(step, phase, &one);
+        let Cancel { correlation_id, job_id, .. } = one;
+        step.timed_mut().unwanted_jobs.push(UnwantedJob { correlation_id, job_id });
+    }
+}
+
+/// The way of a step whose job did not end by itself.
+fn note_cancel<K: Timed>(step: &mut Step<'_, K>, phase: &Name, cancelled: &Cancel) {
+    let Cancel { step: name, correlation_id, job_id, attempt, state, message } = cancelled;
+    let job = job_id.as_ref().map(|id| format!(" {id}")).unwrap_or_default();
+    let reason =
+        format!("phase {phase}: job{job} of step {name} is not wanted any more: {message}");
+    step.edit
+        .note(Actor::RECONCILER, reason)
+        .with("phase", phase)
+        .with("step", name)
+        .with("attempt", attempt)
+        .with("step_state", format_args!("{:?} → {state:?}", StepState::Suspended))
+        .with("correlation_id", correlation_id);
 }

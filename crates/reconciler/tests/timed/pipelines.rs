@@ -181,6 +181,15 @@ fn an_engine_that_is_away_keeps_a_pod_that_is_over_no_longer_than_its_deadline()
     assert!(plane.find::<Pod>("lab").is_none(), "it does not wait for ever");
 }
 
+#[test]
+fn a_job_that_is_done_is_not_done_again_because_its_result_cannot_be_used() {
+    let large = json!("x".repeat(70_000));
+    let end = same_after_each_commit(&[Ok(large.clone()), Ok(large)], Meanwhile::Nothing);
+    assert_eq!(end.path, "Scheduled Provisioning Failed TearingDown Terminated");
+    assert_eq!(end.keys.iter().filter(|key| key.contains("/lab/")).count(), 1, "{end:?}");
+    assert!(end.message.unwrap().contains("bytes as JSON"));
+}
+
 /// The double of the engine refuses a job beside another of the same step.
 #[test]
 fn a_try_waits_until_the_job_of_the_one_before_is_over() {
@@ -210,6 +219,10 @@ fn a_try_waits_until_the_job_of_the_one_before_is_over() {
         plane
     };
     let mut plane = tried(false);
+    let given_up = plane.history.iter().map(|entry| &entry.record.reason);
+    let mut given_up =
+        given_up.filter(|reason| reason.contains(" of step lab is not wanted any more"));
+    assert!(given_up.next_back().unwrap().ends_with("more: it took longer than 3s"));
     let waiting = plane.pod("lab").waiting_for.clone().unwrap().message;
     assert!(waiting.contains("step lab: engine-job/"), "{waiting}");
     assert!(waiting.contains("of try 1 of 3 to be cancelled"), "{waiting}");
