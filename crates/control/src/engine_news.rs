@@ -85,7 +85,7 @@ pub(crate) async fn take_event(
         }
         Told::Stale => {
             if !kind.is_last() {
-                plane.engine.stray(data.job_id);
+                plane.engine.end_stray(&data.job_id).await?;
             }
             (EventOutcome::Unmatched, None, Some("it is about a try that is over".into()))
         }

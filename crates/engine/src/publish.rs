@@ -60,6 +60,7 @@ impl Runs for Starter {
                 metadata: serde_json::Map::new(),
                 idempotency_key: Some(key.to_owned()),
                 submitter: None,
+                cancelled: false,
             };
             match submit::submit(&plane, submission).await {
                 Ok(_) => Ok(()),

@@ -36,13 +36,20 @@ pub(crate) async fn submit(plane: &Plane, submission: Submission) -> Result<Engi
         return Err(Problem::invalid("submission", problems));
     }
     let scenario = scenario(plane, &submission)?;
-    if plane.book.lock().queue.len() >= plane.options.queue_max {
+    let is_cancelled = submission.cancelled;
+    if !is_cancelled && plane.book.lock().queue.len() >= plane.options.queue_max {
         let detail = format!("{} jobs wait already", plane.options.queue_max);
         return Err(Problem::new(Code::TooManyRequests, detail).remedy("try again later"));
     }
     let number = plane.book.lock().take_number();
-    let state = new_state(&submission, &scenario, clock::now())?;
-    let changes = vec![
+    let now = clock::now();
+    let mut state = new_state(&submission, &scenario, now)?;
+    if is_cancelled {
+        let advanced =
+            state.advance(JobStatus::Cancelled, now, Actor::API, "submitted as cancelled");
+        advanced.map_err(|error| Problem::internal(&error.to_string()))?;
+    }
+    let mut changes = vec![
         Change::Keep { hash: state.hash.as_str().into(), text: Arc::clone(&scenario.text) },
         Change::Create(NewJob {
             number,
@@ -53,6 +60,9 @@ pub(crate) async fn submit(plane: &Plane, submission: Submission) -> Result<Engi
             state: state.to_text(),
         }),
     ];
+    if is_cancelled {
+        changes.push(Change::State { job: number, body: state.to_text(), ended_at: Some(now) });
+    }
     match plane.commit(changes).await {
         Ok(()) => {}
         Err(JournalError::KeyUsed { by }) => return again(plane, by, &state).await,
@@ -64,7 +74,9 @@ pub(crate) async fn submit(plane: &Plane, submission: Submission) -> Result<Engi
     {
         let mut book = plane.book.lock();
         book.put(number, Arc::clone(&state));
-        book.queue.push(state.submitter(), number);
+        if !is_cancelled {
+            book.queue.push(state.submitter(), number);
+        }
     }
     plane.bell.notify_one();
     Ok(view(&state, submission, StoredOutcome::default()))

@@ -80,6 +80,8 @@ pub struct Cancel {
     pub correlation_id: String,
     /// The engine's id, if it has taken it.
     pub job_id: Option<String>,
+    /// Its scenario.
+    pub scenario: String,
     /// Which try of its step it is.
     pub attempt: u32,
     /// What has become of its step.
@@ -471,6 +473,7 @@ impl Stands for StepProgress {
             step: name.clone(),
             correlation_id: self.correlation_id.clone()?,
             job_id: self.job_id.clone(),
+            scenario: self.scenario.clone().unwrap_or_default(),
             attempt: self.attempt,
             state: now.state,
             message: now.message.clone().unwrap_or_default(),

@@ -185,7 +185,8 @@ pub enum Told {
     Known,
     /// They are older than what is known.
     Older,
-    /// They are about a try that is not the present one.
+    /// They are about a try that is not the present one or was given up, or about another
+    /// job than its own.
     Stale,
 }
 
@@ -220,7 +221,13 @@ pub fn tell_step<K: Timed>(
         return Told::Stale;
     }
     if stands.state != StepState::Suspended {
-        return Told::Known;
+        // It was given up, and its job does not know that yet.
+        let goes_on = matches!(news, JobNews::Taken | JobNews::Progress(_));
+        let is_given_up = stands.state != StepState::Completed;
+        return if goes_on && is_given_up { Told::Stale } else { Told::Known };
+    }
+    if whose.job_id.is_some_and(|id| stands.job_id.as_ref().is_some_and(|known| known != id)) {
+        return Told::Stale;
     }
     if let Some(sequence) = whose.sequence {
         if sequence <= stands.event_sequence {

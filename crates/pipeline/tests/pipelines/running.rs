@@ -166,7 +166,8 @@ fn a_step_is_not_tried_again_while_its_job_may_still_run() {
     let decision = run.look();
     let [cancel] = decision.cancel.as_slice() else { panic!("{decision:?}") };
     let correlation_id = cancel.correlation_id.clone();
-    run.unwanted = vec![UnwantedJob { correlation_id, job_id: Some("j".to_owned()) }];
+    let (job_id, scenario) = (Some("j".to_owned()), cancel.scenario.clone());
+    run.unwanted = vec![UnwantedJob { correlation_id, job_id, scenario }];
     run.pass(1000);
     let decision = run.look();
     assert!(decision.start.is_empty(), "{decision:?}");

@@ -7,8 +7,8 @@
 use serde_json::{Value, json};
 use tessera_pipeline::{Cancel, Decision, Look, Outcome, Pipeline, Start, Work, is_template};
 use tessera_types::timed::{
-    Phase, PhaseRun, PhaseState, PipelineProgress, PipelineSpec, RetryPolicy, StepState, Timed,
-    UnwantedJob,
+    Phase, PhaseRun, PhaseState, PipelineProgress, PipelineSpec, Request, RetryPolicy, StepState,
+    Timed, UnwantedJob,
 };
 use tessera_types::{Actor, Fingerprint, Kind, Name, Timestamp, WaitReason, limits};
 
@@ -80,7 +80,7 @@ fn is_held<K: Acts>(step: &mut Step<'_, K>, name: &Name, pipeline: &Pipeline) ->
     if !begins || !pipeline.has_jobs() {
         return false;
     }
-    step.wait(WaitReason::Phase, &format!("phase {name}: {why}"), None);
+    step.wait(WaitReason::Engine, &format!("phase {name}: {why}"), None);
     true
 }
 
@@ -130,8 +130,21 @@ impl Run {
         if let Some(at) = decision.look_again {
             step.look_again(at);
         }
-        self.judge(&decision, &waits)
+        match self.judge(&decision, &waits) {
+            Try::UnderWay(what) if waits_for_job(step, &self.name) => {
+                Try::UnderWay(with_trouble(step, what))
+            }
+            other => other,
+        }
     }
+}
+
+/// Whether the engine has something to do of a phase.
+fn waits_for_job<K: Timed>(step: &Step<'_, K>, phase: &Name) -> bool {
+    let progress = step.timed().pipeline_progress.get(phase);
+    let is_suspended =
+        progress.is_some_and(|all| all.values().any(|stands| stands.state == StepState::Suspended));
+    is_suspended || !step.timed().unwanted_jobs.is_empty()
 }
 
 impl Run {
@@ -242,14 +255,37 @@ pub(crate) fn waits_for_engine<K: Timed>(step: &mut Step<'_, K>) -> bool {
     if step.has_come(until) {
         return false;
     }
-    step.wait(WaitReason::Children, &format!("{job} to be cancelled"), Some(until));
+    let message = with_trouble(step, format!("{job} to be cancelled"));
+    step.wait(WaitReason::Children, &message, Some(until));
     true
+}
+
+/// Whether what an operator has asked for begins: all anew. So nothing of before may still
+/// run, but an engine that does not answer is not waited for without an end.
+pub(crate) fn begins_anew<K: Timed>(step: &mut Step<'_, K>, is_clean: bool) -> bool {
+    if step.timed().requested(Request::Retry).is_none() {
+        return false;
+    }
+    if !is_clean {
+        let message = "what is left of it to be gone, to be tried again";
+        step.wait(WaitReason::Children, message, None);
+        return false;
+    }
+    !waits_for_engine(step) && step.serve(Request::Retry)
+}
+
+/// With why the engine does nothing, where that is known.
+fn with_trouble<K: Timed>(step: &Step<'_, K>, waits: String) -> String {
+    match step.world.engine_trouble() {
+        Some(why) => format!("{waits}; {why}"),
+        None => waits,
+    }
 }
 
 /// What is waited for besides `others` of what is to go.
 pub(crate) fn with_engine_jobs<K: Timed>(step: &Step<'_, K>, others: &str) -> String {
     match step.timed().unwanted_jobs.first() {
-        Some(job) => format!("{others}; and {job} to be cancelled"),
+        Some(job) => with_trouble(step, format!("{others}; and {job} to be cancelled")),
         None => others.to_owned(),
     }
 }
@@ -280,14 +316,14 @@ pub(super) fn leave<K: Timed>(step: &mut Step<'_, K>) {
 fn give_to_cancel<K: Timed>(step: &mut Step<'_, K>, phase: &Name, cancelled: Vec<Cancel>) {
     for one in cancelled {
         note_cancel(step, phase, &one);
-        let Cancel { correlation_id, job_id, .. } = one;
-        step.timed_mut().unwanted_jobs.push(UnwantedJob { correlation_id, job_id });
+        let Cancel { correlation_id, job_id, scenario, .. } = one;
+        step.timed_mut().unwanted_jobs.push(UnwantedJob { correlation_id, job_id, scenario });
     }
 }
 
 /// The way of a step whose job did not end by itself.
 fn note_cancel<K: Timed>(step: &mut Step<'_, K>, phase: &Name, cancelled: &Cancel) {
-    let Cancel { step: name, correlation_id, job_id, attempt, state, message } = cancelled;
+    let Cancel { step: name, correlation_id, job_id, attempt, state, message, .. } = cancelled;
     let job = job_id.as_ref().map(|id| format!(" {id}")).unwrap_or_default();
     let reason =
         format!("phase {phase}: job{job} of step {name} is not wanted any more: {message}");

@@ -190,6 +190,43 @@ fn a_job_that_is_done_is_not_done_again_because_its_result_cannot_be_used() {
     assert!(end.message.unwrap().contains("bytes as JSON"));
 }
 
+#[test]
+fn a_retry_waits_for_the_engine_only_so_long_and_says_so() {
+    let mut plane = plane(vec![fails(); 8]);
+    let ends = vec![fails(); 8];
+    plane.engine.script = Box::new(move |step, number| match step {
+        "beside" => (Duration::from_secs(3600), Ok(Value::Null)),
+        _ => (Duration::from_secs(3), ends[number - 1].clone()),
+    });
+    let start = plane.at(60);
+    let timeslot = json!({"start": start.to_string(), "duration": "10m"});
+    let parallel = json!([{"name": "lab", "job": "lab@v1"}, {"name": "beside", "job": "b@v1"}]);
+    let phase = json!({
+        "name": "provision", "engine": "pipeline", "trigger_on_status": "Provisioning",
+        "retry": {"attempts_max": 1}, "pipeline": {"steps": parallel},
+    });
+    plane.apply::<PodDefinition>(json!({"name": "both", "spec": {
+        "type_key": "both", "version": "1.0.0", "pod_type": "fleet",
+        "workloads": [{"name": "vm", "spec": {"command": "vm"}}],
+        "lead_time": "50s", "teardown_buffer": "20s", "lifecycle": {"phases": [phase]},
+    }}));
+    let spec = json!({"definition": {"type_key": "both"}, "timeslot": timeslot});
+    plane.apply::<Pod>(json!({"name": "lab", "spec": spec}));
+    plane.engine.stops_after = Duration::from_secs(3600);
+    plane.run_until(start.minus(Duration::from_secs(40)));
+    assert_eq!(plane.pod("lab").status, TimedStatus::Failed);
+    plane.ask::<Pod>("lab", Request::Retry);
+    plane.run(1);
+    let waiting = plane.pod("lab").waiting_for.clone().unwrap();
+    assert!(waiting.message.starts_with("engine-job/"), "{waiting:?}");
+    assert!(waiting.message.ends_with(" to be cancelled"), "{waiting:?}");
+    plane.engine.is_away = true;
+    plane.run(70);
+    let pod = plane.pod("lab");
+    assert_eq!(pod.status, TimedStatus::Provisioning);
+    assert_eq!(pod.observed.timed.unwanted_jobs.len(), 1, "it is cancelled when that can be");
+}
+
 /// The double of the engine refuses a job beside another of the same step.
 #[test]
 fn a_try_waits_until_the_job_of_the_one_before_is_over() {
