@@ -16,7 +16,7 @@ use tessera_types::engine::{
 use tessera_types::event::CloudEvent;
 use tessera_types::problem::Code;
 use tessera_types::timed::{StepState, Timed};
-use tessera_types::{Actor, Edit, Host, KindName, Name, Pod, ResourceKey, SessionPart};
+use tessera_types::{Actor, Edit, Host, KindName, Name, Pod, ResourceKey, SessionPart, limits};
 
 use crate::clock;
 use crate::plane::Plane;
@@ -85,7 +85,7 @@ pub(crate) async fn take_event(
         }
         Told::Stale => {
             if !kind.is_last() {
-                plane.engine.stray(data.job_id);
+                plane.engine.end_stray(&data.job_id).await?;
             }
             (EventOutcome::Unmatched, None, Some("it is about a try that is over".into()))
         }
@@ -174,8 +174,10 @@ async fn one<K: Timed>(
 /// The way of a step with a job is in the history, from its suspension on.
 fn note_end<K: Timed>(edit: &mut Edit<K>, whose: &Suspended, job_id: Option<&str>, news: &JobNews) {
     let ended = match news {
-        JobNews::Completed(_) => "is completed",
-        JobNews::Failed(_) => "has failed",
+        JobNews::Completed(_) => "is completed".to_owned(),
+        JobNews::Failed(why) | JobNews::Refused(why) => {
+            format!("has failed: {}", limits::clip(why, limits::REASON_BYTES_MAX / 2))
+        }
         JobNews::Taken | JobNews::Progress(_) => return,
     };
     let Suspended { phase, step, correlation_id, .. } = whose;

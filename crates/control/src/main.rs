@@ -12,6 +12,7 @@ use tessera_control::{
     listen_address,
 };
 use tessera_types::Duration;
+use tessera_types::engine::EVENT_SOURCE;
 use tokio::signal::unix::{SignalKind, signal};
 
 /// The control plane of Tessera: it keeps what is declared, and makes it so.
@@ -30,12 +31,15 @@ struct Args {
     /// A source whose events are let in, such as `https://lms.example`; with * at its end all that begin so
     #[arg(long = "event-source", value_name = "SOURCE")]
     event_sources: Vec<String>,
-    /// Where the engine is that runs the jobs of pipelines, such as `http://127.0.0.1:7080`; its events come from the source `scenario-engine`
+    /// Where the engine is that runs the jobs of pipelines, such as `http://127.0.0.1:7080`
     #[arg(long, env = "TESSERA_ENGINE_URL", value_name = "URL")]
     engine: Option<String>,
     /// Where the engine sends its events [default: this control plane]
     #[arg(long, value_name = "URL", requires = "engine")]
     engine_callback: Option<String>,
+    /// The source of the engine's events, as its own `--event-source-name`
+    #[arg(long, default_value = EVENT_SOURCE, value_name = "SOURCE")]
+    engine_source: String,
     /// How often the engine is asked for each job that it has, since events can be lost
     #[arg(long, default_value = "10s", value_name = "DURATION", value_parser = check_every)]
     engine_check_every: Duration,
@@ -87,6 +91,7 @@ fn main() -> ExitCode {
         event_sources: args.event_sources,
         engine: args.engine,
         engine_callback: args.engine_callback,
+        engine_source: args.engine_source,
         engine_check_every: args.engine_check_every,
         no_engine: args.no_engine,
         seeds: args.seeds,

@@ -4,6 +4,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
 use tessera_types::Duration;
+use tessera_types::engine::EVENT_SOURCE;
 
 /// Where it listens unless told otherwise.
 pub const DEFAULT_LISTEN: SocketAddr =
@@ -35,6 +36,8 @@ pub struct Options {
     /// Where the engine sends its events; to this control plane's own address unless
     /// given.
     pub engine_callback: Option<String>,
+    /// The source of the engine's events. Nobody else says what becomes of jobs.
+    pub engine_source: String,
     /// How often the engine is asked for each job that it has: so an event that was lost
     /// is found.
     pub engine_check_every: Duration,
@@ -63,6 +66,7 @@ impl Default for Options {
             event_sources: Vec::new(),
             engine: None,
             engine_callback: None,
+            engine_source: EVENT_SOURCE.to_owned(),
             engine_check_every: Duration::from_secs(10),
             no_engine: false,
             seeds: Vec::new(),

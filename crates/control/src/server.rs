@@ -8,6 +8,7 @@ use std::time::Duration;
 use dropshot::{BuildError, ConfigDropshot, HandlerTaskMode, HttpServer, ServerBuilder};
 use parking_lot::RwLock;
 use tessera_api::{register_kinds, tessera_api_mod};
+use tessera_client::Engine;
 use tessera_reconciler::World;
 use tessera_serving::{Front, nodelay};
 use tessera_store::{Observer, OpenError, Store};
@@ -124,7 +125,7 @@ impl Control {
         // Read first: a mistake in a file changes nothing.
         let definitions = seeds::read(&options.seeds).map_err(StartError::Seed)?;
         let (to_loop, messages) = mpsc::unbounded_channel();
-        let plane = Arc::new(assemble(options, to_loop, open)?);
+        let plane = Arc::new(assemble(options, engine.clone(), to_loop, open)?);
         let started = match seeds::load(&plane, definitions).await {
             Ok(()) => serve(&plane),
             Err(refused) => Err(StartError::Seed(refused)),
@@ -197,6 +198,7 @@ fn check_address(options: &Options) -> Result<(), StartError> {
 /// Opens the store, loads the world, and connects the two.
 fn assemble(
     options: Options,
+    engine: Option<Engine>,
     to_loop: mpsc::UnboundedSender<LoopMessage>,
     open: impl FnOnce(&Path, Observer) -> Result<Arc<dyn Store>, OpenError>,
 ) -> Result<Plane, StartError> {
@@ -204,7 +206,7 @@ fn assemble(
         .map_err(|source| StartError::StateDir { path: options.state_dir.clone(), source })?;
     let world = Arc::new(RwLock::new(World::default()));
     let agents = Arc::new(Agents::default());
-    let engine = Arc::new(EngineBell::default());
+    let engine = Arc::new(EngineBell::new(engine));
     let observer =
         observer(Arc::clone(&world), Arc::clone(&agents), Arc::clone(&engine), to_loop.clone());
     let path = options.state_dir.join("control.db");
@@ -259,8 +261,10 @@ fn observer(
         for (id, name) in concerned {
             agents.ring(id, &name);
         }
-        if committed.changes.iter().any(|change| engine_link::may_concern(change.after.as_ref())) {
-            engine.ring();
+        for change in &committed.changes {
+            if engine_link::may_concern(change.after.as_ref()) {
+                engine.ring(change.key.clone());
+            }
         }
         // The loop is gone only when all stops.
         let _ = to_loop.send(LoopMessage::Committed(Arc::clone(committed)));

@@ -117,6 +117,11 @@ impl Fleet {
         Program::start(command, self.area.join(&format!("control.{}.log", self.starts)))
     }
 
+    /// The control plane has this argument, too, when it is started again.
+    pub fn add_argument(&mut self, argument: &str) {
+        self.arguments.push(argument.to_owned());
+    }
+
     /// Starts a control plane and kills it after this time, wherever it has got.
     ///
     /// # Panics

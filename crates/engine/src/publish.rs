@@ -70,6 +70,7 @@ impl Runs for Starter {
                 idempotency_key: Some(key.to_owned()),
                 // Whoever submits much has one turn, whatever his jobs begin.
                 submitter: starter.as_ref().and_then(|it| it.head.submitter.clone()),
+                cancelled: false,
             };
             let family = starter.map(|it| it.family.clone().unwrap_or_else(|| it.head.id.clone()));
             // It goes on if whoever started it is cancelled meanwhile: what is stored is to be queued.

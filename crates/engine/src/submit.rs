@@ -52,7 +52,9 @@ pub(crate) async fn submit(
     }
     let scenario = scenario(plane, &submission)?;
     let submitter = submission.submitter.as_deref().unwrap_or_default();
-    if !plane.book.lock().queue.has_room(submitter, plane.options.queue_max) {
+    if !submission.cancelled
+        && !plane.book.lock().queue.has_room(submitter, plane.options.queue_max)
+    {
         return Err(no_room(plane, submitter));
     }
     if let Some(family) = &family
@@ -93,12 +95,18 @@ async fn create(
     family: Option<JobId>,
 ) -> Result<(JobNumber, JobState), NotCreated> {
     let number = plane.book.lock().take_number();
+    let now = clock::now();
     let mut state =
-        new_state(submission, fingerprint, scenario, clock::now()).map_err(NotCreated::Problem)?;
+        new_state(submission, fingerprint, scenario, now).map_err(NotCreated::Problem)?;
     state.family = family;
+    if submission.cancelled {
+        let advanced =
+            state.advance(JobStatus::Cancelled, now, Actor::API, "submitted as cancelled");
+        advanced.map_err(|error| NotCreated::Problem(Problem::internal(&error.to_string())))?;
+    }
     let body = serde_json::to_string(submission)
         .map_err(|error| NotCreated::Problem(Problem::internal(&error.to_string())))?;
-    let changes = vec![
+    let mut changes = vec![
         Change::Keep { hash: state.hash.as_str().into(), text: Arc::clone(&scenario.text) },
         Change::Create(NewJob {
             number,
@@ -108,6 +116,9 @@ async fn create(
             state: state.to_text(),
         }),
     ];
+    if submission.cancelled {
+        changes.push(Change::State { job: number, body: state.to_text(), ended_at: Some(now) });
+    }
     match plane.commit(changes).await {
         Ok(()) => Ok((number, state)),
         Err(JournalError::KeyUsed { by }) => Err(NotCreated::KeyUsed { by }),
@@ -150,7 +161,9 @@ fn enqueue(plane: &Plane, number: JobNumber, state: &Arc<JobState>) {
         return;
     }
     book.put(number, Arc::clone(state));
-    book.queue.push(state.submitter(), number);
+    if state.head.status == JobStatus::Submitted {
+        book.queue.push(state.submitter(), number);
+    }
     drop(book);
     plane.bell.notify_one();
 }

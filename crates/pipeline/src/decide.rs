@@ -20,7 +20,8 @@ pub struct Look<'a> {
     /// By then the engine has been asked about all jobs that it had before: what ended while
     /// nobody listened is known. No try with a job is given up before.
     pub asked_by: Timestamp,
-    /// Jobs that the engine has still to cancel: no try begins beside an earlier one of its step.
+    /// The jobs that are not wanted any more and may still run: a step with one of them is
+    /// not tried again before that is over.
     pub unwanted: &'a [UnwantedJob],
     /// The time.
     pub now: Timestamp,
@@ -30,16 +31,6 @@ impl<'a> Look<'a> {
     /// The correlation id of a try.
     fn id_of(&self, step: &Name, attempt: u32) -> String {
         format!("{}/{step}/{attempt}", self.run)
-    }
-
-    /// The job of an earlier try of a step that is still to be cancelled.
-    fn unwanted_of(&self, step: &Name) -> Option<&'a UnwantedJob> {
-        let of_step = |job: &&UnwantedJob| {
-            let rest = job.correlation_id.strip_prefix(self.run);
-            let rest = rest.and_then(|rest| rest.strip_prefix('/')?.strip_prefix(step.as_str()));
-            rest.is_some_and(|rest| rest.starts_with('/'))
-        };
-        self.unwanted.iter().find(of_step)
     }
 }
 
@@ -96,6 +87,14 @@ pub struct Cancel {
     pub correlation_id: String,
     /// The engine's id, if it has taken it.
     pub job_id: Option<String>,
+    /// Its scenario.
+    pub scenario: String,
+    /// Which try of its step it is.
+    pub attempt: u32,
+    /// What has become of its step.
+    pub state: StepState,
+    /// Why it is not wanted any more.
+    pub message: String,
 }
 
 /// What came of a pipeline.
@@ -111,6 +110,8 @@ pub enum Outcome {
         message: String,
         /// How often it was tried.
         attempts: u32,
+        /// Whether another try would only come to the same.
+        is_final: bool,
     },
 }
 
@@ -128,9 +129,8 @@ impl Pipeline {
                 self.give_up(progress, look.now, &mut decision);
                 break;
             }
-            let ready =
-                self.steps.iter().filter(|step| self.is_ready(step, progress, look, &decision));
-            let ready: Vec<&Step> = ready.collect();
+            let is_ready = |step: &&Step| self.is_ready(step, progress, look, &decision.cancel);
+            let ready: Vec<&Step> = self.steps.iter().filter(is_ready).collect();
             if ready.is_empty() {
                 break;
             }
@@ -154,15 +154,16 @@ impl Pipeline {
         now: Timestamp,
     ) -> bool {
         let Some(step) = self.under_way(progress, name, attempt) else { return false };
+        // What was done is done: a result that cannot be used is no reason to do it again.
         match step.outputs(result) {
             Ok(output) if output.to_string().len() > limits::STEP_BYTES_MAX => {
                 let message = too_large("its result has", output.to_string().len());
-                self.failed(progress, name, attempt, &message, now);
+                step.fail_for_good(progress, &message, now);
             }
             Ok(output) => end(progress, name, StepState::Completed, output, None, now),
             Err(error) => {
                 let message = format!("its result does not have what `outputs` asks for: {error}");
-                self.failed(progress, name, attempt, &message, now);
+                step.fail_for_good(progress, &message, now);
             }
         }
         true
@@ -183,6 +184,21 @@ impl Pipeline {
         true
     }
 
+    /// A step's work cannot be done, however often it is tried. False when the step was not
+    /// under way in this try, so that nothing changes.
+    pub fn refused(
+        &self,
+        progress: &mut PipelineProgress,
+        name: &Name,
+        attempt: u32,
+        message: &str,
+        now: Timestamp,
+    ) -> bool {
+        let Some(step) = self.under_way(progress, name, attempt) else { return false };
+        step.fail_for_good(progress, message, now);
+        true
+    }
+
     /// Nothing of it is wanted any more: what is not over ends here. Gives back the jobs that
     /// the engine is to cancel.
     pub fn cancel(progress: &mut PipelineProgress, message: &str, now: Timestamp) -> Vec<Cancel> {
@@ -190,10 +206,7 @@ impl Pipeline {
         let left = progress.iter().filter(|(_, stands)| !stands.state.is_over());
         let left: Vec<Name> = left.map(|(name, _)| name.clone()).collect();
         for name in left {
-            let suspended = progress.get(&name).filter(|it| it.state == StepState::Suspended);
-            cancelled.extend(suspended.and_then(|stands| stands.job(&name)));
-            let message = Some(message.to_owned());
-            end(progress, &name, StepState::Cancelled, Json::Null, message, now);
+            cancelled.extend(cancel(progress, &name, message, now));
         }
         cancelled
     }
@@ -226,9 +239,9 @@ impl Pipeline {
         let Some(stands) = progress.get(&spec.name).cloned() else { return };
         let is_under_way = matches!(stands.state, StepState::Running | StepState::Suspended);
         if is_under_way && stands.given_up_at(look).is_some_and(|at| at <= look.now) {
-            decision.cancel.extend(stands.job(&spec.name));
             let message = format!("it took longer than {}", spec.retry.timeout);
             step.fail(progress, &message, look.now);
+            decision.cancel.extend(stands.job_is_over(&spec.name, progress));
         }
     }
 
@@ -237,15 +250,16 @@ impl Pipeline {
         step: &Step,
         progress: &PipelineProgress,
         look: &Look<'_>,
-        decision: &Decision,
+        cancelled: &[Cancel],
     ) -> bool {
-        let name = &step.resolved.spec.name;
-        match progress.get(name) {
+        match progress.get(&step.resolved.spec.name) {
             Some(stands) => {
+                let id = stands.correlation_id.as_ref();
+                let is_cancelled = |one: &Cancel| Some(&one.correlation_id) == id;
                 stands.state == StepState::BackingOff
                     && stands.deadline.is_none_or(|at| at <= look.now)
-                    && look.unwanted_of(name).is_none()
-                    && decision.cancel.iter().all(|cancel| cancel.step != *name)
+                    && stands.unwanted(look).is_none()
+                    && !cancelled.iter().any(is_cancelled)
             }
             None => step.needs.iter().all(|need| {
                 let stands = progress.get(&self.steps[*need].resolved.spec.name);
@@ -290,28 +304,26 @@ impl Pipeline {
                 progress.insert(spec.name.clone(), stands);
                 if bytes > limits::STEP_BYTES_MAX {
                     let message = too_large("`with` has", bytes);
-                    step.fail(progress, &message, look.now);
+                    step.fail_for_good(progress, &message, look.now);
                     return;
                 }
                 decision.start.push(Start { step: spec.name.clone(), attempt, work, with });
             }
+            // The same again would come of the same outputs.
             Err(message) => {
                 progress.insert(spec.name.clone(), stands);
-                step.fail(progress, &message, look.now);
+                step.fail_for_good(progress, &message, look.now);
             }
         }
     }
 
-    /// A step has failed for good: what the engine still does is not wanted any more, and nothing
-    /// new begins.
+    /// A step has failed for good: what is still done, here or by the engine, is not wanted any
+    /// more, and nothing new begins.
     fn give_up(&self, progress: &mut PipelineProgress, now: Timestamp, decision: &mut Decision) {
         for step in &self.steps {
             let name = &step.resolved.spec.name;
-            let Some(stands) = progress.get(name) else { continue };
-            if matches!(stands.state, StepState::Suspended | StepState::BackingOff) {
-                decision.cancel.extend(stands.job(name));
-                let message = Some("another step failed".to_owned());
-                end(progress, name, StepState::Cancelled, Json::Null, message, now);
+            if progress.get(name).is_some_and(|stands| !stands.state.is_over()) {
+                decision.cancel.extend(cancel(progress, name, "another step failed", now));
             }
         }
     }
@@ -330,12 +342,7 @@ impl Pipeline {
             is_over = false;
             decision.look_again =
                 [decision.look_again, stands.given_up_at(look)].into_iter().flatten().min();
-            decision.waiting_for.push(match look.unwanted_of(&spec.name) {
-                Some(job) if stands.deadline.is_some_and(|at| at <= look.now) => {
-                    format!("step {}: {job} to be cancelled", spec.name)
-                }
-                _ => stands.said_of(&spec.name, spec.retry.attempts_max),
-            });
+            decision.waiting_for.push(stands.said_of(&spec.name, spec.retry.attempts_max, look));
         }
         decision.outcome = is_over.then(|| match self.failure(progress) {
             None => Outcome::Completed,
@@ -343,6 +350,7 @@ impl Pipeline {
                 step: step.resolved.spec.name.clone(),
                 message: stands.message.unwrap_or_default(),
                 attempts: stands.attempt,
+                is_final: stands.is_final,
             },
         });
     }
@@ -376,18 +384,24 @@ impl Step {
         Ok(Json::Object(outputs))
     }
 
+    /// A try has failed, and another would only come to the same.
+    fn fail_for_good(&self, progress: &mut PipelineProgress, message: &str, now: Timestamp) {
+        if let Some(stands) = progress.get_mut(&self.resolved.spec.name) {
+            stands.is_final = true;
+        }
+        self.fail(progress, message, now);
+    }
+
     /// A try has failed: there is another, after a pause, or that was the last.
     fn fail(&self, progress: &mut PipelineProgress, message: &str, now: Timestamp) {
         let spec = &self.resolved.spec;
         let Some(stands) = progress.get_mut(&spec.name) else { return };
-        let is_last = stands.attempt >= spec.retry.attempts_max;
+        let is_last = stands.is_final || stands.attempt >= spec.retry.attempts_max;
         let pause = spec.retry.backoff.pause(stands.attempt);
         stands.state = if is_last { StepState::Failed } else { StepState::BackingOff };
         stands.deadline = (!is_last).then(|| now.plus(pause));
         stands.since = now;
-        (stands.correlation_id, stands.job_id) = (None, None);
-        (stands.scenario, stands.input) = (None, Json::Null);
-        stands.event_sequence = 0;
+        stands.input = Json::Null;
         stands.message = Some(limits::clip(message, limits::REASON_BYTES_MAX));
     }
 }
@@ -398,6 +412,18 @@ fn too_large(what: &str, bytes: usize) -> String {
     format!(
         "{what} {bytes} bytes as JSON, of at most {max}: say with `outputs` what of a result is needed"
     )
+}
+
+/// Ends a step that is not wanted any more. Gives back the job that does it, if one does.
+fn cancel(
+    progress: &mut PipelineProgress,
+    name: &Name,
+    message: &str,
+    now: Timestamp,
+) -> Option<Cancel> {
+    let before = progress.get(name)?.clone();
+    end(progress, name, StepState::Cancelled, Json::Null, Some(message.to_owned()), now);
+    before.job_is_over(name, progress)
 }
 
 fn end(
@@ -437,24 +463,45 @@ impl Known {
 }
 
 trait Stands {
-    fn job(&self, name: &Name) -> Option<Cancel>;
+    /// The job that did it, now that its step is something else.
+    fn job_is_over(&self, name: &Name, progress: &PipelineProgress) -> Option<Cancel>;
     fn given_up_at(&self, look: &Look<'_>) -> Option<Timestamp>;
-    fn said_of(&self, name: &Name, attempts_max: u32) -> String;
+    fn unwanted<'a>(&self, look: &Look<'a>) -> Option<&'a UnwantedJob>;
+    fn said_of(&self, name: &Name, attempts_max: u32, look: &Look<'_>) -> String;
 }
 
 impl Stands for StepProgress {
-    fn job(&self, name: &Name) -> Option<Cancel> {
-        let correlation_id = self.correlation_id.clone()?;
-        Some(Cancel { step: name.clone(), correlation_id, job_id: self.job_id.clone() })
+    fn job_is_over(&self, name: &Name, progress: &PipelineProgress) -> Option<Cancel> {
+        if self.state != StepState::Suspended {
+            return None;
+        }
+        let now = progress.get(name)?;
+        Some(Cancel {
+            step: name.clone(),
+            correlation_id: self.correlation_id.clone()?,
+            job_id: self.job_id.clone(),
+            scenario: self.scenario.clone().unwrap_or_default(),
+            attempt: self.attempt,
+            state: now.state,
+            message: now.message.clone().unwrap_or_default(),
+        })
     }
 
-    /// Its deadline; for a job that the engine has, not before that was asked.
+    /// Its deadline; for a job, not before the engine was asked. It may have one of which only
+    /// the answer to its submission was lost.
     fn given_up_at(&self, look: &Look<'_>) -> Option<Timestamp> {
         let deadline = self.deadline?;
-        Some(if self.job_id.is_some() { deadline.max(look.asked_by) } else { deadline })
+        let has_job = self.state == StepState::Suspended;
+        Some(if has_job { deadline.max(look.asked_by) } else { deadline })
     }
 
-    fn said_of(&self, name: &Name, attempts_max: u32) -> String {
+    /// The job of its last try, if that may still run.
+    fn unwanted<'a>(&self, look: &Look<'a>) -> Option<&'a UnwantedJob> {
+        let id = self.correlation_id.as_ref()?;
+        look.unwanted.iter().find(|job| job.correlation_id == *id)
+    }
+
+    fn said_of(&self, name: &Name, attempts_max: u32, look: &Look<'_>) -> String {
         let tries = match self.attempt {
             1 => String::new(),
             attempt => format!(", try {attempt} of {attempts_max}"),
@@ -466,10 +513,11 @@ impl Stands for StepProgress {
             }
             (StepState::BackingOff, _) => {
                 let why = self.message.as_deref().unwrap_or("it failed");
-                format!(
-                    "step {name}: the pause after try {} of {attempts_max} ({why})",
-                    self.attempt
-                )
+                let tried = format!("try {} of {attempts_max}", self.attempt);
+                match self.unwanted(look) {
+                    Some(job) => format!("step {name}: {job} of {tried} to be cancelled ({why})"),
+                    None => format!("step {name}: the pause after {tried} ({why})"),
+                }
             }
             _ => format!("step {name}{tries}"),
         }

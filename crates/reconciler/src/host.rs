@@ -6,13 +6,13 @@ use tessera_scheduler::calendar::Calendar;
 use tessera_types::catalogue::{HostDefinitionSpec, HostType};
 use tessera_types::host::LargestNode;
 use tessera_types::node::{DesiredNodeStatus, NodeStatus};
-use tessera_types::timed::{DesiredTimedStatus, Failure, Outcome, TimedStatus, Timeslot};
+use tessera_types::timed::{DesiredTimedStatus, Failure, Outcome, Request, TimedStatus, Timeslot};
 use tessera_types::{Host, IllegalTransition, Job, Node, Now, Object, WaitReason, limits};
 
 use crate::manager::{Manager, Plan};
 use crate::timed::{
-    Done, Phases, Step, clear_gone, end_jobs, force, reason_with, run_phases, waits_for_engine,
-    with_engine_jobs,
+    Done, Phases, Step, begins_anew, clear_gone, end_jobs, end_own_jobs, force, reason_with,
+    run_phases, waits_for_engine, with_engine_jobs,
 };
 use crate::world::World;
 
@@ -173,12 +173,16 @@ impl Look<'_> {
         if let Some((_, reason)) = self.must_end() {
             return self.end(Outcome::Failed, reason);
         }
-        if end_jobs(&mut self.step) && self.step.serve_retry() {
+        let is_clean = end_own_jobs(&mut self.step);
+        if begins_anew(&mut self.step, is_clean) {
             let timed = self.step.timed_mut();
             timed.outcome = None;
             timed.failure = None;
             self.step.become_(TimedStatus::Provisioning, "an operator has it tried again")?;
             return self.provisioning();
+        }
+        if self.step.timed().requested(Request::Retry).is_some() {
+            return Ok(());
         }
         let name = &self.step.object().name;
         let message =

@@ -173,6 +173,8 @@ pub enum JobNews {
     Completed(Value),
     /// It could not, or was cancelled.
     Failed(String),
+    /// It does not take it, and would not another time.
+    Refused(String),
 }
 
 /// What became of news.
@@ -184,7 +186,8 @@ pub enum Told {
     Known,
     /// They are older than what is known.
     Older,
-    /// They are about a try that is not the present one.
+    /// They are about a try that is not the present one or was given up, or about another
+    /// job than its own.
     Stale,
 }
 
@@ -219,7 +222,13 @@ pub fn tell_step<K: Timed>(
         return Told::Stale;
     }
     if stands.state != StepState::Suspended {
-        return Told::Known;
+        // It was given up, and its job does not know that yet.
+        let goes_on = matches!(news, JobNews::Taken | JobNews::Progress(_));
+        let is_given_up = stands.state != StepState::Completed;
+        return if goes_on && is_given_up { Told::Stale } else { Told::Known };
+    }
+    if whose.job_id.is_some_and(|id| stands.job_id.as_ref().is_some_and(|known| known != id)) {
+        return Told::Stale;
     }
     if let Some(sequence) = whose.sequence {
         if sequence <= stands.event_sequence {
@@ -229,29 +238,26 @@ pub fn tell_step<K: Timed>(
     }
     let attempt = stands.attempt;
     stands.job_id = whose.job_id.map(str::to_owned).or(stands.job_id.take());
-    match news {
-        JobNews::Taken => {}
-        JobNews::Progress(message) => {
+    let (step, pipeline) = (whose.step, compiled.as_deref());
+    let is_told = match (news, pipeline) {
+        (JobNews::Taken, _) => true,
+        (JobNews::Progress(message), _) => {
             stands.message = Some(limits::clip(message, limits::REASON_BYTES_MAX));
+            true
         }
-        JobNews::Completed(output) => match compiled {
-            Some(pipeline) => {
-                pipeline.completed(progress, whose.step, attempt, output.clone(), now);
-            }
-            None => return Told::Stale,
-        },
-        JobNews::Failed(message) => match compiled {
-            Some(pipeline) => {
-                let message = match whose.job_id {
-                    Some(job) => format!("job {job}: {message}"),
-                    None => message.clone(),
-                };
-                pipeline.failed(progress, whose.step, attempt, &message, now);
-            }
-            None => return Told::Stale,
-        },
-    }
-    Told::Taken
+        (_, None) => false,
+        (JobNews::Completed(output), Some(pipeline)) => {
+            pipeline.completed(progress, step, attempt, output.clone(), now)
+        }
+        (JobNews::Refused(why), Some(pipeline)) => {
+            pipeline.refused(progress, step, attempt, why, now)
+        }
+        (JobNews::Failed(why), Some(pipeline)) => {
+            let job = whose.job_id.map(|job| format!("job {job}: ")).unwrap_or_default();
+            pipeline.failed(progress, step, attempt, &format!("{job}{why}"), now)
+        }
+    };
+    if is_told { Told::Taken } else { Told::Stale }
 }
 
 fn compiled<K: Timed>(

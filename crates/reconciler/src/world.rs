@@ -49,6 +49,8 @@ pub struct World {
     keep_finished: Option<Duration>,
     engine: EngineUse,
     engine_asked_by: Timestamp,
+    /// The engine's address, and since when nobody answers there.
+    engine_away: Option<(Arc<str>, Timestamp)>,
     pipelines: Arc<Pipelines>,
 }
 
@@ -83,6 +85,25 @@ impl World {
     #[must_use]
     pub fn engine_asked_by(&self) -> Timestamp {
         self.engine_asked_by
+    }
+
+    /// Says that nobody answers at the engine's address, and since when; or that somebody does.
+    pub fn engine_is_away(&mut self, away: Option<(Arc<str>, Timestamp)>) {
+        self.engine_away = away;
+    }
+
+    /// Why the engine does nothing, if that is known; in words.
+    pub(crate) fn engine_trouble(&self) -> Option<String> {
+        match (&self.engine, &self.engine_away) {
+            (EngineUse::Missing, _) => {
+                Some("the control plane was started without --engine".to_owned())
+            }
+            (_, Some((url, since))) => {
+                let since = since.second_before();
+                Some(format!("the engine at {url} has not answered since {since}"))
+            }
+            _ => None,
+        }
     }
 
     /// Whether the engine can be used.

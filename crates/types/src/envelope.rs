@@ -128,6 +128,8 @@ pub enum WaitReason {
     Gate,
     /// A phase of its lifecycle, or the resources that this one runs on.
     Phase,
+    /// The engine: there is none, or an operator has stopped its use.
+    Engine,
 }
 
 impl<K: Kind> Object<K> {

@@ -14,7 +14,7 @@ use serde_json::Value;
 use tessera_api::ApiError;
 use tessera_types::booking::{EventAnswer, EventOutcome, EventsAnswer};
 use tessera_types::catalogue::TriggerAction;
-use tessera_types::engine::{EVENT_SOURCE, JobEventKind};
+use tessera_types::engine::JobEventKind;
 use tessera_types::event::{CloudEvent, NoEvent};
 use tessera_types::problem::Code;
 use tessera_types::timed::{DesiredTimedStatus, Request, Requested, TimedStatus};
@@ -118,14 +118,26 @@ fn no_event(detail: &str) -> Problem {
         .remedy("send a CloudEvent 1.0 with specversion, id, source and type")
 }
 
-fn check_source(plane: &Plane, event: &CloudEvent) -> Result<(), Problem> {
-    let allowed = &plane.options.event_sources;
-    let is_allowed = allowed.iter().any(|source| match source.strip_suffix('*') {
+/// Whether an operator lets in all events of its source.
+fn is_allowed(plane: &Plane, event: &CloudEvent) -> bool {
+    plane.options.event_sources.iter().any(|source| match source.strip_suffix('*') {
         Some(prefix) => event.source.starts_with(prefix),
         None => *source == event.source,
-    });
-    let is_engines = plane.options.engine.is_some() && event.source == EVENT_SOURCE;
-    if is_allowed || is_engines {
+    })
+}
+
+/// Who may say what: the engine says what becomes of jobs and nothing else, unless an
+/// operator lets it in for more; what becomes of jobs is said by nobody else.
+fn check_source(plane: &Plane, event: &CloudEvent) -> Result<(), Problem> {
+    let engine_source = &plane.options.engine_source;
+    let is_engines = event.source == *engine_source;
+    if JobEventKind::of_type(&event.kind).is_some() && !is_engines {
+        let detail =
+            format!("events about jobs come from `{engine_source}`, not `{}`", event.source);
+        return Err(Problem::new(Code::SourceNotAllowed, detail)
+            .remedy("start the control plane with --engine-source, if that is the engine's"));
+    }
+    if is_allowed(plane, event) || (is_engines && plane.options.engine.is_some()) {
         return Ok(());
     }
     let detail = format!("events of source `{}` are not let in", event.source);
@@ -154,6 +166,10 @@ async fn take_one(plane: &Plane, event: &CloudEvent) -> Result<EventAnswer, ApiE
     if let Some(kind) = JobEventKind::of_type(&event.kind) {
         let (outcome, key, message) = engine_news::take_event(plane, kind, event).await?;
         return Ok(answer(outcome, key, message));
+    }
+    if !is_allowed(plane, event) {
+        let why = "it is of the engine, and of no type that is known of jobs".to_owned();
+        return Ok(answer(EventOutcome::Unmatched, None, Some(why)));
     }
     let (key, request) = match find(plane, event) {
         Match::Part(key, request) => (key, request),

@@ -111,6 +111,7 @@ fn is_routine(reason: WaitReason) -> bool {
         | WaitReason::NoHostFits
         | WaitReason::Overbooked
         | WaitReason::Gate
+        | WaitReason::Engine
         | WaitReason::Children => false,
     }
 }

@@ -1,6 +1,8 @@
 //! Pipelines with steps that the engine does: whatever dies, and whatever becomes of the
 //! events, the pod comes to the same end, and each effect outside has one key.
 
+#[path = "pipelines/lost.rs"]
+mod lost;
 #[path = "pipelines/outside.rs"]
 mod outside;
 
@@ -26,6 +28,12 @@ struct Stage {
 impl Stage {
     /// The job takes so many seconds.
     async fn new(seconds: u32, arguments: &[&str]) -> Self {
+        let retry = json!({"attempts_max": 1, "timeout": "50s"});
+        Self::with_retry(seconds, arguments, &retry).await
+    }
+
+    /// So often is the step tried, and not its phase.
+    async fn with_retry(seconds: u32, arguments: &[&str], retry: &Value) -> Self {
         let (engine, labs) = (Engine::start().await, LabServer::start().await);
         let url = engine.gate.url();
         let mut all = vec!["--engine", url.as_str()];
@@ -38,10 +46,11 @@ impl Stage {
         let lab = json!({
             "name": "lab", "job": "lab_start@v1",
             "with": {"url": labs.url, "seconds": seconds, "host": host},
-            "outputs": {"host": ".host"}, "retry": {"attempts_max": 1, "timeout": "50s"},
+            "outputs": {"host": ".host"}, "retry": retry,
         });
         let phase = json!({
             "name": "provision", "engine": "pipeline", "trigger_on_status": "Provisioning",
+            "retry": {"attempts_max": 1},
             "pipeline": {"extends": "standard-provision", "insert_after": {"bind-host": [lab]}},
         });
         let spec = json!({

@@ -94,3 +94,37 @@ async fn a_wait_and_a_job_in_the_queue_are_ended_and_what_is_over_stays_as_it_is
     let refused = call(engine.api.job_retry(&running.head.id)).await.unwrap_err();
     assert_eq!(refused.problem().map(|problem| problem.code), Some(Code::NotNow));
 }
+
+#[tokio::test]
+async fn a_key_can_be_used_up_by_a_job_of_which_nothing_runs() {
+    let stage = Stage::new(&[]);
+    let engine = stage.start();
+    let submission = json!({"scenario": "echo@v1", "idempotency_key": "k"});
+    let mut cancelled = submission.clone();
+    cancelled["cancelled"] = json!(true);
+    let used_up = engine.submit(cancelled.clone()).await;
+    assert_eq!(used_up.head.status, JobStatus::Cancelled);
+    let again = engine.submit(cancelled.clone()).await;
+    assert_eq!(again.head.id, used_up.head.id, "it is submitted once");
+    let comes_too_late = async |engine: &Running| {
+        let submission = serde_json::from_value(submission.clone()).unwrap();
+        let error = call(engine.api.job_submit(&submission)).await.unwrap_err();
+        let tessera_client::Error::Refused(problem) = error else { panic!("{error}") };
+        assert_eq!(problem.code, Code::IdempotencyKeyReused);
+        assert_eq!(problem.instance, Some(format!("job {}", used_up.head.id)));
+    };
+    comes_too_late(&engine).await;
+    engine.kill();
+    let engine = stage.start();
+    comes_too_late(&engine).await;
+    let job = engine.get(&used_up.head.id).await;
+    assert_eq!((job.head.status, job.head.started_at), (JobStatus::Cancelled, None));
+    let input = json!({"seconds": 3600});
+    let other = json!({"scenario": "pause@v1", "input": input, "idempotency_key": "other"});
+    let runs = engine.submit(other).await;
+    let used = json!({"scenario": "pause@v1", "idempotency_key": "other", "cancelled": true});
+    let used = serde_json::from_value(used).unwrap();
+    let error = call(engine.api.job_submit(&used)).await.unwrap_err();
+    let tessera_client::Error::Refused(problem) = error else { panic!("{error}") };
+    assert_eq!(problem.instance, Some(format!("job {}", runs.head.id)), "that one has the key");
+}

@@ -24,15 +24,15 @@ struct Run {
     progress: PipelineProgress,
     now: Timestamp,
     asked_by: Timestamp,
-    unwanted: Vec<UnwantedJob>,
     inputs: Value,
+    unwanted: Vec<UnwantedJob>,
 }
 
 impl Run {
     fn new(steps: &Value) -> Self {
         let (progress, now) = (PipelineProgress::new(), Timestamp::from_micros(0));
         let (inputs, unwanted) = (json!({}), Vec::new());
-        Self { pipeline: pipeline(steps), progress, now, asked_by: now, unwanted, inputs }
+        Self { pipeline: pipeline(steps), progress, now, asked_by: now, inputs, unwanted }
     }
 
     fn look(&mut self) -> Decision {
@@ -51,6 +51,7 @@ impl Run {
         unwanted.extend(decision.cancel.iter().map(|cancel| UnwantedJob {
             correlation_id: cancel.correlation_id.clone(),
             job_id: cancel.job_id.clone(),
+            scenario: cancel.scenario.clone(),
         }));
         let second = self.pipeline.decide(&mut again, &Look { unwanted: &unwanted, ..look });
         assert!(
@@ -156,25 +157,50 @@ fn a_step_is_tried_again_after_a_pause_and_then_fails_the_pipeline() {
         decision.cancel.iter().map(|it| it.correlation_id.as_str()).collect();
     assert_eq!(cancelled, ["7/provision/1/one/2", "7/provision/1/beside/1"]);
     let message = "it took longer than 5s".to_owned();
-    assert_eq!(decision.outcome, Some(Outcome::Failed { step: name("one"), message, attempts: 2 }));
+    let (step, attempts, is_final) = (name("one"), 2, false);
+    assert_eq!(decision.outcome, Some(Outcome::Failed { step, message, attempts, is_final }));
     assert_eq!(run.states(), [("beside", StepState::Cancelled), ("one", StepState::Failed)]);
+}
+
+#[test]
+fn a_step_is_not_tried_again_while_its_job_may_still_run() {
+    let backoff = json!({"initial": "1s", "max": "1s"});
+    let retry = json!({"attempts_max": 2, "backoff": backoff, "timeout": "5s"});
+    let mut run = Run::new(&json!([{"name": "one", "job": "go@v1", "retry": retry}]));
+    run.look();
+    run.pass(5000);
+    let decision = run.look();
+    let [cancel] = decision.cancel.as_slice() else { panic!("{decision:?}") };
+    let correlation_id = cancel.correlation_id.clone();
+    let (job_id, scenario) = (Some("j".to_owned()), cancel.scenario.clone());
+    run.unwanted = vec![UnwantedJob { correlation_id, job_id, scenario }];
+    run.pass(1000);
+    let decision = run.look();
+    assert!(decision.start.is_empty(), "{decision:?}");
+    let waits = "step one: engine-job/j of try 1 of 2 to be cancelled (it took longer than 5s)";
+    assert_eq!(decision.waiting_for, [waits]);
+    run.unwanted.clear();
+    assert_eq!(run.look().start[0].attempt, 2);
 }
 
 #[test]
 fn a_job_that_may_have_ended_unheard_is_not_given_up_before_the_engine_was_asked() {
     let retry = json!({"attempts_max": 1, "timeout": "5s"});
     let steps = json!([{"name": "one", "job": "go@v1", "retry": retry}]);
-    let mut run = Run::new(&steps);
-    run.look();
-    run.progress.get_mut(&name("one")).unwrap().job_id = Some("j".to_owned());
-    run.pass(60_000);
-    run.asked_by = run.now.plus(Duration::from_secs(1));
-    let decision = run.look();
-    assert_eq!((decision.look_again, decision.outcome), (Some(run.asked_by), None));
-    run.pass(1000);
-    let decision = run.look();
-    assert_eq!(decision.cancel[0].job_id.as_deref(), Some("j"));
-    assert!(matches!(decision.outcome, Some(Outcome::Failed { .. })), "{decision:?}");
+    // The answer that has its id may have been lost.
+    for id in [Some("j"), None] {
+        let mut run = Run::new(&steps);
+        run.look();
+        run.progress.get_mut(&name("one")).unwrap().job_id = id.map(str::to_owned);
+        run.pass(60_000);
+        run.asked_by = run.now.plus(Duration::from_secs(1));
+        let decision = run.look();
+        assert_eq!((decision.look_again, decision.outcome), (Some(run.asked_by), None));
+        run.pass(1000);
+        let decision = run.look();
+        assert_eq!(decision.cancel[0].job_id.as_deref(), id);
+        assert!(matches!(decision.outcome, Some(Outcome::Failed { .. })), "{decision:?}");
+    }
 }
 
 #[test]
@@ -212,13 +238,45 @@ fn a_failure_that_may_be_goes_on() {
 }
 
 #[test]
-fn a_result_without_what_is_asked_of_it_is_a_failure() {
-    let mut run = Run::new(&json!([{"name": "one", "handler": "a", "outputs": {"id": ".id + 1"}}]));
+fn what_is_done_is_not_done_again_because_its_result_cannot_be_used() {
+    let large = json!("x".repeat(70_000));
+    for (outputs, result, begins) in [
+        (json!({"id": ".id + 1"}), json!({"id": "text"}), "its result does not have"),
+        (json!({}), large, "its result has"),
+    ] {
+        let retry = json!({"attempts_max": 3});
+        let step = json!({"name": "one", "job": "go@v1", "outputs": outputs, "retry": retry});
+        let mut run = Run::new(&json!([step]));
+        run.look();
+        run.done("one", result);
+        let Some(Outcome::Failed { message, attempts: 1, is_final: true, .. }) = run.look().outcome
+        else {
+            panic!("{:?}", run.progress)
+        };
+        assert!(message.starts_with(begins), "{message}");
+    }
+}
+
+#[test]
+fn arguments_that_have_no_value_are_not_tried_again() {
+    let retry = json!({"attempts_max": 3});
+    let with = json!({"x": "${ .inputs | error }"});
+    let mut run = Run::new(&json!([{"name": "one", "handler": "a", "with": with, "retry": retry}]));
+    let outcome = run.look().outcome;
+    assert!(matches!(outcome, Some(Outcome::Failed { is_final: true, .. })), "{outcome:?}");
+}
+
+#[test]
+fn a_failure_ends_what_tessera_itself_still_does() {
+    let mut run = Run::new(&json!([
+        {"name": "check", "job": "go@v1"},
+        {"name": "waits", "handler": "a", "retry": {"timeout": "365d"}},
+    ]));
     run.look();
-    run.done("one", json!({"id": "text"}));
-    assert!(
-        matches!(run.look().outcome, Some(Outcome::Failed { message, .. }) if message.starts_with("its result does not have"))
-    );
+    run.fails("check");
+    let decision = run.look();
+    assert!(matches!(decision.outcome, Some(Outcome::Failed { .. })), "{decision:?}");
+    assert_eq!(run.states(), [("check", StepState::Failed), ("waits", StepState::Cancelled)]);
 }
 
 /// Steps of which each may need earlier ones.
@@ -263,6 +321,7 @@ proptest! {
                 under_way.push(start.step.clone());
             }
             under_way.retain(|step| !run.progress[step].state.is_over());
+            prop_assert!(!failed_for_good || decision.outcome.is_some(), "it ends at once");
             if let Some(outcome) = decision.outcome {
                 break outcome;
             }
@@ -299,12 +358,13 @@ fn no_try_begins_beside_the_job_of_an_earlier_one() {
     let cancelled = run.look().cancel;
     assert_eq!(cancelled.len(), 2);
     // The engine has cancelled one of them.
-    let lab = UnwantedJob { correlation_id: cancelled[0].correlation_id.clone(), job_id: None };
-    run.unwanted = vec![lab];
+    let (correlation_id, scenario) =
+        (cancelled[0].correlation_id.clone(), cancelled[0].scenario.clone());
+    run.unwanted = vec![UnwantedJob { correlation_id, job_id: None, scenario }];
     run.pass(1000);
     let decision = run.look();
     assert_eq!(started(&decision), ["labs"]);
-    let waits = "step lab: engine-job/7/provision/1/lab/1 to be cancelled";
+    let waits = "step lab: engine-job/7/provision/1/lab/1 of try 1 of 2 to be cancelled (it took longer than 5s)";
     assert_eq!(decision.waiting_for[0], waits);
     run.unwanted.clear();
     assert_eq!(started(&run.look()), ["lab"]);

@@ -8,15 +8,15 @@ use std::sync::Arc;
 
 use tessera_types::catalogue::{PodDefinitionSpec, PodType};
 use tessera_types::timed::{
-    DesiredTimedStatus, Failure, LateDecision, Outcome, Phase, TimedStatus, Timeslot,
+    DesiredTimedStatus, Failure, LateDecision, Outcome, Phase, Request, TimedStatus, Timeslot,
 };
 use tessera_types::{IllegalTransition, Job, Name, Now, Object, Pod, SessionPart, WaitReason};
 
 use super::fleet;
 use crate::manager::{Manager, Plan};
 use crate::timed::{
-    Done, OwnPhase, Phases, Step, clear_gone, end_jobs, force, in_words, is_late, reason_with,
-    run_phases, run_pipeline, waits_for_engine, with_engine_jobs,
+    Done, OwnPhase, Phases, Step, begins_anew, clear_gone, end_jobs, end_own_jobs, force, in_words,
+    is_late, reason_with, run_phases, run_pipeline, waits_for_engine, with_engine_jobs,
 };
 use crate::world::World;
 
@@ -315,13 +315,16 @@ impl Look<'_> {
         if let Some((_, reason)) = self.must_end() {
             return self.end(Outcome::Failed, reason);
         }
-        let is_clean = fleet::clean(&mut self.step) & end_jobs(&mut self.step);
-        if is_clean && self.step.serve_retry() {
+        let is_clean = fleet::clean(&mut self.step) & end_own_jobs(&mut self.step);
+        if begins_anew(&mut self.step, is_clean) {
             let timed = self.step.timed_mut();
             timed.outcome = None;
             timed.failure = None;
             self.step.become_(TimedStatus::Provisioning, "an operator has it tried again")?;
             return self.provisioning();
+        }
+        if self.step.timed().requested(Request::Retry).is_some() {
+            return Ok(());
         }
         let (message, until) = match self.step.object().owner {
             None => ("somebody to retry or cancel it; at its end it is torn down", self.slot.end),

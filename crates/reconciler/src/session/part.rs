@@ -16,8 +16,8 @@ use super::gate::{self, Verdict};
 use crate::manager::{Manager, Plan};
 use crate::report::{NO_NAME, own_report, report_of};
 use crate::timed::{
-    Done, Phases, Step, clear_gone, end_jobs, force, is_late, reason_with, run_phases,
-    waits_for_engine, with_engine_jobs,
+    Done, Phases, Step, begins_anew, clear_gone, end_jobs, end_own_jobs, force, is_late,
+    reason_with, run_phases, waits_for_engine, with_engine_jobs,
 };
 use crate::world::World;
 
@@ -456,8 +456,12 @@ impl<'a> Look<'a> {
             return self.end(Outcome::Failed, "its window is over");
         }
         // A retry begins all anew, so nothing of before may still run.
-        if end_jobs(&mut self.step) && self.step.serve_retry() {
+        let is_clean = end_own_jobs(&mut self.step);
+        if begins_anew(&mut self.step, is_clean) {
             return self.retry();
+        }
+        if self.step.timed().requested(Request::Retry).is_some() {
+            return Ok(());
         }
         let message = "somebody to retry or cancel it; at its end it is torn down";
         self.step.wait(WaitReason::Phase, message, Some(self.slot.end));

@@ -92,9 +92,14 @@ pub(crate) fn env_of<K: Kind>(world: &World, object: &Object<K>) -> BTreeMap<Str
 /// Cancels the jobs that are not over. True once nothing of any is left, nor of those of
 /// the engine.
 pub(crate) fn end_jobs<K: Timed>(step: &mut Step<'_, K>) -> bool {
+    end_own_jobs(step) && step.timed().unwanted_jobs.is_empty()
+}
+
+/// The same without those of the engine.
+pub(crate) fn end_own_jobs<K: Timed>(step: &mut Step<'_, K>) -> bool {
     let jobs: Vec<_> = step.owned::<Job>().collect();
     jobs.iter().filter(|job| !job.status.is_over()).for_each(|job| cancel(step, job));
-    jobs.iter().all(|job| is_gone(step.world, job)) && step.timed().unwanted_jobs.is_empty()
+    jobs.iter().all(|job| is_gone(step.world, job))
 }
 
 /// Whether a job is over and its program has ended. The one does not mean the

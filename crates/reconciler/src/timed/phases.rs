@@ -13,7 +13,7 @@ use tessera_types::workload::WorkloadStatus;
 use tessera_types::{Actor, Job, KindName, Name, Timestamp, WaitReason, Workload, Write, limits};
 
 use super::jobs::{cancel, count, is_gone, job_for, next_name};
-use super::pipeline::{OwnPhase, run_pipeline};
+use super::pipeline::{OwnPhase, run_pipeline, with_engine_jobs};
 use super::step::Step;
 use crate::news::Unknown;
 use crate::pipelines::Acts;
@@ -38,6 +38,8 @@ pub(crate) enum Try {
     Done,
     /// It has failed.
     Failed(String),
+    /// It has failed, and another try would only come to the same.
+    FailedForGood(String),
 }
 
 /// Runs the phases of the present state: each as a job or as a pipeline, but for a
@@ -230,6 +232,7 @@ fn judge<K: Timed>(
     retry: RetryPolicy,
     look: impl FnOnce(&mut Step<'_, K>, &PhaseRun) -> Try,
 ) {
+    let mut is_last = run.attempt >= retry.attempts_max;
     let failed = match look(step, run) {
         Try::Done => {
             run.state = PhaseState::Done;
@@ -237,6 +240,10 @@ fn judge<K: Timed>(
             return;
         }
         Try::Failed(message) => message,
+        Try::FailedForGood(message) => {
+            is_last = true;
+            message
+        }
         Try::UnderWay(what) => {
             let limit = run.since.plus(retry.timeout);
             if !step.has_come(limit) {
@@ -254,8 +261,7 @@ fn judge<K: Timed>(
     };
     run.message = Some(limits::clip(&failed, limits::REASON_BYTES_MAX));
     run.since = step.now;
-    run.state =
-        if run.attempt >= retry.attempts_max { PhaseState::Failed } else { PhaseState::CleaningUp };
+    run.state = if is_last { PhaseState::Failed } else { PhaseState::CleaningUp };
     note(step, run, retry, &failed);
 }
 
@@ -284,7 +290,8 @@ fn unknown_job<K: Timed>(step: &Step<'_, K>, run: &PhaseRun) -> Option<Unknown> 
     let asked_by = step.world.engine_asked_by();
     let mut steps = step.timed().pipeline_progress.get(&run.name)?.values();
     let suspended = steps.find(|stands| stands.state == StepState::Suspended)?;
-    let job = suspended.job_id.as_ref().filter(|_| step.now < asked_by)?;
+    let job = suspended.job_id.as_ref().or(suspended.correlation_id.as_ref());
+    let job = job.filter(|_| step.now < asked_by)?;
     let what = format!("the engine to say what became of job {job}");
     Some(Unknown { what, until: Some(asked_by) })
 }
@@ -292,6 +299,9 @@ fn unknown_job<K: Timed>(step: &Step<'_, K>, run: &PhaseRun) -> Option<Unknown> 
 /// A try that has failed is an entry of the history of its own.
 fn note<K: Timed>(step: &mut Step<'_, K>, run: &PhaseRun, retry: RetryPolicy, failed: &str) {
     let next = match run.state {
+        PhaseState::Failed if run.attempt < retry.attempts_max => {
+            "another would come to the same".to_owned()
+        }
         PhaseState::Failed => "it was the last".to_owned(),
         _ => {
             let at = run.since.plus(retry.backoff.pause(run.attempt));
@@ -318,7 +328,8 @@ fn say<K: Timed>(step: &mut Step<'_, K>, run: &PhaseRun, retry: RetryPolicy) {
     let tries = format!("try {} of {}", run.attempt, retry.attempts_max);
     match run.state {
         PhaseState::CleaningUp => {
-            let message = format!("phase {}: what is left of {tries} to go ({failed})", run.name);
+            let left = with_engine_jobs(step, &format!("what is left of {tries} to go"));
+            let message = format!("phase {}: {left} ({failed})", run.name);
             step.wait(WaitReason::Phase, &message, None);
         }
         PhaseState::BackingOff => {

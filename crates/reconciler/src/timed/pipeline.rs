@@ -7,8 +7,8 @@
 use serde_json::{Value, json};
 use tessera_pipeline::{Cancel, Decision, Look, Outcome, Pipeline, Start, Work, is_template};
 use tessera_types::timed::{
-    Phase, PhaseRun, PhaseState, PipelineProgress, PipelineSpec, RetryPolicy, StepState, Timed,
-    UnwantedJob,
+    Phase, PhaseRun, PhaseState, PipelineProgress, PipelineSpec, Request, RetryPolicy, StepState,
+    Timed, UnwantedJob,
 };
 use tessera_types::{Actor, Fingerprint, Kind, Name, Timestamp, WaitReason, limits};
 
@@ -80,7 +80,7 @@ fn is_held<K: Acts>(step: &mut Step<'_, K>, name: &Name, pipeline: &Pipeline) ->
     if !begins || !pipeline.has_jobs() {
         return false;
     }
-    step.wait(WaitReason::Phase, &format!("phase {name}: {why}"), None);
+    step.wait(WaitReason::Engine, &format!("phase {name}: {why}"), None);
     true
 }
 
@@ -114,11 +114,12 @@ impl Run {
         let (decision, waits) = loop {
             let instance = instance(step);
             let asked_by = step.world.engine_asked_by();
+            let unwanted_jobs = step.timed().unwanted_jobs.clone();
             let (inputs, instance, run) = (&inputs, &instance, run.as_str());
-            let left = step.timed().unwanted_jobs.clone();
-            let look = Look { inputs, instance, run, asked_by, unwanted: &left, now: step.now };
+            let unwanted = unwanted_jobs.as_slice();
+            let look = Look { inputs, instance, run, asked_by, unwanted, now: step.now };
             let mut decision = pipeline.decide(&mut progress, &look);
-            unwanted(step, std::mem::take(&mut decision.cancel));
+            give_to_cancel(step, &self.name, std::mem::take(&mut decision.cancel));
             decision.start.iter().for_each(|start| note_suspension(step, &self.name, start));
             let acted = act(step, pipeline, &mut progress);
             if !acted.has_moved {
@@ -129,18 +130,34 @@ impl Run {
         if let Some(at) = decision.look_again {
             step.look_again(at);
         }
-        self.judge(&decision, &waits)
+        match self.judge(&decision, &waits) {
+            Try::UnderWay(what) if waits_for_job(step, &self.name) => {
+                Try::UnderWay(with_trouble(step, what))
+            }
+            other => other,
+        }
     }
+}
+
+/// Whether the engine has something to do of a phase.
+fn waits_for_job<K: Timed>(step: &Step<'_, K>, phase: &Name) -> bool {
+    let progress = step.timed().pipeline_progress.get(phase);
+    let is_suspended =
+        progress.is_some_and(|all| all.values().any(|stands| stands.state == StepState::Suspended));
+    is_suspended || !step.timed().unwanted_jobs.is_empty()
 }
 
 impl Run {
     fn judge(&self, decision: &Decision, waits: &[(Name, String)]) -> Try {
         match &decision.outcome {
             Some(Outcome::Completed) => Try::Done,
-            Some(Outcome::Failed { step, message, .. }) => Try::Failed(match self.is_declared {
-                true => format!("step {step}: {message}"),
-                false => message.clone(),
-            }),
+            Some(Outcome::Failed { step, message, is_final, .. }) => {
+                let message = match self.is_declared {
+                    true => format!("step {step}: {message}"),
+                    false => message.clone(),
+                };
+                if *is_final { Try::FailedForGood(message) } else { Try::Failed(message) }
+            }
             None => Try::UnderWay(match waits {
                 [(_, what)] if !self.is_declared => what.clone(),
                 _ => in_words(&decision.waiting_for, waits),
@@ -238,14 +255,37 @@ pub(crate) fn waits_for_engine<K: Timed>(step: &mut Step<'_, K>) -> bool {
     if step.has_come(until) {
         return false;
     }
-    step.wait(WaitReason::Children, &format!("{job} to be cancelled"), Some(until));
+    let message = with_trouble(step, format!("{job} to be cancelled"));
+    step.wait(WaitReason::Children, &message, Some(until));
     true
+}
+
+/// Whether what an operator has asked for begins: all anew. So nothing of before may still
+/// run, but an engine that does not answer is not waited for without an end.
+pub(crate) fn begins_anew<K: Timed>(step: &mut Step<'_, K>, is_clean: bool) -> bool {
+    if step.timed().requested(Request::Retry).is_none() {
+        return false;
+    }
+    if !is_clean {
+        let message = "what is left of it to be gone, to be tried again";
+        step.wait(WaitReason::Children, message, None);
+        return false;
+    }
+    !waits_for_engine(step) && step.serve_retry()
+}
+
+/// With why the engine does nothing, where that is known.
+fn with_trouble<K: Timed>(step: &Step<'_, K>, waits: String) -> String {
+    match step.world.engine_trouble() {
+        Some(why) => format!("{waits}; {why}"),
+        None => waits,
+    }
 }
 
 /// What is waited for besides `others` of what is to go.
 pub(crate) fn with_engine_jobs<K: Timed>(step: &Step<'_, K>, others: &str) -> String {
     match step.timed().unwanted_jobs.first() {
-        Some(job) => format!("{others}; and {job} to be cancelled"),
+        Some(job) => with_trouble(step, format!("{others}; and {job} to be cancelled")),
         None => others.to_owned(),
     }
 }
@@ -255,23 +295,43 @@ fn give_up<K: Acts>(step: &mut Step<'_, K>, name: &Name, why: &str) {
     let now = step.now;
     let Some(progress) = step.timed_mut().pipeline_progress.get_mut(name) else { return };
     let cancelled = Pipeline::cancel(progress, why, now);
-    unwanted(step, cancelled);
+    give_to_cancel(step, name, cancelled);
 }
 
 /// A status is left: nothing of its pipelines goes on.
 pub(super) fn leave<K: Timed>(step: &mut Step<'_, K>) {
     let now = step.now;
-    let mut cancelled = Vec::new();
-    for progress in step.timed_mut().pipeline_progress.values_mut() {
-        cancelled.extend(Pipeline::cancel(progress, "its phase is over", now));
+    let all = step.timed_mut().pipeline_progress.iter_mut();
+    let cancelled: Vec<_> = all
+        .map(|(phase, progress)| {
+            (phase.clone(), Pipeline::cancel(progress, "its phase is over", now))
+        })
+        .collect();
+    for (phase, cancelled) in cancelled {
+        give_to_cancel(step, &phase, cancelled);
     }
-    unwanted(step, cancelled);
 }
 
-/// Writes down which jobs the engine is to cancel.
-fn unwanted<K: Timed>(step: &mut Step<'_, K>, cancelled: Vec<Cancel>) {
-    let jobs = cancelled
-        .into_iter()
-        .map(|one| UnwantedJob { correlation_id: one.correlation_id, job_id: one.job_id });
-    step.timed_mut().unwanted_jobs.extend(jobs);
+/// Writes down which jobs the engine is to cancel, and in the history why.
+fn give_to_cancel<K: Timed>(step: &mut Step<'_, K>, phase: &Name, cancelled: Vec<Cancel>) {
+    for one in cancelled {
+        note_cancel(step, phase, &one);
+        let Cancel { correlation_id, job_id, scenario, .. } = one;
+        step.timed_mut().unwanted_jobs.push(UnwantedJob { correlation_id, job_id, scenario });
+    }
+}
+
+/// The way of a step whose job did not end by itself.
+fn note_cancel<K: Timed>(step: &mut Step<'_, K>, phase: &Name, cancelled: &Cancel) {
+    let Cancel { step: name, correlation_id, job_id, attempt, state, message, .. } = cancelled;
+    let job = job_id.as_ref().map(|id| format!(" {id}")).unwrap_or_default();
+    let reason =
+        format!("phase {phase}: job{job} of step {name} is not wanted any more: {message}");
+    step.edit
+        .note(Actor::RECONCILER, reason)
+        .with("phase", phase)
+        .with("step", name)
+        .with("attempt", attempt)
+        .with("step_state", format_args!("{:?} → {state:?}", StepState::Suspended))
+        .with("correlation_id", correlation_id);
 }

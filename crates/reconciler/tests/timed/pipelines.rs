@@ -202,6 +202,94 @@ fn a_pod_whose_pipeline_does_not_wait_for_its_workloads_is_ready_at_once() {
     assert_eq!(plane.path(POD), path);
 }
 
+#[test]
+fn a_job_that_is_done_is_not_done_again_because_its_result_cannot_be_used() {
+    let large = json!("x".repeat(70_000));
+    let end = same_after_each_commit(&[Ok(large.clone()), Ok(large)], Meanwhile::Nothing);
+    assert_eq!(end.path, "Scheduled Provisioning Failed TearingDown Terminated");
+    assert_eq!(end.keys.iter().filter(|key| key.contains("/lab/")).count(), 1, "{end:?}");
+    assert!(end.message.unwrap().contains("bytes as JSON"));
+}
+
+#[test]
+fn a_retry_waits_for_the_engine_only_so_long_and_says_so() {
+    let mut plane = plane(vec![fails(); 8]);
+    let ends = vec![fails(); 8];
+    plane.engine.script = Box::new(move |step, number| match step {
+        "beside" => (Duration::from_secs(3600), Ok(Value::Null)),
+        _ => (Duration::from_secs(3), ends[number - 1].clone()),
+    });
+    let start = plane.at(60);
+    let timeslot = json!({"start": start.to_string(), "duration": "10m"});
+    let parallel = json!([{"name": "lab", "job": "lab@v1"}, {"name": "beside", "job": "b@v1"}]);
+    let phase = json!({
+        "name": "provision", "engine": "pipeline", "trigger_on_status": "Provisioning",
+        "retry": {"attempts_max": 1}, "pipeline": {"steps": parallel},
+    });
+    plane.apply::<PodDefinition>(json!({"name": "both", "spec": {
+        "type_key": "both", "version": "1.0.0", "pod_type": "fleet",
+        "workloads": [{"name": "vm", "spec": {"command": "vm"}}],
+        "lead_time": "50s", "teardown_buffer": "20s", "lifecycle": {"phases": [phase]},
+    }}));
+    let spec = json!({"definition": {"type_key": "both"}, "timeslot": timeslot});
+    plane.apply::<Pod>(json!({"name": "lab", "spec": spec}));
+    plane.engine.stops_after = Duration::from_secs(3600);
+    plane.run_until(start.minus(Duration::from_secs(40)));
+    assert_eq!(plane.pod("lab").status, TimedStatus::Failed);
+    plane.ask::<Pod>("lab", Request::Retry);
+    plane.run(1);
+    let waiting = plane.pod("lab").waiting_for.clone().unwrap();
+    assert!(waiting.message.starts_with("engine-job/"), "{waiting:?}");
+    assert!(waiting.message.ends_with(" to be cancelled"), "{waiting:?}");
+    plane.engine.is_away = true;
+    plane.run(70);
+    let pod = plane.pod("lab");
+    assert_eq!(pod.status, TimedStatus::Provisioning);
+    assert_eq!(pod.observed.timed.unwanted_jobs.len(), 1, "it is cancelled when that can be");
+}
+
+/// The double of the engine refuses a job beside another of the same step.
+#[test]
+fn a_try_waits_until_the_job_of_the_one_before_is_over() {
+    let tried = |is_away: bool| {
+        let mut plane = plane(Vec::new());
+        plane.engine.script = Box::new(|_, _| (Duration::from_secs(3600), Ok(json!({}))));
+        plane.engine.stops_after = Duration::from_secs(6);
+        let start = plane.at(60);
+        let timeslot = json!({"start": start.to_string(), "duration": "60s"});
+        let spec = json!({"definition": {"type_key": "quick"}, "timeslot": timeslot});
+        let retry = json!({"attempts_max": 3, "timeout": "3s",
+            "backoff": {"initial": "500ms", "max": "500ms"}});
+        let phase = json!({
+            "name": "provision", "engine": "pipeline", "trigger_on_status": "Provisioning",
+            "retry": {"attempts_max": 1},
+            "pipeline": {"steps": [{"name": "lab", "job": "lab_start@v1", "retry": retry}]},
+        });
+        plane.apply::<PodDefinition>(json!({"name": "quick", "spec": {
+            "type_key": "quick", "version": "1.0.0", "pod_type": "fleet",
+            "workloads": [{"name": "vm", "spec": {"command": "vm"}}],
+            "lead_time": "50s", "teardown_buffer": "20s", "lifecycle": {"phases": [phase]},
+        }}));
+        plane.apply::<Pod>(json!({"name": "lab", "spec": spec}));
+        plane.run_until(start.minus(Duration::from_secs(48)));
+        plane.engine.is_away = is_away;
+        plane.run(6);
+        plane
+    };
+    let mut plane = tried(false);
+    let given_up = plane.history.iter().map(|entry| &entry.record.reason);
+    let mut given_up =
+        given_up.filter(|reason| reason.contains(" of step lab is not wanted any more"));
+    assert!(given_up.next_back().unwrap().ends_with("more: it took longer than 3s"));
+    let waiting = plane.pod("lab").waiting_for.clone().unwrap().message;
+    assert!(waiting.contains("step lab: engine-job/"), "{waiting}");
+    assert!(waiting.contains("of try 1 of 3 to be cancelled"), "{waiting}");
+    plane.run(30);
+    assert_eq!(plane.engine.jobs.len(), 3);
+    let plane = tried(true);
+    assert_eq!(plane.engine.jobs.len(), 1, "nobody has cancelled it");
+}
+
 fn ending() -> impl Strategy<Value = Ending> {
     prop_oneof![2 => Just(Ok(json!({}))), 1 => Just(fails())]
 }

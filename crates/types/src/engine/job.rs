@@ -138,6 +138,15 @@ pub struct Submission {
     /// On whose behalf. Submitters take turns where many jobs wait.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub submitter: Option<String>,
+    /// Nothing of it is to run: it is Cancelled from the beginning. So a key is used up whose
+    /// submission may still be on its way.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub cancelled: bool,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks with a reference")]
+fn is_false(value: &bool) -> bool {
+    !value
 }
 
 impl Submission {

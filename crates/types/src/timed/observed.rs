@@ -75,6 +75,9 @@ pub struct UnwantedJob {
     /// The engine's id of the job, if that is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub job_id: Option<String>,
+    /// Its scenario, `name@version`.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub scenario: String,
 }
 
 impl fmt::Display for UnwantedJob {

@@ -152,6 +152,10 @@ pub struct StepProgress {
     /// What went wrong the last time, or why it was skipped.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message: Option<String>,
+    /// It has failed in a way that another try would only repeat: neither the step nor its
+    /// phase is tried again.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub is_final: bool,
 }
 
 /// The states of a step.
@@ -237,6 +241,7 @@ impl StepProgress {
             event_sequence: 0,
             output: serde_json::Value::Null,
             message: None,
+            is_final: false,
         }
     }
 }

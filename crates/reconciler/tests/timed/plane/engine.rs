@@ -23,6 +23,8 @@ pub(crate) struct Engine {
     pub(crate) script: Script,
     /// It cannot be reached.
     pub(crate) is_away: bool,
+    /// What it does goes on for so long after it was told to cancel it.
+    pub(crate) stops_after: Duration,
     pub(crate) jobs: BTreeMap<String, Job>,
     /// What becomes of answers and events; unless given, each comes twice.
     pub(crate) post: Option<Post>,
@@ -63,7 +65,8 @@ impl Job {
 impl Default for Engine {
     fn default() -> Self {
         let script: Script = Box::new(|_, _| (Duration::from_secs(5), Ok(Value::Null)));
-        Self { script, is_away: false, jobs: BTreeMap::new(), post: None, mail: Vec::new() }
+        let (stops_after, jobs) = (Duration::ZERO, BTreeMap::new());
+        Self { script, is_away: false, stops_after, jobs, post: None, mail: Vec::new() }
     }
 }
 
@@ -81,7 +84,7 @@ impl Engine {
         let number = self.jobs.len() + 1;
         let before = self.jobs.values().filter(|job| job.of == of).count();
         if !self.jobs.contains_key(key) {
-            let lives = |job: &&Job| job.of == of && !job.is_cancelled && job.ends > now;
+            let lives = |job: &&Job| job.of == of && job.ends > now;
             let beside = self.jobs.values().find(lives);
             assert!(beside.is_none(), "{key} runs beside another try: {beside:?}");
         }
@@ -133,16 +136,26 @@ impl Plane {
 
     fn cancel_unwanted<K: Tabled + Timed>(&mut self, object: &Object<K>) -> bool {
         let unwanted = &K::timed(object).unwanted_jobs;
+        let (now, stops_after) = (self.now.wall, self.engine.stops_after);
+        let mut gone = Vec::new();
         for job in unwanted {
-            if let Some(known) = self.engine.jobs.get_mut(&job.correlation_id) {
+            let known = self.engine.jobs.get_mut(&job.correlation_id);
+            if let Some(known) = known.filter(|known| !known.is_cancelled) {
                 known.is_cancelled = true;
+                known.ends = known.ends.min(now.plus(stops_after));
+            }
+            let known = self.engine.jobs.get(&job.correlation_id);
+            if known.is_none_or(|known| known.ends <= now) {
+                gone.push(job.clone());
             }
         }
-        let is_news = !unwanted.is_empty();
-        if is_news {
-            self.edit_now::<K>(object, |edit| K::timed_mut(&mut edit.object).unwanted_jobs.clear());
+        if !gone.is_empty() {
+            self.edit_now::<K>(object, |edit| {
+                let unwanted = &mut K::timed_mut(&mut edit.object).unwanted_jobs;
+                unwanted.retain(|job| !gone.contains(job));
+            });
         }
-        is_news
+        !gone.is_empty()
     }
 
     fn step_job<K: Tabled + Timed>(&mut self, object: &Object<K>, wanted: &Wanted) -> bool {
