@@ -41,4 +41,4 @@ mod server;
 pub use health::Died;
 pub use options::{DEFAULT_KEEP_FINISHED, DEFAULT_LISTEN, DEFAULT_STATE_DIR, Options};
 pub use server::{Control, StartError};
-pub use tessera_serving::{allowed_host, listen_address};
+pub use tessera_serving::{allowed_host, listen_address, reachable};

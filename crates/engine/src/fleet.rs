@@ -5,19 +5,21 @@ use std::time::{Duration, Instant};
 use futures::future::BoxFuture;
 use serde::Deserialize;
 use serde_json::{Value as Json, json};
-use tessera_client::{Api, DeleteOptions, Error as ClientError, PutOptions};
+use tessera_client::{DeleteOptions, Error as ClientError, PutOptions};
 use tessera_effects::{Adapter, AdapterCall, configuration};
 use tessera_types::problem::Code;
 use tessera_types::workload::WorkloadStatus;
 use tessera_types::{Manifest, Name, Object, Workload};
 use tessera_workflow::machine::{Error, kind};
 
+use crate::control_address::ControlAddress;
+
 /// How often it is looked whether a workload is as it is waited for.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
 
 /// The workloads of one control plane.
 pub(crate) struct Fleet {
-    api: Api,
+    control: ControlAddress,
 }
 
 /// How long the control plane may be out of reach in one call.
@@ -36,20 +38,17 @@ struct Which {
 }
 
 impl Fleet {
-    /// The workloads of the control plane at `url`.
-    ///
-    /// # Errors
-    /// When it is no address of one.
-    pub(crate) fn new(url: &str) -> Result<Self, String> {
-        Ok(Self { api: Api::new(url).map_err(|error| error.to_string())? })
+    /// The workloads of the control plane at `control`.
+    pub(crate) fn new(control: ControlAddress) -> Self {
+        Self { control }
     }
 
     async fn deploy(&self, arguments: Json, key: &str) -> Result<Json, Error> {
         let manifest: Manifest<Workload> = read(arguments)?;
         let options = PutOptions { idempotency_key: Some(key), ..PutOptions::default() };
-        let patience = Patience::new();
+        let (api, patience) = (self.control.api().await, Patience::new());
         loop {
-            match self.api.put(&manifest, &options).await {
+            match api.put(&manifest, &options).await {
                 Ok(applied) => return Ok(summary(&applied.resource)),
                 Err(error) if patience.allows(&error).await => {}
                 Err(error) => return Err(of(&error)),
@@ -75,9 +74,9 @@ impl Fleet {
     async fn delete(&self, arguments: Json) -> Result<Json, Error> {
         let Which { name, namespace, .. } = read(arguments)?;
         let namespace = namespace.as_ref();
-        let patience = Patience::new();
+        let (api, patience) = (self.control.api().await, Patience::new());
         let asked = loop {
-            match self.api.delete::<Workload>(&name, namespace, DeleteOptions::default()).await {
+            match api.delete::<Workload>(&name, namespace, DeleteOptions::default()).await {
                 Err(error) if patience.allows(&error).await => {}
                 done => break done,
             }
@@ -103,9 +102,9 @@ impl Fleet {
         name: &Name,
         namespace: Option<&Name>,
     ) -> Result<Object<Workload>, ClientError> {
-        let patience = Patience::new();
+        let (api, patience) = (self.control.api().await, Patience::new());
         loop {
-            match self.api.get(name, namespace).await {
+            match api.get(name, namespace).await {
                 Err(error) if patience.allows(&error).await => {}
                 done => return done,
             }

@@ -20,6 +20,7 @@
 mod book;
 mod clock;
 mod cloud_event;
+mod control_address;
 mod document;
 mod failure;
 mod fleet;
@@ -40,6 +41,7 @@ mod state;
 mod submit;
 mod trace;
 
+pub use control_address::ControlAddress;
 pub use options::{DEFAULT_LISTEN, DEFAULT_STATE_DIR, Options};
 pub use server::{Died, Engine, StartError};
 pub use tessera_serving::{allowed_host, listen_address};

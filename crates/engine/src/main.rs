@@ -8,7 +8,8 @@ use std::process::ExitCode;
 use clap::Parser;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tessera_engine::{
-    DEFAULT_LISTEN, DEFAULT_STATE_DIR, Engine, Options, allowed_host, listen_address,
+    ControlAddress, DEFAULT_LISTEN, DEFAULT_STATE_DIR, Engine, Options, allowed_host,
+    listen_address,
 };
 use tessera_types::Duration;
 use tessera_types::engine::EVENT_SOURCE;
@@ -46,8 +47,8 @@ struct Args {
     #[arg(long, default_value = "7d", value_name = "DURATION")]
     keep: Duration,
     /// Where the control plane is, for the adapter `fleet`
-    #[arg(long, env = "TESSERA_URL", value_name = "URL")]
-    control: Option<String>,
+    #[arg(long, env = "TESSERA_URL", value_name = "URL", value_parser = ControlAddress::known)]
+    control: Option<ControlAddress>,
     /// What events about jobs name as their source
     #[arg(long, default_value = EVENT_SOURCE, value_name = "SOURCE")]
     event_source_name: String,

@@ -6,6 +6,8 @@ use std::path::PathBuf;
 use tessera_types::Duration;
 use tessera_types::engine::EVENT_SOURCE;
 
+use crate::control_address::ControlAddress;
+
 /// Where it listens unless told otherwise.
 pub const DEFAULT_LISTEN: SocketAddr =
     SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 7080);
@@ -35,7 +37,7 @@ pub struct Options {
     /// For how long jobs are kept after their end.
     pub keep: Duration,
     /// Where the control plane is, for the adapter `fleet`.
-    pub control: Option<String>,
+    pub control: Option<ControlAddress>,
     /// The `source` of events about jobs.
     pub event_source: String,
     /// The sources whose events jobs that listen are given; one that ends with `*` stands

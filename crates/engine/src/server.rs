@@ -15,7 +15,7 @@ use tessera_store::OpenError;
 use tessera_store::journal::{self, Loaded};
 use tessera_types::engine::JobStatus;
 use tessera_types::limits;
-use tokio::runtime::Runtime;
+use tokio::runtime::{Handle, Runtime};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -118,7 +118,19 @@ pub struct Engine {
     plane: Arc<Plane>,
     server: HttpServer<Arc<Front<Plane>>>,
     chores: Vec<JoinHandle<()>>,
-    runs: Option<Runtime>,
+    runs: Runs,
+}
+
+/// The threads that drive runs. Where nobody waits for their end, they end by themselves:
+/// a runtime that is dropped in another would wait for them, and must not.
+struct Runs(Option<Runtime>);
+
+impl Drop for Runs {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.0.take() {
+            runtime.shutdown_background();
+        }
+    }
 }
 
 impl Engine {
@@ -145,13 +157,14 @@ impl Engine {
             .enable_all()
             .build()
             .map_err(StartError::Threads)?;
-        let plane = Arc::new(assemble(options, scenarios, performer, &runs)?);
+        let threads = runs.handle().clone();
+        let runs = Runs(Some(runs));
+        let plane = Arc::new(assemble(options, scenarios, performer, threads)?);
         link.set(&plane);
         let server = match serve(&plane) {
             Ok(server) => server,
             Err(error) => {
                 plane.journal.close().await;
-                runs.shutdown_background();
                 return Err(error);
             }
         };
@@ -165,7 +178,7 @@ impl Engine {
             tokio::spawn(forget::forget_old(Arc::clone(&plane))),
         ];
         tracing::info!(target: "tessera", listen = %server.local_addr(), state_dir = %plane.options.state_dir.display(), "the engine is ready");
-        Ok(Self { plane, server, chores, runs: Some(runs) })
+        Ok(Self { plane, server, chores, runs })
     }
 
     /// Where the API listens.
@@ -193,7 +206,7 @@ impl Engine {
             let _ = chore.await;
         }
         self.plane.journal.close().await;
-        if let Some(runs) = self.runs.take() {
+        if let Some(runs) = self.runs.0.take() {
             // Processes that are under way get their signals in the meantime.
             let ended = tokio::task::spawn_blocking(move || runs.shutdown_timeout(DRAIN_WITHIN));
             let _ = ended.await;
@@ -234,7 +247,7 @@ fn performer(
     };
     let mut adapters: Vec<Arc<dyn tessera_effects::Adapter>> = Vec::new();
     if let Some(control) = &options.control {
-        adapters.push(Arc::new(Fleet::new(control).map_err(effects)?));
+        adapters.push(Arc::new(Fleet::new(control.clone())));
     }
     let folder = options.scenarios.clone();
     let settings = Settings {
@@ -253,7 +266,7 @@ fn assemble(
     options: Options,
     scenarios: Arc<Scenarios>,
     performer: Performer,
-    runs: &Runtime,
+    runs: Handle,
 ) -> Result<Plane, StartError> {
     make_private(&options.state_dir)
         .map_err(|source| StartError::StateDir { path: options.state_dir.clone(), source })?;
@@ -271,7 +284,7 @@ fn assemble(
         metrics: Metrics::new(),
         bell: tokio::sync::Notify::new(),
         desk: tokio::sync::Mutex::default(),
-        runs: runs.handle().clone(),
+        runs,
         disk_full: AtomicBool::new(false),
         stopping: CancellationToken::new(),
     })

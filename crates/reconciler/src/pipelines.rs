@@ -91,6 +91,7 @@ macro_rules! acts_little {
                         Handled::Done(json!({
                             "outcome": timed.outcome,
                             "provisioned_at": timed.provisioned_at,
+                            "started_at": timed.started_at,
                             "ended_at": timed.ended_at,
                         }))
                     }

@@ -7,5 +7,5 @@ mod options;
 mod request_log;
 
 pub use front::Front;
-pub use options::{allowed_host, listen_address};
+pub use options::{allowed_host, listen_address, reachable};
 pub use request_log::{Count, logger};

@@ -1,6 +1,6 @@
 //! How a service is told where it listens, and what it is called.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 /// Reads where a service listens: an address and a port, or `localhost` and a port.
 ///
@@ -25,15 +25,34 @@ pub fn allowed_host(text: &str) -> Result<String, String> {
     let host = text.trim_start_matches('[').trim_end_matches(']');
     let is_name = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
     let is_host = !host.is_empty() && host.chars().all(is_name);
-    if is_host || host.parse::<std::net::IpAddr>().is_ok() {
+    if is_host || host.parse::<IpAddr>().is_ok() {
         return Ok(text.to_owned());
     }
     Err("write a name or an address, without http:// and without a port".to_owned())
 }
 
+/// Where this machine reaches what listens there: every address is none to call.
+#[must_use]
+pub fn reachable(listen: SocketAddr) -> SocketAddr {
+    let ip = match listen.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => IpAddr::V4(Ipv4Addr::LOCALHOST),
+        IpAddr::V6(ip) if ip.is_unspecified() => IpAddr::V6(Ipv6Addr::LOCALHOST),
+        ip => ip,
+    };
+    SocketAddr::new(ip, listen.port())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_listens_everywhere_is_called_on_loopback() {
+        let at = |text: &str| reachable(text.parse().unwrap()).to_string();
+        assert_eq!(at("0.0.0.0:7"), "127.0.0.1:7");
+        assert_eq!(at("[::]:7"), "[::1]:7");
+        assert_eq!(at("192.0.2.1:7"), "192.0.2.1:7");
+    }
 
     #[test]
     fn where_to_listen_is_an_address_or_localhost_with_a_port() {

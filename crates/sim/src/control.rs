@@ -7,15 +7,18 @@ use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
 
 use tessera_reconciler::{
-    Answer, Batch, NotInSession, Pass, Reconciler, Reported, Sessions, World, apply_reports,
-    news_for, registered,
+    Answer, Batch, EngineUse, NotInSession, Pass, Reconciler, Reported, Sessions, World,
+    apply_reports, news_for, registered,
 };
 use tessera_store::{Commit, CommitError, EmbeddedStore, MemoryDisk, Options, Store};
 use tessera_types::node::Executors;
 use tessera_types::sync::{Registration, Report};
-use tessera_types::{Committed, Duration, KindName, Labels, Name, Revision, Timestamp, Uid, Write};
+use tessera_types::{
+    Committed, Duration, KindName, Labels, Name, Revision, Timestamp, Uid, Write, limits,
+};
 
 use crate::clock::Clock;
+use crate::link::Link;
 use crate::machine::capacity;
 use crate::message::{ToAgent, ToControl};
 
@@ -44,7 +47,8 @@ pub(crate) struct Control {
     pub(crate) clock: Clock,
     /// When, in truth, each node was heard of last.
     heard_at: BTreeMap<Uid, Timestamp>,
-    started_at: Timestamp,
+    pub(crate) started_at: Timestamp,
+    pub(crate) link: Link,
 }
 
 /// Runs a future that never waits: the store in memory answers at once.
@@ -67,10 +71,24 @@ impl Control {
         let snapshot = store.snapshot();
         let mut world = World::load(snapshot.revision, snapshot.resources);
         world.started(clock.boot(now), LEASE);
+        let asked_by = clock.wall(now).plus(limits::ENGINE_ASKED_WITHIN);
+        world.use_engine(EngineUse::On, asked_by);
         let reconciler = Reconciler::new(&world);
         let (sessions, polls) = (Sessions::default(), BTreeMap::new());
         let (heard_at, started_at) = (BTreeMap::new(), now);
-        Self { store, world, reconciler, committed, sessions, polls, clock, heard_at, started_at }
+        let link = Link::default();
+        Self {
+            store,
+            world,
+            reconciler,
+            committed,
+            sessions,
+            polls,
+            clock,
+            heard_at,
+            started_at,
+            link,
+        }
     }
 
     /// The world as a restart would load it.

@@ -5,13 +5,14 @@ use std::sync::Arc;
 
 use tessera_reconciler::Tabled;
 use tessera_reconciler::admission::{self, Effort, Stretch};
-use tessera_types::timed::{DesiredTimedStatus, Request, Requested, Timed};
+use tessera_types::timed::{DesiredTimedStatus, Request, Requested, Timed, TimedStatus};
 use tessera_types::{
     Actor, Duration, Edit, Host, HostDefinition, Job, JobDefinition, Manifest, Name, Object,
     PartDefinition, Pod, PodDefinition, ReportDefinition, Session, SessionDefinition, SessionPart,
     Timestamp, Write,
 };
 
+use crate::automation;
 use crate::control::Control;
 use crate::rng::Rng;
 
@@ -108,6 +109,13 @@ pub(crate) fn seed(control: &mut Control, now: Timestamp) {
             apply::<PartDefinition>(control, spec(&format!("{key}-{on_failure}"), part), now);
         }
     }
+    apply::<PodDefinition>(control, spec("automated", automation::pod()), now);
+    let part = serde_json::json!({
+        "duration": "40s", "lead_time": "40s", "teardown_buffer": "30s",
+        "pods": [{"name": "a", "selector": {"type_key": "automated"}}],
+        "on_pod_failure": "continue", "report": {"type_key": "sum"},
+    });
+    apply::<PartDefinition>(control, spec("automated-continue", part), now);
     sessions(&spec).into_iter().for_each(|json| {
         apply::<SessionDefinition>(control, json, now);
     });
@@ -128,6 +136,7 @@ fn sessions(
     types
         .into_iter()
         .map(|(key, order, on_failure, gate, on_late)| {
+            let second = if key == "at-once" { "automated" } else { "large" };
             spec(
                 key,
                 serde_json::json!({
@@ -136,7 +145,7 @@ fn sessions(
                     "parts": [
                         {"name": "one", "gate": gate,
                             "selector": {"type_key": format!("small-{on_failure}")}},
-                        {"name": "two", "selector": {"type_key": format!("large-{on_failure}")}},
+                        {"name": "two", "selector": {"type_key": format!("{second}-{on_failure}")}},
                     ],
                 }),
             )
@@ -150,7 +159,7 @@ fn name(rng: &mut Rng) -> Name {
 
 /// The name of a pod that is of no session.
 fn alone(rng: &mut Rng) -> Name {
-    Name::new(&format!("alone{}", rng.between(0, 3))).expect("a DNS label")
+    Name::new(&format!("alone{}", rng.between(0, 5))).expect("a DNS label")
 }
 
 /// Somebody does something; says what.
@@ -189,13 +198,24 @@ fn book(control: &mut Control, now: Timestamp, rng: &mut Rng) -> String {
 }
 
 fn book_pod(control: &mut Control, now: Timestamp, rng: &mut Rng) -> String {
-    let start = control.clock.wall(now).plus(Duration::from_secs(rng.between(6, 60)));
     let on_late = *rng.pick(&["skip", "shorten", "shift"]);
-    let (name, definition) = (alone(rng), *rng.pick(&["large", "wide", "wide"]));
+    let (name, definition) = (alone(rng), *rng.pick(&["large", "wide", "automated", "automated"]));
+    let in_time = if definition == "automated" { 45 } else { 6 };
+    let start = Duration::from_secs(rng.between(in_time, in_time + 54));
+    let start = control.clock.wall(now).plus(start);
+    let mut timeslot = serde_json::json!({"start": start.to_string(), "duration": "30s"});
+    if definition != "automated" {
+        // What its jobs need is in the definition of the other.
+        (timeslot["lead_time"], timeslot["teardown_buffer"]) = ("5s".into(), "10s".into());
+    }
+    let pods = control.world.table::<Pod>();
+    let old = pods.find(Some(&Name::default_namespace()), &name);
+    if old.is_some_and(|old| old.status == TimedStatus::Terminated) {
+        // It makes room for the next of its name.
+        return edit::<Pod>(control, &name, now, Edit::request_deletion);
+    }
     let json = serde_json::json!({"name": name, "spec": {
-        "definition": {"type_key": definition}, "on_late": on_late,
-        "timeslot": {"start": start.to_string(), "duration": "30s", "lead_time": "5s",
-            "teardown_buffer": "10s"},
+        "definition": {"type_key": definition}, "on_late": on_late, "timeslot": timeslot,
     }});
     format!("book {definition} pod {name} at {start}: {}", taken(apply::<Pod>(control, json, now)))
 }

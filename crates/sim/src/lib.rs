@@ -7,11 +7,14 @@
 //! exactly. Invariants are checked after every event; at the end the faults stop
 //! and everything that is declared must come to be.
 
+mod automation;
 mod check;
 mod clock;
 mod control;
+mod engine;
 mod lab;
 mod life;
+mod link;
 mod machine;
 mod message;
 mod rng;

@@ -2,6 +2,7 @@
 //! peace.
 
 mod faults;
+mod jobs;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -12,10 +13,13 @@ use tessera_types::sync::ReportResponse;
 use tessera_types::{Duration, KindName, Name, Object, Timestamp, Workload};
 
 use self::faults::Mend;
+use self::jobs::EngineEvent;
+use crate::check::jobs::Tries;
 use crate::check::timed::Seen;
 use crate::check::{self, Placed};
 use crate::clock::{BEGIN, Clock};
 use crate::control::{Control, LEASE};
+use crate::engine::Engine;
 use crate::life;
 use crate::machine::Machine;
 use crate::message::{ToAgent, ToControl};
@@ -86,6 +90,8 @@ enum Event {
     Break,
     /// Something that broke is mended.
     Mend(Mend),
+    /// Something between the control plane and the engine.
+    Engine(EngineEvent),
 }
 
 /// What failed with the disk is tried again within this.
@@ -101,10 +107,13 @@ struct Sim {
     control: Option<Control>,
     control_clock: Clock,
     machines: Vec<Machine>,
+    engine: Engine,
     /// What was declared for each placement when it was made.
     placed: Placed,
     /// What was seen of timed resources.
     seen: Seen,
+    /// What was seen of jobs.
+    tries: Tries,
     /// When the disk last refused to write.
     disk_failed_at: Timestamp,
     peace_at: Timestamp,
@@ -161,8 +170,10 @@ impl Sim {
             control,
             control_clock,
             machines,
+            engine: Engine::default(),
             placed: Placed::default(),
             seen: Seen::default(),
+            tries: Tries::default(),
             disk_failed_at: Timestamp::EPOCH,
             peace_at,
             trace,
@@ -215,6 +226,7 @@ impl Sim {
         self.after(10, Event::Operate);
         if self.config.faults {
             self.after(5000, Event::Break);
+            self.after(20_000, Event::Engine(EngineEvent::Dies));
         }
         let end = self.peace_at.plus(self.config.calm);
         let mut events = 0;
@@ -224,7 +236,7 @@ impl Sim {
             if events > 2_000_000 {
                 return Err("it does not come to rest".to_owned());
             }
-            self.step(end);
+            self.step(end)?;
             if self.is_peace() && !was_peace {
                 was_peace = true;
                 self.make_peace();
@@ -244,6 +256,7 @@ impl Sim {
                 check::silent_nodes_are_offline(control, self.now)?;
             }
             self.seen.check(control, self.now)?;
+            self.tries.check(&control.world, &self.engine)?;
             if was_writable && !control.is_due(self.now) {
                 check::timed::nothing_outlives_its_deadline(control, self.now)?;
             }
@@ -252,25 +265,29 @@ impl Sim {
     }
 
     /// The next thing that happens, and what follows from it at once.
-    fn step(&mut self, end: Timestamp) {
+    fn step(&mut self, end: Timestamp) -> Result<(), String> {
         let now = self.now;
         let next_event = self.queue.first_key_value().map(|((at, _), _)| *at);
         let next_machine = self.machines.iter().filter_map(|machine| machine.next_at(now)).min();
         let next_control = self.control.as_ref().and_then(|control| control.next_at(now));
         let next_call = (0..self.machines.len()).filter_map(|i| self.next_call(i)).min();
-        let next = [next_event, next_machine, next_control, next_call].into_iter().flatten().min();
+        let next_engine = self.next_of_engine();
+        let next = [next_event, next_machine, next_control, next_call, next_engine];
+        let next = next.into_iter().flatten().min();
         self.now = next.unwrap_or(end).clamp(now, end);
         if next_event.is_some_and(|at| at <= self.now)
             && let Some((_, event)) = self.queue.pop_first()
         {
-            self.happen(event);
+            self.happen(event)?;
         }
         let crashes = !self.is_peace();
         for machine in &mut self.machines {
             machine.advance(self.now, crashes, &mut self.rng);
         }
         self.reconcile();
+        self.drive_engine();
         (0..self.machines.len()).for_each(|i| self.call(i));
+        Ok(())
     }
 
     fn reconcile(&mut self) {
@@ -378,7 +395,7 @@ impl Sim {
         }
     }
 
-    fn happen(&mut self, event: Event) {
+    fn happen(&mut self, event: Event) -> Result<(), String> {
         match event {
             Event::Up(from, session, message) => self.reach_control(from, session, message),
             Event::Down(to, session, message) => self.reach_agent(to, session, message),
@@ -398,7 +415,9 @@ impl Sim {
                 self.after(ms, Event::Break);
             }
             Event::Mend(mend) => self.mend(mend),
+            Event::Engine(event) => return self.happen_to_engine(event),
         }
+        Ok(())
     }
 
     fn reach_control(&mut self, from: usize, session: u64, message: ToControl) {
@@ -483,10 +502,13 @@ impl Sim {
     }
 
     fn judge(&mut self) -> Result<(), String> {
+        let summary = self.engine.summary();
+        self.note(&summary);
         let control = self.control.as_mut().ok_or("there is no control plane in the end")?;
         check::world_is_the_stores(control)?;
         check::converged(control, &self.machines, self.now)?;
         check::timed::converged(control, self.now)?;
+        check::jobs::converged(&control.world, &self.engine, control.clock.wall(self.now))?;
         control.reconciler.resync(&control.world);
         let now = control.clock.now(self.now);
         let pass = control.reconciler.pass(&control.world, now, usize::MAX);

@@ -1,7 +1,8 @@
-//! `tessera`: all of Tessera in one program. `tessera up` runs a control plane
-//! and one node; every other command is `tesseractl`'s.
+//! `tessera`: all of Tessera in one program. `tessera up` runs a control plane, an
+//! engine and one node; every other command is `tesseractl`'s.
 
 mod ending;
+mod engine;
 mod hints;
 mod up;
 

@@ -1,7 +1,7 @@
-//! `tessera up`: a control plane and one node in this process.
+//! `tessera up`: a control plane, an engine and one node in this process.
 
 use std::io::Write;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -11,7 +11,9 @@ use tessera_agent::{Agent, AgentHandle, AgentOptions, ContainerSocket};
 use tessera_client::Api;
 use tessera_control::{
     Control, DEFAULT_KEEP_FINISHED, DEFAULT_LISTEN, Options, allowed_host, listen_address,
+    reachable,
 };
+use tessera_engine::{ControlAddress, Engine};
 use tessera_types::{Duration as Period, KindName, Name, Resource, ResourceKey};
 use tesseractl::converge::{Board, Goal, for_stdout, wait};
 use tesseractl::manifests::{self, Declaration, Namespace, Sources};
@@ -20,9 +22,10 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
 use crate::ending::Ending;
+use crate::engine::{self, EngineArguments};
 use crate::hints;
 
-/// Run a control plane and a node on this machine
+/// Run a control plane, an engine and a node on this machine
 ///
 /// Applies the given files once its node is Ready, shows how what they declare comes to
 /// be, tells what happens to the sessions among it until they are over, and runs until
@@ -44,19 +47,21 @@ pub(crate) struct Arguments {
     until_over: bool,
     /// The folder for its state
     #[arg(long, env = "TESSERA_STATE_DIR", default_value = ".tessera", value_name = "FOLDER")]
-    state_dir: PathBuf,
+    pub(crate) state_dir: PathBuf,
     /// Where the API listens
     #[arg(long, env = "TESSERA_LISTEN", default_value_t = DEFAULT_LISTEN, value_name = "ADDRESS", value_parser = listen_address)]
-    listen: SocketAddr,
+    pub(crate) listen: SocketAddr,
     /// Allow an address that is not loopback; there is no authentication yet
     #[arg(long)]
-    insecure_listen: bool,
+    pub(crate) insecure_listen: bool,
     /// A further name under which it may be called, such as that of a proxy; may be given many times
     #[arg(long = "allowed-host", value_name = "HOST", value_parser = allowed_host)]
     allowed_hosts: Vec<String>,
     /// A source whose events are let in, such as `https://lms.example`; with * at its end all that begin so
     #[arg(long = "event-source", value_name = "SOURCE")]
     event_sources: Vec<String>,
+    #[command(flatten)]
+    pub(crate) engine: EngineArguments,
     /// The node's name
     #[arg(long, default_value = "local")]
     name: Name,
@@ -134,53 +139,90 @@ impl Stop {
 
 async fn up(arguments: &Arguments, declarations: &[Declaration]) -> Result<(), Failure> {
     let mut stop = Stop::listen()?;
-    let control = start_control(arguments).await?;
-    let address = reachable(control.local_addr());
-    let agent = match Box::pin(start_agent(arguments, address)).await {
-        Ok(agent) => agent,
-        Err(failure) => {
-            control.stop().await;
-            return Err(failure);
-        }
-    };
+    let parts = Box::pin(Parts::start(arguments)).await?;
     // Where a part has failed, nobody wanted the workloads to end.
     let mut has_failed = false;
     let served = tokio::select! {
         () = stop.asked() => Ok(()),
-        () = agent.superseded() => {
+        () = parts.agent.superseded() => {
             has_failed = true;
             Err(failed(
                 "another agent has taken this node's place; it needs a state folder of its own"
                     .to_owned(),
             ))
         }
-        served = serve(arguments, &control, address, declarations) => served,
-        died = control.died() => {
+        served = serve(arguments, &parts, declarations) => served,
+        died = parts.control.died() => {
+            has_failed = true;
+            Err(Failure::Start { code: died.code(), message: died.to_string() })
+        }
+        died = parts.engine.died() => {
             has_failed = true;
             Err(Failure::Start { code: died.code(), message: died.to_string() })
         }
     };
     let keep_running = arguments.keep_running || has_failed;
-    end(keep_running, agent, control, &mut stop).await?;
+    end(keep_running, parts, &mut stop).await?;
     served
 }
 
-/// Where this machine reaches what listens there: every address is none to call.
-fn reachable(listen: SocketAddr) -> SocketAddr {
-    let ip = match listen.ip() {
-        IpAddr::V4(ip) if ip.is_unspecified() => IpAddr::V4(Ipv4Addr::LOCALHOST),
-        IpAddr::V6(ip) if ip.is_unspecified() => IpAddr::V6(Ipv6Addr::LOCALHOST),
-        ip => ip,
-    };
-    SocketAddr::new(ip, listen.port())
+/// What runs in this process.
+struct Parts {
+    engine: Engine,
+    control: Control,
+    agent: AgentHandle,
 }
 
-async fn start_control(arguments: &Arguments) -> Result<Control, Failure> {
+impl Parts {
+    /// Starts all of them, or none.
+    async fn start(arguments: &Arguments) -> Result<Self, Failure> {
+        let address = ControlAddress::default();
+        let engine = engine::start(arguments, address.clone()).await?;
+        let control = match start_control(arguments, engine.local_addr()).await {
+            Ok(control) => control,
+            Err(failure) => {
+                engine.stop().await;
+                return Err(failure);
+            }
+        };
+        let url = format!("http://{}", reachable(control.local_addr()));
+        let told = address.tell(&url).map_err(failed);
+        let started = match told {
+            Ok(()) => start_agent(arguments, &url).await,
+            Err(failure) => Err(failure),
+        };
+        match started {
+            Ok(agent) => Ok(Self { engine, control, agent }),
+            Err(failure) => {
+                control.stop().await;
+                engine.stop().await;
+                Err(failure)
+            }
+        }
+    }
+
+    /// Where this machine reaches the API.
+    fn address(&self) -> SocketAddr {
+        reachable(self.control.local_addr())
+    }
+
+    /// First the node, then the control plane, which so hears how the workloads ended,
+    /// then the engine, which the control plane may still speak with.
+    async fn stop(self, stop_workloads: bool) {
+        self.agent.shutdown(stop_workloads).await;
+        self.control.stop().await;
+        self.engine.stop().await;
+    }
+}
+
+async fn start_control(arguments: &Arguments, engine: SocketAddr) -> Result<Control, Failure> {
     let options = Options {
         listen: arguments.listen,
         insecure_listen: arguments.insecure_listen,
         allowed_hosts: arguments.allowed_hosts.clone(),
         event_sources: arguments.event_sources.clone(),
+        engine: Some(format!("http://{}", reachable(engine))),
+        no_engine: arguments.engine.no_engine,
         seeds: arguments.seeds.clone(),
         state_dir: arguments.state_dir.clone(),
         keep_finished: arguments.keep_finished,
@@ -191,7 +233,7 @@ async fn start_control(arguments: &Arguments) -> Result<Control, Failure> {
         .map_err(|error| Failure::Start { code: error.code(), message: error.to_string() })
 }
 
-async fn start_agent(arguments: &Arguments, address: SocketAddr) -> Result<AgentHandle, Failure> {
+async fn start_agent(arguments: &Arguments, url: &str) -> Result<AgentHandle, Failure> {
     let container_socket = match &arguments.container_socket {
         None => ContainerSocket::Find,
         Some(path) if path.as_os_str() == "none" => ContainerSocket::None,
@@ -201,7 +243,7 @@ async fn start_agent(arguments: &Arguments, address: SocketAddr) -> Result<Agent
         state_dir: arguments.state_dir.join("node"),
         simulated: arguments.simulated,
         container_socket,
-        ..AgentOptions::new(arguments.name.clone(), &format!("http://{address}"))
+        ..AgentOptions::new(arguments.name.clone(), url)
     };
     Agent::start(options)
         .await
@@ -211,15 +253,16 @@ async fn start_agent(arguments: &Arguments, address: SocketAddr) -> Result<Agent
 /// Declares what was given, shows how it comes to be, and then waits for ever.
 async fn serve(
     arguments: &Arguments,
-    control: &Control,
-    address: SocketAddr,
+    parts: &Parts,
     declarations: &[Declaration],
 ) -> Result<(), Failure> {
     say(&format!(
         "The API listens on http://{}; state is in {}.",
-        control.local_addr(),
+        parts.control.local_addr(),
         arguments.state_dir.display()
     ))?;
+    say(&format!("The engine listens on http://{}.", parts.engine.local_addr()))?;
+    let address = parts.address();
     let api = Api::new(&format!("http://{address}"))?;
     let sessions = story::sessions(declarations.iter().map(|declaration| &declaration.key));
     // Followed from before anything is declared, so that nothing is missed.
@@ -321,28 +364,18 @@ async fn declare(
     }
 }
 
-/// Ends in order: first the workloads, then the node, then the control plane,
-/// which so hears how they ended. A second signal does not wait for that. Nobody
+/// Ends in order: first the workloads, then the rest. A second signal does not wait for that. Nobody
 /// may be left to read what it says, and that keeps it from nothing.
-async fn end(
-    keep_running: bool,
-    agent: AgentHandle,
-    control: Control,
-    stop: &mut Stop,
-) -> Result<(), Failure> {
+async fn end(keep_running: bool, parts: Parts, stop: &mut Stop) -> Result<(), Failure> {
     let _ = say(match keep_running {
         true => {
             "\nStopping; the workloads go on, but for those that are declared on_disconnect: stop."
         }
         false => "\nStopping the workloads, then the rest; Ctrl-C again does not wait.",
     });
-    let mut ending = Ending::begin(Api::new(&format!("http://{}", control.local_addr()))?);
-    let in_order = async {
-        agent.shutdown(!keep_running).await;
-        control.stop().await;
-    };
+    let mut ending = Ending::begin(Api::new(&format!("http://{}", parts.address()))?);
     tokio::select! {
-        () = in_order => {
+        () = parts.stop(!keep_running) => {
             let _ = say("Stopped. The state is kept; the next start goes on from there.");
             Ok(())
         }

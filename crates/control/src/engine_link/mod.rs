@@ -135,7 +135,7 @@ pub(crate) struct Link {
 
 impl Link {
     pub(crate) fn new(plane: &Arc<Plane>, engine: Engine, listen: SocketAddr) -> Self {
-        let own = || format!("http://{listen}/v1/events");
+        let own = || format!("http://{}/v1/events", tessera_serving::reachable(listen));
         Self {
             callback: plane.options.engine_callback.clone().unwrap_or_else(own),
             plane: Arc::clone(plane),

@@ -125,6 +125,82 @@ async fn a_second_start_finds_its_state_again() {
     up.interrupt().await.expect(0);
 }
 
+/// Where its engine listens.
+async fn engine_address(up: &mut Running) -> String {
+    let of_line = |line: &str| {
+        let rest = line.strip_prefix("The engine listens on ")?;
+        rest.strip_suffix('.').map(str::to_owned)
+    };
+    up.line("its engine listens", of_line).await
+}
+
+/// What `tessera` says to a question once that has `words` in it.
+async fn says(arguments: &[&str], words: &str) -> String {
+    let deadline = Instant::now() + BOUND;
+    loop {
+        let said = tessera("tessera", arguments).stdout;
+        if said.contains(words) {
+            return said;
+        }
+        assert!(Instant::now() < deadline, "{words}: {said}");
+        tokio::time::sleep(POLL).await;
+    }
+}
+
+/// Pipelines with jobs need nothing else: the engine is in it, and goes on with it.
+#[tokio::test(flavor = "multi_thread")]
+async fn it_has_an_engine_whose_jobs_go_on_after_its_death() {
+    let area = Area::new();
+    let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/automation.yaml");
+    let file = example.to_str().unwrap();
+    let mut up = start(&area, &["-f", file]);
+    let (url, engine) = (address(&mut up).await, engine_address(&mut up).await);
+    let of_pod = ["engine", "jobs", "--engine", &engine, "--for", "pod/default/lab-1"];
+    says(&of_pod, "Running").await;
+    says(&["--server", &url, "describe", "pod", "lab-1"], "Suspended").await;
+    up.kill();
+    assert!(area.join("state/engine/engine.db").exists());
+
+    let mut up = start(&area, &[]);
+    let (url, engine) = (address(&mut up).await, engine_address(&mut up).await);
+    let pod = ["--server", &url, "describe", "pod", "lab-1"];
+    let shown = says(&pod, "Ready").await;
+    assert!(shown.contains("outside") && shown.contains("Completed"), "{shown}");
+    let jobs = tessera("tessera", &["engine", "jobs", "--engine", &engine, "-o", "name"]);
+    assert_eq!(jobs.expect(0).stdout.lines().count(), 1, "it was submitted once");
+    up.interrupt().await.expect(0);
+    assert!(area.processes().is_empty(), "nothing is left");
+}
+
+/// The engine calls the control plane that it is started with.
+#[tokio::test(flavor = "multi_thread")]
+async fn its_engine_can_deploy_workloads_of_its_own_control_plane() {
+    let area = Area::new();
+    let mut up = start(&area, &["--simulated"]);
+    let (url, engine) = (address(&mut up).await, engine_address(&mut up).await);
+    let api = tessera_client::Engine::new(&engine).unwrap();
+    let input =
+        serde_json::json!({"name": "web", "spec": {"command": "/bin/sleep", "args": ["3600"]}});
+    let submission = serde_json::json!({"scenario": "deploy@v1", "input": input});
+    let submission = serde_json::from_value(submission).unwrap();
+    tessera_client::call(api.job_submit(&submission)).await.unwrap();
+    says(&["engine", "jobs", "--engine", &engine], "Completed").await;
+    says(&["--server", &url, "get", "workload", "web"], "Running").await;
+    up.interrupt().await.expect(0);
+}
+
+/// The break-glass switch: pipelines with jobs are held, and nothing else.
+#[tokio::test(flavor = "multi_thread")]
+async fn it_can_be_kept_from_beginning_pipelines_with_jobs() {
+    let area = Area::new();
+    let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/automation.yaml");
+    let mut up = start(&area, &["--no-engine", "-f", example.to_str().unwrap()]);
+    let url = address(&mut up).await;
+    says(&["--server", &url, "get", "pod", "lab-1"], "started with --no-engine").await;
+    let ended = up.interrupt().await.expect(0);
+    assert!(ended.stdout.contains("PIPELINES WITH JOBS DO NOT BEGIN"), "{}", ended.stdout);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_slow_to_stop_is_named_and_a_second_interrupt_does_not_wait_for_it() {
     let area = Area::new();

@@ -24,15 +24,15 @@ struct Run {
     progress: PipelineProgress,
     now: Timestamp,
     asked_by: Timestamp,
-    inputs: Value,
     unwanted: Vec<UnwantedJob>,
+    inputs: Value,
 }
 
 impl Run {
     fn new(steps: &Value) -> Self {
         let (progress, now) = (PipelineProgress::new(), Timestamp::from_micros(0));
         let (inputs, unwanted) = (json!({}), Vec::new());
-        Self { pipeline: pipeline(steps), progress, now, asked_by: now, inputs, unwanted }
+        Self { pipeline: pipeline(steps), progress, now, asked_by: now, unwanted, inputs }
     }
 
     fn look(&mut self) -> Decision {
@@ -47,7 +47,13 @@ impl Run {
         };
         let decision = self.pipeline.decide(&mut self.progress, &look);
         let mut again = self.progress.clone();
-        let second = self.pipeline.decide(&mut again, &look);
+        let mut unwanted = self.unwanted.clone();
+        unwanted.extend(decision.cancel.iter().map(|cancel| UnwantedJob {
+            correlation_id: cancel.correlation_id.clone(),
+            job_id: cancel.job_id.clone(),
+            scenario: cancel.scenario.clone(),
+        }));
+        let second = self.pipeline.decide(&mut again, &Look { unwanted: &unwanted, ..look });
         assert!(
             second.start.is_empty() && second.cancel.is_empty(),
             "a second look starts nothing"

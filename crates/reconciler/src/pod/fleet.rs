@@ -139,10 +139,11 @@ fn steady(step: &mut Step<'_, Pod>, workloads: &[&Arc<Object<Workload>>]) -> Try
     }
 }
 
-/// What is wrong with the workloads of a pod that was ready, if anything is.
+/// What is wrong with the workloads of a pod that was ready, if anything is. A pipeline
+/// that does not wait for its workloads may be over in the pass that makes them.
 pub(super) fn broken(step: &Step<'_, Pod>, definition: &PodDefinitionSpec) -> Option<String> {
     let workloads: Vec<_> = step.owned::<Workload>().collect();
-    let missing = missing(step, definition);
+    let missing = missing(step, definition).filter(|name| !step.makes::<Workload>(name));
     failed(&workloads).or_else(|| Some(format!("workload/{} is gone", missing?)))
 }
 

@@ -19,6 +19,8 @@ mod pipelines;
 mod plane;
 mod redeclared;
 mod refused;
+mod resumption;
+mod steps;
 mod times;
 mod together;
 mod unheard;

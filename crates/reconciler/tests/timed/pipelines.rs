@@ -269,6 +269,27 @@ fn a_try_waits_until_the_job_of_the_one_before_is_over() {
     assert_eq!(plane.engine.jobs.len(), 1, "nobody has cancelled it");
 }
 
+/// Its only step is over in the pass that makes the workloads.
+#[test]
+fn a_pod_whose_pipeline_does_not_wait_for_its_workloads_is_ready_at_once() {
+    let mut plane = plane(Vec::new());
+    let phase = json!({
+        "name": "provision", "engine": "pipeline", "trigger_on_status": "Provisioning",
+        "pipeline": {"steps": [{"name": "workloads", "handler": "create_workloads"}]},
+    });
+    let workload = json!({"name": "vm", "spec": {"command": "vm"}});
+    plane.apply::<PodDefinition>(json!({"name": "quick", "spec": {
+        "type_key": "quick", "version": "1.0.0", "pod_type": "fleet", "workloads": [workload],
+        "lead_time": "50s", "teardown_buffer": "20s", "lifecycle": {"phases": [phase]},
+    }}));
+    let timeslot = json!({"start": plane.at(60).to_string(), "duration": "60s"});
+    let spec = json!({"definition": {"type_key": "quick"}, "timeslot": timeslot});
+    plane.apply::<Pod>(json!({"name": "lab", "spec": spec}));
+    plane.run(180);
+    let path = "Scheduled Provisioning Ready Active TearingDown Terminated";
+    assert_eq!(plane.path(POD), path);
+}
+
 fn ending() -> impl Strategy<Value = Ending> {
     prop_oneof![2 => Just(Ok(json!({}))), 1 => Just(fails())]
 }

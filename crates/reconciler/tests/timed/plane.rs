@@ -7,6 +7,7 @@
 
 mod agents;
 mod engine;
+mod post;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -24,6 +25,7 @@ use tessera_types::{
 
 use self::agents::Copy;
 pub(crate) use self::engine::{Ending, Engine};
+pub(crate) use self::post::Post;
 
 const LEASE: Duration = Duration::from_secs(15);
 
@@ -229,6 +231,7 @@ impl Plane {
         self.world.started(self.now.boot, LEASE);
         let asked_by = self.now.wall.plus(limits::ENGINE_ASKED_WITHIN);
         self.world.use_engine(EngineUse::On, asked_by);
+        self.engine.ask_for_all(self.now.wall);
         if let Some(time) = self.keep_finished {
             self.world.keep_finished_for(time);
         }

@@ -118,6 +118,7 @@ impl Sim {
         self.mend(Mend::ControlClock);
         self.mend(Mend::Disk);
         self.mend(Mend::Control);
+        self.engine.is_down = false;
         let names: Vec<_> = self.machines.iter().map(|machine| machine.name.clone()).collect();
         let now = self.now;
         // Their clocks were put right, which may have ended windows.

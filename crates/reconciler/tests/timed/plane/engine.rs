@@ -1,5 +1,6 @@
 //! The engine of a plane, and the link to it at its worst: the first answer to each
-//! submission is lost, each event comes twice, and whoever asks is answered late.
+//! submission is lost, each event comes twice, and whoever asks is answered late. With a
+//! [`Post`], events are what that makes of them.
 
 use std::collections::BTreeMap;
 
@@ -9,6 +10,7 @@ use tessera_types::timed::{StepState, Timed};
 use tessera_types::{Duration, Edit, Host, Name, Object, Pod, SessionPart, Timestamp, Write};
 
 use super::Plane;
+use super::post::{Mail, Post};
 
 /// How a job ends.
 pub(crate) type Ending = Result<Value, &'static str>;
@@ -24,6 +26,10 @@ pub(crate) struct Engine {
     /// What it does goes on for so long after it was told to cancel it.
     pub(crate) stops_after: Duration,
     pub(crate) jobs: BTreeMap<String, Job>,
+    /// What becomes of answers and events; unless given, each comes twice.
+    pub(crate) post: Option<Post>,
+    /// Events that are on their way.
+    pub(super) mail: Vec<Mail>,
 }
 
 /// A job.
@@ -33,26 +39,48 @@ pub(crate) struct Job {
     pub(crate) of: String,
     pub(crate) submitted: usize,
     pub(crate) is_cancelled: bool,
-    number: usize,
-    ends: Timestamp,
-    ending: Ending,
+    /// What it was given.
+    pub(crate) input: Value,
+    /// Its end was news so often.
+    pub(super) ended: usize,
+    /// It is asked for then.
+    pub(super) ask_at: Timestamp,
+    /// Which job of its step it is; 1 is the first.
+    pub(super) of_step: usize,
+    pub(super) number: usize,
+    pub(super) ends: Timestamp,
+    pub(super) ending: Ending,
+}
+
+impl Job {
+    /// What is said of its end.
+    pub(super) fn news(&self) -> JobNews {
+        match &self.ending {
+            Ok(output) => JobNews::Completed(output.clone()),
+            Err(why) => JobNews::Failed((*why).to_owned()),
+        }
+    }
 }
 
 impl Default for Engine {
     fn default() -> Self {
         let script: Script = Box::new(|_, _| (Duration::from_secs(5), Ok(Value::Null)));
-        let stops_after = Duration::ZERO;
-        Self { script, is_away: false, stops_after, jobs: BTreeMap::new() }
+        let (stops_after, jobs) = (Duration::ZERO, BTreeMap::new());
+        Self { script, is_away: false, stops_after, jobs, post: None, mail: Vec::new() }
     }
 }
 
 impl Engine {
     pub(super) fn times(&self, now: Timestamp) -> Vec<Timestamp> {
         let ends = self.jobs.values().map(|job| job.ends);
-        ends.filter(|ends| *ends > now).collect()
+        let asked = self.jobs.values().filter(|job| self.post.is_some() && job.ended == 0);
+        let asked = asked.map(|job| job.ask_at);
+        let mail = self.mail.iter().map(|mail| mail.at);
+        ends.chain(asked).chain(mail).filter(|at| *at > now).collect()
     }
 
-    fn submit(&mut self, of: &str, step: &Name, key: &str, now: Timestamp) -> &Job {
+    fn submit(&mut self, of: &str, wanted: &Wanted, now: Timestamp) -> &Job {
+        let (step, key) = (&wanted.step, wanted.key.as_str());
         let number = self.jobs.len() + 1;
         let before = self.jobs.values().filter(|job| job.of == of).count();
         if !self.jobs.contains_key(key) {
@@ -64,19 +92,25 @@ impl Engine {
         let job = self.jobs.entry(key.to_owned()).or_insert_with(|| {
             let (time, ending) = script(step.as_str(), before + 1);
             let (of, ends) = (of.to_owned(), now.plus(time));
-            Job { of, submitted: 0, is_cancelled: false, number, ends, ending }
+            let input = wanted.input.clone();
+            let (ask_at, of_step, ended) = (now, before + 1, 0);
+            let (submitted, is_cancelled) = (0, false);
+            Job { of, submitted, is_cancelled, input, ended, ask_at, of_step, number, ends, ending }
         });
+        assert_eq!(job.input, wanted.input, "{key} is submitted with something else");
         job.submitted += 1;
         job
     }
 }
 
 /// What is to be done for a step.
-struct Wanted {
-    phase: Name,
-    step: Name,
-    key: String,
-    is_taken: bool,
+#[derive(Clone, Debug)]
+pub(super) struct Wanted {
+    pub(super) phase: Name,
+    pub(super) step: Name,
+    pub(super) key: String,
+    pub(super) input: Value,
+    pub(super) is_taken: bool,
 }
 
 impl Plane {
@@ -90,7 +124,7 @@ impl Plane {
 
     fn step_engine_of<K: Tabled + Timed>(&mut self) -> bool {
         let objects: Vec<_> = self.world.table::<K>().iter().cloned().collect();
-        let mut is_news = false;
+        let mut is_news = self.deliver::<K>();
         for object in objects {
             is_news |= self.cancel_unwanted(&object);
             for wanted in wanted(&object) {
@@ -128,22 +162,26 @@ impl Plane {
         let now = self.now.wall;
         let of = format!("{} {}", object.key(), wanted.step);
         if !wanted.is_taken {
-            let job = self.engine.submit(&of, &wanted.step, &wanted.key, now);
-            let (number, is_answered) = (job.number, job.submitted > 1);
-            if is_answered {
+            let job = self.engine.submit(&of, wanted, now).clone();
+            let number = job.number;
+            if job.submitted == 1 {
+                self.engine.send(&object.key(), wanted, &job);
+            }
+            let lost = self.engine.post.as_ref().map_or(1, |post| post.lost_answers(&job));
+            if job.submitted > lost {
                 self.tell::<K>(object, wanted, number, None, &JobNews::Taken);
             }
             return true;
         }
         let job = self.engine.jobs[&wanted.key].clone();
         assert!(!job.is_cancelled, "{} is cancelled and wanted", wanted.key);
+        if self.engine.post.is_some() {
+            return self.ask_engine::<K>(object, wanted, &job);
+        }
         if job.ends > now {
             return false;
         }
-        let news = match job.ending {
-            Ok(output) => JobNews::Completed(output),
-            Err(why) => JobNews::Failed(why.to_owned()),
-        };
+        let news = job.news();
         // The last event overtakes the first, and comes twice.
         assert_eq!(self.tell::<K>(object, wanted, job.number, Some(2), &news), Told::Taken);
         assert_ne!(self.tell::<K>(object, wanted, job.number, Some(2), &news), Told::Taken);
@@ -152,7 +190,7 @@ impl Plane {
         true
     }
 
-    fn tell<K: Tabled + Timed>(
+    pub(super) fn tell<K: Tabled + Timed>(
         &mut self,
         object: &Object<K>,
         wanted: &Wanted,
@@ -187,7 +225,8 @@ fn wanted<K: Timed>(object: &Object<K>) -> Vec<Wanted> {
         for (step, stands) in progress.iter().filter(|(_, it)| it.state == StepState::Suspended) {
             let (phase, step) = (phase.clone(), step.clone());
             let key = stands.correlation_id.clone().expect("a job is known by something");
-            wanted.push(Wanted { phase, step, key, is_taken: stands.job_id.is_some() });
+            let (input, is_taken) = (stands.input.clone(), stands.job_id.is_some());
+            wanted.push(Wanted { phase, step, key, input, is_taken });
         }
     }
     wanted

@@ -1,0 +1,279 @@
+//! The way between the control plane and the engine: calls and their answers, and events,
+//! all of which can be lost, doubled and late.
+
+use tessera_reconciler::{JobNews, Told, Whose, tell_step};
+use tessera_types::timed::Timed;
+use tessera_types::{
+    Duration, Edit, Host, KindName, Pod, ResourceKey, SessionPart, Timestamp, Write,
+};
+
+use super::{Event, Sim};
+use crate::control::Control;
+use crate::engine::{News, OfStep};
+use crate::link::Task;
+
+/// How often an event is sent before it is given up.
+const ATTEMPTS_MAX: u32 = 20;
+
+/// What cannot be written now is tried again after this.
+const PAUSE: Duration = Duration::from_millis(500);
+
+/// What the engine answers.
+#[derive(Clone, Debug)]
+pub(super) enum Answer {
+    /// How the job of a try stands.
+    Stands { of: OfStep, job_id: String, news: JobNews },
+    /// It is over, or there is none.
+    Cancelled { key: ResourceKey, correlation_id: String },
+    /// A stray is over.
+    Ended { job_id: String },
+}
+
+/// What goes between the two.
+#[derive(Clone, Debug)]
+pub(super) enum EngineEvent {
+    /// A call reaches the engine, from the control plane that started then.
+    Call(Timestamp, Task),
+    /// An answer reaches the control plane that called, if that is still there.
+    Answer(Timestamp, Answer),
+    /// An event reaches the control plane, sent for so many times.
+    News(News, u32),
+    /// The engine dies.
+    Dies,
+    /// It is started again.
+    Starts,
+}
+
+impl Sim {
+    /// When the engine or the way to it has something to do.
+    pub(super) fn next_of_engine(&mut self) -> Option<Timestamp> {
+        let now = self.now;
+        let link = self.control.as_mut().and_then(|control| {
+            let Control { link, world, .. } = control;
+            link.next_at(world, now)
+        });
+        [link, self.engine.next_at()].into_iter().flatten().min()
+    }
+
+    /// Lets jobs go on, and has called what is to be called.
+    pub(super) fn drive_engine(&mut self) {
+        for news in self.engine.advance(self.now) {
+            self.tell(&news);
+        }
+        let Some(control) = &mut self.control else { return };
+        let from = control.started_at;
+        for task in control.link.due(&control.world, self.now) {
+            for ms in self.ways() {
+                self.after(ms, Event::Engine(EngineEvent::Call(from, task.clone())));
+            }
+        }
+    }
+
+    fn ways(&mut self) -> Vec<u64> {
+        if !self.config.faults || self.is_peace() {
+            return vec![1];
+        }
+        let late = if self.rng.percent(10) { 8000 } else { 30 };
+        match self.rng.between(0, 100) {
+            0..=4 => Vec::new(),
+            5..=9 => vec![self.rng.between(1, late), self.rng.between(1, late)],
+            _ => vec![self.rng.between(1, late)],
+        }
+    }
+
+    /// Sends an event: some are lost for good, and some come more than once.
+    fn tell(&mut self, news: &News) {
+        let ways = self.ways();
+        if ways.is_empty() {
+            return self.lose(news);
+        }
+        for ms in ways {
+            self.after(ms, Event::Engine(EngineEvent::News(news.clone(), 1)));
+        }
+    }
+
+    fn lose(&mut self, news: &News) {
+        if let Some(job) = self.engine.jobs.get_mut(&news.of.correlation_id) {
+            job.is_unheard = true;
+        }
+    }
+
+    pub(super) fn happen_to_engine(&mut self, event: EngineEvent) -> Result<(), String> {
+        match event {
+            EngineEvent::Call(from, task) => self.called(from, task)?,
+            EngineEvent::Answer(to, answer) => self.answered(to, answer),
+            EngineEvent::News(news, attempt) => self.heard(news, attempt),
+            EngineEvent::Dies if !self.is_peace() => {
+                self.engine.is_down = true;
+                self.note("the engine dies");
+                let ms = self.rng.between(100, 30_000);
+                self.after(ms, Event::Engine(EngineEvent::Starts));
+                let ms = self.rng.between(5000, 120_000);
+                self.after(ms, Event::Engine(EngineEvent::Dies));
+            }
+            EngineEvent::Dies => {}
+            EngineEvent::Starts => {
+                self.engine.is_down = false;
+                self.note("the engine is started");
+            }
+        }
+        Ok(())
+    }
+
+    /// A call reaches the engine. One that is down answers nothing.
+    fn called(&mut self, from: Timestamp, task: Task) -> Result<(), String> {
+        if self.engine.is_down {
+            return Ok(());
+        }
+        let answer = match task {
+            Task::Submit { of, input } => {
+                let job = self.engine.submit(&of, &input, self.now, &mut self.rng)?;
+                let (job_id, news) = (job.id.clone(), job.news());
+                Answer::Stands { of, job_id, news }
+            }
+            Task::Ask { of, job_id } => match self.engine.job(&job_id) {
+                Some(job) => Answer::Stands { of, news: job.news(), job_id },
+                None => return Err(format!("{of:?} has the job {job_id}, which nobody submitted")),
+            },
+            Task::Cancel { key, correlation_id, job_id } => {
+                let known = self.engine.jobs.get(&correlation_id).map(|job| job.id.clone());
+                self.end_job(job_id.or(known));
+                Answer::Cancelled { key, correlation_id }
+            }
+            Task::End { job_id } => {
+                self.end_job(Some(job_id.clone()));
+                Answer::Ended { job_id }
+            }
+        };
+        for ms in self.ways() {
+            self.after(ms, Event::Engine(EngineEvent::Answer(from, answer.clone())));
+        }
+        Ok(())
+    }
+
+    fn end_job(&mut self, id: Option<String>) {
+        let ended = id.and_then(|id| self.engine.cancel(&id));
+        if let Some(news) = ended {
+            self.tell(&news);
+        }
+    }
+
+    fn answered(&mut self, to: Timestamp, answer: Answer) {
+        let now = self.now;
+        let Some(control) = self.control.as_mut().filter(|it| it.started_at == to) else { return };
+        match answer {
+            Answer::Stands { of, job_id, news } => {
+                let told = tell_one(control, &of, &job_id, None, &news, now);
+                let is_over = news != JobNews::Taken;
+                if told == Some(Told::Stale) && !is_over {
+                    control.link.stray(&job_id);
+                }
+                let pause = if told.is_some() { Duration::ZERO } else { PAUSE };
+                control.link.answered(&of.correlation_id, now.plus(pause));
+            }
+            Answer::Cancelled { key, correlation_id } => {
+                forget(control, &key, &correlation_id, now);
+                control.link.answered(&correlation_id, now.plus(PAUSE));
+            }
+            Answer::Ended { job_id } => control.link.ended(&job_id),
+        }
+    }
+
+    /// An event reaches the control plane; who is not there, or cannot write, gets it again.
+    fn heard(&mut self, news: News, attempt: u32) {
+        let now = self.now;
+        let told = self.control.as_mut().and_then(|control| {
+            tell_one(control, &news.of, &news.job_id, Some(news.sequence), &news.news, now)
+        });
+        match told {
+            None if attempt >= ATTEMPTS_MAX => self.lose(&news),
+            None => {
+                let ms = self.rng.between(500, 5000);
+                self.after(ms, Event::Engine(EngineEvent::News(news, attempt + 1)));
+            }
+            Some(Told::Stale) if !news.is_last => {
+                if let Some(control) = &mut self.control {
+                    control.link.stray(&news.job_id);
+                }
+            }
+            Some(_) => {
+                // What was heard is written down, and nobody has followed it yet.
+                if self.config.faults && !self.is_peace() && self.rng.percent(5) {
+                    self.crash_control("after an event of the engine");
+                }
+            }
+        }
+    }
+}
+
+/// Writes into the instance what the engine says; none where it cannot be written.
+fn tell_one(
+    control: &mut Control,
+    of: &OfStep,
+    job_id: &str,
+    sequence: Option<u64>,
+    news: &JobNews,
+    now: Timestamp,
+) -> Option<Told> {
+    match of.key.kind {
+        KindName::Pod => tell_kind::<Pod>(control, of, job_id, sequence, news, now),
+        KindName::SessionPart => tell_kind::<SessionPart>(control, of, job_id, sequence, news, now),
+        _ => tell_kind::<Host>(control, of, job_id, sequence, news, now),
+    }
+}
+
+fn tell_kind<K: Timed + tessera_reconciler::Tabled>(
+    control: &mut Control,
+    of: &OfStep,
+    job_id: &str,
+    sequence: Option<u64>,
+    news: &JobNews,
+    now: Timestamp,
+) -> Option<Told> {
+    let pipelines = control.world.pipelines().clone();
+    let OfStep { key, phase, step, correlation_id } = of;
+    let whose = Whose { phase, step, correlation_id, job_id: Some(job_id), sequence };
+    let wall = control.clock.wall(now);
+    let mut told = Told::Stale;
+    let is_written = edit::<K>(control, key, now, |edit| {
+        told = tell_step(&pipelines, edit, whose, news, wall);
+    });
+    is_written.then_some(told)
+}
+
+/// A job that was not wanted is over.
+fn forget(control: &mut Control, key: &ResourceKey, id: &str, now: Timestamp) {
+    match key.kind {
+        KindName::Pod => forget_kind::<Pod>(control, key, id, now),
+        KindName::SessionPart => forget_kind::<SessionPart>(control, key, id, now),
+        _ => forget_kind::<Host>(control, key, id, now),
+    }
+}
+
+fn forget_kind<K: Timed + tessera_reconciler::Tabled>(
+    control: &mut Control,
+    key: &ResourceKey,
+    id: &str,
+    now: Timestamp,
+) {
+    edit::<K>(control, key, now, |edit| {
+        let unwanted = &mut K::timed_mut(&mut edit.object).unwanted_jobs;
+        unwanted.retain(|job| job.correlation_id != id);
+    });
+}
+
+/// Changes an instance as it is now. False where that cannot be written; one that is gone
+/// has nothing to be written.
+fn edit<K: tessera_reconciler::Tabled>(
+    control: &mut Control,
+    key: &ResourceKey,
+    now: Timestamp,
+    change: impl FnOnce(&mut Edit<K>),
+) -> bool {
+    let found = control.world.find(key).as_ref().and_then(K::unwrap).cloned();
+    let Some(found) = found else { return true };
+    let mut edit = Edit::of(&found, control.clock.wall(now));
+    change(&mut edit);
+    let edited = edit.finish();
+    edited.is_none_or(|edited| control.commit(vec![Write::update(edited)], now).is_ok())
+}
