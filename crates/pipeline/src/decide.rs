@@ -27,13 +27,6 @@ pub struct Look<'a> {
     pub now: Timestamp,
 }
 
-impl<'a> Look<'a> {
-    /// The correlation id of a try.
-    fn id_of(&self, step: &Name, attempt: u32) -> String {
-        format!("{}/{step}/{attempt}", self.run)
-    }
-}
-
 /// What is to be done.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Decision {
@@ -292,7 +285,7 @@ impl Pipeline {
             Ok(Some(with)) => {
                 let work = match (&spec.job, &spec.handler) {
                     (Some(scenario), _) => {
-                        let correlation_id = look.id_of(&spec.name, attempt);
+                        let correlation_id = format!("{}/{}/{attempt}", look.run, spec.name);
                         stands.correlation_id = Some(correlation_id.clone());
                         stands.scenario = Some(scenario.clone());
                         stands.input = with.clone();

@@ -24,15 +24,15 @@ struct Run {
     progress: PipelineProgress,
     now: Timestamp,
     asked_by: Timestamp,
-    inputs: Value,
     unwanted: Vec<UnwantedJob>,
+    inputs: Value,
 }
 
 impl Run {
     fn new(steps: &Value) -> Self {
         let (progress, now) = (PipelineProgress::new(), Timestamp::from_micros(0));
         let (inputs, unwanted) = (json!({}), Vec::new());
-        Self { pipeline: pipeline(steps), progress, now, asked_by: now, inputs, unwanted }
+        Self { pipeline: pipeline(steps), progress, now, asked_by: now, unwanted, inputs }
     }
 
     fn look(&mut self) -> Decision {
@@ -344,28 +344,4 @@ proptest! {
         }
         prop_assert!(under_way.is_empty());
     }
-}
-
-#[test]
-fn no_try_begins_beside_the_job_of_an_earlier_one() {
-    let retry = json!({"attempts_max": 2, "timeout": "5s", "backoff": {"initial": "1s"}});
-    let mut run = Run::new(&json!([
-        {"name": "lab", "job": "lab_start@v1", "retry": retry},
-        {"name": "labs", "job": "lab_start@v1", "retry": retry},
-    ]));
-    run.look();
-    run.pass(5000);
-    let cancelled = run.look().cancel;
-    assert_eq!(cancelled.len(), 2);
-    // The engine has cancelled one of them.
-    let (correlation_id, scenario) =
-        (cancelled[0].correlation_id.clone(), cancelled[0].scenario.clone());
-    run.unwanted = vec![UnwantedJob { correlation_id, job_id: None, scenario }];
-    run.pass(1000);
-    let decision = run.look();
-    assert_eq!(started(&decision), ["labs"]);
-    let waits = "step lab: engine-job/7/provision/1/lab/1 of try 1 of 2 to be cancelled (it took longer than 5s)";
-    assert_eq!(decision.waiting_for[0], waits);
-    run.unwanted.clear();
-    assert_eq!(started(&run.look()), ["lab"]);
 }

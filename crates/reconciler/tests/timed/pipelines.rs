@@ -181,27 +181,6 @@ fn an_engine_that_is_away_keeps_a_pod_that_is_over_no_longer_than_its_deadline()
     assert!(plane.find::<Pod>("lab").is_none(), "it does not wait for ever");
 }
 
-/// Its only step is over in the pass that makes the workloads.
-#[test]
-fn a_pod_whose_pipeline_does_not_wait_for_its_workloads_is_ready_at_once() {
-    let mut plane = plane(Vec::new());
-    let phase = json!({
-        "name": "provision", "engine": "pipeline", "trigger_on_status": "Provisioning",
-        "pipeline": {"steps": [{"name": "workloads", "handler": "create_workloads"}]},
-    });
-    let workload = json!({"name": "vm", "spec": {"command": "vm"}});
-    plane.apply::<PodDefinition>(json!({"name": "quick", "spec": {
-        "type_key": "quick", "version": "1.0.0", "pod_type": "fleet", "workloads": [workload],
-        "lead_time": "50s", "teardown_buffer": "20s", "lifecycle": {"phases": [phase]},
-    }}));
-    let timeslot = json!({"start": plane.at(60).to_string(), "duration": "60s"});
-    let spec = json!({"definition": {"type_key": "quick"}, "timeslot": timeslot});
-    plane.apply::<Pod>(json!({"name": "lab", "spec": spec}));
-    plane.run(180);
-    let path = "Scheduled Provisioning Ready Active TearingDown Terminated";
-    assert_eq!(plane.path(POD), path);
-}
-
 #[test]
 fn a_job_that_is_done_is_not_done_again_because_its_result_cannot_be_used() {
     let large = json!("x".repeat(70_000));
@@ -288,6 +267,27 @@ fn a_try_waits_until_the_job_of_the_one_before_is_over() {
     assert_eq!(plane.engine.jobs.len(), 3);
     let plane = tried(true);
     assert_eq!(plane.engine.jobs.len(), 1, "nobody has cancelled it");
+}
+
+/// Its only step is over in the pass that makes the workloads.
+#[test]
+fn a_pod_whose_pipeline_does_not_wait_for_its_workloads_is_ready_at_once() {
+    let mut plane = plane(Vec::new());
+    let phase = json!({
+        "name": "provision", "engine": "pipeline", "trigger_on_status": "Provisioning",
+        "pipeline": {"steps": [{"name": "workloads", "handler": "create_workloads"}]},
+    });
+    let workload = json!({"name": "vm", "spec": {"command": "vm"}});
+    plane.apply::<PodDefinition>(json!({"name": "quick", "spec": {
+        "type_key": "quick", "version": "1.0.0", "pod_type": "fleet", "workloads": [workload],
+        "lead_time": "50s", "teardown_buffer": "20s", "lifecycle": {"phases": [phase]},
+    }}));
+    let timeslot = json!({"start": plane.at(60).to_string(), "duration": "60s"});
+    let spec = json!({"definition": {"type_key": "quick"}, "timeslot": timeslot});
+    plane.apply::<Pod>(json!({"name": "lab", "spec": spec}));
+    plane.run(180);
+    let path = "Scheduled Provisioning Ready Active TearingDown Terminated";
+    assert_eq!(plane.path(POD), path);
 }
 
 fn ending() -> impl Strategy<Value = Ending> {

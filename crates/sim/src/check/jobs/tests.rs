@@ -108,11 +108,8 @@ fn a_step_that_is_completed_without_its_job_is_seen() {
 fn a_try_beside_an_earlier_one_is_seen() {
     let engine = engine(&[KEY, "1.a/lab/0"]);
     let mut beside = pod(1, |_| {});
-    let unwanted = UnwantedJob {
-        correlation_id: "1.a/lab/0".to_owned(),
-        job_id: None,
-        scenario: String::new(),
-    };
+    let (correlation_id, scenario) = ("1.a/lab/0".to_owned(), "lab@v1".to_owned());
+    let unwanted = UnwantedJob { correlation_id, job_id: None, scenario };
     beside.observed.timed.unwanted_jobs.push(unwanted);
     refused(seen(beside, &engine), "runs beside");
 }
