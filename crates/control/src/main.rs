@@ -1,19 +1,16 @@
 //! `tessera-control`: the control plane as a program of its own.
 
-use std::io::IsTerminal;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Parser;
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tessera_control::{
     Control, DEFAULT_KEEP_FINISHED, DEFAULT_LISTEN, DEFAULT_STATE_DIR, Options, allowed_host,
     listen_address,
 };
 use tessera_types::Duration;
 use tessera_types::engine::EVENT_SOURCE;
-use tokio::signal::unix::{SignalKind, signal};
 
 /// The control plane of Tessera: it keeps what is declared, and makes it so.
 #[derive(Parser)]
@@ -82,8 +79,6 @@ fn lease(text: &str) -> Result<Duration, String> {
 
 fn main() -> ExitCode {
     let args = Args::parse();
-    init_log();
-    allow_many_connections();
     let options = Options {
         listen: args.listen,
         insecure_listen: args.insecure_listen,
@@ -100,53 +95,5 @@ fn main() -> ExitCode {
         keep_finished: args.keep_finished,
         log_silence: args.log_silence,
     };
-    let runtime =
-        tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
-    let result = match runtime {
-        Ok(runtime) => runtime.block_on(run(options)),
-        Err(error) => Err(format!("error: cannot start the runtime: {error}")),
-    };
-    match result {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("{error}");
-            ExitCode::FAILURE
-        }
-    }
-}
-
-/// Each agent, watch and log has a connection: with the usual soft limit of 1024 open
-/// files these would run out before the limits that are answered.
-fn allow_many_connections() {
-    let limit = getrlimit(Resource::Nofile);
-    let most = Rlimit { current: limit.maximum, maximum: limit.maximum };
-    if let Err(error) = setrlimit(Resource::Nofile, most) {
-        tracing::warn!(target: "tessera", %error, "the limit of open files stays as it is");
-    }
-}
-
-fn init_log() {
-    let filter = tracing_subscriber::EnvFilter::try_from_default_env()
-        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("tessera=info"));
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_ansi(std::io::stderr().is_terminal())
-        .with_writer(std::io::stderr)
-        .init();
-}
-
-async fn run(options: Options) -> Result<(), String> {
-    let mut terminate = signal(SignalKind::terminate())
-        .map_err(|error| format!("error: cannot wait for signals: {error}"))?;
-    let control = Control::start(options)
-        .await
-        .map_err(|error| format!("error[{}]: {error}", error.code()))?;
-    println!("listening on http://{}", control.local_addr());
-    let ended = tokio::select! {
-        _ = tokio::signal::ctrl_c() => Ok(()),
-        _ = terminate.recv() => Ok(()),
-        died = control.died() => Err(format!("error[{}]: {died}", died.code())),
-    };
-    control.stop().await;
-    ended
+    tessera_serving::run::<Control>(options)
 }

@@ -10,7 +10,7 @@ use parking_lot::RwLock;
 use tessera_api::{register_kinds, tessera_api_mod};
 use tessera_client::Engine;
 use tessera_reconciler::World;
-use tessera_serving::{Front, nodelay};
+use tessera_serving::{Ended, Front, Service, nodelay};
 use tessera_store::{Observer, OpenError, Store};
 use tessera_types::{Committed, KindName, limits};
 use tokio::sync::{Semaphore, mpsc};
@@ -179,6 +179,27 @@ impl Control {
         }
         self.plane.store.close().await;
         tracing::info!(target: "tessera", "the control plane has stopped");
+    }
+}
+
+impl Service for Control {
+    type Options = Options;
+
+    async fn start(options: Options) -> Result<Self, Ended> {
+        Self::start(options).await.map_err(|error| Ended::of(error.code(), &error))
+    }
+
+    fn listens_on(&self) -> SocketAddr {
+        self.local_addr()
+    }
+
+    async fn ended(&self) -> Ended {
+        let died = self.died().await;
+        Ended::of(died.code(), &died)
+    }
+
+    async fn stop(self) {
+        self.stop().await;
     }
 }
 

@@ -1,19 +1,16 @@
 //! `tessera-engine`: the engine as a program.
 
-use std::io::IsTerminal;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Parser;
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tessera_engine::{
     ControlAddress, DEFAULT_LISTEN, DEFAULT_STATE_DIR, Engine, Options, allowed_host,
     listen_address,
 };
 use tessera_types::Duration;
 use tessera_types::engine::EVENT_SOURCE;
-use tokio::signal::unix::{SignalKind, signal};
 
 /// The engine of Tessera: it runs scenarios as durable jobs
 #[derive(Parser)]
@@ -97,61 +94,5 @@ impl Args {
 }
 
 fn main() -> ExitCode {
-    let args = Args::parse();
-    init_log();
-    allow_many_connections();
-    let runtime =
-        tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
-    let result = match runtime {
-        Ok(runtime) => runtime.block_on(run(args.into_options())),
-        Err(error) => Err(format!("error: cannot start the runtime: {error}")),
-    };
-    match result {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("{error}");
-            ExitCode::FAILURE
-        }
-    }
-}
-
-/// Each call that jobs have under way is a connection: with the usual soft limit of 1024
-/// open files these would run out.
-fn allow_many_connections() {
-    let limit = getrlimit(Resource::Nofile);
-    let most = Rlimit { current: limit.maximum, maximum: limit.maximum };
-    if let Err(error) = setrlimit(Resource::Nofile, most) {
-        tracing::warn!(target: "tessera", %error, "the limit of open files stays as it is");
-    }
-}
-
-fn init_log() {
-    let filter = tracing_subscriber::EnvFilter::try_from_default_env()
-        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("tessera=info"));
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_ansi(std::io::stderr().is_terminal())
-        .with_writer(std::io::stderr)
-        .init();
-}
-
-async fn run(options: Options) -> Result<(), String> {
-    let wait_for =
-        |kind| signal(kind).map_err(|error| format!("error: cannot wait for signals: {error}"));
-    let mut terminate = wait_for(SignalKind::terminate())?;
-    let mut reload = wait_for(SignalKind::hangup())?;
-    let engine = Engine::start(options)
-        .await
-        .map_err(|error| format!("error[{}]: {error}", error.code()))?;
-    println!("listening on http://{}", engine.local_addr());
-    let ended = loop {
-        tokio::select! {
-            _ = tokio::signal::ctrl_c() => break Ok(()),
-            _ = terminate.recv() => break Ok(()),
-            _ = reload.recv() => engine.reload(),
-            died = engine.died() => break Err(format!("error[{}]: {died}", died.code())),
-        }
-    };
-    engine.stop().await;
-    ended
+    tessera_serving::run::<Engine>(Args::parse().into_options())
 }

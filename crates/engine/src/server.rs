@@ -9,7 +9,7 @@ use dropshot::{BuildError, ConfigDropshot, HandlerTaskMode, HttpServer, ServerBu
 use parking_lot::Mutex;
 use tessera_api::engine_api_mod;
 use tessera_effects::{Base, Events, Files, Performer, Settings};
-use tessera_serving::{Front, nodelay};
+use tessera_serving::{Ended, Front, Service, nodelay};
 use tessera_store::OpenError;
 use tessera_store::journal::{self, Loaded};
 use tessera_types::engine::JobStatus;
@@ -223,6 +223,33 @@ impl Engine {
             let _ = ended.await;
         }
         tracing::info!(target: "tessera", "the engine has stopped");
+    }
+}
+
+impl Service for Engine {
+    type Options = Options;
+
+    const RELOADS: bool = true;
+
+    async fn start(options: Options) -> Result<Self, Ended> {
+        Self::start(options).await.map_err(|error| Ended::of(error.code(), &error))
+    }
+
+    fn listens_on(&self) -> SocketAddr {
+        self.local_addr()
+    }
+
+    async fn ended(&self) -> Ended {
+        let died = self.died().await;
+        Ended::of(died.code(), &died)
+    }
+
+    fn reload(&self) {
+        self.reload();
+    }
+
+    async fn stop(self) {
+        self.stop().await;
     }
 }
 

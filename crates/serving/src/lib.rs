@@ -1,11 +1,13 @@
 //! What services that serve an HTTP API have in common: who may call, what is logged
-//! of a call, how they are told where to listen.
+//! of a call, how they are told where to listen, how they run as programs.
 
 mod front;
 pub mod nodelay;
 mod options;
+mod program;
 mod request_log;
 
 pub use front::Front;
 pub use options::{allowed_host, listen_address, reachable};
+pub use program::{Ended, Service, run};
 pub use request_log::{Count, logger};
