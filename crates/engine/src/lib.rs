@@ -20,6 +20,7 @@
 mod book;
 mod clock;
 mod cloud_event;
+mod desk;
 mod document;
 mod early;
 mod failure;
