@@ -1,6 +1,7 @@
 //! What services that serve an HTTP API have in common: who may call, what is logged
-//! of a call, how they are told where to listen.
+//! of a call, how they are told where to listen, how events from outside are read.
 
+pub mod events;
 mod front;
 pub mod nodelay;
 mod options;
