@@ -1,23 +1,19 @@
-//! Events for jobs that listen: CloudEvents 1.0 over HTTP, in the structured, binary and
-//! batched content modes (CloudEvents HTTP protocol binding 1.0.2, section 3).
+//! Events for jobs that listen: CloudEvents 1.0 over HTTP.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use http::HeaderMap;
-use http::header::CONTENT_TYPE;
-use serde_json::{Map, Value};
+use tessera_serving::events::{self, Received};
 use tessera_store::journal::JobNumber;
+use tessera_types::Problem;
 use tessera_types::engine::{EventTaken, EventsTaken};
-use tessera_types::event::CloudEvent as Checked;
 use tessera_types::problem::Code;
-use tessera_types::{Problem, limits};
 use tessera_workflow::machine::CloudEvent;
 use tokio::sync::oneshot;
 
 use crate::book::{RunHandle, Tell};
 use crate::plane::Plane;
-use crate::state::JobState;
 
 /// How long jobs may take to store an event.
 const TOLD_WITHIN: Duration = Duration::from_secs(10);
@@ -28,18 +24,19 @@ pub(crate) async fn take(
     headers: &HeaderMap,
     body: &[u8],
 ) -> Result<EventsTaken, Problem> {
-    let events = read(headers, body)?;
-    let mut checked = Vec::with_capacity(events.len());
-    for (i, event) in events.into_iter().enumerate() {
-        let known = Checked::from_json(Value::Object(event.clone()))
-            .map_err(|error| no_event(&format!("event {i}: {error}")))?;
-        check_source(plane, &known)?;
-        checked.push((known, Arc::new(event)));
+    let events = events::read(headers, body)?;
+    for it in &events {
+        check_source(plane, &it.event.source)?;
     }
-    let mut taken = Vec::with_capacity(checked.len());
-    for (known, event) in checked {
-        let jobs = give(plane, &event).await?;
-        taken.push(EventTaken { id: known.id, source: known.source, jobs });
+    // They are told in their order, and those to one job share its commits.
+    let mut offers = Vec::with_capacity(events.len());
+    for Received { event, json } in events {
+        offers.push((event, offer(plane, &Arc::new(json)).await?));
+    }
+    let mut taken = Vec::with_capacity(offers.len());
+    for (event, offer) in offers {
+        let jobs = offer.stored(plane).await?;
+        taken.push(EventTaken { id: event.id, source: event.source, jobs });
     }
     Ok(EventsTaken { events: taken })
 }
@@ -50,39 +47,57 @@ pub(crate) async fn take(
 /// # Errors
 /// When that could not be stored for each of them. It can be given again: who has it knows it.
 pub(crate) async fn give(plane: &Plane, event: &Arc<CloudEvent>) -> Result<u64, Problem> {
+    offer(plane, event).await?.stored(plane).await
+}
+
+/// An event that runs were told, and have maybe not stored yet.
+struct Offer {
+    /// To how many jobs that wait for their turn it was news; these have it.
+    waiting: u64,
+    /// What those that run will say.
+    running: Vec<(JobNumber, oneshot::Receiver<bool>)>,
+}
+
+async fn offer(plane: &Plane, event: &Arc<CloudEvent>) -> Result<Offer, Problem> {
     let (mut running, waiting) = plane.book.lock().listening(event);
-    let mut jobs = 0;
+    let mut offer = Offer { waiting: 0, running: Vec::new() };
     if !waiting.is_empty() {
         let mut door = plane.door.lock().await;
         // Some may have begun to run meanwhile; now none does.
         let (now_running, waiting) = plane.book.lock().listening(event);
         running = now_running;
-        jobs += door.give(plane, &waiting, event).await?;
+        offer.waiting = door.give(plane, &waiting, event).await?;
     }
-    let asked = running.into_iter().map(|(job, run)| tell(plane, job, run, event));
-    let told = futures::future::try_join_all(asked);
-    let news = tokio::time::timeout(TOLD_WITHIN, told).await.map_err(|_| busy())??;
-    Ok(jobs + news.into_iter().filter(|is_news| *is_news).count() as u64)
+    let telling = running.into_iter().map(async |(job, run): (JobNumber, RunHandle)| {
+        let (told, durable) = oneshot::channel();
+        // A run that has ended does not take it, and does not answer.
+        let _ = run.tell.send(Tell::Event { event: Arc::clone(event), told }).await;
+        (job, durable)
+    });
+    let told = tokio::time::timeout(TOLD_WITHIN, futures::future::join_all(telling));
+    offer.running = told.await.map_err(|_| busy())?;
+    Ok(offer)
 }
 
-/// Tells a run of an event; true when it was news.
-async fn tell(
-    plane: &Plane,
-    job: JobNumber,
-    run: RunHandle,
-    event: &Arc<CloudEvent>,
-) -> Result<bool, Problem> {
-    let (told, durable) = oneshot::channel();
-    // A run that does not answer has ended meanwhile, or could not store what it was told.
-    let _ = run.tell.send(Tell::Event { event: Arc::clone(event), told }).await;
-    if let Ok(is_news) = durable.await {
-        return Ok(is_news);
+impl Offer {
+    /// Waits until the event is in the journals of all; says to how many it was news.
+    async fn stored(self, plane: &Plane) -> Result<u64, Problem> {
+        let answers = self.running.into_iter().map(async |(job, durable)| {
+            match durable.await {
+                Ok(is_news) => Ok(is_news),
+                // It has ended meanwhile, or could not store what it was told.
+                Err(_) if is_over(plane, job) => Ok(false),
+                Err(_) => Err(busy()),
+            }
+        });
+        let answers = futures::future::try_join_all(answers);
+        let news = tokio::time::timeout(TOLD_WITHIN, answers).await.map_err(|_| busy())??;
+        Ok(self.waiting + news.into_iter().filter(|is_news| *is_news).count() as u64)
     }
-    let is_over = |state: &Arc<JobState>| state.head.status.is_over();
-    match plane.book.lock().get(job).is_none_or(is_over) {
-        true => Ok(false),
-        false => Err(busy()),
-    }
+}
+
+fn is_over(plane: &Plane, job: JobNumber) -> bool {
+    plane.book.lock().get(job).is_none_or(|state| state.head.status.is_over())
 }
 
 fn busy() -> Problem {
@@ -91,68 +106,13 @@ fn busy() -> Problem {
         .remedy("send it again in a moment: a job that has it knows it again")
 }
 
-fn read(headers: &HeaderMap, body: &[u8]) -> Result<Vec<CloudEvent>, Problem> {
-    let content_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
-    let media_type = content_type.unwrap_or_default().split(';').next().unwrap_or_default().trim();
-    match media_type.to_ascii_lowercase().as_str() {
-        "application/cloudevents+json" => Ok(vec![object(json(body)?)?]),
-        "application/cloudevents-batch+json" => {
-            let Value::Array(batch) = json(body)? else {
-                return Err(no_event("a batch is a JSON array of events"));
-            };
-            if batch.len() > limits::EVENTS_MAX {
-                let detail = format!("a batch has at most {} events", limits::EVENTS_MAX);
-                return Err(Problem::new(Code::TooLarge, detail).remedy("send it in several"));
-            }
-            batch.into_iter().map(object).collect()
-        }
-        _ => Ok(vec![binary(headers, body)]),
-    }
-}
-
-/// The binary content mode: attributes in headers, the data in the body.
-fn binary(headers: &HeaderMap, body: &[u8]) -> CloudEvent {
-    let mut event = Map::new();
-    for (name, value) in headers {
-        let (Some(name), Ok(value)) = (name.as_str().strip_prefix("ce-"), value.to_str()) else {
-            continue;
-        };
-        event.insert(name.to_owned(), Value::String(value.to_owned()));
-    }
-    if !body.is_empty() {
-        let data = serde_json::from_slice(body)
-            .unwrap_or_else(|_| Value::String(String::from_utf8_lossy(body).into_owned()));
-        event.insert("data".to_owned(), data);
-    }
-    event
-}
-
-fn json(body: &[u8]) -> Result<Value, Problem> {
-    serde_json::from_slice(body).map_err(|error| no_event(&format!("it is not JSON: {error}")))
-}
-
-fn object(json: Value) -> Result<CloudEvent, Problem> {
-    match json {
-        Value::Object(event) => Ok(event),
-        _ => Err(no_event("a CloudEvent is a JSON object")),
-    }
-}
-
-fn no_event(detail: &str) -> Problem {
-    Problem::new(Code::InvalidRequest, detail)
-        .remedy("send a CloudEvent 1.0 with specversion, id, source and type")
-}
-
-fn check_source(plane: &Plane, event: &Checked) -> Result<(), Problem> {
+fn check_source(plane: &Plane, source: &str) -> Result<(), Problem> {
     let allowed = &plane.options.event_sources;
-    let is_allowed = allowed.iter().any(|source| match source.strip_suffix('*') {
-        Some(prefix) => event.source.starts_with(prefix),
-        None => *source == event.source,
-    });
-    if is_allowed || allowed.is_empty() {
-        return Ok(());
+    match allowed.is_empty() || events::is_allowed(source, allowed) {
+        true => Ok(()),
+        false => {
+            let remedy = format!("start the engine with --event-source {source}");
+            Err(events::not_let_in(source, remedy))
+        }
     }
-    let detail = format!("events of source `{}` are not let in", event.source);
-    Err(Problem::new(Code::SourceNotAllowed, detail)
-        .remedy(format!("start the engine with --event-source {}", event.source)))
 }

@@ -21,6 +21,7 @@ mod book;
 mod clock;
 mod cloud_event;
 mod control_address;
+mod desk;
 mod document;
 mod early;
 mod failure;

@@ -11,6 +11,7 @@ use tokio::sync::{Notify, Semaphore};
 use tokio_util::sync::CancellationToken;
 
 use crate::book::Book;
+use crate::desk::Desk;
 use crate::document::Documents;
 use crate::early::Door;
 use crate::metrics::Metrics;
@@ -41,8 +42,8 @@ pub(crate) struct Plane {
     pub(crate) bell: Notify,
     /// Jobs begin to run through it.
     pub(crate) door: tokio::sync::Mutex<Door>,
-    /// Who cancels a job that waits, or has one tried again, holds this.
-    pub(crate) desk: tokio::sync::Mutex<()>,
+    /// Who cancels a job that waits, or has one tried again, has a place at it.
+    pub(crate) desk: Desk,
     /// Where runs are driven: an expression that takes its time delays other runs, and
     /// not the API.
     pub(crate) runs: Handle,

@@ -2,7 +2,7 @@
 //! start and do not wait for.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures::future::BoxFuture;
 use tessera_effects::{Performer, Runs, Sink};
@@ -16,6 +16,9 @@ use crate::{failure, incoming, submit};
 
 /// The pause before an event is given again.
 const AGAIN_AFTER: Duration = Duration::from_secs(1);
+
+/// For how long that is tried. Who has the event by then knows it if the task is tried again.
+const GIVEN_WITHIN: Duration = Duration::from_secs(120);
 
 /// Gives events that jobs emit to jobs that listen, and to a sink outside.
 pub(crate) struct Publisher {
@@ -39,7 +42,11 @@ impl Sink for Publisher {
             }
             let Some(plane) = self.link.plane() else { return Ok(()) };
             let event = Arc::new(event.clone());
+            let begun_at = Instant::now();
             while let Err(problem) = incoming::give(&plane, &event).await {
+                if begun_at.elapsed() > GIVEN_WITHIN {
+                    return Err(failure::runtime(problem.detail));
+                }
                 tracing::warn!(target: "tessera::engine", why = problem.detail, "an event that a job emits cannot be given to those that listen; it is tried again");
                 tokio::time::sleep(AGAIN_AFTER).await;
             }

@@ -20,6 +20,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::book::Book;
+use crate::desk::Desk;
 use crate::document::Documents;
 use crate::fleet::Fleet;
 use crate::handlers::Handlers;
@@ -323,7 +324,7 @@ fn assemble(
         metrics: Metrics::new(),
         bell: tokio::sync::Notify::new(),
         door: tokio::sync::Mutex::default(),
-        desk: tokio::sync::Mutex::default(),
+        desk: Desk::default(),
         runs,
         traces: Semaphore::new(TRACES_MAX),
         disk_full_at: Mutex::default(),

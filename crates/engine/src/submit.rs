@@ -298,8 +298,9 @@ fn view(state: &JobState, submission: Submission, outcome: StoredOutcome) -> Eng
 /// Cancels a job: one that waits at once, one that runs by telling it.
 pub(crate) async fn cancel(plane: &Plane, id: &JobId) -> Result<EngineJob, Problem> {
     let reason = "cancelled through the API";
-    let desk = plane.desk.lock().await;
-    let (number, state) = plane.book.lock().find(id).ok_or_else(|| no_job(id))?;
+    let number = plane.book.lock().number(id).ok_or_else(|| no_job(id))?;
+    let desk = plane.desk.take(number).await?;
+    let state = plane.book.lock().get(number).cloned().ok_or_else(|| no_job(id))?;
     let waits = plane.book.lock().queue.remove(state.submitter(), number);
     if waits {
         cancel_waiting(plane, number, &state, reason).await?;
@@ -366,8 +367,9 @@ async fn cancel_waiting(
 
 /// Has a job that is over tried again.
 pub(crate) async fn retry(plane: &Plane, id: &JobId) -> Result<EngineJob, Problem> {
-    let _desk = plane.desk.lock().await;
-    let (number, state) = plane.book.lock().find(id).ok_or_else(|| no_job(id))?;
+    let number = plane.book.lock().number(id).ok_or_else(|| no_job(id))?;
+    let _desk = plane.desk.take(number).await?;
+    let state = plane.book.lock().get(number).cloned().ok_or_else(|| no_job(id))?;
     if !state.head.status.may_become(JobStatus::Submitted) {
         return Err(not_over(&state.head));
     }

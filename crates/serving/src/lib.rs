@@ -1,6 +1,8 @@
 //! What services that serve an HTTP API have in common: who may call, what is logged
-//! of a call, how they are told where to listen, how they run as programs.
+//! of a call, how they are told where to listen, how events from outside are read, how
+//! they run as programs.
 
+pub mod events;
 mod front;
 pub mod nodelay;
 mod options;

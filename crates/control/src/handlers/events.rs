@@ -1,5 +1,4 @@
-//! Events from outside: CloudEvents 1.0 over HTTP, in the structured, binary and
-//! batched content modes (CloudEvents HTTP protocol binding 1.0.2, section 3).
+//! Events from outside: CloudEvents 1.0 over HTTP.
 //!
 //! An event asks something of a part of a session: which events do what is in
 //! the part's definition. What is asked for is written down with the event's
@@ -8,14 +7,13 @@
 use std::sync::Arc;
 
 use http::HeaderMap;
-use http::header::CONTENT_TYPE;
 use parking_lot::Mutex;
-use serde_json::Value;
 use tessera_api::ApiError;
+use tessera_serving::events;
 use tessera_types::booking::{EventAnswer, EventOutcome, EventsAnswer};
 use tessera_types::catalogue::TriggerAction;
 use tessera_types::engine::JobEventKind;
-use tessera_types::event::{CloudEvent, NoEvent};
+use tessera_types::event::CloudEvent;
 use tessera_types::problem::Code;
 use tessera_types::timed::{DesiredTimedStatus, Request, Requested, TimedStatus};
 use tessera_types::{
@@ -23,7 +21,6 @@ use tessera_types::{
     Timestamp, limits,
 };
 
-use super::event_headers;
 use crate::clock;
 use crate::engine_news;
 use crate::plane::Plane;
@@ -34,7 +31,7 @@ pub(super) async fn take(
     headers: &HeaderMap,
     body: &[u8],
 ) -> Result<EventsAnswer, ApiError> {
-    let events = read(headers, body)?;
+    let events: Vec<_> = events::read(headers, body)?.into_iter().map(|it| it.event).collect();
     for event in &events {
         check_source(plane, event)?;
     }
@@ -57,92 +54,28 @@ pub(super) async fn take(
     Ok(EventsAnswer { events: answers })
 }
 
-fn read(headers: &HeaderMap, body: &[u8]) -> Result<Vec<CloudEvent>, Problem> {
-    let content_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
-    let media_type = content_type.unwrap_or_default().split(';').next().unwrap_or_default().trim();
-    let events = match media_type.to_ascii_lowercase().as_str() {
-        "application/cloudevents+json" => vec![CloudEvent::from_json(json(body)?)],
-        "application/cloudevents-batch+json" => {
-            let Value::Array(batch) = json(body)? else {
-                return Err(no_event("a batch is a JSON array of events"));
-            };
-            if batch.len() > limits::EVENTS_MAX {
-                let detail = format!(
-                    "a batch has at most {} events, this one has {}",
-                    limits::EVENTS_MAX,
-                    batch.len()
-                );
-                return Err(Problem::new(Code::TooLarge, detail).remedy("send it in several"));
-            }
-            batch.into_iter().map(CloudEvent::from_json).collect()
-        }
-        _ if is_structured(headers, body) => return Err(not_read_as_structured(media_type)),
-        _ => vec![binary(headers, body)],
-    };
-    let numbered = events.into_iter().enumerate();
-    numbered
-        .map(|(i, event)| event.map_err(|error| no_event(&format!("event {i}: {error}"))))
-        .collect()
-}
-
-/// Whether a body is an event of the structured mode, and no header says anything of one.
-fn is_structured(headers: &HeaderMap, body: &[u8]) -> bool {
-    let has_attributes = headers.keys().any(|name| name.as_str().starts_with("ce-"));
-    let has_version =
-        |json: Value| json.as_object().is_some_and(|it| it.contains_key("specversion"));
-    !has_attributes && serde_json::from_slice(body).is_ok_and(has_version)
-}
-
-fn not_read_as_structured(media_type: &str) -> Problem {
-    let content_type = match media_type {
-        "" => "there is no content-type".to_owned(),
-        other => format!("content-type is {}", limits::clip(other, 100)),
-    };
-    let detail = format!("{content_type}: the event is read in binary mode (ce-… headers)");
-    Problem::new(Code::InvalidRequest, detail)
-        .remedy("send a structured event as application/cloudevents+json")
-}
-
-/// The binary content mode: attributes in headers, the data in the body.
-fn binary(headers: &HeaderMap, body: &[u8]) -> Result<CloudEvent, NoEvent> {
-    let attributes = event_headers::attributes(headers)?;
-    CloudEvent::from_attributes(attributes, serde_json::from_slice(body).ok())
-}
-
-fn json(body: &[u8]) -> Result<Value, Problem> {
-    serde_json::from_slice(body).map_err(|error| no_event(&format!("it is not JSON: {error}")))
-}
-
-fn no_event(detail: &str) -> Problem {
-    Problem::new(Code::InvalidRequest, detail)
-        .remedy("send a CloudEvent 1.0 with specversion, id, source and type")
-}
-
-/// Whether an operator lets in all events of its source.
-fn is_allowed(plane: &Plane, event: &CloudEvent) -> bool {
-    plane.options.event_sources.iter().any(|source| match source.strip_suffix('*') {
-        Some(prefix) => event.source.starts_with(prefix),
-        None => *source == event.source,
-    })
-}
-
 /// Who may say what: the engine says what becomes of jobs and nothing else, unless an
 /// operator lets it in for more; what becomes of jobs is said by nobody else.
 fn check_source(plane: &Plane, event: &CloudEvent) -> Result<(), Problem> {
     let engine_source = &plane.options.engine_source;
+    let is_of_job = JobEventKind::of_type(&event.kind).is_some();
     let is_engines = event.source == *engine_source;
-    if JobEventKind::of_type(&event.kind).is_some() && !is_engines {
+    if is_of_job && !is_engines {
         let detail =
             format!("events about jobs come from `{engine_source}`, not `{}`", event.source);
         return Err(Problem::new(Code::SourceNotAllowed, detail)
             .remedy("start the control plane with --engine-source, if that is the engine's"));
     }
-    if is_allowed(plane, event) || (is_engines && plane.options.engine.is_some()) {
+    let has_engine = plane.options.engine.is_some();
+    if events::is_allowed(&event.source, &plane.options.event_sources) || has_engine && is_engines {
         return Ok(());
     }
-    let detail = format!("events of source `{}` are not let in", event.source);
-    Err(Problem::new(Code::SourceNotAllowed, detail)
-        .remedy(format!("start the control plane with --event-source {}", event.source)))
+    let remedy = if is_of_job {
+        "start the control plane with --engine URL, where the engine is that sends this".to_owned()
+    } else {
+        format!("start the control plane with --event-source {}", event.source)
+    };
+    Err(events::not_let_in(&event.source, remedy))
 }
 
 /// What is to be done about an event.
@@ -167,7 +100,7 @@ async fn take_one(plane: &Plane, event: &CloudEvent) -> Result<EventAnswer, ApiE
         let (outcome, key, message) = engine_news::take_event(plane, kind, event).await?;
         return Ok(answer(outcome, key, message));
     }
-    if !is_allowed(plane, event) {
+    if !events::is_allowed(&event.source, &plane.options.event_sources) {
         let why = "it is of the engine, and of no type that is known of jobs".to_owned();
         return Ok(answer(EventOutcome::Unmatched, None, Some(why)));
     }
@@ -363,28 +296,6 @@ mod tests {
         for wrong in ["", "pod/a/b", "session/A/b", "session/a/b/c"] {
             assert_eq!(shown(wrong), None, "{wrong}");
         }
-    }
-
-    #[test]
-    fn a_structured_event_of_another_content_type_is_told_what_it_lacks() {
-        let event = br#"{"specversion": "1.0", "id": "1", "source": "s", "type": "t"}"#;
-        for (content_type, begin) in [
-            (Some("application/json; charset=utf-8"), "content-type is application/json: "),
-            (None, "there is no content-type: "),
-        ] {
-            let mut headers = HeaderMap::new();
-            headers.extend(content_type.map(|it| (CONTENT_TYPE, it.parse().unwrap())));
-            let problem = read(&headers, event).unwrap_err();
-            assert!(problem.detail.starts_with(begin), "{}", problem.detail);
-        }
-        // With attributes in headers it is an event whose data looks like one.
-        let mut headers = HeaderMap::new();
-        for (name, value) in
-            [("ce-specversion", "1.0"), ("ce-id", "1"), ("ce-source", "s"), ("ce-type", "t")]
-        {
-            headers.insert(name, value.parse().unwrap());
-        }
-        assert_eq!(read(&headers, event).unwrap().len(), 1);
     }
 
     fn submitted() -> CloudEvent {

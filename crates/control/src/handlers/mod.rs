@@ -5,7 +5,6 @@ mod agent;
 mod approve;
 mod batch;
 mod calendar;
-mod event_headers;
 mod events;
 mod list;
 mod logs;

@@ -9,13 +9,22 @@ use crate::stage::{Running, Stage, until};
 
 /// Gives the engine an event; says to how many jobs it was news.
 pub(crate) async fn post(engine: &Running, event: &Value) -> u64 {
+    let taken = send(engine, "application/cloudevents+json", event).await;
+    taken.unwrap()["events"][0]["jobs"].as_u64().unwrap()
+}
+
+async fn send(
+    engine: &Running,
+    content_type: &str,
+    body: &Value,
+) -> Result<Value, tessera_workflow::machine::Error> {
     let outside = tessera_effects::Performer::new(tessera_effects::Settings::default()).unwrap();
     let request = tessera_workflow::machine::HttpRequest {
         method: "POST".into(),
         uri: format!("{}/api/v1/events", engine.url).into(),
-        headers: vec![("content-type".into(), "application/cloudevents+json".into())],
+        headers: vec![("content-type".into(), content_type.into())],
         query: Vec::new(),
-        body: Some(tessera_workflow::value::from_json(event.clone())),
+        body: Some(tessera_workflow::value::from_json(body.clone())),
         authorization: None,
         output: tessera_workflow::definition::OutputFormat::Content,
         redirect: false,
@@ -26,8 +35,7 @@ pub(crate) async fn post(engine: &Running, event: &Value) -> u64 {
         idempotency_key: "test".into(),
         action: tessera_workflow::machine::Action::Http(request),
     };
-    let taken = outside.perform(&effect, tokio_util::sync::CancellationToken::new()).await;
-    taken.unwrap()["events"][0]["jobs"].as_u64().unwrap()
+    outside.perform(&effect, tokio_util::sync::CancellationToken::new()).await
 }
 
 fn kinds(asked: &[Asked]) -> Vec<JobEventKind> {
@@ -151,6 +159,27 @@ async fn a_job_that_listens_gets_an_event_once_whatever_is_killed() {
     let job = engine.until_over(&job.head.id).await;
     assert_eq!(job.head.status, JobStatus::Completed);
     assert_eq!(job.output.unwrap().as_array().unwrap().len(), 2);
+}
+
+#[tokio::test]
+async fn a_batch_is_given_in_its_order() {
+    let stage = Stage::new(&[]);
+    stage.scenario(
+        "hear",
+        "do: [{ a: { listen: { to: { any: [{ with: { type: say } }], until: { one: { with: { type: end } } } } } } }]\n",
+    );
+    let engine = stage.start();
+    let job = engine.submit(json!({"scenario": "hear@v1"})).await;
+    engine.until_job(&job.head.id, |job| job.head.waiting_for.is_some()).await;
+    let event = |n: usize, kind: &str| json!({"specversion": "1.0", "id": n.to_string(), "source": "test", "type": kind, "data": n});
+    let mut batch: Vec<_> = (0..600).map(|n| event(n, "say")).collect();
+    batch.push(event(600, "end"));
+    let taken = send(&engine, "application/cloudevents-batch+json", &json!(batch)).await.unwrap();
+    assert!(taken["events"].as_array().unwrap().iter().all(|it| it["jobs"] == 1));
+    let heard = engine.until_over(&job.head.id).await.output.unwrap();
+    assert_eq!(heard, json!((0..600).collect::<Vec<_>>()));
+    let refused = send(&engine, "application/json", &event(0, "say")).await.unwrap_err();
+    assert!(refused.detail.unwrap().contains("application/cloudevents+json"));
 }
 
 #[tokio::test]
