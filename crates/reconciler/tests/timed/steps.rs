@@ -2,6 +2,7 @@
 //! failure means, how long a try takes, what is skipped; and pipelines of each kind.
 
 use serde_json::{Value, json};
+use tessera_pipeline::Tier;
 use tessera_types::timed::{PipelineProgress, StepState, TimedStatus};
 use tessera_types::{Duration, Host, HostDefinition, Name, Pod, PodDefinition, SessionPart};
 
@@ -222,4 +223,17 @@ fn a_part_has_pipelines_of_its_own() {
     assert_eq!(progress[&name("record")].output["started_at"], json!(start.to_string()));
     let given: Vec<_> = plane.engine.jobs.values().map(|job| job.input.clone()).collect();
     assert_eq!(given, [json!({"part": "exam-one"})]);
+}
+
+/// Each pipeline that begins counts for the tier that its steps come from.
+#[test]
+fn it_is_counted_which_tier_the_steps_of_pipelines_come_from() {
+    let mut plane = plane();
+    let own = json!({"steps": [{"name": "greet", "job": "greet@v1"}]});
+    pod(&mut plane, &[phase("greet", "Active", &own)]);
+    plane.run(70);
+    let hits: Vec<_> = plane.world.pipelines().hits().collect();
+    let of = |tier| hits.iter().find(|(one, _)| *one == tier).unwrap().1;
+    assert_eq!((of(Tier::Standard), of(Tier::Inline)), (1, 1), "{hits:?}");
+    assert_eq!((of(Tier::Content), of(Tier::Extends)), (0, 0), "{hits:?}");
 }
