@@ -189,10 +189,11 @@ impl Look<'_> {
     }
 
     fn provisioning(&mut self) -> Done {
-        if let Some((outcome, reason)) = self.must_end() {
+        if let Some((outcome, reason)) = self.given_up() {
             return self.end(outcome, reason);
         }
-        // No try is begun for a window that is over.
+        // No try is begun for a window that is over. That it was not ready is a failure, and
+        // nobody's cancellation.
         if self.step.has_come(self.slot.end) {
             let at = self.step.now;
             let attempts = self.step.timed().phases.iter().map(|run| run.attempt).max();

@@ -227,6 +227,31 @@ fn a_retry_waits_for_the_engine_only_so_long_and_says_so() {
     assert_eq!(pod.observed.timed.unwanted_jobs.len(), 1, "it is cancelled when that can be");
 }
 
+#[test]
+fn a_pod_that_is_not_ready_by_its_end_has_failed() {
+    let mut plane = plane(Vec::new());
+    plane.engine.script = Box::new(|_, _| (Duration::from_secs(3600), Ok(json!({}))));
+    let start = plane.at(60);
+    let timeslot = json!({"start": start.to_string(), "duration": "5s"});
+    let phase = json!({
+        "name": "provision", "engine": "pipeline", "trigger_on_status": "Provisioning",
+        "pipeline": {"steps": [{"name": "lab", "job": "lab_start@v1"}]},
+    });
+    plane.apply::<PodDefinition>(json!({"name": "slow", "spec": {
+        "type_key": "slow", "version": "1.0.0", "pod_type": "fleet",
+        "workloads": [{"name": "vm", "spec": {"command": "vm"}}],
+        "lead_time": "50s", "teardown_buffer": "20s", "lifecycle": {"phases": [phase]},
+    }}));
+    let spec = json!({"definition": {"type_key": "slow"}, "timeslot": timeslot});
+    plane.apply::<Pod>(json!({"name": "lab", "spec": spec}));
+    plane.run_until(start.plus(Duration::from_secs(100)));
+    assert_eq!(plane.path(POD), "Scheduled Provisioning Failed TearingDown Terminated");
+    let timed = &plane.pod("lab").observed.timed;
+    assert_eq!(timed.outcome, Some(tessera_types::timed::Outcome::Failed));
+    let failure = timed.failure.as_ref().unwrap();
+    assert_eq!(failure.message, "it was not ready before its end");
+}
+
 /// The double of the engine refuses a job beside another of the same step.
 #[test]
 fn a_try_waits_until_the_job_of_the_one_before_is_over() {

@@ -116,12 +116,15 @@ fn lifecycle(
     }
 }
 
-/// How the steps of its pipelines stand that somebody may wait for: of a phase under way
-/// all, of one that is over those with jobs.
+/// How the steps of its pipelines stand that somebody may wait for, or wonder about: of a
+/// phase under way all, of one that is over those with jobs and those that were not done.
 fn steps(page: &mut Page, timed: &TimedObserved) {
     for (phase, progress) in &timed.pipeline_progress {
         let is_under_way = progress.values().any(|stands| !stands.state.is_over());
-        let is_shown = |stands: &&StepProgress| is_under_way || stands.correlation_id.is_some();
+        let is_shown = |stands: &StepProgress| {
+            let is_done = stands.state == StepState::Completed;
+            is_under_way || !is_done || stands.correlation_id.is_some()
+        };
         let mut shown: Vec<_> = progress.iter().filter(|(_, stands)| is_shown(stands)).collect();
         if shown.is_empty() {
             continue;
