@@ -142,7 +142,7 @@ fn settings(arguments: &Arguments) -> Settings {
     }
 }
 
-fn input(given: Option<&str>) -> Result<Json, Failure> {
+pub(crate) fn input(given: Option<&str>) -> Result<Json, Failure> {
     let Some(given) = given else { return Ok(Json::Object(serde_json::Map::new())) };
     let (text, shown) = match given.strip_prefix('@') {
         Some(file) => (text(Path::new(file))?, file),
