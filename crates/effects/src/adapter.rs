@@ -17,6 +17,12 @@ pub trait Adapter: Send + Sync {
     /// Its functions, without that.
     fn functions(&self) -> &[&str];
 
+    /// Whether its functions can be called here. One of which they cannot says why when it is
+    /// called.
+    fn can_be_called(&self) -> bool {
+        true
+    }
+
     /// Calls one of them. The same key twice is the same call: what it has done already is not done
     /// again. Dropping the future gives the call up.
     fn call<'a>(&'a self, call: AdapterCall<'a>) -> BoxFuture<'a, Result<Json, Error>>;

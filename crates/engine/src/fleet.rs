@@ -9,10 +9,13 @@ use tessera_client::{DeleteOptions, Error as ClientError, PutOptions};
 use tessera_effects::{Adapter, AdapterCall, configuration};
 use tessera_types::problem::Code;
 use tessera_types::workload::WorkloadStatus;
-use tessera_types::{Manifest, Name, Object, Workload};
+use tessera_types::{Manifest, Name, Object, Uid, Workload};
 use tessera_workflow::machine::{Error, kind};
 
 use crate::control_address::ControlAddress;
+
+/// What documents can call.
+const FUNCTIONS: &[&str] = &["delete", "deploy", "wait"];
 
 /// How often it is looked whether a workload is as it is waited for.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
@@ -21,6 +24,9 @@ const LOOK_EVERY: Duration = Duration::from_millis(250);
 pub(crate) struct Fleet {
     control: ControlAddress,
 }
+
+/// The same where no control plane is given: it says what is missing.
+pub(crate) struct NoFleet;
 
 /// How long the control plane may be out of reach in one call.
 const UNREACHABLE_MAX: Duration = Duration::from_secs(120);
@@ -32,6 +38,9 @@ struct Which {
     name: Name,
     #[serde(default)]
     namespace: Option<Name>,
+    /// Its identity, for `delete`: another of the same name stays.
+    #[serde(default)]
+    id: Option<Uid>,
     /// How it is to be, for `wait`; `Running` unless given.
     #[serde(default)]
     status: Option<WorkloadStatus>,
@@ -57,7 +66,7 @@ impl Fleet {
     }
 
     async fn wait(&self, arguments: Json) -> Result<Json, Error> {
-        let Which { name, namespace, status } = read(arguments)?;
+        let Which { name, namespace, status, .. } = read(arguments)?;
         let wanted = status.unwrap_or(WorkloadStatus::Running);
         loop {
             let found = self.get(&name, namespace.as_ref()).await.map_err(|error| of(&error))?;
@@ -72,18 +81,21 @@ impl Fleet {
     }
 
     async fn delete(&self, arguments: Json) -> Result<Json, Error> {
-        let Which { name, namespace, .. } = read(arguments)?;
+        let Which { name, namespace, id, .. } = read(arguments)?;
         let namespace = namespace.as_ref();
+        let options = DeleteOptions { id, revision: None };
         let (api, patience) = (self.control.api().await, Patience::new());
         let asked = loop {
-            match api.delete::<Workload>(&name, namespace, DeleteOptions::default()).await {
+            match api.delete::<Workload>(&name, namespace, options).await {
                 Err(error) if patience.allows(&error).await => {}
                 done => break done,
             }
         };
         let id = match asked {
             Ok(found) => found.id,
-            Err(error) if is_gone(&error) => return Ok(json!({ "name": name })),
+            Err(error) if is_gone(&error) || id.is_some() && is_other(&error) => {
+                return Ok(json!({ "name": name }));
+            }
             Err(error) => return Err(of(&error)),
         };
         // One of the same name that was made meanwhile is another.
@@ -118,7 +130,7 @@ impl Adapter for Fleet {
     }
 
     fn functions(&self) -> &[&str] {
-        &["delete", "deploy", "wait"]
+        FUNCTIONS
     }
 
     fn call<'a>(&'a self, call: AdapterCall<'a>) -> BoxFuture<'a, Result<Json, Error>> {
@@ -130,6 +142,29 @@ impl Adapter for Fleet {
                 other => Err(configuration(format!("fleet has no function {other}"))),
             }
         })
+    }
+}
+
+impl Adapter for NoFleet {
+    fn name(&self) -> &str {
+        "fleet"
+    }
+
+    fn functions(&self) -> &[&str] {
+        FUNCTIONS
+    }
+
+    fn can_be_called(&self) -> bool {
+        false
+    }
+
+    fn call<'a>(&'a self, call: AdapterCall<'a>) -> BoxFuture<'a, Result<Json, Error>> {
+        let detail = format!(
+            "fleet.{} is a call of the control plane, and the engine knows none: start it with \
+             --control URL",
+            call.function
+        );
+        Box::pin(std::future::ready(Err(configuration(detail))))
     }
 }
 
@@ -172,6 +207,11 @@ fn read<T: for<'de> Deserialize<'de>>(arguments: Json) -> Result<T, Error> {
 
 fn is_gone(error: &ClientError) -> bool {
     error.problem().is_some_and(|problem| problem.code == Code::NotFound)
+}
+
+/// Whether what has the name is not what was meant.
+fn is_other(error: &ClientError) -> bool {
+    error.problem().is_some_and(|problem| problem.code == Code::Conflict)
 }
 
 fn of(error: &ClientError) -> Error {

@@ -76,7 +76,9 @@ impl EngineApi for Handlers {
             let functions = adapter.functions().iter().map(|it| format!("{name}.{it}")).collect();
             AdapterInfo { name, functions }
         };
-        Ok(HttpResponseOk(AdapterList { items: adapters.iter().map(info).collect() }))
+        Ok(HttpResponseOk(AdapterList {
+            items: adapters.iter().filter(|it| it.can_be_called()).map(info).collect(),
+        }))
     }
 
     async fn dead_letter_list(ctx: Context, query: Query<DeadLettersQuery>) -> Json<DeadLetters> {

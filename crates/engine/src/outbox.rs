@@ -173,7 +173,9 @@ async fn deliver(plane: &Plane, job: JobNumber, letter: &Letter) {
     };
     plane.metrics.event_sent(standing);
     if let (Standing::Dead, Some(why)) = (standing, &note) {
-        tracing::warn!(target: "tessera::engine", job = %job, event = letter.number, attempts, why, "an event is given up; it is among the dead letters");
+        let state = plane.book.lock().get(job).cloned();
+        let id = state.as_ref().map_or("", |state| state.head.id.as_str());
+        tracing::warn!(target: "tessera::engine", job = id, event = letter.number, attempts, why, "an event is given up; it is among the dead letters");
     }
     let number = letter.number;
     let at = stored_at(standing, pause);

@@ -22,7 +22,7 @@ use tokio_util::sync::CancellationToken;
 use crate::book::Book;
 use crate::desk::Desk;
 use crate::document::Documents;
-use crate::fleet::Fleet;
+use crate::fleet::{Fleet, NoFleet};
 use crate::handlers::Handlers;
 use crate::metrics::Metrics;
 use crate::options::Options;
@@ -284,17 +284,17 @@ fn performer(
         }
         None => None,
     };
-    let mut adapters: Vec<Arc<dyn tessera_effects::Adapter>> = Vec::new();
-    if let Some(control) = &options.control {
-        adapters.push(Arc::new(Fleet::new(control.clone())));
-    }
+    let fleet: Arc<dyn tessera_effects::Adapter> = match &options.control {
+        Some(control) => Arc::new(Fleet::new(control.clone())),
+        None => Arc::new(NoFleet),
+    };
     let folder = options.scenarios.clone();
     let settings = Settings {
         base: folder.clone().map_or(Base::Nowhere, Base::Folder),
         files: folder.map_or(Files::None, Files::Within),
         definitions: Some(Arc::clone(scenarios) as _),
         runs: Some(Arc::new(Starter(link.clone()))),
-        adapters,
+        adapters: vec![fleet],
         events: Events::Given(Arc::new(Publisher { link: link.clone(), outside })),
         ..plain
     };

@@ -246,3 +246,24 @@ fn lint_graph_and_trace_show_documents_and_steps() {
     assert_eq!(steps[1], (&json!("/do/1/c"), &json!("skipped")));
     assert_eq!(trace["output"], json!({"b": 1}));
 }
+
+#[test]
+fn secrets_that_are_missing_or_not_named_are_told_before_anything_runs() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = document(
+        &folder,
+        "it",
+        "use: {secrets: [token]}\ndo:\n  - a: {call: http, with: {method: get, endpoint: {uri: 'http://127.0.0.1:1/', authentication: {bearer: {use: token}}}}}\n",
+    );
+    let secret = folder.path().join("token");
+    std::fs::write(&secret, "plain").unwrap();
+    let given = |name: &str| format!("{name}=@{}", secret.display());
+    let (token, other) = (given("token"), given("other"));
+    let missing = scenario("run", &file, &[]);
+    assert!(missing.code == 2 && missing.stderr.contains("--secret token=@FILE"), "{missing:?}");
+    let unnamed = scenario("run", &file, &["--secret", &token, "--secret", &other]);
+    assert!(unnamed.code == 2 && unnamed.stderr.contains("`other`"), "{unnamed:?}");
+    let plain = error(&scenario("run", &file, &["--secret", &token]));
+    let detail = plain["detail"].as_str().unwrap();
+    assert!(detail.contains("`token`") && detail.contains(r#"{"token": "…"}"#), "{detail}");
+}

@@ -129,6 +129,12 @@ pub(crate) fn basic(user: &str, password: &str) -> HeaderValue {
     value
 }
 
+/// A secret in JSON that has a property, such as `{"client": {"secret": "…"}}`.
+fn form_of(path: &str) -> String {
+    let value = Json::String("…".to_owned());
+    path.rsplit('.').fold(value, |value, name| serde_json::json!({ name: value })).to_string()
+}
+
 /// The properties of a scheme.
 pub(crate) struct Properties(Json);
 
@@ -145,7 +151,11 @@ impl Properties {
     /// One that must be there.
     fn text(&self, path: &str) -> Result<&str, Error> {
         self.find(path).ok_or_else(|| {
-            fault::configuration(format!("the authentication has no `{path}`, or it is no text"))
+            fault::configuration(format!(
+                "the authentication has no `{path}`, or it is no text; where it is `use: SECRET`, \
+                 that secret is an object such as {}",
+                form_of(path)
+            ))
         })
     }
 

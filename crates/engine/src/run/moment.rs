@@ -274,7 +274,7 @@ impl<'p> Run<'p> {
         }
         if self.state.head.status.is_over() {
             self.plane.metrics.job_ended(self.state.head.status);
-            tracing::info!(target: "tessera::engine", job = %self.state.head.id, status = %self.state.head.status, "job ended");
+            tell_of_end(&self.state);
         }
         Ok(())
     }
@@ -462,6 +462,13 @@ pub(crate) fn event_of(
     Some((event, Change::Send { job: number, number: event, at, body }))
 }
 
+/// Says in the log how a job ended, with the reason if it did not complete.
+fn tell_of_end(state: &JobState) {
+    let (head, last) = (&state.head, state.history.last());
+    let reason = last.map_or("", |last| last.reason.as_str());
+    tracing::info!(target: "tessera::engine", job = %head.id, scenario = %head.scenario, status = %head.status, reason, "job ended");
+}
+
 /// Fails a job that cannot be run.
 async fn fail(
     plane: &Plane,
@@ -480,6 +487,7 @@ async fn fail(
         event
     });
     plane.commit_patiently(changes).await?;
+    tell_of_end(&state);
     let state = Arc::new(state);
     plane.book.lock().put(number, Arc::clone(&state));
     if let Some(event) = event {

@@ -120,8 +120,8 @@ impl JobStatus {
 pub struct Submission {
     /// The scenario to run, as `name@version`.
     pub scenario: ScenarioName,
-    /// What the scenario is given.
-    #[serde(default)]
+    /// What the scenario is given; an empty object unless given.
+    #[serde(default = "no_input")]
     pub input: Value,
     /// The definition of the pod that it is about; the job may use what belongs to it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -147,6 +147,10 @@ pub struct Submission {
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks with a reference")]
 fn is_false(value: &bool) -> bool {
     !value
+}
+
+fn no_input() -> Value {
+    Value::Object(Map::new())
 }
 
 impl Submission {
@@ -338,6 +342,9 @@ mod tests {
         };
         let scenario = "echo@v1";
         assert!(broken(serde_json::json!({"scenario": scenario})).is_empty());
+        let without: Submission =
+            serde_json::from_value(serde_json::json!({"scenario": scenario})).unwrap();
+        assert_eq!(without.input, serde_json::json!({}));
         let json = serde_json::json!({
             "scenario": scenario, "callback_url": "file:///etc", "idempotency_key": "",
             "submitter": "a\nb", "input": "x".repeat(limits::JOB_INPUT_BYTES_MAX),

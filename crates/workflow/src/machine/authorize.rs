@@ -18,7 +18,13 @@ impl Machine {
     ) -> Result<Option<(Authorization, Value)>, Error> {
         let Some(Authentication { scheme, credentials }) = authentication else { return Ok(None) };
         let properties = match credentials {
-            Credentials::Secret(name) => self.secret(id, name)?,
+            Credentials::Secret(name) => {
+                let secret = self.secret(id, name)?;
+                match secret {
+                    Value::Obj(_) => secret,
+                    _ => return Err(no_properties(name, *scheme)),
+                }
+            }
             Credentials::Inline(template) => {
                 let input = match self.task(id) {
                     Ok(frame) => frame.input().clone(),
@@ -60,6 +66,20 @@ impl Machine {
 /// What stands after `Basic` for a user and a password.
 pub(super) fn basic(user: &Value, password: &Value) -> String {
     base64(format!("{}:{}", text(user), text(password)).as_bytes())
+}
+
+/// A secret has to be an object with what a scheme wants.
+fn no_properties(secret: &str, scheme: Scheme) -> Error {
+    let form = match scheme {
+        Scheme::Basic | Scheme::Digest => r#"{"username": "…", "password": "…"}"#,
+        Scheme::Bearer => r#"{"token": "…"}"#,
+        Scheme::OAuth2 | Scheme::Oidc => {
+            r#"{"authority": "…", "grant": "…", "client": {"id": "…", "secret": "…"}}"#
+        }
+    };
+    Error::authorization(format!(
+        "the secret `{secret}` is no object: for authentication it is one in JSON, such as {form}"
+    ))
 }
 
 /// Only what is known before the call is described: the other schemes get their parameter from

@@ -3,6 +3,7 @@
 mod actions;
 mod letters;
 mod show;
+mod submit;
 
 use std::future::Future;
 
@@ -35,6 +36,8 @@ enum Action {
     Jobs(Jobs),
     /// Show a job with its steps and their times
     Job(One),
+    /// Submit a job
+    Submit(submit::Arguments),
     /// Cancel jobs
     Cancel(Many),
     /// Have jobs that are over tried again
@@ -91,6 +94,7 @@ pub(crate) async fn run(context: &Context, arguments: &Arguments) -> Result<(), 
     match &arguments.action {
         Action::Jobs(wanted) => jobs(context, &engine, wanted).await,
         Action::Job(one) => job(context, &engine, &one.id).await,
+        Action::Submit(wanted) => submit::run(context, &engine, wanted).await,
         Action::Cancel(many) => actions::cancel(context, &engine, &many.ids).await,
         Action::Retry(many) => actions::retry(context, &engine, &many.ids).await,
         Action::Scenarios => scenarios(context, &engine).await,

@@ -8,6 +8,7 @@ mod secret;
 mod trace;
 
 use clap::{Args, Subcommand};
+pub(crate) use run::input;
 
 use crate::context::Context;
 use crate::failure::Failure;

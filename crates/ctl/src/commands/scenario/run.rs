@@ -89,7 +89,9 @@ pub(super) async fn to_end(context: &Context, arguments: &Arguments) -> Result<E
     let events = arguments.events.as_deref().map(events).transpose()?.unwrap_or_default();
     let performer = Performer::new(settings(arguments));
     let performer = performer.map_err(|error| Failure::usage(error.to_string()))?;
-    let local = Local::new(performer, secret::read(&arguments.secret)?);
+    let secrets = secret::read(&arguments.secret)?;
+    secret::check(&reading.workflow, &secrets)?;
+    let local = Local::new(performer, secrets);
     let cancelled = CancellationToken::new();
     let running = Box::pin(local.run(reading.workflow, input, events, &cancelled));
     let interrupts = async {
@@ -142,7 +144,7 @@ fn settings(arguments: &Arguments) -> Settings {
     }
 }
 
-fn input(given: Option<&str>) -> Result<Json, Failure> {
+pub(crate) fn input(given: Option<&str>) -> Result<Json, Failure> {
     let Some(given) = given else { return Ok(Json::Object(serde_json::Map::new())) };
     let (text, shown) = match given.strip_prefix('@') {
         Some(file) => (text(Path::new(file))?, file),

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
+use tessera_workflow::definition::Workflow;
 use tessera_workflow::value::{Value, from_json};
 
 use super::document::text;
@@ -56,6 +57,23 @@ pub(super) fn read(given: &[String]) -> Result<BTreeMap<Arc<str>, Value>, Failur
         Ok((secret.name, from_json(json(&value))))
     };
     given.iter().map(value).collect()
+}
+
+/// Whether the secrets that are given are those that a document names.
+pub(super) fn check(workflow: &Workflow, given: &BTreeMap<Arc<str>, Value>) -> Result<(), Failure> {
+    let named = &workflow.secrets;
+    if let Some(missing) = named.iter().find(|name| !given.contains_key(*name)) {
+        return Err(Failure::usage(format!(
+            "the document names the secret `{missing}`: give it with --secret {missing}=@FILE or \
+             --secret {missing}=env:VARIABLE"
+        )));
+    }
+    match given.keys().find(|name| !named.contains(name)) {
+        Some(other) => Err(Failure::usage(format!(
+            "the document does not name the secret `{other}`: it is to be in its `use.secrets`"
+        ))),
+        None => Ok(()),
+    }
 }
 
 fn json(text: &str) -> serde_json::Value {
