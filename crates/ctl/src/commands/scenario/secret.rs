@@ -59,18 +59,13 @@ pub(super) fn read(given: &[String]) -> Result<BTreeMap<Arc<str>, Value>, Failur
     given.iter().map(value).collect()
 }
 
-/// Whether the secrets that are given are those that a document names.
+/// Whether each secret that a document names is given. Others may be meant for workflows that it
+/// runs.
 pub(super) fn check(workflow: &Workflow, given: &BTreeMap<Arc<str>, Value>) -> Result<(), Failure> {
-    let named = &workflow.secrets;
-    if let Some(missing) = named.iter().find(|name| !given.contains_key(*name)) {
-        return Err(Failure::usage(format!(
+    match workflow.secrets.iter().find(|name| !given.contains_key(*name)) {
+        Some(missing) => Err(Failure::usage(format!(
             "the document names the secret `{missing}`: give it with --secret {missing}=@FILE or \
              --secret {missing}=env:VARIABLE"
-        )));
-    }
-    match given.keys().find(|name| !named.contains(name)) {
-        Some(other) => Err(Failure::usage(format!(
-            "the document does not name the secret `{other}`: it is to be in its `use.secrets`"
         ))),
         None => Ok(()),
     }
