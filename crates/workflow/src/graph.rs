@@ -158,7 +158,7 @@ impl Picture {
                 Flow::Task(name) => at.get(&**name).map(|id| (*id).clone()),
             };
             if let (Some(_), Some(next)) = (&task.condition, next)
-                && task.then != Flow::Continue
+                && !goes_on(task)
             {
                 self.arrow(id, next, "skipped");
             }
@@ -193,6 +193,12 @@ fn ways(task: &Task) -> Vec<(String, &Flow)> {
         }
         _ => vec![(String::new(), &task.then)],
     }
+}
+
+/// Whether the next task follows a task whatever is done in it, so that it being skipped is
+/// no way of its own.
+fn goes_on(task: &Task) -> bool {
+    ways(task).iter().any(|(label, flow)| label.is_empty() && **flow == Flow::Continue)
 }
 
 /// Whether a task leaves its list early.

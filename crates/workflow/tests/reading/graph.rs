@@ -63,3 +63,29 @@ do:
 "##;
     assert_eq!(picture, expected, "{picture}");
 }
+
+#[test]
+fn a_task_that_may_be_skipped_is_never_the_last_that_can_be_reached() {
+    let document = r##"
+document: { dsl: '1.0.3', namespace: test, name: a, version: '0.1.0' }
+do:
+  - check: { if: .bad, raise: { error: { type: https://a.example/bad, status: 400 } } }
+  - choose:
+      if: .many
+      switch:
+        - one: { when: .one, then: last }
+        - rest: { then: end }
+  - last: { set: { x: 1 } }
+"##;
+    let picture = mermaid(&reading("skipped", document).unwrap().workflow);
+    let arrows = picture.lines().filter(|line| line.contains("-->"));
+    let expected = [
+        "start --> t1",
+        "t1 -->|\"skipped\"| t2",
+        "t2 -->|\"skipped\"| t3",
+        "t2 -->|\"one: .one\"| t3",
+        "t2 -->|\"rest\"| finish",
+        "t3 --> finish",
+    ];
+    assert_eq!(arrows.map(str::trim).collect::<Vec<_>>(), expected, "{picture}");
+}
