@@ -234,8 +234,16 @@ impl<'d> Reader<'d> {
     fn endpoints(&mut self, node: &'d Node, scope: &Scope) -> Option<()> {
         let _ = scope;
         self.map(node, "a map", &["token", "revocation", "introspection"])?;
-        let all = self.all(node.entries().iter().map(|it| &it.value), Self::text);
-        all.map(drop)
+        let paths = node.entries().iter().map(|it| &it.value);
+        self.all(paths, |reader, node| {
+            let text = reader.text(node)?;
+            if let Err((message, hint)) = pieces(text) {
+                reader.wrong(node, code::INVALID_VALUE, message, hint);
+                return None;
+            }
+            Some(())
+        })
+        .map(drop)
     }
 }
 
@@ -303,6 +311,7 @@ fn pieces(text: &str) -> Result<Vec<UriPiece>, (String, String)> {
         if name.is_empty()
             || name.starts_with(['+', '#', '.', '/', ';', '?', '&', '=', ',', '!', '@', '|'])
             || name.contains([',', '*', ':'])
+            || name.contains(char::is_whitespace)
         {
             let message = format!("{} cannot be expanded", quoted(&format!("{{{name}}}")));
             let hint = "only the name of one field may stand in braces: {id}";

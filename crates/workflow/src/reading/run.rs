@@ -49,9 +49,8 @@ impl<'d> Reader<'d> {
         let command = self.required(node, "command").and_then(|it| self.program(it, scope));
         let arguments =
             self.optional(node.get("arguments"), |reader, it| reader.text_list_template(it, scope));
-        let environment = self.optional(node.get("environment"), |reader, it| {
-            reader.template(it, scope, Place::Definition)
-        });
+        let environment = self
+            .optional(node.get("environment"), |reader, it| reader.plain_map_template(it, scope));
         let stdin = self.optional(node.get("stdin"), |reader, it| reader.text_template(it, scope));
         Some(Shell {
             command: command?,
@@ -72,9 +71,8 @@ impl<'d> Reader<'d> {
         });
         let arguments =
             self.optional(node.get("arguments"), |reader, it| reader.text_list_template(it, scope));
-        let environment = self.optional(node.get("environment"), |reader, it| {
-            reader.template(it, scope, Place::Definition)
-        });
+        let environment = self
+            .optional(node.get("environment"), |reader, it| reader.plain_map_template(it, scope));
         let stdin = self.optional(node.get("stdin"), |reader, it| reader.text_template(it, scope));
         Some(Script {
             language: language?.into(),
@@ -132,9 +130,8 @@ impl<'d> Reader<'d> {
             |key| self.optional(node.get(key), |reader, it| reader.text_template(it, scope));
         let (name, stdin) = (text("name"), text("stdin"));
         let command = self.optional(node.get("command"), |reader, it| reader.program(it, scope));
-        let mut map = |key| {
-            self.optional(node.get(key), |reader, it| reader.template(it, scope, Place::Definition))
-        };
+        let mut map =
+            |key| self.optional(node.get(key), |reader, it| reader.plain_map_template(it, scope));
         let (environment, ports, volumes) = (map("environment"), map("ports"), map("volumes"));
         let arguments =
             self.optional(node.get("arguments"), |reader, it| reader.text_list_template(it, scope));

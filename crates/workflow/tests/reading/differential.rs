@@ -42,10 +42,27 @@ const STRICTER: &[(&str, &str)] = &[
     ("*", "a second case without `when`"),
 ];
 
+/// The arguments of `call: http`, in the schema.
+const HTTP: &str = "/$defs/callTask/oneOf/2/allOf/1/properties/with/properties";
+/// Those of `run: workflow`.
+const WORKFLOW: &str =
+    "/$defs/runTask/allOf/1/properties/run/oneOf/3/properties/workflow/properties";
+
 static SCHEMA: LazyLock<jsonschema::Validator> = LazyLock::new(|| {
     let text = std::fs::read_to_string(folder("workflow.schema.yaml")).unwrap();
     let mut schema = json_of("schema", &text);
-    schema["$defs"]["runtimeExpression"]["pattern"] = json!(r"^\s*\$\{[\s\S]+\}\s*$");
+    // Where the specification's text says more than its schema, the text is followed.
+    schema["$defs"]["runtimeExpression"]["pattern"] =
+        json!(r"^\s*\$\{[\s\S]+$|^(?=[\s\S]*\s)[\s\S]*\$\{[\s\S]+\}");
+    let scalars = json!(["string", "number", "boolean", "null"]);
+    let lists = json!([{"type": scalars}, {"type": "array", "items": {"type": scalars}}]);
+    for (place, looser) in [
+        (format!("{HTTP}/headers/oneOf/0/additionalProperties"), json!({"type": scalars})),
+        (format!("{HTTP}/query/oneOf/0/additionalProperties"), json!({"oneOf": lists})),
+        (format!("{WORKFLOW}/input"), json!(true)),
+    ] {
+        *schema.pointer_mut(&place).unwrap_or_else(|| panic!("{place}")) = looser;
+    }
     jsonschema::options().offline().should_validate_formats(true).build(&schema).unwrap()
 });
 
