@@ -2,7 +2,7 @@
 
 use clap::{Args, Subcommand};
 use tessera_pipeline::{Resolved, ResolvedStep, Sources, compile_phase, resolve};
-use tessera_types::timed::{Lifecycle, OverridesPolicy};
+use tessera_types::timed::{Engine, Lifecycle, OverridesPolicy, Phase};
 use tessera_types::{KindName, Name, Resource};
 
 use crate::cli::Format;
@@ -63,17 +63,20 @@ fn resolved(definition: &Resource, phase: &Name) -> Result<Resolved, Failure> {
             return Err(Failure::usage(message));
         }
     };
-    let declared = lifecycle.phases.iter().find(|one| one.name == *phase);
+    let mut pipelines = lifecycle.phases.iter().filter(|one| one.engine == Engine::Pipeline);
+    let declared = pipelines.find(|one| one.name == *phase);
+    // Pods are made by one, declared or not.
+    let is_own = definition.kind() == KindName::PodDefinition && phase.as_str() == Phase::OWN;
+    if declared.is_none() && !is_own {
+        return Err(no_pipeline(definition, phase, lifecycle));
+    }
     let spec = declared.and_then(|one| one.pipeline.as_ref());
-    let phase = phase.as_str();
-    let sources = Sources { content: None, definition: spec, policy, phase };
+    let sources = Sources { content: None, definition: spec, policy, phase: phase.as_str() };
     // What was let in by another release may be wrong by now.
-    let found =
-        compile_phase(definition.kind(), phase, spec, policy).and_then(|_| resolve(&sources));
+    let found = compile_phase(definition.kind(), phase.as_str(), spec, policy)
+        .and_then(|_| resolve(&sources));
     match found {
-        Ok(resolved) if resolved.steps.is_empty() => {
-            Err(Failure::usage(format!("{} has no pipeline for phase {phase}", definition.key())))
-        }
+        Ok(resolved) if resolved.steps.is_empty() => Err(no_pipeline(definition, phase, lifecycle)),
         Ok(resolved) => Ok(resolved),
         Err(problems) => {
             let first = problems.into_iter().next();
@@ -81,6 +84,20 @@ fn resolved(definition: &Resource, phase: &Name) -> Result<Resolved, Failure> {
             Err(Failure::usage(format!("the pipeline cannot be: {why}")))
         }
     }
+}
+
+fn no_pipeline(definition: &Resource, phase: &Name, lifecycle: &Lifecycle) -> Failure {
+    let pipelines = lifecycle.phases.iter().filter(|one| one.engine == Engine::Pipeline);
+    let mut phases: Vec<_> = pipelines.map(|one| one.name.as_str()).collect();
+    if definition.kind() == KindName::PodDefinition && !phases.contains(&Phase::OWN) {
+        phases.push(Phase::OWN);
+    }
+    let others = match phases.as_slice() {
+        [] => "nor for any other".to_owned(),
+        some => format!("only for {}", some.join(", ")),
+    };
+    let key = definition.key();
+    Failure::usage(format!("{key} has no pipeline for phase {phase}, {others}"))
 }
 
 fn table(resolved: &Resolved) -> Table {
@@ -109,5 +126,70 @@ fn does(step: &ResolvedStep) -> String {
         (Some(job), _) => format!("job {job}"),
         (None, Some(handler)) => handler.clone(),
         (None, None) => "-".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use serde_json::{Value, json};
+    use tessera_types::catalogue::{HostDefinition, PodDefinition};
+    use tessera_types::{Actor, Object, ResourceKey, Timestamp};
+
+    use super::*;
+
+    fn definition(kind: KindName, spec: &Value) -> Resource {
+        let key = ResourceKey::new(kind, None, Name::new("lab").unwrap());
+        let (actor, at) = (Actor::API, Timestamp::EPOCH);
+        let spec = spec.clone();
+        match kind {
+            KindName::HostDefinition => {
+                let spec = Arc::new(serde_json::from_value(spec).unwrap());
+                Resource::HostDefinition(Arc::new(Object::<HostDefinition>::new(
+                    &key, spec, actor, at,
+                )))
+            }
+            _ => {
+                let spec = Arc::new(serde_json::from_value(spec).unwrap());
+                Resource::PodDefinition(Arc::new(Object::<PodDefinition>::new(
+                    &key, spec, actor, at,
+                )))
+            }
+        }
+    }
+
+    #[test]
+    fn only_the_pipelines_that_run_are_shown() {
+        let teardown = json!({"name": "teardown", "engine": "pipeline",
+            "trigger_on_status": "TearingDown"});
+        let pod = |phases: Value| {
+            definition(
+                KindName::PodDefinition,
+                &json!({"type_key": "lab", "version": "1.0.0", "pod_type": "fleet",
+                    "lifecycle": {"phases": phases}}),
+            )
+        };
+        let host = definition(
+            KindName::HostDefinition,
+            &json!({"type_key": "room", "version": "1.0.0", "host_type": "node_group",
+                "pod_types": ["fleet"]}),
+        );
+        let shown = |definition: &Resource, phase: &str| {
+            let resolved = resolved(definition, &Name::new(phase).unwrap());
+            resolved.map(|it| it.steps.len()).map_err(|failure| match failure {
+                Failure::Usage { message, .. } => message,
+                other => panic!("{other:?}"),
+            })
+        };
+        let plain = pod(json!([]));
+        assert!(shown(&plain, "provision").unwrap() > 0);
+        let none = |key: &str, phase: &str, others: &str| {
+            Err(format!("{key} has no pipeline for phase {phase}, {others}"))
+        };
+        let (lab, room) = ("poddefinition/lab", "hostdefinition/lab");
+        assert_eq!(shown(&plain, "teardown"), none(lab, "teardown", "only for provision"));
+        assert!(shown(&pod(json!([teardown])), "teardown").unwrap() > 0);
+        assert_eq!(shown(&host, "provision"), none(room, "provision", "nor for any other"));
     }
 }
