@@ -5,7 +5,7 @@ use std::any::Any;
 
 use serde::de::DeserializeOwned;
 use serde_json::Value;
-use tessera_pipeline::refuse_lifecycle;
+use tessera_pipeline::{refuse_lifecycle, refuse_without_workloads};
 use tessera_types::catalogue::{HostDefinitionSpec, PartDefinitionSpec, PodDefinitionSpec};
 use tessera_types::manifest::WRITTEN_BY_TESSERA;
 use tessera_types::problem::Code;
@@ -78,18 +78,27 @@ fn in_pipelines<K: Kind>(manifest: &Manifest<K>) -> Vec<Invalid> {
         Some(refuse_lifecycle(kind, lifecycle, policy))
     }
     let spec: &dyn Any = &manifest.spec;
-    of::<PodDefinitionSpec>(spec, K::KIND, |it| (&it.lifecycle, it.lifecycle_overrides_policy))
-        .or_else(|| {
-            of::<PartDefinitionSpec>(spec, K::KIND, |it| {
-                (&it.lifecycle, it.lifecycle_overrides_policy)
+    let mut problems =
+        of::<PodDefinitionSpec>(spec, K::KIND, |it| (&it.lifecycle, it.lifecycle_overrides_policy))
+            .or_else(|| {
+                of::<PartDefinitionSpec>(spec, K::KIND, |it| {
+                    (&it.lifecycle, it.lifecycle_overrides_policy)
+                })
             })
-        })
-        .or_else(|| {
-            of::<HostDefinitionSpec>(spec, K::KIND, |it| {
-                (&it.lifecycle, it.lifecycle_overrides_policy)
+            .or_else(|| {
+                of::<HostDefinitionSpec>(spec, K::KIND, |it| {
+                    (&it.lifecycle, it.lifecycle_overrides_policy)
+                })
             })
-        })
-        .unwrap_or_default()
+            .unwrap_or_default();
+    if problems.is_empty()
+        && let Some(pod) = spec.downcast_ref::<PodDefinitionSpec>()
+        && !pod.workloads.is_empty()
+    {
+        let lacking = refuse_without_workloads(&pod.lifecycle, pod.lifecycle_overrides_policy);
+        problems.extend(lacking);
+    }
+    problems
 }
 
 /// Reads the kind of a manifest.

@@ -14,10 +14,12 @@ const fn handler(name: &'static str, what: &'static str) -> Handler {
 const MARK_READY: Handler = handler("mark_ready", "says that all that it needs is there");
 const ARCHIVE: Handler = handler("archive", "keeps a record of what it was, as its output");
 
+pub(crate) const CREATE_WORKLOADS: &str = "create_workloads";
+
 const OF_PODS: [Handler; 8] = [
     handler("bind_host", "waits for a host, and gives its name"),
     handler("ports_alloc", "gives the ports of the host that the pod was given"),
-    handler("create_workloads", "makes the workloads of the definition"),
+    handler(CREATE_WORKLOADS, "makes the workloads of the definition"),
     handler("wait_healthy", "waits until all workloads run and stay up, or have done their work"),
     MARK_READY,
     handler("delete_workloads", "removes the workloads, and waits until they are gone"),

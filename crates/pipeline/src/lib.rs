@@ -19,7 +19,7 @@ mod templates;
 pub use compile::{Handler, Pipeline};
 pub use decide::{Cancel, Decision, Look, Outcome, Start, Work};
 pub use handlers::handlers_of;
-pub use phase::{compile_phase, is_template, refuse_lifecycle};
+pub use phase::{compile_phase, is_template, refuse_lifecycle, refuse_without_workloads};
 pub use resolve::{Origin, Resolved, ResolvedStep, Sources, Tier, resolve};
 pub use templates::standard_names;
 pub use tessera_types::timed::OverridesPolicy;

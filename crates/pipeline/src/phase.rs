@@ -4,8 +4,8 @@ use tessera_types::timed::{Engine, Lifecycle, OverridesPolicy, Phase, PipelineSp
 use tessera_types::{Invalid, KindName};
 
 use crate::compile::Pipeline;
-use crate::handlers::handlers_of;
-use crate::resolve::{Sources, resolve};
+use crate::handlers::{CREATE_WORKLOADS, handlers_of};
+use crate::resolve::{ResolvedStep, Sources, resolve};
 use crate::templates::standard_names;
 
 /// Makes the pipeline of the phase `name` of resources of `kind`.
@@ -53,6 +53,21 @@ pub fn refuse_lifecycle(
         }
     }
     problems
+}
+
+/// What is wrong with the lifecycle of a pod that has workloads, whose pipelines can be: none
+/// of the steps that provision it makes them, and so it would be broken as soon as it is ready.
+#[must_use]
+pub fn refuse_without_workloads(lifecycle: &Lifecycle, policy: OverridesPolicy) -> Option<Invalid> {
+    let mut phases = lifecycle.phases.iter().enumerate();
+    let (index, own) = phases
+        .find(|(_, one)| one.engine == Engine::Pipeline && one.name.as_str() == Phase::OWN)?;
+    let pipeline =
+        compile_phase(KindName::PodDefinition, Phase::OWN, own.pipeline.as_ref(), policy).ok()?;
+    let makes = |step: &ResolvedStep| step.spec.handler.as_deref() == Some(CREATE_WORKLOADS);
+    let message = "no step makes the workloads: add one with `handler: create_workloads`";
+    let is_right = pipeline.steps().any(makes);
+    (!is_right).then(|| Invalid::new(&format!("spec.lifecycle.phases[{index}].pipeline"), message))
 }
 
 fn no_steps(path: &str, phase: &Phase) -> Invalid {

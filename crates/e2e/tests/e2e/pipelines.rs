@@ -236,6 +236,8 @@ async fn a_pipeline_that_cannot_be_is_refused_with_its_place() {
         (json!({"steps": [{"name": "a", "handler": "fly"}]}), "pipeline.steps.a.handler", "fly"),
         (json!({"extends": "standard-nothing"}), "pipeline.extends", "standard-nothing"),
         (json!({"remove": ["ghost"]}), "pipeline.remove[0]", "ghost"),
+        (json!({"remove": ["workloads"]}), "pipeline", "no step makes the workloads"),
+        (json!({"extends": "standard-teardown"}), "pipeline", "no step makes the workloads"),
     ];
     for (pipeline, place, words) in refused {
         let phase = json!({"name": "provision", "engine": "pipeline",
