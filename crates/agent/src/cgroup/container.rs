@@ -51,8 +51,11 @@ impl<'a> Group<'a> {
         Some(Self { controllers: fields.next()?, path: Path::new(fields.next()?) })
     }
 
+    /// Whether a part of the path is the id itself or has it as a word, as `libpod-ID.scope` has. A
+    /// path that merely has these characters somewhere is another's.
     fn is_of(&self, id: &str) -> bool {
-        self.path.as_os_str().to_str().is_some_and(|path| path.contains(id))
+        let mut parts = self.path.components().filter_map(|part| part.as_os_str().to_str());
+        parts.any(|part| part.split(['-', '.']).any(|word| word == id))
     }
 
     fn has(&self, controller: &str) -> bool {
@@ -93,9 +96,15 @@ mod tests {
     }
 
     #[test]
+    fn a_scope_of_systemd_and_a_group_below_are_the_containers() {
+        assert!(found("0::/machine.slice/libpod-abc.scope/container\n", "abc").is_some());
+    }
+
+    #[test]
     fn another_process_that_got_the_number_is_not_taken_for_the_container() {
         assert_eq!(found("0::/user.slice/session-1.scope\n", "abc"), None);
         assert_eq!(found("0::/docker/abd\n", "abc"), None);
+        assert_eq!(found("0::/docker/0abcd\n", "abc"), None);
         assert_eq!(found("0::/docker/abc\n", ""), None);
         assert_eq!(Cgroup::of_container(std::process::id(), "abc"), None);
     }
