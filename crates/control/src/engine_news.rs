@@ -16,7 +16,7 @@ use tessera_types::engine::{
 use tessera_types::event::CloudEvent;
 use tessera_types::problem::Code;
 use tessera_types::timed::{StepState, Timed};
-use tessera_types::{Actor, Edit, Host, KindName, Name, Pod, ResourceKey, SessionPart, limits};
+use tessera_types::{Actor, Edit, KindName, Name, ResourceKey, limits, with_pipelined};
 
 use crate::clock;
 use crate::plane::Plane;
@@ -135,14 +135,13 @@ pub(crate) async fn tell(
     sequence: Option<u64>,
     news: &JobNews,
 ) -> Result<Told, ApiError> {
-    let told = match whose.key.kind {
-        KindName::Pod => one::<Pod>(plane, whose, job_id, sequence, news).await,
-        KindName::SessionPart => one::<SessionPart>(plane, whose, job_id, sequence, news).await,
-        _ => one::<Host>(plane, whose, job_id, sequence, news).await,
-    };
+    let told = with_pipelined!(whose.key.kind, K => {
+        one::<K>(plane, whose, job_id, sequence, news).await
+    });
     match told {
-        Err(error) if error.problem().code == Code::NotFound => Ok(Told::Stale),
-        other => other,
+        Some(Err(error)) if error.problem().code != Code::NotFound => Err(error),
+        Some(Ok(told)) => Ok(told),
+        _ => Ok(Told::Stale),
     }
 }
 

@@ -9,7 +9,7 @@ use tessera_reconciler::{JobNews, Told};
 use tessera_types::engine::{EngineJob, JobId, Submission};
 use tessera_types::problem::Code;
 use tessera_types::timed::{Timed, UnwantedJob};
-use tessera_types::{Edit, Host, KindName, Pod, Problem, ResourceKey, SessionPart};
+use tessera_types::{Edit, Problem, ResourceKey, with_pipelined};
 
 use super::submitter;
 use crate::engine_news::{Suspended, news_of_job, tell};
@@ -112,13 +112,8 @@ impl Call {
             None => self.cancel_key(key, job).await?,
         }
         let id = &job.correlation_id;
-        let forgotten = match key.kind {
-            KindName::Pod => self.forget::<Pod>(key, id).await,
-            KindName::SessionPart => self.forget::<SessionPart>(key, id).await,
-            _ => self.forget::<Host>(key, id).await,
-        };
-        match forgotten {
-            Err(error) if error.problem().code != Code::NotFound => Err(error.into()),
+        match with_pipelined!(key.kind, K => self.forget::<K>(key, id).await) {
+            Some(Err(error)) if error.problem().code != Code::NotFound => Err(error.into()),
             _ => Ok(()),
         }
     }

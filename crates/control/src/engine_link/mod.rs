@@ -25,6 +25,7 @@ use tessera_types::timed::{
 };
 use tessera_types::{
     Host, KindName, Name, Object, Pod, Resource, ResourceKey, SessionPart, Timestamp, WaitReason,
+    with_pipelined,
 };
 use tokio::sync::Notify;
 use tokio::task::{self, JoinSet};
@@ -281,15 +282,11 @@ impl Link {
     /// What there is to do under `id`, if there still is.
     fn task(&self, key: &ResourceKey, id: &str) -> Option<Task> {
         let world = self.plane.world.read();
-        match key.kind {
-            KindName::Pod => {
-                let pod = found::<Pod>(&world, key)?;
-                let definition = pod.observed.definition.as_ref().map(ToString::to_string);
-                self.task_of(pod, id, definition)
-            }
-            KindName::SessionPart => self.task_of(found::<SessionPart>(&world, key)?, id, None),
-            _ => self.task_of(found::<Host>(&world, key)?, id, None),
-        }
+        let pod = || found::<Pod>(&world, key)?.observed.definition.as_ref();
+        let definition = if key.kind == KindName::Pod { pod() } else { None };
+        let definition = definition.map(ToString::to_string);
+        with_pipelined!(key.kind, K => self.task_of(found::<K>(&world, key)?, id, definition))
+            .flatten()
     }
 
     fn task_of<K: Timed>(
@@ -337,13 +334,8 @@ fn found<'a, K: Tabled>(world: &'a World, key: &ResourceKey) -> Option<&'a Arc<O
 /// What there is to do of an instance: under which correlation id, and when it has failed at
 /// the latest.
 fn to_do(world: &World, key: &ResourceKey) -> Vec<(String, What, Option<Timestamp>)> {
-    let timed = match key.kind {
-        KindName::Pod => found::<Pod>(world, key).map(|it| &it.observed.timed),
-        KindName::SessionPart => found::<SessionPart>(world, key).map(|it| &it.observed.timed),
-        KindName::Host => found::<Host>(world, key).map(|it| &it.observed.timed),
-        _ => None,
-    };
-    let Some(timed) = timed else { return Vec::new() };
+    let timed = with_pipelined!(key.kind, K => found::<K>(world, key).map(|it| K::timed(it)));
+    let Some(timed) = timed.flatten() else { return Vec::new() };
     let unwanted = timed.unwanted_jobs.iter();
     let unwanted = unwanted
         .map(|UnwantedJob { correlation_id, .. }| (correlation_id.clone(), What::Cancel, None));

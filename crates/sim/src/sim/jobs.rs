@@ -3,9 +3,7 @@
 
 use tessera_reconciler::{JobNews, Told, Whose, tell_step};
 use tessera_types::timed::Timed;
-use tessera_types::{
-    Duration, Edit, Host, KindName, Pod, ResourceKey, SessionPart, Timestamp, Write,
-};
+use tessera_types::{Duration, Edit, ResourceKey, Timestamp, Write, with_pipelined};
 
 use super::{Event, Sim};
 use crate::control::Control;
@@ -215,50 +213,26 @@ fn tell_one(
     news: &JobNews,
     now: Timestamp,
 ) -> Option<Told> {
-    match of.key.kind {
-        KindName::Pod => tell_kind::<Pod>(control, of, job_id, sequence, news, now),
-        KindName::SessionPart => tell_kind::<SessionPart>(control, of, job_id, sequence, news, now),
-        _ => tell_kind::<Host>(control, of, job_id, sequence, news, now),
-    }
-}
-
-fn tell_kind<K: Timed + tessera_reconciler::Tabled>(
-    control: &mut Control,
-    of: &OfStep,
-    job_id: &str,
-    sequence: Option<u64>,
-    news: &JobNews,
-    now: Timestamp,
-) -> Option<Told> {
     let pipelines = control.world.pipelines().clone();
     let OfStep { key, phase, step, correlation_id } = of;
     let whose = Whose { phase, step, correlation_id, job_id: Some(job_id), sequence };
     let wall = control.clock.wall(now);
     let mut told = Told::Stale;
-    let is_written = edit::<K>(control, key, now, |edit| {
-        told = tell_step(&pipelines, edit, whose, news, wall);
+    let is_written = with_pipelined!(key.kind, K => {
+        edit::<K>(control, key, now, |edit| {
+            told = tell_step(&pipelines, edit, whose, news, wall);
+        })
     });
-    is_written.then_some(told)
+    is_written?.then_some(told)
 }
 
 /// A job that was not wanted is over.
 fn forget(control: &mut Control, key: &ResourceKey, id: &str, now: Timestamp) {
-    match key.kind {
-        KindName::Pod => forget_kind::<Pod>(control, key, id, now),
-        KindName::SessionPart => forget_kind::<SessionPart>(control, key, id, now),
-        _ => forget_kind::<Host>(control, key, id, now),
-    }
-}
-
-fn forget_kind<K: Timed + tessera_reconciler::Tabled>(
-    control: &mut Control,
-    key: &ResourceKey,
-    id: &str,
-    now: Timestamp,
-) {
-    edit::<K>(control, key, now, |edit| {
-        let unwanted = &mut K::timed_mut(&mut edit.object).unwanted_jobs;
-        unwanted.retain(|job| job.correlation_id != id);
+    with_pipelined!(key.kind, K => {
+        edit::<K>(control, key, now, |edit| {
+            let unwanted = &mut K::timed_mut(&mut edit.object).unwanted_jobs;
+            unwanted.retain(|job| job.correlation_id != id);
+        })
     });
 }
 

@@ -245,3 +245,26 @@ impl StepProgress {
         }
     }
 }
+
+/// Runs `$body` with `$K` bound to the kind that `$name` names, of those whose phases can be
+/// pipelines. None for any other kind.
+#[macro_export]
+macro_rules! with_pipelined {
+    ($name:expr, $K:ident => $body:expr) => {
+        match $name {
+            $crate::KindName::Pod => {
+                type $K = $crate::Pod;
+                Some($body)
+            }
+            $crate::KindName::SessionPart => {
+                type $K = $crate::SessionPart;
+                Some($body)
+            }
+            $crate::KindName::Host => {
+                type $K = $crate::Host;
+                Some($body)
+            }
+            _ => None,
+        }
+    };
+}
