@@ -254,15 +254,8 @@ impl Service for Engine {
     }
 }
 
-/// Whether the address is free, where the state folder would have to be made first: a
-/// start that is refused for its address leaves none behind.
 fn check_address(options: &Options) -> Result<(), StartError> {
-    if options.state_dir.exists() {
-        return Ok(());
-    }
-    let listened = std::net::TcpListener::bind(options.listen);
-    listened
-        .map(drop)
+    tessera_serving::refuse_taken(options.listen, &options.state_dir)
         .map_err(|error| StartError::Listen { address: options.listen, reason: error.to_string() })
 }
 

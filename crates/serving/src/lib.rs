@@ -10,6 +10,6 @@ mod program;
 mod request_log;
 
 pub use front::Front;
-pub use options::{allowed_host, listen_address, reachable};
+pub use options::{allowed_host, listen_address, reachable, refuse_taken};
 pub use program::{Ended, Service, run};
 pub use request_log::{Count, logger};

@@ -1,6 +1,8 @@
 //! How a service is told where it listens, and what it is called.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
+use std::path::Path;
 
 /// Reads where a service listens: an address and a port, or `localhost` and a port.
 ///
@@ -40,6 +42,16 @@ pub fn reachable(listen: SocketAddr) -> SocketAddr {
         ip => ip,
     };
     SocketAddr::new(ip, listen.port())
+}
+
+/// Tells that an address is taken, where a state folder would have to be made first: a
+/// start that is refused for its address leaves none behind. Where there is one, whoever
+/// uses it says more than that the address is in use.
+///
+/// # Errors
+/// Why nothing can listen there.
+pub fn refuse_taken(listen: SocketAddr, state_dir: &Path) -> io::Result<()> {
+    if state_dir.exists() { Ok(()) } else { TcpListener::bind(listen).map(drop) }
 }
 
 #[cfg(test)]
