@@ -184,13 +184,8 @@ async fn submitters_take_turns() {
     assert_eq!(order[..6], ["/a", "/a", "/b", "/a", "/b", "/a"]);
 }
 
-#[tokio::test]
-async fn a_secret_is_used_and_found_nowhere_else() {
-    let stage = Stage::new(&[]);
-    let secret = "tr0ub4dor-and-3";
-    stage.scenario(
-        "secretive",
-        r#"
+/// Whatever a document can do with a secret.
+const SECRETIVE: &str = r#"
 use: { secrets: [token] }
 do:
   - call:
@@ -224,8 +219,13 @@ do:
   - heard: { listen: { to: { one: { with: { type: heard } } } } }
   - shell:
       run: { shell: { command: 'echo leaked $TOKEN; exit 3', environment: { TOKEN: '${ $secrets.token }' } } }
-"#,
-    );
+"#;
+
+#[tokio::test]
+async fn a_secret_is_used_and_found_nowhere_else() {
+    let stage = Stage::new(&[]);
+    let secret = "tr0ub4dor-and-3";
+    stage.scenario("secretive", SECRETIVE);
     stage.scenario("hear", "do: [{ a: { listen: { to: { one: { with: { type: told } } } } } }]\n");
     stage.scenario(
         "raise",
