@@ -124,6 +124,12 @@ impl Running {
         self.end().await
     }
 
+    /// Closes its terminal, and waits for the end.
+    pub async fn hang_up(self) -> Ended {
+        self.0.signal(Signal::HUP);
+        self.end().await
+    }
+
     /// Kills it, and returns when it is gone.
     pub fn kill(self) {
         self.0.kill();

@@ -1,6 +1,6 @@
 //! `tessera up`: a control plane, an engine and one node in this process.
 
-use std::io::Write;
+use std::io::{IsTerminal, Write};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -29,7 +29,7 @@ use crate::hints;
 ///
 /// Applies the given files once its node is Ready, shows how what they declare comes to
 /// be, tells what happens to the sessions among it until they are over, and runs until
-/// Ctrl-C, which stops the workloads and then the rest: a session that goes on fails
+/// Ctrl-C, or until its terminal is closed, which stops the workloads and then the rest: a session that goes on fails
 /// where they are never to be restarted, unless --keep-running is given. Its state
 /// stays: the next start goes on from there. Where it ends because a part of it has
 /// failed, the workloads go on.
@@ -105,7 +105,11 @@ pub(crate) fn main(arguments: &Arguments) -> ExitCode {
 
 fn log_to_stderr() {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn"));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_ansi(std::io::stderr().is_terminal())
+        .with_writer(std::io::stderr)
+        .init();
 }
 
 fn complain(failure: &Failure) -> ExitCode {
@@ -121,20 +125,38 @@ fn failed(message: String) -> Failure {
 struct Stop {
     interrupt: Signal,
     terminate: Signal,
+    /// That its terminal is closed. None where that is ignored, as under nohup.
+    hangup: Option<Signal>,
 }
 
 impl Stop {
     fn listen() -> std::io::Result<Self> {
+        let hangup = (!ignores_hangup()).then(|| signal(SignalKind::hangup())).transpose()?;
         let (interrupt, terminate) = (SignalKind::interrupt(), SignalKind::terminate());
-        Ok(Self { interrupt: signal(interrupt)?, terminate: signal(terminate)? })
+        Ok(Self { interrupt: signal(interrupt)?, terminate: signal(terminate)?, hangup })
     }
 
     async fn asked(&mut self) {
+        let closed = async {
+            match &mut self.hangup {
+                Some(hangup) => hangup.recv().await,
+                None => std::future::pending().await,
+            }
+        };
         tokio::select! {
             _ = self.interrupt.recv() => {}
             _ = self.terminate.recv() => {}
+            _ = closed => {}
         }
     }
+}
+
+/// Whether whoever started this process wants it to outlive the terminal. See proc(5).
+fn ignores_hangup() -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok())
+        .is_some_and(|mask| mask & 1 != 0)
 }
 
 async fn up(arguments: &Arguments, declarations: &[Declaration]) -> Result<(), Failure> {

@@ -105,6 +105,17 @@ async fn the_quick_start_comes_up_and_ctrl_c_stops_all_of_it_in_order() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_terminal_that_is_closed_ends_it_in_order_too() {
+    let area = Area::new();
+    let file = manifest(&area);
+    let mut up = start(&area, &["-f", file.to_str().unwrap()]);
+    try_next(&mut up).await;
+    let copy = the_copy(&area);
+    up.hang_up().await.expect(0);
+    assert!(!copy.is_alive());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_second_start_finds_its_state_again() {
     let area = Area::new();
     let file = manifest(&area);
