@@ -230,11 +230,16 @@ async fn a_pipeline_that_cannot_be_is_refused_with_its_place() {
     let refused = [
         (
             json!({"steps": [step("a", "b"), step("b", "a")]}),
-            "pipeline.steps.a.needs",
+            "pipeline.steps[0].needs",
             "each other",
         ),
-        (json!({"steps": [{"name": "a", "handler": "fly"}]}), "pipeline.steps.a.handler", "fly"),
+        (json!({"steps": [{"name": "a", "handler": "fly"}]}), "pipeline.steps[0].handler", "fly"),
         (json!({"extends": "standard-nothing"}), "pipeline.extends", "standard-nothing"),
+        (
+            json!({"steps": [{"name": "a", "job": "echo@v1", "with": {"x": "${ .inputs.lab }"}}]}),
+            "pipeline.steps[0].with.x",
+            "no input `lab`",
+        ),
         (json!({"remove": ["ghost"]}), "pipeline.remove[0]", "ghost"),
         (json!({"remove": ["workloads"]}), "pipeline", "no step makes the workloads"),
         (json!({"extends": "standard-teardown"}), "pipeline", "no step makes the workloads"),
