@@ -335,6 +335,22 @@ fn one_run_finds_mistakes_in_every_document_and_every_part() {
 }
 
 #[test]
+fn text_with_keys_below_it_is_told_where_the_text_stands() {
+    let told = "text, and keys below it: a value is one of the two: remove the text, or indent \
+                the keys below as the one that has the text";
+    yaml("do:\n  - settle: now\n      wait: {seconds: 4}\n", &[&format!("syntax f:2:13: {told}")]);
+    yaml("name: web\n  spec: {}\n", &[&format!("syntax f:1:7: {told}")]);
+    let other = "a `:` where no key can stand: check the indentation and the space after each \
+                 `:`; text that holds `: ` needs quotes";
+    yaml("name: web\nspec: a: b\n", &[&format!("syntax f:2:8: {other}")]);
+    yaml(
+        "name: 'web'\n  spec: x\n",
+        &["syntax f:2:3: a line that does not fit the map around it: indent it as the lines that \
+           it belongs to"],
+    );
+}
+
+#[test]
 fn a_key_that_is_there_twice_names_both_places() {
     let hint = "keep one of the two";
     yaml(
