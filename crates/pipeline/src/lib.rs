@@ -21,7 +21,7 @@ mod templates;
 pub use compile::{Handler, Pipeline};
 pub use decide::{Cancel, Decision, Look, Outcome, Start, Work};
 pub use handlers::handlers_of;
-pub use phase::{compile_phase, is_template, refuse_pipelines};
+pub use phase::{compile_phase, is_template, jobs_of, refuse_pipelines};
 pub use resolve::{Origin, Resolved, ResolvedStep, Sources, Tier, resolve};
 pub use templates::standard_names;
 pub use tessera_types::timed::OverridesPolicy;

@@ -46,6 +46,23 @@ pub fn refuse_pipelines<K: Kind>(manifest: &Manifest<K>) -> Vec<Invalid> {
     problems
 }
 
+/// The scenarios of the jobs in the pipelines of a definition, each with its path in the manifest.
+/// Other kinds have none, and pipelines that cannot be are left out.
+#[must_use]
+pub fn jobs_of<K: Kind>(manifest: &Manifest<K>) -> Vec<(String, String)> {
+    let spec: &dyn Any = &manifest.spec;
+    let Some(declared) = Declared::of(K::KIND, spec) else { return Vec::new() };
+    let mut jobs = Vec::new();
+    for (path, phase) in declared.phases() {
+        let Ok(pipeline) = declared.compile(phase) else { continue };
+        jobs.extend(pipeline.steps().filter_map(|step| {
+            let scenario = step.spec.job.clone()?;
+            Some((format!("{path}.{}", step.path("job")), scenario))
+        }));
+    }
+    jobs
+}
+
 /// What a definition says of its pipelines.
 struct Declared<'a> {
     kind: KindName,
