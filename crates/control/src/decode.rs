@@ -1,17 +1,13 @@
 //! Reads manifests from request bodies: strictly, with the place of what is
 //! wrong and the nearest known field.
 
-use std::any::Any;
-
 use serde::de::DeserializeOwned;
 use serde_json::Value;
-use tessera_pipeline::{refuse_lifecycle, refuse_without_workloads};
-use tessera_types::catalogue::{HostDefinitionSpec, PartDefinitionSpec, PodDefinitionSpec};
+use tessera_pipeline::refuse_pipelines;
 use tessera_types::manifest::WRITTEN_BY_TESSERA;
 use tessera_types::problem::Code;
 use tessera_types::secret::is_secret;
-use tessera_types::timed::{Lifecycle, OverridesPolicy};
-use tessera_types::{Invalid, Kind, KindName, Manifest, Name, Problem, nearest};
+use tessera_types::{Kind, KindName, Manifest, Name, Problem, nearest};
 
 /// Reads the manifest of the resource that the request's path names.
 pub(crate) fn manifest<K: Kind>(
@@ -60,45 +56,11 @@ pub(crate) fn any_manifest<K: Kind>(mut json: Value) -> Result<Manifest<K>, Prob
         .remedy(format!("send it to /v1/{}", kind.plural())));
     }
     let mut problems = manifest.problems();
-    problems.extend(in_pipelines::<K>(&manifest));
+    problems.extend(refuse_pipelines(&manifest));
     match problems {
         problems if problems.is_empty() => Ok(manifest),
         problems => Err(Problem::invalid(manifest.key(), problems)),
     }
-}
-
-/// What is wrong with the pipelines of a definition.
-fn in_pipelines<K: Kind>(manifest: &Manifest<K>) -> Vec<Invalid> {
-    fn of<S: 'static>(
-        spec: &dyn Any,
-        kind: KindName,
-        lifecycle: impl FnOnce(&S) -> (&Lifecycle, OverridesPolicy),
-    ) -> Option<Vec<Invalid>> {
-        let (lifecycle, policy) = lifecycle(spec.downcast_ref::<S>()?);
-        Some(refuse_lifecycle(kind, lifecycle, policy))
-    }
-    let spec: &dyn Any = &manifest.spec;
-    let mut problems =
-        of::<PodDefinitionSpec>(spec, K::KIND, |it| (&it.lifecycle, it.lifecycle_overrides_policy))
-            .or_else(|| {
-                of::<PartDefinitionSpec>(spec, K::KIND, |it| {
-                    (&it.lifecycle, it.lifecycle_overrides_policy)
-                })
-            })
-            .or_else(|| {
-                of::<HostDefinitionSpec>(spec, K::KIND, |it| {
-                    (&it.lifecycle, it.lifecycle_overrides_policy)
-                })
-            })
-            .unwrap_or_default();
-    if problems.is_empty()
-        && let Some(pod) = spec.downcast_ref::<PodDefinitionSpec>()
-        && !pod.workloads.is_empty()
-    {
-        let lacking = refuse_without_workloads(&pod.lifecycle, pod.lifecycle_overrides_policy);
-        problems.extend(lacking);
-    }
-    problems
 }
 
 /// Reads the kind of a manifest.

@@ -29,7 +29,7 @@ struct Args {
     #[arg(long = "event-source", value_name = "SOURCE")]
     event_sources: Vec<String>,
     /// Where the engine is that runs the jobs of pipelines, such as `http://127.0.0.1:7080`
-    #[arg(long, env = "TESSERA_ENGINE_URL", value_name = "URL")]
+    #[arg(long, env = "TESSERA_ENGINE", value_name = "URL")]
     engine: Option<String>,
     /// Where the engine sends its events [default: this control plane]
     #[arg(long, value_name = "URL", requires = "engine")]

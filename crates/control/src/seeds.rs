@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 use tessera_manifest::{Document, Format, Limits, Problem, Source, code, read as read_source};
+use tessera_pipeline::refuse_pipelines;
 use tessera_types::booking::SeedRequest;
 use tessera_types::{Kind, KindName, Manifest, ResourceKey, with_definition};
 
@@ -91,7 +92,8 @@ fn definition(document: &Document) -> Result<Seed, Vec<Problem>> {
 
 fn checked<K: Kind>(document: &Document) -> Result<Seed, Vec<Problem>> {
     let mut manifest = document.decode::<Manifest<K>>()?;
-    let broken = manifest.problems();
+    let mut broken = manifest.problems();
+    broken.extend(refuse_pipelines(&manifest));
     if !broken.is_empty() {
         let problem = |it: &tessera_types::Invalid| {
             document.problem(&it.path, "invalid_spec", it.message.clone(), None)

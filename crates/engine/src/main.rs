@@ -47,7 +47,7 @@ struct Args {
     #[arg(long, default_value_t = 200_000, value_name = "NUMBER")]
     jobs_kept_max: usize,
     /// Where the control plane is, for the adapter `fleet`
-    #[arg(long, env = "TESSERA_URL", value_name = "URL", value_parser = ControlAddress::known)]
+    #[arg(long, env = "TESSERA_SERVER", value_name = "URL", value_parser = ControlAddress::known)]
     control: Option<ControlAddress>,
     /// What events about jobs name as their source
     #[arg(long, default_value = EVENT_SOURCE, value_name = "SOURCE")]

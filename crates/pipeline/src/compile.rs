@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use serde_json::Value as Json;
-use tessera_types::{Invalid, Name};
+use tessera_types::{Invalid, Name, nearest};
 use tessera_workflow::expression::{Expression, SyntaxError, Template};
 use tessera_workflow::value::from_json;
 
@@ -84,42 +84,38 @@ fn compile_step(
     handlers: &[Handler],
     problems: &mut Vec<Invalid>,
 ) -> Step {
-    let path = graph::path(&resolved);
-    check_handler(&resolved, &path, handlers, problems);
+    check_handler(&resolved, handlers, problems);
     let spec = &resolved.spec;
     let mut compile = |path: String, source: &str| {
         Expression::compile(bare(source), &[])
             .map_err(|errors| problems.extend(errors.iter().map(|it| no_jq(&path, it))))
             .ok()
     };
-    let skip_when = spec.skip_when.as_ref().and_then(|it| compile(format!("{path}.skip_when"), it));
+    let skip_when = spec.skip_when.as_ref().and_then(|it| compile(resolved.path("skip_when"), it));
     let outputs = spec.outputs.iter();
     let outputs = outputs.filter_map(|(name, source)| {
-        let expression = compile(format!("{path}.outputs.{name}"), source)?;
+        let expression = compile(resolved.path(&format!("outputs.{name}")), source)?;
         Some((name.as_str().into(), expression))
     });
     let outputs = outputs.collect();
     let mut with = Vec::with_capacity(spec.with.len());
     for (name, value) in &spec.with {
-        with.push((
-            name.as_str().into(),
-            template(&format!("{path}.with.{name}"), value, problems),
-        ));
+        let path = resolved.path(&format!("with.{name}"));
+        with.push((name.as_str().into(), template(&path, value, problems)));
     }
     Step { needs, with: Template::Object(with.into()), skip_when, outputs, resolved }
 }
 
-fn check_handler(
-    step: &ResolvedStep,
-    path: &str,
-    handlers: &[Handler],
-    problems: &mut Vec<Invalid>,
-) {
+fn check_handler(step: &ResolvedStep, handlers: &[Handler], problems: &mut Vec<Invalid>) {
     let Some(name) = &step.spec.handler else { return };
     let Some(handler) = handlers.iter().find(|it| it.name == name) else {
         let known: Vec<&str> = handlers.iter().map(|it| it.name).collect();
-        let message = format!("there is no handler `{name}`: there are {}", known.join(", "));
-        problems.push(Invalid::new(&format!("{path}.handler"), message));
+        let known = match nearest(name, known.iter().copied()) {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => format!("there are {}", known.join(", ")),
+        };
+        let message = format!("there is no handler `{name}`: {known}");
+        problems.push(Invalid::new(&step.path("handler"), message));
         return;
     };
     for argument in step.spec.with.keys().filter(|it| !handler.arguments.contains(&it.as_str())) {
@@ -127,7 +123,7 @@ fn check_handler(
             [] => format!("`{name}` takes no arguments"),
             known => format!("`{name}` takes {}", known.join(", ")),
         };
-        problems.push(Invalid::new(&format!("{path}.with.{argument}"), message));
+        problems.push(Invalid::new(&step.path(&format!("with.{argument}")), message));
     }
 }
 
@@ -142,12 +138,38 @@ fn no_jq(path: &str, error: &SyntaxError) -> Invalid {
 }
 
 /// An expression may stand alone or in `${ }`.
-fn bare(source: &str) -> &str {
+pub(crate) fn bare(source: &str) -> &str {
     enclosed(source).unwrap_or(source)
 }
 
-fn enclosed(source: &str) -> Option<&str> {
+pub(crate) fn enclosed(source: &str) -> Option<&str> {
     source.trim().strip_prefix("${")?.strip_suffix('}')
+}
+
+/// Whether an expression stands within text, where it would not be seen.
+fn is_within(text: &str) -> bool {
+    let first = text.find("${");
+    let is_around = |at: usize| text[..at].trim().is_empty();
+    let opened = text.rfind("${").filter(|at| Some(*at) != first || !is_around(*at));
+    opened.is_some_and(|at| text[at..].contains('}'))
+}
+
+/// Whether text names what expressions know, without being one.
+fn is_bare(text: &str) -> bool {
+    let is_part = |it: char| it.is_ascii_alphanumeric() || matches!(it, '_' | '.');
+    let roots = [".inputs.", ".outputs.", ".instance."];
+    roots.iter().any(|root| text.starts_with(root)) && text.chars().all(is_part)
+}
+
+fn bare_expression(path: &str, text: &str) -> Invalid {
+    let message = format!("`{text}` is text here: write `${{ {text} }}` for what it stands for");
+    Invalid::new(path, message)
+}
+
+fn lost_expression(path: &str) -> Invalid {
+    let message = "`${ … }` within text is not evaluated: write all of it as one expression, as \
+                   `${ \"lab \\(.inputs.lab)\" }`";
+    Invalid::new(path, message)
 }
 
 fn template(path: &str, value: &Json, problems: &mut Vec<Invalid>) -> Template {
@@ -155,10 +177,17 @@ fn template(path: &str, value: &Json, problems: &mut Vec<Invalid>) -> Template {
         Json::String(text) => match enclosed(text).map(|source| Expression::compile(source, &[])) {
             Some(Ok(expression)) => Template::Expression(expression),
             Some(Err(errors)) => {
-                problems.extend(errors.iter().map(|it| no_jq(path, it)));
+                match is_within(text) {
+                    true => problems.push(lost_expression(path)),
+                    false => problems.extend(errors.iter().map(|it| no_jq(path, it))),
+                }
                 Template::Constant(from_json(Json::Null))
             }
-            None => Template::Constant(from_json(value.clone())),
+            None => {
+                problems.extend(is_within(text).then(|| lost_expression(path)));
+                problems.extend(is_bare(text).then(|| bare_expression(path, text)));
+                Template::Constant(from_json(value.clone()))
+            }
         },
         Json::Array(all) => {
             let all = all.iter().enumerate();

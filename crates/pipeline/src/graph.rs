@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use tessera_types::{Invalid, Name};
+use tessera_types::{Invalid, Name, nearest};
 
 use crate::resolve::ResolvedStep;
 
@@ -16,7 +16,7 @@ pub(crate) fn edges(steps: &[ResolvedStep]) -> Result<Vec<Vec<usize>>, Vec<Inval
     for (place, step) in steps.iter().enumerate() {
         if places.insert(&step.spec.name, place).is_some() {
             let message = format!("there is another step `{}`: names differ", step.spec.name);
-            problems.push(Invalid::new(&path(step), message));
+            problems.push(Invalid::new(&step.path(""), message));
         }
     }
     let mut edges = Vec::with_capacity(steps.len());
@@ -25,10 +25,9 @@ pub(crate) fn edges(steps: &[ResolvedStep]) -> Result<Vec<Vec<usize>>, Vec<Inval
         for need in &step.spec.needs {
             match places.get(need) {
                 Some(place) => needs.push(*place),
-                None => problems.push(Invalid::new(
-                    &format!("{}.needs", path(step)),
-                    format!("it needs `{need}`, which is no step of this pipeline"),
-                )),
+                None => {
+                    problems.push(Invalid::new(&step.path("needs"), no_need(step, need, steps)));
+                }
             }
         }
         edges.push(needs);
@@ -36,13 +35,19 @@ pub(crate) fn edges(steps: &[ResolvedStep]) -> Result<Vec<Vec<usize>>, Vec<Inval
     if let Some(circle) = circle(&edges) {
         let names: Vec<&str> = circle.iter().map(|at| steps[*at].spec.name.as_str()).collect();
         let message = format!("these steps need each other: {} → {}", names.join(" → "), names[0]);
-        problems.push(Invalid::new(&format!("{}.needs", path(&steps[circle[0]])), message));
+        problems.push(Invalid::new(&steps[circle[0]].path("needs"), message));
     }
     if problems.is_empty() { Ok(edges) } else { Err(problems) }
 }
 
-pub(crate) fn path(step: &ResolvedStep) -> String {
-    format!("pipeline.steps.{}", step.spec.name)
+fn no_need(step: &ResolvedStep, need: &Name, steps: &[ResolvedStep]) -> String {
+    let message =
+        format!("step {} needs `{need}`, which is no step of this pipeline", step.spec.name);
+    let names = steps.iter().map(|it| it.spec.name.as_str());
+    match nearest(need.as_str(), names.filter(|it| *it != step.spec.name.as_str())) {
+        Some(near) => format!("{message}: did you mean `{near}`?"),
+        None => message,
+    }
 }
 
 /// A circle, if there is one, in the order in which each needs the next.

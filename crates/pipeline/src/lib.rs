@@ -12,14 +12,16 @@ mod compile;
 mod decide;
 mod graph;
 mod handlers;
+mod names;
 mod phase;
+mod reads;
 mod resolve;
 mod templates;
 
 pub use compile::{Handler, Pipeline};
 pub use decide::{Cancel, Decision, Look, Outcome, Start, Work};
 pub use handlers::handlers_of;
-pub use phase::{compile_phase, is_template, refuse_lifecycle, refuse_without_workloads};
+pub use phase::{compile_phase, is_template, jobs_of, refuse_pipelines};
 pub use resolve::{Origin, Resolved, ResolvedStep, Sources, Tier, resolve};
 pub use templates::standard_names;
 pub use tessera_types::timed::OverridesPolicy;

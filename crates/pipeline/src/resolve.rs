@@ -1,10 +1,11 @@
 //! Which steps a pipeline has, and where each comes from.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 use tessera_types::timed::{OverridesPolicy, PipelineSpec, StepOverride, StepSpec};
-use tessera_types::{Invalid, Name};
+use tessera_types::{Invalid, Name, nearest};
 
 use crate::templates::{standard, standard_names};
 
@@ -70,6 +71,18 @@ pub struct ResolvedStep {
     pub spec: StepSpec,
     /// Where it comes from.
     pub origin: Origin,
+    /// Where it was written.
+    #[serde(skip)]
+    written: Written,
+}
+
+/// Where the definition says something of a step, below `pipeline`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Written {
+    /// The step itself; the name of its template for one of a template.
+    at: String,
+    /// What of it stands in `overrides`: `needs`, `with.lab`.
+    overridden: BTreeSet<String>,
 }
 
 /// The steps of a pipeline.
@@ -89,7 +102,16 @@ pub fn resolve(sources: &Sources<'_>) -> Result<Resolved, Vec<Invalid>> {
     let mut problems = Vec::new();
     let (tier, steps) = first_that_has_any(sources, &mut problems);
     let origin = Origin { tier, inserted: false, overridden: false };
-    let steps = steps.iter().map(|spec| ResolvedStep { spec: spec.clone(), origin }).collect();
+    let steps = steps.iter().enumerate().map(|(index, spec)| {
+        let at = match tier {
+            Tier::Extends => "extends".to_owned(),
+            Tier::Standard => String::new(),
+            Tier::Content | Tier::Inline => format!("steps[{index}]"),
+        };
+        let written = Written { at, overridden: BTreeSet::new() };
+        ResolvedStep { spec: spec.clone(), origin, written }
+    });
+    let steps = steps.collect();
     let mut resolved = Resolved { tier, steps };
     if let Some(definition) = sources.definition {
         resolved.change(definition, &mut problems);
@@ -106,8 +128,8 @@ fn first_that_has_any<'a>(
     let extends = sources.definition.and_then(|it| it.extends.as_deref());
     let extended = extends.map(|name| {
         standard(name).unwrap_or_else(|| {
-            let known = standard_names().collect::<Vec<_>>().join(", ");
-            let message = format!("there is no template `{name}`: there are {known}");
+            let known: Vec<&str> = standard_names().collect();
+            let message = format!("there is no template `{name}`: {}", meant(name, &known));
             problems.push(Invalid::new("pipeline.extends", message));
             &[]
         })
@@ -146,8 +168,8 @@ impl Resolved {
         ] {
             for (name, steps) in inserts {
                 match self.position(name) {
-                    Some(at) if field == "insert_before" => self.insert_before(at, steps),
-                    Some(at) => self.insert_after(at, steps),
+                    Some(at) if field == "insert_before" => self.insert_before(at, name, steps),
+                    Some(at) => self.insert_after(at, name, steps),
                     None => problems.push(self.no_step(&format!("{field}.{name}"), name)),
                 }
             }
@@ -162,7 +184,7 @@ impl Resolved {
         let known: Vec<&str> = self.steps.iter().map(|step| step.spec.name.as_str()).collect();
         let message = match known.as_slice() {
             [] => format!("there is no step `{name}`: the pipeline has none"),
-            known => format!("there is no step `{name}`: there are {}", known.join(", ")),
+            known => format!("there is no step `{name}`: {}", meant(name.as_str(), known)),
         };
         Invalid::new(&format!("pipeline.{path}"), message)
     }
@@ -179,34 +201,35 @@ impl Resolved {
     }
 
     /// Puts steps between a step and what it needs.
-    fn insert_before(&mut self, at: usize, steps: &[StepSpec]) {
+    fn insert_before(&mut self, at: usize, name: &Name, steps: &[StepSpec]) {
         let Some(last) = steps.last() else { return };
         let needs = std::mem::replace(&mut self.steps[at].spec.needs, vec![last.name.clone()]);
-        self.insert(at, steps, &needs);
+        self.insert(at, &format!("insert_before.{name}"), steps, &needs);
     }
 
     /// Puts steps between a step and what needs it.
-    fn insert_after(&mut self, at: usize, steps: &[StepSpec]) {
+    fn insert_after(&mut self, at: usize, name: &Name, steps: &[StepSpec]) {
         let Some(last) = steps.last() else { return };
-        let name = self.steps[at].spec.name.clone();
         for step in &mut self.steps {
-            for need in step.spec.needs.iter_mut().filter(|need| **need == name) {
+            for need in step.spec.needs.iter_mut().filter(|need| *need == name) {
                 *need = last.name.clone();
             }
         }
-        self.insert(at + 1, steps, &[name]);
+        let path = format!("insert_after.{name}");
+        self.insert(at + 1, &path, steps, std::slice::from_ref(name));
     }
 
-    /// Inserts a chain of steps, of which the first needs `needs`.
-    fn insert(&mut self, at: usize, steps: &[StepSpec], needs: &[Name]) {
+    /// Inserts a chain of steps, written at `path`, of which the first needs `needs`.
+    fn insert(&mut self, at: usize, path: &str, steps: &[StepSpec], needs: &[Name]) {
         let mut needs = needs.to_vec();
         let mut chain = Vec::with_capacity(steps.len());
-        for spec in steps {
+        for (index, spec) in steps.iter().enumerate() {
             let mut spec = spec.clone();
             add_new(&mut spec.needs, &needs);
             needs = vec![spec.name.clone()];
             let origin = Origin { tier: Tier::Inline, inserted: true, overridden: false };
-            chain.push(ResolvedStep { spec, origin });
+            let written = Written { at: format!("{path}[{index}]"), overridden: BTreeSet::new() };
+            chain.push(ResolvedStep { spec, origin, written });
         }
         self.steps.splice(at..at, chain);
     }
@@ -220,12 +243,49 @@ fn add_new(needs: &mut Vec<Name>, more: &[Name]) {
     }
 }
 
+/// The nearest of what is known, or all of it.
+fn meant(word: &str, known: &[&str]) -> String {
+    match nearest(word, known.iter().copied()) {
+        Some(near) => format!("did you mean `{near}`?"),
+        None => format!("there are {}", known.join(", ")),
+    }
+}
+
 impl ResolvedStep {
+    /// The path below the phase at which something of the step was written: `needs`, `with.lab`;
+    /// the step itself when `field` is empty.
+    pub(crate) fn path(&self, field: &str) -> String {
+        let Written { at, overridden } = &self.written;
+        let is_in = |known: &String| {
+            let rest = field.strip_prefix(known.as_str());
+            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
+        };
+        if overridden.iter().any(is_in) {
+            return format!("pipeline.overrides.{}.{field}", self.spec.name);
+        }
+        match (self.origin.inserted, self.origin.tier) {
+            // What is wrong with the step of a template is wrong with what was done to it.
+            (false, Tier::Standard) => "pipeline".to_owned(),
+            (false, Tier::Extends) => format!("pipeline.{at}"),
+            _ if field.is_empty() => format!("pipeline.{at}"),
+            _ => format!("pipeline.{at}.{field}"),
+        }
+    }
+
     fn override_with(&mut self, changes: &StepOverride) {
         let StepOverride { needs, handler, job, with, skip_when, retry, outputs, on_failure } =
             changes.clone();
         let spec = &mut self.spec;
         self.origin.overridden = true;
+        let overridden = &mut self.written.overridden;
+        let mut note = |field: &str, is_said: bool| {
+            overridden.extend(is_said.then(|| field.to_owned()));
+        };
+        note("needs", needs.is_some());
+        note("handler", handler.is_some());
+        note("job", job.is_some());
+        note("skip_when", skip_when.is_some());
+        note("outputs", outputs.is_some());
         if let Some(needs) = needs {
             spec.needs = needs;
         }
@@ -234,6 +294,7 @@ impl ResolvedStep {
             (spec.handler, spec.job) = (handler, job);
         }
         for (name, value) in with {
+            note(&format!("with.{name}"), !value.is_null());
             match value {
                 serde_json::Value::Null => drop(spec.with.remove(&name)),
                 value => drop(spec.with.insert(name, value)),

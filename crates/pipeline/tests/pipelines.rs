@@ -5,10 +5,12 @@ mod running;
 
 use serde_json::{Value, json};
 use tessera_pipeline::{
-    Handler, OverridesPolicy, Pipeline, Resolved, Sources, Tier, resolve, standard_names,
+    Handler, OverridesPolicy, Pipeline, Resolved, Sources, Tier, refuse_pipelines, resolve,
+    standard_names,
 };
-use tessera_types::Invalid;
+use tessera_types::catalogue::PodDefinition;
 use tessera_types::timed::PipelineSpec;
+use tessera_types::{Invalid, Manifest};
 
 const HANDLERS: &[Handler] = &[
     Handler { name: "a", what: "does a", arguments: &["x"] },
@@ -134,7 +136,7 @@ fn what_cannot_run_is_found_before_anything_runs() {
             {"name": "two", "handler": "a", "needs": ["three"]},
             {"name": "three", "handler": "a", "needs": ["two"]},
         ])),
-        ["pipeline.steps.two.needs: these steps need each other: two → three → two"]
+        ["pipeline.steps[1].needs: these steps need each other: two → three → two"]
     );
     assert_eq!(
         problems(&json!([
@@ -142,16 +144,141 @@ fn what_cannot_run_is_found_before_anything_runs() {
             {"name": "one", "handler": "b", "with": {"x": 1}},
         ])),
         [
-            "pipeline.steps.one: there is another step `one`: names differ",
-            "pipeline.steps.one.needs: it needs `nobody`, which is no step of this pipeline",
-            "pipeline.steps.one.handler: there is no handler `c`: there are a, b",
-            "pipeline.steps.one.with.x: `b` takes no arguments",
+            "pipeline.steps[1]: there is another step `one`: names differ",
+            "pipeline.steps[0].needs: step one needs `nobody`, which is no step of this pipeline",
+            "pipeline.steps[0].handler: there is no handler `c`: there are a, b",
+            "pipeline.steps[1].with.x: `b` takes no arguments",
         ]
     );
     let problems = problems(
         &json!([{"name": "one", "handler": "a", "skip_when": ".a |", "with": {"x": "${ .b. }"}}]),
     );
     assert_eq!(problems.len(), 2, "{problems:?}");
-    assert!(problems[0].starts_with("pipeline.steps.one.skip_when: "), "{problems:?}");
-    assert!(problems[1].starts_with("pipeline.steps.one.with.x: "), "{problems:?}");
+    assert!(problems[0].starts_with("pipeline.steps[0].skip_when: "), "{problems:?}");
+    assert!(problems[1].starts_with("pipeline.steps[0].with.x: "), "{problems:?}");
+}
+
+/// Everything wrong with a definition whose phase `provision` is this, below the phase.
+fn refused(pipeline: &Value) -> Vec<String> {
+    let spec = json!({
+        "type_key": "lab", "version": "1.0.0", "pod_type": "fleet",
+        "parameters": {"lab": "one", "size": "small"},
+        "lifecycle": {"phases": [{
+            "name": "provision", "trigger_on_status": "Provisioning", "engine": "pipeline",
+            "pipeline": pipeline,
+        }]},
+    });
+    let manifest: Manifest<PodDefinition> =
+        serde_json::from_value(json!({"name": "lab", "spec": spec})).unwrap();
+    let problems = refuse_pipelines(&manifest).into_iter();
+    let below = |problem: Invalid| {
+        let path = problem.path.strip_prefix("spec.lifecycle.phases[0].pipeline").unwrap();
+        format!("{}: {}", path.trim_start_matches('.'), problem.message)
+    };
+    problems.map(below).collect()
+}
+
+#[test]
+fn what_is_wrong_stands_where_it_was_written() {
+    assert_eq!(
+        refused(&json!({"extends": "standard-provision", "remove": ["portz"]})),
+        ["remove[0]: there is no step `portz`: did you mean `ports`?"]
+    );
+    assert_eq!(
+        refused(&json!({
+            "extends": "standard-provision",
+            "overrides": {
+                "ports": {"needs": ["bind-hots"]},
+                "healthy": {"handler": "wait_health"},
+                "ready": {"with": {"x": 1}},
+                "workloads": {"skip_when": ".a |"},
+            },
+            "insert_after": {"healthy": [
+                {"name": "one", "handler": "archive"},
+                {"name": "two", "handler": "archive", "needs": ["on"], "with": {"y": 1}},
+            ]},
+        })),
+        [
+            "overrides.ports.needs: step ports needs `bind-hots`, which is no step of this pipeline: did you mean `bind-host`?",
+            "insert_after.healthy[1].needs: step two needs `on`, which is no step of this pipeline: did you mean `one`?",
+            "overrides.workloads.skip_when: something is missing at the end",
+            "overrides.healthy.handler: there is no handler `wait_health`: did you mean `wait_healthy`?",
+            "insert_after.healthy[1].with.y: `archive` takes no arguments",
+            "overrides.ready.with.x: `mark_ready` takes no arguments",
+        ]
+    );
+}
+
+#[test]
+fn expressions_name_what_is_there() {
+    let with = |value: &str| {
+        refused(&json!({"steps": [
+            {"name": "boot", "job": "boot@v1", "outputs": {"port": ".port"}},
+            {"name": "other", "job": "boot@v1", "needs": ["boot"]},
+            {"name": "aside", "job": "boot@v1"},
+            {"name": "check", "job": "check@v1", "needs": ["other"], "with": {"a": {"b": [value]}}},
+        ]}))
+    };
+    for right in [
+        "plain",
+        "${ . }",
+        "${ .inputs.lab }",
+        "${ .outputs.boot.port }",
+        "${ .outputs.other.x.y }",
+        "${ .instance.host }",
+        "${ .instance.labels.team }",
+        "${ .inputs.colour // \"red\" }",
+        "${ \"echo ${HOME} \\(.inputs.lab)\" }",
+        "costs 5 $",
+        "${HOME",
+        ".inputs",
+        "see .inputs.lab",
+        "${ .outputs | keys }",
+        "${ .inputs | map(.x) }",
+    ] {
+        assert_eq!(with(right), [""; 0], "{right}");
+    }
+    for (wrong, message) in [
+        ("${ .input.a }", "there is no `.input` here: did you mean `.inputs`?"),
+        ("${ .config }", "there is no `.config` here: there are .inputs, .outputs, .instance"),
+        ("${ .inputs.lba }", "there is no input `lba`: did you mean `lab`?"),
+        ("${ {colour: .inputs.colour} }", "there is no input `colour`: there are lab, size"),
+        ("${ .outputs.zzz.y }", "there is no step `zzz`: there are boot, other, aside"),
+        ("${ .outputs.bot.port }", "there is no step `bot`: did you mean `boot`?"),
+        (
+            "${ .outputs.check.x }",
+            "step check cannot read its own output: it has none before it is done",
+        ),
+        (
+            "${ .outputs.aside }",
+            "step check does not need step `aside`, whose output it reads: add `aside` to its `needs`",
+        ),
+        ("${ .outputs.boot.prt }", "step boot has no output `prt`: did you mean `port`?"),
+        ("${ .instance.hots }", "an instance has no `hots`: did you mean `host`?"),
+        ("x ${ .inputs.lab }", LOST),
+        ("${ .inputs.lab }-${ .inputs.size }", LOST),
+        (
+            ".inputs.lab",
+            "`.inputs.lab` is text here: write `${ .inputs.lab }` for what it stands for",
+        ),
+    ] {
+        assert_eq!(with(wrong), [format!("steps[3].with.a.b[0]: {message}")], "{wrong}");
+    }
+}
+
+const LOST: &str = "`${ … }` within text is not evaluated: write all of it as one expression, as \
+                    `${ \"lab \\(.inputs.lab)\" }`";
+
+#[test]
+fn conditions_name_what_is_there() {
+    assert_eq!(
+        refused(&json!({"extends": "standard-provision", "overrides": {
+            "ports": {"skip_when": ".inputs.lba == \"none\""},
+            "healthy": {"skip_when": "${ .outputs.ready }"},
+        }})),
+        [
+            "overrides.ports.skip_when: there is no input `lba`: did you mean `lab`?",
+            "overrides.healthy.skip_when: step healthy does not need step `ready`, whose output it reads: add `ready` to its `needs`",
+        ]
+    );
 }

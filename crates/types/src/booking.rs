@@ -230,4 +230,8 @@ pub struct SeedResponse {
     pub unchanged: usize,
     /// What was removed.
     pub pruned: Vec<ResourceKey>,
+    /// What would fail as things are now, as jobs of which the engine has no scenario: each with
+    /// its definition and path.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<String>,
 }

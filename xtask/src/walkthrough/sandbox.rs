@@ -154,7 +154,7 @@ mod tests {
 
     #[test]
     fn settings_of_the_caller_are_cleared_and_the_rest_is_not() {
-        for name in ["TESSERA_URL", "CARGO_HOME", "RUST_LOG", "RUSTFLAGS", "ENV"] {
+        for name in ["TESSERA_SERVER", "CARGO_HOME", "RUST_LOG", "RUSTFLAGS", "ENV"] {
             assert!(is_cleared(name.as_ref()), "{name}");
         }
         for name in ["PATH", "LANG", "XDG_RUNTIME_DIR", "DOCKER_HOST", "ENVIRONMENT"] {

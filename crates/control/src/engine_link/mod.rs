@@ -9,6 +9,7 @@
 
 mod agenda;
 mod calls;
+mod scenarios;
 
 use std::collections::{BTreeSet, HashMap};
 use std::net::SocketAddr;

@@ -185,7 +185,7 @@ impl TesseraApi for Handlers {
     }
 
     async fn seed(ctx: Context, body: TypedBody<SeedRequest>) -> Json<SeedResponse> {
-        Ok(HttpResponseOk(seed(plane(&ctx)?, body.into_inner()).await?))
+        Ok(HttpResponseOk(seed::seed_and_warn(plane(&ctx)?, body.into_inner()).await?))
     }
 
     async fn events(ctx: Context, body: UntypedBody) -> Accepted<EventsAnswer> {

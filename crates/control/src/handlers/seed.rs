@@ -11,7 +11,7 @@ use tessera_types::catalogue::{Definition, DefinitionObserved, Origin};
 use tessera_types::manifest::Declared;
 use tessera_types::problem::Code;
 use tessera_types::{
-    Actor, Edit, Invalid, Kind, KindName, Problem, Resource, ResourceKey, Write, limits,
+    Actor, Edit, Invalid, Kind, KindName, Problem, Resource, ResourceKey, Write, limits, nearest,
     with_definition,
 };
 
@@ -64,6 +64,47 @@ pub(crate) async fn seed(plane: &Plane, request: SeedRequest) -> Result<SeedResp
     Err(Problem::new(Code::Conflict, "the catalogue changes all the time: seed again").into())
 }
 
+/// As [`seed`], and says which jobs the engine would not take now, as far as it can be asked.
+pub(crate) async fn seed_and_warn(
+    plane: &Plane,
+    request: SeedRequest,
+) -> Result<SeedResponse, ApiError> {
+    let jobs = jobs(&request);
+    let mut response = seed(plane, request).await?;
+    if !jobs.is_empty()
+        && let Some(known) = plane.engine.scenarios().await
+    {
+        response.warnings = jobs.iter().filter_map(|(at, job)| missing(at, job, &known)).collect();
+    }
+    Ok(response)
+}
+
+/// The scenarios of all jobs, each with its definition and path.
+fn jobs(request: &SeedRequest) -> Vec<(String, String)> {
+    fn of<K: Kind>(json: &Value) -> Vec<(String, String)> {
+        let Ok(manifest) = decode::any_manifest::<K>(json.clone()) else { return Vec::new() };
+        let key = manifest.key();
+        let jobs = tessera_pipeline::jobs_of(&manifest).into_iter();
+        jobs.map(|(path, scenario)| (format!("{key}: {path}"), scenario)).collect()
+    }
+    let mut jobs = Vec::new();
+    for json in &request.manifests {
+        // What is no definition is refused by seeding.
+        let Ok(kind) = kind_of(json) else { continue };
+        jobs.extend(with_definition!(kind, K => of::<K>(json)));
+    }
+    jobs
+}
+
+fn missing(at: &str, job: &str, known: &[String]) -> Option<String> {
+    if known.iter().any(|one| one == job) {
+        return None;
+    }
+    let near = nearest(job, known.iter().map(String::as_str));
+    let near = near.map(|near| format!(": did you mean `{near}`?")).unwrap_or_default();
+    Some(format!("{at}: the engine has no scenario `{job}` now{near}"))
+}
+
 /// What is answered and written, and which definitions were given.
 type Decided = (SeedResponse, Vec<Write>, HashSet<ResourceKey>);
 
@@ -89,6 +130,7 @@ fn decide(plane: &Plane, request: &SeedRequest) -> Result<Decided, Problem> {
         updated: BTreeMap::new(),
         unchanged: 0,
         pruned: Vec::new(),
+        warnings: Vec::new(),
     };
     let (mut writes, mut seen) = (Vec::new(), HashSet::new());
     for json in &request.manifests {

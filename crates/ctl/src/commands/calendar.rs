@@ -54,7 +54,7 @@ fn when(text: &str) -> Result<When, String> {
 
 pub(crate) async fn run(context: &Context, arguments: &Arguments) -> Result<(), Failure> {
     let format = context.format(&[Format::Table, Format::Wide, Format::Json, Format::Yaml])?;
-    let name = target::name_of(KindName::Host, &arguments.host)?;
+    let name = target::name_of(KindName::Host, &arguments.host, &context.namespace)?;
     let now = now();
     let from = arguments.from.map_or(now, |from| from.after(now));
     let to = arguments.to.map(|to| to.after(from));

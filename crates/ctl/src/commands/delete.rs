@@ -88,7 +88,7 @@ async fn doomed(context: &Context, arguments: &Arguments) -> Result<Vec<Doomed>,
         declarations.sort_by_key(|declaration| std::cmp::Reverse(declaration.key.kind.rank()));
         return Ok(declarations.into_iter().map(|declaration| (declaration.key, None)).collect());
     }
-    let targets = target::parse(&arguments.resources)?;
+    let targets = target::parse(&arguments.resources, &context.namespace)?;
     if targets.is_empty() {
         return Err(Failure::usage("nothing to delete is named: write KIND NAME, or give -f"));
     }

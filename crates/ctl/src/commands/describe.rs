@@ -24,7 +24,7 @@ pub(crate) struct Arguments {
 pub(crate) async fn run(context: &Context, arguments: &Arguments) -> Result<(), Failure> {
     // For programs, `get` prints all of a resource.
     context.format(&[Format::Table])?;
-    let targets = target::parse(&arguments.resources)?;
+    let targets = target::parse(&arguments.resources, &context.namespace)?;
     let keys: Vec<_> = targets.iter().flat_map(|target| target.keys(context.namespace())).collect();
     if keys.is_empty() {
         return Err(Failure::usage("the name is missing: write KIND NAME"));

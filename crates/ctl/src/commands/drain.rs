@@ -37,7 +37,7 @@ pub(crate) struct Arguments {
 
 pub(crate) async fn run(context: &Context, arguments: &Arguments) -> Result<(), Failure> {
     let format = context.format(&ACTION_FORMATS)?;
-    let name = target::name_of(KindName::Node, &arguments.node)?;
+    let name = target::name_of(KindName::Node, &arguments.node, &context.namespace)?;
     let scope = Scope { kind: Some(KindName::Node), name: Some(name.clone()), ..Scope::default() };
     let mut follow = match arguments.no_wait {
         true => None,

@@ -55,7 +55,7 @@ const FORMATS: [Format; 5] =
 
 pub(crate) async fn run(context: &Context, arguments: &Arguments) -> Result<(), Failure> {
     let format = context.format(&FORMATS)?;
-    let targets = target::parse(&arguments.resources)?;
+    let targets = target::parse(&arguments.resources, &context.namespace)?;
     check(&targets, arguments)?;
     if arguments.watch {
         return watch(context, &targets, arguments, format).await;
@@ -212,9 +212,10 @@ async fn watch(
     let names = &target.names;
     let scope = Scope {
         kind: Some(target.kind),
-        namespace: arguments
-            .everywhere
-            .or(context.namespace())
+        namespace: target
+            .namespace
+            .clone()
+            .or_else(|| arguments.everywhere.or(context.namespace()))
             .filter(|_| target.kind.is_namespaced()),
         name: names.first().filter(|_| names.len() == 1).cloned(),
         selector: arguments.selection.selector.clone(),

@@ -40,7 +40,7 @@ pub(crate) struct Arguments {
 
 pub(crate) async fn run(context: &Context, arguments: &Arguments) -> Result<(), Failure> {
     let format = context.format(&[Format::Table, Format::Wide, Format::Json, Format::Yaml])?;
-    let key = target::one(&arguments.resource, context.namespace())?;
+    let key = target::one(&arguments.resource, &context.namespace)?;
     if arguments.timeline {
         return whole_tree(context, &key, format, arguments.limit).await;
     }

@@ -40,7 +40,7 @@ pub(crate) struct Arguments {
 
 pub(crate) async fn run(context: &Context, arguments: &Arguments) -> Result<(), Failure> {
     let format = context.format(&[Format::Table, Format::Json])?;
-    let name = target::name_of(KindName::Workload, &arguments.workload)?;
+    let name = target::name_of(KindName::Workload, &arguments.workload, &context.namespace)?;
     let options =
         LogOptions { tail: arguments.tail, since: arguments.since, follow: arguments.follow };
     let show = |line: &LogLine| match format {

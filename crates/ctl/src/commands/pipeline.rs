@@ -42,7 +42,7 @@ pub(crate) async fn run(context: &Context, arguments: &Arguments) -> Result<(), 
         true => vec![show.definition.clone()],
         false => vec![KindName::PodDefinition.singular().to_owned(), show.definition.clone()],
     };
-    let key = target::one(&words, context.namespace())?;
+    let key = target::one(&words, &context.namespace)?;
     let definition = kinds::get(&context.api, &key).await?;
     let resolved = resolved(&definition, &show.phase)?;
     match format {

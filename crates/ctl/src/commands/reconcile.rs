@@ -21,7 +21,7 @@ pub(crate) struct Arguments {
 pub(crate) async fn run(context: &Context, arguments: &Arguments) -> Result<(), Failure> {
     let format = context.format(&ACTION_FORMATS)?;
     let mut exits = Vec::new();
-    for target in target::parse(&arguments.resources)? {
+    for target in target::parse(&arguments.resources, &context.namespace)? {
         if target.names.is_empty() {
             let message = format!("which {} to look at is not said", target.kind.plural());
             return Err(Failure::usage_with(message, "name them"));

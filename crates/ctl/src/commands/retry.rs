@@ -27,7 +27,7 @@ pub(super) const KINDS: [KindName; 3] = [KindName::Session, KindName::Pod, KindN
 
 pub(crate) async fn run(context: &Context, arguments: &Arguments) -> Result<(), Failure> {
     let format = context.format(&ACTION_FORMATS)?;
-    let targets = target::parse(&arguments.resources)?;
+    let targets = target::parse(&arguments.resources, &context.namespace)?;
     for target in &targets {
         check_kind(target.kind)?;
         if target.names.is_empty() {

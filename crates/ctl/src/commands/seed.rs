@@ -7,11 +7,12 @@ use tessera_client::{Error, call};
 use tessera_types::booking::{SeedRequest, SeedResponse};
 
 use crate::cli::Format;
-use crate::context::{Context, json, print, yaml};
+use crate::context::{Context, json, print, tell, yaml};
 use crate::failure::Failure;
 use crate::kinds::bounded;
 use crate::manifests::{Declaration, Sources};
 use crate::show::change::KEY_TONE;
+use crate::style::{Tone, printable};
 
 /// Load definitions into the catalogue, all of them or none
 ///
@@ -43,6 +44,10 @@ pub(crate) async fn run(context: &Context, arguments: &Arguments) -> Result<(), 
     };
     let response = bounded("seed", call(context.api.seed(&request))).await;
     let response = response.map_err(|error| placed(error, &declarations))?;
+    for warning in &response.warnings {
+        let word = context.error_style.paint(Tone::Busy, "warning");
+        tell(&format!("{word}: {}\n", printable(&with_place(warning, &declarations))));
+    }
     match format {
         Format::Json => print(&json(&response)?),
         Format::Yaml => print(&yaml(&response)?),
@@ -75,6 +80,15 @@ fn placed(error: Error, declarations: &[Declaration]) -> Failure {
         }
     }
     Failure::Api(Error::Refused(problem))
+}
+
+/// A warning with the file of the definition that it is about.
+fn with_place(warning: &str, declarations: &[Declaration]) -> String {
+    let key = warning.split_once(": ").map(|(key, _)| key);
+    match declarations.iter().find(|it| key == Some(&it.key.to_string())) {
+        Some(declaration) => format!("{}: {warning}", declaration.at),
+        None => warning.to_owned(),
+    }
 }
 
 fn told(context: &Context, response: &SeedResponse, is_dry: bool) -> String {

@@ -95,13 +95,13 @@ pub(crate) async fn run(context: &Context, arguments: &Arguments) -> Result<(), 
     }
 }
 
-fn name_of(word: &str) -> Result<Name, Failure> {
-    target::name_of(KindName::Session, word)
+fn name_of(context: &Context, word: &str) -> Result<Name, Failure> {
+    target::name_of(KindName::Session, word, &context.namespace)
 }
 
 async fn stretch(context: &Context, stretch: &Stretch, is_later: bool) -> Result<(), Failure> {
     let format = context.format(&ACTION_FORMATS)?;
-    let name = name_of(&stretch.session)?;
+    let name = name_of(context, &stretch.session)?;
     let namespace = Some(context.namespace());
     let body = StretchRequest { by: stretch.by, part: stretch.part.clone() };
     let api = &context.api;
@@ -148,7 +148,7 @@ fn report(
 
 async fn approve(context: &Context, of: &OfPart) -> Result<(), Failure> {
     let format = context.format(&ACTION_FORMATS)?;
-    let name = name_of(&of.session)?;
+    let name = name_of(context, &of.session)?;
     let body = PartRequest { part: of.part.clone() };
     let (api, namespace) = (&context.api, Some(context.namespace()));
     let approved = once("session_approve", async |key| {
@@ -166,7 +166,7 @@ async fn approve(context: &Context, of: &OfPart) -> Result<(), Failure> {
 
 async fn retry(context: &Context, of: &OfPart) -> Result<(), Failure> {
     let format = context.format(&ACTION_FORMATS)?;
-    let name = name_of(&of.session)?;
+    let name = name_of(context, &of.session)?;
     let body = PartRequest { part: of.part.clone() };
     let (api, namespace) = (&context.api, Some(context.namespace()));
     let session = once("session_retry", async |key| {
@@ -178,7 +178,7 @@ async fn retry(context: &Context, of: &OfPart) -> Result<(), Failure> {
 
 async fn cancel(context: &Context, named: &Named) -> Result<(), Failure> {
     let format = context.format(&ACTION_FORMATS)?;
-    let name = name_of(&named.session)?;
+    let name = name_of(context, &named.session)?;
     let (api, namespace) = (&context.api, Some(context.namespace()));
     let session = once("session_cancel", async |key| {
         call(api.session_cancel(&name, namespace, Some(key))).await
@@ -192,7 +192,7 @@ async fn follow(context: &Context, arguments: &ToFollow) -> Result<(), Failure> 
     let mut sessions = Vec::new();
     for word in &arguments.sessions {
         let namespace = Some(context.namespace().clone());
-        sessions.push(ResourceKey::new(KindName::Session, namespace, name_of(word)?));
+        sessions.push(ResourceKey::new(KindName::Session, namespace, name_of(context, word)?));
     }
     let mut follow = Follow::start(&context.api, story::scope(&sessions)).await?;
     for key in sessions.iter().filter(|key| !follow.known().contains_key(key)) {

@@ -19,7 +19,7 @@ pub(crate) struct Arguments {
 
 pub(crate) async fn run(context: &Context, arguments: &Arguments) -> Result<(), Failure> {
     let format = context.format(&ACTION_FORMATS)?;
-    let name = target::name_of(KindName::Node, &arguments.node)?;
+    let name = target::name_of(KindName::Node, &arguments.node, &context.namespace)?;
     let node = bounded("node_uncordon", call(context.api.node_uncordon(&name))).await?;
     done(context, format, &node.key(), "uncordoned")
 }

@@ -47,18 +47,19 @@ pub(crate) async fn run(context: &Context, arguments: &Arguments) -> Result<(), 
 }
 
 fn scope(context: &Context, arguments: &Arguments) -> Result<Scope, Failure> {
-    let mut targets = target::parse(&arguments.resource)?;
+    let mut targets = target::parse(&arguments.resource, &context.namespace)?;
     let target = targets.pop();
     if !targets.is_empty() {
         return Err(Failure::usage("one kind at a time, or all of them with none named"));
     }
     let kind = target.as_ref().map(|target| target.kind);
+    let said = target.as_ref().and_then(|target| target.namespace.clone());
     let name = target.and_then(|target| target.names.into_iter().next());
     let namespace = match kind {
         // With every kind meant, a namespace would leave out those that have none.
         None if !context.namespace.is_required => None,
         Some(kind) if !kind.is_namespaced() => None,
-        _ => arguments.everywhere.or(context.namespace()),
+        _ => said.or_else(|| arguments.everywhere.or(context.namespace())),
     };
     Ok(Scope { kind, namespace, name, selector: arguments.selection.selector.clone() })
 }

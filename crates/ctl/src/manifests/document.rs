@@ -4,6 +4,7 @@
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 use tessera_manifest::{Document, Position, Problem, code};
+use tessera_pipeline::refuse_pipelines;
 use tessera_types::manifest::DeclaredOwner;
 use tessera_types::manifest::WRITTEN_BY_TESSERA;
 use tessera_types::{Kind, KindName, Labels, Manifest, Name, Revision, Uid, nearest, with_kind};
@@ -108,9 +109,8 @@ fn declaration_of<K: Kind>(
 ) -> Result<Declaration, Vec<Problem>> {
     let mut manifest =
         decode::<K>(document).map_err(|problems| with_misplaced_fields::<K>(document, problems))?;
-    let mut problems: Vec<_> = manifest
-        .problems()
-        .into_iter()
+    let broken = manifest.problems().into_iter().chain(refuse_pipelines(&manifest));
+    let mut problems: Vec<_> = broken
         .map(|broken| document.problem(&broken.path, BREAKS_A_RULE, broken.message, None))
         .collect();
     problems.extend(settle_namespace(document, &mut manifest, namespace));
@@ -212,6 +212,22 @@ mod tests {
         let problems =
             declared(&json!({"name": "web", "spec": {"command": "x"}, "lables": {}})).unwrap_err();
         assert_eq!(problems[0].hint.as_deref(), Some("did you mean `labels`?"));
+    }
+
+    #[test]
+    fn what_is_wrong_with_a_pipeline_has_its_line() {
+        let text = "kind: PodDefinition\nname: lab\nspec:\n  type_key: lab\n  version: 1.0.0\n  \
+            pod_type: proxmox\n  lifecycle:\n    phases:\n      - name: provision\n        \
+            trigger_on_status: Provisioning\n        engine: pipeline\n        pipeline:\n          \
+            extends: standard-provision\n          overrides:\n            \
+            ports: {needs: [bind-hots]}\n";
+        let source = Source::new("lab.yaml", text);
+        let documents = parse(source, Format::Yaml, &Limits::default()).unwrap();
+        let problems = declaration(&documents[0], &Namespace::default()).unwrap_err();
+        let [problem] = problems.as_slice() else { panic!("{problems:?}") };
+        assert_eq!((problem.line, problem.column), (15, 28));
+        assert_eq!(problem.path, "spec.lifecycle.phases[0].pipeline.overrides.ports.needs");
+        assert!(problem.message.contains("did you mean `bind-host`?"), "{}", problem.message);
     }
 
     #[test]

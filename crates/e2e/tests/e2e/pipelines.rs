@@ -230,11 +230,16 @@ async fn a_pipeline_that_cannot_be_is_refused_with_its_place() {
     let refused = [
         (
             json!({"steps": [step("a", "b"), step("b", "a")]}),
-            "pipeline.steps.a.needs",
+            "pipeline.steps[0].needs",
             "each other",
         ),
-        (json!({"steps": [{"name": "a", "handler": "fly"}]}), "pipeline.steps.a.handler", "fly"),
+        (json!({"steps": [{"name": "a", "handler": "fly"}]}), "pipeline.steps[0].handler", "fly"),
         (json!({"extends": "standard-nothing"}), "pipeline.extends", "standard-nothing"),
+        (
+            json!({"steps": [{"name": "a", "job": "echo@v1", "with": {"x": "${ .inputs.lab }"}}]}),
+            "pipeline.steps[0].with.x",
+            "no input `lab`",
+        ),
         (json!({"remove": ["ghost"]}), "pipeline.remove[0]", "ghost"),
         (json!({"remove": ["workloads"]}), "pipeline", "no step makes the workloads"),
         (json!({"extends": "standard-teardown"}), "pipeline", "no step makes the workloads"),
@@ -250,4 +255,40 @@ async fn a_pipeline_that_cannot_be_is_refused_with_its_place() {
         let place = format!("spec.lifecycle.phases[0].{place}");
         assert!(text.contains(&place) && text.contains(words), "{place}: {text}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn seeding_warns_of_jobs_that_the_engine_would_not_take() {
+    let mut engine = Engine::start().await;
+    let url = engine.gate.url();
+    let fleet = Fleet::with_arguments("15s", &["--engine", url.as_str()]).await;
+    let seed = |name: &str, job: &str| {
+        let step = json!({"name": "lab", "job": job});
+        let phase = json!({"name": "provision", "engine": "pipeline",
+            "trigger_on_status": "Provisioning",
+            "pipeline": {"extends": "standard-provision", "insert_before": {"ready": [step]}}});
+        let workload = json!({"name": "vm", "spec": {"command": "x"}});
+        let spec = json!({"pod_type": "fleet", "workloads": [workload],
+            "lifecycle": {"phases": [phase]}});
+        let seed = definition("PodDefinition", name, spec).to_string();
+        fleet.ctl_with(&["seed", "-"], &seed).expect(0).stderr
+    };
+    assert_eq!(seed("right", "echo@v1"), "");
+    // One that is slow to answer says nothing, so it is asked until it does.
+    let mut told = String::new();
+    for _ in 0..100 {
+        told = seed("wrong", "ecco@v1");
+        if !told.is_empty() {
+            break;
+        }
+    }
+    for part in [
+        "warning: <stdin>:1:1: poddefinition/wrong: ",
+        "pipeline.insert_before.ready[0].job: the engine has no scenario `ecco@v1` now",
+        "did you mean `echo@v1`?",
+    ] {
+        assert!(told.contains(part), "{part}: {told}");
+    }
+    engine.kill();
+    assert_eq!(seed("unheard", "ecco@v1"), "", "an engine that cannot be asked says nothing");
 }

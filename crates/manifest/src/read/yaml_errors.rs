@@ -14,8 +14,37 @@ pub(super) fn report(sink: &mut Sink<'_>, error: &ScanError) {
         sink.too_deep(span);
         return;
     }
+    if *error.kind() == ErrorKind::MappingValueNotAllowed
+        && let Some(text) = text_above(sink.source(), offset)
+    {
+        sink.report(text, code::SYNTAX, TEXT_AND_MAP, TEXT_OR_MAP);
+        return;
+    }
     let message = message(error.kind());
     sink.report(span, code::SYNTAX, message, hint(error.kind()));
+}
+
+const TEXT_AND_MAP: &str = "text, and keys below it: a value is one of the two";
+const TEXT_OR_MAP: &str = "remove the text, or indent the keys below as the one that has the text";
+
+/// The text after a key, where keys that are indented further follow it in the next line: to the
+/// parser they are more of the text, and it stumbles over the first `:` of them, at `offset`.
+fn text_above(source: &str, offset: usize) -> Option<Span> {
+    let start = source[..offset].rfind('\n')? + 1;
+    let key = source[start..offset].trim_start();
+    if key.contains(": ") {
+        return None;
+    }
+    let indent = offset - start - key.len();
+    let above = source[..start].trim_end();
+    let line_start = above.rfind('\n').map_or(0, |at| at + 1);
+    let line = &above[line_start..];
+    let colon = line.find(": ")?;
+    let value = line[colon + 2..].trim_start();
+    let is_plain = value.starts_with(|it: char| it.is_alphanumeric());
+    let is_above = line.len() - line.trim_start().len() < indent;
+    let end = line_start + line.len();
+    (is_plain && is_above).then(|| Span::new(end - value.len(), end))
 }
 
 fn message(kind: &ErrorKind) -> String {

@@ -201,6 +201,9 @@ impl Validate for PipelineSpec {
                 }
             }
         }
+        for (name, changes) in &self.overrides {
+            changes.validate(&format!("{path}.overrides.{name}"), problems);
+        }
         if self.extends.is_some() && !self.steps.is_empty() {
             problems.push(Invalid::new(
                 &format!("{path}.extends"),
@@ -216,12 +219,28 @@ impl Validate for StepSpec {
             let message = "a step has either a `handler` or a `job`";
             problems.push(Invalid::new(path, message));
         }
-        let job = self.job.as_ref().map(|job| job.parse::<ScenarioName>());
-        if let Some(Err(error)) = job {
-            let message = format!("a scenario is named with its version: {error}");
-            problems.push(Invalid::new(&format!("{path}.job"), message));
-        }
+        validate_job(self.job.as_ref(), path, problems);
         self.retry.validate(&format!("{path}.retry"), problems);
+    }
+}
+
+impl Validate for StepOverride {
+    fn validate(&self, path: &str, problems: &mut Vec<Invalid>) {
+        if self.handler.is_some() && self.job.is_some() {
+            let message = "a step has either a `handler` or a `job`";
+            problems.push(Invalid::new(path, message));
+        }
+        validate_job(self.job.as_ref(), path, problems);
+        if let Some(retry) = &self.retry {
+            retry.validate(&format!("{path}.retry"), problems);
+        }
+    }
+}
+
+fn validate_job(job: Option<&String>, path: &str, problems: &mut Vec<Invalid>) {
+    if let Some(Err(error)) = job.map(|job| job.parse::<ScenarioName>()) {
+        let message = format!("a scenario is named with its version: {error}");
+        problems.push(Invalid::new(&format!("{path}.job"), message));
     }
 }
 

@@ -1,9 +1,7 @@
 //! Cancelling jobs, and having them tried again.
 
-use std::future::Future;
-
-use tessera_client::{Engine, Error, call};
-use tessera_types::engine::{EngineJob, JobId};
+use tessera_client::{Engine, call};
+use tessera_types::engine::{JobId, JobStatus};
 
 use super::asked;
 use crate::cli::Format;
@@ -17,8 +15,15 @@ pub(super) async fn cancel(
     engine: &Engine,
     ids: &[JobId],
 ) -> Result<(), Failure> {
-    let cancel = |id| call(engine.job_cancel(id));
-    each(context, "job_cancel", "cancelled", ids, cancel).await
+    let cancel = async |id: &JobId| {
+        let before = asked("job_get", call(engine.job_get(id))).await?;
+        asked("job_cancel", call(engine.job_cancel(id))).await?;
+        Ok(match before.head.status {
+            JobStatus::Cancelled => "is cancelled already",
+            _ => "cancelled",
+        })
+    };
+    each(context, ids, cancel).await
 }
 
 pub(super) async fn retry(
@@ -26,24 +31,25 @@ pub(super) async fn retry(
     engine: &Engine,
     ids: &[JobId],
 ) -> Result<(), Failure> {
-    let retry = |id| call(engine.job_retry(id));
-    each(context, "job_retry", "is tried again", ids, retry).await
+    let retry = async |id: &JobId| {
+        asked("job_retry", call(engine.job_retry(id))).await.map(|_| "is tried again")
+    };
+    each(context, ids, retry).await
 }
 
 /// Does something to each job, whatever becomes of the others.
-async fn each<'a, F: Future<Output = Result<EngineJob, Error>>>(
+/// `does` gives what it came to.
+async fn each(
     context: &Context,
-    operation: &str,
-    what: &str,
-    ids: &'a [JobId],
-    does: impl Fn(&'a JobId) -> F,
+    ids: &[JobId],
+    does: impl AsyncFn(&JobId) -> Result<&'static str, Failure>,
 ) -> Result<(), Failure> {
     let format = context.format(&ACTION_FORMATS)?;
     let mut exits = Vec::new();
     for id in ids {
-        match asked(operation, does(id)).await {
+        match does(id).await {
             Ok(_) if format == Format::Name => print(&format!("{id}\n"))?,
-            Ok(_) => {
+            Ok(what) => {
                 let shown = context.style.paint(KEY_TONE, id.as_str());
                 print(&format!("job {shown} {what}\n"))?;
             }

@@ -3,7 +3,8 @@
 use std::fmt::Write as _;
 
 use tessera_types::engine::{
-    DeadLetter, EngineJob, JobHead, JobStep, JobSteps, ScenarioInfo, ScenarioSource,
+    DeadLetter, EngineJob, JobError, JobHead, JobStatus, JobStep, JobSteps, JobTransition,
+    Progress, ScenarioInfo, ScenarioSource, StepStatus,
 };
 use tessera_types::{Duration, Timestamp};
 
@@ -25,12 +26,21 @@ pub(super) fn jobs(heads: &[JobHead], now: Timestamp) -> Table {
             head.scenario.to_string().into(),
             printable(head.submitter.as_deref().unwrap_or("-")).into(),
             Cell::toned(status, tone_of_status(status)),
-            format!("{}/{}", head.progress.done, head.progress.known).into(),
+            done(head).into(),
             age(head.created_at, now).into(),
             printable(head.waiting_for.as_deref().unwrap_or("-")).into(),
         ]);
     }
     table
+}
+
+/// `3/8`. Not every run comes by all tasks, so of one that is done there is no whole.
+fn done(head: &JobHead) -> String {
+    let Progress { done, known, .. } = head.progress;
+    match head.status {
+        JobStatus::Completed => done.to_string(),
+        _ => format!("{done}/{known}"),
+    }
 }
 
 pub(super) fn scenarios(all: &[ScenarioInfo]) -> Table {
@@ -83,10 +93,33 @@ pub(super) fn job(
         let _ = writeln!(text, "  {name:FIELD_WIDTH$}{}", style.paint(tone, &printable(&value)));
     }
     if !steps.steps.is_empty() {
-        let table = steps_of(&steps.steps);
+        let table = steps_of(&steps.steps, job.error.as_ref());
         let _ = write!(text, "\n{}", table.render(style, width));
     }
+    if !job.history.is_empty() {
+        let _ = write!(text, "\n{}", history(&job.history, now).render(style, width));
+    }
     text
+}
+
+/// What happened to the job, its earlier attempts included.
+fn history(changes: &[JobTransition], now: Timestamp) -> Table {
+    let mut columns = ["AT", "AGE", "FROM", "TO", "BY"].map(Column::new).to_vec();
+    columns.push(Column::flexible("BECAUSE"));
+    let mut table = Table::new(columns);
+    for change in changes {
+        let to = change.to.as_str();
+        let why = if change.reason.is_empty() { "-" } else { change.reason.as_str() };
+        table.row(vec![
+            stamp(change.at).into(),
+            age(change.at, now).into(),
+            change.from.map_or("-", JobStatus::as_str).into(),
+            Cell::toned(to, tone_of_status(to)),
+            printable(&change.by.to_string()).into(),
+            printable(why).into(),
+        ]);
+    }
+    table
 }
 
 type Field = (&'static str, String, Tone);
@@ -113,31 +146,48 @@ fn fields(job: &EngineJob, now: Timestamp) -> Vec<Field> {
     add("ended", head.ended_at.map(|at| format!("{} ({} ago)", stamp(at), age(at, now))));
     add("input", Some(job.input.to_string()));
     add("output", job.output.as_ref().map(ToString::to_string));
-    let error = job.error.as_ref().map(|error| {
-        let title = error.title.as_deref().unwrap_or(&error.kind);
-        let detail = error.detail.as_deref().map(|it| format!(": {it}")).unwrap_or_default();
-        format!("{title}{detail} (at {})", error.instance)
+    let error = job.error.as_ref().map(|error| match error.instance.as_str() {
+        "" => in_words(error),
+        instance => format!("{} (at {instance})", in_words(error)),
     });
     fields.extend(error.map(|error| ("error", error, Tone::Bad)));
     fields
 }
 
-fn steps_of(steps: &[JobStep]) -> Table {
+fn in_words(error: &JobError) -> String {
+    let title = error.title.as_deref().unwrap_or(&error.kind);
+    let detail = error.detail.as_deref().map(|it| format!(": {it}")).unwrap_or_default();
+    format!("{title}{detail}")
+}
+
+/// The tasks that were begun; that which `error` comes from says so.
+fn steps_of(steps: &[JobStep], error: Option<&JobError>) -> Table {
     let names = ["TASK", "ROUND", "STATUS", "BEGAN", "TOOK", "RETRIES"];
-    let mut table = Table::new(names.map(Column::new).to_vec());
+    let mut columns = names.map(Column::new).to_vec();
+    columns.extend(error.map(|_| Column::flexible("ERROR")));
+    let mut table = Table::new(columns);
     let origin = steps.first().map(|step| step.started_at);
-    for step in steps {
+    let is_its = |step: &JobStep| {
+        step.status == StepStatus::Faulted && error.is_some_and(|it| it.instance == step.task)
+    };
+    let failed = steps.iter().rposition(is_its);
+    for (place, step) in steps.iter().enumerate() {
         let began = step.started_at.since(origin.unwrap_or(step.started_at));
         let took = step.ended_at.map(|ended| seconds(ended.since(step.started_at)));
         let status = step.status.as_str();
-        table.row(vec![
+        let mut row: Vec<Cell> = vec![
             printable(&step.task).into(),
             step.iteration.map_or_else(|| "-".to_owned(), |it| it.to_string()).into(),
             Cell::toned(status, tone_of_status(status)),
             format!("+{}", seconds(began)).into(),
             took.unwrap_or_else(|| "-".to_owned()).into(),
             step.retries.to_string().into(),
-        ]);
+        ];
+        row.extend(error.map(|error| match failed == Some(place) {
+            true => Cell::toned(printable(&in_words(error)), Tone::Bad),
+            false => "-".into(),
+        }));
+        table.row(row);
     }
     table
 }
@@ -145,4 +195,74 @@ fn steps_of(steps: &[JobStep]) -> Table {
 fn seconds(span: Duration) -> String {
     let ms = span.as_millis();
     format!("{}.{:03}s", ms / 1000, ms % 1000)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    const NOW: &str = "2026-03-01T12:00:00Z";
+
+    fn shown(more: &Value) -> String {
+        let mut job = json!({
+            "id": "0".repeat(32), "scenario": "get@v1", "status": "Failed", "attempt": 2,
+            "progress": {"done": 1, "known": 2}, "created_at": "2026-03-01T11:00:00Z",
+            "scenario_hash": "x",
+            "history": [
+                {"to": "Submitted", "at": "2026-03-01T11:00:00Z", "by": "api"},
+                {"from": "Submitted", "to": "Cancelled", "at": "2026-03-01T11:30:00Z",
+                    "by": "api", "reason": "somebody cancelled it"},
+            ],
+        });
+        job.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        let step = |task: &str, status: &str| json!({"task": task, "status": status, "started_at": "2026-03-01T11:00:00Z"});
+        let steps = json!({
+            "job": "0".repeat(32), "attempt": 2, "status": "Failed", "entries": 3,
+            "steps": [step("/do/0/get", "Faulted"), step("/do/1/put", "Completed"),
+                step("/do/0/get", "Faulted")],
+        });
+        let job = serde_json::from_value(job).unwrap();
+        let steps = serde_json::from_value(steps).unwrap();
+        super::job(&job, &steps, Style::PLAIN, None, NOW.parse().unwrap())
+    }
+
+    #[test]
+    fn the_task_that_failed_the_job_says_why() {
+        let text = shown(&json!({"error": {"type": "x", "status": 500, "title": "No answer",
+            "detail": "it is down", "instance": "/do/0/get"}}));
+        assert!(text.contains("No answer: it is down (at /do/0/get)\n"), "{text}");
+        let rows: Vec<&str> = text.lines().filter(|line| line.starts_with("/do/")).collect();
+        let has_error: Vec<bool> = rows.iter().map(|row| row.ends_with("it is down")).collect();
+        assert_eq!(has_error, [false, false, true], "{text}");
+    }
+
+    #[test]
+    fn an_error_of_no_task_has_no_place() {
+        let text = shown(&json!({"error": {"type": "x", "status": 500, "title": "No document",
+            "instance": ""}}));
+        assert!(text.contains("No document\n") && !text.contains("(at"), "{text}");
+        assert!(!shown(&json!({})).contains("ERROR"));
+    }
+
+    #[test]
+    fn who_changed_the_status_is_told() {
+        let text = shown(&json!({}));
+        let line = text.lines().find(|line| line.contains("somebody cancelled it")).unwrap();
+        for part in ["Submitted", "Cancelled", "api"] {
+            assert!(line.contains(part), "{line}");
+        }
+    }
+
+    #[test]
+    fn what_is_done_has_no_tasks_left() {
+        let head = |status: &str| {
+            let head = json!({"id": "0".repeat(32), "scenario": "get@v1", "status": status,
+                "attempt": 1, "progress": {"done": 7, "known": 8}, "created_at": NOW});
+            done(&serde_json::from_value(head).unwrap())
+        };
+        assert_eq!(head("Completed"), "7");
+        assert_eq!(head("Failed"), "7/8");
+    }
 }
