@@ -23,6 +23,8 @@ pub struct Look<'a> {
     /// The jobs that are not wanted any more and may still run: a step with one of them is
     /// not tried again before that is over.
     pub unwanted: &'a [UnwantedJob],
+    /// Nobody can be asked how far a job is: what is known of it may be old.
+    pub is_engine_silent: bool,
     /// The time.
     pub now: Timestamp,
 }
@@ -37,6 +39,8 @@ pub struct Decision {
     pub cancel: Vec<Cancel>,
     /// When to look again at the latest.
     pub look_again: Option<Timestamp>,
+    /// When the first of the jobs that are waited for is given up; none where there is none.
+    pub jobs_until: Option<Timestamp>,
     /// In words, what it waits for.
     pub waiting_for: Vec<String>,
     /// What came of it, once all is over.
@@ -333,15 +337,19 @@ impl Pipeline {
                 continue;
             }
             is_over = false;
-            decision.look_again =
-                [decision.look_again, stands.given_up_at(look)].into_iter().flatten().min();
+            let given_up_at = stands.given_up_at(look);
+            let earliest = |at: Option<Timestamp>| at.into_iter().chain(given_up_at).min();
+            decision.look_again = earliest(decision.look_again);
+            if stands.state == StepState::Suspended {
+                decision.jobs_until = earliest(decision.jobs_until);
+            }
             decision.waiting_for.push(stands.said_of(&spec.name, spec.retry.attempts_max, look));
         }
         decision.outcome = is_over.then(|| match self.failure(progress) {
             None => Outcome::Completed,
             Some((step, stands)) => Outcome::Failed {
                 step: step.resolved.spec.name.clone(),
-                message: stands.message.unwrap_or_default(),
+                message: stands.quoted_message().unwrap_or_default(),
                 attempts: stands.attempt,
                 is_final: stands.is_final,
             },
@@ -395,6 +403,7 @@ impl Step {
         stands.deadline = (!is_last).then(|| now.plus(pause));
         stands.since = now;
         stands.input = Json::Null;
+        (stands.waiting_for, stands.told_at) = (None, None);
         stands.message = Some(limits::clip(message, limits::REASON_BYTES_MAX));
     }
 }
@@ -435,6 +444,8 @@ fn end(
             output,
             message,
             input: Json::Null,
+            waiting_for: None,
+            told_at: None,
             ..stands.clone()
         };
     }
@@ -460,6 +471,8 @@ trait Stands {
     fn job_is_over(&self, name: &Name, progress: &PipelineProgress) -> Option<Cancel>;
     fn given_up_at(&self, look: &Look<'_>) -> Option<Timestamp>;
     fn unwanted<'a>(&self, look: &Look<'a>) -> Option<&'a UnwantedJob>;
+    fn quoted_message(&self) -> Option<String>;
+    fn told_of_job(&self, look: &Look<'_>) -> String;
     fn said_of(&self, name: &Name, attempts_max: u32, look: &Look<'_>) -> String;
 }
 
@@ -494,18 +507,43 @@ impl Stands for StepProgress {
         look.unwanted.iter().find(|job| job.correlation_id == *id)
     }
 
+    /// What went wrong, as waits and the history quote it: of a job it is what others wrote,
+    /// of any length. All of it is with the step.
+    fn quoted_message(&self) -> Option<String> {
+        let message = self.message.as_ref()?;
+        Some(match self.correlation_id {
+            Some(_) => limits::one_line(message, limits::QUOTE_BYTES_MAX),
+            None => message.clone(),
+        })
+    }
+
+    /// What the engine has told of its job; with the time of that, where it can be old.
+    fn told_of_job(&self, look: &Look<'_>) -> String {
+        let quoted = |text: &String| limits::one_line(text, limits::QUOTE_BYTES_MAX);
+        let waits = self.waiting_for.as_ref().map(quoted);
+        let waits = waits.map(|what| format!(", waiting for {what}"));
+        let Some(at) = self.told_at.filter(|_| look.is_engine_silent) else {
+            return waits.unwrap_or_default();
+        };
+        let how_far = || self.quoted_message().map(|message| format!(", {message}"));
+        let told = waits.or_else(how_far).unwrap_or_default();
+        format!("{told} as of {}", at.second_before())
+    }
+
     fn said_of(&self, name: &Name, attempts_max: u32, look: &Look<'_>) -> String {
         let tries = match self.attempt {
             1 => String::new(),
             attempt => format!(", try {attempt} of {attempts_max}"),
         };
         match (self.state, &self.job_id) {
-            (StepState::Suspended, Some(job)) => format!("step {name}: job {job}{tries}"),
+            (StepState::Suspended, Some(job)) => {
+                format!("step {name}: job {job}{tries}{}", self.told_of_job(look))
+            }
             (StepState::Suspended, None) => {
                 format!("step {name}: the engine to take its job{tries}")
             }
             (StepState::BackingOff, _) => {
-                let why = self.message.as_deref().unwrap_or("it failed");
+                let why = self.quoted_message().unwrap_or_else(|| "it failed".to_owned());
                 let tried = format!("try {} of {attempts_max}", self.attempt);
                 match self.unwanted(look) {
                     Some(job) => format!("step {name}: {job} of {tried} to be cancelled ({why})"),

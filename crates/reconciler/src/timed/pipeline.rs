@@ -117,7 +117,8 @@ impl Run {
             let unwanted_jobs = step.timed().unwanted_jobs.clone();
             let (inputs, instance, run) = (&inputs, &instance, run.as_str());
             let unwanted = unwanted_jobs.as_slice();
-            let look = Look { inputs, instance, run, asked_by, unwanted, now: step.now };
+            let (is_engine_silent, now) = (step.world.is_engine_silent(), step.now);
+            let look = Look { inputs, instance, run, asked_by, unwanted, is_engine_silent, now };
             let mut decision = pipeline.decide(&mut progress, &look);
             give_to_cancel(step, &self.name, std::mem::take(&mut decision.cancel));
             decision.start.iter().for_each(|start| note_suspension(step, &self.name, start));
@@ -132,7 +133,11 @@ impl Run {
         }
         match self.judge(&decision, &waits) {
             Try::UnderWay(what) if waits_for_job(step, &self.name) => {
-                Try::UnderWay(with_trouble(step, what))
+                let what = with_trouble(step, what);
+                match decision.jobs_until {
+                    Some(until) => Try::WaitsForJob { what, until },
+                    None => Try::UnderWay(what),
+                }
             }
             other => other,
         }
