@@ -207,4 +207,7 @@ fn note_end<K: Timed>(edit: &mut Edit<K>, whose: &Suspended, job_id: Option<&str
         .with("attempt", attempt)
         .with("step_state", format_args!("{from:?} → {to:?}"))
         .with("correlation_id", correlation_id);
+    if let Some(id) = job_id {
+        edit.with("job_id", id);
+    }
 }

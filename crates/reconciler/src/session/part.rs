@@ -17,7 +17,7 @@ use crate::manager::{Manager, Plan};
 use crate::report::{NO_NAME, own_report, report_of};
 use crate::timed::{
     Done, Phases, Step, begins_anew, clear_gone, end_jobs, end_own_jobs, force, is_late,
-    reason_with, run_phases, waits_for_engine, with_engine_jobs,
+    left_in_words, reason_with, run_phases, waits_for_engine,
 };
 use crate::world::World;
 
@@ -201,14 +201,7 @@ impl<'a> Look<'a> {
             return self.fail(failure);
         }
         if self.step.has_come(self.slot.end) {
-            let at = self.step.now;
-            let message = "it was not ready before its end".to_owned();
-            return self.fail(Failure {
-                of: "its provisioning".to_owned(),
-                attempts: 1,
-                message,
-                at,
-            });
+            return self.fail(self.step.not_ready());
         }
         let is_awaited = |pod: &&Arc<Object<Pod>>| {
             let is_given_up = pod.observed.timed.failure.is_some() || pod.status.is_ending();
@@ -514,7 +507,7 @@ impl<'a> Look<'a> {
         // Past the deadline each pod ends by itself, and names what is left.
         let until = (!is_forced).then_some(deadline);
         let message = match left {
-            0 => with_engine_jobs(&self.step, "its jobs and their workloads to be gone"),
+            0 => left_in_words(&self.step),
             left => format!("{left} of its {} pods to be gone", pods.len()),
         };
         self.step.wait(WaitReason::Children, &message, until);

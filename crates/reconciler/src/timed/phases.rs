@@ -386,7 +386,7 @@ fn say<K: Timed>(step: &mut Step<'_, K>, run: &PhaseRun, retry: RetryPolicy) {
     let tries = format!("try {} of {}", run.attempt, retry.attempts_max);
     match run.state {
         PhaseState::CleaningUp => {
-            let left = with_engine_jobs(step, &format!("what is left of {tries} to go"));
+            let left = with_engine_jobs(step, Some(&format!("what is left of {tries} to go")));
             let message = format!("phase {}: {left} ({failed})", run.name);
             step.wait(WaitReason::Phase, &message, None);
         }
