@@ -109,14 +109,16 @@ pub(crate) const fn tone_of_outcome(outcome: Outcome) -> Tone {
     }
 }
 
-/// What it waits for; where that is nothing, what failed or could not be removed.
+/// What it waits for; where that is nothing, what failed or could not be removed. What is
+/// over waits for nothing any more: what came of it stands elsewhere.
 pub(super) fn waiting_for<K: Timed>(object: &Object<K>) -> String
 where
     K::Status: State,
 {
     let timed = K::timed(object);
     let waiting = object.waiting_for.as_ref().map(|waiting| waiting.message.clone());
-    let failure = || timed.failure.as_ref().map(ToString::to_string);
+    let is_over = !K::Status::ALL.iter().any(|next| object.status.may_become(*next));
+    let failure = || timed.failure.as_ref().filter(|_| !is_over).map(ToString::to_string);
     let left = || {
         let count = timed.leftovers.len();
         (count > 0).then(|| format!("nothing; {}", not_removed(count)))
