@@ -14,6 +14,7 @@ mod graph;
 mod handlers;
 mod phase;
 mod resolve;
+mod stands;
 mod templates;
 
 pub use compile::{Handler, Pipeline};
