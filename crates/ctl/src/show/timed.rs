@@ -140,3 +140,32 @@ pub(super) fn tries(timed: &TimedObserved) -> String {
         state => format!("{} ({state})", run.attempt),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tessera_types::Resource;
+    use tessera_types::timed::{Failure, TimedStatus};
+
+    use super::waiting_for;
+    use crate::fixture;
+
+    #[test]
+    fn what_failed_is_shown_until_it_is_over() {
+        let Resource::Pod(pod) = fixture::pod() else { panic!("it is a pod") };
+        let mut pod = (*pod).clone();
+        pod.waiting_for = None;
+        pod.observed.timed.failure = Some(Failure {
+            of: "phase provision".to_owned(),
+            attempts: 3,
+            message: "no licence".to_owned(),
+            at: fixture::now(),
+        });
+        let mut shown = |status| {
+            pod.status = status;
+            waiting_for(&pod)
+        };
+        assert_eq!(shown(TimedStatus::Failed), "no licence, so phase provision failed");
+        assert_eq!(shown(TimedStatus::TearingDown), "no licence, so phase provision failed");
+        assert_eq!(shown(TimedStatus::Terminated), "");
+    }
+}

@@ -213,3 +213,23 @@ fn in_words(run: &PhaseRun, max: Option<u32>, now: Timestamp) -> String {
         message.unwrap_or_default()
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use tessera_types::timed::{PipelineProgress, StepProgress, StepState};
+    use tessera_types::{Duration, Name, Timestamp};
+
+    use super::came_to;
+
+    #[test]
+    fn a_pipeline_that_is_over_says_what_its_steps_came_to() {
+        assert_eq!(came_to(None), ": a pipeline");
+        let states = [StepState::Failed, StepState::Completed, StepState::Completed];
+        let steps = states.iter().enumerate().map(|(number, state)| {
+            let name = Name::new(&format!("step-{number}")).unwrap();
+            (name, StepProgress::begin(*state, 1, Timestamp::EPOCH, Duration::ZERO))
+        });
+        let progress: PipelineProgress = steps.collect();
+        assert_eq!(came_to(Some(&progress)), ": steps 2 Completed, 1 Failed");
+    }
+}
