@@ -95,7 +95,7 @@ pub(crate) async fn take_event(
 fn news_of(kind: JobEventKind, data: &JobEventData) -> JobNews {
     match kind {
         JobEventKind::Started => JobNews::Taken,
-        JobEventKind::Progress => JobNews::Progress(in_words(&data.progress)),
+        JobEventKind::Progress => under_way(&data.progress, data.waiting_for.as_ref()),
         JobEventKind::Completed => JobNews::Completed(data.output.clone().unwrap_or_default()),
         JobEventKind::Failed => JobNews::Failed(why(data.error.as_ref())),
         JobEventKind::Cancelled => JobNews::Failed("it was cancelled".to_owned()),
@@ -110,6 +110,23 @@ pub(crate) fn news_of_job(job: &EngineJob) -> JobNews {
         JobStatus::Failed => JobNews::Failed(why(job.error.as_ref())),
         JobStatus::Cancelled => JobNews::Failed("it was cancelled".to_owned()),
     }
+}
+
+/// What is known of a job that the engine was asked for.
+pub(crate) fn news_when_asked(job: &EngineJob) -> JobNews {
+    let head = &job.head;
+    match head.status {
+        JobStatus::Submitted => JobNews::Progress {
+            message: "it has not begun".to_owned(),
+            waiting_for: Some("its turn in the engine".to_owned()),
+        },
+        JobStatus::Running => under_way(&head.progress, head.waiting_for.as_ref()),
+        _ => news_of_job(job),
+    }
+}
+
+fn under_way(progress: &Progress, waiting_for: Option<&String>) -> JobNews {
+    JobNews::Progress { message: in_words(progress), waiting_for: waiting_for.cloned() }
 }
 
 fn in_words(progress: &Progress) -> String {
@@ -175,9 +192,9 @@ fn note_end<K: Timed>(edit: &mut Edit<K>, whose: &Suspended, job_id: Option<&str
     let ended = match news {
         JobNews::Completed(_) => "is completed".to_owned(),
         JobNews::Failed(why) | JobNews::Refused(why) => {
-            format!("has failed: {}", limits::clip(why, limits::REASON_BYTES_MAX / 2))
+            format!("has failed: {}", limits::one_line(why, limits::QUOTE_BYTES_MAX))
         }
-        JobNews::Taken | JobNews::Progress(_) => return,
+        JobNews::Taken | JobNews::Progress { .. } => return,
     };
     let Suspended { phase, step, correlation_id, .. } = whose;
     let progress = K::timed(&edit.object).pipeline_progress.get(phase);
@@ -190,4 +207,7 @@ fn note_end<K: Timed>(edit: &mut Edit<K>, whose: &Suspended, job_id: Option<&str
         .with("attempt", attempt)
         .with("step_state", format_args!("{from:?} → {to:?}"))
         .with("correlation_id", correlation_id);
+    if let Some(id) = job_id {
+        edit.with("job_id", id);
+    }
 }

@@ -7,6 +7,7 @@ use tessera_workflow::expression::{EvaluationError, Variables};
 use tessera_workflow::value::{Value, from_json, object, to_json};
 
 use crate::compile::{Pipeline, Step};
+use crate::stands::Stands;
 
 /// What is known when a pipeline is looked at.
 #[derive(Clone, Copy, Debug)]
@@ -23,6 +24,8 @@ pub struct Look<'a> {
     /// The jobs that are not wanted any more and may still run: a step with one of them is
     /// not tried again before that is over.
     pub unwanted: &'a [UnwantedJob],
+    /// Nobody can be asked how far a job is: what is known of it may be old.
+    pub is_engine_silent: bool,
     /// The time.
     pub now: Timestamp,
 }
@@ -37,6 +40,8 @@ pub struct Decision {
     pub cancel: Vec<Cancel>,
     /// When to look again at the latest.
     pub look_again: Option<Timestamp>,
+    /// When the first of the jobs that are waited for is given up; none where there is none.
+    pub jobs_until: Option<Timestamp>,
     /// In words, what it waits for.
     pub waiting_for: Vec<String>,
     /// What came of it, once all is over.
@@ -333,15 +338,19 @@ impl Pipeline {
                 continue;
             }
             is_over = false;
-            decision.look_again =
-                [decision.look_again, stands.given_up_at(look)].into_iter().flatten().min();
+            let given_up_at = stands.given_up_at(look);
+            let earliest = |at: Option<Timestamp>| at.into_iter().chain(given_up_at).min();
+            decision.look_again = earliest(decision.look_again);
+            if stands.state == StepState::Suspended {
+                decision.jobs_until = earliest(decision.jobs_until);
+            }
             decision.waiting_for.push(stands.said_of(&spec.name, spec.retry.attempts_max, look));
         }
         decision.outcome = is_over.then(|| match self.failure(progress) {
             None => Outcome::Completed,
             Some((step, stands)) => Outcome::Failed {
                 step: step.resolved.spec.name.clone(),
-                message: stands.message.unwrap_or_default(),
+                message: stands.quoted_message().unwrap_or_default(),
                 attempts: stands.attempt,
                 is_final: stands.is_final,
             },
@@ -395,6 +404,7 @@ impl Step {
         stands.deadline = (!is_last).then(|| now.plus(pause));
         stands.since = now;
         stands.input = Json::Null;
+        (stands.waiting_for, stands.told_at) = (None, None);
         stands.message = Some(limits::clip(message, limits::REASON_BYTES_MAX));
     }
 }
@@ -435,6 +445,8 @@ fn end(
             output,
             message,
             input: Json::Null,
+            waiting_for: None,
+            told_at: None,
             ..stands.clone()
         };
     }
@@ -452,67 +464,5 @@ impl Known {
             ("outputs", object(outputs)),
             ("instance", from_json(look.instance.clone())),
         ]))
-    }
-}
-
-trait Stands {
-    /// The job that did it, now that its step is something else.
-    fn job_is_over(&self, name: &Name, progress: &PipelineProgress) -> Option<Cancel>;
-    fn given_up_at(&self, look: &Look<'_>) -> Option<Timestamp>;
-    fn unwanted<'a>(&self, look: &Look<'a>) -> Option<&'a UnwantedJob>;
-    fn said_of(&self, name: &Name, attempts_max: u32, look: &Look<'_>) -> String;
-}
-
-impl Stands for StepProgress {
-    fn job_is_over(&self, name: &Name, progress: &PipelineProgress) -> Option<Cancel> {
-        if self.state != StepState::Suspended {
-            return None;
-        }
-        let now = progress.get(name)?;
-        Some(Cancel {
-            step: name.clone(),
-            correlation_id: self.correlation_id.clone()?,
-            job_id: self.job_id.clone(),
-            scenario: self.scenario.clone().unwrap_or_default(),
-            attempt: self.attempt,
-            state: now.state,
-            message: now.message.clone().unwrap_or_default(),
-        })
-    }
-
-    /// Its deadline; for a job, not before the engine was asked. It may have one of which only
-    /// the answer to its submission was lost.
-    fn given_up_at(&self, look: &Look<'_>) -> Option<Timestamp> {
-        let deadline = self.deadline?;
-        let has_job = self.state == StepState::Suspended;
-        Some(if has_job { deadline.max(look.asked_by) } else { deadline })
-    }
-
-    /// The job of its last try, if that may still run.
-    fn unwanted<'a>(&self, look: &Look<'a>) -> Option<&'a UnwantedJob> {
-        let id = self.correlation_id.as_ref()?;
-        look.unwanted.iter().find(|job| job.correlation_id == *id)
-    }
-
-    fn said_of(&self, name: &Name, attempts_max: u32, look: &Look<'_>) -> String {
-        let tries = match self.attempt {
-            1 => String::new(),
-            attempt => format!(", try {attempt} of {attempts_max}"),
-        };
-        match (self.state, &self.job_id) {
-            (StepState::Suspended, Some(job)) => format!("step {name}: job {job}{tries}"),
-            (StepState::Suspended, None) => {
-                format!("step {name}: the engine to take its job{tries}")
-            }
-            (StepState::BackingOff, _) => {
-                let why = self.message.as_deref().unwrap_or("it failed");
-                let tried = format!("try {} of {attempts_max}", self.attempt);
-                match self.unwanted(look) {
-                    Some(job) => format!("step {name}: {job} of {tried} to be cancelled ({why})"),
-                    None => format!("step {name}: the pause after {tried} ({why})"),
-                }
-            }
-            _ => format!("step {name}{tries}"),
-        }
     }
 }

@@ -16,6 +16,7 @@ mod names;
 mod phase;
 mod reads;
 mod resolve;
+mod stands;
 mod templates;
 
 pub use compile::{Handler, Pipeline};

@@ -9,7 +9,8 @@ use std::collections::HashSet;
 
 use tessera_types::{Now, ResourceKey, Uid, Write};
 
-use crate::reconciler::{Pass, Reconciler};
+use crate::pass::Pass;
+use crate::reconciler::Reconciler;
 use crate::world::World;
 
 /// So many refusals in a row, without one write in between, are the store's

@@ -11,8 +11,8 @@ use tessera_types::{Host, IllegalTransition, Job, Node, Now, Object, WaitReason,
 
 use crate::manager::{Manager, Plan};
 use crate::timed::{
-    Done, Phases, Step, begins_anew, clear_gone, end_jobs, end_own_jobs, force, reason_with,
-    run_phases, waits_for_engine, with_engine_jobs,
+    Done, Phases, Step, begins_anew, clear_gone, end_jobs, end_own_jobs, force, left_in_words,
+    reason_with, run_phases, waits_for_engine,
 };
 use crate::world::World;
 
@@ -75,7 +75,8 @@ impl Look<'_> {
         take_nodes(&mut self.step.edit.object, self.definition, nodes.into_iter());
     }
 
-    fn must_end(&mut self) -> Option<(Outcome, &'static str)> {
+    /// Why it has to end whatever the time, if it has to.
+    fn given_up(&self) -> Option<(Outcome, &'static str)> {
         let host = self.step.object();
         if host.deletion_requested_at.is_some() {
             return Some((Outcome::Cancelled, "it is being deleted"));
@@ -83,8 +84,20 @@ impl Look<'_> {
         if host.desired_status == DesiredTimedStatus::TornDown {
             return Some((Outcome::Cancelled, "it is not wanted any more"));
         }
+        None
+    }
+
+    /// Why it has to end, if it has to.
+    fn must_end(&mut self) -> Option<(Outcome, &'static str)> {
+        if let Some(given_up) = self.given_up() {
+            return Some(given_up);
+        }
+        let outcome = match self.step.timed().started_at {
+            Some(_) => Outcome::Completed,
+            None => Outcome::Skipped,
+        };
         let is_over = self.step.has_come(self.slot.end);
-        is_over.then_some((Outcome::Completed, "its window is over"))
+        is_over.then_some((outcome, "its window is over"))
     }
 
     fn end(&mut self, outcome: Outcome, reason: &str) -> Done {
@@ -110,8 +123,11 @@ impl Look<'_> {
     }
 
     fn provisioning(&mut self) -> Done {
-        if let Some((outcome, reason)) = self.must_end() {
+        if let Some((outcome, reason)) = self.given_up() {
             return self.end(outcome, reason);
+        }
+        if self.step.has_come(self.slot.end) {
+            return self.fail(self.step.not_ready());
         }
         if self.step.object().observed.nodes == Some(0) {
             let message = "a node that belongs to it to be Ready";
@@ -223,7 +239,7 @@ impl Look<'_> {
             return Ok(());
         }
         if !end_jobs(&mut self.step) && !is_forced {
-            let message = with_engine_jobs(&self.step, "its jobs and their workloads to be gone");
+            let message = left_in_words(&self.step);
             self.step.wait(WaitReason::Children, &message, None);
             return Ok(());
         }

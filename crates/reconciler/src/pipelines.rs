@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use parking_lot::Mutex;
 use serde_json::{Value, json};
 use tessera_pipeline::{OverridesPolicy, Pipeline, Tier, compile_phase};
-use tessera_types::timed::{PipelineSpec, StepState, Timed, TimedStatus};
+use tessera_types::timed::{PipelineSpec, StepProgress, StepState, Timed, TimedStatus};
 use tessera_types::{Edit, Host, Invalid, Kind, KindName, Name, Object, SessionPart, limits};
 
 use crate::timed::Step;
@@ -167,8 +167,13 @@ impl Pipelines {
 pub enum JobNews {
     /// It has taken it.
     Taken,
-    /// It has come so far; in words.
-    Progress(String),
+    /// It is under way.
+    Progress {
+        /// How far it has come; in words.
+        message: String,
+        /// What it waits for itself, if it does.
+        waiting_for: Option<String>,
+    },
     /// It is done; what it gave.
     Completed(Value),
     /// It could not, or was cancelled.
@@ -223,7 +228,7 @@ pub fn tell_step<K: Timed>(
     }
     if stands.state != StepState::Suspended {
         // It was given up, and its job does not know that yet.
-        let goes_on = matches!(news, JobNews::Taken | JobNews::Progress(_));
+        let goes_on = matches!(news, JobNews::Taken | JobNews::Progress { .. });
         let is_given_up = stands.state != StepState::Completed;
         return if goes_on && is_given_up { Told::Stale } else { Told::Known };
     }
@@ -236,13 +241,20 @@ pub fn tell_step<K: Timed>(
         }
         stands.event_sequence = sequence;
     }
+    // What is told again when the engine is asked is nothing to write down.
+    if whose.sequence.is_none() && is_known(stands, news) {
+        return Told::Known;
+    }
     let attempt = stands.attempt;
     stands.job_id = whose.job_id.map(str::to_owned).or(stands.job_id.take());
     let (step, pipeline) = (whose.step, compiled.as_deref());
     let is_told = match (news, pipeline) {
         (JobNews::Taken, _) => true,
-        (JobNews::Progress(message), _) => {
-            stands.message = Some(limits::clip(message, limits::REASON_BYTES_MAX));
+        (JobNews::Progress { message, waiting_for }, _) => {
+            let clip = |text: &String| limits::clip(text, limits::REASON_BYTES_MAX);
+            stands.message = Some(clip(message));
+            stands.waiting_for = waiting_for.as_ref().map(clip);
+            stands.told_at = Some(now);
             true
         }
         (_, None) => false,
@@ -258,6 +270,15 @@ pub fn tell_step<K: Timed>(
         }
     };
     if is_told { Told::Taken } else { Told::Stale }
+}
+
+/// Whether news of a job under way say what is written down of it already.
+fn is_known(stands: &StepProgress, news: &JobNews) -> bool {
+    let JobNews::Progress { message, waiting_for } = news else { return false };
+    let clip = |text: &String| limits::clip(text, limits::REASON_BYTES_MAX);
+    stands.told_at.is_some()
+        && stands.message.as_ref() == Some(&clip(message))
+        && stands.waiting_for == waiting_for.as_ref().map(clip)
 }
 
 fn compiled<K: Timed>(

@@ -7,25 +7,22 @@
 //! node is chosen, not when the choice is committed, so the placements of one
 //! pass see each other; a refused one is taken back.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::Arc;
 
-use tessera_scheduler::calendar::{Booking, Calendar, Clash, Hold};
 use tessera_scheduler::{Demand, Fleet, NodeState, Refusal};
-use tessera_types::host::{HostDemand, node_port};
 use tessera_types::node::{DesiredNodeStatus, NodeStatus};
-use tessera_types::timed::Window;
 use tessera_types::{
-    Bytes, Change, Committed, Duration, KindName, Millicores, Node, Now, Object, Resource,
-    ResourceKey, Revision, Timestamp, Uid, Workload, Write, limits,
+    Change, Committed, Duration, KindName, Node, Now, Object, Resource, Uid, Workload, Write,
+    limits,
 };
 
-use crate::admission::hold_of;
-use crate::bookings::{hold_of_service, is_service};
 use crate::dispatch;
 use crate::explained::Explained;
 use crate::manager::{Manager, Plan};
 use crate::node::NodeManager;
+use crate::pass::{Pass, book_service, gather};
+use crate::promised::{DemandShape, booked, of_other_groups};
 use crate::queue::Queue;
 use crate::workload::WorkloadManager;
 use crate::world::World;
@@ -58,82 +55,6 @@ pub struct Backlog {
     /// Of those, the ones of which it has done so
     /// [`tessera_types::limits::WRITE_TRIES_MAX`] times or more.
     pub given_up: usize,
-}
-
-/// What one pass wants written, each with the resource it is about.
-#[derive(Debug, Default)]
-pub struct Pass {
-    /// The writes: for each resource all that belongs together.
-    pub writes: Vec<(Uid, Vec<Write>)>,
-    /// What was done.
-    pub stats: PassStats,
-    /// The world that it was decided in.
-    pub decided_at: Revision,
-    /// What is written, as a resource is written only once in a pass.
-    written: HashSet<ResourceKey>,
-    /// Resources that are looked at again in the next pass.
-    deferred: Vec<Uid>,
-    /// The calendars of the hosts of which it books something, with that.
-    calendars: HashMap<Uid, Calendar>,
-}
-
-/// What one pass did.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct PassStats {
-    /// Resources looked at.
-    pub evaluated: usize,
-    /// Of those, nodes.
-    pub nodes_evaluated: usize,
-    /// Workloads for which a node was found.
-    pub workloads_placed: usize,
-    /// Workloads that no node takes.
-    pub workloads_unplaced: usize,
-    /// Nodes that became Offline.
-    pub nodes_offline: usize,
-}
-
-impl Pass {
-    /// Whether it takes of a host what was not taken before. An admission must not
-    /// be decided meanwhile.
-    #[must_use]
-    pub fn books(&self) -> bool {
-        !self.calendars.is_empty()
-    }
-
-    /// Takes in what a plan books, so that what is decided next in this pass counts
-    /// it. False, and nothing is taken in, when the plan was decided without what
-    /// an earlier one of this pass has booked of the same host.
-    fn book(&mut self, writes: &[Write], world: &World) -> bool {
-        let updates = writes.iter().filter_map(|write| match write {
-            Write::Update { resource: Resource::Pod(pod), .. } => Some(pod),
-            _ => None,
-        });
-        let mut booked = Vec::new();
-        for pod in updates {
-            let before = world.pods.get(pod.id).and_then(|it| it.observed.binding.as_ref());
-            match &pod.observed.binding {
-                Some(binding) if Some(binding) != before => booked.push((pod, binding)),
-                _ => {}
-            }
-        }
-        if booked.iter().any(|(_, binding)| self.calendars.contains_key(&binding.host_id)) {
-            return false;
-        }
-        for (pod, binding) in booked {
-            self.hold(binding.host_id, pod.id, hold_of(pod, binding), world);
-        }
-        true
-    }
-
-    fn hold(&mut self, host: Uid, id: Uid, hold: Hold, world: &World) {
-        let calendar = || world.calendar(host).cloned().unwrap_or_default();
-        self.calendars.entry(host).or_insert_with(calendar).hold(id, hold);
-    }
-
-    /// What of a host is taken when, with what this pass has booked.
-    fn calendar<'a>(&'a self, host: Uid, world: &'a World) -> Option<&'a Calendar> {
-        self.calendars.get(&host).or_else(|| world.calendar(host))
-    }
 }
 
 impl Reconciler {
@@ -476,110 +397,6 @@ impl Reconciler {
     /// A write was committed.
     pub fn succeeded(&mut self, id: Uid) {
         self.queue.succeeded(id);
-    }
-}
-
-/// Gathers what is to be written about `id`. If something of it is written in this
-/// pass already, or books a host that this pass has booked, it is looked at again
-/// after that.
-fn gather(id: Uid, writes: Vec<Write>, world: &World, pass: &mut Pass) {
-    if writes.is_empty() {
-        return;
-    }
-    let is_written = writes.iter().any(|write| pass.written.contains(&write.key()));
-    if is_written || !pass.book(&writes, world) {
-        pass.deferred.push(id);
-        return;
-    }
-    pass.written.extend(writes.iter().map(Write::key));
-    pass.writes.push((id, writes));
-}
-
-/// A service that is placed takes its share of its node's group from now on.
-fn book_service(plan: &Plan, world: &World, pass: &mut Pass) {
-    let Some(Write::Update { resource: Resource::Workload(placed), .. }) = plan.writes.first()
-    else {
-        return;
-    };
-    let node = placed.observed.assigned.as_ref().map(|assigned| assigned.node_id);
-    if let Some(group) = node.and_then(|node| world.group_of(node))
-        && let Some(hold) = hold_of_service(placed)
-    {
-        pass.hold(group.id, placed.id, hold, world);
-    }
-}
-
-/// The nodes on which what `workload` needs is promised to sessions, at some time
-/// before it ends, each with the reason.
-fn booked(
-    workload: &Object<Workload>,
-    demand: &Demand,
-    world: &World,
-    now: Now,
-    pass: &Pass,
-) -> BTreeMap<Uid, String> {
-    let mut booked = BTreeMap::new();
-    if world.hosts.is_empty() || !is_service(workload) {
-        return booked;
-    }
-    let until = workload.spec.not_after.unwrap_or(Timestamp::MAX);
-    let booking = Booking {
-        window: Window { from: now.wall, until },
-        demand: HostDemand {
-            cpu: Millicores(demand.cpu),
-            memory: Bytes(demand.memory),
-            counted: demand.ports.iter().map(|port| (node_port(*port), 1)).collect(),
-            ports: 0,
-        },
-        instead_of: Some(workload.id),
-    };
-    for host in world.hosts.iter() {
-        let clash =
-            pass.calendar(host.id, world).and_then(|calendar| calendar.fits(&booking).err());
-        if let Some(clash @ Clash::Taken(_)) = clash {
-            let why = format!("{}: {clash}", host.name);
-            booked.extend(world.nodes_of(host.id).map(|node| (node.id, why.clone())));
-        }
-    }
-    booked
-}
-
-/// The nodes that another group counts than the one on which the pod of `workload`
-/// is booked: what they have is promised there.
-fn of_other_groups(workload: &Object<Workload>, world: &World) -> BTreeMap<Uid, String> {
-    let pod = workload.owner.as_ref().and_then(|owner| world.pods.get(owner.id));
-    let Some(binding) = pod.and_then(|pod| pod.observed.binding.as_ref()) else {
-        return BTreeMap::new();
-    };
-    let other = |node: &Arc<Object<Node>>| {
-        let group = world.group_of(node.id).filter(|group| group.id != binding.host_id)?;
-        let why = format!("of host/{}, and its pod is on host/{}", group.name, binding.host);
-        Some((node.id, why))
-    };
-    world.nodes.iter().filter_map(other).collect()
-}
-
-/// What makes two demands alike to every node.
-#[derive(PartialEq, Eq, Hash)]
-struct DemandShape {
-    cpu: u64,
-    memory: u64,
-    executor: tessera_scheduler::Executor,
-    ports: Vec<(u16, tessera_types::workload::Protocol)>,
-    constraints: Vec<String>,
-    booked: Vec<Uid>,
-}
-
-impl DemandShape {
-    fn of(demand: &Demand) -> Self {
-        Self {
-            cpu: demand.cpu,
-            memory: demand.memory,
-            executor: demand.executor,
-            ports: demand.ports.clone(),
-            constraints: demand.spec.constraints.iter().map(|one| format!("{one:?}")).collect(),
-            booked: demand.booked.keys().copied().collect(),
-        }
     }
 }
 

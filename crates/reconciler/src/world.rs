@@ -106,6 +106,11 @@ impl World {
         }
     }
 
+    /// Whether nobody can be asked how far jobs are.
+    pub(crate) fn is_engine_silent(&self) -> bool {
+        self.engine == EngineUse::Missing || self.engine_away.is_some()
+    }
+
     /// Whether the engine can be used.
     #[must_use]
     pub fn engine(&self) -> EngineUse {

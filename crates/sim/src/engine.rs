@@ -168,9 +168,13 @@ impl Engine {
                     job.runs += 1;
                     (Stage::Begun, JobNews::Taken)
                 }
-                Stage::Begun => {
-                    (Stage::Half, JobNews::Progress("1 of 2 tasks are done".to_owned()))
-                }
+                Stage::Begun => (
+                    Stage::Half,
+                    JobNews::Progress {
+                        message: "1 of 2 tasks are done".to_owned(),
+                        waiting_for: None,
+                    },
+                ),
                 Stage::Half | Stage::Over => {
                     job.next = None;
                     job.stage = Stage::Over;

@@ -14,6 +14,9 @@ pub const LABEL_BYTES_MAX: usize = 253;
 pub const HISTORY_TAIL_MAX: usize = 16;
 /// A transition's reason or a waiting message, in bytes; longer ones are cut.
 pub const REASON_BYTES_MAX: usize = 1024;
+/// What somebody else wrote, such as the body of an answer, where it is quoted in one of
+/// these, in bytes.
+pub const QUOTE_BYTES_MAX: usize = 200;
 /// Resources on one page of a list, at most.
 pub const PAGE_MAX: usize = 1000;
 /// Resources on one page of a list, unless told otherwise.
@@ -126,4 +129,36 @@ pub fn clip(text: &str, bytes_max: usize) -> String {
         end -= 1;
     }
     format!("{}…", &text[..end])
+}
+
+/// `text` as a single line of at most `bytes_max`: how a sentence quotes what somebody else
+/// wrote.
+#[must_use]
+pub fn one_line(text: &str, bytes_max: usize) -> String {
+    let mut line = String::new();
+    for word in text.split_whitespace() {
+        if !line.is_empty() {
+            line.push(' ');
+        }
+        line.push_str(word);
+        if line.len() > bytes_max {
+            break;
+        }
+    }
+    clip(&line, bytes_max)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::one_line;
+
+    #[test]
+    fn a_quote_is_one_line_and_says_that_it_was_cut() {
+        assert_eq!(one_line("a  b\r\n\tc\n", 10), "a b c");
+        assert_eq!(one_line("one two", 7), "one two");
+        assert_eq!(one_line("one two\nthree", 7), "one …");
+        let long = "ä ".repeat(1000);
+        let line = one_line(&long, 200);
+        assert!(line.len() <= 200 && line.ends_with('…'), "{line}");
+    }
 }

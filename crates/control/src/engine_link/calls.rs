@@ -12,7 +12,7 @@ use tessera_types::timed::{Timed, UnwantedJob};
 use tessera_types::{Edit, Problem, ResourceKey, with_pipelined};
 
 use super::submitter;
-use crate::engine_news::{Suspended, news_of_job, tell};
+use crate::engine_news::{Suspended, news_of_job, news_when_asked, tell};
 use crate::plane::Plane;
 
 /// An answer of the engine takes milliseconds.
@@ -89,10 +89,10 @@ impl Call {
 
     async fn ask(&self, whose: &Suspended, id: &JobId) -> Result<(), Failed> {
         match answer(call(self.engine.job_get(id))).await? {
-            Ok(job) if job.head.status.is_over() => {
-                self.told(whose, &job).await?;
+            Ok(job) => {
+                let news = news_when_asked(&job);
+                tell(&self.plane, whose, Some(&job.head.id), None, &news).await?;
             }
-            Ok(_) => {}
             Err(problem) if problem.code == Code::NotFound => {
                 let news = JobNews::Failed("the engine does not know it any more".to_owned());
                 tell(&self.plane, whose, Some(id), None, &news).await?;

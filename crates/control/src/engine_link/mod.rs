@@ -42,6 +42,9 @@ use crate::plane::{LoopMessage, Plane};
 const CALLS_MAX: usize = 32;
 /// The engine is asked so long before a step's deadline at the latest.
 const BEFORE_DEADLINE: Duration = Duration::from_secs(1);
+/// A job of which nothing was told yet is asked for so long after it was taken: by then it
+/// waits for something, or it is a short one.
+const FIRST_ASKED_AFTER: Duration = Duration::from_secs(1);
 /// An engine that does not answer for so long is named in what waits for it.
 const AWAY_AFTER: Duration = Duration::from_secs(2);
 
@@ -201,9 +204,9 @@ impl Link {
     /// Notes what there is to do of one instance.
     fn look_at(&mut self, key: &ResourceKey, now: Instant) {
         let every = self.plane.options.engine_check_every.as_std();
-        for (id, what, deadline) in to_do(&self.plane.world.read(), key) {
+        for (id, what, known) in to_do(&self.plane.world.read(), key) {
             let due = match what {
-                What::Ask => now + until_asked(every, deadline),
+                What::Ask => now + known.until_asked(every),
                 What::Submit | What::Cancel => now,
             };
             self.agenda.note(&id, key, what, due);
@@ -332,27 +335,40 @@ fn found<'a, K: Tabled>(world: &'a World, key: &ResourceKey) -> Option<&'a Arc<O
     world.table::<K>().find(key.namespace.as_ref(), &key.name)
 }
 
-/// What there is to do of an instance: under which correlation id, and when it has failed at
-/// the latest.
-fn to_do(world: &World, key: &ResourceKey) -> Vec<(String, What, Option<Timestamp>)> {
+/// What says when a job is asked for.
+#[derive(Clone, Copy, Debug, Default)]
+struct Known {
+    /// When its step has failed at the latest.
+    deadline: Option<Timestamp>,
+    /// Whether the engine has said how far it is.
+    is_told: bool,
+}
+
+/// What there is to do of an instance: under which correlation id.
+fn to_do(world: &World, key: &ResourceKey) -> Vec<(String, What, Known)> {
     let timed = with_pipelined!(key.kind, K => found::<K>(world, key).map(|it| K::timed(it)));
     let Some(timed) = timed.flatten() else { return Vec::new() };
     let unwanted = timed.unwanted_jobs.iter();
-    let unwanted = unwanted
-        .map(|UnwantedJob { correlation_id, .. }| (correlation_id.clone(), What::Cancel, None));
+    let unwanted = unwanted.map(|UnwantedJob { correlation_id, .. }| {
+        (correlation_id.clone(), What::Cancel, Known::default())
+    });
     let wanted = suspended(timed).filter_map(|(_, _, stands)| {
         let what = if stands.job_id.is_some() { What::Ask } else { What::Submit };
-        Some((stands.correlation_id.clone()?, what, stands.deadline))
+        let known = Known { deadline: stands.deadline, is_told: stands.told_at.is_some() };
+        Some((stands.correlation_id.clone()?, what, known))
     });
     unwanted.chain(wanted).collect()
 }
 
-/// How long until the engine is asked for a job: a little before its step's deadline at the
-/// latest, so that what came in time counts.
-fn until_asked(every: Duration, deadline: Option<Timestamp>) -> Duration {
-    let left = deadline.map(|at| at.since(clock::now()));
-    let before = left.map(|left| left.as_std().saturating_sub(BEFORE_DEADLINE));
-    before.filter(|before| !before.is_zero()).map_or(every, |before| before.min(every))
+impl Known {
+    /// How long until the engine is asked for a job: a little before its step's deadline at
+    /// the latest, so that what came in time counts.
+    fn until_asked(self, every: Duration) -> Duration {
+        let every = if self.is_told { every } else { every.min(FIRST_ASKED_AFTER) };
+        let left = self.deadline.map(|at| at.since(clock::now()));
+        let before = left.map(|left| left.as_std().saturating_sub(BEFORE_DEADLINE));
+        before.filter(|before| !before.is_zero()).map_or(every, |before| before.min(every))
+    }
 }
 
 /// On whose behalf a job runs: each instance gets its turn.

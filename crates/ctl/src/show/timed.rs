@@ -109,14 +109,16 @@ pub(crate) const fn tone_of_outcome(outcome: Outcome) -> Tone {
     }
 }
 
-/// What it waits for; where that is nothing, what failed or could not be removed.
+/// What it waits for; where that is nothing, what failed or could not be removed. What is
+/// over waits for nothing any more: what came of it stands elsewhere.
 pub(super) fn waiting_for<K: Timed>(object: &Object<K>) -> String
 where
     K::Status: State,
 {
     let timed = K::timed(object);
     let waiting = object.waiting_for.as_ref().map(|waiting| waiting.message.clone());
-    let failure = || timed.failure.as_ref().map(ToString::to_string);
+    let is_over = !K::Status::ALL.iter().any(|next| object.status.may_become(*next));
+    let failure = || timed.failure.as_ref().filter(|_| !is_over).map(ToString::to_string);
     let left = || {
         let count = timed.leftovers.len();
         (count > 0).then(|| format!("nothing; {}", not_removed(count)))
@@ -136,5 +138,34 @@ pub(super) fn tries(timed: &TimedObserved) -> String {
     match run.state {
         PhaseState::Running | PhaseState::Done => run.attempt.to_string(),
         state => format!("{} ({state})", run.attempt),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tessera_types::Resource;
+    use tessera_types::timed::{Failure, TimedStatus};
+
+    use super::waiting_for;
+    use crate::fixture;
+
+    #[test]
+    fn what_failed_is_shown_until_it_is_over() {
+        let Resource::Pod(pod) = fixture::pod() else { panic!("it is a pod") };
+        let mut pod = (*pod).clone();
+        pod.waiting_for = None;
+        pod.observed.timed.failure = Some(Failure {
+            of: "phase provision".to_owned(),
+            attempts: 3,
+            message: "no licence".to_owned(),
+            at: fixture::now(),
+        });
+        let mut shown = |status| {
+            pod.status = status;
+            waiting_for(&pod)
+        };
+        assert_eq!(shown(TimedStatus::Failed), "no licence, so phase provision failed");
+        assert_eq!(shown(TimedStatus::TearingDown), "no licence, so phase provision failed");
+        assert_eq!(shown(TimedStatus::Terminated), "");
     }
 }

@@ -1,6 +1,8 @@
 //! Pipelines with steps that the engine does: whatever dies, and whatever becomes of the
 //! events, the pod comes to the same end, and each effect outside has one key.
 
+#[path = "pipelines/declared.rs"]
+mod declared;
 #[path = "pipelines/lost.rs"]
 mod lost;
 #[path = "pipelines/outside.rs"]

@@ -453,6 +453,7 @@ pub(crate) fn event_of(
         attempt: state.head.attempt,
         sequence: event,
         progress: state.head.progress.clone(),
+        waiting_for: state.head.waiting_for.clone(),
         output: outcome.output.clone(),
         error: outcome.error.clone(),
         pod_definition_id: submission.pod_definition_id.clone(),

@@ -25,6 +25,7 @@ struct Run {
     now: Timestamp,
     asked_by: Timestamp,
     unwanted: Vec<UnwantedJob>,
+    is_engine_silent: bool,
     inputs: Value,
 }
 
@@ -32,7 +33,8 @@ impl Run {
     fn new(steps: &Value) -> Self {
         let (progress, now) = (PipelineProgress::new(), Timestamp::from_micros(0));
         let (inputs, unwanted) = (json!({}), Vec::new());
-        Self { pipeline: pipeline(steps), progress, now, asked_by: now, unwanted, inputs }
+        let (pipeline, asked_by, is_engine_silent) = (pipeline(steps), now, false);
+        Self { pipeline, progress, now, asked_by, unwanted, is_engine_silent, inputs }
     }
 
     fn look(&mut self) -> Decision {
@@ -43,6 +45,7 @@ impl Run {
             run: "7/provision/1",
             asked_by: self.asked_by,
             unwanted: &self.unwanted,
+            is_engine_silent: self.is_engine_silent,
             now: self.now,
         };
         let decision = self.pipeline.decide(&mut self.progress, &look);
@@ -200,6 +203,62 @@ fn a_job_that_may_have_ended_unheard_is_not_given_up_before_the_engine_was_asked
         let decision = run.look();
         assert_eq!(decision.cancel[0].job_id.as_deref(), id);
         assert!(matches!(decision.outcome, Some(Outcome::Failed { .. })), "{decision:?}");
+    }
+}
+
+/// How old it is matters only where nobody can be asked.
+#[test]
+fn it_says_what_a_job_waits_for_and_when_the_engine_said_so() {
+    let retry = json!({"attempts_max": 2, "timeout": "5s"});
+    let mut run = Run::new(&json!([
+        {"name": "one", "job": "go@v1"},
+        {"name": "two", "job": "go@v1", "retry": retry},
+        {"name": "three", "handler": "a", "retry": {"timeout": "1s"}},
+    ]));
+    run.look();
+    let one = run.progress.get_mut(&name("one")).unwrap();
+    one.job_id = Some("j".to_owned());
+    let decision = run.look();
+    assert_eq!(decision.waiting_for[0], "step one: job j");
+    assert_eq!(decision.jobs_until, Some(Timestamp::from_micros(5_000_000)), "that of a job");
+    let one = run.progress.get_mut(&name("one")).unwrap();
+    one.message = Some("1 of 2 tasks are done".to_owned());
+    one.told_at = Some(Timestamp::from_micros(2_300_000));
+    assert_eq!(run.look().waiting_for[0], "step one: job j");
+    run.is_engine_silent = true;
+    let how_far = "step one: job j, 1 of 2 tasks are done as of 1970-01-01T00:00:02Z";
+    assert_eq!(run.look().waiting_for[0], how_far);
+    let one = run.progress.get_mut(&name("one")).unwrap();
+    one.waiting_for = Some("an event\n  lab.up (/do/1)".to_owned());
+    let waits = "step one: job j, waiting for an event lab.up (/do/1)";
+    assert_eq!(run.look().waiting_for[0], format!("{waits} as of 1970-01-01T00:00:02Z"));
+    run.is_engine_silent = false;
+    assert_eq!(run.look().waiting_for[0], waits);
+    run.fails("one");
+    let one = &run.progress[&name("one")];
+    assert_eq!((&one.waiting_for, one.told_at), (&None, None));
+}
+
+/// What others wrote is quoted on one line; all of it stays with the step.
+#[test]
+fn a_long_text_of_a_job_is_quoted_in_short() {
+    let retry = json!({"attempts_max": 2, "backoff": {"initial": "1s", "max": "1s"}});
+    let mut run = Run::new(&json!([{"name": "one", "job": "go@v1", "retry": retry}]));
+    let body = format!("HTTP 500:\n{{\n  \"trace\": \"{}\"\n}}", "x".repeat(900));
+    for is_last in [false, true] {
+        run.look();
+        let attempt = run.progress[&name("one")].attempt;
+        run.pipeline.failed(&mut run.progress, &name("one"), attempt, &body, run.now);
+        assert_eq!(run.progress[&name("one")].message.as_ref(), Some(&body));
+        let decision = run.look();
+        let text = match decision.outcome {
+            Some(Outcome::Failed { message, .. }) => message,
+            _ => decision.waiting_for[0].clone(),
+        };
+        assert!(text.contains("HTTP 500: { \"trace\": \"xxx"), "{text}");
+        assert!(text.len() < 300 && !text.contains('\n'), "{text}");
+        assert!(is_last || text.starts_with("step one: the pause after try 1 of 2 ("), "{text}");
+        run.pass(1000);
     }
 }
 

@@ -16,7 +16,7 @@ use super::fleet;
 use crate::manager::{Manager, Plan};
 use crate::timed::{
     Done, OwnPhase, Phases, Step, begins_anew, clear_gone, end_jobs, end_own_jobs, force, in_words,
-    is_late, reason_with, run_phases, run_pipeline, waits_for_engine, with_engine_jobs,
+    is_late, left_in_words, reason_with, run_phases, run_pipeline, waits_for_engine,
 };
 use crate::world::World;
 
@@ -195,11 +195,7 @@ impl Look<'_> {
         // No try is begun for a window that is over. That it was not ready is a failure, and
         // nobody's cancellation.
         if self.step.has_come(self.slot.end) {
-            let at = self.step.now;
-            let attempts = self.step.timed().phases.iter().map(|run| run.attempt).max();
-            let message = "it was not ready before its end".to_owned();
-            let of = "its provisioning".to_owned();
-            return self.fail(Failure { of, attempts: attempts.unwrap_or(1), message, at });
+            return self.fail(self.step.not_ready());
         }
         let phases = match self.provision() {
             Phases::Done => {
@@ -350,8 +346,7 @@ impl Look<'_> {
         if is_forced {
             return self.force();
         }
-        let message =
-            with_engine_jobs(&self.step, "its workloads and those of its jobs to be gone");
+        let message = left_in_words(&self.step);
         self.step.wait(WaitReason::Children, &message, Some(deadline));
         Ok(())
     }

@@ -80,7 +80,7 @@ fn wait_healthy(step: &mut Step<'_, Pod>) -> Handled {
     };
     match tried {
         Try::Done => Handled::Done(Value::Null),
-        Try::UnderWay(what) => Handled::UnderWay(what),
+        Try::UnderWay(what) | Try::WaitsForJob { what, .. } => Handled::UnderWay(what),
         Try::Failed(message) | Try::FailedForGood(message) => Handled::Failed(message),
     }
 }

@@ -11,16 +11,17 @@ mod late;
 mod phases;
 mod pipeline;
 mod step;
+mod ways;
 mod workloads;
 
 pub(crate) use jobs::{end_jobs, end_own_jobs, env_of, is_gone};
 pub(crate) use late::{in_words, is_late};
 pub(crate) use phases::{Phases, Try, run_phases};
-pub(crate) use pipeline::{
-    OwnPhase, begins_anew, run_pipeline, waits_for_engine, with_engine_jobs,
-};
+pub(crate) use pipeline::{OwnPhase, begins_anew, run_pipeline, waits_for_engine};
 pub(crate) use step::{Done, Step};
-pub(crate) use workloads::{change_spec, clear_gone, force, in_the_way, log_of, reason_with};
+pub(crate) use workloads::{
+    change_spec, clear_gone, force, in_the_way, left_in_words, log_of, reason_with,
+};
 
 /// The variables that every program of a session is given, besides what is
 /// declared.

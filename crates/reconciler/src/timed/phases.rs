@@ -34,6 +34,13 @@ pub(crate) enum Phases {
 pub(crate) enum Try {
     /// It goes on; in words, what it waits for.
     UnderWay(String),
+    /// The same of one that waits for a job of the engine, and for how long it does.
+    WaitsForJob {
+        /// In words, what it waits for.
+        what: String,
+        /// Until when, unless something else ends before.
+        until: Timestamp,
+    },
     /// It has succeeded.
     Done,
     /// It has failed.
@@ -226,7 +233,7 @@ pub(super) fn advance<K: Timed<Status = TimedStatus>>(
     outcome
 }
 
-fn judge<K: Timed>(
+fn judge<K: Timed<Status = TimedStatus>>(
     step: &mut Step<'_, K>,
     run: &mut PhaseRun,
     retry: RetryPolicy,
@@ -244,25 +251,76 @@ fn judge<K: Timed>(
             is_last = true;
             message
         }
-        Try::UnderWay(what) => {
-            let limit = run.since.plus(retry.timeout);
-            if !step.has_come(limit) {
-                step.wait(WaitReason::Phase, &attempt_text(run, retry, &what), None);
-                return;
-            }
-            if let Some(unknown) = unknown(step, run, limit) {
-                let until = unknown.shown(step.edit.before().waiting_for.as_ref(), step.clocks);
-                step.wait(WaitReason::Agent, &attempt_text(run, retry, &unknown.what), until);
-                step.look_again(Unknown::look_again_at(step.clocks));
-                return;
-            }
-            format!("{what}; the try took longer than {}", retry.timeout)
-        }
+        Try::UnderWay(what) => match goes_on(step, run, retry, what, None) {
+            Some(message) => message,
+            None => return,
+        },
+        Try::WaitsForJob { what, until } => match goes_on(step, run, retry, what, Some(until)) {
+            Some(message) => message,
+            None => return,
+        },
     };
     run.message = Some(limits::clip(&failed, limits::REASON_BYTES_MAX));
     run.since = step.now;
     run.state = if is_last { PhaseState::Failed } else { PhaseState::CleaningUp };
     note(step, run, retry, &failed);
+}
+
+/// A try goes on, and says what it waits for; or its time is over, and it says why.
+fn goes_on<K: Timed<Status = TimedStatus>>(
+    step: &mut Step<'_, K>,
+    run: &PhaseRun,
+    retry: RetryPolicy,
+    what: String,
+    job_until: Option<Timestamp>,
+) -> Option<String> {
+    let limit = run.since.plus(retry.timeout);
+    if !step.has_come(limit) {
+        let (what, until) = match job_until {
+            Some(at) => ends_first(step, limit, what, at),
+            None => (what, None),
+        };
+        step.wait(WaitReason::Phase, &attempt_text(run, retry, &what), until);
+        return None;
+    }
+    if let Some(unknown) = unknown(step, run, limit) {
+        let until = unknown.shown(step.edit.before().waiting_for.as_ref(), step.clocks);
+        step.wait(WaitReason::Agent, &attempt_text(run, retry, &unknown.what), until);
+        step.look_again(Unknown::look_again_at(step.clocks));
+        return None;
+    }
+    Some(format!("{what}; the try took longer than {}", retry.timeout))
+}
+
+/// Until when a job is waited for: its step's deadline, unless the window or the try of the
+/// phase (`limit`) ends before that, which is then said.
+fn ends_first<K: Timed<Status = TimedStatus>>(
+    step: &Step<'_, K>,
+    limit: Timestamp,
+    what: String,
+    deadline: Timestamp,
+) -> (String, Option<Timestamp>) {
+    let of_phase = (limit, "the time for this try of the phase ends");
+    let first = end_of_status(step).into_iter().chain([of_phase]).min_by_key(|(at, _)| *at);
+    match first.filter(|(at, _)| *at < deadline) {
+        Some((at, words)) => (format!("{what}; {words} first, at {}", at.second_after()), Some(at)),
+        None => (what, Some(deadline)),
+    }
+}
+
+/// When the present status is left at the latest, whatever is under way in it; and what that
+/// is in words.
+fn end_of_status<K: Timed<Status = TimedStatus>>(
+    step: &Step<'_, K>,
+) -> Option<(Timestamp, &'static str)> {
+    let slot = step.slot()?;
+    let is_of_part = K::KIND == KindName::Pod && step.object().owner.is_some();
+    Some(match step.object().status {
+        TimedStatus::TearingDown => (slot.cleanup_deadline(), "the time for its teardown ends"),
+        TimedStatus::Grading => (slot.teardown_at(), "its teardown begins"),
+        TimedStatus::Active if is_of_part => (slot.teardown_at(), "its teardown begins"),
+        _ => (slot.end, "its window ends"),
+    })
 }
 
 /// What has to be known before a try whose time is over has failed: that of its job, or
@@ -328,7 +386,7 @@ fn say<K: Timed>(step: &mut Step<'_, K>, run: &PhaseRun, retry: RetryPolicy) {
     let tries = format!("try {} of {}", run.attempt, retry.attempts_max);
     match run.state {
         PhaseState::CleaningUp => {
-            let left = with_engine_jobs(step, &format!("what is left of {tries} to go"));
+            let left = with_engine_jobs(step, Some(&format!("what is left of {tries} to go")));
             let message = format!("phase {}: {left} ({failed})", run.name);
             step.wait(WaitReason::Phase, &message, None);
         }

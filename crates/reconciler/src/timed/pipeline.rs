@@ -5,16 +5,17 @@
 //! until when. Whoever speaks with the engine finds it there.
 
 use serde_json::{Value, json};
-use tessera_pipeline::{Cancel, Decision, Look, Outcome, Pipeline, Start, Work, is_template};
+use tessera_pipeline::{Cancel, Decision, Look, Outcome, Pipeline, is_template};
 use tessera_types::timed::{
     Phase, PhaseRun, PhaseState, PipelineProgress, PipelineSpec, Request, RetryPolicy, StepState,
-    Timed, UnwantedJob,
+    Timed, TimedStatus, UnwantedJob,
 };
-use tessera_types::{Actor, Fingerprint, Kind, Name, Timestamp, WaitReason, limits};
+use tessera_types::{Fingerprint, Kind, Name, Timestamp, WaitReason, limits};
 
 use super::phases::{Phases, Try, advance};
 use super::step::Step;
-use crate::pipelines::{Acts, Handled};
+use super::ways;
+use crate::pipelines::{Acts, EngineUse, Handled};
 
 /// A phase that is a pipeline.
 pub(crate) struct OwnPhase<'a> {
@@ -75,11 +76,15 @@ pub(crate) fn run_pipeline<K: Acts>(step: &mut Step<'_, K>, phase: &OwnPhase<'_>
 
 /// A pipeline with jobs is not begun while the engine may not be used.
 fn is_held<K: Acts>(step: &mut Step<'_, K>, name: &Name, pipeline: &Pipeline) -> bool {
-    let Some(why) = step.world.engine().held() else { return false };
     let begins = step.timed().phase(name).is_none_or(|run| run.state == PhaseState::BackingOff);
     if !begins || !pipeline.has_jobs() {
         return false;
     }
+    let Some(why) = step.world.engine().held() else {
+        // A retry began while there was no engine, and now there is one: it cancels first.
+        let is_anew = step.object().status == TimedStatus::Provisioning;
+        return is_anew && waits_for_cancellation(step, None);
+    };
     step.wait(WaitReason::Engine, &format!("phase {name}: {why}"), None);
     true
 }
@@ -117,11 +122,20 @@ impl Run {
             let unwanted_jobs = step.timed().unwanted_jobs.clone();
             let (inputs, instance, run) = (&inputs, &instance, run.as_str());
             let unwanted = unwanted_jobs.as_slice();
-            let look = Look { inputs, instance, run, asked_by, unwanted, now: step.now };
+            let (is_engine_silent, now) = (step.world.is_engine_silent(), step.now);
+            let look = Look { inputs, instance, run, asked_by, unwanted, is_engine_silent, now };
+            let before = ways::stand(pipeline, &progress);
             let mut decision = pipeline.decide(&mut progress, &look);
-            give_to_cancel(step, &self.name, std::mem::take(&mut decision.cancel));
-            decision.start.iter().for_each(|start| note_suspension(step, &self.name, start));
             let acted = act(step, pipeline, &mut progress);
+            let cancelled = std::mem::take(&mut decision.cancel).into_iter();
+            let (under_way, just_begun): (Vec<_>, Vec<_>) =
+                cancelled.partition(|one| ways::was_suspended(&before, &one.step));
+            give_to_cancel(step, &self.name, under_way);
+            if self.is_declared {
+                ways::note_ends(step, &self.name, &before, &progress, &just_begun);
+            }
+            decision.start.iter().for_each(|start| ways::note_suspension(step, &self.name, start));
+            give_to_cancel(step, &self.name, just_begun);
             if !acted.has_moved {
                 break (decision, acted.waits);
             }
@@ -132,7 +146,11 @@ impl Run {
         }
         match self.judge(&decision, &waits) {
             Try::UnderWay(what) if waits_for_job(step, &self.name) => {
-                Try::UnderWay(with_trouble(step, what))
+                let what = with_trouble(step, what);
+                match decision.jobs_until {
+                    Some(until) => Try::WaitsForJob { what, until },
+                    None => Try::UnderWay(what),
+                }
             }
             other => other,
         }
@@ -229,39 +247,27 @@ fn instance<K: Acts>(step: &Step<'_, K>) -> Value {
     known
 }
 
-/// The way of a step with a job is in the history.
-fn note_suspension<K: Timed>(step: &mut Step<'_, K>, phase: &Name, start: &Start) {
-    let Work::Job { scenario, correlation_id } = &start.work else { return };
-    let Start { step: name, attempt, .. } = start;
-    let reason =
-        format!("phase {phase}: step {name} is suspended until its job {scenario} is over");
-    let (from, to) = (StepState::Running, StepState::Suspended);
-    step.edit
-        .note(Actor::RECONCILER, reason)
-        .with("phase", phase)
-        .with("step", name)
-        .with("attempt", attempt)
-        .with("step_state", format_args!("{from:?} → {to:?}"))
-        .with("correlation_id", correlation_id);
-}
-
 /// Whether a resource that is over and to be removed waits for the engine to cancel its
 /// jobs.
 pub(crate) fn waits_for_engine<K: Timed>(step: &mut Step<'_, K>) -> bool {
+    let until = step.object().status_since.plus(limits::ENGINE_CANCELS_WITHIN);
+    if step.timed().unwanted_jobs.is_empty() || step.has_come(until) {
+        return false;
+    }
+    waits_for_cancellation(step, Some(until))
+}
+
+fn waits_for_cancellation<K: Timed>(step: &mut Step<'_, K>, until: Option<Timestamp>) -> bool {
     let Some(job) = step.timed().unwanted_jobs.first().map(ToString::to_string) else {
         return false;
     };
-    let until = step.object().status_since.plus(limits::ENGINE_CANCELS_WITHIN);
-    if step.has_come(until) {
-        return false;
-    }
     let message = with_trouble(step, format!("{job} to be cancelled"));
-    step.wait(WaitReason::Children, &message, Some(until));
+    step.wait(WaitReason::Children, &message, until);
     true
 }
 
 /// Whether what an operator has asked for begins: all anew. So nothing of before may still
-/// run, but an engine that does not answer is not waited for without an end.
+/// run; where there is an engine, it has to say so, and the wait ends with the window.
 pub(crate) fn begins_anew<K: Timed>(step: &mut Step<'_, K>, is_clean: bool) -> bool {
     if step.timed().requested(Request::Retry).is_none() {
         return false;
@@ -271,7 +277,15 @@ pub(crate) fn begins_anew<K: Timed>(step: &mut Step<'_, K>, is_clean: bool) -> b
         step.wait(WaitReason::Children, message, None);
         return false;
     }
-    !waits_for_engine(step) && step.serve_retry()
+    let waits = match step.world.engine() {
+        // Nobody can say it.
+        EngineUse::Missing => waits_for_engine(step),
+        EngineUse::On | EngineUse::Stopped => {
+            let until = step.slot().map(|slot| slot.end);
+            waits_for_cancellation(step, until)
+        }
+    };
+    !waits && step.serve_retry()
 }
 
 /// With why the engine does nothing, where that is known.
@@ -283,55 +297,40 @@ fn with_trouble<K: Timed>(step: &Step<'_, K>, waits: String) -> String {
 }
 
 /// What is waited for besides `others` of what is to go.
-pub(crate) fn with_engine_jobs<K: Timed>(step: &Step<'_, K>, others: &str) -> String {
-    match step.timed().unwanted_jobs.first() {
-        Some(job) => with_trouble(step, format!("{others}; and {job} to be cancelled")),
-        None => others.to_owned(),
+pub(crate) fn with_engine_jobs<K: Timed>(step: &Step<'_, K>, others: Option<&str>) -> String {
+    let job = step.timed().unwanted_jobs.first().map(|job| format!("{job} to be cancelled"));
+    match (others, job) {
+        (Some(others), Some(job)) => with_trouble(step, format!("{others}; and {job}")),
+        (None, Some(job)) => with_trouble(step, job),
+        (others, None) => others.unwrap_or("what is left of it to be gone").to_owned(),
     }
-}
-
-/// Ends what is under way of a phase's pipeline.
-fn give_up<K: Acts>(step: &mut Step<'_, K>, name: &Name, why: &str) {
-    let now = step.now;
-    let Some(progress) = step.timed_mut().pipeline_progress.get_mut(name) else { return };
-    let cancelled = Pipeline::cancel(progress, why, now);
-    give_to_cancel(step, name, cancelled);
 }
 
 /// A status is left: nothing of its pipelines goes on.
 pub(super) fn leave<K: Timed>(step: &mut Step<'_, K>) {
+    let phases: Vec<Name> = step.timed().pipeline_progress.keys().cloned().collect();
+    phases.iter().for_each(|phase| give_up(step, phase, "its phase is over"));
+}
+
+/// Ends what is under way of a phase's pipeline.
+fn give_up<K: Timed>(step: &mut Step<'_, K>, phase: &Name, why: &str) {
     let now = step.now;
-    let all = step.timed_mut().pipeline_progress.iter_mut();
-    let cancelled: Vec<_> = all
-        .map(|(phase, progress)| {
-            (phase.clone(), Pipeline::cancel(progress, "its phase is over", now))
-        })
-        .collect();
-    for (phase, cancelled) in cancelled {
-        give_to_cancel(step, &phase, cancelled);
+    let progress = step.timed_mut().pipeline_progress.remove(phase);
+    let Some(mut progress) = progress else { return };
+    let before = ways::stand_now(&progress);
+    let cancelled = Pipeline::cancel(&mut progress, why, now);
+    if ways::is_declared(step.object(), phase) {
+        ways::note_ends(step, phase, &before, &progress, &cancelled);
     }
+    give_to_cancel(step, phase, cancelled);
+    step.timed_mut().pipeline_progress.insert(phase.clone(), progress);
 }
 
 /// Writes down which jobs the engine is to cancel, and in the history why.
 fn give_to_cancel<K: Timed>(step: &mut Step<'_, K>, phase: &Name, cancelled: Vec<Cancel>) {
     for one in cancelled {
-        note_cancel(step, phase, &one);
+        ways::note_cancel(step, phase, &one);
         let Cancel { correlation_id, job_id, scenario, .. } = one;
         step.timed_mut().unwanted_jobs.push(UnwantedJob { correlation_id, job_id, scenario });
     }
-}
-
-/// The way of a step whose job did not end by itself.
-fn note_cancel<K: Timed>(step: &mut Step<'_, K>, phase: &Name, cancelled: &Cancel) {
-    let Cancel { step: name, correlation_id, job_id, attempt, state, message, .. } = cancelled;
-    let job = job_id.as_ref().map(|id| format!(" {id}")).unwrap_or_default();
-    let reason =
-        format!("phase {phase}: job{job} of step {name} is not wanted any more: {message}");
-    step.edit
-        .note(Actor::RECONCILER, reason)
-        .with("phase", phase)
-        .with("step", name)
-        .with("attempt", attempt)
-        .with("step_state", format_args!("{:?} → {state:?}", StepState::Suspended))
-        .with("correlation_id", correlation_id);
 }

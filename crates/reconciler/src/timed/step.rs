@@ -157,6 +157,17 @@ impl<'a, K: Timed> Step<'a, K> {
         self.timed().provisioned_at.is_some()
     }
 
+    /// Its end has come, and it was not ready: nobody has cancelled it.
+    pub(crate) fn not_ready(&self) -> Failure {
+        let attempts = self.timed().phases.iter().map(|run| run.attempt).max();
+        Failure {
+            of: "its provisioning".to_owned(),
+            attempts: attempts.unwrap_or(1),
+            message: "it was not ready before its end".to_owned(),
+            at: self.now,
+        }
+    }
+
     /// Notes what failed. Whoever asked for a retry before did not mean this.
     pub(crate) fn fail(&mut self, failure: Failure) {
         let timed = self.timed_mut();

@@ -10,6 +10,7 @@ use tessera_types::timed::Timed;
 use tessera_types::workload::{Signal, Stop, WorkloadSpec};
 use tessera_types::{Actor, Duration, Job, Kind, Name, Object, Workload, limits};
 
+use super::jobs::is_gone;
 use super::pipeline;
 use super::step::Step;
 use crate::world::World;
@@ -77,6 +78,19 @@ pub(crate) fn log_of(workload: &Object<Workload>) -> String {
     let namespace = workload.namespace.as_ref().filter(|namespace| **namespace != default);
     let option = namespace.map_or_else(String::new, |namespace| format!(" -n {namespace}"));
     format!("see tesseractl logs {}{option}", workload.name)
+}
+
+/// What of a resource is waited for to be gone.
+pub(crate) fn left_in_words<K: Timed>(step: &Step<'_, K>) -> String {
+    let has_own = step.owned::<Workload>().next().is_some();
+    let has_jobs = step.owned::<Job>().any(|job| !is_gone(step.world, job));
+    let left = match (has_own, has_jobs) {
+        (true, true) => Some("its workloads and those of its jobs to be gone"),
+        (true, false) => Some("its workloads to be gone"),
+        (false, true) => Some("its jobs and their workloads to be gone"),
+        (false, false) => None,
+    };
+    pipeline::with_engine_jobs(step, left)
 }
 
 /// What the text of a workload that is left begins with.

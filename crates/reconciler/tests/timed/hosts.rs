@@ -136,6 +136,21 @@ fn with_phases(plane: &mut Plane) {
     plane.settle();
 }
 
+#[test]
+fn a_host_that_is_not_ready_by_its_end_has_failed() {
+    let mut plane = Exam::default().plane();
+    plane.script = Box::new(|_, _| Run::Stays);
+    with_phases(&mut plane);
+    plane.run(59);
+    assert_eq!(plane.get::<Host>("srv").status, TimedStatus::Provisioning);
+    plane.run(30);
+    let host = plane.get::<Host>("srv");
+    assert_eq!(plane.path("host/srv"), "Scheduled Provisioning Failed TearingDown Terminated");
+    assert_eq!(host.observed.timed.outcome, Some(Outcome::Failed));
+    let failure = host.observed.timed.failure.as_ref().unwrap();
+    assert_eq!(failure.to_string(), "it was not ready before its end, so its provisioning failed");
+}
+
 fn jobs(plane: &Plane) -> Vec<String> {
     plane.world.jobs.iter().map(|job| format!("{} {}", job.name, job.status)).collect()
 }

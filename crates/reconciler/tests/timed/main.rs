@@ -25,3 +25,4 @@ mod steps;
 mod times;
 mod together;
 mod unheard;
+mod waits;

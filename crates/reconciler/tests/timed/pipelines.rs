@@ -5,8 +5,9 @@ use std::collections::BTreeSet;
 
 use proptest::prelude::*;
 use serde_json::{Value, json};
+use tessera_reconciler::EngineUse;
 use tessera_types::timed::{Request, TimedStatus};
-use tessera_types::{Duration, Pod, PodDefinition};
+use tessera_types::{Duration, Pod, PodDefinition, Timestamp};
 
 use crate::exam::Exam;
 use crate::plane::{Ending, Plane};
@@ -191,7 +192,51 @@ fn a_job_that_is_done_is_not_done_again_because_its_result_cannot_be_used() {
 }
 
 #[test]
-fn a_retry_waits_for_the_engine_only_so_long_and_says_so() {
+fn a_retry_waits_until_the_engine_has_cancelled_and_says_so() {
+    let (mut plane, start) = asked_for_a_retry();
+    let waiting = plane.pod("lab").waiting_for.clone().unwrap();
+    assert!(waiting.message.starts_with("engine-job/"), "{waiting:?}");
+    assert!(waiting.message.ends_with(" to be cancelled"), "{waiting:?}");
+    assert_eq!(waiting.until, Some(start.plus(Duration::from_secs(600))), "the end of its window");
+    plane.engine.is_away = true;
+    plane.run(200);
+    assert_eq!(plane.pod("lab").status, TimedStatus::Failed, "the old job may still run");
+    plane.engine.is_away = false;
+    plane.engine.stops_after = Duration::ZERO;
+    plane.engine.jobs.values_mut().for_each(|job| job.is_cancelled = false);
+    plane.run(2);
+    let pod = plane.pod("lab");
+    assert_eq!(pod.status, TimedStatus::Provisioning);
+    assert!(pod.observed.timed.unwanted_jobs.is_empty());
+}
+
+/// Nobody can say what became of the job. What has jobs itself does not begin, and once there
+/// is an engine again, that cancels first.
+#[test]
+fn a_retry_without_an_engine_waits_only_so_long() {
+    let (mut plane, _) = asked_for_a_retry();
+    plane.engine.is_away = true;
+    plane.world.use_engine(EngineUse::Missing, Timestamp::EPOCH);
+    plane.reconciler.wake(plane.pod("lab").id);
+    plane.run(70);
+    let pod = plane.pod("lab");
+    assert_eq!(pod.status, TimedStatus::Provisioning);
+    assert_eq!(pod.observed.timed.unwanted_jobs.len(), 1);
+    let waits = |plane: &Plane| plane.pod("lab").waiting_for.clone().unwrap().message;
+    assert!(waits(&plane).contains("an engine for its jobs"), "{}", waits(&plane));
+    plane.world.use_engine(EngineUse::On, Timestamp::EPOCH);
+    plane.reconciler.wake(plane.pod("lab").id);
+    plane.run(1);
+    assert!(waits(&plane).starts_with("engine-job/"), "{}", waits(&plane));
+    let begun = plane.engine.jobs.len();
+    plane.engine.is_away = false;
+    plane.run(2);
+    assert_eq!(plane.engine.jobs.len(), begun, "the old one has not stopped");
+}
+
+/// A pod with a job that is not wanted any more and takes an hour to stop, which an operator
+/// wants to be tried again; and its start.
+fn asked_for_a_retry() -> (Plane, Timestamp) {
     let mut plane = plane(vec![fails(); 8]);
     let ends = vec![fails(); 8];
     plane.engine.script = Box::new(move |step, number| match step {
@@ -217,14 +262,7 @@ fn a_retry_waits_for_the_engine_only_so_long_and_says_so() {
     assert_eq!(plane.pod("lab").status, TimedStatus::Failed);
     plane.ask::<Pod>("lab", Request::Retry);
     plane.run(1);
-    let waiting = plane.pod("lab").waiting_for.clone().unwrap();
-    assert!(waiting.message.starts_with("engine-job/"), "{waiting:?}");
-    assert!(waiting.message.ends_with(" to be cancelled"), "{waiting:?}");
-    plane.engine.is_away = true;
-    plane.run(70);
-    let pod = plane.pod("lab");
-    assert_eq!(pod.status, TimedStatus::Provisioning);
-    assert_eq!(pod.observed.timed.unwanted_jobs.len(), 1, "it is cancelled when that can be");
+    (plane, start)
 }
 
 #[test]

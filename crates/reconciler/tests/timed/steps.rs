@@ -7,7 +7,7 @@ use tessera_types::timed::{PipelineProgress, StepState, TimedStatus};
 use tessera_types::{Duration, Host, HostDefinition, Name, Pod, PodDefinition, SessionPart};
 
 use crate::exam::{Exam, book};
-use crate::plane::Plane;
+use crate::plane::{Plane, Run};
 
 const LAB: &str = "pod/default/lab";
 
@@ -146,6 +146,77 @@ fn a_step_is_skipped_where_its_condition_holds() {
     assert_eq!(plane.pod("lab").status, TimedStatus::Ready);
     assert_eq!((inputs(&plane, "small").len(), inputs(&plane, "large").len()), (1, 0));
     assert_eq!(progress(&plane)[&name("large")].state, StepState::Skipped);
+}
+
+/// The ways of the pod's steps, as its history tells them: the text, and the way.
+fn ways(plane: &Plane) -> Vec<(String, String)> {
+    let of_pod = plane.history.iter().filter(|entry| entry.key == LAB).map(|entry| &entry.record);
+    let ways = of_pod.filter_map(|record| {
+        let way = record.metadata.get("step_state")?.clone();
+        assert_eq!(record.metadata.contains_key("job_id"), record.reason.contains(": job 0"));
+        let job = record.metadata.get("job_id").map_or("", |job| job.as_str());
+        let text = record.reason.strip_prefix("phase provision: ").unwrap();
+        Some((text.replace(&format!("job {job} "), "job "), way))
+    });
+    ways.collect()
+}
+
+#[test]
+fn the_end_of_each_step_is_in_the_history_however_it_ends() {
+    let retry = json!({"attempts_max": 1, "timeout": "5s"});
+    let plane = provisioned(&json!([
+        {"name": "none", "job": "lab@v1", "skip_when": ".inputs.size == \"small\""},
+        {"name": "wrong", "job": "lab@v1", "with": {"x": "${ .inputs | error }"},
+            "on_failure": "continue"},
+        {"name": "hangs-lab", "job": "lab@v1", "retry": retry, "on_failure": "continue"},
+    ]));
+    let ways = ways(&plane);
+    let ways: Vec<_> = ways.iter().map(|(text, way)| (text.as_str(), way.as_str())).collect();
+    let [bind, none, wrong, suspended, hangs, rest @ ..] = ways.as_slice() else {
+        panic!("{ways:#?}")
+    };
+    assert_eq!(*bind, ("step bind-host is completed", "Running → Completed"));
+    assert_eq!(*none, ("step none is skipped: `skip_when` holds", "Skipped"));
+    assert!(wrong.0.starts_with("step wrong has failed: `with` has no value"), "{wrong:?}");
+    assert_eq!(wrong.1, "Running → Failed");
+    assert_eq!(suspended.1, "Running → Suspended");
+    let text = "job of step hangs-lab is not wanted any more: it took longer than 5s";
+    assert_eq!(*hangs, (text, "Suspended → Failed"));
+    let done = ["ports", "workloads", "healthy", "ready"]
+        .map(|name| (format!("step {name} is completed"), "Running → Completed".to_owned()));
+    let rest: Vec<_> = rest.iter().map(|(text, way)| (text.to_string(), way.to_string())).collect();
+    assert_eq!(rest, done);
+}
+
+#[test]
+fn what_another_failure_cancels_is_in_the_history() {
+    let pipeline = json!({"steps": [
+        {"name": "workloads", "handler": "create_workloads"},
+        {"name": "fails-lab", "job": "lab@v1"},
+        {"name": "beside", "handler": "wait_healthy", "needs": ["workloads"]},
+    ]});
+    let mut plane = plane();
+    plane.script = Box::new(|_, _| Run::Hangs);
+    let mut provision = phase("provision", "Provisioning", &pipeline);
+    provision["retry"] = json!({"attempts_max": 1});
+    pod(&mut plane, &[provision]);
+    plane.run(20);
+    assert_eq!(plane.pod("lab").status, TimedStatus::Failed);
+    let cancelled = "step beside is cancelled: another step failed".to_owned();
+    let ways = ways(&plane);
+    let of_beside = ways.iter().filter(|(text, _)| text.starts_with("step beside"));
+    let of_beside: Vec<_> = of_beside.collect();
+    assert_eq!(of_beside, [&(cancelled, "Running → Cancelled".to_owned())], "{ways:#?}");
+}
+
+/// The steps of the built-in template are nobody's words.
+#[test]
+fn a_pod_without_a_declared_pipeline_has_no_steps_in_its_history() {
+    let mut plane = plane();
+    pod(&mut plane, &[]);
+    plane.run(200);
+    assert_eq!(plane.pod("lab").status, TimedStatus::Terminated);
+    assert!(ways(&plane).is_empty(), "{:#?}", ways(&plane));
 }
 
 /// What was in the pod is saved while it is there; then it goes, and its host with it.

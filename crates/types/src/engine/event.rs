@@ -71,6 +71,9 @@ pub struct JobEventData {
     pub sequence: u64,
     /// How far the job is.
     pub progress: Progress,
+    /// What it waits for, if it does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub waiting_for: Option<String>,
     /// What it came to, once it is completed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub output: Option<Value>,

@@ -146,6 +146,13 @@ pub struct StepProgress {
     /// that come later change nothing.
     #[serde(default, skip_serializing_if = "is_default")]
     pub event_sequence: u64,
+    /// For a job: what that waits for itself, as the engine said last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub waiting_for: Option<String>,
+    /// For a job: when the engine said last how far it is and what it waits for. What it
+    /// says again is not written again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub told_at: Option<Timestamp>,
     /// What it gave, when it is done.
     #[serde(default, skip_serializing_if = "serde_json::Value::is_null")]
     pub output: serde_json::Value,
@@ -258,6 +265,8 @@ impl StepProgress {
             scenario: None,
             input: serde_json::Value::Null,
             event_sequence: 0,
+            waiting_for: None,
+            told_at: None,
             output: serde_json::Value::Null,
             message: None,
             is_final: false,

@@ -2,8 +2,8 @@
 //! could not be removed.
 
 use tessera_types::timed::{
-    Boundary, Engine, LateDecision, Lateness, Lifecycle, PhaseRun, RetryPolicy, StepProgress,
-    StepState, Timed, TimedObserved,
+    Boundary, Engine, LateDecision, Lateness, Lifecycle, PhaseRun, PipelineProgress, RetryPolicy,
+    StepProgress, StepState, Timed, TimedObserved,
 };
 use tessera_types::{Duration, Object, Timestamp};
 
@@ -108,11 +108,28 @@ fn lifecycle(
     for phase in declared.iter().filter(|phase| !has_run(phase.name.clone())) {
         let job = timed.jobs.get(&phase.name).map(|pinned| format!(": job {pinned}"));
         let what = match phase.engine {
-            Engine::Pipeline => ": its steps".to_owned(),
+            Engine::Pipeline => came_to(timed.pipeline_progress.get(&phase.name)),
             Engine::Workflow => job.unwrap_or_default(),
         };
         let needed = if phase.is_required { "" } else { ", may fail" };
         page.field(phase.name.as_str(), format!("in {}{needed}{what}", phase.trigger_on_status));
+    }
+}
+
+/// `: steps 5 Completed, 1 Failed`, of a pipeline whose phase is over; else that it is one.
+fn came_to(progress: Option<&PipelineProgress>) -> String {
+    let mut counts: Vec<(StepState, usize)> = Vec::new();
+    for stands in progress.into_iter().flat_map(|progress| progress.values()) {
+        match counts.iter_mut().find(|(state, _)| *state == stands.state) {
+            Some((_, count)) => *count += 1,
+            None => counts.push((stands.state, 1)),
+        }
+    }
+    counts.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
+    let counts: Vec<_> = counts.iter().map(|(state, count)| format!("{count} {state:?}")).collect();
+    match counts.as_slice() {
+        [] => ": a pipeline".to_owned(),
+        counts => format!(": steps {}", counts.join(", ")),
     }
 }
 
@@ -195,4 +212,24 @@ fn in_words(run: &PhaseRun, max: Option<u32>, now: Timestamp) -> String {
         again.unwrap_or_default(),
         message.unwrap_or_default()
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use tessera_types::timed::{PipelineProgress, StepProgress, StepState};
+    use tessera_types::{Duration, Name, Timestamp};
+
+    use super::came_to;
+
+    #[test]
+    fn a_pipeline_that_is_over_says_what_its_steps_came_to() {
+        assert_eq!(came_to(None), ": a pipeline");
+        let states = [StepState::Failed, StepState::Completed, StepState::Completed];
+        let steps = states.iter().enumerate().map(|(number, state)| {
+            let name = Name::new(&format!("step-{number}")).unwrap();
+            (name, StepProgress::begin(*state, 1, Timestamp::EPOCH, Duration::ZERO))
+        });
+        let progress: PipelineProgress = steps.collect();
+        assert_eq!(came_to(Some(&progress)), ": steps 2 Completed, 1 Failed");
+    }
 }

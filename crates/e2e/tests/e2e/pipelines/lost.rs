@@ -62,6 +62,24 @@ async fn an_engine_that_does_not_answer_is_named_in_what_waits_for_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_pod_says_what_its_job_waits_for_and_how_old_that_is() {
+    let retry = json!({"attempts_max": 1, "timeout": "10m"});
+    let mut stage = Stage::with_retry(3600, &["--engine-check-every", "500ms"], &retry).await;
+    stage.declare_pod().await;
+    let is_told = |pod: &Object<Pod>| waits_for(pod, ", waiting for the time ");
+    let pod = stage.fleet.await_::<Pod>("p", "says what its job waits for", is_told).await;
+    assert!(!waits_for(&pod, " as of "), "the engine answers: {:?}", pod.waiting_for);
+    assert!(waits_for(&pod, "; its window ends first, at "), "{:?}", pod.waiting_for);
+    let end = pod.observed.timed.timeslot.unwrap().end;
+    assert_eq!(pod.waiting_for.unwrap().until, Some(end));
+    stage.engine.kill();
+    let is_old = |pod: &Object<Pod>| {
+        is_told(pod) && waits_for(pod, " as of ") && waits_for(pod, " has not answered since ")
+    };
+    stage.fleet.await_::<Pod>("p", "says how old that is", is_old).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_is_under_way_goes_on_where_nothing_new_may_begin() {
     let mut stage = Stage::new(4, &[]).await;
     stage.declare_pod().await;

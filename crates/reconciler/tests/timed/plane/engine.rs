@@ -185,7 +185,7 @@ impl Plane {
         // The last event overtakes the first, and comes twice.
         assert_eq!(self.tell::<K>(object, wanted, job.number, Some(2), &news), Told::Taken);
         assert_ne!(self.tell::<K>(object, wanted, job.number, Some(2), &news), Told::Taken);
-        let late = JobNews::Progress("1 of 2".to_owned());
+        let late = JobNews::Progress { message: "1 of 2".to_owned(), waiting_for: None };
         assert_ne!(self.tell::<K>(object, wanted, job.number, Some(1), &late), Told::Taken);
         true
     }

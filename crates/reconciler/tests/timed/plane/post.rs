@@ -53,7 +53,7 @@ impl Engine {
         let begun = job.ends.minus(Duration::from_secs(1));
         let all = [
             (begun, JobNews::Taken),
-            (begun, JobNews::Progress("1 of 2".to_owned())),
+            (begun, JobNews::Progress { message: "1 of 2".to_owned(), waiting_for: None }),
             (job.ends, job.news()),
         ];
         let mut mail = Vec::new();
