@@ -420,7 +420,7 @@ async fn what_documents_can_call_is_listed() {
     let failed = Stage::new(&[]).start().run("undeploy@v1", json!({"name": "a"})).await;
     let detail = failed.error.unwrap().detail.unwrap();
     assert!(detail.contains("--control URL"), "{detail}");
-    let functions = ["fleet.delete", "fleet.deploy", "fleet.wait"];
+    let functions = ["fleet.delete", "fleet.deploy", "fleet.find", "fleet.wait"];
     let fleet = adapters(&["--control", "http://127.0.0.1:1"]).await;
     assert_eq!(fleet, json!([{ "name": "fleet", "functions": functions }]));
 }
