@@ -491,3 +491,13 @@ async fn the_scenarios_are_read_again_on_a_signal() {
     until("the folder was read", async || stage.log().contains("were read again")).await;
     assert_eq!(said("say@v1").await, "new");
 }
+
+#[tokio::test]
+async fn a_workload_is_deleted_only_by_its_id() {
+    let stage = Stage::new(&["--control", "http://127.0.0.1:1"]);
+    stage.scenario("gone", "do: [{ a: { call: fleet.delete, with: { name: web } } }]\n");
+    let failed = stage.start().run("gone@v1", json!({})).await;
+    let error = failed.error.unwrap();
+    assert!(error.kind.ends_with("validation"), "{error:?}");
+    assert!(error.detail.unwrap().contains("fleet.find"));
+}
