@@ -18,7 +18,6 @@ pub(crate) use moment::event_of;
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
-use std::time::Duration;
 
 use futures::FutureExt as _;
 use tessera_store::journal::{JobNumber, JournalError};
@@ -26,12 +25,9 @@ use tessera_types::Problem;
 use tokio::sync::mpsc;
 
 use crate::book::Tell;
-use crate::plane::Plane;
+use crate::plane::{AGAIN_AFTER, Plane};
 use crate::{outbox, trace};
 use moment::Run;
-
-/// The pause before a run is driven again whose journal has failed.
-const AGAIN_AFTER: Duration = Duration::from_secs(1);
 
 /// Why a run is not driven on, though it is not over.
 enum Stop {

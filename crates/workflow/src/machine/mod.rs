@@ -48,6 +48,7 @@ pub use effect::{
 };
 pub use entry::{CloudEvent, Entry, Happening};
 pub use error::{Error, kind};
+pub use mask::mask_secrets;
 pub use outcome::{Command, Listening, Observation, Observed, Outcome, Status, TaskPoint};
 pub use run::Machine;
 pub use start::{Limits, Reader, Runtime, Start};

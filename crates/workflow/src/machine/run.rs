@@ -120,10 +120,14 @@ impl Machine {
     #[must_use]
     pub fn begin(workflow: Arc<Workflow>, start: Start) -> Self {
         let text = |it: &Arc<str>| Value::utf8_str(it.to_string());
+        let metadata = match &start.runtime.metadata {
+            Value::Null => Value::Obj(Arc::default()),
+            given => given.clone(),
+        };
         let runtime = object([
             ("name", text(&start.runtime.name)),
             ("version", text(&start.runtime.version)),
-            ("metadata", start.runtime.metadata.clone()),
+            ("metadata", metadata),
         ]);
         let mut machine = Self {
             mask: Mask::new(&start.secrets),
