@@ -8,13 +8,15 @@
 //! it replays the entries.
 
 mod due;
+mod ending;
+mod hiding;
 mod known;
 mod moment;
 mod perform;
 mod progress;
 
+pub(crate) use ending::event_of;
 pub(crate) use known::{Identity, identity};
-pub(crate) use moment::event_of;
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -98,7 +100,7 @@ pub(crate) fn spawn(plane: &Arc<Plane>, number: JobNumber, mut told: mpsc::Recei
                 }
             };
             let why = match why {
-                Stop::Damaged(why) => match moment::give_up(&plane, number, &why).await {
+                Stop::Damaged(why) => match ending::give_up(&plane, number, &why).await {
                     Ok(()) => break,
                     Err(stop) => stop,
                 },

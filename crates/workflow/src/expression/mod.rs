@@ -24,6 +24,7 @@ mod natives;
 mod order;
 mod prelude;
 mod scan;
+mod shape;
 mod slice;
 mod surrogates;
 mod syntax;

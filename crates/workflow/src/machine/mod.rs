@@ -40,6 +40,7 @@ mod start;
 mod task;
 mod uri;
 mod variables;
+mod work;
 mod workflow;
 
 pub use effect::{
