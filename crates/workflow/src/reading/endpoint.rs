@@ -189,7 +189,7 @@ impl<'d> Reader<'d> {
         for entry in node.entries() {
             let value = &entry.value;
             let read = match entry.key.as_str() {
-                "authority" => self.uri(value, scope).map(drop),
+                "authority" => self.authority(value, scope),
                 "grant" => self.word(value, &GRANTS).map(drop),
                 "client" => self.client(value),
                 "request" => self.open_map(value, "a map of `encoding`").and_then(|_| {
@@ -209,6 +209,17 @@ impl<'d> Reader<'d> {
         }
         let template = self.template(node, scope, Place::Definition);
         right.and(template).map(|it| authority_expanded(it, node))
+    }
+
+    /// A URI, or a template of one: who is asked is part of the document.
+    fn authority(&mut self, node: &'d Node, scope: &Scope) -> Option<()> {
+        self.uri(node, scope)?;
+        if node.as_str().is_some_and(is_expression) {
+            let message = "an authority is a URI, not an expression";
+            self.wrong(node, code::INVALID_VALUE, message, "write it as https://{host}/path");
+            return None;
+        }
+        Some(())
     }
 
     fn client(&mut self, node: &'d Node) -> Option<()> {
