@@ -142,13 +142,40 @@ pub(super) fn bytes(count: usize) -> Result<(), Limit> {
     take(&BYTES, count as u64, Limit::Bytes)
 }
 
+/// Takes what it costs to go through bytes in one go: to compare, hash, copy or check them.
+pub(super) fn walk(bytes: usize) -> Result<(), Limit> {
+    work(bytes as u64 / limits::BYTES_WALKED_PER_WORK)
+}
+
+/// Takes what it costs to look at the characters of so many bytes one after the other.
+pub(super) fn read(bytes: usize) -> Result<(), Limit> {
+    work(bytes as u64 / limits::BYTES_READ_PER_WORK)
+}
+
+/// Takes bytes that are about to be written, and what writing them costs.
+pub(super) fn write(count: usize) -> Result<(), Limit> {
+    bytes(count)?;
+    walk(count)
+}
+
 /// Takes steps where the evaluation may nest deeper.
 pub(super) fn steps(count: u64) -> Result<(), Limit> {
-    let left = stacker::remaining_stack().unwrap_or(usize::MAX);
-    if left < limits::RED_ZONE / 2 {
-        return Err(exhaust(Limit::Stack));
-    }
+    stack_beyond(limits::STEP_STACK)?;
     work(count * limits::WORK_PER_STEP)
+}
+
+/// Takes a unit where a walk through a value goes one level deeper. Everything that calls itself
+/// on the parts of a value or on the rest of a path asks here first.
+pub(super) fn level() -> Result<(), Limit> {
+    stack_beyond(limits::LEVEL_STACK)?;
+    work(1)
+}
+
+fn stack_beyond(wanted: usize) -> Result<(), Limit> {
+    match stacker::remaining_stack() {
+        Some(left) if left < wanted => Err(exhaust(Limit::Stack)),
+        _ => Ok(()),
+    }
 }
 
 fn take(

@@ -34,6 +34,9 @@ pub(super) const WORK_PER_STEP: u64 = 8;
 /// Bytes of values that are walked through for one unit of work.
 pub(super) const BYTES_WALKED_PER_WORK: u64 = 64;
 
+/// Bytes of text whose characters are looked at one by one for one unit of work.
+pub(super) const BYTES_READ_PER_WORK: u64 = 16;
+
 /// Bytes that one evaluation may allocate for values, also when they were freed again. With the
 /// stack and what jaq keeps for each step, an evaluation stays below 64 MiB.
 pub(super) const BYTES: u64 = 24 * 1024 * 1024;
@@ -41,9 +44,17 @@ pub(super) const BYTES: u64 = 24 * 1024 * 1024;
 /// Bytes of stack of an evaluation that may recurse.
 pub(super) const STACK: usize = 8 * 1024 * 1024;
 
+/// Bytes of stack on which an evaluation runs at least, if it cannot recurse. Whether it has a
+/// value must not depend on who asks for it.
+pub(super) const RED_ZONE: usize = 1024 * 1024;
+
 /// Bytes of stack that must be left wherever steps are counted: what runs between two counts (a
-/// few nested iterators, a comparison of deep values, a regular expression's compiler) fits.
-pub(super) const RED_ZONE: usize = 256 * 1024;
+/// few nested iterators, a walk through deep values, a regular expression's compiler) fits.
+pub(super) const STEP_STACK: usize = 640 * 1024;
+
+/// Bytes of stack that must be left wherever a walk through a value goes one level deeper: the
+/// deepest value that there can be is dropped on less.
+pub(super) const LEVEL_STACK: usize = 256 * 1024;
 
 /// How deep the result of an expression may nest. JSON is read to a depth of 127 (by serde_json),
 /// and a stored result has some levels around it.

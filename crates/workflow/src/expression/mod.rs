@@ -28,6 +28,7 @@ mod slice;
 mod syntax;
 mod template;
 mod text;
+mod touch;
 
 use std::collections::BTreeMap;
 use std::ops::Range;

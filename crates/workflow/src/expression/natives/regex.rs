@@ -40,7 +40,7 @@ thread_local! {
 fn search(item: &Item, pattern: &Item, flags: &Item) -> Result<(String, Search), Failure> {
     let refused =
         || failure(format_args!("{} cannot be matched, as it is not a string", item.described()));
-    let text = item.as_text().ok_or_else(refused)?;
+    let text = item.as_text()?.ok_or_else(refused)?;
     if text.len() > limits::REGEX_TEXT {
         return Err(failure(format_args!(
             "a text of {} bytes is too long for a regular expression; {} are the most",
@@ -163,12 +163,12 @@ fn pieces(item: &Item, pattern: &Item, flags: &Item) -> ValR<Item> {
     let mut end = 0;
     search.each(&text, |captures| {
         let whole = captures.get_match();
-        found.push(Item::computed(text.get(end..whole.start()).unwrap_or_default().to_owned())?);
+        found.push(Item::part(text.get(end..whole.start()).unwrap_or_default())?);
         found.push(described(&search.regex, captures, &mut offsets)?);
         end = whole.end();
         Ok(())
     })?;
-    found.push(Item::computed(text.get(end..).unwrap_or_default().to_owned())?);
+    found.push(Item::part(text.get(end..).unwrap_or_default())?);
     Item::list(found).map_err(limited)
 }
 
@@ -214,7 +214,7 @@ fn place(
     let (offset, length, text) = match group {
         Some((start, text)) => {
             let offset = offsets.of(start);
-            (Item::from(offset), text.chars().count(), Item::computed(text.to_owned())?)
+            (Item::from(offset), text.chars().count(), Item::part(text)?)
         }
         None => (Item::from(-1_isize), 0, Item::default()),
     };
