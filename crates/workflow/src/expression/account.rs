@@ -76,25 +76,56 @@ fn charge_work(units: u64) {
     ALLOWED.set(ALLOWED.get().saturating_sub(units));
 }
 
+/// What one evaluation may cost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Budget {
+    steps: u64,
+    bytes: u64,
+}
+
+impl Budget {
+    /// That of an expression in a run, which takes its time beside others.
+    const RUN: Self = Self { steps: limits::STEPS, bytes: limits::BYTES };
+
+    /// That of an expression for which everything else waits: what it decides is small, and so is
+    /// what it looks at.
+    pub const SMALL: Self = Self { steps: limits::SMALL_STEPS, bytes: limits::SMALL_BYTES };
+
+    /// Has all expressions that are evaluated in something take no more steps than this together,
+    /// and each make no more.
+    pub fn bounds<T>(self, something: impl FnOnce() -> T) -> T {
+        let before = BUDGET.replace(self);
+        let outcome = Allowance::of_steps(self.steps).pays(something);
+        BUDGET.set(before);
+        outcome
+    }
+}
+
 impl std::fmt::Display for Limit {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let budget = BUDGET.get();
         match self {
-            Self::Steps => write!(f, "the expression takes more than {} steps", limits::STEPS),
+            Self::Steps => write!(f, "the expression takes more than {} steps", budget.steps),
             Self::Bytes => {
-                let mebibytes = limits::BYTES / (1024 * 1024);
+                let mebibytes = budget.bytes / (1024 * 1024);
                 write!(f, "the expression makes more than {mebibytes} MiB of values")
             }
             Self::Stack => write!(f, "the expression recurses too deeply"),
             Self::Depth => {
                 write!(f, "a value nests more than {} levels deep", limits::VALUE_DEPTH)
             }
-            Self::Allowance => write!(f, "the run has used up its steps"),
+            Self::Allowance if budget == Budget::RUN => write!(f, "the run has used up its steps"),
+            Self::Allowance => {
+                write!(f, "the expressions together take more than {} steps", budget.steps)
+            }
             Self::Path => write!(f, "a path has more than {} keys", limits::PATH_LENGTH),
         }
     }
 }
 
 thread_local! {
+    static EVALUATION: Cell<u64> = const { Cell::new(0) };
+    static BUDGET: Cell<Budget> = const { Cell::new(Budget::RUN) };
     static WORK: Cell<u64> = const { Cell::new(0) };
     static BYTES: Cell<u64> = const { Cell::new(0) };
     static ALLOWED: Cell<u64> = const { Cell::new(u64::MAX) };
@@ -104,20 +135,27 @@ thread_local! {
 
 /// Runs an evaluation on a full account; returns what ran out, if anything did.
 pub(super) fn open<T>(evaluation: impl FnOnce() -> T) -> (T, Option<Limit>) {
-    let own = limits::STEPS * limits::WORK_PER_STEP;
+    EVALUATION.set(EVALUATION.get() + 1);
+    let budget = BUDGET.get();
+    let own = budget.steps * limits::WORK_PER_STEP;
     let work = own.min(ALLOWED.get());
     WORK.set(work);
-    BYTES.set(limits::BYTES);
+    BYTES.set(budget.bytes);
     SPENT.set(None);
     let outcome = evaluation();
     let spent = SPENT.take();
-    MADE.set(MADE.get().saturating_add(limits::BYTES - BYTES.get()));
+    MADE.set(MADE.get().saturating_add(budget.bytes - BYTES.get()));
     if spent != Some(Limit::Steps) {
         charge_work(work - WORK.get());
         return (outcome, spent);
     }
     charge_work(work);
     (outcome, if work < own { Some(Limit::Allowance) } else { spent })
+}
+
+/// Which evaluation of this thread is under way.
+pub(super) fn evaluation() -> u64 {
+    EVALUATION.get()
 }
 
 /// What ran out.

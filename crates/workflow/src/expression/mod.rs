@@ -22,6 +22,7 @@ mod limits;
 mod measure;
 mod natives;
 mod order;
+mod pattern;
 mod prelude;
 mod scan;
 mod slice;
@@ -36,6 +37,7 @@ use std::sync::Arc;
 
 use crate::value::Value;
 
+pub use account::Budget;
 pub(crate) use account::{Allowance, allowed, charge, charge_walk, is_overdrawn};
 pub(crate) use template::is_expression;
 pub use template::{Mistakes, Mode, Piece, Template};

@@ -56,6 +56,7 @@ impl Writer {
         let mut plain = 0;
         for (at, character) in text.char_indices() {
             if let Some(escape) = escape(character) {
+                self.visit()?;
                 self.push_str(text.get(plain..at).unwrap_or_default())?;
                 self.push_str(&escape)?;
                 plain = at + character.len_utf8();
