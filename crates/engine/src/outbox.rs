@@ -25,7 +25,7 @@ use crate::book::Book;
 use crate::clock;
 use crate::failure::{no_job, of_journal};
 use crate::lanes::{Lanes, Letter, UNDER_WAY_MAX};
-use crate::plane::Plane;
+use crate::plane::{AGAIN_AFTER, Plane};
 
 /// How long a receiver may take to answer.
 const ANSWER_WITHIN: Duration = Duration::from_secs(15);
@@ -183,7 +183,7 @@ async fn deliver(plane: &Plane, job: JobNumber, letter: &Letter) {
     match plane.commit_patiently(vec![change]).await {
         // Whether it was stored is not known, or nothing is: it is sent once more.
         Err(JournalError::Failed(_) | JournalError::Closed) => {
-            plane.outbox.again(job, attempts, Duration::from_secs(1));
+            plane.outbox.again(job, attempts, AGAIN_AFTER);
         }
         _ if standing == Standing::Pending => plane.outbox.again(job, attempts, pause),
         _ => {

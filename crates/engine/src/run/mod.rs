@@ -8,17 +8,18 @@
 //! it replays the entries.
 
 mod due;
+mod ending;
+mod hiding;
 mod known;
 mod moment;
 mod perform;
 mod progress;
 
+pub(crate) use ending::event_of;
 pub(crate) use known::{Identity, identity};
-pub(crate) use moment::event_of;
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
-use std::time::Duration;
 
 use futures::FutureExt as _;
 use tessera_store::journal::{JobNumber, JournalError};
@@ -26,12 +27,9 @@ use tessera_types::Problem;
 use tokio::sync::mpsc;
 
 use crate::book::Tell;
-use crate::plane::Plane;
+use crate::plane::{AGAIN_AFTER, Plane};
 use crate::{outbox, trace};
 use moment::Run;
-
-/// The pause before a run is driven again whose journal has failed.
-const AGAIN_AFTER: Duration = Duration::from_secs(1);
 
 /// Why a run is not driven on, though it is not over.
 enum Stop {
@@ -102,7 +100,7 @@ pub(crate) fn spawn(plane: &Arc<Plane>, number: JobNumber, mut told: mpsc::Recei
                 }
             };
             let why = match why {
-                Stop::Damaged(why) => match moment::give_up(&plane, number, &why).await {
+                Stop::Damaged(why) => match ending::give_up(&plane, number, &why).await {
                     Ok(()) => break,
                     Err(stop) => stop,
                 },

@@ -420,7 +420,7 @@ async fn what_documents_can_call_is_listed() {
     let failed = Stage::new(&[]).start().run("undeploy@v1", json!({"name": "a"})).await;
     let detail = failed.error.unwrap().detail.unwrap();
     assert!(detail.contains("--control URL"), "{detail}");
-    let functions = ["fleet.delete", "fleet.deploy", "fleet.wait"];
+    let functions = ["fleet.delete", "fleet.deploy", "fleet.find", "fleet.wait"];
     let fleet = adapters(&["--control", "http://127.0.0.1:1"]).await;
     assert_eq!(fleet, json!([{ "name": "fleet", "functions": functions }]));
 }
@@ -490,4 +490,14 @@ async fn the_scenarios_are_read_again_on_a_signal() {
     engine.reload();
     until("the folder was read", async || stage.log().contains("were read again")).await;
     assert_eq!(said("say@v1").await, "new");
+}
+
+#[tokio::test]
+async fn a_workload_is_deleted_only_by_its_id() {
+    let stage = Stage::new(&["--control", "http://127.0.0.1:1"]);
+    stage.scenario("gone", "do: [{ a: { call: fleet.delete, with: { name: web } } }]\n");
+    let failed = stage.start().run("gone@v1", json!({})).await;
+    let error = failed.error.unwrap();
+    assert!(error.kind.ends_with("validation"), "{error:?}");
+    assert!(error.detail.unwrap().contains("fleet.find"));
 }

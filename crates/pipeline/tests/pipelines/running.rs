@@ -375,7 +375,7 @@ fn expressions_that_cost_too_much_fail_their_step() {
         assert!(message.contains(expected), "{skip_when}: {message}");
     }
     let many: serde_json::Map<String, Value> = (0..90)
-        .map(|at| (format!("x{at}"), json!(format!("${{ [range({})] | length }}", 200 + at))))
+        .map(|at| (format!("x{at}"), json!(format!("${{ [range({})] | length }}", 900 + at))))
         .collect();
     let step = json!({"name": "one", "handler": "a", "with": {"x": many}});
     assert!(failure(&step, None).contains("together take more than 10000 steps"));

@@ -10,6 +10,7 @@ use jaq_core::{Compiler, Ctx, Exn, Vars};
 use super::account::{self, Limit};
 use super::item::{Failure, Item};
 use super::natives::{self, Kind};
+use super::surrogates::Joined;
 use super::{
     EvaluationError, NOW, SyntaxError, Variables, instrument, limits, prelude, syntax, text,
 };
@@ -32,9 +33,13 @@ impl Compiled {
     pub(super) fn new(source: &str, names: &[Arc<str>]) -> Result<Self, Vec<SyntaxError>> {
         let nesting = syntax::within_limits(source)?;
         let wanted = limits::COMPILE_STACK / limits::NESTING * (nesting + 8);
-        stacker::maybe_grow(wanted.min(limits::COMPILE_STACK), limits::COMPILE_STACK, || {
-            Self::parsed(source, names)
-        })
+        let joined = Joined::new(source);
+        let program =
+            stacker::maybe_grow(wanted.min(limits::COMPILE_STACK), limits::COMPILE_STACK, || {
+                Self::parsed(&joined.text, names)
+            });
+        let program = program.map_err(|errors| joined.as_written(errors))?;
+        Ok(Self { source: source.into(), ..program })
     }
 
     fn parsed(source: &str, names: &[Arc<str>]) -> Result<Self, Vec<SyntaxError>> {
