@@ -8,7 +8,8 @@
 //! A run evaluates many expressions before it waits for something. It pays for all of them, and for
 //! other work that grows with its data, from one [`Allowance`].
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
+use std::sync::Arc;
 
 use super::limits;
 
@@ -21,6 +22,45 @@ pub(super) enum Limit {
     Depth,
     Path,
     Allowance,
+    Stopped,
+}
+
+/// Says whether what is calculated is not wanted any more, or takes too long. It is asked while an
+/// evaluation goes on; a core has no clock and no signals, so who evaluates brings it.
+pub type Watch = Arc<dyn Fn() -> bool + Send + Sync>;
+
+/// Units of work after which a watch is asked.
+const WATCHED_EVERY: u64 = 4096;
+
+/// Does something under a watch. What it says ends the evaluation under way in a fault, and leaves
+/// nothing of the allowance. True when it did.
+pub(crate) fn watched<T>(watch: &Watch, something: impl FnOnce() -> T) -> (T, bool) {
+    WATCH.set(Some(Arc::clone(watch)));
+    UNWATCHED.set(0);
+    STOPPED.set(false);
+    let outcome = something();
+    WATCH.set(None);
+    (outcome, STOPPED.replace(false))
+}
+
+/// Whether the watch has said so.
+pub(crate) fn is_stopped() -> bool {
+    STOPPED.get()
+}
+
+/// Asks the watch when enough has been done since it was asked last.
+fn look(units: u64) {
+    let unwatched = UNWATCHED.get().saturating_add(units);
+    if unwatched < WATCHED_EVERY {
+        return UNWATCHED.set(unwatched);
+    }
+    UNWATCHED.set(0);
+    let says_stop = WATCH.with_borrow(|watch| watch.as_ref().is_some_and(|watch| watch()));
+    if says_stop {
+        STOPPED.set(true);
+        ALLOWED.set(0);
+        exhaust(Limit::Stopped);
+    }
 }
 
 /// What the evaluations of a run may still spend together, and what they have made.
@@ -73,6 +113,7 @@ pub(crate) fn charge_walk(bytes: usize) {
 }
 
 fn charge_work(units: u64) {
+    look(units);
     ALLOWED.set(ALLOWED.get().saturating_sub(units));
 }
 
@@ -118,6 +159,7 @@ impl std::fmt::Display for Limit {
             Self::Allowance => {
                 write!(f, "the expressions together take more than {} steps", budget.steps)
             }
+            Self::Stopped => write!(f, "the evaluation was stopped"),
             Self::Path => write!(f, "a path has more than {} keys", limits::PATH_LENGTH),
         }
     }
@@ -130,6 +172,10 @@ thread_local! {
     static BYTES: Cell<u64> = const { Cell::new(0) };
     static ALLOWED: Cell<u64> = const { Cell::new(u64::MAX) };
     static MADE: Cell<u64> = const { Cell::new(0) };
+    static WATCH: RefCell<Option<Watch>> = const { RefCell::new(None) };
+    /// Units of work since the watch was asked.
+    static UNWATCHED: Cell<u64> = const { Cell::new(0) };
+    static STOPPED: Cell<bool> = const { Cell::new(false) };
     static SPENT: Cell<Option<Limit>> = const { Cell::new(None) };
 }
 
@@ -172,6 +218,7 @@ pub(super) fn exhaust(limit: Limit) -> Limit {
 
 /// Takes units of work.
 pub(super) fn work(units: u64) -> Result<(), Limit> {
+    look(units);
     take(&WORK, units, Limit::Steps)
 }
 

@@ -39,8 +39,10 @@ use std::sync::Arc;
 
 use crate::value::Value;
 
-pub use account::Budget;
-pub(crate) use account::{Allowance, allowed, charge, charge_walk, is_overdrawn};
+pub(crate) use account::{
+    Allowance, allowed, charge, charge_walk, is_overdrawn, is_stopped, watched,
+};
+pub use account::{Budget, Watch};
 pub(crate) use template::is_expression;
 pub use template::{Mistakes, Mode, Piece, Template};
 
