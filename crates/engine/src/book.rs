@@ -4,7 +4,7 @@
 //! it when its commit is durable. Lists and counts are answered from here.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use tessera_store::journal::JobNumber;
 use tessera_types::Timestamp;
@@ -34,6 +34,8 @@ const TOLD_MAX: usize = 1024;
 #[derive(Clone)]
 pub(crate) struct RunHandle {
     pub(crate) tell: mpsc::Sender<Tell>,
+    /// Why it is to be cancelled, if it is: also what calculates looks at it.
+    pub(crate) cancelled: Arc<OnceLock<String>>,
     /// Whether it waits for time or an event only, and leaves its place to another.
     rests: bool,
 }
@@ -150,8 +152,13 @@ impl Book {
     pub(crate) fn runs(&mut self, number: JobNumber) -> mpsc::Receiver<Tell> {
         let (tell, told) = mpsc::channel(TOLD_MAX);
         self.ends(number);
-        self.running.insert(number, RunHandle { tell, rests: false });
+        self.running.insert(number, RunHandle { tell, cancelled: Arc::default(), rests: false });
         told
+    }
+
+    /// Why a run is to be cancelled, once it is.
+    pub(crate) fn cancelled(&self, number: JobNumber) -> Arc<OnceLock<String>> {
+        self.running.get(&number).map(|run| Arc::clone(&run.cancelled)).unwrap_or_default()
     }
 
     /// A run rests, or goes on. One that goes on does so at once, also where that is one more than

@@ -309,6 +309,8 @@ pub(crate) async fn cancel(plane: &Plane, id: &JobId) -> Result<EngineJob, Probl
     drop(desk);
     let run = plane.book.lock().running.get(&number).cloned();
     if let Some(run) = run {
+        // The first reason counts.
+        let _ = run.cancelled.set(reason.to_owned());
         let (told, durable) = oneshot::channel();
         let telling = async {
             if run.tell.send(Tell::Cancel { reason: reason.to_owned(), told }).await.is_ok() {

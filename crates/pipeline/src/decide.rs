@@ -3,7 +3,7 @@
 use serde_json::Value as Json;
 use tessera_types::timed::{OnFailure, PipelineProgress, StepProgress, StepState, UnwantedJob};
 use tessera_types::{Name, Timestamp, limits};
-use tessera_workflow::expression::{EvaluationError, Variables};
+use tessera_workflow::expression::{Budget, EvaluationError, Variables};
 use tessera_workflow::value::{Value, from_json, object, to_json};
 
 use crate::compile::{Pipeline, Step};
@@ -153,7 +153,7 @@ impl Pipeline {
     ) -> bool {
         let Some(step) = self.under_way(progress, name, attempt) else { return false };
         // What was done is done: a result that cannot be used is no reason to do it again.
-        match step.outputs(result) {
+        match Budget::SMALL.bounds(|| step.outputs(result)) {
             Ok(output) if output.to_string().len() > limits::STEP_BYTES_MAX => {
                 let message = too_large("its result has", output.to_string().len());
                 step.fail_for_good(progress, &message, now);
@@ -280,7 +280,8 @@ impl Pipeline {
         let mut stands = StepProgress::begin(state, attempt, look.now, spec.retry.timeout);
         // What went wrong before is still worth telling.
         stands.message = progress.get(&spec.name).and_then(|before| before.message.clone());
-        match step.arguments(known, attempt) {
+        // Everything that is reconciled waits for this.
+        match Budget::SMALL.bounds(|| step.arguments(known, attempt)) {
             Ok(None) => {
                 stands.state = StepState::Skipped;
                 stands.deadline = None;

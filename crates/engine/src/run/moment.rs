@@ -1,11 +1,12 @@
 //! One run, moment by moment.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use tessera_store::journal::{Change, JobNumber};
 use tessera_types::engine::{JobEventKind, JobStatus, Submission};
 use tessera_types::{Actor, Timestamp};
+use tessera_workflow::expression::Watch;
 use tessera_workflow::machine::{Command, Effect, Entry, Happening, Machine, Outcome, Status};
 use tokio::sync::{mpsc, oneshot};
 
@@ -30,6 +31,10 @@ const HAPPENINGS_MAX: usize = 256;
 /// The clock may be set: a run looks at it at least so often.
 const LOOK_AT_CLOCK: Duration = Duration::from_secs(30);
 
+/// A machine goes on for some hundredths of a second; one that takes so long is stopped. What its
+/// expressions may cost is bounded otherwise: this is for mistakes in that.
+const CALCULATES_WITHIN: Duration = Duration::from_secs(30);
+
 /// Events about progress are at least so far apart.
 const PROGRESS_EVERY: tessera_types::Duration = tessera_types::Duration::from_secs(1);
 
@@ -50,6 +55,8 @@ pub(super) struct Run<'p> {
     due: Option<Due>,
     under_way: UnderWay,
     moment: Moment,
+    /// Why it is to be cancelled, if it is.
+    cancelled: Arc<OnceLock<String>>,
 }
 
 /// What is to be committed next, and what follows once it is.
@@ -73,6 +80,9 @@ impl<'p> Run<'p> {
     ) -> Result<(), Stop> {
         let Some(mut run) = Self::begin(plane, number).await? else { return Ok(()) };
         loop {
+            if run.machine.was_stopped() && plane.stopping.is_cancelled() {
+                return Err(Stop::Stopping);
+            }
             run.observe();
             let is_over = run.conclude();
             run.commit().await?;
@@ -142,6 +152,7 @@ impl<'p> Run<'p> {
             progress_sent: (0, at),
             due: None,
             under_way: UnderWay::new(),
+            cancelled: plane.book.lock().cancelled(number),
             moment: Moment { state_changed: is_new, ..Moment::default() },
             state,
             submission,
@@ -150,7 +161,7 @@ impl<'p> Run<'p> {
         if is_new {
             run.send(JobEventKind::Started, &StoredOutcome::default());
         }
-        if !run.machine.proceed() {
+        if !run.proceed() {
             // It takes its time: others are to know meanwhile that it runs.
             run.commit().await?;
             run.settle().await;
@@ -189,9 +200,20 @@ impl<'p> Run<'p> {
     /// Lets the machine do all that follows from what it was told, and other runs do theirs in
     /// between.
     async fn settle(&mut self) {
-        while !self.machine.proceed() {
+        while !self.proceed() {
             tokio::task::yield_now().await;
         }
+    }
+
+    /// Lets the machine go on for a moment, unless nobody wants to know any more what comes of it.
+    fn proceed(&mut self) -> bool {
+        let (cancelled, stopping) = (Arc::clone(&self.cancelled), self.plane.stopping.clone());
+        let began = Instant::now();
+        let watch: Watch = Arc::new(move || {
+            let is_unwanted = cancelled.get().is_some() || stopping.is_cancelled();
+            is_unwanted || began.elapsed() > CALCULATES_WITHIN
+        });
+        self.machine.proceed_under(&watch)
     }
 
     /// Takes in what the machine has come by.
@@ -221,6 +243,13 @@ impl<'p> Run<'p> {
                 }
                 Err(error) => failed(&error),
             },
+            Outcome::Faulted(_) if self.machine.was_stopped() && self.cancelled.get().is_some() => {
+                // It was to be cancelled while it calculated, and did not come to hear of it.
+                let reason = self.cancelled.get().cloned().unwrap_or_default();
+                self.happen(Happening::Cancelled { reason: reason.clone() });
+                let none = StoredOutcome::default();
+                (JobStatus::Cancelled, JobEventKind::Cancelled, reason, none)
+            }
             Outcome::Faulted(error) => failed(&error),
             Outcome::Cancelled(reason) => {
                 let none = StoredOutcome::default();

@@ -16,6 +16,27 @@ async fn cancelled(engine: &Running, id: &tessera_types::engine::JobId) {
     assert_eq!(again.head.ended_at, job.head.ended_at);
 }
 
+/// What calculates hears nothing, and is stopped all the same.
+#[tokio::test]
+async fn a_job_that_calculates_is_cancelled() {
+    let stage = Stage::new(&[]);
+    stage.scenario(
+        "slow",
+        "do: [{ l: { for: { in: . }, while: '[range(50000)] | length > 1', do: [] } }]\n",
+    );
+    let engine = stage.start();
+    let input = vec![0; 100_000];
+    let job = engine.submit(json!({"scenario": "slow@v1", "input": input})).await;
+    engine.until_runs(&job.head.id).await;
+    match call(engine.api.job_cancel(&job.head.id)).await {
+        Ok(job) => assert_eq!(job.head.status, JobStatus::Cancelled),
+        // It has used up its steps meanwhile.
+        Err(_) => assert_eq!(engine.get(&job.head.id).await.head.status, JobStatus::Failed),
+    }
+    let echo = engine.run("echo@v1", json!(1)).await;
+    assert_eq!(echo.head.status, JobStatus::Completed);
+}
+
 #[tokio::test]
 async fn a_call_over_http_is_hung_up() {
     let stage = Stage::new(&[]);

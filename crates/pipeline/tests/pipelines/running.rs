@@ -404,3 +404,40 @@ proptest! {
         prop_assert!(under_way.is_empty());
     }
 }
+
+/// Everything that is reconciled waits for a decision, so the expressions of a step may cost little
+/// all together; and none of them can end the process.
+#[test]
+fn expressions_that_cost_too_much_fail_their_step() {
+    let failure = |step: &Value, result: Option<Value>| {
+        let mut run = Run::new(&json!([step]));
+        let mut decision = run.look();
+        if let Some(result) = result {
+            run.done("one", result);
+            decision = run.look();
+        }
+        match decision.outcome {
+            Some(Outcome::Failed { message, is_final: true, .. }) => message,
+            other => panic!("{step}: {other:?}"),
+        }
+    };
+    for (skip_when, expected) in [
+        ("(null | setpath([range(9000) | \"a\"]; 1)) == 1", "a path has more than 256 keys"),
+        ("range(1e9)", "the expression takes more than 10000 steps"),
+        ("\"a\" * 9000000 | index(\"b\")", "the expression makes more than 2 MiB of values"),
+        ("\"a\" * 500000 | index((\"a\" * 250000) + \"b\")", "more than 10000 steps"),
+        ("\"ab\" * 9000 | test(\"[ab]*a[ab]{2000}c\")", "more than 10000 steps"),
+        ("def f: 1 + f; f", "the expression recurses too deeply"),
+    ] {
+        let step = json!({"name": "one", "handler": "a", "skip_when": skip_when});
+        let message = failure(&step, None);
+        assert!(message.contains(expected), "{skip_when}: {message}");
+    }
+    let many: serde_json::Map<String, Value> = (0..90)
+        .map(|at| (format!("x{at}"), json!(format!("${{ [range({})] | length }}", 900 + at))))
+        .collect();
+    let step = json!({"name": "one", "handler": "a", "with": {"x": many}});
+    assert!(failure(&step, None).contains("together take more than 10000 steps"));
+    let step = json!({"name": "one", "handler": "a", "outputs": {"x": "[recurse(.)]"}});
+    assert!(failure(&step, Some(json!({"a": 1}))).contains("takes more than 10000 steps"));
+}

@@ -8,7 +8,8 @@
 //! A run evaluates many expressions before it waits for something. It pays for all of them, and for
 //! other work that grows with its data, from one [`Allowance`].
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
+use std::sync::Arc;
 
 use super::limits;
 
@@ -21,6 +22,45 @@ pub(super) enum Limit {
     Depth,
     Path,
     Allowance,
+    Stopped,
+}
+
+/// Says whether what is calculated is not wanted any more, or takes too long. It is asked while an
+/// evaluation goes on; a core has no clock and no signals, so who evaluates brings it.
+pub type Watch = Arc<dyn Fn() -> bool + Send + Sync>;
+
+/// Units of work after which a watch is asked.
+const WATCHED_EVERY: u64 = 4096;
+
+/// Does something under a watch. What it says ends the evaluation under way in a fault, and leaves
+/// nothing of the allowance. True when it did.
+pub(crate) fn watched<T>(watch: &Watch, something: impl FnOnce() -> T) -> (T, bool) {
+    WATCH.set(Some(Arc::clone(watch)));
+    UNWATCHED.set(0);
+    STOPPED.set(false);
+    let outcome = something();
+    WATCH.set(None);
+    (outcome, STOPPED.replace(false))
+}
+
+/// Whether the watch has said so.
+pub(crate) fn is_stopped() -> bool {
+    STOPPED.get()
+}
+
+/// Asks the watch when enough has been done since it was asked last.
+fn look(units: u64) {
+    let unwatched = UNWATCHED.get().saturating_add(units);
+    if unwatched < WATCHED_EVERY {
+        return UNWATCHED.set(unwatched);
+    }
+    UNWATCHED.set(0);
+    let says_stop = WATCH.with_borrow(|watch| watch.as_ref().is_some_and(|watch| watch()));
+    if says_stop {
+        STOPPED.set(true);
+        ALLOWED.set(0);
+        exhaust(Limit::Stopped);
+    }
 }
 
 /// What the evaluations of a run may still spend together, and what they have made.
@@ -73,51 +113,95 @@ pub(crate) fn charge_walk(bytes: usize) {
 }
 
 fn charge_work(units: u64) {
+    look(units);
     ALLOWED.set(ALLOWED.get().saturating_sub(units));
+}
+
+/// What one evaluation may cost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Budget {
+    steps: u64,
+    bytes: u64,
+}
+
+impl Budget {
+    /// That of an expression in a run, which takes its time beside others.
+    const RUN: Self = Self { steps: limits::STEPS, bytes: limits::BYTES };
+
+    /// That of an expression for which everything else waits: what it decides is small, and so is
+    /// what it looks at.
+    pub const SMALL: Self = Self { steps: limits::SMALL_STEPS, bytes: limits::SMALL_BYTES };
+
+    /// Has all expressions that are evaluated in something take no more steps than this together,
+    /// and each make no more.
+    pub fn bounds<T>(self, something: impl FnOnce() -> T) -> T {
+        let before = BUDGET.replace(self);
+        let outcome = Allowance::of_steps(self.steps).pays(something);
+        BUDGET.set(before);
+        outcome
+    }
 }
 
 impl std::fmt::Display for Limit {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let budget = BUDGET.get();
         match self {
-            Self::Steps => write!(f, "the expression takes more than {} steps", limits::STEPS),
+            Self::Steps => write!(f, "the expression takes more than {} steps", budget.steps),
             Self::Bytes => {
-                let mebibytes = limits::BYTES / (1024 * 1024);
+                let mebibytes = budget.bytes / (1024 * 1024);
                 write!(f, "the expression makes more than {mebibytes} MiB of values")
             }
             Self::Stack => write!(f, "the expression recurses too deeply"),
             Self::Depth => {
                 write!(f, "a value nests more than {} levels deep", limits::VALUE_DEPTH)
             }
-            Self::Allowance => write!(f, "the run has used up its steps"),
+            Self::Allowance if budget == Budget::RUN => write!(f, "the run has used up its steps"),
+            Self::Allowance => {
+                write!(f, "the expressions together take more than {} steps", budget.steps)
+            }
+            Self::Stopped => write!(f, "the evaluation was stopped"),
             Self::Path => write!(f, "a path has more than {} keys", limits::PATH_LENGTH),
         }
     }
 }
 
 thread_local! {
+    static EVALUATION: Cell<u64> = const { Cell::new(0) };
+    static BUDGET: Cell<Budget> = const { Cell::new(Budget::RUN) };
     static WORK: Cell<u64> = const { Cell::new(0) };
     static BYTES: Cell<u64> = const { Cell::new(0) };
     static ALLOWED: Cell<u64> = const { Cell::new(u64::MAX) };
     static MADE: Cell<u64> = const { Cell::new(0) };
+    static WATCH: RefCell<Option<Watch>> = const { RefCell::new(None) };
+    /// Units of work since the watch was asked.
+    static UNWATCHED: Cell<u64> = const { Cell::new(0) };
+    static STOPPED: Cell<bool> = const { Cell::new(false) };
     static SPENT: Cell<Option<Limit>> = const { Cell::new(None) };
 }
 
 /// Runs an evaluation on a full account; returns what ran out, if anything did.
 pub(super) fn open<T>(evaluation: impl FnOnce() -> T) -> (T, Option<Limit>) {
-    let own = limits::STEPS * limits::WORK_PER_STEP;
+    EVALUATION.set(EVALUATION.get() + 1);
+    let budget = BUDGET.get();
+    let own = budget.steps * limits::WORK_PER_STEP;
     let work = own.min(ALLOWED.get());
     WORK.set(work);
-    BYTES.set(limits::BYTES);
+    BYTES.set(budget.bytes);
     SPENT.set(None);
     let outcome = evaluation();
     let spent = SPENT.take();
-    MADE.set(MADE.get().saturating_add(limits::BYTES - BYTES.get()));
+    MADE.set(MADE.get().saturating_add(budget.bytes - BYTES.get()));
     if spent != Some(Limit::Steps) {
         charge_work(work - WORK.get());
         return (outcome, spent);
     }
     charge_work(work);
     (outcome, if work < own { Some(Limit::Allowance) } else { spent })
+}
+
+/// Which evaluation of this thread is under way.
+pub(super) fn evaluation() -> u64 {
+    EVALUATION.get()
 }
 
 /// What ran out.
@@ -134,6 +218,7 @@ pub(super) fn exhaust(limit: Limit) -> Limit {
 
 /// Takes units of work.
 pub(super) fn work(units: u64) -> Result<(), Limit> {
+    look(units);
     take(&WORK, units, Limit::Steps)
 }
 
@@ -142,13 +227,40 @@ pub(super) fn bytes(count: usize) -> Result<(), Limit> {
     take(&BYTES, count as u64, Limit::Bytes)
 }
 
+/// Takes what it costs to go through bytes in one go: to compare, hash, copy or check them.
+pub(super) fn walk(bytes: usize) -> Result<(), Limit> {
+    work(bytes as u64 / limits::BYTES_WALKED_PER_WORK)
+}
+
+/// Takes what it costs to look at the characters of so many bytes one after the other.
+pub(super) fn read(bytes: usize) -> Result<(), Limit> {
+    work(bytes as u64 / limits::BYTES_READ_PER_WORK)
+}
+
+/// Takes bytes that are about to be written, and what writing them costs.
+pub(super) fn write(count: usize) -> Result<(), Limit> {
+    bytes(count)?;
+    walk(count)
+}
+
 /// Takes steps where the evaluation may nest deeper.
 pub(super) fn steps(count: u64) -> Result<(), Limit> {
-    let left = stacker::remaining_stack().unwrap_or(usize::MAX);
-    if left < limits::RED_ZONE / 2 {
-        return Err(exhaust(Limit::Stack));
-    }
+    stack_beyond(limits::STEP_STACK)?;
     work(count * limits::WORK_PER_STEP)
+}
+
+/// Takes a unit where a walk through a value goes one level deeper. Everything that calls itself
+/// on the parts of a value or on the rest of a path asks here first.
+pub(super) fn level() -> Result<(), Limit> {
+    stack_beyond(limits::LEVEL_STACK)?;
+    work(1)
+}
+
+fn stack_beyond(wanted: usize) -> Result<(), Limit> {
+    match stacker::remaining_stack() {
+        Some(left) if left < wanted => Err(exhaust(Limit::Stack)),
+        _ => Ok(()),
+    }
 }
 
 fn take(

@@ -11,8 +11,8 @@ use jaq_core::ValR;
 use jaq_json::Num;
 
 use super::account::{self, Limit};
-use super::item::{ELEMENT, FIELD, Failure, Item, failure, limited, normal};
-use super::order;
+use super::item::{ELEMENT, FIELD, Failure, Item, TEXT, failure, limited, normal};
+use super::{order, touch};
 use crate::value::{Fields, Value, to_f64};
 
 fn refused(left: &Item, right: &Item, what: &str) -> Failure {
@@ -71,11 +71,11 @@ impl Add for Item {
 fn concatenate(left: Bytes, right: &[u8]) -> Result<Bytes, Limit> {
     let mut text = match left.try_into_mut() {
         Ok(own) => {
-            account::bytes(right.len())?;
+            account::write(right.len())?;
             own
         }
         Err(shared) => {
-            account::bytes(shared.len() + right.len())?;
+            account::write(shared.len() + right.len())?;
             let mut copy = BytesMut::with_capacity(shared.len() + right.len());
             copy.extend_from_slice(&shared);
             copy
@@ -93,10 +93,11 @@ fn append(mut left: Arc<Vec<Value>>, right: &[Value]) -> Result<Arc<Vec<Value>>,
 }
 
 fn united(mut left: Arc<Fields>, right: &Fields) -> Result<Arc<Fields>, Limit> {
-    let copied = if Arc::get_mut(&mut left).is_some() { 0 } else { left.len() };
-    account::bytes((copied + right.len()) * FIELD)?;
-    let fields = right.iter().map(|(key, value)| (key.clone(), value.clone()));
-    Arc::make_mut(&mut left).extend(fields);
+    let fields = touch::own(&mut left)?;
+    account::bytes(right.len() * FIELD)?;
+    for (key, value) in right {
+        touch::insert(fields, key.clone(), value.clone())?;
+    }
     Ok(left)
 }
 
@@ -152,21 +153,19 @@ fn repeat(text: &Bytes, times: f64) -> Result<Item, Limit> {
         return Ok(Item::default());
     }
     let times = (times as usize).max(1);
-    account::bytes(text.len().saturating_mul(times))?;
+    account::write(text.len().saturating_mul(times))?;
     Ok(Item::flat(Value::utf8_str(text.repeat(if text.is_empty() { 1 } else { times }))))
 }
 
 fn merge(left: &mut Arc<Fields>, right: &Fields) -> Result<(), Limit> {
-    account::work(right.len() as u64)?;
-    account::bytes((left.len() + right.len()) * FIELD)?;
-    let fields = Arc::make_mut(left);
+    account::level()?;
+    account::bytes(right.len() * FIELD)?;
+    let fields = touch::own(left)?;
     for (key, value) in right {
-        match (fields.get_mut(key), value) {
+        match (touch::find_mut(fields, key)?, value) {
             (Some(Value::Obj(old)), Value::Obj(new)) => merge(old, new)?,
             (Some(old), new) => *old = new.clone(),
-            (None, new) => {
-                fields.insert(key.clone(), new.clone());
-            }
+            (None, new) => touch::insert(fields, key.clone(), new.clone())?,
         }
     }
     Ok(())
@@ -195,11 +194,12 @@ impl Div for Item {
 
 /// The parts between separators; each character for an empty one.
 pub(super) fn split(text: &Bytes, separator: &[u8]) -> Result<Item, Limit> {
-    let whole = String::from_utf8_lossy(text);
-    let separator = String::from_utf8_lossy(separator);
+    let whole = touch::lossy(text)?;
+    let separator = touch::lossy(separator)?;
+    account::read(whole.len())?;
     let mut parts = Vec::new();
     let mut push = |part: &str| {
-        account::bytes(ELEMENT + size_of::<Bytes>() + part.len())?;
+        account::bytes(TEXT + part.len())?;
         parts.push(Value::utf8_str(part.to_owned()));
         Ok(())
     };

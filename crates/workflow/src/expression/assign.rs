@@ -8,10 +8,10 @@ use std::sync::Arc;
 use jaq_core::ValX;
 use jaq_json::Num;
 
-use super::account;
+use super::account::{self, Limit};
 use super::item::{ELEMENT, FIELD, Failure, Item, failure, limited};
 use super::slice::{self, Bounds};
-use super::{limits, order};
+use super::{limits, order, touch};
 use crate::value::{Value, to_f64};
 
 /// Replaces what is at a path by what `change` makes of it, or by null when that is nothing. What
@@ -25,6 +25,7 @@ pub(super) fn change<'a>(
     if path.is_empty() {
         return change(root);
     }
+    followed(path).map_err(limited)?;
     let mut part = shape;
     let value = at(root.value, path, &mut |old| {
         let new = change(shape.inner(old))?;
@@ -34,21 +35,30 @@ pub(super) fn change<'a>(
     shape.of(value).holding(part, path.len()).map_err(|it| limited(it).into())
 }
 
+/// Refuses a path that has too many keys before it is followed: each is a level of what is made,
+/// and of the stack.
+fn followed(path: &[Value]) -> Result<(), Limit> {
+    if path.len() > limits::PATH_LENGTH {
+        return Err(account::exhaust(Limit::Path));
+    }
+    account::work(1)
+}
+
 type Change<'c, 'a> = &'c mut dyn FnMut(Value) -> ValX<'a, Value, Item>;
 
 fn at<'a>(value: Value, path: &[Value], change: Change<'_, 'a>) -> ValX<'a, Value, Item> {
     let Some((key, rest)) = path.split_first() else { return change(value) };
-    account::work(limits::WORK_PER_STEP).map_err(limited)?;
+    deeper()?;
     match (value, key) {
         (Value::Null, Value::TStr(_)) => at(Value::Obj(Arc::default()), path, change),
         (Value::Null, Value::Num(_)) => at(Value::Arr(Arc::default()), path, change),
         (Value::Obj(mut fields), Value::TStr(_)) => {
-            let shared = Arc::get_mut(&mut fields).is_none();
-            account::bytes(FIELD * if shared { fields.len() + 1 } else { 1 }).map_err(limited)?;
-            let map = Arc::make_mut(&mut fields);
-            let old = map.get_mut(key).map(std::mem::take).unwrap_or_default();
+            account::bytes(FIELD).map_err(limited)?;
+            let map = touch::own(&mut fields).map_err(limited)?;
+            let old = touch::find_mut(map, key).map_err(limited)?;
+            let old = old.map(std::mem::take).unwrap_or_default();
             let new = at(old, rest, change)?;
-            map.insert(key.clone(), new);
+            touch::insert(map, key.clone(), new).map_err(limited)?;
             Ok(Value::Obj(fields))
         }
         (Value::Arr(mut all), Value::Num(index)) => {
@@ -75,6 +85,11 @@ fn at<'a>(value: Value, path: &[Value], change: Change<'_, 'a>) -> ValX<'a, Valu
         }
         (value, key) => Err(Item::outer(value).not_indexed(&Item::outer(key.clone())).into()),
     }
+}
+
+/// A step into a value.
+fn deeper() -> Result<(), Failure> {
+    account::level().and_then(|()| account::work(limits::WORK_PER_STEP - 1)).map_err(limited)
 }
 
 fn place(index: &Num, len: usize) -> Result<usize, Failure> {
@@ -114,6 +129,7 @@ fn spliced<'a>(
 
 /// What is at a path; null when something is missing on the way.
 pub(super) fn get(root: &Item, path: &[Value]) -> Result<Item, Failure> {
+    followed(path).map_err(limited)?;
     let mut item = root.clone();
     for key in path {
         account::work(1).map_err(limited)?;
@@ -131,6 +147,7 @@ pub(super) fn delete(root: Item, paths: &[Value]) -> Result<Item, Failure> {
         let Value::Arr(keys) = path else {
             return Err(failure("Path must be specified as an array"));
         };
+        followed(keys).map_err(limited)?;
         let Some((last, way)) = keys.split_last() else { return Ok(Item::default()) };
         resolved(&root, way, last, &mut all)?;
     }
@@ -176,17 +193,18 @@ fn resolved(root: &Item, way: &[Value], last: &Value, all: &mut Vec<Value>) -> R
 }
 
 fn without(value: Value, way: &[Value], last: &Value) -> Result<Value, Failure> {
-    account::work(limits::WORK_PER_STEP).map_err(limited)?;
+    deeper()?;
     if matches!(value, Value::Null) {
         return Ok(value);
     }
     let Some((key, rest)) = way.split_first() else { return removed(value, last) };
     match (value, key) {
-        (Value::Obj(mut fields), Value::TStr(_)) if fields.contains_key(key) => {
-            let shared = Arc::get_mut(&mut fields).is_none();
-            account::bytes(if shared { FIELD * fields.len() } else { 0 }).map_err(limited)?;
-            if let Some(inner) = Arc::make_mut(&mut fields).get_mut(key) {
-                *inner = without(std::mem::take(inner), rest, last)?;
+        (Value::Obj(mut fields), Value::TStr(_)) => {
+            if touch::find(&fields, key).map_err(limited)?.is_some() {
+                let own = touch::own(&mut fields).map_err(limited)?;
+                if let Some(inner) = touch::find_mut(own, key).map_err(limited)? {
+                    *inner = without(std::mem::take(inner), rest, last)?;
+                }
             }
             Ok(Value::Obj(fields))
         }
@@ -210,7 +228,6 @@ fn without(value: Value, way: &[Value], last: &Value) -> Result<Value, Failure> 
             }
             Ok(Value::Arr(all))
         }
-        (value @ Value::Obj(_), Value::TStr(_)) => Ok(value),
         (value, key) => Err(Item::outer(value).not_indexed(&Item::outer(key.clone()))),
     }
 }
@@ -218,10 +235,8 @@ fn without(value: Value, way: &[Value], last: &Value) -> Result<Value, Failure> 
 fn removed(value: Value, key: &Value) -> Result<Value, Failure> {
     match (value, key) {
         (Value::Obj(mut fields), Value::TStr(_)) => {
-            let shared = Arc::get_mut(&mut fields).is_none();
-            account::bytes(if shared { FIELD * fields.len() } else { 0 }).map_err(limited)?;
-            account::work(fields.len() as u64 / 8).map_err(limited)?;
-            Arc::make_mut(&mut fields).shift_remove(key);
+            let own = touch::own(&mut fields).map_err(limited)?;
+            touch::remove(own, key).map_err(limited)?;
             Ok(Value::Obj(fields))
         }
         (Value::Arr(mut all), Value::Num(index)) => {

@@ -14,7 +14,7 @@ use jaq_core::{ValR, ValX};
 use jaq_json::Num;
 
 use super::account::{self, Limit};
-use super::{limits, measure, order, slice, text};
+use super::{limits, measure, order, slice, text, touch};
 use crate::value::{Fields, Value, to_f64};
 
 /// What goes wrong in jaq.
@@ -66,6 +66,10 @@ impl Shape {
 pub(super) const ELEMENT: usize = size_of::<Value>();
 pub(super) const FIELD: usize = 4 * ELEMENT;
 
+/// The bytes that a short text takes besides its own: its place in a list, its handle, and what
+/// the allocator keeps for each.
+pub(super) const TEXT: usize = 6 * ELEMENT;
+
 pub(super) fn failure(message: impl std::fmt::Display) -> Failure {
     Failure::str(message)
 }
@@ -91,10 +95,16 @@ impl Item {
         Self::flat(Value::utf8_str(text.into()))
     }
 
-    /// A text that was computed: its bytes are counted.
-    pub(super) fn computed(text: String) -> ValR<Self> {
-        account::bytes(text.len()).map_err(limited)?;
+    /// A part of a text, which is copied.
+    pub(super) fn part(text: &str) -> ValR<Self> {
+        account::write(text.len()).map_err(limited)?;
         Ok(Self::string(text))
+    }
+
+    /// What an expression reads as JSON: it nests deeper than what comes from outside.
+    pub(super) fn parsed(value: Value) -> Self {
+        let depth = u8::try_from(crate::value::MAX_DEPTH).unwrap_or(limits::VALUE_DEPTH);
+        Shape { depth, odd: false, made: false }.found(value)
     }
 
     pub(super) fn number(number: Num) -> Self {
@@ -155,7 +165,7 @@ impl Item {
             }
             account::bytes(FIELD).map_err(limited)?;
             shape = shape.or(item.shape);
-            map.insert(key.value, item.value);
+            touch::insert(&mut map, key.value, item.value).map_err(limited)?;
         }
         let object = Self { value: Value::Obj(Arc::new(map)), shape };
         object.holding(shape, 1).map_err(limited)
@@ -173,11 +183,8 @@ impl Item {
         Ok(value)
     }
 
-    pub(super) fn as_text(&self) -> Option<&str> {
-        match &self.value {
-            Value::TStr(it) => std::str::from_utf8(it).ok(),
-            _ => None,
-        }
+    pub(super) fn as_text(&self) -> Result<Option<&str>, Failure> {
+        touch::text(&self.value).map_err(limited)
     }
 
     pub(super) fn as_list(&self) -> Option<&Arc<Vec<Value>>> {
@@ -205,9 +212,11 @@ impl Item {
 
     /// The field or element, if there is one.
     pub(super) fn get(&self, key: &Self) -> ValR<Option<Item>, Item> {
+        account::work(1).map_err(limited)?;
         Ok(match (&self.value, &key.value) {
             (Value::Obj(fields), Value::TStr(_)) => {
-                fields.get(&key.value).map(|it| self.inner(it.clone()))
+                let found = touch::find(fields, &key.value).map_err(limited)?;
+                found.map(|it| self.inner(it.clone()))
             }
             (Value::Arr(all), Value::Num(index)) => slice::position(index, all.len())
                 .and_then(|at| all.get(at))
@@ -224,6 +233,8 @@ impl Item {
     }
 
     pub(super) fn not_indexed(&self, key: &Self) -> Failure {
+        // Messages are long beside what they are about, and `?` drops them unread.
+        let _ = account::work(limits::WORK_PER_STEP / 2);
         let kind = self.kind();
         let with = match &key.value {
             Value::TStr(_) => format!("string {}", text::shown(&key.value)),

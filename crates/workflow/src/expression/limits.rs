@@ -34,16 +34,33 @@ pub(super) const WORK_PER_STEP: u64 = 8;
 /// Bytes of values that are walked through for one unit of work.
 pub(super) const BYTES_WALKED_PER_WORK: u64 = 64;
 
+/// Bytes of text whose characters are looked at one by one for one unit of work.
+pub(super) const BYTES_READ_PER_WORK: u64 = 16;
+
 /// Bytes that one evaluation may allocate for values, also when they were freed again. With the
 /// stack and what jaq keeps for each step, an evaluation stays below 64 MiB.
 pub(super) const BYTES: u64 = 24 * 1024 * 1024;
 
+/// Steps of an evaluation that everything else waits for.
+pub(super) const SMALL_STEPS: u64 = 10_000;
+
+/// Bytes that such an evaluation may allocate.
+pub(super) const SMALL_BYTES: u64 = 2 * 1024 * 1024;
+
 /// Bytes of stack of an evaluation that may recurse.
 pub(super) const STACK: usize = 8 * 1024 * 1024;
 
+/// Bytes of stack on which an evaluation runs at least, if it cannot recurse. Whether it has a
+/// value must not depend on who asks for it.
+pub(super) const RED_ZONE: usize = 1024 * 1024;
+
 /// Bytes of stack that must be left wherever steps are counted: what runs between two counts (a
-/// few nested iterators, a comparison of deep values, a regular expression's compiler) fits.
-pub(super) const RED_ZONE: usize = 256 * 1024;
+/// few nested iterators, a walk through deep values, a regular expression's compiler) fits.
+pub(super) const STEP_STACK: usize = 640 * 1024;
+
+/// Bytes of stack that must be left wherever a walk through a value goes one level deeper: the
+/// deepest value that there can be is dropped on less.
+pub(super) const LEVEL_STACK: usize = 256 * 1024;
 
 /// How deep the result of an expression may nest. JSON is read to a depth of 127 (by serde_json),
 /// and a stored result has some levels around it.
@@ -72,6 +89,25 @@ pub(super) const LIST_EXTENT: usize = 100_000;
 pub(super) const PATTERN: usize = 1024;
 /// See [`PATTERN`].
 pub(super) const PATTERN_PROGRAM: usize = 1024 * 1024;
+
+/// Places that a search may be at in a regular expression: its characters, as often as they are
+/// repeated.
+pub(super) const PATTERN_PLACES: u64 = 20_000;
+
+/// How deep a regular expression may nest.
+pub(super) const PATTERN_NESTING: u32 = 50;
+
+/// Bytes of the tables that a search makes on its way.
+pub(super) const PATTERN_TABLE: usize = 256 * 1024;
+
+/// Bytes of a compiled program that are made for one unit of work.
+pub(super) const PATTERN_BYTES_PER_WORK: u64 = 32;
+
+/// Bytes that a search goes through for one unit of work.
+pub(super) const BYTES_SEARCHED_PER_WORK: u64 = 8;
+
+/// Places of a pattern that are followed for one unit of work.
+pub(super) const PLACES_PER_WORK: u64 = 8;
 
 /// Bytes of text that a regular expression is applied to.
 pub(super) const REGEX_TEXT: usize = 256 * 1024;

@@ -17,7 +17,8 @@ pub(super) fn depth(value: &Value, limit: usize) -> Result<Option<usize>, Limit>
         _ => return Ok(Some(0)),
     };
     let Some(below) = limit.checked_sub(1) else { return Ok(None) };
-    account::work(1)?;
+    account::level()?;
+    account::work(children.size_hint().0 as u64 / 8)?;
     let mut deepest = 0;
     for child in children {
         if !is_scalar(child) {
@@ -68,7 +69,7 @@ fn weigh(value: &Value, levels: usize, left: &mut usize) -> Result<(), String> {
 /// Replaces what JSON lacks, as jq does when it prints: NaN becomes null, an infinity the largest
 /// number of its sign.
 pub(super) fn plain_numbers(value: &mut Value) -> Result<(), Limit> {
-    account::work(1)?;
+    account::level()?;
     match value {
         Value::Num(Num::Float(it)) if it.is_nan() => *value = Value::Null,
         Value::Num(Num::Float(it)) if it.is_infinite() => {

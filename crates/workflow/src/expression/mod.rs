@@ -22,6 +22,7 @@ mod limits;
 mod measure;
 mod natives;
 mod order;
+mod pattern;
 mod prelude;
 mod scan;
 mod shape;
@@ -30,6 +31,7 @@ mod surrogates;
 mod syntax;
 mod template;
 mod text;
+mod touch;
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -37,7 +39,10 @@ use std::sync::Arc;
 
 use crate::value::Value;
 
-pub(crate) use account::{Allowance, allowed, charge, charge_walk, is_overdrawn};
+pub(crate) use account::{
+    Allowance, allowed, charge, charge_walk, is_overdrawn, is_stopped, watched,
+};
+pub use account::{Budget, Watch};
 pub(crate) use template::is_expression;
 pub use template::{Mistakes, Mode, Piece, Template};
 

@@ -7,76 +7,98 @@
 use std::cmp::Ordering;
 use std::sync::Arc;
 
-use super::account;
+use super::account::{self, Limit};
+use super::touch;
 use crate::value::{Fields, Value};
 
 /// The order of jq: null, false, true, numbers, texts, lists, objects.
 pub(super) fn compare(left: &Value, right: &Value) -> Ordering {
-    if account::work(1).is_err() {
-        return Ordering::Equal;
-    }
-    match (left, right) {
-        (Value::Bool(left), Value::Bool(right)) => left.cmp(right),
-        (Value::Num(left), Value::Num(right)) => left.cmp(right),
-        (Value::TStr(left), Value::TStr(right)) => {
-            let _ = account::work(left.len().min(right.len()) as u64 / 64);
-            left.cmp(right)
-        }
-        (Value::Arr(left), Value::Arr(right)) if Arc::ptr_eq(left, right) => Ordering::Equal,
-        (Value::Arr(left), Value::Arr(right)) => lists(left, right),
-        (Value::Obj(left), Value::Obj(right)) if Arc::ptr_eq(left, right) => Ordering::Equal,
-        (Value::Obj(left), Value::Obj(right)) => objects(left, right),
-        _ => rank(left).cmp(&rank(right)),
-    }
+    ordered(left, right).unwrap_or(Ordering::Equal)
 }
 
 /// Equality of jq: numbers by their value, objects whatever their order.
 pub(super) fn equal(left: &Value, right: &Value) -> bool {
+    same(left, right).unwrap_or(true)
+}
+
+fn ordered(left: &Value, right: &Value) -> Result<Ordering, Limit> {
+    account::work(1)?;
+    Ok(match (left, right) {
+        (Value::Bool(left), Value::Bool(right)) => left.cmp(right),
+        (Value::Num(left), Value::Num(right)) => left.cmp(right),
+        (Value::TStr(left), Value::TStr(right)) => {
+            account::walk(left.len().min(right.len()))?;
+            left.cmp(right)
+        }
+        (Value::Arr(left), Value::Arr(right)) if Arc::ptr_eq(left, right) => Ordering::Equal,
+        (Value::Arr(left), Value::Arr(right)) => lists(left.iter(), right.iter())?,
+        (Value::Obj(left), Value::Obj(right)) if Arc::ptr_eq(left, right) => Ordering::Equal,
+        (Value::Obj(left), Value::Obj(right)) => objects(left, right)?,
+        _ => rank(left).cmp(&rank(right)),
+    })
+}
+
+fn same(left: &Value, right: &Value) -> Result<bool, Limit> {
     match (left, right) {
+        (Value::TStr(left), Value::TStr(right)) if left.len() != right.len() => {
+            account::work(1).map(|()| false)
+        }
         (Value::Arr(left), Value::Arr(right)) => {
-            left.len() == right.len() && compare_with(|| lists(left, right)).is_eq()
+            account::work(1)?;
+            Ok(left.len() == right.len() && lists(left.iter(), right.iter())?.is_eq())
         }
         (Value::Obj(left), Value::Obj(right)) => {
-            let fits = |(key, value): (&Value, &Value)| match right.get(key) {
-                Some(other) => equal(value, other),
-                None => false,
-            };
-            Arc::ptr_eq(left, right)
-                || account::work(1).is_ok() && left.len() == right.len() && left.iter().all(fits)
+            account::level()?;
+            if Arc::ptr_eq(left, right) || left.len() != right.len() {
+                return Ok(left.len() == right.len());
+            }
+            for (key, value) in left.iter() {
+                match touch::find(right, key)? {
+                    Some(other) if same(value, other)? => {}
+                    _ => return Ok(false),
+                }
+            }
+            Ok(true)
         }
-        _ => compare(left, right).is_eq(),
+        _ => ordered(left, right).map(Ordering::is_eq),
     }
 }
 
-fn compare_with(compare: impl FnOnce() -> Ordering) -> Ordering {
-    if account::work(1).is_err() { Ordering::Equal } else { compare() }
-}
-
-fn lists(left: &[Value], right: &[Value]) -> Ordering {
-    let pairs = left.iter().zip(right).map(|(left, right)| compare(left, right));
-    let unequal = pairs.into_iter().find(|order| order.is_ne() || account::spent().is_some());
-    unequal.unwrap_or_else(|| left.len().cmp(&right.len()))
-}
-
-fn objects(left: &Fields, right: &Fields) -> Ordering {
-    let (left_keys, right_keys) = (sorted_keys(left), sorted_keys(right));
-    let by_keys = left_keys.cmp(&right_keys);
-    if by_keys.is_ne() || account::spent().is_some() {
-        return by_keys;
+fn lists<'v>(
+    left: impl ExactSizeIterator<Item = &'v Value>,
+    right: impl ExactSizeIterator<Item = &'v Value>,
+) -> Result<Ordering, Limit> {
+    account::level()?;
+    let lengths = left.len().cmp(&right.len());
+    for (left, right) in left.zip(right) {
+        let order = ordered(left, right)?;
+        if order.is_ne() {
+            return Ok(order);
+        }
     }
-    let mut values = left_keys.iter().map(|key| match (left.get(*key), right.get(*key)) {
-        (Some(left), Some(right)) => compare(left, right),
-        _ => Ordering::Equal,
-    });
-    values.find(|order| order.is_ne() || account::spent().is_some()).unwrap_or(Ordering::Equal)
+    Ok(lengths)
 }
 
-/// Keys are texts, whose order costs no more than their bytes.
-fn sorted_keys(fields: &Fields) -> Vec<&Value> {
-    let _ = account::work(fields.len() as u64);
-    let mut keys: Vec<_> = fields.keys().collect();
-    keys.sort();
-    keys
+fn objects(left: &Fields, right: &Fields) -> Result<Ordering, Limit> {
+    let (left_keys, right_keys) = (sorted_keys(left)?, sorted_keys(right)?);
+    let by_keys = lists(left_keys.iter().copied(), right_keys.iter().copied())?;
+    if by_keys.is_ne() {
+        return Ok(by_keys);
+    }
+    for key in left_keys {
+        if let (Some(left), Some(right)) = (touch::find(left, key)?, touch::find(right, key)?) {
+            let order = ordered(left, right)?;
+            if order.is_ne() {
+                return Ok(order);
+            }
+        }
+    }
+    Ok(Ordering::Equal)
+}
+
+fn sorted_keys(fields: &Fields) -> Result<Vec<&Value>, Limit> {
+    account::work(fields.len() as u64)?;
+    Ok(sort(fields.keys().collect(), &|left, right| compare(left, right)))
 }
 
 fn rank(value: &Value) -> u8 {
@@ -93,7 +115,7 @@ fn rank(value: &Value) -> u8 {
 /// Sorts, stably, also when the order is none (NaN is less than itself, or the account is empty):
 /// the standard library may panic then.
 pub(super) fn sort<T>(items: Vec<T>, order: &impl Fn(&T, &T) -> Ordering) -> Vec<T> {
-    if items.len() < 2 {
+    if items.len() < 2 || account::spent().is_some() {
         return items;
     }
     let mut left = items;

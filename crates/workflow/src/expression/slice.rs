@@ -7,7 +7,7 @@ use jaq_json::Num;
 
 use super::account::{self, Limit};
 use super::item::{ELEMENT, Failure, Item, failure, limited};
-use super::order;
+use super::{order, touch};
 use crate::value::{Fields, Value, to_f64};
 
 /// The element that an index means; negative ones count from the end. NaN means none.
@@ -69,16 +69,18 @@ pub(super) fn of(item: &Item, bounds: &Bounds) -> ValR<Item> {
             Ok(item.shape().of(Value::Arr(Arc::new(part))))
         }
         Value::TStr(text) => {
-            account::work(1 + text.len() as u64 / 64).map_err(limited)?;
-            let characters = String::from_utf8_lossy(text);
+            let characters = touch::lossy(text).map_err(limited)?;
+            if characters.is_ascii() {
+                let range = bounds.range(characters.len());
+                return Item::part(characters.get(range).unwrap_or_default());
+            }
+            account::read(characters.len()).map_err(limited)?;
             let range = bounds.range(characters.chars().count());
             let byte = |at: usize| {
                 characters.char_indices().nth(at).map_or(characters.len(), |(byte, _)| byte)
             };
             let (start, end) = (byte(range.start), byte(range.end));
-            let part = characters.get(start..end).unwrap_or_default();
-            account::bytes(part.len()).map_err(limited)?;
-            Ok(Item::string(part))
+            Item::part(characters.get(start..end).unwrap_or_default())
         }
         _ => Err(failure(format_args!("Cannot index {} with object", item.kind()))),
     }
@@ -109,13 +111,30 @@ pub(super) fn elements(all: &[Value], element: &Value) -> Result<Item, Limit> {
 /// Where a text occurs in a text, also overlapping, by characters.
 pub(super) fn texts(all: &str, part: &str) -> Result<Item, Limit> {
     let Some(first) = part.chars().next() else { return Item::list([]) };
+    account::read(all.len())?;
     let mut found = Vec::new();
     for (at, (byte, character)) in all.char_indices().enumerate() {
-        if character == first && all.get(byte..).is_some_and(|rest| rest.starts_with(part)) {
-            account::work(1 + part.len() as u64 / 64)?;
+        let rest = all.as_bytes().get(byte..).unwrap_or_default();
+        if character == first && begins(rest, part.as_bytes())? {
+            account::work(1)?;
             found.push(Item::from(at));
         }
     }
-    account::work(all.len() as u64 / 64)?;
     Item::list(found)
 }
+
+/// Whether a text begins with another, by pieces: a difference that comes early costs little.
+fn begins(text: &[u8], part: &[u8]) -> Result<bool, Limit> {
+    if part.len() > text.len() {
+        return Ok(false);
+    }
+    for (text, part) in text.chunks(PIECE).zip(part.chunks(PIECE)) {
+        if !text.starts_with(part) {
+            return Ok(false);
+        }
+        account::walk(PIECE)?;
+    }
+    Ok(true)
+}
+
+const PIECE: usize = 256;

@@ -1,19 +1,92 @@
 //! Values as text: JSON as jq 1.7 prints it, and the short form in error messages.
 
+use std::borrow::Cow;
+
 use jaq_json::Num;
 
 use super::account::{self, Limit};
-use super::limits;
+use super::{limits, touch};
 use crate::value::{Value, to_f64};
+
+/// A text that is being written: what it takes is paid for before it is allocated.
+pub(super) struct Writer {
+    out: String,
+    /// Bytes that may still be written, where no account pays.
+    left: Option<usize>,
+}
+
+impl Writer {
+    /// At the expense of the evaluation.
+    pub(super) const fn paid() -> Self {
+        Self { out: String::new(), left: None }
+    }
+
+    /// So many bytes, at nobody's expense.
+    const fn of_bytes(left: usize) -> Self {
+        Self { out: String::new(), left: Some(left) }
+    }
+
+    pub(super) fn push_str(&mut self, text: &str) -> Result<(), Limit> {
+        match &mut self.left {
+            None => account::write(text.len())?,
+            Some(left) => *left = left.checked_sub(text.len()).ok_or(Limit::Bytes)?,
+        }
+        self.out.push_str(text);
+        Ok(())
+    }
+
+    pub(super) fn push(&mut self, character: char) -> Result<(), Limit> {
+        self.push_str(character.encode_utf8(&mut [0; 4]))
+    }
+
+    /// Takes what a scalar or a level costs besides its bytes.
+    fn visit(&self) -> Result<(), Limit> {
+        if self.left.is_none() { account::level() } else { Ok(()) }
+    }
+
+    /// Writes characters, each as `escape` has it, or as it is.
+    pub(super) fn escaped(
+        &mut self,
+        text: &str,
+        escape: impl Fn(char) -> Option<Cow<'static, str>>,
+    ) -> Result<(), Limit> {
+        if self.left.is_none() {
+            account::read(text.len())?;
+        }
+        let mut plain = 0;
+        for (at, character) in text.char_indices() {
+            if let Some(escape) = escape(character) {
+                self.visit()?;
+                self.push_str(text.get(plain..at).unwrap_or_default())?;
+                self.push_str(&escape)?;
+                plain = at + character.len_utf8();
+            } else if at - plain >= PIECE {
+                self.push_str(text.get(plain..at).unwrap_or_default())?;
+                plain = at;
+            }
+        }
+        self.push_str(text.get(plain..).unwrap_or_default())
+    }
+
+    pub(super) fn finish(self) -> String {
+        self.out
+    }
+}
+
+/// Bytes that are written in one go.
+const PIECE: usize = 256;
+
+impl jiff::fmt::Write for Writer {
+    fn write_str(&mut self, text: &str) -> Result<(), jiff::Error> {
+        self.push_str(text).map_err(|limit| jiff::Error::from_args(format_args!("{limit}")))
+    }
+}
 
 /// JSON, without blanks.
 pub(super) fn json(value: &Value) -> Result<String, Limit> {
-    let mut out = String::new();
-    write(value, &mut out, &mut |bytes| {
-        account::work(1)?;
-        account::bytes(bytes)
-    })?;
-    Ok(out)
+    let mut out = Writer::paid();
+    write(value, &mut out)?;
+    Ok(out.finish())
 }
 
 /// A text as it is, anything else as JSON.
@@ -21,7 +94,7 @@ pub(super) fn plain(value: &Value) -> Result<String, Limit> {
     match value {
         Value::TStr(text) => {
             account::bytes(text.len())?;
-            Ok(String::from_utf8_lossy(text).into_owned())
+            Ok(touch::lossy(text)?.into_owned())
         }
         other => json(other),
     }
@@ -29,24 +102,26 @@ pub(super) fn plain(value: &Value) -> Result<String, Limit> {
 
 /// JSON of a value of a document, which is as small as that.
 pub(super) fn unlimited(value: &Value) -> String {
-    let mut out = String::new();
-    let written = write(value, &mut out, &mut |_| Ok(()));
+    let mut out = Writer::of_bytes(usize::MAX);
+    let written = write(value, &mut out);
     debug_assert!(written.is_ok(), "nothing limits it");
-    out
+    out.finish()
 }
 
 /// The beginning of the JSON, for messages: the walk stops where it is cut.
 pub(super) fn shown(value: &Value) -> String {
-    let mut out = String::new();
-    let mut left = limits::SHOWN * 8;
-    let cut = write(value, &mut out, &mut |bytes| {
-        left = left.checked_sub(bytes.max(1)).ok_or(Limit::Bytes)?;
-        Ok(())
-    });
+    let mut out = Writer::of_bytes(limits::SHOWN * 8);
+    let cut = write(value, &mut out);
+    let mut out = out.finish();
     if cut.is_err() || out.chars().count() > limits::SHOWN {
         out = out.chars().take(limits::SHOWN - 1).chain(['…']).collect();
     }
     out
+}
+
+/// A text in quotes, for messages, unless it is long.
+pub(super) fn in_quotes(text: &str) -> String {
+    if text.len() > limits::SHOWN * 8 { "…".to_owned() } else { format!("{text:?}") }
 }
 
 /// jq's name of a value's type.
@@ -61,66 +136,62 @@ pub(super) fn kind(value: &Value) -> &'static str {
     }
 }
 
-type Charge<'c> = &'c mut dyn FnMut(usize) -> Result<(), Limit>;
-
-fn write(value: &Value, out: &mut String, charge: Charge<'_>) -> Result<(), Limit> {
+fn write(value: &Value, out: &mut Writer) -> Result<(), Limit> {
+    out.visit()?;
     match value {
-        Value::Null => append("null", out, charge),
-        Value::Bool(true) => append("true", out, charge),
-        Value::Bool(false) => append("false", out, charge),
-        Value::Num(it) => append(&number(it), out, charge),
-        Value::BStr(it) | Value::TStr(it) => quoted(it, out, charge),
+        Value::Null => out.push_str("null"),
+        Value::Bool(true) => out.push_str("true"),
+        Value::Bool(false) => out.push_str("false"),
+        Value::Num(it) => out.push_str(&number(it)),
+        Value::BStr(it) | Value::TStr(it) => quoted(it, out),
         Value::Arr(all) => {
-            append("[", out, charge)?;
+            out.push('[')?;
             for (index, element) in all.iter().enumerate() {
                 if index > 0 {
-                    out.push(',');
+                    out.push(',')?;
                 }
-                write(element, out, charge)?;
+                write(element, out)?;
             }
-            append("]", out, charge)
+            out.push(']')
         }
         Value::Obj(fields) => {
-            append("{", out, charge)?;
+            out.push('{')?;
             for (index, (key, element)) in fields.iter().enumerate() {
                 if index > 0 {
-                    out.push(',');
+                    out.push(',')?;
                 }
-                write(key, out, charge)?;
-                out.push(':');
-                write(element, out, charge)?;
+                write(key, out)?;
+                out.push(':')?;
+                write(element, out)?;
             }
-            append("}", out, charge)
+            out.push('}')
         }
     }
 }
 
-fn append(text: &str, out: &mut String, charge: Charge<'_>) -> Result<(), Limit> {
-    charge(text.len() + 1)?;
-    out.push_str(text);
-    Ok(())
-}
-
-fn quoted(text: &[u8], out: &mut String, charge: Charge<'_>) -> Result<(), Limit> {
-    charge(text.len() + 2)?;
-    out.push('"');
-    for character in String::from_utf8_lossy(text).chars() {
-        match character {
-            '"' => out.push_str("\\\""),
-            '\\' => out.push_str("\\\\"),
-            '\n' => out.push_str("\\n"),
-            '\r' => out.push_str("\\r"),
-            '\t' => out.push_str("\\t"),
-            '\u{8}' => out.push_str("\\b"),
-            '\u{c}' => out.push_str("\\f"),
+fn quoted(text: &[u8], out: &mut Writer) -> Result<(), Limit> {
+    let text = match out.left {
+        Some(left) if left < text.len() => return Err(Limit::Bytes),
+        Some(_) => String::from_utf8_lossy(text),
+        None => touch::lossy(text)?,
+    };
+    out.push('"')?;
+    out.escaped(&text, |character| {
+        Some(Cow::Borrowed(match character {
+            '"' => "\\\"",
+            '\\' => "\\\\",
+            '\n' => "\\n",
+            '\r' => "\\r",
+            '\t' => "\\t",
+            '\u{8}' => "\\b",
+            '\u{c}' => "\\f",
             control @ ('\0'..='\u{1f}' | '\u{7f}') => {
-                out.push_str(&format!("\\u{:04x}", u32::from(control)));
+                return Some(Cow::Owned(format!("\\u{:04x}", u32::from(control))));
             }
-            other => out.push(other),
-        }
-    }
-    out.push('"');
-    Ok(())
+            _ => return None,
+        }))
+    })?;
+    out.push('"')
 }
 
 /// A number as jq prints it: the shortest digits that read back as the same number, with an

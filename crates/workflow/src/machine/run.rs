@@ -20,12 +20,15 @@ use super::{
     Outcome, Reader, Start, Status, StepId,
 };
 use crate::definition::{Schema, Task, Workflow};
-use crate::expression::{Allowance, allowed, charge, is_overdrawn};
+use crate::expression::{Allowance, Watch, allowed, charge, is_overdrawn, is_stopped, watched};
 use crate::value::{Value, from_json, object};
 
 /// Steps of expressions that are evaluated before others get their turn. One evaluation may take
 /// twice as many.
 const SLICE_STEPS: u64 = 100_000;
+
+const STOPPED: &str =
+    "what it calculated took too long, or is not wanted any more, and was stopped";
 
 /// What a piece of work costs besides its expressions.
 const STEPS_PER_WORK: u64 = 4;
@@ -58,6 +61,8 @@ pub struct Machine {
     tasks_begun: u32,
     /// What the work that this entry brings may still cost.
     allowance: Allowance,
+    /// Whether a watch has stopped its work.
+    stopped: bool,
     /// Bytes of values that were made since they were counted last.
     pub(super) bytes_made: usize,
     journal_bytes: usize,
@@ -135,6 +140,7 @@ impl Machine {
             entries: 0,
             tasks_begun: 0,
             allowance: Allowance::of_steps(start.limits.steps_per_entry_max),
+            stopped: false,
             bytes_made: 0,
             journal_bytes: 0,
             firing: false,
@@ -352,6 +358,29 @@ impl Machine {
         done || self.outcome.is_some()
     }
 
+    /// The same under a watch, which is asked several times in a thousandth of a second. When it
+    /// says that the work is to stop, the run has ended in a fault that nothing catches. Where
+    /// that came from is in no journal: a run that was stopped is to be ended, or dropped.
+    pub fn proceed_under(&mut self, watch: &Watch) -> bool {
+        let (done, stopped) = watched(watch, || self.proceed());
+        if stopped {
+            self.stopped = true;
+            // What was made of it meanwhile is no value, wherever it got to.
+            let fault = Error::runtime(STOPPED);
+            match &mut self.outcome {
+                None => self.stop(fault),
+                Some(outcome) => *outcome = Outcome::Faulted(fault),
+            }
+        }
+        done || stopped
+    }
+
+    /// Whether a watch has stopped it.
+    #[must_use]
+    pub fn was_stopped(&self) -> bool {
+        self.stopped
+    }
+
     fn slice(&mut self) -> bool {
         let enough = allowed().saturating_sub(SLICE_STEPS);
         while self.outcome.is_none() {
@@ -378,10 +407,14 @@ impl Machine {
             return true;
         }
         let max = self.limits.steps_per_entry_max;
-        let error = Error::runtime(format!(
-            "the expressions took more than {max} steps without the run waiting for anything: is \
-             there an endless loop, or one over too much data?"
-        ));
+        let error = Error::runtime(if is_stopped() {
+            STOPPED.to_owned()
+        } else {
+            format!(
+                "the expressions took more than {max} steps without the run waiting for anything: \
+                 is there an endless loop, or one over too much data?"
+            )
+        });
         self.stop(error.at(at));
         false
     }

@@ -12,6 +12,28 @@ use crate::definition::{FIELDS, Flow, JsonSchema, Period, Schema, Shape, bounded
 use crate::expression::{Expression, Mode, NOW, Piece, SyntaxError, Template, is_expression};
 use tessera_manifest::Span;
 
+/// How many expressions there are, and how much text they have. Each takes time and memory when it
+/// is compiled.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Expressions {
+    count: usize,
+    bytes: usize,
+}
+
+impl Expressions {
+    const MAX: Self = Self { count: 1_000, bytes: 256 * 1024 };
+
+    fn count(&mut self, node: &Node, all: bool) {
+        if let Some(text) = node.as_str() {
+            let count = text.matches("${").count().max(usize::from(all));
+            self.count += count;
+            self.bytes += if count > 0 { text.len() } else { 0 };
+        }
+        node.elements().iter().for_each(|it| self.count(it, all));
+        node.entries().iter().for_each(|it| self.count(&it.value, all));
+    }
+}
+
 impl<'d> Reader<'d> {
     /// A field that is an expression by its nature, with `${ }` around it or without.
     pub(super) fn expression(
@@ -23,6 +45,7 @@ impl<'d> Reader<'d> {
         if node.as_str().is_none() {
             return self.wrong_type(node, "an expression, which is text", None);
         }
+        self.count_expressions(node, node, true)?;
         let read = Expression::read(node, &names(scope, place));
         let expression = self.compiled(node, read)?;
         self.known_secrets(node, &expression)?;
@@ -47,11 +70,35 @@ impl<'d> Reader<'d> {
         scope: &Scope,
         place: Place,
     ) -> Option<Template> {
+        self.count_expressions(node, value, self.mode == Mode::Loose)?;
         let read = Template::read(value, &names(scope, place), self.mode);
         let template = self.compiled(node, read)?;
         self.secrets_of(node, &template)?;
         self.look_for_lost_expressions(node, scope);
         Some(template)
+    }
+
+    /// Refuses more expressions than are compiled for one document. Where `all`, any text may be
+    /// one.
+    fn count_expressions(&mut self, node: &'d Node, value: &Node, all: bool) -> Option<()> {
+        let before = self.expressions;
+        self.expressions.count(value, all);
+        let (now, max) = (self.expressions, Expressions::MAX);
+        if now.count <= max.count && now.bytes <= max.bytes {
+            return Some(());
+        }
+        // Told once: it is the document that is too large, and not the values after this one.
+        if before.count <= max.count && before.bytes <= max.bytes {
+            let message = format!(
+                "the document has more than {} expressions, or more than {} KiB of them, counting \
+                 those of reusable parts wherever they are used",
+                max.count,
+                max.bytes / 1024
+            );
+            let hint = "work on lists with one expression, or divide it into several workflows";
+            self.wrong(node, code::TOO_LARGE, message, hint);
+        }
+        None
     }
 
     fn compiled<T>(

@@ -28,6 +28,8 @@ pub(super) struct Reader<'d> {
     pub(super) prefix: String,
     /// How expressions are told from text.
     pub(super) mode: Mode,
+    /// The expressions that were read.
+    pub(super) expressions: super::flow::Expressions,
     /// The reusable parts.
     pub(super) uses: Uses<'d>,
     /// Every task that was met, for the schema.
@@ -48,6 +50,7 @@ impl<'d> Reader<'d> {
             whole: value::from_json(super::json::plain(document.root())),
             prefix: prefix.to_owned(),
             mode: Mode::Strict,
+            expressions: super::flow::Expressions::default(),
             uses: Uses::default(),
             tasks: Vec::new(),
             problems: Vec::new(),

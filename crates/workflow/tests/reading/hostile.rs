@@ -70,3 +70,15 @@ fn schemas_that_cost_too_much_are_refused() {
     assert_eq!(codes(&schema("{ $ref: 'file:///etc/passwd' }")), ["invalid_schema"]);
     assert_eq!(codes(&schema("{ $ref: 'https://example.com/schema' }")), ["invalid_schema"]);
 }
+
+#[test]
+fn more_expressions_than_a_document_needs_are_refused() {
+    let tasks = |count: usize, expression: &str| {
+        let task = |at: usize| format!("- t{at}: {{ set: {{ x: '{expression}' }} }}\n");
+        format!("do:\n{}", (0..count).map(task).collect::<String>())
+    };
+    assert_eq!(codes(&tasks(900, "${ .a | map(. + 1) }")), [""; 0]);
+    assert_eq!(codes(&tasks(1_100, "${ .a }")), ["too_large"]);
+    assert_eq!(codes(&tasks(300, "a ${ .a } ${ .b } ${ .c } ${ .d }")), ["too_large"]);
+    assert_eq!(codes(&tasks(10, &format!("${{ .a{} }}", " ".repeat(30_000)))), ["too_large"]);
+}

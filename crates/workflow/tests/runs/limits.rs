@@ -1,7 +1,11 @@
 //! What never ends, ends in a clear error.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
 use serde_json::json;
-use tessera_workflow::machine::{Limits, kind};
+use tessera_workflow::expression::Watch;
+use tessera_workflow::machine::{Limits, Outcome, kind};
 
 use crate::support::documents::short;
 use crate::support::world::{done, plan};
@@ -132,4 +136,44 @@ fn a_run_is_told_only_so_much() {
     plan.limits.journal_bytes_max = 1 << 20;
     let error = plan.run().error();
     assert!(error.detail.unwrap().contains("more than 1 MiB"));
+}
+
+/// A watch ends an evaluation, as a fault that nothing catches, whatever would be made of it.
+#[test]
+fn a_run_that_is_stopped_while_it_calculates_ends_in_a_fault() {
+    for body in [
+        "{ set: { x: '${ [range(100000)] | length }' } }",
+        "{ try: [ { s: { set: { x: '${ [range(100000)] | length }' } } } ], catch: { do: [] } }",
+        "{ set: { x: '${ try ([range(100000)] | length) catch 1 }' } }",
+        "{ set: { x: '${ ([range(100000)] | error)? // 1 }' } }",
+    ] {
+        let plan = plan(short(&format!("- a: {body}")), json!({}));
+        let asked = Arc::new(AtomicU32::new(0));
+        let never: Watch = {
+            let asked = Arc::clone(&asked);
+            Arc::new(move || {
+                asked.fetch_add(1, Ordering::Relaxed);
+                false
+            })
+        };
+        let mut machine = plan.begin_machine();
+        while !machine.proceed_under(&never) {}
+        assert!(!machine.was_stopped());
+        assert_eq!(machine.outcome(), plan.machine().outcome(), "a watch changes nothing");
+        let asked = asked.load(Ordering::Relaxed);
+        assert!(asked > 20, "{body}: {asked}");
+        for at in [1, 2, asked / 2, asked] {
+            let left = AtomicU32::new(at - 1);
+            let less = |it: u32| it.checked_sub(1);
+            let then: Watch = Arc::new(move || {
+                left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less).is_err()
+            });
+            let mut machine = plan.begin_machine();
+            while !machine.proceed_under(&then) {}
+            assert!(machine.was_stopped(), "{body}");
+            let Some(Outcome::Faulted(error)) = machine.outcome() else { panic!("{body}") };
+            assert_eq!(&*error.kind, kind::RUNTIME);
+            assert!(error.detail.as_ref().unwrap().contains("was stopped"), "{error}");
+        }
+    }
 }

@@ -7,8 +7,8 @@ use jaq_core::ValR;
 use jaq_json::Num;
 
 use super::{Run, one, text_of, two, values};
-use crate::expression::item::{ELEMENT, FIELD, Failure, Item, failure, limited, normal};
-use crate::expression::{account, order, slice, text};
+use crate::expression::item::{ELEMENT, FIELD, Failure, Item, TEXT, failure, limited, normal};
+use crate::expression::{account, order, slice, text, touch};
 use crate::value::{Value, to_f64};
 
 pub(super) fn functions() -> Vec<Run> {
@@ -69,8 +69,7 @@ fn length(item: Item) -> ValR<Item> {
         Value::Bool(_) => return Err(failure(format_args!("{} has no length", item.described()))),
         Value::Num(_) => return absolute(item),
         Value::BStr(it) | Value::TStr(it) => {
-            account::work(it.len() as u64 / 64).map_err(limited)?;
-            Item::from(String::from_utf8_lossy(it).chars().count())
+            Item::from(touch::lossy(it).map_err(limited)?.chars().count())
         }
         Value::Arr(it) => Item::from(it.len()),
         Value::Obj(it) => Item::from(it.len()),
@@ -94,12 +93,18 @@ fn rounded(item: Item, round: fn(f64) -> f64) -> ValR<Item> {
 }
 
 fn keys(item: &Item, sorted: bool) -> ValR<Item> {
+    let take = |count: usize| account::bytes(count * TEXT).map_err(limited);
     let keys: Vec<Value> = match &item.value {
-        Value::Arr(all) => (0..all.len()).map(|at| Item::from(at).value).collect(),
-        Value::Obj(fields) => fields.keys().cloned().collect(),
+        Value::Arr(all) => {
+            account::bytes(all.len() * ELEMENT).map_err(limited)?;
+            (0..all.len()).map(|at| Item::from(at).value).collect()
+        }
+        Value::Obj(fields) => {
+            take(fields.len())?;
+            fields.keys().cloned().collect()
+        }
         _ => return Err(failure(format_args!("{} has no keys", item.described()))),
     };
-    account::bytes(keys.len() * ELEMENT).map_err(limited)?;
     let keys = match sorted {
         true => order::sort(keys, &|left, right| order::compare(left, right)),
         false => keys,
@@ -109,7 +114,9 @@ fn keys(item: &Item, sorted: bool) -> ValR<Item> {
 
 fn has(item: &Item, key: &Item) -> ValR<Item> {
     match (&item.value, &key.value) {
-        (Value::Obj(fields), Value::TStr(_)) => Ok(Item::from(fields.contains_key(&key.value))),
+        (Value::Obj(fields), Value::TStr(_)) => {
+            Ok(Item::from(touch::find(fields, &key.value).map_err(limited)?.is_some()))
+        }
         (Value::Arr(all), Value::Num(at)) => {
             let at = to_f64(at);
             Ok(Item::from(at >= 0.0 && at < all.len() as f64))
@@ -128,25 +135,38 @@ fn contains_checked(item: &Item, part: &Item) -> ValR<Item> {
         let message = format_args!("{item} and {part} cannot have their containment checked");
         return Err(failure(message));
     }
-    Ok(Item::from(contains(&item.value, &part.value)))
+    contains(&item.value, &part.value).map(Item::from).map_err(limited)
 }
 
-fn contains(all: &Value, part: &Value) -> bool {
-    if account::work(1).is_err() {
-        return false;
-    }
+fn contains(all: &Value, part: &Value) -> Result<bool, account::Limit> {
+    account::level()?;
     match (all, part) {
         (Value::Obj(all), Value::Obj(part)) => {
-            part.iter().all(|(key, part)| all.get(key).is_some_and(|all| contains(all, part)))
+            for (key, part) in part.iter() {
+                match touch::find(all, key)? {
+                    Some(all) if contains(all, part)? => {}
+                    _ => return Ok(false),
+                }
+            }
+            Ok(true)
         }
         (Value::Arr(all), Value::Arr(part)) => {
-            part.iter().all(|part| all.iter().any(|all| contains(all, part)))
+            for part in part.iter() {
+                let mut found = false;
+                for all in all.iter() {
+                    found = found || contains(all, part)?;
+                }
+                if !found {
+                    return Ok(false);
+                }
+            }
+            Ok(true)
         }
         (Value::TStr(all), Value::TStr(part)) => {
-            let _ = account::work(all.len() as u64 / 64);
-            String::from_utf8_lossy(all).contains(&*String::from_utf8_lossy(part))
+            account::read(all.len() + part.len())?;
+            Ok(touch::lossy(all)?.contains(&*touch::lossy(part)?))
         }
-        _ => order::equal(all, part),
+        _ => Ok(order::equal(all, part)),
     }
 }
 
@@ -154,7 +174,7 @@ fn indices(item: &Item, part: &Item) -> ValR<Item> {
     match (&item.value, &part.value) {
         (Value::Null, _) => Ok(Item::default()),
         (Value::TStr(_), Value::TStr(_)) => {
-            let (all, part) = (item.as_text(), part.as_text());
+            let (all, part) = (item.as_text()?, part.as_text()?);
             slice::texts(all.unwrap_or_default(), part.unwrap_or_default()).map_err(limited)
         }
         (Value::Arr(all), Value::Arr(part)) => slice::indices(all, part).map_err(limited),
@@ -240,7 +260,9 @@ fn reverse(item: &Item) -> ValR<Item> {
         Value::Null => Item::list([]).map_err(limited),
         Value::TStr(_) => {
             let text = text_of(item, "cannot be reversed")?;
-            Item::computed(text.chars().rev().collect())
+            account::read(text.len()).map_err(limited)?;
+            account::bytes(text.len()).map_err(limited)?;
+            Ok(Item::string(text.chars().rev().collect::<String>()))
         }
         Value::Arr(_) => {
             let reversed = list(item, "reversed")?.iter().rev().cloned().collect();
@@ -264,7 +286,7 @@ fn flatten(item: &Item, depth: &Item) -> ValR<Item> {
 }
 
 fn flatten_into(value: Value, depth: f64, flat: &mut Vec<Value>) -> Result<(), account::Limit> {
-    account::work(1)?;
+    account::level()?;
     match value {
         Value::Arr(all) if depth > 0.0 => {
             all.iter().try_for_each(|it| flatten_into(it.clone(), depth - 1.0, flat))

@@ -11,11 +11,13 @@ mod time;
 
 pub(super) use paths::OBJECTS;
 
+use bytes::Bytes;
 use jaq_core::native::bome;
 use jaq_core::{Bind, Ctx, Cv, DataT, Exn, Lut, Native, RunPtr, ValR, ValXs};
 
 use super::account;
 use super::item::{Item, failure};
+use crate::value::Value;
 
 /// jaq's evaluation over our values.
 pub(super) struct Kind;
@@ -125,10 +127,11 @@ fn ticks() -> [Function; 6] {
             Err(_) => once(Err(Exn::halt(0))),
         });
         let native = native.with_paths(|(_, (value, path))| {
-            let too_long = path.iter().nth(super::limits::PATH_LENGTH).is_some();
-            if too_long {
+            let keys = path.iter().take(super::limits::PATH_LENGTH + 1).count();
+            if keys > super::limits::PATH_LENGTH {
                 account::exhaust(account::Limit::Path);
             }
+            let _ = account::work(keys as u64 / 8);
             match account::steps(STEPS) {
                 Ok(()) => Box::new(std::iter::once(Ok((value, path)))),
                 Err(_) => Box::new(std::iter::once(Err(Exn::halt(0)))),
@@ -178,7 +181,15 @@ fn three<'a>(
 
 /// The text of an item, or the error that a function gives for anything else.
 fn text_of<'i>(item: &'i Item, message: &str) -> Result<&'i str, super::item::Failure> {
-    item.as_text().ok_or_else(|| failure(message))
+    item.as_text()?.ok_or_else(|| failure(message))
+}
+
+/// The bytes of a text, which are UTF-8, or that error. What looks into them pays for it.
+fn bytes_of<'i>(item: &'i Item, message: &str) -> Result<&'i Bytes, super::item::Failure> {
+    match &item.value {
+        Value::TStr(bytes) => Ok(bytes),
+        _ => Err(failure(message)),
+    }
 }
 
 /// Kept for closures that natives call: the context of one.

@@ -2,15 +2,21 @@
 //!
 //! The one idea: the engine takes time linear in the text for a search, unlike jq's; what it lacks
 //! for that (look-around, back-references) is refused when the pattern is compiled. Each
-//! thread keeps the last few patterns, since they are usually applied in a loop: a pure memo.
+//! thread keeps the last few patterns, since they are usually applied in a loop: a pure memo, and
+//! an evaluation pays for each pattern whether it was kept from another or not.
 
 use std::cell::RefCell;
+use std::rc::Rc;
 
 use jaq_core::ValR;
-use regex::{Captures, Regex, RegexBuilder};
+use regex_automata::Span;
+use regex_automata::util::syntax;
 
 use super::{Run, text_of, three, values};
+use crate::expression::account::Limit;
 use crate::expression::item::{Failure, Item, failure, limited};
+use crate::expression::pattern::{Found, Pattern};
+use crate::expression::text::in_quotes;
 use crate::expression::{account, limits};
 use crate::value::Value;
 
@@ -22,134 +28,157 @@ pub(super) fn functions() -> Vec<Run> {
     ]
 }
 
-struct Search {
-    regex: Regex,
+struct Search<'t> {
+    text: &'t str,
+    pattern: Rc<Pattern>,
     global: bool,
     skip_empty: bool,
-    /// Work for each 4 KiB of text, more for longer patterns.
-    price: u64,
 }
 
 /// How many patterns are kept: an expression has a few.
 const KEPT: usize = 8;
 
 thread_local! {
-    static COMPILED: RefCell<Vec<(String, Regex)>> = const { RefCell::new(Vec::new()) };
+    static COMPILED: RefCell<Vec<(String, Rc<Pattern>)>> = const { RefCell::new(Vec::new()) };
+    /// The patterns that an evaluation has paid for, as many as are kept.
+    static PAID: RefCell<(u64, Vec<String>)> = const { RefCell::new((0, Vec::new())) };
 }
 
-fn search(item: &Item, pattern: &Item, flags: &Item) -> Result<(String, Search), Failure> {
-    let refused =
-        || failure(format_args!("{} cannot be matched, as it is not a string", item.described()));
-    let text = item.as_text().ok_or_else(refused)?;
-    if text.len() > limits::REGEX_TEXT {
-        return Err(failure(format_args!(
-            "a text of {} bytes is too long for a regular expression; {} are the most",
-            text.len(),
-            limits::REGEX_TEXT
-        )));
-    }
-    account::bytes(text.len()).map_err(limited)?;
-    let refused = format!("{} cannot be matched, as it is not a string", pattern.described());
-    let pattern = text_of(pattern, &refused)?;
-    let flags = match &flags.value {
-        Value::Null => "",
-        _ => text_of(flags, "the flags of a regular expression are a string")?,
-    };
-    Ok((text.to_owned(), Search::new(pattern, flags)?))
-}
-
-impl Search {
-    fn new(pattern: &str, flags: &str) -> Result<Self, Failure> {
-        if let Some(unknown) = flags.chars().find(|it| !"gimnpslx".contains(*it)) {
+impl<'t> Search<'t> {
+    fn new(item: &'t Item, pattern: &Item, flags: &Item) -> Result<Self, Failure> {
+        let refused =
+            |it: &Item| format!("{} cannot be matched, as it is not a string", it.described());
+        let text = item.as_text()?.ok_or_else(|| failure(refused(item)))?;
+        if text.len() > limits::REGEX_TEXT {
+            return Err(failure(format_args!(
+                "a text of {} bytes is too long for a regular expression; {} are the most",
+                text.len(),
+                limits::REGEX_TEXT
+            )));
+        }
+        let pattern = pattern.as_text()?.ok_or_else(|| failure(refused(pattern)))?;
+        let flags = match &flags.value {
+            Value::Null => "",
+            _ => text_of(flags, "the flags of a regular expression are a string")?,
+        };
+        let known = |it: &char| "gimnpslx".contains(*it);
+        if let Some(unknown) = flags.chars().find(|it| !known(it)) {
+            let flags = if flags.len() > limits::SHOWN { "…" } else { flags };
             return Err(failure(format_args!("{flags} is not a valid modifier string: {unknown}")));
         }
         let has = |flag| flags.contains(flag);
-        let key = format!("{flags}/{pattern}");
-        let kept = COMPILED.with_borrow(|all| {
-            all.iter().find(|(other, _)| *other == key).map(|(_, regex)| regex.clone())
-        });
-        let regex = match kept {
-            Some(regex) => regex,
-            None => {
-                let regex = compile(pattern, &has)?;
-                COMPILED.with_borrow_mut(|all| {
-                    if all.len() >= KEPT {
-                        all.remove(0);
-                    }
-                    all.push((key, regex.clone()));
-                });
-                regex
-            }
-        };
-        let price = limits::WORK_PER_STEP * (1 + pattern.len() as u64 / 16);
-        Ok(Self { regex, global: has('g'), skip_empty: has('n'), price })
-    }
-
-    fn pay(&self, left: usize) -> Result<(), Failure> {
-        let units = limits::WORK_PER_STEP + self.price * (left as u64 / 4096);
-        account::work(units).map_err(limited)
+        let (global, skip_empty) = (has('g'), has('n'));
+        let pattern = ready(pattern, &has)?;
+        pattern.begin();
+        Ok(Self { text, pattern, global, skip_empty })
     }
 
     /// Calls `each` with every match that the flags ask for.
     fn each(
         &self,
-        text: &str,
-        mut each: impl FnMut(&Captures<'_>) -> Result<(), Failure>,
+        mut each: impl FnMut(&Found, Span) -> Result<(), Failure>,
     ) -> Result<(), Failure> {
-        self.pay(text.len())?;
-        for captures in self.regex.captures_iter(text) {
-            let whole = captures.get_match();
-            self.pay(text.len() - whole.start())?;
+        let (mut at, mut last_end) = (0, None);
+        while at <= self.text.len() {
+            let found = self.pattern.find(self.text, at).map_err(limited)?;
+            let Some(found) = found else { break };
+            let Some(whole) = found.first().copied().flatten() else { break };
+            if whole.is_empty() && last_end == Some(whole.end) {
+                at = self.after(at);
+                continue;
+            }
+            last_end = Some(whole.end);
+            at = whole.end;
             if self.skip_empty && whole.is_empty() {
                 continue;
             }
-            each(&captures)?;
+            each(&found, whole)?;
             if !self.global {
                 break;
             }
         }
         Ok(())
     }
+
+    /// The place behind the character at a place.
+    fn after(&self, at: usize) -> usize {
+        let next = self.text.get(at..).and_then(|rest| rest.chars().next());
+        at + next.map_or(1, char::len_utf8)
+    }
 }
 
-/// `s` and `p` as in jq: `.` matches line ends with both. `^` and `$` are those of a line, as in
-/// jq's engine.
-fn compile(pattern: &str, has: &dyn Fn(char) -> bool) -> Result<Regex, Failure> {
+/// A compiled pattern. `s` and `p` are as in jq: `.` matches line ends with both. `^` and `$` are
+/// those of a line, as in jq's engine.
+fn ready(pattern: &str, has: &dyn Fn(char) -> bool) -> Result<Rc<Pattern>, Failure> {
     if pattern.len() > limits::PATTERN {
         let most = limits::PATTERN;
         return Err(failure(format_args!("a regular expression may have {most} bytes")));
     }
-    account::work(64 * pattern.len() as u64).map_err(limited)?;
-    let mut builder = RegexBuilder::new(pattern);
-    builder
+    let flags: String = "ispx".chars().filter(|it| has(*it)).collect();
+    let key = format!("{flags}/{pattern}");
+    let is_paid = PAID.with_borrow_mut(|(evaluation, all)| {
+        if *evaluation != account::evaluation() {
+            *evaluation = account::evaluation();
+            all.clear();
+        }
+        let is_paid = all.contains(&key);
+        if !is_paid {
+            remember(all, key.clone());
+        }
+        is_paid
+    });
+    if !is_paid {
+        account::work(64 * pattern.len() as u64).map_err(limited)?;
+    }
+    let kept = COMPILED.with_borrow(|all| {
+        all.iter().find(|(other, _)| *other == key).map(|(_, pattern)| pattern.clone())
+    });
+    let ready = match kept {
+        Some(kept) => kept,
+        None => {
+            let compiled = Rc::new(compile(pattern, has)?);
+            COMPILED.with_borrow_mut(|all| remember(all, (key, compiled.clone())));
+            compiled
+        }
+    };
+    if !is_paid {
+        account::work(ready.compile_price()).map_err(limited)?;
+    }
+    Ok(ready)
+}
+
+fn remember<T>(all: &mut Vec<T>, one: T) {
+    if all.len() >= KEPT {
+        all.remove(0);
+    }
+    all.push(one);
+}
+
+fn compile(pattern: &str, has: &dyn Fn(char) -> bool) -> Result<Pattern, Failure> {
+    let config = syntax::Config::new()
         .case_insensitive(has('i'))
         .dot_matches_new_line(has('s') || has('p'))
         .multi_line(true)
-        .ignore_whitespace(has('x'))
-        .nest_limit(50)
-        .size_limit(limits::PATTERN_PROGRAM)
-        .dfa_size_limit(limits::PATTERN_PROGRAM / 4);
-    builder.build().map_err(|error| {
-        let error = match &error {
-            regex::Error::CompiledTooBig(_) => "it is too large when compiled".to_owned(),
-            other => other.to_string().lines().last().unwrap_or_default().to_owned(),
-        };
-        failure(format_args!("{pattern:?} is no regular expression: {error}"))
+        .ignore_whitespace(has('x'));
+    Pattern::new(pattern, config).map_err(|error| {
+        // What is too large has cost as much as what just is not.
+        let most = limits::PATTERN_PROGRAM as u64 / limits::PATTERN_BYTES_PER_WORK;
+        let _ = account::work(most);
+        failure(format_args!("{} is no regular expression: {error}", in_quotes(pattern)))
     })
 }
 
 fn test(item: &Item, pattern: &Item, flags: &Item) -> ValR<Item> {
-    let (text, search) = search(item, pattern, flags)?;
-    search.pay(text.len())?;
-    Ok(Item::from(search.regex.is_match(&text)))
+    let search = Search::new(item, pattern, flags)?;
+    search.pattern.is_in(search.text).map(Item::from).map_err(limited)
 }
 
 fn matches(item: &Item, pattern: &Item, flags: &Item) -> ValR<Item> {
-    let (text, search) = search(item, pattern, flags)?;
+    let search = Search::new(item, pattern, flags)?;
     let mut found = Vec::new();
-    let mut offsets = Offsets::new(&text);
-    search.each(&text, |captures| {
-        found.push(described(&search.regex, captures, &mut offsets)?);
+    let mut offsets = Offsets::new(search.text);
+    search.each(|groups, _| {
+        found.push(described(&search.pattern, groups, &mut offsets)?);
         Ok(())
     })?;
     Item::list(found).map_err(limited)
@@ -157,18 +186,17 @@ fn matches(item: &Item, pattern: &Item, flags: &Item) -> ValR<Item> {
 
 /// The text around matches and the matches, in turn: text, match, text, …, text.
 fn pieces(item: &Item, pattern: &Item, flags: &Item) -> ValR<Item> {
-    let (text, search) = search(item, pattern, flags)?;
+    let search = Search::new(item, pattern, flags)?;
     let mut found = Vec::new();
-    let mut offsets = Offsets::new(&text);
+    let mut offsets = Offsets::new(search.text);
     let mut end = 0;
-    search.each(&text, |captures| {
-        let whole = captures.get_match();
-        found.push(Item::computed(text.get(end..whole.start()).unwrap_or_default().to_owned())?);
-        found.push(described(&search.regex, captures, &mut offsets)?);
-        end = whole.end();
+    search.each(|groups, whole| {
+        found.push(Item::part(search.text.get(end..whole.start).unwrap_or_default())?);
+        found.push(described(&search.pattern, groups, &mut offsets)?);
+        end = whole.end;
         Ok(())
     })?;
-    found.push(Item::computed(text.get(end..).unwrap_or_default().to_owned())?);
+    found.push(Item::part(search.text.get(end..).unwrap_or_default())?);
     Item::list(found).map_err(limited)
 }
 
@@ -184,37 +212,38 @@ impl<'t> Offsets<'t> {
         Self { text, bytes: 0, characters: 0 }
     }
 
-    fn of(&mut self, byte: usize) -> usize {
+    fn of(&mut self, byte: usize) -> Result<usize, Limit> {
         if byte < self.bytes {
-            return self.text.get(..byte).map_or(0, |before| before.chars().count());
+            (self.bytes, self.characters) = (0, 0);
         }
         let between = self.text.get(self.bytes..byte).unwrap_or_default();
+        account::walk(between.len())?;
         (self.bytes, self.characters) = (byte, self.characters + between.chars().count());
-        self.characters
+        Ok(self.characters)
     }
 }
 
-fn described(regex: &Regex, captures: &Captures<'_>, offsets: &mut Offsets<'_>) -> ValR<Item> {
-    let whole = captures.get_match();
-    let mut fields = place(Some((whole.start(), whole.as_str())), offsets)?;
-    let mut groups = Vec::new();
-    for (group, name) in captures.iter().zip(regex.capture_names()).skip(1) {
-        let mut fields = place(group.map(|it| (it.start(), it.as_str())), offsets)?;
+fn described(pattern: &Pattern, groups: &Found, offsets: &mut Offsets<'_>) -> ValR<Item> {
+    let mut all = groups.iter().zip(pattern.names());
+    let whole = all.next().and_then(|(whole, _)| *whole);
+    let mut fields = place(whole, offsets)?;
+    let mut captures = Vec::new();
+    for (group, name) in all {
+        let mut fields = place(*group, offsets)?;
         fields.push((Item::string("name"), name.map_or_else(Item::default, Item::string)));
-        groups.push(Item::object(fields)?);
+        captures.push(Item::object(fields)?);
     }
-    fields.push((Item::string("captures"), Item::list(groups).map_err(limited)?));
+    fields.push((Item::string("captures"), Item::list(captures).map_err(limited)?));
     Item::object(fields)
 }
 
-fn place(
-    group: Option<(usize, &str)>,
-    offsets: &mut Offsets<'_>,
-) -> Result<Vec<(Item, Item)>, Failure> {
+fn place(group: Option<Span>, offsets: &mut Offsets<'_>) -> Result<Vec<(Item, Item)>, Failure> {
     let (offset, length, text) = match group {
-        Some((start, text)) => {
-            let offset = offsets.of(start);
-            (Item::from(offset), text.chars().count(), Item::computed(text.to_owned())?)
+        Some(span) => {
+            let text = offsets.text.get(span.range()).unwrap_or_default();
+            let offset = offsets.of(span.start).map_err(limited)?;
+            account::walk(text.len()).map_err(limited)?;
+            (Item::from(offset), text.chars().count(), Item::part(text)?)
         }
         None => (Item::from(-1_isize), 0, Item::default()),
     };

@@ -1,5 +1,7 @@
 //! Functions of texts, and the formats `@csv` and so on.
 
+use std::borrow::Cow;
+use std::ops::Range;
 use std::sync::Arc;
 
 use base64::Engine as _;
@@ -9,9 +11,11 @@ use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig, STAN
 use jaq_core::ValR;
 use jaq_json::Num;
 
-use super::{Run, one, text_of, two, values};
-use crate::expression::item::{ELEMENT, Failure, Item, failure, limited};
-use crate::expression::{account, arithmetic, text};
+use super::{Run, bytes_of, one, text_of, two, values};
+use crate::expression::account::Limit;
+use crate::expression::item::{ELEMENT, FIELD, Failure, Item, TEXT, failure, limited};
+use crate::expression::text::Writer;
+use crate::expression::{account, arithmetic, text, touch};
 use crate::value::Value;
 
 pub(super) fn functions() -> Vec<Run> {
@@ -32,10 +36,10 @@ pub(super) fn functions() -> Vec<Run> {
         ("startswith", values(1), |cv| two(cv, |it, part| starts_with(&it, &part))),
         ("endswith", values(1), |cv| two(cv, |it, part| ends_with(&it, &part))),
         ("ltrimstr", values(1), |cv| {
-            two(cv, |it, part| without(it, &part, |it, part| it.strip_prefix(part)))
+            two(cv, |it, part| without(it, &part, touch::begins, |all, part| part..all))
         }),
         ("rtrimstr", values(1), |cv| {
-            two(cv, |it, part| without(it, &part, |it, part| it.strip_suffix(part)))
+            two(cv, |it, part| without(it, &part, touch::ends, |all, part| 0..all - part))
         }),
         ("trim", values(0), |cv| one(cv, |it| mapped(&it, TRIM, |it| it.trim().to_owned()))),
         ("ltrim", values(0), |cv| one(cv, |it| mapped(&it, TRIM, |it| it.trim_start().to_owned()))),
@@ -53,7 +57,7 @@ pub(super) fn functions() -> Vec<Run> {
         ("@html", values(0), |cv| one(cv, |it| encoded(&it, html))),
         ("@uri", values(0), |cv| one(cv, |it| encoded(&it, uri))),
         ("@sh", values(0), |cv| one(cv, |it| shell(&it))),
-        ("@base64", values(0), |cv| one(cv, |it| encoded(&it, |text| STANDARD.encode(text)))),
+        ("@base64", values(0), |cv| one(cv, |it| encoded(&it, base64))),
         ("@urid", values(0), |cv| one(cv, |it| uri_decoded(&it))),
         ("@base64d", values(0), |cv| one(cv, |it| base64_decoded(&it))),
         ("@base32", values(0), |cv| one(cv, |it| encoded(&it, base32))),
@@ -65,7 +69,7 @@ const TRIM: &str = "trim input must be a string";
 
 /// Counts the bytes of a text that is about to be walked through and copied.
 fn take(text: &str) -> Result<(), Failure> {
-    account::work(text.len() as u64 / 64).map_err(limited)?;
+    account::read(text.len()).map_err(limited)?;
     account::bytes(text.len()).map_err(limited)
 }
 
@@ -78,11 +82,15 @@ fn mapped(item: &Item, message: &str, map: impl Fn(&str) -> String) -> ValR<Item
 fn utf8bytelength(item: &Item) -> ValR<Item> {
     let refused =
         || failure(format_args!("{} only strings have UTF-8 byte length", item.described()));
-    Ok(Item::from(item.as_text().ok_or_else(refused)?.len()))
+    match &item.value {
+        Value::TStr(text) => Ok(Item::from(text.len())),
+        _ => Err(refused()),
+    }
 }
 
 fn explode(item: &Item) -> ValR<Item> {
     let text = text_of(item, "explode input must be a string")?;
+    account::read(text.len()).map_err(limited)?;
     account::bytes(text.len() * ELEMENT).map_err(limited)?;
     let points = text.chars().map(|it| Value::from(u32::from(it) as usize));
     Ok(Item::flat(Value::Arr(Arc::new(points.collect()))))
@@ -91,6 +99,7 @@ fn explode(item: &Item) -> ValR<Item> {
 fn implode(item: &Item) -> ValR<Item> {
     let points = item.as_list().ok_or_else(|| failure("implode input must be an array"))?;
     account::bytes(points.len() * 4).map_err(limited)?;
+    account::work(points.len() as u64 / 8).map_err(limited)?;
     let character = |point: &Value| match point {
         Value::Num(Num::Int(it)) => u32::try_from(*it).ok().and_then(char::from_u32),
         _ => None,
@@ -103,31 +112,36 @@ fn implode(item: &Item) -> ValR<Item> {
 
 fn starts_with(item: &Item, part: &Item) -> ValR<Item> {
     let message = "startswith() requires string inputs";
-    Ok(Item::from(text_of(item, message)?.starts_with(text_of(part, message)?)))
+    let (text, part) = (bytes_of(item, message)?, bytes_of(part, message)?);
+    touch::begins(text, part).map(Item::from).map_err(limited)
 }
 
 fn ends_with(item: &Item, part: &Item) -> ValR<Item> {
     let message = "endswith() requires string inputs";
-    Ok(Item::from(text_of(item, message)?.ends_with(text_of(part, message)?)))
+    let (text, part) = (bytes_of(item, message)?, bytes_of(part, message)?);
+    touch::ends(text, part).map(Item::from).map_err(limited)
 }
 
 /// What is no text, or does not have the part, stays as it is.
 fn without(
     item: Item,
     part: &Item,
-    strip: for<'t> fn(&'t str, &str) -> Option<&'t str>,
+    has: fn(&[u8], &[u8]) -> Result<bool, Limit>,
+    rest: fn(usize, usize) -> Range<usize>,
 ) -> ValR<Item> {
-    let (Some(text), Some(part)) = (item.as_text(), part.as_text()) else { return Ok(item) };
-    match strip(text, part) {
-        Some(rest) => Item::computed(rest.to_owned()),
-        None => Ok(item),
+    let (Value::TStr(text), Value::TStr(part)) = (&item.value, &part.value) else {
+        return Ok(item);
+    };
+    if !has(text, part).map_err(limited)? {
+        return Ok(item);
     }
+    let rest = text.get(rest(text.len(), part.len())).unwrap_or_default();
+    Item::part(&touch::lossy(rest).map_err(limited)?)
 }
 
 fn split(item: &Item, separator: &Item) -> ValR<Item> {
     match (&item.value, &separator.value) {
         (Value::TStr(text), Value::TStr(separator)) => {
-            account::work(text.len() as u64 / 64).map_err(limited)?;
             arithmetic::split(text, separator).map_err(limited)
         }
         _ => Err(failure("split input and separator must be strings")),
@@ -156,7 +170,9 @@ fn tonumber(item: Item) -> ValR<Item> {
         return Ok(item);
     }
     let refused = || failure(format_args!("{} cannot be parsed as a number", item.described()));
-    let text = item.as_text().ok_or_else(refused)?.trim();
+    let text = item.as_text()?.ok_or_else(refused)?;
+    account::read(text.len()).map_err(limited)?;
+    let text = text.trim();
     let numeric = |it: char| it.is_ascii_digit() || "+-.eE".contains(it);
     if text.len() > 400 || !text.chars().all(numeric) || text.starts_with('+') {
         return Err(refused());
@@ -167,106 +183,108 @@ fn tonumber(item: Item) -> ValR<Item> {
 fn fromjson(item: &Item) -> ValR<Item> {
     let text = text_of(item, "fromjson input must be a string")?;
     account::work(text.len() as u64 / 8).map_err(limited)?;
-    // A value takes at most a dozen times its text: `[[],[],…` is three bytes for each list.
-    account::bytes(text.len() * 12).map_err(limited)?;
+    account::bytes(text.bytes().map(parsed_bytes).sum()).map_err(limited)?;
     if text.trim() == "nan" {
         return Ok(Item::number(Num::Float(f64::NAN)));
     }
     let value: Value = serde_json::from_str(text).map_err(|error| {
         failure(format_args!("{error} (while parsing {})", text::shown(&item.value)))
     })?;
-    Ok(Item::outer(value))
+    Ok(Item::parsed(value))
+}
+
+/// The bytes that a value of JSON takes, by the bytes of its text: few of them make much.
+const fn parsed_bytes(byte: u8) -> usize {
+    match byte {
+        b'{' => 8 * ELEMENT,
+        b'[' => 6 * ELEMENT,
+        b':' => FIELD,
+        b',' => 2 * ELEMENT,
+        b'"' => TEXT / 2,
+        _ => 1,
+    }
 }
 
 fn row(
     item: &Item,
     name: &str,
     separator: char,
-    field: fn(&Value) -> Option<String>,
+    write_text: fn(&str, &mut Writer) -> Result<(), Limit>,
 ) -> ValR<Item> {
     let refused =
         || failure(format_args!("{} cannot be {name}-formatted, only array", item.described()));
-    let mut line = String::new();
+    let mut line = Writer::paid();
     for (at, value) in item.as_list().ok_or_else(refused)?.iter().enumerate() {
         account::work(1).map_err(limited)?;
-        let refused = || {
-            let value = Item::outer(value.clone()).described();
-            failure(format_args!("{value} is not valid in a {name} row"))
-        };
         if at > 0 {
-            line.push(separator);
+            line.push(separator).map_err(limited)?;
         }
-        let field = field(value).ok_or_else(refused)?;
-        account::bytes(field.len() + 1).map_err(limited)?;
-        line.push_str(&field);
-    }
-    Ok(Item::string(line))
-}
-
-fn scalar(value: &Value) -> Option<String> {
-    match value {
-        Value::Null => Some(String::new()),
-        Value::Bool(it) => Some(it.to_string()),
-        Value::Num(it) => Some(text::number(it)),
-        _ => None,
-    }
-}
-
-fn csv(value: &Value) -> Option<String> {
-    match value {
-        Value::TStr(it) => {
-            Some(format!("\"{}\"", String::from_utf8_lossy(it).replace('"', "\"\"")))
-        }
-        other => scalar(other),
-    }
-}
-
-fn tsv(value: &Value) -> Option<String> {
-    let Value::TStr(it) = value else { return scalar(value) };
-    let escape = |it: char| match it {
-        '\\' => "\\\\".to_owned(),
-        '\t' => "\\t".to_owned(),
-        '\n' => "\\n".to_owned(),
-        '\r' => "\\r".to_owned(),
-        other => other.to_string(),
-    };
-    Some(String::from_utf8_lossy(it).chars().map(escape).collect())
-}
-
-/// The text of an item, encoded. What comes out takes at most six times the bytes.
-fn encoded(item: &Item, encode: fn(&str) -> String) -> ValR<Item> {
-    let text = text::plain(&item.value).map_err(limited)?;
-    account::work(text.len() as u64 / 16).map_err(limited)?;
-    account::bytes(text.len() * 6).map_err(limited)?;
-    Ok(Item::string(encode(&text)))
-}
-
-fn html(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for character in text.chars() {
-        match character {
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '&' => out.push_str("&amp;"),
-            '\'' => out.push_str("&apos;"),
-            '"' => out.push_str("&quot;"),
-            other => out.push(other),
-        }
-    }
-    out
-}
-
-fn uri(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for byte in text.bytes() {
-        match byte {
-            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => {
-                out.push(char::from(byte));
+        let written = match value {
+            Value::Null => Ok(()),
+            Value::Bool(it) => line.push_str(if *it { "true" } else { "false" }),
+            Value::Num(it) => line.push_str(&text::number(it)),
+            Value::TStr(it) => touch::lossy(it).and_then(|it| write_text(&it, &mut line)),
+            _ => {
+                let value = Item::outer(value.clone()).described();
+                return Err(failure(format_args!("{value} is not valid in a {name} row")));
             }
-            other => out.push_str(&format!("%{other:02X}")),
-        }
+        };
+        written.map_err(limited)?;
     }
-    out
+    Ok(Item::string(line.finish()))
+}
+
+fn csv(text: &str, line: &mut Writer) -> Result<(), Limit> {
+    line.push('"')?;
+    line.escaped(text, |it| (it == '"').then_some(Cow::Borrowed("\"\"")))?;
+    line.push('"')
+}
+
+fn tsv(text: &str, line: &mut Writer) -> Result<(), Limit> {
+    line.escaped(text, |it| {
+        Some(Cow::Borrowed(match it {
+            '\\' => "\\\\",
+            '\t' => "\\t",
+            '\n' => "\\n",
+            '\r' => "\\r",
+            _ => return None,
+        }))
+    })
+}
+
+/// The text of an item, encoded.
+fn encoded(item: &Item, encode: fn(&str, &mut Writer) -> Result<(), Limit>) -> ValR<Item> {
+    let text = text::plain(&item.value).map_err(limited)?;
+    let mut out = Writer::paid();
+    encode(&text, &mut out).map_err(limited)?;
+    Ok(Item::string(out.finish()))
+}
+
+fn html(text: &str, out: &mut Writer) -> Result<(), Limit> {
+    out.escaped(text, |it| {
+        Some(Cow::Borrowed(match it {
+            '<' => "&lt;",
+            '>' => "&gt;",
+            '&' => "&amp;",
+            '\'' => "&apos;",
+            '"' => "&quot;",
+            _ => return None,
+        }))
+    })
+}
+
+fn uri(text: &str, out: &mut Writer) -> Result<(), Limit> {
+    let plain = |it: char| it.is_ascii_alphanumeric() || "-_.~".contains(it);
+    out.escaped(text, |it| {
+        let encoded =
+            || it.encode_utf8(&mut [0; 4]).bytes().map(|it| format!("%{it:02X}")).collect();
+        (!plain(it)).then(|| Cow::Owned(encoded()))
+    })
+}
+
+fn base64(text: &str, out: &mut Writer) -> Result<(), Limit> {
+    // Whole groups, so that nothing is between them.
+    text.as_bytes().chunks(3 * 1024).try_for_each(|it| out.push_str(&STANDARD.encode(it)))
 }
 
 /// `%` and two digits are a byte; what else there is stays.
@@ -287,35 +305,34 @@ fn uri_decoded(item: &Item) -> ValR<Item> {
         bytes.push((digit(0)? * 16 + digit(1)?) as u8);
         rest = after;
     }
-    Item::computed(String::from_utf8_lossy(&bytes).into_owned())
+    decoded(bytes)
 }
 
 fn shell(item: &Item) -> ValR<Item> {
-    let words: Vec<&Value> = match &item.value {
-        Value::Arr(all) => all.iter().collect(),
-        other => vec![other],
+    let words = match &item.value {
+        Value::Arr(all) => all.as_slice(),
+        other => std::slice::from_ref(other),
     };
-    let mut line = String::new();
-    for (at, word) in words.into_iter().enumerate() {
-        if at > 0 {
-            line.push(' ');
+    let mut line = Writer::paid();
+    for (at, word) in words.iter().enumerate() {
+        if matches!(word, Value::Arr(_) | Value::Obj(_)) {
+            let word = Item::outer(word.clone()).described();
+            return Err(failure(format_args!("{word} can not be escaped for shell")));
         }
-        let word = match word {
-            Value::Arr(_) | Value::Obj(_) => {
-                let word = Item::outer(word.clone()).described();
-                return Err(failure(format_args!("{word} can not be escaped for shell")));
-            }
-            Value::TStr(it) => {
-                account::bytes(it.len()).map_err(limited)?;
-                format!("'{}'", String::from_utf8_lossy(it).replace('\'', "'\\''"))
-            }
-            other => text::json(other).map_err(limited)?,
-        };
-        account::bytes(word.len() + 1).map_err(limited)?;
-        account::work(1).map_err(limited)?;
-        line.push_str(&word);
+        if at > 0 {
+            line.push(' ').map_err(limited)?;
+        }
+        shell_word(word, &mut line).map_err(limited)?;
     }
-    Ok(Item::string(line))
+    Ok(Item::string(line.finish()))
+}
+
+fn shell_word(word: &Value, line: &mut Writer) -> Result<(), Limit> {
+    account::work(1)?;
+    let Value::TStr(text) = word else { return line.push_str(&text::json(word)?) };
+    line.push('\'')?;
+    line.escaped(&touch::lossy(text)?, |it| (it == '\'').then_some(Cow::Borrowed("'\\''")))?;
+    line.push('\'')
 }
 
 /// Base64 with or without padding, as jq reads it; bytes that are no UTF-8 become U+FFFD.
@@ -331,13 +348,25 @@ fn base64_decoded(item: &Item) -> ValR<Item> {
     let bytes = LENIENT
         .decode(text.trim_end_matches('='))
         .map_err(|_| failure(format_args!("{} is not valid base64 data", item.described())))?;
-    Item::computed(String::from_utf8_lossy(&bytes).into_owned())
+    decoded(bytes)
+}
+
+/// The text of bytes; those that are no UTF-8 become U+FFFD, which has three.
+fn decoded(bytes: Vec<u8>) -> ValR<Item> {
+    account::write(bytes.len()).map_err(limited)?;
+    let text = String::from_utf8(bytes).or_else(|error| {
+        let bytes = error.as_bytes();
+        account::write(3 * bytes.len())?;
+        account::read(bytes.len())?;
+        Ok(String::from_utf8_lossy(bytes).into_owned())
+    });
+    text.map(Item::string).map_err(limited)
 }
 
 const BASE32: &[u8; 32] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
 
-fn base32(text: &str) -> String {
-    let mut out = String::with_capacity(text.len() * 8 / 5 + 8);
+fn base32(text: &str, out: &mut Writer) -> Result<(), Limit> {
+    account::read(text.len())?;
     for chunk in text.as_bytes().chunks(5) {
         let mut block = [0; 8];
         block[3..3 + chunk.len()].copy_from_slice(chunk);
@@ -345,10 +374,10 @@ fn base32(text: &str) -> String {
         let digits = (chunk.len() * 8).div_ceil(5);
         for at in 0..8 {
             let digit = (bits >> (35 - 5 * at)) & 31;
-            out.push(if at < digits { char::from(BASE32[digit as usize]) } else { '=' });
+            out.push(if at < digits { char::from(BASE32[digit as usize]) } else { '=' })?;
         }
     }
-    out
+    Ok(())
 }
 
 fn base32_decoded(item: &Item) -> ValR<Item> {
@@ -366,5 +395,5 @@ fn base32_decoded(item: &Item) -> ValR<Item> {
             bits &= (1 << count) - 1;
         }
     }
-    Item::computed(String::from_utf8_lossy(&bytes).into_owned())
+    decoded(bytes)
 }

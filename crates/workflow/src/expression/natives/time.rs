@@ -8,7 +8,9 @@ use jiff::tz::{Offset, TimeZone};
 use jiff::{Timestamp, Zoned};
 
 use super::{Run, one, text_of, two, values};
+use crate::expression::account;
 use crate::expression::item::{Failure, Item, failure, limited};
+use crate::expression::text::{Writer, in_quotes};
 use crate::value::{Value, to_f64};
 
 pub(super) fn functions() -> Vec<Run> {
@@ -82,13 +84,23 @@ fn strftime(item: &Item, format: &Item) -> ValR<Item> {
         Value::Num(_) => moment(item)?,
         _ => assembled(item, "strftime/1")?,
     };
-    Item::computed(strtime::format(format, &zoned).map_err(out_of_range)?)
+    let mut out = Writer::paid();
+    let written = strtime::BrokenDownTime::from(&zoned).format(format, &mut out);
+    if let Some(limit) = account::spent() {
+        return Err(limited(limit));
+    }
+    written.map_err(out_of_range)?;
+    Ok(Item::string(out.finish()))
 }
 
 fn strptime(item: &Item, format: &Item) -> ValR<Item> {
     let message = "strptime/1 requires string inputs and arguments";
     let (text, format) = (text_of(item, message)?, text_of(format, message)?);
-    let unfit = |_| failure(format_args!("date {text:?} does not match format {format:?}"));
+    account::read(text.len() + format.len()).map_err(limited)?;
+    let unfit = |_| {
+        let (text, format) = (in_quotes(text), in_quotes(format));
+        failure(format_args!("date {text} does not match format {format}"))
+    };
     let mut time = strtime::BrokenDownTime::parse(format, text).map_err(unfit)?;
     if time.offset().is_none() && time.iana_time_zone().is_none() {
         time.set_offset(Some(Offset::UTC));
@@ -104,8 +116,10 @@ fn strptime(item: &Item, format: &Item) -> ValR<Item> {
 /// RFC 3339, of which jq reads the form with `Z` only. Fractions are kept.
 fn from_date(item: &Item) -> ValR<Item> {
     let text = text_of(item, "strptime/1 requires string inputs and arguments")?;
+    account::read(text.len()).map_err(limited)?;
     let time: Timestamp = text.parse().map_err(|_| {
-        failure(format_args!("date {text:?} does not match format \"%Y-%m-%dT%H:%M:%SZ\""))
+        let text = in_quotes(text);
+        failure(format_args!("date {text} does not match format \"%Y-%m-%dT%H:%M:%SZ\""))
     })?;
     Ok(Item::from(time.as_microsecond() as f64 / 1e6))
 }
