@@ -350,7 +350,7 @@ impl<'p> Run<'p> {
                 self.machine.mask(&mut result);
                 Happening::Done { step, result }
             }
-            Err(error) => Happening::Failed { step, error: masked(&self.machine, error) },
+            Err(error) => Happening::Failed { step, error: self.machine.masked(error) },
         };
         self.happen(what);
         self.moment.settled.push(effect);
@@ -393,13 +393,6 @@ fn masked_event(machine: &Machine, event: CloudEvent) -> CloudEvent {
         serde_json::Value::Object(event) => event,
         _ => unreachable!("a masked object is an object"),
     }
-}
-
-/// An error without the texts of secrets.
-fn masked(machine: &Machine, error: Error) -> Error {
-    let Ok(mut json) = serde_json::to_value(&error) else { return error };
-    machine.mask(&mut json);
-    serde_json::from_value(json).unwrap_or(error)
 }
 
 /// Changes a status along a way that there is.
