@@ -6,16 +6,19 @@
 //! finds it, and never neither.
 
 use std::collections::hash_map::Entry;
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::Arc;
 
+use serde_json::Value as Json;
 use tessera_store::journal::{Change, JobNumber};
-use tessera_types::Problem;
+use tessera_types::{Problem, Timestamp};
 use tessera_workflow::machine::{self, CloudEvent, Happening};
+use tessera_workflow::value::Value;
 
 use crate::failure::of_journal;
 use crate::plane::Plane;
 use crate::run::{Identity, identity};
-use crate::{clock, trace};
+use crate::{clock, secrets, submit, trace};
 
 /// Events that are kept for a job that waits for its turn. A run keeps no more that nobody wants.
 const EVENTS_MAX: usize = 1000;
@@ -47,18 +50,18 @@ impl Door {
         jobs: &[JobNumber],
         event: &CloudEvent,
     ) -> Result<u64, Problem> {
-        let entry = machine::Entry { at: clock::now(), what: Happening::Event(event.clone()) };
-        let body = serde_json::to_string(&entry).expect("an entry has text keys only");
+        let mut bodies = Bodies::of(event);
         let mut news = 0;
         for jobs in jobs.chunks(JOBS_MAX) {
             let mut changes = Vec::new();
             for job in jobs {
+                let Some(body) = bodies.for_job(plane, *job).await? else { continue };
                 let early = self.early(plane, *job).await?;
                 let Some(early) = early.filter(|it| it.known.len() < EVENTS_MAX) else { continue };
                 if early.known.insert(identity(event)) {
                     let seq = early.next_entry;
                     early.next_entry += 1;
-                    changes.push(Change::Append { job: *job, seq, body: body.clone() });
+                    changes.push(Change::Append { job: *job, seq, body: body.to_string() });
                 }
             }
             news += changes.len() as u64;
@@ -87,6 +90,47 @@ impl Door {
                 Early::of(plane, job).await?.map(|early| unknown.insert(early))
             }
         })
+    }
+}
+
+/// An event as it is stored: without the secrets that a job's document names.
+struct Bodies<'e> {
+    event: &'e CloudEvent,
+    at: Timestamp,
+    /// By the hash of the document.
+    known: HashMap<String, Arc<str>>,
+}
+
+impl<'e> Bodies<'e> {
+    fn of(event: &'e CloudEvent) -> Self {
+        Self { event, at: clock::now(), known: HashMap::new() }
+    }
+
+    /// As it is stored for a job; none when that is not there any more, or cannot be run.
+    async fn for_job(
+        &mut self,
+        plane: &Plane,
+        job: JobNumber,
+    ) -> Result<Option<Arc<str>>, Problem> {
+        let Some(state) = plane.book.lock().get(job).cloned() else { return Ok(None) };
+        if let Some(body) = self.known.get(&state.hash) {
+            return Ok(Some(Arc::clone(body)));
+        }
+        let (_, stored) = submit::stored(plane, job).await?;
+        let text = stored.text.unwrap_or_default();
+        let Ok(workflow) = plane.documents.stored(&state.hash, &text) else { return Ok(None) };
+        let secrets = secrets::to_hide(plane.options.secrets.as_deref(), &workflow.secrets);
+        let body: Arc<str> = self.without(&secrets).into();
+        self.known.insert(state.hash.clone(), Arc::clone(&body));
+        Ok(Some(body))
+    }
+
+    fn without(&self, secrets: &BTreeMap<Arc<str>, Value>) -> String {
+        let mut event = Json::Object(self.event.clone());
+        machine::mask_secrets(secrets, &mut event);
+        let Json::Object(event) = event else { unreachable!("a masked object is an object") };
+        let entry = machine::Entry { at: self.at, what: Happening::Event(event) };
+        serde_json::to_string(&entry).expect("an entry has text keys only")
     }
 }
 

@@ -15,7 +15,7 @@ use tessera_workflow::machine::{Error, kind};
 use crate::control_address::ControlAddress;
 
 /// What documents can call.
-const FUNCTIONS: &[&str] = &["delete", "deploy", "wait"];
+const FUNCTIONS: &[&str] = &["delete", "deploy", "find", "wait"];
 
 /// How often it is looked whether a workload is as it is waited for.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
@@ -38,7 +38,7 @@ struct Which {
     name: Name,
     #[serde(default)]
     namespace: Option<Name>,
-    /// Its identity, for `delete`: another of the same name stays.
+    /// Its identity, for `delete`, which needs it: another of the same name stays.
     #[serde(default)]
     id: Option<Uid>,
     /// How it is to be, for `wait`; `Running` unless given.
@@ -80,10 +80,27 @@ impl Fleet {
         }
     }
 
+    /// The workload of a name, or null. What a run is told of it stays so over a crash, unlike what
+    /// the name stands for.
+    async fn find(&self, arguments: Json) -> Result<Json, Error> {
+        let Which { name, namespace, .. } = read(arguments)?;
+        match self.get(&name, namespace.as_ref()).await {
+            Ok(found) => Ok(summary(&found)),
+            Err(error) if is_gone(&error) => Ok(Json::Null),
+            Err(error) => Err(of(&error)),
+        }
+    }
+
     async fn delete(&self, arguments: Json) -> Result<Json, Error> {
         let Which { name, namespace, id, .. } = read(arguments)?;
+        let id = id.ok_or_else(|| {
+            invalid(
+                "missing field `id`: take it from what fleet.deploy or fleet.find answered, so that \
+                 no other workload of that name is deleted",
+            )
+        })?;
         let namespace = namespace.as_ref();
-        let options = DeleteOptions { id, revision: None };
+        let options = DeleteOptions { id: Some(id), revision: None };
         let (api, patience) = (self.control.api().await, Patience::new());
         let asked = loop {
             match api.delete::<Workload>(&name, namespace, options).await {
@@ -91,13 +108,13 @@ impl Fleet {
                 done => break done,
             }
         };
-        let id = match asked {
-            Ok(found) => found.id,
-            Err(error) if is_gone(&error) || id.is_some() && is_other(&error) => {
+        match asked {
+            Ok(_) => {}
+            Err(error) if is_gone(&error) || is_other(&error) => {
                 return Ok(json!({ "name": name }));
             }
             Err(error) => return Err(of(&error)),
-        };
+        }
         // One of the same name that was made meanwhile is another.
         loop {
             match self.get(&name, namespace).await {
@@ -137,6 +154,7 @@ impl Adapter for Fleet {
         Box::pin(async move {
             match call.function {
                 "deploy" => self.deploy(call.arguments, call.idempotency_key).await,
+                "find" => self.find(call.arguments).await,
                 "wait" => self.wait(call.arguments).await,
                 "delete" => self.delete(call.arguments).await,
                 other => Err(configuration(format!("fleet has no function {other}"))),
@@ -201,8 +219,11 @@ fn summary(workload: &Object<Workload>) -> Json {
 }
 
 fn read<T: for<'de> Deserialize<'de>>(arguments: Json) -> Result<T, Error> {
-    serde_json::from_value(arguments)
-        .map_err(|error| Error::new(kind::VALIDATION, 400, "Invalid arguments", error.to_string()))
+    serde_json::from_value(arguments).map_err(|error| invalid(error.to_string()))
+}
+
+fn invalid(detail: impl Into<std::sync::Arc<str>>) -> Error {
+    Error::new(kind::VALIDATION, 400, "Invalid arguments", detail)
 }
 
 fn is_gone(error: &ClientError) -> bool {

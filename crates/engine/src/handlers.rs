@@ -103,9 +103,8 @@ impl EngineApi for Handlers {
 
     async fn readyz(ctx: Context) -> Json<EngineReadiness> {
         let plane = serving(&ctx)?;
-        if plane.disk_is_full() {
-            let detail = "the journal's disk is full: jobs wait until there is space";
-            return Err(Problem::new(Code::Unavailable, detail).into());
+        if let Some(trouble) = plane.trouble() {
+            return Err(Problem::new(Code::Unavailable, trouble.detail()).into());
         }
         Ok(HttpResponseOk(readiness(plane)))
     }

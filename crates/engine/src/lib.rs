@@ -25,6 +25,8 @@ mod desk;
 mod document;
 mod early;
 mod failure;
+#[cfg(test)]
+mod faults;
 mod fleet;
 mod forget;
 mod handlers;
@@ -44,6 +46,7 @@ mod server;
 mod state;
 mod submit;
 mod trace;
+mod traces;
 
 pub use control_address::ControlAddress;
 pub use options::{DEFAULT_LISTEN, DEFAULT_STATE_DIR, Options};

@@ -53,6 +53,9 @@ pub struct Options {
     pub resolve: Vec<tessera_effects::Resolve>,
     /// Files with further certificates that are trusted.
     pub ca: Vec<PathBuf>,
+    /// What goes wrong with commits.
+    #[cfg(test)]
+    pub(crate) faults: std::sync::Arc<crate::faults::Faults>,
 }
 
 impl Default for Options {
@@ -75,6 +78,8 @@ impl Default for Options {
             event_attempts: 20,
             resolve: Vec::new(),
             ca: Vec::new(),
+            #[cfg(test)]
+            faults: std::sync::Arc::default(),
         }
     }
 }

@@ -16,7 +16,7 @@ use tessera_store::journal::{Change, JobNumber, JournalError, OpenEvent, Standin
 use tessera_types::engine::{DeadLetter, DeadLetters, JobId, Replay};
 use tessera_types::{Problem, Timestamp, limits};
 use tessera_workflow::definition::OutputFormat;
-use tessera_workflow::machine::{Action, Effect, Error, HttpRequest, StepId, kind};
+use tessera_workflow::machine::{Action, Effect, Error, HttpRequest, StepId};
 use tessera_workflow::value::from_json;
 use tokio::sync::{Notify, Semaphore};
 use tokio_util::sync::CancellationToken;
@@ -25,7 +25,7 @@ use crate::book::Book;
 use crate::clock;
 use crate::failure::{no_job, of_journal};
 use crate::lanes::{Lanes, Letter, UNDER_WAY_MAX};
-use crate::plane::Plane;
+use crate::plane::{AGAIN_AFTER, Plane};
 
 /// How long a receiver may take to answer.
 const ANSWER_WITHIN: Duration = Duration::from_secs(15);
@@ -183,7 +183,7 @@ async fn deliver(plane: &Plane, job: JobNumber, letter: &Letter) {
     match plane.commit_patiently(vec![change]).await {
         // Whether it was stored is not known, or nothing is: it is sent once more.
         Err(JournalError::Failed(_) | JournalError::Closed) => {
-            plane.outbox.again(job, attempts, Duration::from_secs(1));
+            plane.outbox.again(job, attempts, AGAIN_AFTER);
         }
         _ if standing == Standing::Pending => plane.outbox.again(job, attempts, pause),
         _ => {
@@ -212,7 +212,7 @@ fn pause_after(attempts: u32) -> Duration {
 /// Why an event has not arrived.
 struct Failure {
     why: String,
-    /// Whether the receiver answered at all.
+    /// Whether the receiver answered with a status.
     is_answer: bool,
     /// Whether the receiver does not want it, now or later.
     is_refusal: bool,
@@ -252,7 +252,7 @@ async fn send(plane: &Plane, job: JobNumber, letter: &Letter) -> Result<(), Fail
 }
 
 fn failure_of(error: &Error) -> Failure {
-    let is_answer = *error.kind == *kind::COMMUNICATION;
+    let is_answer = tessera_effects::is_answered(error);
     let is_final = (300..500).contains(&error.status) && !matches!(error.status, 408 | 425 | 429);
     let title = error.title.as_deref().unwrap_or_default();
     let detail = error.detail.as_deref().unwrap_or_default();

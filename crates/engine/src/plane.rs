@@ -7,7 +7,7 @@ use parking_lot::Mutex;
 use tessera_effects::Performer;
 use tessera_store::journal::{Change, Journal, JournalError};
 use tokio::runtime::Handle;
-use tokio::sync::{Notify, Semaphore};
+use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use crate::book::Book;
@@ -18,15 +18,42 @@ use crate::metrics::Metrics;
 use crate::options::Options;
 use crate::outbox::Outbox;
 use crate::scenarios::Scenarios;
+use crate::traces::Traces;
 
-/// The pause before a commit is tried again that a full disk refused.
-const FULL_PAUSE: Duration = Duration::from_secs(1);
+/// The pause before something is tried again that the journal has failed to store.
+pub(crate) const AGAIN_AFTER: Duration = Duration::from_millis(if cfg!(test) { 5 } else { 1000 });
 
-/// Traces that are made at the same time.
-pub(crate) const TRACES_MAX: usize = 2;
+/// For how long the journal counts as in trouble after a commit that it did not make.
+const TROUBLE_FOR: Duration = Duration::from_secs(5);
 
-/// For how long the disk counts as full after a commit that it refused.
-const FULL_FOR: Duration = Duration::from_secs(5);
+/// What keeps the journal from being written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Trouble {
+    /// Its disk is full.
+    Full,
+    /// Its disk does not take what is written.
+    Failing,
+}
+
+impl Trouble {
+    fn of(error: &JournalError) -> Option<Self> {
+        match error {
+            JournalError::Full => Some(Self::Full),
+            JournalError::Failed(_) => Some(Self::Failing),
+            _ => None,
+        }
+    }
+
+    /// What is wrong, and what comes of it.
+    pub(crate) const fn detail(self) -> &'static str {
+        match self {
+            Self::Full => "the journal's disk is full: jobs wait until there is space",
+            Self::Failing => {
+                "the journal cannot be written: jobs wait until it can; the log says why"
+            }
+        }
+    }
+}
 
 /// What all parts of an engine share.
 pub(crate) struct Plane {
@@ -48,9 +75,9 @@ pub(crate) struct Plane {
     /// not the API.
     pub(crate) runs: Handle,
     /// Places for those who ask for a trace.
-    pub(crate) traces: Semaphore,
-    /// When a commit was last refused since the journal's disk is full, if none was made since.
-    pub(crate) disk_full_at: Mutex<Option<Instant>>,
+    pub(crate) traces: Traces,
+    /// What kept the last commit from being made, and when; none if it was made.
+    pub(crate) trouble: Mutex<Option<(Trouble, Instant)>>,
     pub(crate) stopping: CancellationToken,
 }
 
@@ -70,27 +97,35 @@ impl Link {
 }
 
 impl Plane {
-    /// Commits, and notes whether the disk is full.
+    /// Commits, and notes whether the journal can be written.
     pub(crate) async fn commit(&self, changes: Vec<Change>) -> Result<(), JournalError> {
-        let result = self.journal.commit(changes).await;
-        let is_full = result == Err(JournalError::Full);
-        let full_at = is_full.then(Instant::now);
-        let was_full = std::mem::replace(&mut *self.disk_full_at.lock(), full_at).is_some();
-        if was_full != is_full {
-            match is_full {
-                true => {
-                    tracing::error!(target: "tessera::engine", "the journal's disk is full: jobs wait until there is space");
-                }
-                false => tracing::info!(target: "tessera::engine", "the journal has space again"),
-            }
+        let result = self.make(changes).await;
+        let trouble = result.as_ref().err().and_then(Trouble::of);
+        let noted = trouble.map(|it| (it, Instant::now()));
+        let before = std::mem::replace(&mut *self.trouble.lock(), noted).map(|(it, _)| it);
+        match trouble {
+            _ if before == trouble => {}
+            Some(trouble) => tracing::error!(target: "tessera::engine", "{}", trouble.detail()),
+            None => tracing::info!(target: "tessera::engine", "the journal can be written again"),
         }
         result
     }
 
-    /// Whether the journal's disk is full, as far as is known: what waits for space tries again all
-    /// the time, and where nothing waits only another try can tell.
-    pub(crate) fn disk_is_full(&self) -> bool {
-        self.disk_full_at.lock().is_some_and(|at| at.elapsed() < FULL_FOR)
+    #[cfg(not(test))]
+    async fn make(&self, changes: Vec<Change>) -> Result<(), JournalError> {
+        self.journal.commit(changes).await
+    }
+
+    #[cfg(test)]
+    async fn make(&self, changes: Vec<Change>) -> Result<(), JournalError> {
+        self.options.faults.commit(&self.journal, changes).await
+    }
+
+    /// What keeps the journal from being written, as far as is known: what waits for it tries again
+    /// all the time, and where nothing waits only another try can tell.
+    pub(crate) fn trouble(&self) -> Option<Trouble> {
+        let noted = *self.trouble.lock();
+        noted.filter(|(_, at)| at.elapsed() < TROUBLE_FOR).map(|(trouble, _)| trouble)
     }
 
     /// Commits; while the disk is full, waits and tries again.
@@ -101,7 +136,7 @@ impl Plane {
                 done => return done,
             }
             tokio::select! {
-                () = tokio::time::sleep(FULL_PAUSE) => {}
+                () = tokio::time::sleep(AGAIN_AFTER) => {}
                 () = self.stopping.cancelled() => return Err(JournalError::Closed),
             }
         }

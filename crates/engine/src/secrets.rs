@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use tessera_effects::configuration;
@@ -34,12 +34,30 @@ pub(crate) fn read(
     Ok(secrets)
 }
 
+/// What is to be hidden of the secrets of these names: also those that a run would refuse, since
+/// others may read their files.
+pub(crate) fn to_hide(folder: Option<&Path>, names: &[Arc<str>]) -> BTreeMap<Arc<str>, Value> {
+    let Some(folder) = folder else { return BTreeMap::new() };
+    let known = |name: &Arc<str>| {
+        let path = path(folder, name)?;
+        let is_small =
+            std::fs::metadata(&path).is_ok_and(|it| it.is_file() && it.len() <= BYTES_MAX);
+        let text = std::fs::read_to_string(path).ok().filter(|_| is_small)?;
+        Some((Arc::clone(name), parse(&text)))
+    };
+    names.iter().filter_map(known).collect()
+}
+
+/// The file of a secret; none if its name cannot be that of one.
+fn path(folder: &Path, name: &str) -> Option<PathBuf> {
+    (!name.contains('/') && !name.starts_with('.')).then(|| folder.join(name))
+}
+
 fn read_one(folder: &Path, name: &str) -> Result<Option<Value>, Error> {
     let wrong = |why: &str| configuration(format!("the secret {name} cannot be used: {why}"));
-    if name.contains('/') || name.starts_with('.') {
+    let Some(path) = path(folder, name) else {
         return Err(wrong("its name cannot be that of a file"));
-    }
-    let path = folder.join(name);
+    };
     let about = match std::fs::metadata(&path) {
         Ok(about) => about,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
@@ -52,12 +70,13 @@ fn read_one(folder: &Path, name: &str) -> Result<Option<Value>, Error> {
         return Err(wrong("it is no file, or too large a one"));
     }
     let text = std::fs::read_to_string(&path).map_err(|error| wrong(&error.kind().to_string()))?;
-    Ok(Some(value(text.trim_end_matches(['\n', '\r']))))
+    Ok(Some(parse(&text)))
 }
 
 /// An object where the text is one in JSON, as schemes of authentication want; else the
 /// text.
-fn value(text: &str) -> Value {
+fn parse(text: &str) -> Value {
+    let text = text.trim_end_matches(['\n', '\r']);
     match serde_json::from_str::<serde_json::Map<_, _>>(text) {
         Ok(fields) => from_json(serde_json::Value::Object(fields)),
         Err(_) => Value::utf8_str(text.to_owned()),

@@ -15,7 +15,6 @@ use tessera_store::journal::{self, Loaded};
 use tessera_types::engine::JobStatus;
 use tessera_types::limits;
 use tokio::runtime::{Handle, Runtime};
-use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -27,10 +26,11 @@ use crate::handlers::Handlers;
 use crate::metrics::Metrics;
 use crate::options::Options;
 use crate::outbox::Outbox;
-use crate::plane::{Link, Plane, TRACES_MAX};
+use crate::plane::{Link, Plane};
 use crate::publish::{Publisher, Starter};
 use crate::scenarios::Scenarios;
 use crate::state::JobState;
+use crate::traces::Traces;
 use crate::{forget, outbox, run};
 
 /// Requests under way may take so long to end when the engine stops.
@@ -192,6 +192,11 @@ impl Engine {
         self.server.local_addr()
     }
 
+    #[cfg(test)]
+    pub(crate) const fn plane(&self) -> &Arc<Plane> {
+        &self.plane
+    }
+
     /// Reads the folder of scenarios again. Jobs that were submitted go on with the document that
     /// they began with. What is wrong is told in the log; such a file keeps its older version.
     pub fn reload(&self) {
@@ -323,8 +328,8 @@ fn assemble(
         door: tokio::sync::Mutex::default(),
         desk: Desk::default(),
         runs,
-        traces: Semaphore::new(TRACES_MAX),
-        disk_full_at: Mutex::default(),
+        traces: Traces::default(),
+        trouble: Mutex::default(),
         stopping: CancellationToken::new(),
     })
 }

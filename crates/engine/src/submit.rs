@@ -202,6 +202,7 @@ fn new_state(
         head,
         hash: scenario.info.hash.clone(),
         family: None,
+        lacks: Vec::new(),
         interest: scenario.interest.clone(),
         fingerprint,
         callback_url: submission.callback_url.clone(),
@@ -354,7 +355,9 @@ async fn cancel_waiting(
         event
     });
     changes.push(Change::State { job: number, body: next.to_text(), ended_at: Some(now) });
-    if let Err(error) = plane.commit(changes).await {
+    if let Err(error) = plane.commit(changes).await
+        && !was_made(plane, number, &next, &error).await
+    {
         plane.book.lock().queue.push(state.submitter(), number);
         return Err(of_journal(error));
     }
@@ -365,13 +368,25 @@ async fn cancel_waiting(
     Ok(())
 }
 
+/// Whether a change of a job was made although its commit failed, which may not be known: what is
+/// stored is what counts.
+async fn was_made(plane: &Plane, number: JobNumber, next: &JobState, error: &JournalError) -> bool {
+    matches!(error, JournalError::Failed(_))
+        && stored(plane, number).await.is_ok_and(|(state, _)| {
+            (state.head.status, state.head.attempt) == (next.head.status, next.head.attempt)
+        })
+}
+
 /// Has a job that is over tried again.
 pub(crate) async fn retry(plane: &Plane, id: &JobId) -> Result<EngineJob, Problem> {
     let number = plane.book.lock().number(id).ok_or_else(|| no_job(id))?;
     let _desk = plane.desk.take(number).await?;
     let state = plane.book.lock().get(number).cloned().ok_or_else(|| no_job(id))?;
     if !state.head.status.may_become(JobStatus::Submitted) {
-        return Err(not_over(&state.head));
+        // A run that has just ended is stored a moment before it is known here.
+        let (stored, _) = stored(plane, number).await?;
+        let is_over = stored.head.status.is_over();
+        return Err(if is_over { just_ended(id) } else { not_over(&state.head) });
     }
     let mut next = (*state).clone();
     let attempt = next.head.attempt + 1;
@@ -385,7 +400,11 @@ pub(crate) async fn retry(plane: &Plane, id: &JobId) -> Result<EngineJob, Proble
     door.passed(number);
     next.first_entry = entries_end(plane, number, state.first_entry).await?;
     let change = Change::State { job: number, body: next.to_text(), ended_at: None };
-    plane.commit(vec![change]).await.map_err(of_journal)?;
+    if let Err(error) = plane.commit(vec![change]).await
+        && !was_made(plane, number, &next, &error).await
+    {
+        return Err(of_journal(error));
+    }
     {
         let mut book = plane.book.lock();
         book.put(number, Arc::new(next.clone()));
@@ -411,6 +430,11 @@ async fn entries_end(plane: &Plane, number: JobNumber, from: u64) -> Result<u64,
 fn over(head: &JobHead, what: &str) -> Problem {
     let detail = format!("job {} is {} and cannot be {what}", head.id, head.status);
     Problem::new(Code::NotNow, detail).instance(format!("job {}", head.id))
+}
+
+fn just_ended(id: &JobId) -> Problem {
+    let detail = format!("job {id} has just ended, and its run is not done with that");
+    Problem::new(Code::Unavailable, detail).remedy("ask again in a moment")
 }
 
 fn not_over(head: &JobHead) -> Problem {

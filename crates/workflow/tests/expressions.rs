@@ -48,6 +48,35 @@ fn expressions_give_what_jq_gives() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
+/// Everyday programs, each with what jq 1.6 gives, errors included: a line `= JSON` is the input of
+/// the lines below it, which have a program, a tab, and the list of its outputs or its error.
+#[test]
+fn everyday_expressions_give_what_jq_gives() {
+    let mut input = Json::Null;
+    let (mut wrong, mut count) = (Vec::new(), 0);
+    for line in include_str!("expressions/everyday.tsv").lines() {
+        if let Some(json) = line.strip_prefix("= ") {
+            input = serde_json::from_str(json).expect(line);
+            continue;
+        }
+        count += 1;
+        let (source, expected) = line.split_once('\t').expect("a tab between the columns");
+        let actual = evaluate(&format!("[{source}]"), &input);
+        let same = match (expected.strip_prefix("error: "), &actual) {
+            (Some(expected), Err(error)) => expected == error,
+            (None, Ok(outputs)) => {
+                serde_json::from_str(expected).is_ok_and(|it: Json| it == *outputs)
+            }
+            _ => false,
+        };
+        if !same {
+            wrong.push(format!("{source}\n    expected {expected}\n    but got  {actual:?}"));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    assert!(count > 400, "{count}");
+}
+
 /// `docs/reference/expressions.md`: in each block of jq, a comment with JSON is the input of what
 /// follows, and `# =>` or `# error:` what a line gives.
 #[test]

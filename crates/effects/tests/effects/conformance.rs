@@ -140,6 +140,14 @@ impl World {
         let secrets = BTreeMap::from([
             secret("petStore", json!({"username": "me", "password": "pass word"})),
             secret("apiKey", json!("k3y-k3y-k3y")),
+            secret("token", json!({"token": "t0ken-t0ken"})),
+            secret(
+                "client",
+                json!({
+                    "authority": "https://auth.example.com", "grant": "client_credentials",
+                    "client": {"id": "robot", "secret": "secret-1"},
+                }),
+            ),
         ]);
         let local = Local::new(self.performer.clone(), secrets);
         let ended = local.run(workflow, input, Vec::new(), &CancellationToken::new()).await;

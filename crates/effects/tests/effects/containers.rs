@@ -1,11 +1,14 @@
 //! Containers, in a podman of the test's own.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
-use serde_json::json;
+use serde_json::{Value as Json, json};
+use tessera_effects::local::Local;
 use tessera_effects::{ContainerEngine, Performer};
 use tessera_testkit::{Podman, podman};
-use tessera_workflow::machine::{Action, ContainerSpec, Effect, ProcessSpec, kind};
+use tessera_workflow::machine::{Action, ContainerSpec, Effect, Outcome, ProcessSpec, kind};
+use tessera_workflow::reading::{self, Format, Source};
 use tokio_util::sync::CancellationToken;
 
 use crate::stage::{keyed, pair, performer, until};
@@ -157,4 +160,44 @@ async fn what_cannot_run_says_why() {
     let effect = effect(container(&podman, ""), "run-1/7");
     let result = nowhere.perform(&effect, CancellationToken::new()).await;
     assert_eq!(&*result.unwrap_err().kind, kind::CONFIGURATION);
+}
+
+/// Runs a document.
+async fn run(performer: &Performer, document: &str, input: Json) -> Outcome {
+    let read = reading::read(Source::new("document.yaml", document), Format::Yaml);
+    let workflow = read.unwrap_or_else(|it| panic!("{}\n{document}", it[0])).workflow;
+    let local = Local::new(performer.clone(), BTreeMap::new());
+    local.run(workflow, input, Vec::new(), &CancellationToken::new()).await.outcome
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_specifications_examples_run() {
+    let Some(podman) = podman() else { return };
+    let performer = with(&podman);
+    // The images that they name, without any registry.
+    podman.run(&["tag", podman.image(), "localhost/alpine:latest"]);
+    podman.run(&["create", "--name", "base", podman.image(), "true"]);
+    let change = "CMD [\"echo\", \"Hello\"]";
+    podman.run(&["commit", "--quiet", "--change", change, "base", "localhost/hello-world:latest"]);
+    podman.run(&["rm", "base"]);
+    let hello = "Hello\n";
+    let said = "STDIN was: Hello World\nARGS are Foo Bar\n";
+    for (name, output, stays) in [
+        ("", hello, 1),
+        ("-cleanup-always", hello, 0),
+        ("-cleanup-eventually", hello, 1),
+        ("-stdin-and-arguments", said, 1),
+        ("-with-name", hello, 1),
+    ] {
+        let file = format!("../workflow/tests/specification/examples/run-container{name}.yaml");
+        let document = std::fs::read_to_string(file).unwrap();
+        match run(&performer, &document, Json::Null).await {
+            Outcome::Completed(it) => {
+                assert_eq!(it.to_string(), json!(output).to_string(), "{name}");
+            }
+            other => panic!("{name}: {other:?}"),
+        }
+        assert_eq!(names(&podman).len(), stays, "{name}: {:?}", names(&podman));
+        podman.run(&["rm", "--all", "--force", "--time=0"]);
+    }
 }

@@ -8,30 +8,30 @@
 //! it replays the entries.
 
 mod due;
+mod ending;
+mod hiding;
 mod known;
 mod moment;
 mod perform;
 mod progress;
+mod secret;
 
+pub(crate) use ending::event_of;
 pub(crate) use known::{Identity, identity};
-pub(crate) use moment::event_of;
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
-use std::time::Duration;
 
 use futures::FutureExt as _;
 use tessera_store::journal::{JobNumber, JournalError};
 use tessera_types::Problem;
+use tessera_workflow::machine::Error;
 use tokio::sync::mpsc;
 
 use crate::book::Tell;
-use crate::plane::Plane;
+use crate::plane::{AGAIN_AFTER, Plane};
 use crate::{outbox, trace};
 use moment::Run;
-
-/// The pause before a run is driven again whose journal has failed.
-const AGAIN_AFTER: Duration = Duration::from_secs(1);
 
 /// Why a run is not driven on, though it is not over.
 enum Stop {
@@ -41,6 +41,14 @@ enum Stop {
     Journal(String),
     /// What is stored of it makes no sense, now or later.
     Damaged(String),
+    /// One of its secrets cannot be read now.
+    Secret(String),
+}
+
+impl Stop {
+    fn secret(error: &Error) -> Self {
+        Self::Secret(error.detail.as_deref().unwrap_or_default().to_owned())
+    }
 }
 
 impl From<JournalError> for Stop {
@@ -102,15 +110,20 @@ pub(crate) fn spawn(plane: &Arc<Plane>, number: JobNumber, mut told: mpsc::Recei
                 }
             };
             let why = match why {
-                Stop::Damaged(why) => match moment::give_up(&plane, number, &why).await {
+                Stop::Damaged(why) => match ending::give_up(&plane, number, &why).await {
                     Ok(()) => break,
+                    Err(stop) => stop,
+                },
+                Stop::Secret(why) => match secret::wait(&plane, number, &mut told, &why).await {
+                    Ok(true) => continue,
+                    Ok(false) => break,
                     Err(stop) => stop,
                 },
                 other => other,
             };
             match why {
                 Stop::Stopping => return,
-                Stop::Journal(why) | Stop::Damaged(why) => {
+                Stop::Journal(why) | Stop::Damaged(why) | Stop::Secret(why) => {
                     tracing::error!(target: "tessera::engine", job = %number, why, "a run's journal failed; it is replayed and goes on");
                 }
             }

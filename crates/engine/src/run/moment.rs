@@ -4,16 +4,17 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tessera_store::journal::{Change, JobNumber};
-use tessera_types::engine::{JobEventData, JobEventKind, JobStatus, Submission};
-use tessera_types::{Actor, Timestamp, limits};
-use tessera_workflow::machine::{
-    Action, CloudEvent, Command, Effect, Entry, Error, Happening, Machine, Outcome, Status,
-};
-use tessera_workflow::value::from_json;
+use tessera_types::engine::{JobEventKind, JobStatus, Submission};
+use tessera_types::{Actor, Timestamp};
+use tessera_workflow::machine::{Command, Effect, Entry, Happening, Machine, Outcome, Status};
 use tokio::sync::{mpsc, oneshot};
 
 use super::Stop;
 use super::due::Due;
+use super::ending::{
+    advance, event_of, fail, failed, outcome_change, output_of, state_change, tell_of_end,
+};
+use super::hiding::{hide_secrets, masked_event};
 use super::known::Known;
 use super::perform::{Ended, UnderWay};
 use super::progress::Tracker;
@@ -21,7 +22,8 @@ use crate::book::Tell;
 use crate::plane::Plane;
 use crate::state::JobState;
 use crate::submit::{self, StoredOutcome};
-use crate::{clock, cloud_event, failure, outbox, trace};
+use crate::trace::{Begun, NotBegun};
+use crate::{clock, outbox, trace};
 
 /// What happens in one moment, at most.
 const HAPPENINGS_MAX: usize = 256;
@@ -121,14 +123,20 @@ impl<'p> Run<'p> {
             _ => clock::now().max(state.head.created_at),
         };
         let begun = trace::begin(plane, &state, &stored, &submission, at);
-        let (workflow, machine) = match begun {
+        let Begun { workflow, machine, lacks } = match begun {
             Ok(begun) => begun,
-            Err(error) => {
+            // What it has done is not to be lost for that.
+            Err(NotBegun::Secret(error)) if !is_new => return Err(Stop::secret(&error)),
+            Err(NotBegun::Document(error) | NotBegun::Secret(error)) => {
                 fail(plane, number, state, &submission, &error, at).await?;
                 return Ok(None);
             }
         };
+        if !is_new && let Some(gone) = lacks.iter().find(|name| !state.lacks.contains(name)) {
+            return Err(Stop::Secret(format!("the secret {gone} is not there any more")));
+        }
         if is_new {
+            state.lacks = lacks;
             advance(&mut state, JobStatus::Running, at, Actor::ENGINE, "");
         }
         let mut run = Self {
@@ -368,136 +376,4 @@ impl<'p> Run<'p> {
         self.next_entry += 1;
         self.machine.tell(&entry);
     }
-}
-
-/// Hides secrets in what others store: an event goes into the journals of those that listen, and
-/// what a run is started with into its own.
-fn hide_secrets(machine: &Machine, action: &mut Action) {
-    match action {
-        Action::Emit(event) => *event = masked_event(machine, std::mem::take(event)),
-        Action::StartRun(run) => {
-            if let Ok(mut input) = serde_json::from_str(&run.input.to_string()) {
-                machine.mask(&mut input);
-                run.input = from_json(input);
-            }
-        }
-        _ => {}
-    }
-}
-
-/// An event without the texts of secrets.
-fn masked_event(machine: &Machine, event: CloudEvent) -> CloudEvent {
-    let mut json = serde_json::Value::Object(event);
-    machine.mask(&mut json);
-    match json {
-        serde_json::Value::Object(event) => event,
-        _ => unreachable!("a masked object is an object"),
-    }
-}
-
-/// Changes a status along a way that there is.
-fn advance(state: &mut JobState, to: JobStatus, at: Timestamp, by: Actor, reason: &str) {
-    let advanced = state.advance(to, at, by, reason);
-    advanced.expect("a run begins from Submitted or Running, and ends once");
-}
-
-fn output_of(output: &tessera_workflow::value::Value) -> Result<serde_json::Value, Error> {
-    let text = output.to_string();
-    if text.len() > limits::JOB_OUTPUT_BYTES_MAX {
-        let max = limits::JOB_OUTPUT_BYTES_MAX;
-        return Err(failure::runtime(format!("its output has more than {max} bytes")));
-    }
-    serde_json::from_str(&text)
-        .map_err(|error| failure::runtime(format!("its output is no JSON: {error}")))
-}
-
-fn failed(error: &Error) -> (JobStatus, JobEventKind, String, StoredOutcome) {
-    let outcome = StoredOutcome { output: None, error: Some(failure::job_error(error)) };
-    (JobStatus::Failed, JobEventKind::Failed, error.to_string(), outcome)
-}
-
-fn state_change(number: JobNumber, state: &JobState) -> Change {
-    let ended_at = state.head.ended_at.filter(|_| state.head.status.is_over());
-    Change::State { job: number, body: state.to_text(), ended_at }
-}
-
-fn outcome_change(number: JobNumber, outcome: &StoredOutcome) -> Change {
-    let body = serde_json::to_string(outcome).expect("an outcome has text keys only");
-    Change::Outcome { job: number, body }
-}
-
-/// An event about a job, as a change, with its number; none if nobody wants any.
-pub(crate) fn event_of(
-    plane: &Plane,
-    number: JobNumber,
-    state: &mut JobState,
-    submission: &Submission,
-    kind: JobEventKind,
-    outcome: &StoredOutcome,
-    at: Timestamp,
-) -> Option<(u64, Change)> {
-    state.callback_url.as_ref()?;
-    let event = state.next_event;
-    state.next_event += 1;
-    let data = JobEventData {
-        job_id: state.head.id.clone(),
-        scenario: state.head.scenario.clone(),
-        status: state.head.status,
-        attempt: state.head.attempt,
-        sequence: event,
-        progress: state.head.progress.clone(),
-        output: outcome.output.clone(),
-        error: outcome.error.clone(),
-        pod_definition_id: submission.pod_definition_id.clone(),
-        metadata: submission.metadata.clone(),
-    };
-    let body = cloud_event::text(&plane.options.event_source, kind, at, &data);
-    Some((event, Change::Send { job: number, number: event, at, body }))
-}
-
-/// Says in the log how a job ended, with the reason if it did not complete.
-fn tell_of_end(state: &JobState) {
-    let (head, last) = (&state.head, state.history.last());
-    let reason = last.map_or("", |last| last.reason.as_str());
-    tracing::info!(target: "tessera::engine", job = %head.id, scenario = %head.scenario, status = %head.status, reason, "job ended");
-}
-
-/// Fails a job that cannot be run.
-async fn fail(
-    plane: &Plane,
-    number: JobNumber,
-    mut state: JobState,
-    submission: &Submission,
-    error: &Error,
-    at: Timestamp,
-) -> Result<(), Stop> {
-    let (status, kind, reason, outcome) = failed(error);
-    advance(&mut state, status, at, Actor::ENGINE, &reason);
-    let event = event_of(plane, number, &mut state, submission, kind, &outcome, at);
-    let mut changes = vec![outcome_change(number, &outcome), state_change(number, &state)];
-    let event = event.map(|(event, change)| {
-        changes.push(change);
-        event
-    });
-    plane.commit_patiently(changes).await?;
-    tell_of_end(&state);
-    let state = Arc::new(state);
-    plane.book.lock().put(number, Arc::clone(&state));
-    if let Some(event) = event {
-        plane.outbox.add(number, event, state.callback_url.as_deref());
-    }
-    Ok(())
-}
-
-/// Fails a job that cannot be driven on.
-pub(super) async fn give_up(plane: &Plane, number: JobNumber, why: &str) -> Result<(), Stop> {
-    let (state, stored) = submit::stored(plane, number).await?;
-    if state.head.status.is_over() {
-        return Ok(());
-    }
-    let submission: Submission =
-        serde_json::from_str(&stored.body).map_err(|error| Stop::Journal(error.to_string()))?;
-    tracing::error!(target: "tessera::engine", job = %state.head.id, why, "a job is given up");
-    let error = failure::runtime(format!("{why}; the engine's log says more"));
-    fail(plane, number, state, &submission, &error, clock::now()).await
 }

@@ -1,5 +1,8 @@
 //! Events about jobs on their way out, and events for jobs that listen.
 
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+
 use serde_json::{Value, json};
 use tessera_client::call;
 use tessera_types::engine::{JobEventKind, JobStatus, Replay};
@@ -237,6 +240,46 @@ async fn an_event_that_comes_before_a_job_has_its_turn_is_kept_whatever_is_kille
         let heard = engine.until_over(&job.head.id).await;
         assert_eq!(heard.output, Some(json!(["second", "first"])));
     }
+}
+
+#[tokio::test]
+async fn a_secret_in_an_event_is_not_stored_for_a_job_that_waits_for_its_turn() {
+    let stage = Stage::new(&["--jobs-max", "1"]);
+    let (call, hear) = (
+        "do: [{ a: { call: http, with: { method: get, endpoint: { uri: '${ .url }' } } } }]\n",
+        "do: [{ hear: { listen: { to: { one: { with: { type: said } } } } } }]\n",
+    );
+    stage.scenario("call", call);
+    stage.scenario("hear", &format!("use: {{ secrets: [token, open, missing] }}\n{hear}"));
+    let secrets = ["tr0ub4dor-and-3", "read-by-all"];
+    for (name, (text, mode)) in ["token", "open"].iter().zip(secrets.iter().zip([0o600, 0o644])) {
+        let path = stage.path("secrets").join(name);
+        fs::write(&path, text).unwrap();
+        fs::set_permissions(&path, PermissionsExt::from_mode(mode)).unwrap();
+    }
+    let outside = Receiver::open();
+    outside.decide(|_| Answer::Hold);
+    let engine = stage.start();
+    engine.submit(json!({"scenario": "call@v1", "input": {"url": outside.url("/")}})).await;
+    until("the call", async || outside.asked().len() == 1).await;
+    let waits = engine.submit(json!({"scenario": "hear@v1"})).await;
+    let event = json!({
+        "specversion": "1.0", "id": "1", "source": "test", "type": "said",
+        "data": {"it": format!("<{}>", secrets[0]), "open": secrets[1], "other": "shown"},
+    });
+    assert_eq!(post(&engine, &event).await, 1);
+    engine.kill();
+    for file in fs::read_dir(stage.path("state")).unwrap() {
+        let bytes = fs::read(file.unwrap().path()).unwrap();
+        let has = |text: &str| bytes.windows(text.len()).any(|it| it == text.as_bytes());
+        assert!(!secrets.iter().any(|it| has(it)));
+    }
+    fs::set_permissions(stage.path("secrets").join("open"), PermissionsExt::from_mode(0o600))
+        .unwrap();
+    outside.decide(|_| Answer::Status(200));
+    let engine = stage.start();
+    let heard = engine.until_over(&waits.head.id).await.output.unwrap();
+    assert_eq!(heard, json!([{"it": "<***>", "open": "***", "other": "shown"}]));
 }
 
 #[tokio::test]

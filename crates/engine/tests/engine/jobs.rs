@@ -450,6 +450,49 @@ async fn a_secret_that_others_may_read_is_not_used() {
 }
 
 #[tokio::test]
+async fn a_job_that_goes_on_waits_for_a_secret_that_cannot_be_read() {
+    let stage = Stage::new(&[]);
+    let tasks = CALL.replace("do:", "use: { secrets: [token, never] }\ndo:")
+        + "  - use: { set: { length: '${ $secrets.token | length }' } }\n";
+    stage.scenario("s", &tasks);
+    let path = stage.path("secrets").join("token");
+    let mode = |mode| fs::set_permissions(&path, PermissionsExt::from_mode(mode)).unwrap();
+    fs::write(&path, "secretive").unwrap();
+    mode(0o600);
+    let (engine, outside) = (stage.start(), Receiver::open());
+    outside.decide(|_| Answer::Hold);
+    let submission = json!({"scenario": "s@v1", "input": {"url": outside.url("/")}});
+    let jobs = [engine.submit(submission.clone()).await, engine.submit(submission).await];
+    until("the calls", async || outside.asked().len() == 2).await;
+    engine.kill();
+    mode(0o644);
+    let engine = stage.start();
+    for (job, gone) in [(&jobs[0], false), (&jobs[1], true)] {
+        let wrong = |job: &EngineJob| {
+            let said = job.head.waiting_for.as_deref().unwrap_or_default();
+            said.contains("the secret token cannot be used") && said.contains("0600")
+        };
+        let job = engine.until_job(&job.head.id, wrong).await;
+        assert_eq!(job.head.status, JobStatus::Running);
+        if gone {
+            let cancelled = call(engine.api.job_cancel(&job.head.id)).await.unwrap();
+            assert_eq!(cancelled.head.status, JobStatus::Cancelled);
+        }
+    }
+    fs::remove_file(&path).unwrap();
+    let gone = |job: &EngineJob| {
+        job.head.waiting_for.as_deref() == Some("the secret token is not there any more")
+    };
+    engine.until_job(&jobs[0].head.id, gone).await;
+    assert_eq!(outside.asked().len(), 2, "nothing is done meanwhile");
+    fs::write(&path, "secretive").unwrap();
+    mode(0o600);
+    outside.decide(|_| Answer::Status(200));
+    let job = engine.until_over(&jobs[0].head.id).await;
+    assert_eq!((job.head.status, job.output), (JobStatus::Completed, Some(json!({"length": 9}))));
+}
+
+#[tokio::test]
 async fn what_hurts_ends_in_an_error_and_the_engine_goes_on_serving() {
     let stage = Stage::new(&[]);
     for (name, expression) in [
@@ -533,7 +576,7 @@ async fn what_documents_can_call_is_listed() {
     let failed = Stage::new(&[]).start().run("undeploy@v1", json!({"name": "a"})).await;
     let detail = failed.error.unwrap().detail.unwrap();
     assert!(detail.contains("--control URL"), "{detail}");
-    let functions = ["fleet.delete", "fleet.deploy", "fleet.wait"];
+    let functions = ["fleet.delete", "fleet.deploy", "fleet.find", "fleet.wait"];
     let fleet = adapters(&["--control", "http://127.0.0.1:1"]).await;
     assert_eq!(fleet, json!([{ "name": "fleet", "functions": functions }]));
 }
@@ -603,4 +646,14 @@ async fn the_scenarios_are_read_again_on_a_signal() {
     engine.reload();
     until("the folder was read", async || stage.log().contains("were read again")).await;
     assert_eq!(said("say@v1").await, "new");
+}
+
+#[tokio::test]
+async fn a_workload_is_deleted_only_by_its_id() {
+    let stage = Stage::new(&["--control", "http://127.0.0.1:1"]);
+    stage.scenario("gone", "do: [{ a: { call: fleet.delete, with: { name: web } } }]\n");
+    let failed = stage.start().run("gone@v1", json!({})).await;
+    let error = failed.error.unwrap();
+    assert!(error.kind.ends_with("validation"), "{error:?}");
+    assert!(error.detail.unwrap().contains("fleet.find"));
 }

@@ -11,6 +11,7 @@ use tessera_types::limits::clip;
 use super::account::{self, Limit};
 use super::item::{Failure, Item};
 use super::natives::{self, Kind};
+use super::surrogates::Joined;
 use super::{
     EvaluationError, NOW, SyntaxError, Variables, instrument, limits, prelude, syntax, text,
 };
@@ -33,9 +34,13 @@ impl Compiled {
     pub(super) fn new(source: &str, names: &[Arc<str>]) -> Result<Self, Vec<SyntaxError>> {
         let nesting = syntax::within_limits(source)?;
         let wanted = limits::COMPILE_STACK / limits::NESTING * (nesting + 8);
-        stacker::maybe_grow(wanted.min(limits::COMPILE_STACK), limits::COMPILE_STACK, || {
-            Self::parsed(source, names)
-        })
+        let joined = Joined::new(source);
+        let program =
+            stacker::maybe_grow(wanted.min(limits::COMPILE_STACK), limits::COMPILE_STACK, || {
+                Self::parsed(&joined.text, names)
+            });
+        let program = program.map_err(|errors| joined.as_written(errors))?;
+        Ok(Self { source: source.into(), ..program })
     }
 
     fn parsed(source: &str, names: &[Arc<str>]) -> Result<Self, Vec<SyntaxError>> {

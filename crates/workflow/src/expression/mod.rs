@@ -6,7 +6,7 @@
 //! An expression that gives no value gives null; one that gives several gives the list of them.
 //!
 //! The language is jq 1.7, by jaq's parser and evaluator. What is between them is ours: the text is
-//! looked through first (`scan`) and parsed (`syntax`), its tree is rewritten so that it counts
+//! looked through first (`scan`, `surrogates`) and parsed (`syntax`), its tree is rewritten so that it counts
 //! what it does (`instrument`), and compiled with the functions that it needs (`prelude`,
 //! `natives`). The values of the evaluation (`item`) behave as jq's, and take what they cost
 //! from an `account`. docs/reference/expressions.md is the page for authors.
@@ -24,7 +24,9 @@ mod natives;
 mod order;
 mod prelude;
 mod scan;
+mod shape;
 mod slice;
+mod surrogates;
 mod syntax;
 mod template;
 mod text;

@@ -138,7 +138,7 @@ def datesub(unit; $count): . - $count;
 def format($name):
   if $name == "text" then @text elif $name == "json" then @json
   elif $name == "csv" then @csv elif $name == "tsv" then @tsv
-  elif $name == "html" then @html elif $name == "uri" then @uri
+  elif $name == "html" then @html elif $name == "uri" then @uri elif $name == "urid" then @urid
   elif $name == "sh" then @sh
   elif $name == "base64" then @base64 elif $name == "base64d" then @base64d
   elif $name == "base32" then @base32 elif $name == "base32d" then @base32d

@@ -128,7 +128,7 @@ fn unread(source: &str, (expected, rest): &lex::Error<&str>) -> SyntaxError {
             (format!("`\\` before {found} means nothing in a text"), Some(hint.to_owned()))
         }
         lex::Expect::Unicode => {
-            let hint = "for a character beyond \\uffff write the character itself";
+            let hint = "a character beyond \\uffff is the character itself, or two `\\u` that belong together";
             (
                 r"`\u` needs the four hexadecimal digits of a character".to_owned(),
                 Some(hint.to_owned()),

@@ -5,10 +5,11 @@ use std::sync::Arc;
 
 use tessera_types::Timestamp;
 
-use super::run::{Machine, Work};
+use super::run::Machine;
 use super::scope::{
     Body, Ended, Env, Frame, ListFrame, Parent, RunFrame, Scope, ScopeId, TaskFrame, Timer,
 };
+use super::work::Work;
 use super::{Error, Observation, Observed, Outcome, TaskPoint};
 use crate::definition::{Task, TaskList};
 use crate::value::Value;

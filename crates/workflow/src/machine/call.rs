@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use super::data::text;
-use super::run::{Machine, Purpose};
+use super::run::Machine;
 use super::scope::{Env, Parent, ScopeId};
 use super::uri::{Pairs, pairs, repeated_pairs};
+use super::work::Purpose;
 use super::{Action, Error, HttpRequest, OpenApiRequest};
 use crate::definition::{Call, HttpCall, OpenApiCall, Task};
 use crate::expression::Template;

@@ -6,8 +6,9 @@
 use sha2::{Digest, Sha256};
 
 use super::data::{hexadecimal, text, to_json, whole};
-use super::run::{Machine, Purpose};
+use super::run::Machine;
 use super::scope::{Body, ScopeId};
+use super::work::Purpose;
 use super::{Action, Error};
 use crate::definition::{Emit, ErrorSpec};
 use crate::expression::Template;

@@ -9,8 +9,9 @@ use std::collections::BTreeMap;
 
 use super::Error;
 use super::bounds::bounded;
-use super::run::{Machine, Work};
+use super::run::Machine;
 use super::scope::{Body, Ended, ForkState, Parent, ScopeId};
+use super::work::Work;
 use crate::definition::Fork;
 use crate::value::Value;
 

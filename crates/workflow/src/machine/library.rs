@@ -5,8 +5,9 @@
 
 use std::sync::Arc;
 
-use super::run::{Machine, Purpose};
+use super::run::Machine;
 use super::scope::ScopeId;
+use super::work::Purpose;
 use super::{Action, Error, Fetch};
 use crate::definition::{Resource, Schema, Task};
 

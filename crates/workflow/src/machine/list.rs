@@ -1,8 +1,9 @@
 //! Tasks one after the other, and what decides which is next.
 
 use super::Error;
-use super::run::{Machine, Work};
+use super::run::Machine;
 use super::scope::{Ended, Parent, ScopeId};
+use super::work::Work;
 use crate::definition::Flow;
 
 impl Machine {

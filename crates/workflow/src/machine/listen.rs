@@ -8,8 +8,9 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use super::emit::read;
-use super::run::{Machine, Work};
+use super::run::Machine;
 use super::scope::{Body, Ended, Parent, ScopeId};
+use super::work::Work;
 use super::{Error, Observed};
 use crate::definition::{Consumption, ForEach, Kind, Listen, Until};
 use crate::expression::{Variables, charge_walk};

@@ -32,6 +32,12 @@ impl Machine {
     }
 }
 
+/// Replaces each text of these secrets by `***`, as a run does that has them: for what is stored
+/// of a run before it begins.
+pub fn mask_secrets(secrets: &BTreeMap<Arc<str>, Value>, json: &mut serde_json::Value) {
+    Mask::new(secrets).json(json);
+}
+
 impl Mask {
     pub(super) fn new(secrets: &BTreeMap<Arc<str>, Value>) -> Self {
         let mut texts = mask::Mask::default();

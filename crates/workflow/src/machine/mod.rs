@@ -40,6 +40,7 @@ mod start;
 mod task;
 mod uri;
 mod variables;
+mod work;
 mod workflow;
 
 pub use effect::{
@@ -48,6 +49,7 @@ pub use effect::{
 };
 pub use entry::{CloudEvent, Entry, Happening};
 pub use error::{Error, kind};
+pub use mask::mask_secrets;
 pub use outcome::{Command, Listening, Observation, Observed, Outcome, Status, TaskPoint};
 pub use run::Machine;
 pub use start::{Limits, Reader, Runtime, Start};

@@ -5,9 +5,10 @@ use std::sync::Arc;
 use tessera_types::limits::clip;
 
 use super::data::{text, whole};
-use super::run::{Machine, Purpose};
+use super::run::Machine;
 use super::scope::{Parent, ScopeId};
 use super::uri::{Pairs, pairs};
+use super::work::Purpose;
 use super::{Action, ContainerSpec, Error, ProcessSpec, ScriptSpec, ShellSpec, StartRun, kind};
 use crate::definition::{Container, Process, Return, Run, Script, Shell, Source, SubWorkflow};
 use crate::expression::Template;

@@ -13,7 +13,8 @@ use tessera_types::Timestamp;
 use super::census::{action_bytes, happening_bytes};
 use super::mailbox::Mailbox;
 use super::mask::Mask;
-use super::scope::{Ended, Frame, Parent, Scope, ScopeId, Timer};
+use super::scope::{Parent, Scope, ScopeId, Timer};
+use super::work::{Purpose, Work};
 use super::{
     Action, CloudEvent, Command, Effect, Entry, Error, Happening, Limits, Observation, Observed,
     Outcome, Reader, Start, Status, StepId,
@@ -90,23 +91,6 @@ pub(super) struct Awaited {
     pub(super) bytes: usize,
 }
 
-/// What the result of an effect is for.
-#[derive(Clone)]
-pub(super) enum Purpose {
-    /// It is what the task does.
-    Body,
-    /// It is the document of this URI, which the scope needs to go on.
-    Text(Arc<str>),
-}
-
-/// Something that can be done at once.
-pub(super) enum Work {
-    Advance(ScopeId),
-    Ended { parent: Parent, ended: Ended },
-    Answer { scope: ScopeId, purpose: Purpose, result: Result<serde_json::Value, Error> },
-    Fired { scope: ScopeId, timer: Timer },
-}
-
 impl Machine {
     /// A run that has just begun: its first effects are there to be taken.
     #[must_use]
@@ -120,10 +104,14 @@ impl Machine {
     #[must_use]
     pub fn begin(workflow: Arc<Workflow>, start: Start) -> Self {
         let text = |it: &Arc<str>| Value::utf8_str(it.to_string());
+        let metadata = match &start.runtime.metadata {
+            Value::Null => Value::Obj(Arc::default()),
+            given => given.clone(),
+        };
         let runtime = object([
             ("name", text(&start.runtime.name)),
             ("version", text(&start.runtime.version)),
-            ("metadata", start.runtime.metadata.clone()),
+            ("metadata", metadata),
         ]);
         let mut machine = Self {
             mask: Mask::new(&start.secrets),
@@ -419,54 +407,6 @@ impl Machine {
         }
         if let Err(error) = result {
             self.fault(id, error);
-        }
-    }
-
-    fn advance(&mut self, id: ScopeId) -> Result<(), Error> {
-        match self.scope(id)?.frame {
-            Frame::Run(_) => self.advance_run(id),
-            Frame::List(_) => self.advance_list(id),
-            Frame::Task(_) => self.advance_task(id),
-        }
-    }
-
-    fn child_ended(&mut self, parent: Parent, ended: Ended) -> Result<(), Error> {
-        match self.scope(parent.id)?.frame {
-            Frame::Run(_) => self.run_child_ended(parent.id, ended),
-            Frame::List(_) => self.list_child_ended(parent.id, ended),
-            Frame::Task(_) => self.task_child_ended(parent, ended),
-        }
-    }
-
-    fn answered(
-        &mut self,
-        id: ScopeId,
-        purpose: Purpose,
-        result: Result<serde_json::Value, Error>,
-    ) -> Result<(), Error> {
-        let result = result?;
-        match purpose {
-            Purpose::Body => self.effect_done(id, from_json(result)),
-            Purpose::Text(uri) => {
-                let serde_json::Value::String(text) = result else {
-                    return Err(Error::runtime(format!("`{uri}` was fetched and is no text")));
-                };
-                self.library.texts.insert(uri, text.into());
-                self.work.push(Work::Advance(id));
-                Ok(())
-            }
-        }
-    }
-
-    fn fired(&mut self, id: ScopeId, timer: Timer) -> Result<(), Error> {
-        match timer {
-            Timer::Timeout => Err(self.timed_out(id)?),
-            Timer::Attempt => self.attempt_timed_out(id),
-            Timer::Retry => self.attempt(id),
-            Timer::Wait => {
-                let output = self.task(id)?.input().clone();
-                self.produced(id, output)
-            }
         }
     }
 

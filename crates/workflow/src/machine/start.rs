@@ -33,7 +33,7 @@ pub struct Runtime {
     pub name: Arc<str>,
     /// Its version.
     pub version: Arc<str>,
-    /// What else there is to know of it: an object, or null for none.
+    /// What else there is to know of it: an object; null stands for an empty one.
     pub metadata: Value,
 }
 

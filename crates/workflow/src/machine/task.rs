@@ -4,8 +4,9 @@
 //! `input.from`; the task; `output.as`, `output.schema`; `export.as`, `export.schema`; the tasks of
 //! extensions after it; `then`. A task that is skipped gives no direction: the next one follows.
 
-use super::run::{Machine, Work};
+use super::run::Machine;
 use super::scope::{Ended, Parent, ScopeId, Stage, Timer};
+use super::work::Work;
 use super::{Error, Observed};
 use crate::definition::{Case, Flow, Kind, Shape, Task};
 use crate::expression::Variables;

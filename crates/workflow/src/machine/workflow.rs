@@ -6,9 +6,10 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::run::{Machine, Work};
+use super::run::Machine;
 use super::scope::{Ended, Env, Frame, Parent, RunFrame, RunStage, ScopeId, Timer};
 use super::variables::date_time;
+use super::work::Work;
 use super::{Error, Observed};
 use crate::definition::{Flow, Workflow};
 use crate::value::{Value, object};

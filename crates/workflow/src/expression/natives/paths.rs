@@ -116,11 +116,14 @@ fn modify<'a>((mut context, root): Cv<'a, Kind>) -> ValXs<'a, Item> {
         let mut emptied = Vec::new();
         for path in paths {
             let mut empty = false;
+            let is_slice = matches!(path.last(), Some(Value::Obj(_)));
             root = assign::change(root, &path, &mut |old| {
+                // Where nothing comes of a slice, it stays until it is deleted.
+                let kept = is_slice.then(|| old.clone());
                 let mut outputs = update.run((update_context.clone(), old));
                 let first = outputs.next().transpose()?;
                 empty = first.is_none();
-                Ok(first.unwrap_or_default())
+                Ok(first.or(kept).unwrap_or_default())
             })?;
             if empty {
                 emptied.push(Value::Arr(path.into()));

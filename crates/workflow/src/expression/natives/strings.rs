@@ -54,6 +54,7 @@ pub(super) fn functions() -> Vec<Run> {
         ("@uri", values(0), |cv| one(cv, |it| encoded(&it, uri))),
         ("@sh", values(0), |cv| one(cv, |it| shell(&it))),
         ("@base64", values(0), |cv| one(cv, |it| encoded(&it, |text| STANDARD.encode(text)))),
+        ("@urid", values(0), |cv| one(cv, |it| uri_decoded(&it))),
         ("@base64d", values(0), |cv| one(cv, |it| base64_decoded(&it))),
         ("@base32", values(0), |cv| one(cv, |it| encoded(&it, base32))),
         ("@base32d", values(0), |cv| one(cv, |it| base32_decoded(&it))),
@@ -266,6 +267,27 @@ fn uri(text: &str) -> String {
         }
     }
     out
+}
+
+/// `%` and two digits are a byte; what else there is stays.
+fn uri_decoded(item: &Item) -> ValR<Item> {
+    let text = text::plain(&item.value).map_err(limited)?;
+    take(&text)?;
+    let invalid = || failure(format_args!("{} is not a valid uri encoding", item.described()));
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let Some((first, after)) = rest.split_first() {
+        rest = after;
+        if *first != b'%' {
+            bytes.push(*first);
+            continue;
+        }
+        let (digits, after) = after.split_at_checked(2).ok_or_else(invalid)?;
+        let digit = |at: usize| char::from(digits[at]).to_digit(16).ok_or_else(invalid);
+        bytes.push((digit(0)? * 16 + digit(1)?) as u8);
+        rest = after;
+    }
+    Item::computed(String::from_utf8_lossy(&bytes).into_owned())
 }
 
 fn shell(item: &Item) -> ValR<Item> {
