@@ -28,14 +28,25 @@ pub(crate) fn timeout(detail: impl Into<String>) -> Error {
     Error::new(kind::TIMEOUT, 408, "Timeout", detail.into())
 }
 
+/// The titles of errors of communication that come from here, and not from who was asked.
+const UNREACHABLE: &str = "Service unavailable";
+const BAD_ANSWER: &str = "Bad answer";
+
 /// Somebody else cannot be reached.
 pub(crate) fn unreachable(detail: impl Into<String>) -> Error {
-    Error::new(kind::COMMUNICATION, 503, "Service unavailable", detail.into())
+    Error::new(kind::COMMUNICATION, 503, UNREACHABLE, detail.into())
 }
 
 /// Somebody else answered, and not well.
 pub(crate) fn bad_answer(detail: impl Into<String>) -> Error {
-    Error::new(kind::COMMUNICATION, 502, "Bad answer", detail.into())
+    Error::new(kind::COMMUNICATION, 502, BAD_ANSWER, detail.into())
+}
+
+/// Whether an error is a status that somebody answered with, rather than that none came.
+#[must_use]
+pub fn is_answered(error: &Error) -> bool {
+    let title = error.title.as_deref().unwrap_or_default();
+    *error.kind == *kind::COMMUNICATION && !matches!(title, UNREACHABLE | BAD_ANSWER)
 }
 
 /// Anything else.

@@ -25,7 +25,7 @@ pub mod trace;
 
 pub use adapter::{Adapter, AdapterCall};
 pub use emit::{Collected, Sink};
-pub use fault::configuration;
+pub use fault::{configuration, is_answered};
 pub use find::{Definitions, Folder, Runs};
 pub use json::to_json;
 pub use performer::Performer;

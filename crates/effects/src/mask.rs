@@ -53,9 +53,9 @@ impl Mask {
         self.0.add(secret);
     }
 
-    /// The text without them.
+    /// The text of an error without them. It may quote the beginning of something longer.
     pub(crate) fn hide(&self, text: &str) -> String {
-        self.0.hide(text).into_owned()
+        self.0.hide_in_cut(text).into_owned()
     }
 
     /// The error without them.

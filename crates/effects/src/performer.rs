@@ -49,6 +49,13 @@ impl Performer {
         &self.settings.adapters
     }
 
+    /// Looks for processes that outlived an earlier program, by the keys in their environment: what
+    /// a crash left behind is ended before its effect is performed again. To be called before the
+    /// first effect is begun. Says how many effects' processes there are.
+    pub fn look_for_leftovers(&self) -> usize {
+        self.processes.look_for_leftovers()
+    }
+
     /// Carries out an effect. Cancelling ends what is under way, and this returns once that has
     /// ended. Dropping the future ends it, too, though nobody waits for that.
     ///

@@ -16,7 +16,7 @@ use tessera_store::journal::{Change, JobNumber, JournalError, OpenEvent, Standin
 use tessera_types::engine::{DeadLetter, DeadLetters, JobId, Replay};
 use tessera_types::{Problem, Timestamp, limits};
 use tessera_workflow::definition::OutputFormat;
-use tessera_workflow::machine::{Action, Effect, Error, HttpRequest, StepId, kind};
+use tessera_workflow::machine::{Action, Effect, Error, HttpRequest, StepId};
 use tessera_workflow::value::from_json;
 use tokio::sync::{Notify, Semaphore};
 use tokio_util::sync::CancellationToken;
@@ -212,7 +212,7 @@ fn pause_after(attempts: u32) -> Duration {
 /// Why an event has not arrived.
 struct Failure {
     why: String,
-    /// Whether the receiver answered at all.
+    /// Whether the receiver answered with a status.
     is_answer: bool,
     /// Whether the receiver does not want it, now or later.
     is_refusal: bool,
@@ -252,7 +252,7 @@ async fn send(plane: &Plane, job: JobNumber, letter: &Letter) -> Result<(), Fail
 }
 
 fn failure_of(error: &Error) -> Failure {
-    let is_answer = *error.kind == *kind::COMMUNICATION;
+    let is_answer = tessera_effects::is_answered(error);
     let is_final = (300..500).contains(&error.status) && !matches!(error.status, 408 | 425 | 429);
     let title = error.title.as_deref().unwrap_or_default();
     let detail = error.detail.as_deref().unwrap_or_default();

@@ -172,6 +172,10 @@ impl Engine {
         if let Err(error) = nodelay::for_listener(server.local_addr()) {
             tracing::debug!(target: "tessera", %error, "TCP_NODELAY cannot be set");
         }
+        let leftovers = plane.performer.look_for_leftovers();
+        if leftovers > 0 {
+            tracing::info!(target: "tessera::engine", leftovers, "processes are there that a crash left behind; each is ended before its step is tried again");
+        }
         resume(&plane);
         let chores = vec![
             tokio::spawn(run::dispatch(Arc::clone(&plane))),

@@ -16,6 +16,9 @@ pub(crate) struct JobState {
     /// submitted from outside.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) family: Option<JobId>,
+    /// The secrets that its document names and that were not there when it began.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) lacks: Vec<String>,
     /// Which events may matter to it.
     #[serde(default)]
     pub(crate) interest: Interest,

@@ -202,6 +202,7 @@ fn new_state(
         head,
         hash: scenario.info.hash.clone(),
         family: None,
+        lacks: Vec::new(),
         interest: scenario.interest.clone(),
         fingerprint,
         callback_url: submission.callback_url.clone(),

@@ -22,19 +22,39 @@ use crate::{secrets, submit};
 /// Entries that are read at once.
 pub(crate) const PAGE: usize = 1000;
 
-/// A job's document, and its machine before anything has happened.
+/// A machine before anything has happened, and what it was made of.
+pub(crate) struct Begun {
+    pub(crate) workflow: Arc<Workflow>,
+    pub(crate) machine: Machine,
+    /// The secrets that the document names and that are not there.
+    pub(crate) lacks: Vec<String>,
+}
+
+/// Why a machine cannot begin.
+pub(crate) enum NotBegun {
+    /// Its document is not there, or cannot be read any more.
+    Document(Error),
+    /// A secret cannot be read now.
+    Secret(Error),
+}
+
+/// A job's machine before anything has happened.
 pub(crate) fn begin(
     plane: &Plane,
     state: &JobState,
     stored: &StoredJob,
     submission: &Submission,
     at: Timestamp,
-) -> Result<(Arc<Workflow>, Machine), Error> {
-    let missing = || failure::runtime("its document is not in the journal");
+) -> Result<Begun, NotBegun> {
+    let runtime = |why: &str| NotBegun::Document(failure::runtime(why));
+    let missing = || runtime("its document is not in the journal");
     let text = stored.text.as_deref().ok_or_else(missing)?;
-    let unreadable = |why| failure::runtime(format!("its document cannot be read any more: {why}"));
+    let unreadable = |why| runtime(&format!("its document cannot be read any more: {why}"));
     let workflow = plane.documents.stored(&state.hash, text).map_err(unreadable)?;
-    let secrets = secrets::read(plane.options.secrets.as_deref(), &workflow.secrets)?;
+    let secrets = secrets::read(plane.options.secrets.as_deref(), &workflow.secrets);
+    let secrets = secrets.map_err(NotBegun::Secret)?;
+    let lacks = workflow.secrets.iter().filter(|name| !secrets.contains_key(*name));
+    let lacks = lacks.map(ToString::to_string).collect();
     let metadata = json!({
         "job_id": state.head.id,
         "attempt": state.head.attempt,
@@ -54,7 +74,7 @@ pub(crate) fn begin(
         reader: Arc::new(Documents),
     };
     let machine = Machine::begin(Arc::clone(&workflow), start);
-    Ok((workflow, machine))
+    Ok(Begun { workflow, machine, lacks })
 }
 
 /// Why entries could not be read.
@@ -123,7 +143,7 @@ pub(crate) async fn steps(plane: &Arc<Plane>, id: &JobId) -> Result<JobSteps, Pr
         let submission: Submission = serde_json::from_str(&stored.body)
             .map_err(|error| Problem::internal(&error.to_string()))?;
         // One that could not begin has no steps.
-        let Ok((_, mut machine)) = begin(&plane, &state, &stored, &submission, at) else {
+        let Ok(Begun { mut machine, .. }) = begin(&plane, &state, &stored, &submission, at) else {
             return Ok::<_, Problem>(Vec::new());
         };
         while !machine.proceed() {}

@@ -3,7 +3,8 @@
 //! The one idea: what a remote side answers holds a secret as it was sent, which is seldom as it
 //! was given: in a query it is percent-encoded, in JSON escaped, in authentication base64. A text
 //! is therefore compared character by character with what each may have become, and base64 is
-//! searched for by the digits that depend on the secret alone.
+//! searched for by the digits that depend on the secret alone. Where a text was cut, the beginning of
+//! a secret is enough: who cuts marks that with `…`, or says that the end may be such a place.
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -13,11 +14,39 @@ use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE, URL_S
 
 /// A text that is shorter would hide too much that is none.
 const CHARS_MIN: usize = 4;
-const HIDDEN: &str = "***";
+/// What stands where a secret was.
+pub(crate) const HIDDEN: &str = "***";
+
+/// The beginning of a secret is hidden at a cut if it has so many characters, or half of them.
+const BEGINNING_CHARS_MIN: usize = 8;
+/// What marks a cut.
+const CUT: &str = "…";
+/// The most bytes that one character is written in: four of UTF-8, each percent-encoded.
+const CHAR_BYTES_MAX: usize = 12;
 
 /// Texts that must not be seen.
 #[derive(Clone, Debug, Default)]
-pub struct Mask(Vec<String>);
+pub struct Mask {
+    texts: Vec<Hidden>,
+    /// Those that are numbers, since JSON may write them in another way.
+    numbers: Vec<f64>,
+}
+
+/// A text that must not be seen.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Hidden {
+    text: String,
+    /// Characters of it that are hidden where the rest was cut off.
+    beginning: usize,
+}
+
+/// What is looked through.
+#[derive(Clone, Copy)]
+struct Searched<'t> {
+    text: &'t [u8],
+    /// Whether it may have been cut at its end, without a mark.
+    may_be_cut: bool,
+}
 
 /// How a text has been written.
 #[derive(Clone, Copy)]
@@ -40,7 +69,7 @@ impl Mask {
     /// Whether there is nothing to hide.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.texts.is_empty()
     }
 
     /// One more text to hide, unless it is too short for that.
@@ -49,16 +78,39 @@ impl Mask {
             return;
         }
         for text in std::iter::once(secret.to_owned()).chain(base64_forms(secret.as_bytes())) {
-            if text.len() >= CHARS_MIN && !self.0.contains(&text) {
-                self.0.push(text);
+            let half = text.chars().count().div_ceil(2);
+            let beginning = half.clamp(CHARS_MIN, BEGINNING_CHARS_MIN);
+            let hidden = Hidden { text, beginning };
+            if hidden.text.len() >= CHARS_MIN && !self.texts.contains(&hidden) {
+                self.texts.push(hidden);
             }
+        }
+        if secret.starts_with(|it: char| it.is_ascii_digit() || it == '-') {
+            self.numbers.extend(secret.parse::<f64>().ok().filter(|it| it.is_finite()));
         }
     }
 
-    /// The text, with `***` for each place where a secret is.
+    /// The text, with `***` for each place where a secret is, or the beginning of one before a `…`.
     #[must_use]
     pub fn hide<'t>(&self, text: &'t str) -> Cow<'t, str> {
-        let places = self.places(text.as_bytes());
+        self.hidden(text, false)
+    }
+
+    /// The same for a text that may have been cut, as those of errors are: the beginning of a secret
+    /// is hidden at its end, too.
+    #[must_use]
+    pub fn hide_in_cut<'t>(&self, text: &'t str) -> Cow<'t, str> {
+        self.hidden(text, true)
+    }
+
+    /// Whether a number is a secret, however it is written.
+    #[must_use]
+    pub fn hides_number(&self, number: f64) -> bool {
+        self.numbers.contains(&number)
+    }
+
+    fn hidden<'t>(&self, text: &'t str, may_be_cut: bool) -> Cow<'t, str> {
+        let places = self.places(Searched { text: text.as_bytes(), may_be_cut });
         if places.is_empty() {
             return Cow::Borrowed(text);
         }
@@ -75,10 +127,10 @@ impl Mask {
 
     /// Where secrets are, in order. Those that overlap are one place. Each begins and ends with a
     /// character, since characters are compared.
-    fn places(&self, text: &[u8]) -> Vec<Range<usize>> {
+    fn places(&self, searched: Searched<'_>) -> Vec<Range<usize>> {
         let mut places: Vec<Range<usize>> = Vec::new();
-        for at in 0..text.len() {
-            let ends = self.0.iter().filter_map(|secret| end_of(secret, text, at));
+        for at in 0..searched.text.len() {
+            let ends = self.texts.iter().filter_map(|secret| secret.end_in(searched, at));
             let Some(end) = ends.max() else { continue };
             match places.last_mut() {
                 Some(last) if at < last.end => last.end = last.end.max(end),
@@ -89,16 +141,50 @@ impl Mask {
     }
 }
 
-/// Where a secret ends that begins here, if it does.
-fn end_of(secret: &str, text: &[u8], at: usize) -> Option<usize> {
-    let begins = |byte: u8| matches!(byte, b'%' | b'+' | b'\\') || secret.as_bytes()[0] == byte;
-    if !begins(text[at]) {
-        return None;
+impl Hidden {
+    /// Where it ends if it begins here: after its last character, or at a cut.
+    fn end_in(&self, searched: Searched<'_>, at: usize) -> Option<usize> {
+        let begins =
+            |byte: u8| matches!(byte, b'%' | b'+' | b'\\') || self.text.as_bytes()[0] == byte;
+        if !begins(searched.text[at]) {
+            return None;
+        }
+        let end = |writing| self.end_written(searched, at, writing);
+        Writing::ALL.into_iter().filter_map(end).max()
     }
-    let ends = Writing::ALL.into_iter().filter_map(|writing| {
-        secret.chars().try_fold(at, |at, it| Some(at + length_of(it, writing, &text[at..])?))
-    });
-    ends.max()
+
+    fn end_written(&self, searched: Searched<'_>, from: usize, writing: Writing) -> Option<usize> {
+        let mut at = from;
+        for (seen, char) in self.text.chars().enumerate() {
+            match length_of(char, writing, &searched.text[at..]) {
+                Some(length) => at += length,
+                None if seen >= self.beginning => return searched.cut_near(at, writing),
+                None => return None,
+            }
+        }
+        Some(at)
+    }
+}
+
+impl Searched<'_> {
+    /// Where the text was cut, if that is here or in the middle of the character that begins here.
+    fn cut_near(&self, at: usize, writing: Writing) -> Option<usize> {
+        let begins_char = match self.text.get(at) {
+            Some(b'%') => matches!(writing, Writing::Percent | Writing::PercentKept),
+            Some(b'\\') => matches!(writing, Writing::Json),
+            _ => false,
+        };
+        let reach = if begins_char { CHAR_BYTES_MAX } else { 1 };
+        (at..at + reach).find(|at| self.is_cut(*at))
+    }
+
+    fn is_cut(&self, at: usize) -> bool {
+        match self.text.get(at..) {
+            Some([]) => self.may_be_cut,
+            Some(rest) => rest.starts_with(CUT.as_bytes()),
+            None => false,
+        }
+    }
 }
 
 /// How long a character is that a text begins with in this writing, if it does.
@@ -211,6 +297,47 @@ mod tests {
     fn what_overlaps_is_hidden_as_a_whole_and_short_texts_are_not() {
         let mask = mask(&["passw", "ssword1", "abab", "pin"]);
         assert_eq!(mask.hide("a password1 ababab pin"), "a *** *** pin");
+    }
+
+    /// Texts of these lengths that nobody guesses, like those of a token.
+    fn secrets() -> Vec<String> {
+        let digit =
+            |i: usize| char::from(b"eyJhbGci.OiJIUzI1NiIs-InR5cCI6_"[(i * 7 + i / 31) % 31]);
+        [16, 60, 108, 3000].map(|length| (0..length).map(digit).collect()).into()
+    }
+
+    #[test]
+    fn of_a_secret_that_is_cut_no_more_than_seven_characters_are_seen() {
+        for secret in secrets() {
+            let mask = mask(&[&secret]);
+            for seen in (1..secret.len()).filter(|it| *it < 20 || it % 7 == 0) {
+                let cut = format!("string (\"{}…) and", &secret[..seen]);
+                let is_hidden = mask.hide(&cut) == "string (\"***…) and";
+                assert_eq!(is_hidden, seen >= 8, "{seen} of {}: {cut}", secret.len());
+                let ends = format!("it is {}", &secret[..seen]);
+                assert_eq!(mask.hide_in_cut(&ends) == "it is ***", seen >= 8, "{ends}");
+                // Data is whole, and may happen to begin as a secret does.
+                assert_eq!(mask.hide(&ends), ends);
+            }
+        }
+    }
+
+    #[test]
+    fn a_cut_may_be_in_the_middle_of_a_character() {
+        let mask = mask(&["p&ss \"wörd\"\n12345"]);
+        for cut in ["p&ss \\\"wör…", r#"p&ss \"w\u00f6rd\…"#, r#"p&ss \"w\u00f6rd\"\n12…"#] {
+            assert_eq!(mask.hide(&format!("a {cut} b")), "a ***… b", "{cut}");
+        }
+        for cut in ["p%26ss%20%22w%C3%B6", "p%26ss%20%22w%C3%B6%7", "p%26ss+%22w%C3%B6rd%2"] {
+            assert_eq!(mask.hide_in_cut(&format!("a {cut}")), "a ***", "{cut}");
+        }
+    }
+
+    #[test]
+    fn a_number_is_hidden_that_equals_a_secret() {
+        let mask = mask(&["93847561", "-1.50", "word", "1e9999"]);
+        assert!(mask.hides_number(93_847_561.0) && mask.hides_number(-1.5));
+        assert!(!mask.hides_number(3_847_561.0) && !mask.hides_number(f64::INFINITY));
     }
 
     proptest! {

@@ -73,9 +73,15 @@ impl Answer {
 
     /// The beginning of the body, for people.
     pub(crate) fn beginning(&self) -> String {
-        let quoted = String::from_utf8_lossy(&self.body[..self.body.len().min(QUOTED_MAX)]);
-        let more = if self.body.len() > QUOTED_MAX { "…" } else { "" };
-        format!("{quoted}{more}")
+        if self.body.len() <= QUOTED_MAX {
+            return String::from_utf8_lossy(&self.body).into_owned();
+        }
+        // The beginning of a secret is known by what follows it: no half of a character.
+        let mut end = QUOTED_MAX;
+        while end > QUOTED_MAX - 4 && self.body[end] & 0xc0 == 0x80 {
+            end -= 1;
+        }
+        format!("{}…", String::from_utf8_lossy(&self.body[..end]))
     }
 
     /// The body as JSON, whatever its type says.

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sha2::{Digest as _, Sha256};
+use tessera_types::limits::clip;
 use tessera_workflow::machine::{ContainerSpec, Error};
 use tokio::process::Command;
 use tokio_util::sync::CancellationToken;
@@ -147,7 +148,7 @@ impl Containers {
             let why = if error.is_empty() { output.stderr.trim() } else { error };
             return Err(fault::runtime(format!(
                 "the container cannot be started: {}",
-                quoted(why)
+                clip(why, QUOTED_MAX)
             )));
         }
         Ok(Finished { code, ..output })
@@ -286,7 +287,7 @@ impl Containers {
             return Ok(output.stdout);
         }
         let program = engine.program.display();
-        Err(fault::runtime(format!("{program} failed: {}", quoted(output.stderr.trim()))))
+        Err(fault::runtime(format!("{program} failed: {}", clip(output.stderr.trim(), QUOTED_MAX))))
     }
 
     fn command(&self, engine: &ContainerEngine) -> Command {
@@ -417,10 +418,6 @@ fn moment(text: &str) -> Option<Duration> {
     let zone = format!("{}:{}", zone.get(..3)?, zone.get(3..5)?);
     let moment: jiff::Timestamp = format!("{date}T{time}{zone}").parse().ok()?;
     u64::try_from(moment.as_second()).ok().map(Duration::from_secs)
-}
-
-fn quoted(text: &str) -> String {
-    text.chars().take(QUOTED_MAX).collect()
 }
 
 #[cfg(test)]

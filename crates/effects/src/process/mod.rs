@@ -5,6 +5,7 @@
 
 mod attend;
 mod container;
+mod leftovers;
 mod script;
 mod shell;
 
@@ -20,6 +21,7 @@ use tokio_util::sync::CancellationToken;
 use crate::fault;
 use crate::settings::{Limits, Settings};
 use container::Containers;
+use leftovers::Leftovers;
 
 /// What a process is told the effect's key in.
 const KEY_VARIABLE: &str = "TESSERA_IDEMPOTENCY_KEY";
@@ -32,6 +34,7 @@ pub(crate) struct Processes {
     limits: Arc<Limits>,
     work_dir: Option<PathBuf>,
     containers: Containers,
+    leftovers: Arc<Leftovers>,
 }
 
 /// How a process ended.
@@ -75,10 +78,15 @@ impl Processes {
         let limits = Arc::new(settings.limits.clone());
         let work_dir = settings.work_dir.clone();
         let containers = Containers::new(settings.container_engine.clone(), Arc::clone(&limits));
-        Self { limits, work_dir, containers }
+        Self { limits, work_dir, containers, leftovers: Arc::default() }
     }
 
-    /// Runs a process to its end.
+    /// Looks for processes that an earlier program left behind; says how many effects' there are.
+    pub(crate) fn look_for_leftovers(&self) -> usize {
+        self.leftovers.look()
+    }
+
+    /// Runs a process to its end. One with this key that a crash left behind is ended before.
     pub(crate) async fn run(
         &self,
         spec: &ProcessSpec,
@@ -87,7 +95,13 @@ impl Processes {
     ) -> Result<Finished, Error> {
         match spec {
             ProcessSpec::Container(spec) => self.containers.run(spec, key, cancelled).await,
-            spec => attend::run(self.launch(spec, key)?, &self.limits, cancelled).await,
+            spec => {
+                self.leftovers.end(key, self.limits.grace).await;
+                if cancelled.is_cancelled() {
+                    return Err(fault::cancelled());
+                }
+                attend::run(self.launch(spec, key)?, &self.limits, cancelled).await
+            }
         }
     }
 

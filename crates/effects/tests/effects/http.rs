@@ -1,5 +1,7 @@
 //! Calls over HTTP.
 
+use std::time::Duration;
+
 use serde_json::json;
 use tessera_workflow::definition::OutputFormat;
 use tessera_workflow::machine::{HttpRequest, kind};
@@ -64,6 +66,25 @@ async fn the_output_is_content_raw_or_response() {
     assert_eq!(response["request"]["headers"]["x-a"], "b");
     assert_eq!(response["request"]["headers"]["authorization"], "***");
     assert_eq!(server.asked()[0].header("authorization"), "Bearer abcdefgh");
+}
+
+#[tokio::test]
+async fn only_a_status_is_an_answer() {
+    let server = Server::start(|asked| status(asked.path()[1..].parse().unwrap(), "")).await;
+    for code in [404, 500, 502, 503] {
+        let error = call(&performer(|_| ()), get(&server.uri(&format!("/{code}")))).await;
+        assert!(tessera_effects::is_answered(&error.unwrap_err()), "{code}");
+    }
+    // Nobody listens there any more; and one that takes the connection, and says nothing.
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let free = listener.local_addr().unwrap();
+    drop(listener);
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let performer = performer(|it| it.limits.request_time_max = Duration::from_millis(100));
+    for address in [free, silent.local_addr().unwrap()] {
+        let error = call(&performer, get(&format!("http://{address}/"))).await.unwrap_err();
+        assert!(!tessera_effects::is_answered(&error), "{error}");
+    }
 }
 
 #[tokio::test]

@@ -1,5 +1,6 @@
 //! Shell commands and scripts.
 
+use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::time::Duration;
 
@@ -7,7 +8,7 @@ use serde_json::{Value as Json, json};
 use tessera_workflow::machine::{Action, ProcessSpec, ScriptSpec, ShellSpec, kind};
 use tokio_util::sync::CancellationToken;
 
-use crate::stage::{KEY, effect, pair, perform, performer, process, shell, until};
+use crate::stage::{KEY, effect, keyed, pair, perform, performer, process, shell, until};
 
 async fn run(spec: ShellSpec) -> Json {
     perform(&performer(|_| ()), process(spec)).await.unwrap()
@@ -167,4 +168,46 @@ async fn other_languages_are_refused_by_name() {
     let error = perform(&performer(|_| ()), script("pyton", "")).await.unwrap_err();
     assert_eq!((&*error.kind, error.status), (kind::CONFIGURATION, 400));
     assert!(error.detail.unwrap().ends_with("did you mean `python`?"));
+}
+
+#[tokio::test]
+async fn what_a_crash_left_behind_is_ended_before_it_is_done_again() {
+    let folder = tempfile::tempdir().unwrap();
+    // A key that no other test has.
+    let key = folder.path().display().to_string();
+    let file = folder.path().join("pids");
+    let begin = |name: &str, key: &str| {
+        let file = folder.path().join(name);
+        let command = format!("trap '' TERM; sleep 600 & echo $$ $! > {}; wait", file.display());
+        let mut process = std::process::Command::new("/bin/sh");
+        process.args(["-c", &command]).env("TESSERA_IDEMPOTENCY_KEY", key).process_group(0);
+        let mut process = process.spawn().unwrap();
+        // Somebody waits for it, as init does.
+        std::thread::spawn(move || process.wait());
+        file
+    };
+    let other = begin("other", &format!("{key}/1"));
+    begin("pids", &key);
+    until("the start", || pids(&file, 2).is_some() && pids(&other, 2).is_some()).await;
+    let performer = performer(|it| it.limits.grace = Duration::from_millis(100));
+    assert!(performer.look_for_leftovers() >= 2);
+    let again = keyed(process(shell("echo done")), &key);
+    let result = performer.perform(&again, CancellationToken::new()).await.unwrap();
+    assert_eq!(result["stdout"], "done\n");
+    assert!(!pids(&file, 2).unwrap().iter().any(|pid| has_memory(pid)));
+    assert!(pids(&other, 2).unwrap().iter().all(|pid| has_memory(pid)), "it has another key");
+    // One that is cancelled meanwhile is not begun, but what was left of it is ended.
+    let touch = shell(&format!("touch {}/begun", folder.path().display()));
+    let unwanted = keyed(process(touch), &format!("{key}/1"));
+    let cancelled = CancellationToken::new();
+    cancelled.cancel();
+    performer.perform(&unwanted, cancelled).await.unwrap_err();
+    assert!(!pids(&other, 2).unwrap().iter().any(|pid| has_memory(pid)));
+    assert!(!folder.path().join("begun").exists());
+}
+
+/// Whether a process can still do something: one that ends has given up its memory before anybody
+/// is told.
+fn has_memory(pid: &str) -> bool {
+    std::fs::read(format!("/proc/{pid}/environ")).is_ok_and(|it| !it.is_empty())
 }

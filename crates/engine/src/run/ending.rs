@@ -87,13 +87,25 @@ pub(super) fn tell_of_end(state: &JobState) {
 pub(super) async fn fail(
     plane: &Plane,
     number: JobNumber,
-    mut state: JobState,
+    state: JobState,
     submission: &Submission,
     error: &Error,
     at: Timestamp,
 ) -> Result<(), Stop> {
-    let (status, kind, reason, outcome) = failed(error);
-    advance(&mut state, status, at, Actor::ENGINE, &reason);
+    end(plane, number, state, submission, failed(error), at).await
+}
+
+/// Ends a job that no machine has ended.
+async fn end(
+    plane: &Plane,
+    number: JobNumber,
+    mut state: JobState,
+    submission: &Submission,
+    (status, kind, reason, outcome): (JobStatus, JobEventKind, String, StoredOutcome),
+    at: Timestamp,
+) -> Result<(), Stop> {
+    let by = if status == JobStatus::Cancelled { Actor::API } else { Actor::ENGINE };
+    advance(&mut state, status, at, by, &reason);
     let event = event_of(plane, number, &mut state, submission, kind, &outcome, at);
     let mut changes = vec![outcome_change(number, &outcome), state_change(number, &state)];
     let event = event.map(|(event, change)| {
@@ -101,6 +113,7 @@ pub(super) async fn fail(
         event
     });
     plane.commit_patiently(changes).await?;
+    plane.metrics.job_ended(status);
     tell_of_end(&state);
     let state = Arc::new(state);
     plane.book.lock().put(number, Arc::clone(&state));
@@ -110,15 +123,32 @@ pub(super) async fn fail(
     Ok(())
 }
 
-/// Fails a job that cannot be driven on.
-pub(super) async fn give_up(plane: &Plane, number: JobNumber, why: &str) -> Result<(), Stop> {
+/// A job that is not over, as it is stored.
+async fn unfinished(
+    plane: &Plane,
+    number: JobNumber,
+) -> Result<Option<(JobState, Submission)>, Stop> {
     let (state, stored) = submit::stored(plane, number).await?;
     if state.head.status.is_over() {
-        return Ok(());
+        return Ok(None);
     }
     let submission: Submission =
         serde_json::from_str(&stored.body).map_err(|error| Stop::Journal(error.to_string()))?;
+    Ok(Some((state, submission)))
+}
+
+/// Fails a job that cannot be driven on.
+pub(super) async fn give_up(plane: &Plane, number: JobNumber, why: &str) -> Result<(), Stop> {
+    let Some((state, submission)) = unfinished(plane, number).await? else { return Ok(()) };
     tracing::error!(target: "tessera::engine", job = %state.head.id, why, "a job is given up");
     let error = failure::runtime(format!("{why}; the engine's log says more"));
     fail(plane, number, state, &submission, &error, clock::now()).await
+}
+
+/// Cancels a job that is not driven on.
+pub(super) async fn cancel(plane: &Plane, number: JobNumber, reason: String) -> Result<(), Stop> {
+    let Some((state, submission)) = unfinished(plane, number).await? else { return Ok(()) };
+    let cancelled =
+        (JobStatus::Cancelled, JobEventKind::Cancelled, reason, StoredOutcome::default());
+    end(plane, number, state, &submission, cancelled, clock::now()).await
 }

@@ -1,6 +1,6 @@
 //! Secrets in what a run stores, and in what others store of it.
 
-use tessera_workflow::machine::{Action, CloudEvent, Error, Machine};
+use tessera_workflow::machine::{Action, CloudEvent, Machine};
 use tessera_workflow::value::from_json;
 
 /// Hides secrets in what others store: an event goes into the journals of those that listen, and
@@ -26,11 +26,4 @@ pub(super) fn masked_event(machine: &Machine, event: CloudEvent) -> CloudEvent {
         serde_json::Value::Object(event) => event,
         _ => unreachable!("a masked object is an object"),
     }
-}
-
-/// An error without the texts of secrets.
-pub(super) fn masked(machine: &Machine, error: Error) -> Error {
-    let Ok(mut json) = serde_json::to_value(&error) else { return error };
-    machine.mask(&mut json);
-    serde_json::from_value(json).unwrap_or(error)
 }

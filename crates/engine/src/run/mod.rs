@@ -14,6 +14,7 @@ mod known;
 mod moment;
 mod perform;
 mod progress;
+mod secret;
 
 pub(crate) use ending::event_of;
 pub(crate) use known::{Identity, identity};
@@ -24,6 +25,7 @@ use std::sync::Arc;
 use futures::FutureExt as _;
 use tessera_store::journal::{JobNumber, JournalError};
 use tessera_types::Problem;
+use tessera_workflow::machine::Error;
 use tokio::sync::mpsc;
 
 use crate::book::Tell;
@@ -39,6 +41,14 @@ enum Stop {
     Journal(String),
     /// What is stored of it makes no sense, now or later.
     Damaged(String),
+    /// One of its secrets cannot be read now.
+    Secret(String),
+}
+
+impl Stop {
+    fn secret(error: &Error) -> Self {
+        Self::Secret(error.detail.as_deref().unwrap_or_default().to_owned())
+    }
 }
 
 impl From<JournalError> for Stop {
@@ -104,11 +114,16 @@ pub(crate) fn spawn(plane: &Arc<Plane>, number: JobNumber, mut told: mpsc::Recei
                     Ok(()) => break,
                     Err(stop) => stop,
                 },
+                Stop::Secret(why) => match secret::wait(&plane, number, &mut told, &why).await {
+                    Ok(true) => continue,
+                    Ok(false) => break,
+                    Err(stop) => stop,
+                },
                 other => other,
             };
             match why {
                 Stop::Stopping => return,
-                Stop::Journal(why) | Stop::Damaged(why) => {
+                Stop::Journal(why) | Stop::Damaged(why) | Stop::Secret(why) => {
                     tracing::error!(target: "tessera::engine", job = %number, why, "a run's journal failed; it is replayed and goes on");
                 }
             }

@@ -15,7 +15,7 @@ use super::due::Due;
 use super::ending::{
     advance, event_of, fail, failed, outcome_change, output_of, state_change, tell_of_end,
 };
-use super::hiding::{hide_secrets, masked, masked_event};
+use super::hiding::{hide_secrets, masked_event};
 use super::known::Known;
 use super::perform::{Ended, UnderWay};
 use super::progress::Tracker;
@@ -23,6 +23,7 @@ use crate::book::Tell;
 use crate::plane::Plane;
 use crate::state::JobState;
 use crate::submit::{self, StoredOutcome};
+use crate::trace::{Begun, NotBegun};
 use crate::{clock, outbox, trace};
 
 /// What happens in one moment, at most.
@@ -132,14 +133,20 @@ impl<'p> Run<'p> {
             _ => clock::now().max(state.head.created_at),
         };
         let begun = trace::begin(plane, &state, &stored, &submission, at);
-        let (workflow, machine) = match begun {
+        let Begun { workflow, machine, lacks } = match begun {
             Ok(begun) => begun,
-            Err(error) => {
+            // What it has done is not to be lost for that.
+            Err(NotBegun::Secret(error)) if !is_new => return Err(Stop::secret(&error)),
+            Err(NotBegun::Document(error) | NotBegun::Secret(error)) => {
                 fail(plane, number, state, &submission, &error, at).await?;
                 return Ok(None);
             }
         };
+        if !is_new && let Some(gone) = lacks.iter().find(|name| !state.lacks.contains(name)) {
+            return Err(Stop::Secret(format!("the secret {gone} is not there any more")));
+        }
         if is_new {
+            state.lacks = lacks;
             advance(&mut state, JobStatus::Running, at, Actor::ENGINE, "");
         }
         let mut run = Self {
@@ -380,7 +387,7 @@ impl<'p> Run<'p> {
                 self.machine.mask(&mut result);
                 Happening::Done { step, result }
             }
-            Err(error) => Happening::Failed { step, error: masked(&self.machine, error) },
+            Err(error) => Happening::Failed { step, error: self.machine.masked(error) },
         };
         self.happen(what);
         self.moment.settled.push(effect);

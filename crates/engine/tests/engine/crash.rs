@@ -148,3 +148,48 @@ async fn a_job_whose_journal_makes_no_sense_fails_and_says_so() {
     let again = call(engine.api.job_retry(&damaged.head.id)).await.unwrap();
     engine.until_job(&again.head.id, rests).await;
 }
+
+#[tokio::test]
+async fn a_process_that_survives_the_engine_is_ended_before_it_is_begun_again() {
+    let stage = Stage::new(&[]);
+    let begun = |name: &str| {
+        let text = std::fs::read_to_string(stage.path(name)).unwrap_or_default();
+        let whole = text.lines().filter(|line| line.ends_with(';'));
+        whole.map(|line| line.trim_end_matches(';').to_owned()).collect::<Vec<_>>()
+    };
+    let command = |name: &str| {
+        format!("sleep 600 & echo \"$$;\n$!;\" >> {}; wait", stage.path(name).display())
+    };
+    let shell = |name: &str| serde_json::to_string(&command(name)).unwrap();
+    let tasks = format!(
+        "do:\n  - free: {{ run: {{ shell: {{ command: {} }}, await: false }} }}\n  - sleeps: {{ run: {{ shell: {{ command: {} }} }} }}\n",
+        shell("free"),
+        shell("begun"),
+    );
+    stage.scenario("sleepy", &tasks);
+    let engine = stage.start();
+    let job = engine.submit(json!({"scenario": "sleepy@v1"})).await;
+    until("the processes", async || begun("begun").len() == 2 && begun("free").len() == 2).await;
+    engine.kill();
+    let first = begun("begun");
+    assert!(first.iter().all(|pid| has_memory(pid)), "nobody has ended them");
+    let engine = stage.start();
+    until("the second ones", async || begun("begun").len() == 4).await;
+    assert!(!first.iter().any(|pid| has_memory(pid)), "the first are gone when others begin");
+    engine.kill();
+    // A job that is cancelled leaves nothing behind either.
+    let engine = stage.start();
+    call(engine.api.job_cancel(&job.head.id)).await.unwrap();
+    until("the end", async || !begun("begun").iter().any(|pid| has_memory(pid))).await;
+    let free = begun("free");
+    assert!(free.len() == 2 && free.iter().all(|pid| has_memory(pid)), "nobody waits for these");
+    for pid in free {
+        std::process::Command::new("kill").args(["-9", &pid]).status().unwrap();
+    }
+}
+
+/// Whether a process can still do something: one that ends has given up its memory before anybody
+/// is told.
+fn has_memory(pid: &str) -> bool {
+    std::fs::read(format!("/proc/{pid}/environ")).is_ok_and(|it| !it.is_empty())
+}

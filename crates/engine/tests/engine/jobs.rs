@@ -221,10 +221,21 @@ do:
       run: { shell: { command: 'echo leaked $TOKEN; exit 3', environment: { TOKEN: '${ $secrets.token }' } } }
 "#;
 
+/// A token of 108 characters.
+const JWT: &str = concat!(
+    "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJzdWIiOiIxMjM0NTY3ODkwIn0.",
+    "dozjgNryP4J3jVmNHl0w5N_XgL0n3I9PlFUP0THsR8U"
+);
+
 #[tokio::test]
 async fn a_secret_is_used_and_found_nowhere_else() {
+    for secret in ["tr0ub4dor-and-3", JWT] {
+        is_found_nowhere_else(secret).await;
+    }
+}
+
+async fn is_found_nowhere_else(secret: &str) {
     let stage = Stage::new(&[]);
-    let secret = "tr0ub4dor-and-3";
     stage.scenario("secretive", SECRETIVE);
     stage.scenario("hear", "do: [{ a: { listen: { to: { one: { with: { type: told } } } } } }]\n");
     stage.scenario(
@@ -281,10 +292,112 @@ do:
     let steps = call(engine.api.job_steps(&job.head.id)).await.unwrap();
     assert!(!serde_json::to_string(&steps).unwrap().contains(secret));
     assert!(!stage.log().contains(secret));
+    is_in_no_file(&stage, &secret[..BEGINNING]);
+}
+
+/// Characters of a secret that nothing shows, not even where it is cut.
+const BEGINNING: usize = 8;
+
+fn is_in_no_file(stage: &Stage, text: &str) {
     for file in fs::read_dir(stage.path("state")).unwrap() {
         let bytes = fs::read(file.unwrap().path()).unwrap();
-        assert!(!bytes.windows(secret.len()).any(|it| it == secret.as_bytes()));
+        assert!(!bytes.windows(text.len()).any(|it| it == text.as_bytes()), "{text}");
     }
+}
+
+/// Whatever cuts a text in which a secret may be.
+const CUTTING: &str = r#"
+use: { secrets: [token] }
+do:
+  - type:
+      try: [{ a: { set: { x: '${ $secrets.token + 1 }' } } }]
+      catch: { do: [{ told: { set: { why: '${ $error }' }, export: { as: '${ [.] }' } } }] }
+  - inside:
+      set: { why: '${ try ({a: [$secrets.token]} | .b.c + {} | keys[0] + 1) catch (. + " and more") }' }
+      export: { as: '${ $context + [.] }' }
+  - said:
+      try: [{ a: { set: { x: '${ error(("x" * 930) + " token=" + $secrets.token) }' } } }]
+      catch: { do: [{ told: { set: { why: '${ $error }' }, export: { as: '${ $context + [.] }' } } }] }
+  - refused:
+      for: { in: '${ [2016, 2030, 2040, 2020 - ($secrets.token | length)] }' }
+      do:
+        - asked:
+            try:
+              - a:
+                  call: http
+                  with:
+                    method: get
+                    endpoint:
+                      uri: '${ "URL/" + ($item | tostring) }'
+                      authentication: { bearer: { token: '${ $secrets.token }' } }
+            catch: { do: [{ told: { set: { why: '${ $error }' }, export: { as: '${ $context + [.] }' } } }] }
+  - uri:
+      try: [{ a: { call: http, with: { method: get, endpoint: '${ "ftp://" + ("x" * 160) + $secrets.token }' } } }]
+      catch: { do: [{ told: { set: { why: '${ $error }' }, export: { as: '${ $context + [.] }' } } }] }
+  - none:
+      try: [{ a: { call: http, with: { method: get, endpoint: '${ [$secrets.token] }' } } }]
+      catch: { do: [{ told: { set: { why: '${ $error }' }, export: { as: '${ $context + [.] }' } } }] }
+  - each:
+      try: [{ a: { for: { in: '${ {a: $secrets.token} }' }, do: [{ b: { set: { x: 1 } } }] } }]
+      catch: { do: [{ told: { set: { why: '${ $error }' }, export: { as: '${ $context + [.] }' } } }] }
+  - wait:
+      try: [{ a: { wait: '${ $secrets.token }' } }]
+      catch: { do: [{ told: { set: { why: '${ $error }' }, export: { as: '${ $context + [.] }' } } }] }
+  - process:
+      try: [{ a: { run: { shell: { command: 'echo "$TOKEN" >&2; exit 3', environment: { TOKEN: '${ ("x" * 4000) + $secrets.token }' } } } } }]
+      catch: { do: [{ told: { set: { why: '${ $error }' }, export: { as: '${ $context + [.] }' } } }] }
+  - give: { set: '${ $context }' }
+"#;
+
+#[tokio::test]
+async fn of_a_secret_that_is_cut_nothing_is_told() {
+    for length in [16, 60, 108, 3000] {
+        let stage = Stage::new(&[]);
+        let digit = |i: usize| char::from(b"KqZ4vN7_wXp2-Rt.9"[(i * 5 + i / 17) % 17]);
+        let secret: String = (0..length).map(digit).collect();
+        let outside = Receiver::open();
+        outside.decide(|asked| Answer::Refused { before: asked.path[1..].parse().unwrap_or(0) });
+        let url = outside.url("");
+        stage.scenario("cutting", &CUTTING.replace("URL", &url));
+        let fails =
+            "use: { secrets: [token] }\ndo: [{ a: { set: { x: '${ $secrets.token + 1 }' } } }]\n";
+        stage.scenario("fails", fails);
+        let path = stage.path("secrets").join("token");
+        fs::write(&path, &secret).unwrap();
+        fs::set_permissions(&path, PermissionsExt::from_mode(0o600)).unwrap();
+        let engine = stage.start();
+        let job = engine.run("cutting@v1", json!({})).await;
+        assert_eq!(job.head.status, JobStatus::Completed, "{job:?}");
+        let told = job.output.as_ref().and_then(|it| it.as_array()).unwrap();
+        assert_eq!(told.len(), 12, "{told:?}");
+        let beginning = &secret[..BEGINNING];
+        for told in told {
+            assert!(!told.to_string().contains(beginning), "{told}");
+        }
+        let failed = engine.run("fails@v1", json!({})).await;
+        assert_eq!(failed.head.status, JobStatus::Failed);
+        assert!(!serde_json::to_string(&failed).unwrap().contains(beginning), "{failed:?}");
+        assert!(!stage.log().contains(beginning));
+        is_in_no_file(&stage, beginning);
+    }
+}
+
+#[tokio::test]
+async fn a_secret_that_comes_back_as_a_number_is_hidden() {
+    let stage = Stage::new(&[]);
+    stage.scenario("pin", r#"
+use: { secrets: [pin] }
+do:
+  - a: { run: { shell: { command: 'echo "{\"pin\": $PIN}"', environment: { PIN: '${ $secrets.pin }' } } } }
+  - b: { set: { made: '${ $secrets.pin | tonumber }', more: '${ ($secrets.pin | tonumber) + 1 }' } }
+"#);
+    let path = stage.path("secrets").join("pin");
+    fs::write(&path, "93847561").unwrap();
+    fs::set_permissions(&path, PermissionsExt::from_mode(0o600)).unwrap();
+    let engine = stage.start();
+    let job = engine.run("pin@v1", json!({})).await;
+    assert_eq!(job.output, Some(json!({"made": "***", "more": 93_847_562})), "{job:?}");
+    is_in_no_file(&stage, "93847561");
 }
 
 #[tokio::test]
@@ -334,6 +447,49 @@ async fn a_secret_that_others_may_read_is_not_used() {
     let job = stage.start().run("s@v1", json!({})).await;
     let detail = job.error.unwrap().detail.unwrap();
     assert!(detail.contains("0600"), "{detail}");
+}
+
+#[tokio::test]
+async fn a_job_that_goes_on_waits_for_a_secret_that_cannot_be_read() {
+    let stage = Stage::new(&[]);
+    let tasks = CALL.replace("do:", "use: { secrets: [token, never] }\ndo:")
+        + "  - use: { set: { length: '${ $secrets.token | length }' } }\n";
+    stage.scenario("s", &tasks);
+    let path = stage.path("secrets").join("token");
+    let mode = |mode| fs::set_permissions(&path, PermissionsExt::from_mode(mode)).unwrap();
+    fs::write(&path, "secretive").unwrap();
+    mode(0o600);
+    let (engine, outside) = (stage.start(), Receiver::open());
+    outside.decide(|_| Answer::Hold);
+    let submission = json!({"scenario": "s@v1", "input": {"url": outside.url("/")}});
+    let jobs = [engine.submit(submission.clone()).await, engine.submit(submission).await];
+    until("the calls", async || outside.asked().len() == 2).await;
+    engine.kill();
+    mode(0o644);
+    let engine = stage.start();
+    for (job, gone) in [(&jobs[0], false), (&jobs[1], true)] {
+        let wrong = |job: &EngineJob| {
+            let said = job.head.waiting_for.as_deref().unwrap_or_default();
+            said.contains("the secret token cannot be used") && said.contains("0600")
+        };
+        let job = engine.until_job(&job.head.id, wrong).await;
+        assert_eq!(job.head.status, JobStatus::Running);
+        if gone {
+            let cancelled = call(engine.api.job_cancel(&job.head.id)).await.unwrap();
+            assert_eq!(cancelled.head.status, JobStatus::Cancelled);
+        }
+    }
+    fs::remove_file(&path).unwrap();
+    let gone = |job: &EngineJob| {
+        job.head.waiting_for.as_deref() == Some("the secret token is not there any more")
+    };
+    engine.until_job(&jobs[0].head.id, gone).await;
+    assert_eq!(outside.asked().len(), 2, "nothing is done meanwhile");
+    fs::write(&path, "secretive").unwrap();
+    mode(0o600);
+    outside.decide(|_| Answer::Status(200));
+    let job = engine.until_over(&jobs[0].head.id).await;
+    assert_eq!((job.head.status, job.output), (JobStatus::Completed, Some(json!({"length": 9}))));
 }
 
 #[tokio::test]

@@ -17,10 +17,12 @@ pub(crate) struct Asked {
     pub(crate) body: Value,
 }
 
-/// What is answered: a status, with the path that was asked for, or nothing for as long as the receiver is open.
+/// What is answered: a status, with the path that was asked for; that this authorization is refused,
+/// after so many bytes of something else; or nothing for as long as the receiver is open.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Answer {
     Status(u16),
+    Refused { before: usize },
     Hold,
 }
 
@@ -97,8 +99,17 @@ fn serve(shared: &Shared, stream: &TcpStream) {
     shared.asked.lock().unwrap().push(asked.clone());
     loop {
         let answer = (shared.decide.lock().unwrap())(&asked);
-        if let Answer::Status(status) = answer {
-            let body = serde_json::json!({ "asked": asked.path }).to_string();
+        let said = match answer {
+            Answer::Status(status) => {
+                Some((status, serde_json::json!({ "asked": asked.path }).to_string()))
+            }
+            Answer::Refused { before } => {
+                let authorization = asked.authorization.as_deref().unwrap_or_default();
+                Some((401, format!("{}{authorization} is refused", "x".repeat(before))))
+            }
+            Answer::Hold => None,
+        };
+        if let Some((status, body)) = said {
             let _ = write!(
                 &mut &*stream,
                 "HTTP/1.1 {status} Said\r\ncontent-type: application/json\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}",

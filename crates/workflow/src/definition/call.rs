@@ -114,6 +114,13 @@ pub enum UriPiece {
     Text(Arc<str>),
     /// The field of the input with this name, percent-encoded; empty when it is null or missing.
     Field(Arc<str>),
+    /// Fields of the input as parameters of the query: those that are null or missing are left out.
+    Query {
+        /// Whether the query begins here: `{?name}`. It goes on with `{&name}`.
+        begins: bool,
+        /// The names of the fields, and of the parameters.
+        names: Vec<Arc<str>>,
+    },
 }
 
 /// Something that is fetched.

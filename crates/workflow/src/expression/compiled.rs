@@ -6,6 +6,7 @@ use std::sync::Arc;
 use jaq_core::load::parse::{Def, Term};
 use jaq_core::load::{Arena, File, Loader};
 use jaq_core::{Compiler, Ctx, Exn, Vars};
+use tessera_types::limits::clip;
 
 use super::account::{self, Limit};
 use super::item::{Failure, Item};
@@ -153,10 +154,10 @@ fn reported(exception: Exn<'_, Item>) -> EvaluationError {
 fn message(failure: Failure) -> String {
     let item = failure.into_val();
     match &item.value {
-        Value::TStr(text) => String::from_utf8_lossy(text).chars().take(MESSAGE).collect(),
+        Value::TStr(text) => clip(&String::from_utf8_lossy(text), MESSAGE),
         value => format!("error (not a string): {}", text::shown(value)),
     }
 }
 
-/// Characters of an error's message.
+/// Bytes of an error's message. The cut is marked, which masks rely on.
 const MESSAGE: usize = 1000;

@@ -67,8 +67,12 @@ impl Machine {
         let get = |template: Option<&Template>, field| {
             self.evaluate_some(id, template, input, field).map(Option::unwrap_or_default)
         };
+        let method = method(&self.evaluate(id, &http.method, input, "with/method")?)?;
+        if &*method == "DELETE" {
+            self.is_whole(id, &endpoint.uri)?;
+        }
         let request = HttpRequest {
-            method: method(&self.evaluate(id, &http.method, input, "with/method")?)?,
+            method,
             uri: self.http_uri(id, &endpoint.uri)?,
             headers: headers(&get(http.headers.as_ref(), "with/headers")?)?,
             query: repeated_pairs(&get(http.query.as_ref(), "with/query")?, "with/query")?,

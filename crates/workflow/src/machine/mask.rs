@@ -11,7 +11,7 @@ use super::authorize::basic;
 use super::bounds::charge_for;
 use super::data::{text, to_json};
 use super::run::Machine;
-use crate::mask;
+use crate::mask::{self, HIDDEN};
 use crate::value::{Value, field, from_json};
 
 /// The texts that must not be seen.
@@ -22,6 +22,13 @@ impl Machine {
     /// before it is stored and the machine is told of it.
     pub fn mask(&self, result: &mut serde_json::Value) {
         self.mask.json(result);
+    }
+
+    /// An error without secrets, and without the beginning of one where its text was cut. The error
+    /// of an effect must pass this before it is stored and the machine is told of it.
+    #[must_use]
+    pub fn masked(&self, error: Error) -> Error {
+        self.mask.error(error)
     }
 }
 
@@ -64,12 +71,10 @@ impl Mask {
     }
 
     pub(super) fn error(&self, error: Error) -> Error {
-        let text = |it: Arc<str>| match self.text(&it) {
-            Cow::Borrowed(_) => it.clone(),
-            Cow::Owned(masked) => masked.into(),
-        };
+        let text = |it: Arc<str>| shared(self.0.hide(&it), &it);
+        let cut = |it: Arc<str>| shared(self.0.hide_in_cut(&it), &it);
         let Error { kind, status, title, detail, instance } = error;
-        let (title, detail) = (title.map(text), detail.map(text));
+        let (title, detail) = (title.map(cut), detail.map(cut));
         Error { kind: text(kind), status, title, detail, instance: text(instance) }
     }
 
@@ -102,6 +107,12 @@ impl Mask {
                         replaced = true;
                     }
                 }
+                serde_json::Value::Number(number)
+                    if number.as_f64().is_some_and(|it| self.0.hides_number(it)) =>
+                {
+                    *value = serde_json::Value::String(HIDDEN.to_owned());
+                    replaced = true;
+                }
                 serde_json::Value::Array(all) => open.extend(all),
                 serde_json::Value::Object(fields) => {
                     if fields.keys().any(|key| matches!(self.text(key), Cow::Owned(_))) {
@@ -115,6 +126,14 @@ impl Mask {
             }
         }
         replaced
+    }
+}
+
+/// A masked text, which is the original where nothing was hidden.
+fn shared(masked: Cow<'_, str>, original: &Arc<str>) -> Arc<str> {
+    match masked {
+        Cow::Borrowed(_) => Arc::clone(original),
+        Cow::Owned(masked) => masked.into(),
     }
 }
 
@@ -132,5 +151,13 @@ mod tests {
         let mut value = json!({"me": ["x hunter22 y", basic], "hunter22": "4711"});
         mask.json(&mut value);
         assert_eq!(value, json!({"me": ["x *** y", "Basic ***"], "***": "***"}));
+    }
+
+    #[test]
+    fn a_number_is_replaced_that_a_secret_is_and_not_one_that_holds_it() {
+        let mask = Mask::new(&BTreeMap::from([("pin".into(), Value::utf8_str("93847561"))]));
+        let mut value = json!({"pin": 93_847_561, "as": [93_847_561.0], "n": 938_475_610});
+        mask.json(&mut value);
+        assert_eq!(value, json!({"pin": "***", "as": ["***"], "n": 938_475_610}));
     }
 }

@@ -15,10 +15,7 @@ use crate::value::{Value, field};
 impl Machine {
     /// A URI, which may be relative.
     pub(super) fn uri(&self, id: ScopeId, uri: &Uri) -> Result<Arc<str>, Error> {
-        let input = match self.task(id) {
-            Ok(frame) => frame.input().clone(),
-            Err(_) => self.run_of(id)?.raw.clone(),
-        };
+        let input = self.input_at(id)?;
         match uri {
             Uri::Template(pieces) => Ok(expanded(pieces, &input)?.into()),
             Uri::Expression(template) => match self.evaluate(id, template, &input, "endpoint")? {
@@ -28,6 +25,25 @@ impl Machine {
                     Err(Error::expression(format!("endpoint: {shown} is no URI")))
                 }
             },
+        }
+    }
+
+    fn input_at(&self, id: ScopeId) -> Result<Value, Error> {
+        match self.task(id) {
+            Ok(frame) => Ok(frame.input().clone()),
+            Err(_) => Ok(self.run_of(id)?.raw.clone()),
+        }
+    }
+
+    /// Refuses to delete at a path that lacks a field: it is that of something larger.
+    pub(super) fn is_whole(&self, id: ScopeId, uri: &Uri) -> Result<(), Error> {
+        let Uri::Template(pieces) = uri else { return Ok(()) };
+        match missing(pieces, &self.input_at(id)?) {
+            Some(name) => Err(Error::expression(format!(
+                "endpoint: the input has no `{name}`, or it is null; without it, something else \
+                 would be deleted"
+            ))),
+            None => Ok(()),
         }
     }
 
@@ -54,24 +70,58 @@ impl Machine {
     }
 }
 
-/// Simple expansion (RFC 6570): a field becomes its text, percent-encoded.
+/// Expansion (RFC 6570): a field becomes its text, percent-encoded. One that is not there is left out.
 fn expanded(pieces: &[UriPiece], input: &Value) -> Result<String, Error> {
     let mut uri = String::new();
     for piece in pieces {
         match piece {
             UriPiece::Text(text) => uri.push_str(text),
-            UriPiece::Field(name) => match scalar(field(input, name)) {
-                None => {}
-                Some(Ok(text)) => encode(&text, &mut uri),
-                Some(Err(())) => {
-                    return Err(Error::expression(format!(
-                        "endpoint: `{{{name}}}` must be a text, a number, true, false or null"
-                    )));
+            UriPiece::Field(name) => {
+                uri.push_str(&encoded(name, input)?.unwrap_or_default());
+            }
+            UriPiece::Query { begins, names } => {
+                let mut before = if *begins { '?' } else { '&' };
+                for name in names {
+                    if let Some(text) = encoded(name, input)? {
+                        uri.push(before);
+                        encode(name, &mut uri);
+                        uri.push('=');
+                        uri.push_str(&text);
+                        before = '&';
+                    }
                 }
-            },
+            }
         }
     }
     Ok(uri)
+}
+
+/// The text of a field, percent-encoded; none when it is null or missing.
+fn encoded(name: &str, input: &Value) -> Result<Option<String>, Error> {
+    match scalar(field(input, name)) {
+        None => Ok(None),
+        Some(Ok(text)) => {
+            let mut encoded = String::new();
+            encode(&text, &mut encoded);
+            Ok(Some(encoded))
+        }
+        Some(Err(())) => Err(Error::expression(format!(
+            "endpoint: `{{{name}}}` must be a text, a number, true or false"
+        ))),
+    }
+}
+
+/// The first field of the path that is not there.
+fn missing<'u>(pieces: &'u [UriPiece], input: &Value) -> Option<&'u str> {
+    for piece in pieces {
+        match piece {
+            UriPiece::Text(text) if text.contains('?') => return None,
+            UriPiece::Field(name) if *field(input, name) == Value::Null => return Some(name),
+            UriPiece::Query { .. } => return None,
+            UriPiece::Text(_) | UriPiece::Field(_) => {}
+        }
+    }
+    None
 }
 
 fn encode(text: &str, uri: &mut String) {
@@ -166,14 +216,30 @@ mod tests {
 
     #[test]
     fn fields_of_the_input_are_percent_encoded() {
-        let pieces = [
-            UriPiece::Text("http://h/".into()),
-            UriPiece::Field("id".into()),
-            UriPiece::Field("none".into()),
-        ];
+        let pieces = [UriPiece::Text("http://h/".into()), UriPiece::Field("id".into())];
         let input = |id| crate::value::object([("id", id)]);
         let uri = expanded(&pieces, &input(Value::utf8_str("a/b ü"))).unwrap();
         assert_eq!(uri, "http://h/a%2Fb%20%C3%BC");
         assert!(expanded(&pieces, &input(Value::Arr(Vec::new().into()))).is_err());
+    }
+
+    #[test]
+    fn a_field_that_is_not_there_is_left_out_and_known() {
+        let id = || UriPiece::Field("id".into());
+        let query = |begins, names: &[&str]| {
+            let names = names.iter().map(|it| (*it).into()).collect();
+            UriPiece::Query { begins, names }
+        };
+        let text = |text: &str| UriPiece::Text(text.into());
+        let input = crate::value::object([("id", Value::Null), ("a", Value::from(1_usize))]);
+        for (pieces, uri, lacks) in [
+            (vec![text("/labs/"), id()], "/labs/", Some("id")),
+            (vec![text("/labs?id="), id()], "/labs?id=", None),
+            (vec![text("/labs"), query(true, &["id", "a", "b"]), id()], "/labs?a=1", None),
+            (vec![text("/l?x"), query(false, &["b", "a"])], "/l?x&a=1", None),
+        ] {
+            assert_eq!(expanded(&pieces, &input).unwrap(), uri);
+            assert_eq!(missing(&pieces, &input), lacks, "{uri}");
+        }
     }
 }

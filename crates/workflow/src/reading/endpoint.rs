@@ -300,10 +300,12 @@ fn expanded(piece: &UriPiece) -> Piece {
             let code = Expression::compile(&code, &[]);
             Piece::Expression(code.expect("it is jq, whatever text the name is"))
         }
+        UriPiece::Query { .. } => Piece::Text("".into()),
     }
 }
 
-/// The pieces of a URI template. Only simple fields are part of the DSL: `{name}`.
+/// The pieces of a URI template (RFC 6570): fields `{name}`, and those of the query, `{?name,name}`
+/// and `{&name}`.
 fn pieces(text: &str) -> Result<Vec<UriPiece>, (String, String)> {
     let (mut pieces, mut rest) = (Vec::new(), text);
     while let Some(start) = rest.find(['{', '}']) {
@@ -319,20 +321,33 @@ fn pieces(text: &str) -> Result<Vec<UriPiece>, (String, String)> {
             let message = format!("{} is no URI template: its braces do not match", quoted(text));
             return Err((message, "write a brace that is meant as %7B or %7D".to_owned()));
         };
-        if name.is_empty()
-            || name.starts_with(['+', '#', '.', '/', ';', '?', '&', '=', ',', '!', '@', '|'])
-            || name.contains([',', '*', ':'])
-            || name.contains(char::is_whitespace)
-        {
+        let Some(piece) = field(name) else {
             let message = format!("{} cannot be expanded", quoted(&format!("{{{name}}}")));
-            let hint = "only the name of one field may stand in braces: {id}";
+            let hint =
+                "write the name of a field, {id}, or of parameters of the query, {?page,size}";
             return Err((message, hint.to_owned()));
-        }
-        pieces.push(UriPiece::Field(name.into()));
+        };
+        pieces.push(piece);
         rest = after;
     }
     if !rest.is_empty() {
         pieces.push(UriPiece::Text(rest.into()));
     }
     Ok(pieces)
+}
+
+/// What stands in braces.
+fn field(inside: &str) -> Option<UriPiece> {
+    let is_name = |name: &str| {
+        !name.is_empty()
+            && !name.starts_with(['+', '#', '.', '/', ';', '?', '&', '=', '!', '@', '|'])
+            && !name.contains([',', '*', ':'])
+            && !name.contains(char::is_whitespace)
+    };
+    let Some(names) = inside.strip_prefix(['?', '&']) else {
+        return is_name(inside).then(|| UriPiece::Field(inside.into()));
+    };
+    let begins = inside.starts_with('?');
+    let all_are = names.split(',').all(is_name);
+    all_are.then(|| UriPiece::Query { begins, names: names.split(',').map(Into::into).collect() })
 }

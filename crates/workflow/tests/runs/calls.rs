@@ -95,6 +95,31 @@ fn an_authority_has_fields_of_the_input() {
 }
 
 #[test]
+fn nothing_is_deleted_at_a_path_that_lacks_a_field() {
+    let document = |method: &str, path: &str| {
+        let with = format!("{{ method: {method}, endpoint: 'http://h/labs{path}' }}");
+        short(&format!("\n        - a: {{ call: http, with: {with} }}"))
+    };
+    let input = || json!({"lab_id": 5, "labid": null});
+    for (method, path, uri) in [
+        ("delete", "/{lab_id}", Some("http://h/labs/5")),
+        ("delete", "/{labid}", None),
+        ("DELETE", "/{lab_x}/x", None),
+        ("delete", "/{lab_id}{?labid,lab_id}", Some("http://h/labs/5?lab_id=5")),
+        ("get", "/{labid}", Some("http://h/labs/")),
+    ] {
+        let world = plan(document(method, path), input()).run();
+        match uri {
+            Some(uri) => assert_eq!(&*request(&world).uri, uri),
+            None => {
+                let said = world.error().detail.unwrap();
+                assert!(said.contains("the input has no `lab"), "{said}");
+            }
+        }
+    }
+}
+
+#[test]
 fn a_function_without_arguments_is_given_what_the_task_is_given() {
     let document = "
         use: { functions: { double: { set: { n: '${ .n * 2 }' } } } }
