@@ -15,7 +15,7 @@ fn time(text: &str) -> Timestamp {
 #[test]
 fn a_fault_points_at_what_is_wrong_and_says_what_was_meant() {
     let told = [
-        ("Mon..Fry 08:00", "Mon..Fry", "`Mon..Fry` is no weekday"),
+        ("Mon..Fry 08:00", "Mon..Fry", "`Fry` is no weekday: did you mean `Fri`?"),
         ("dayly", "dayly", "`dayly` is no weekday: did you mean `daily`?"),
         (
             "Fri..Mon 08:00",
@@ -43,7 +43,7 @@ fn a_fault_points_at_what_is_wrong_and_says_what_was_meant() {
         (
             "35 8 * * 1-5",
             "35 8 * * 1-5",
-            "this is a line of cron, not a calendar expression: write it as `Mon,Tue,Wed,Thu,Fri *-*-* 08:35:00`",
+            "this is a line of cron, not a calendar expression: write it as `Mon..Fri *-*-* 08:35:00`",
         ),
         ("", "", "there is no expression: write it as `*-*-* 08:35:00`, or `daily`"),
         ("08:", "", "the expression ends where a number should be"),

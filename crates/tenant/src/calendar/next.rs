@@ -8,7 +8,7 @@ use jiff::civil::{Date, DateTime, Time};
 use jiff::tz::{AmbiguousOffset, TimeZone};
 use jiff::{Timestamp, ToSpan};
 
-use super::{Calendar, MICROS, Weekdays, Zone, bounds};
+use super::{Calendar, Fault, MICROS, Weekdays, Zone, bounds};
 
 impl Calendar {
     /// The first time after `after`, or none if there is none before the year 2200. `local` is the
@@ -50,8 +50,25 @@ impl Calendar {
         std::iter::successors(self.next_after(after, local), |last| self.next_after(*last, local))
     }
 
-    /// The zone whose clock the expression is about.
-    pub(super) fn zone<'a>(&'a self, local: &'a TimeZone) -> &'a TimeZone {
+    /// Refuses an expression whose times are all over.
+    ///
+    /// # Errors
+    /// There is no time after `now`.
+    pub fn refuse_past(
+        &self,
+        expression: &str,
+        now: Timestamp,
+        local: &TimeZone,
+    ) -> Result<(), Fault> {
+        if self.next_after(now, local).is_some() {
+            return Ok(());
+        }
+        let message = format!("it never fires after {now:.0}");
+        Err(Fault::new(0..expression.len(), message))
+    }
+
+    /// The zone whose clock the expression is about; `local` is that of the machine.
+    pub fn zone<'a>(&'a self, local: &'a TimeZone) -> &'a TimeZone {
         match &self.zone {
             Zone::Local => local,
             Zone::Utc => const { &TimeZone::UTC },

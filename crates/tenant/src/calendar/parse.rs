@@ -481,7 +481,8 @@ fn explain(expression: &str, body: usize, fault: Fault, zones: &TimeZoneDatabase
     if fault.hint.is_some() {
         return fault;
     }
-    if let Some(calendar) = from_cron(expression) {
+    let cron = from_cron(expression).and_then(|meant| Calendar::parse(&meant, zones).ok());
+    if let Some(calendar) = cron {
         let message = "this is a line of cron, not a calendar expression";
         return Fault::new(0..expression.len(), message).hint(format!("write it as `{calendar}`"));
     }
@@ -521,15 +522,8 @@ fn unknown_word(word: &str, first: bool, zones: &TimeZoneDatabase) -> Option<(St
         return None;
     }
     let zone_names: Vec<_> = zones.available().collect();
-    let weekdays = WEEKDAYS.iter().flat_map(|day| [*day, &day[..3]]);
-    let shorthands = SHORTHANDS.iter().map(|(name, _)| *name).filter(|name| *name != "anually");
     if first && !word.contains('/') {
-        let meant = nearest(word, shorthands.chain(weekdays));
-        let hint = meant.map_or_else(
-            || "weekdays are `Mon` to `Sun`, and a whole expression may be `daily`".to_owned(),
-            |meant| format!("did you mean `{meant}`?"),
-        );
-        return Some((format!("`{word}` is no weekday"), hint));
+        return Some(unknown_weekday(word));
     }
     let meant = nearest(word, zone_names.iter().map(jiff::tz::TimeZoneName::as_str));
     let hint = meant.map_or_else(
@@ -537,6 +531,20 @@ fn unknown_word(word: &str, first: bool, zones: &TimeZoneDatabase) -> Option<(St
         |meant| format!("did you mean `{meant}`?"),
     );
     Some((format!("`{word}` is no time zone of this machine"), hint))
+}
+
+/// A first word, which is weekdays where it is not the whole expression.
+fn unknown_weekday(word: &str) -> (String, String) {
+    let weekdays = || WEEKDAYS.iter().flat_map(|day| [*day, &day[..3]]);
+    let is_weekday = |name: &&str| weekdays().any(|day| day.eq_ignore_ascii_case(name));
+    let mut names = word.split([',', '.', '-']).filter(|name| !name.is_empty());
+    let name = names.find(|name| !is_weekday(name)).unwrap_or(word);
+    let shorthands = SHORTHANDS.iter().map(|(name, _)| *name).filter(|name| *name != "anually");
+    let hint = nearest(name, shorthands.chain(weekdays())).map_or_else(
+        || "weekdays are `Mon` to `Sun`, and a whole expression may be `daily`".to_owned(),
+        |meant| format!("did you mean `{meant}`?"),
+    );
+    (format!("`{name}` is no weekday"), hint)
 }
 
 fn nearest<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
