@@ -5,3 +5,4 @@
 //! shells' to read; what is right, when something runs and what is to be changed is decided here.
 
 pub mod calendar;
+pub mod manifest;
