@@ -11,8 +11,9 @@ mod check;
 mod dataset;
 mod decode;
 mod lifecycle;
-mod reader;
+pub(crate) mod reader;
 mod rules;
+mod schema;
 mod service;
 mod text;
 
@@ -26,6 +27,7 @@ use serde::Serialize;
 use tessera_types::{Bytes, Duration, Millicores, Name, catalogue::Version};
 
 pub use check::{Checked, check};
+pub use schema::json_schema;
 pub use service::Service;
 
 /// The name of a manifest's file.
@@ -213,9 +215,24 @@ impl Dataset {
 }
 
 /// The name of a dataset: `[a-z][a-z0-9_]*`, at most 63.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(transparent)]
-pub struct DatasetName(#[schemars(regex(pattern = r"^[a-z][a-z0-9_]{0,62}$"))] String);
+pub struct DatasetName(String);
+
+impl JsonSchema for DatasetName {
+    fn schema_name() -> String {
+        "DatasetName".to_owned()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        let name = serde_json::json!({
+            "description": "The name of a dataset: lower-case letters, digits and `_`.",
+            "type": "string",
+            "pattern": "^[a-z][a-z0-9_]{0,62}$",
+        });
+        serde_json::from_value(name).expect("it is a schema")
+    }
+}
 
 /// A dataset and its columns.
 #[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]

@@ -11,26 +11,26 @@ use tessera_manifest::{
 };
 
 /// Problems of one manifest that are kept, and as many warnings.
-pub(super) const PROBLEMS_MAX: usize = 100;
+pub(crate) const PROBLEMS_MAX: usize = 100;
 
-pub(super) struct Reader<'d> {
-    pub(super) document: &'d Document,
-    pub(super) zones: &'d TimeZoneDatabase,
-    pub(super) now: Timestamp,
-    pub(super) problems: Vec<Problem>,
-    pub(super) warnings: Vec<Problem>,
+pub(crate) struct Reader<'d> {
+    pub(crate) document: &'d Document,
+    pub(crate) zones: &'d TimeZoneDatabase,
+    pub(crate) now: Timestamp,
+    pub(crate) problems: Vec<Problem>,
+    pub(crate) warnings: Vec<Problem>,
     /// Known fields that unknown ones were taken to mean, with their maps.
     meant: Vec<(*const Node, String)>,
 }
 
 impl<'d> Reader<'d> {
-    pub(super) fn new(document: &'d Document, zones: &'d TimeZoneDatabase, now: Timestamp) -> Self {
+    pub(crate) fn new(document: &'d Document, zones: &'d TimeZoneDatabase, now: Timestamp) -> Self {
         let (problems, warnings, meant) = Default::default();
         Self { document, zones, now, problems, warnings, meant }
     }
 
     /// Reports what is wrong with a value.
-    pub(super) fn wrong(
+    pub(crate) fn wrong(
         &mut self,
         node: &Node,
         code: &'static str,
@@ -44,7 +44,7 @@ impl<'d> Reader<'d> {
     }
 
     /// Reports what is wrong at a place in or beside a value.
-    pub(super) fn wrong_at(
+    pub(crate) fn wrong_at(
         &mut self,
         node: &Node,
         span: Span,
@@ -69,7 +69,7 @@ impl<'d> Reader<'d> {
     }
 
     /// Says what is allowed and probably not meant.
-    pub(super) fn warn(
+    pub(crate) fn warn(
         &mut self,
         node: &Node,
         code: &'static str,
@@ -84,7 +84,7 @@ impl<'d> Reader<'d> {
 
     /// The place of a part of a text, given in bytes of it. Where the text is not written as it
     /// is, because of escapes, the whole value is the place.
-    pub(super) fn span_within(&self, node: &Node, part: std::ops::Range<usize>) -> Option<Span> {
+    pub(crate) fn span_within(&self, node: &Node, part: std::ops::Range<usize>) -> Option<Span> {
         let text = node.as_str()?;
         let start = node.span.start + self.document.source_of(node).find(text)?;
         Some(Span::new(start + part.start, start + part.end))
@@ -92,7 +92,7 @@ impl<'d> Reader<'d> {
 
     /// The entries of a table that has no fields but these; `elsewhere` gives a hint for one that
     /// belongs into another place.
-    pub(super) fn table(
+    pub(crate) fn table(
         &mut self,
         node: &'d Node,
         known: &[&str],
@@ -113,7 +113,7 @@ impl<'d> Reader<'d> {
         Some(entries)
     }
 
-    pub(super) fn open_table(&mut self, node: &'d Node) -> Option<&'d [Entry]> {
+    pub(crate) fn open_table(&mut self, node: &'d Node) -> Option<&'d [Entry]> {
         match &node.value {
             Value::Map(entries) => Some(entries),
             _ => self.wrong_type(node, "a table", None),
@@ -121,7 +121,7 @@ impl<'d> Reader<'d> {
     }
 
     /// A field that must be there.
-    pub(super) fn required(&mut self, node: &'d Node, field: &str, hint: &str) -> Option<&'d Node> {
+    pub(crate) fn required(&mut self, node: &'d Node, field: &str, hint: &str) -> Option<&'d Node> {
         let found = node.get(field);
         let meant = |(map, name): &(*const Node, String)| std::ptr::eq(*map, node) && name == field;
         if found.is_none() && !self.meant.iter().any(meant) {
@@ -134,12 +134,12 @@ impl<'d> Reader<'d> {
     }
 
     /// Takes a field for one that is missed elsewhere, so that it is not reported twice.
-    pub(super) fn found_elsewhere(&mut self, node: &'d Node, field: &str) {
+    pub(crate) fn found_elsewhere(&mut self, node: &'d Node, field: &str) {
         self.meant.push((node, field.to_owned()));
     }
 
     /// Reports a value of another type than the one needed.
-    pub(super) fn wrong_type<T>(
+    pub(crate) fn wrong_type<T>(
         &mut self,
         node: &Node,
         expected: &str,
@@ -163,7 +163,7 @@ impl<'d> Reader<'d> {
     }
 
     /// A text that is not empty and of one line, for a purpose such as "an owner".
-    pub(super) fn line(&mut self, node: &'d Node, what: &str) -> Option<&'d str> {
+    pub(crate) fn line(&mut self, node: &'d Node, what: &str) -> Option<&'d str> {
         let text = self.text(node)?;
         let (message, hint) = if text.trim().is_empty() {
             (format!("{what} is empty"), None)
@@ -177,11 +177,11 @@ impl<'d> Reader<'d> {
         None
     }
 
-    pub(super) fn text(&mut self, node: &'d Node) -> Option<&'d str> {
+    pub(crate) fn text(&mut self, node: &'d Node) -> Option<&'d str> {
         node.as_str().or_else(|| self.wrong_type(node, "a string", None))
     }
 
-    pub(super) fn boolean(&mut self, node: &Node) -> Option<bool> {
+    pub(crate) fn boolean(&mut self, node: &Node) -> Option<bool> {
         match &node.value {
             Value::Bool(value) => Some(*value),
             _ => self.wrong_type(node, "`true` or `false`", None),
@@ -189,7 +189,7 @@ impl<'d> Reader<'d> {
     }
 
     /// One of several words, as what it stands for.
-    pub(super) fn word<T: Copy>(&mut self, node: &'d Node, words: &[(&str, T)]) -> Option<T> {
+    pub(crate) fn word<T: Copy>(&mut self, node: &'d Node, words: &[(&str, T)]) -> Option<T> {
         let text = self.text(node)?;
         let found = words.iter().find(|(word, _)| *word == text);
         if found.is_none() {
@@ -201,7 +201,7 @@ impl<'d> Reader<'d> {
         found.map(|(_, value)| *value)
     }
 
-    pub(super) fn elements(&mut self, node: &'d Node, what: &str) -> Option<&'d [Node]> {
+    pub(crate) fn elements(&mut self, node: &'d Node, what: &str) -> Option<&'d [Node]> {
         match &node.value {
             Value::Seq(all) => Some(all),
             _ => self.wrong_type(node, &format!("a list of {what}"), None),
@@ -209,7 +209,7 @@ impl<'d> Reader<'d> {
     }
 
     /// Reads a field that may be missing: `Some(None)` then.
-    pub(super) fn optional<T>(
+    pub(crate) fn optional<T>(
         &mut self,
         table: &'d Node,
         field: &str,
@@ -223,7 +223,7 @@ impl<'d> Reader<'d> {
 }
 
 /// Reads all, so that each is reported, and gives them only if each could be read.
-pub(super) fn all<T>(read: impl Iterator<Item = Option<T>>) -> Option<Vec<T>> {
+pub(crate) fn all<T>(read: impl Iterator<Item = Option<T>>) -> Option<Vec<T>> {
     let read: Vec<_> = read.collect();
     read.into_iter().collect()
 }

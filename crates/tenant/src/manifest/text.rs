@@ -18,7 +18,7 @@ const MEMORY_MAX: Bytes = Bytes(1 << 50);
 
 impl<'d> Reader<'d> {
     /// A DNS label.
-    pub(super) fn name(&mut self, node: &'d Node) -> Option<Name> {
+    pub(crate) fn name(&mut self, node: &'d Node) -> Option<Name> {
         let text = self.text(node)?;
         match Name::new(text) {
             Ok(name) => Some(name),
@@ -30,7 +30,7 @@ impl<'d> Reader<'d> {
         }
     }
 
-    pub(super) fn version(&mut self, node: &'d Node) -> Option<Version> {
+    pub(crate) fn version(&mut self, node: &'d Node) -> Option<Version> {
         if let Value::Number(_) = node.value {
             let source = self.document.source_of(node);
             let hint = format!("a version is text and has three numbers: \"{source}.0\"");
@@ -46,7 +46,7 @@ impl<'d> Reader<'d> {
     }
 
     /// A duration that is not zero.
-    pub(super) fn duration(&mut self, node: &'d Node, example: &str) -> Option<Duration> {
+    pub(crate) fn duration(&mut self, node: &'d Node, example: &str) -> Option<Duration> {
         if let Value::Number(_) = node.value {
             let hint = Some(format!("write it with a unit, such as \"{example}\""));
             return self.wrong_type(node, "a string with a duration", hint);
@@ -64,11 +64,11 @@ impl<'d> Reader<'d> {
         None
     }
 
-    pub(super) fn cpu(&mut self, node: &'d Node) -> Option<Millicores> {
+    pub(crate) fn cpu(&mut self, node: &'d Node) -> Option<Millicores> {
         self.amount(node, Millicores, CPU_MAX, "an amount of cpu", "\"500m\" or \"1.5\"")
     }
 
-    pub(super) fn memory(&mut self, node: &'d Node) -> Option<Bytes> {
+    pub(crate) fn memory(&mut self, node: &'d Node) -> Option<Bytes> {
         self.amount(node, Bytes, MEMORY_MAX, "an amount of memory", "\"256MiB\" or \"2GiB\"")
     }
 
@@ -100,7 +100,7 @@ impl<'d> Reader<'d> {
     }
 
     /// A calendar expression that fires again, with what the changes of the clock do to it.
-    pub(super) fn schedule(&mut self, node: &'d Node) -> Option<(String, Calendar)> {
+    pub(crate) fn schedule(&mut self, node: &'d Node) -> Option<(String, Calendar)> {
         let text = self.text(node)?;
         let calendar = Calendar::parse(text, self.zones).and_then(|calendar| {
             calendar.refuse_past(text, self.now, &TimeZone::UTC).map(|()| calendar)
@@ -125,7 +125,7 @@ impl<'d> Reader<'d> {
     }
 
     /// A reference to a container image.
-    pub(super) fn image(&mut self, node: &'d Node) -> Option<String> {
+    pub(crate) fn image(&mut self, node: &'d Node) -> Option<String> {
         let text = self.text(node)?;
         if !is_image(text) {
             let message = format!("{} is not the name of a container image", quoted(text));
@@ -144,14 +144,14 @@ impl<'d> Reader<'d> {
 }
 
 /// The name that was meant by one that is none.
-pub(super) fn suggestion(text: &str) -> Option<String> {
+pub(crate) fn suggestion(text: &str) -> Option<String> {
     let label = joined_words(text, '-');
     let valid = Name::new(&label).is_ok() && label != text;
     valid.then(|| format!("did you mean {}?", quoted(&label)))
 }
 
 /// The words of a text in lower case, joined by what names of a sort have between them.
-pub(super) fn joined_words(text: &str, separator: char) -> String {
+pub(crate) fn joined_words(text: &str, separator: char) -> String {
     let lower = text.to_lowercase();
     let words = lower.split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| !word.is_empty());
     words.collect::<Vec<_>>().join(separator.encode_utf8(&mut [0; 4]))
