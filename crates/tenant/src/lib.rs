@@ -5,4 +5,5 @@
 //! shells' to read; what is right, when something runs and what is to be changed is decided here.
 
 pub mod calendar;
+pub mod export;
 pub mod manifest;

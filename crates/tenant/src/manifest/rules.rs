@@ -69,6 +69,14 @@ impl<'d> Reader<'d> {
     }
 }
 
+impl Calendar {
+    /// The longest time between two runs within about a year, changes of the clock left out. None
+    /// if there is only one run.
+    pub(crate) fn longest_interval(&self, now: Timestamp) -> Option<Duration> {
+        gaps(self, now).usual.map(|gap| gap.length)
+    }
+}
+
 fn gaps(calendar: &Calendar, now: Timestamp) -> Gaps {
     let local = TimeZone::UTC;
     let zone = calendar.zone(&local);
