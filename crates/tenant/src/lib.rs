@@ -7,3 +7,4 @@
 pub mod calendar;
 pub mod export;
 pub mod manifest;
+pub mod registry;
