@@ -8,3 +8,4 @@ pub mod calendar;
 pub mod export;
 pub mod manifest;
 pub mod registry;
+pub mod units;
