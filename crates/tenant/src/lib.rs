@@ -7,5 +7,6 @@
 pub mod calendar;
 pub mod export;
 pub mod manifest;
+pub mod plan;
 pub mod registry;
 pub mod units;
