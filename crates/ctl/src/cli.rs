@@ -89,6 +89,7 @@ pub(crate) enum Command {
     Pipeline(commands::pipeline::Arguments),
     Engine(commands::engine::Arguments),
     Scenario(commands::scenario::Arguments),
+    Tenant(commands::tenant::Arguments),
     Cordon(commands::cordon::Arguments),
     Uncordon(commands::uncordon::Arguments),
     Drain(commands::drain::Arguments),

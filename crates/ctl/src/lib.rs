@@ -151,6 +151,7 @@ async fn dispatch(program: &Program, cli: Cli, namespace_is_given: bool) -> Resu
         Command::Calendar(arguments) => commands::calendar::run(&context, &arguments).await,
         Command::Seed(arguments) => commands::seed::run(&context, &arguments).await,
         Command::Scenario(arguments) => commands::scenario::run(&context, &arguments).await,
+        Command::Tenant(arguments) => commands::tenant::run(&context, &arguments),
         Command::Get(arguments) => commands::get::run(&context, &arguments).await,
         Command::Describe(arguments) => commands::describe::run(&context, &arguments).await,
         Command::Delete(arguments) => commands::delete::run(&context, &arguments).await,

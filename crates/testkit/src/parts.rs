@@ -24,6 +24,12 @@ pub const PARTS: &[Part] = &[
         skipped: "the container image that tests build from busybox",
     },
     Part {
+        name: "systemd",
+        signs: &[Sign::Program("systemctl"), Sign::Program("systemd-analyze")],
+        packages: &["systemd", "tzdata"],
+        skipped: "tenants under a real service manager",
+    },
+    Part {
         name: "node",
         signs: &[Sign::Program("node")],
         packages: &["nodejs"],

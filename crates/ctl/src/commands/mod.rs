@@ -20,6 +20,7 @@ pub(crate) mod retry;
 pub(crate) mod scenario;
 pub(crate) mod seed;
 pub(crate) mod session;
+pub(crate) mod tenant;
 pub(crate) mod top;
 pub(crate) mod uncordon;
 pub(crate) mod version;

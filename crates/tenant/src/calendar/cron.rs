@@ -1,0 +1,112 @@
+//! What a line of cron would be as a calendar expression: most people who come here have some.
+
+/// The calendar expression for the time fields of a crontab, as in `35 8 * * 1-5`. None for what
+/// is no such line, or has no equal: cron runs when the day of the month or the weekday fits,
+/// systemd when both do.
+#[must_use]
+pub fn from_cron(line: &str) -> Option<String> {
+    if let Some(word) = line.strip_prefix('@') {
+        let known = ["hourly", "daily", "weekly", "monthly", "yearly", "annually"];
+        return match word {
+            "midnight" => Some("daily".to_owned()),
+            // A week of cron begins on Sunday.
+            "weekly" => Some("Sun *-*-* 00:00:00".to_owned()),
+            _ => known.contains(&word).then(|| word.to_owned()),
+        };
+    }
+    let fields: Vec<&str> = line.split_ascii_whitespace().collect();
+    let [minute, hour, day, month, weekday] = fields[..] else { return None };
+    let minute = field(minute, 0, 59, 2, &[])?;
+    let hour = field(hour, 0, 23, 2, &[])?;
+    let day_field = field(day, 1, 31, 2, &[])?;
+    let month = field(month, 1, 12, 2, &MONTHS)?;
+    let weekdays = weekdays_of(weekday)?;
+    if weekdays.is_some() && !day.starts_with('*') {
+        return None;
+    }
+    let weekdays = weekdays.map_or_else(String::new, |days| format!("{days} "));
+    Some(format!("{weekdays}*-{month}-{day_field} {hour}:{minute}:00"))
+}
+
+const MONTHS: [&str; 12] =
+    ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"];
+const WEEKDAYS: [&str; 8] = ["Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"];
+
+/// One field of numbers, in which names stand for numbers from `first`.
+fn field(text: &str, first: u64, last: u64, width: usize, names: &[&str]) -> Option<String> {
+    let number = |text: &str| {
+        let named = names.iter().position(|name| name.eq_ignore_ascii_case(text));
+        let number = named.map(|at| at as u64 + first).or_else(|| text.parse().ok())?;
+        (first..=last).contains(&number).then(|| format!("{number:0width$}"))
+    };
+    let item = |item: &str| {
+        let (range, step) = match item.split_once('/') {
+            Some((range, step)) => (range, Some(step.parse::<u64>().ok().filter(|s| *s > 0)?)),
+            None => (item, None),
+        };
+        let suffix = step.map_or_else(String::new, |step| format!("/{step}"));
+        match (range, range.split_once('-')) {
+            // A step that never comes to a second value is the first one.
+            ("*", _) if step.is_some_and(|step| step > last - first) => number(&first.to_string()),
+            ("*", _) if step.is_some() => Some(format!("{first:0width$}{suffix}")),
+            ("*", _) => Some("*".to_owned()),
+            (_, Some((from, to))) => Some(format!("{}..{}{suffix}", number(from)?, number(to)?)),
+            (_, None) if step.is_some() => None,
+            (value, None) => number(value),
+        }
+    };
+    let items: Option<Vec<String>> = text.split(',').map(item).collect();
+    let items = items?;
+    // A star among others is all there is.
+    if items.iter().any(|item| item == "*") { Some("*".to_owned()) } else { Some(items.join(",")) }
+}
+
+/// Weekdays by number (0 and 7 are Sunday) or name; nothing for all of them.
+fn weekdays_of(text: &str) -> Option<Option<String>> {
+    if text == "*" {
+        return Some(None);
+    }
+    let number = |text: &str| {
+        let named = WEEKDAYS.iter().position(|name| name.eq_ignore_ascii_case(text));
+        named.or_else(|| text.parse().ok()).filter(|day| *day < WEEKDAYS.len())
+    };
+    let item = |item: &str| match item.split_once('-') {
+        Some((from, to)) => {
+            let (from, to) = (number(from)?, number(to)?);
+            let days: Vec<&str> = WEEKDAYS.get(from..=to)?.to_vec();
+            Some(days.join(","))
+        }
+        None => number(item).map(|day| WEEKDAYS[day].to_owned()),
+    };
+    let items: Option<Vec<String>> = text.split(',').map(item).collect();
+    Some(Some(items?.join(",")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::from_cron;
+
+    #[test]
+    fn lines_of_cron_have_their_equal() {
+        let equals = [
+            ("35 8 * * *", "*-*-* 08:35:00"),
+            ("*/15 * * * *", "*-*-* *:00/15:00"),
+            ("0 2 * * 1-5", "Mon,Tue,Wed,Thu,Fri *-*-* 02:00:00"),
+            ("5 4 1,15 jan *", "*-01-01,15 04:05:00"),
+            ("0 0 * * 7", "Sun *-*-* 00:00:00"),
+            ("0 9-17/2 * * *", "*-*-* 09..17/2:00:00"),
+            ("@midnight", "daily"),
+            ("@weekly", "Sun *-*-* 00:00:00"),
+        ];
+        for (line, expression) in equals {
+            assert_eq!(from_cron(line).as_deref(), Some(expression), "{line}");
+        }
+    }
+
+    #[test]
+    fn what_has_no_equal_has_none() {
+        for line in ["0 0 13 * 5", "60 * * * *", "@reboot", "daily", "* * * *", "5/2 * * * *"] {
+            assert_eq!(from_cron(line), None, "{line}");
+        }
+    }
+}

@@ -1,0 +1,175 @@
+//! Compares what is declared with what was observed.
+
+use std::collections::BTreeSet;
+
+use super::layout::{file_name, is_quadlet, split};
+use super::{Conflict, Create, Declared, Observed, Plan, Reason, Seen, SetAside};
+use crate::registry::unit_of_file;
+
+/// What the plan is for a tenant. With `force`, what is in the way is renamed and kept.
+#[must_use]
+pub fn plan(declared: &Declared, observed: &Observed, force: bool) -> Plan {
+    let mut decision = Decision { declared, observed, force, plan: Plan::default() };
+    decision.folder();
+    decision.links();
+    decision.leftovers();
+    decision.same_units();
+    decision.timers();
+    decision.emptied_folder();
+    decision.plan
+}
+
+struct Decision<'a> {
+    declared: &'a Declared,
+    observed: &'a Observed,
+    force: bool,
+    plan: Plan,
+}
+
+impl Decision<'_> {
+    /// The tenant's folder of Quadlet must be a folder, if it has links in it.
+    fn folder(&mut self) {
+        let folder = self.declared.folder();
+        if !self.declared.links.keys().any(|path| split(path).0 == folder) {
+            return;
+        }
+        match self.observed.paths.get(&folder) {
+            Some(Seen::Folder) => return,
+            Some(found) => self.conflict(&folder, found, Reason::InTheWay),
+            None => {}
+        }
+        self.plan.make_folder = Some(folder);
+    }
+
+    fn links(&mut self) {
+        for (path, target) in &self.declared.links {
+            let mut replaces = None;
+            match self.observed.paths.get(path) {
+                None => {}
+                Some(Seen::Link { target: there, .. }) if there == target => {
+                    self.plan.already_ok.push(path.clone());
+                    continue;
+                }
+                Some(Seen::Link { target: there, .. }) if self.declared.owns(there) => {
+                    replaces = Some(there.clone());
+                }
+                Some(found) => {
+                    self.conflict(path, found, Reason::InTheWay);
+                    if !self.force {
+                        continue;
+                    }
+                }
+            }
+            let create = Create { path: path.clone(), target: target.clone(), replaces };
+            self.plan.create.push(create);
+        }
+    }
+
+    /// What is in the tenant's places and not declared: its own links go, and what would break its
+    /// folder is in the way. All else is not its business.
+    fn leftovers(&mut self) {
+        let folder = self.declared.folder();
+        for (path, seen) in &self.observed.paths {
+            let (parent, name) = split(path);
+            let Seen::Link { target, dangling } = seen else { continue };
+            let (in_folder, in_systemd) = (parent == folder, self.is_own_name(parent, name));
+            if self.declared.links.contains_key(path) || !(in_folder || in_systemd) {
+                continue;
+            }
+            if self.declared.owns(target) {
+                self.plan.remove.push(path.clone());
+            } else if in_folder && *dangling && is_quadlet(name) && !self.declared.links.is_empty()
+            {
+                self.conflict(path, seen, Reason::BreaksFolder);
+            }
+        }
+    }
+
+    /// Whether a path is directly in the folder of systemd, under the tenant's name.
+    fn is_own_name(&self, parent: &str, name: &str) -> bool {
+        let rest = name.strip_prefix(self.declared.tenant.as_str());
+        parent == self.declared.layout.systemd
+            && rest.is_some_and(|rest| rest.starts_with(['.', '-']))
+    }
+
+    /// Only one of two units of the same name would be read, and nobody would be told.
+    fn same_units(&mut self) {
+        let files = self.declared.links.keys().map(|path| file_name(path));
+        let units: BTreeSet<String> = files.filter_map(unit_of_file).collect();
+        for (path, seen) in &self.observed.paths {
+            let own = self.declared.links.contains_key(path) || self.plan.remove.contains(path);
+            if own || *seen == Seen::Folder || !self.is_read(path) {
+                continue;
+            }
+            if let Some(unit) = unit_of_file(file_name(path)).filter(|unit| units.contains(unit)) {
+                self.conflict(path, seen, Reason::SameUnit(unit));
+            }
+        }
+    }
+
+    /// Whether units are read at a path. systemd reads no folders below its own: those are for
+    /// links of enabled units and for drop-ins.
+    fn is_read(&self, path: &str) -> bool {
+        let (parent, name) = split(path);
+        let Self { declared: Declared { layout, .. }, .. } = self;
+        let below = parent.strip_prefix(layout.systemd.as_str()).unwrap_or_default();
+        let set_aside = self.plan.set_aside.iter().any(|aside| aside.path == path);
+        let in_quadlet = path.starts_with(&format!("{}/", layout.quadlet));
+        !set_aside && !below.starts_with('/') && (!in_quadlet || is_quadlet(name))
+    }
+
+    fn timers(&mut self) {
+        let enabled = &self.observed.enabled;
+        self.plan.enable = self.declared.timers.difference(enabled).cloned().collect();
+        let removed = self.plan.remove.iter().map(|path| file_name(path));
+        let disable = removed.filter(|name| enabled.contains(*name));
+        self.plan.disable = disable.map(str::to_owned).collect();
+        self.lost_timers();
+    }
+
+    /// A timer that is enabled by a link that leads to the tenant, where its own link is gone.
+    fn lost_timers(&mut self) {
+        let wants = format!("{}/timers.target.wants", self.declared.layout.systemd);
+        for (path, seen) in &self.observed.paths {
+            let (parent, name) = split(path);
+            let Seen::Link { target, .. } = seen else { continue };
+            let declared = self.declared.timers.contains(name);
+            let disabled = self.plan.disable.iter().any(|timer| timer == name);
+            if parent == wants && !declared && !disabled && self.declared.owns(target) {
+                self.plan.remove.push(path.clone());
+            }
+        }
+    }
+
+    /// Where the last link goes, the folder goes.
+    fn emptied_folder(&mut self) {
+        let folder = self.declared.folder();
+        let inside = format!("{folder}/");
+        let used = self.declared.links.keys().any(|path| path.starts_with(&inside));
+        let mut there = self.observed.paths.keys().filter(|path| path.starts_with(&inside));
+        let emptied = there.all(|path| self.plan.remove.contains(path));
+        if !used && emptied && self.observed.paths.get(&folder) == Some(&Seen::Folder) {
+            self.plan.remove_folder = Some(folder);
+        }
+    }
+
+    /// Something in the way: to be set aside where that is forced.
+    fn conflict(&mut self, path: &str, found: &Seen, reason: Reason) {
+        if self.force && reason.can_be_forced() {
+            let backup = self.backup_of(path);
+            self.plan.set_aside.push(SetAside { path: path.to_owned(), backup });
+        } else {
+            let conflict = Conflict { path: path.to_owned(), found: found.clone(), reason };
+            self.plan.conflicting.push(conflict);
+        }
+    }
+
+    /// A name at which nothing is.
+    fn backup_of(&self, path: &str) -> String {
+        let first = format!("{path}.tessera-backup");
+        let further = (2..).map(|number| format!("{first}-{number}"));
+        let mut names = std::iter::once(first.clone()).chain(further);
+        let free = |name: &String| !self.observed.paths.contains_key(name);
+        names.find(free).unwrap_or(first)
+    }
+}

@@ -1,0 +1,190 @@
+//! The plan that makes a machine as a tenant is declared: which links to its units are to be
+//! created or removed, which timers to be enabled or disabled, and what is in the way.
+//!
+//! The one idea: [`plan`] is a function of what is declared and what was observed, so the same plan
+//! is shown, refused, applied and tested. Where a link leads tells whose it is: one that leads to
+//! what is declared, or below the tenant's own folders, is the tenant's. Nothing else is touched
+//! unless `force` is given, and then it is renamed, never removed. While one conflict remains,
+//! nothing changes at all.
+//!
+//! Quadlet reads folders below its own, and one broken file makes every unit of that folder vanish:
+//! so a tenant has a folder of its own there. systemd does not read folders below its own, so
+//! services and timers are directly in it. To uninstall is to declare nothing.
+//!
+//! Links are planned, not what they lead to: a shell writes the unit files first, and tries them in
+//! a folder of their own.
+
+mod decide;
+mod layout;
+mod show;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+pub use decide::plan;
+pub use layout::{Declared, Layout};
+
+/// What is at a path. Nothing is there where a path is not observed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Seen {
+    /// A symbolic link.
+    Link {
+        /// Where it leads, as it is written.
+        target: String,
+        /// Nothing is there.
+        dangling: bool,
+    },
+    /// A file.
+    File,
+    /// A folder.
+    Folder,
+}
+
+/// What was observed on the machine.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Observed {
+    /// All that is below the folders of the layout, and other folders of units if they are to be
+    /// searched for units of the same name. Absolute paths.
+    pub paths: BTreeMap<String, Seen>,
+    /// The timers that are enabled.
+    pub enabled: BTreeSet<String>,
+}
+
+/// What is to be done.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Plan {
+    /// Links to create, in the order of their paths.
+    pub create: Vec<Create>,
+    /// Links that are as they are declared.
+    pub already_ok: Vec<String>,
+    /// What is in the way. While there is any, nothing is changed.
+    pub conflicting: Vec<Conflict>,
+    /// What was in the way, and is renamed because that was forced.
+    pub set_aside: Vec<SetAside>,
+    /// The tenant's own links that are not declared any more.
+    pub remove: Vec<String>,
+    /// The folder that is created for links.
+    pub make_folder: Option<String>,
+    /// The tenant's folder, when nothing is left in it.
+    pub remove_folder: Option<String>,
+    /// Timers to enable.
+    pub enable: Vec<String>,
+    /// Timers to disable.
+    pub disable: Vec<String>,
+}
+
+/// A link to create.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Create {
+    /// Where it will be.
+    pub path: String,
+    /// Where it will lead.
+    pub target: String,
+    /// Where the tenant's own link that is there now leads: it is replaced.
+    pub replaces: Option<String>,
+}
+
+/// Something that is not the tenant's, in its way.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Conflict {
+    /// Where it is.
+    pub path: String,
+    /// What it is.
+    pub found: Seen,
+    /// Why it is in the way.
+    pub reason: Reason,
+}
+
+/// Why something is in the way.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Reason {
+    /// It is where a link or the folder is to be.
+    InTheWay,
+    /// It leads nowhere, and Quadlet then makes no unit of the folder.
+    BreaksFolder,
+    /// It brings a unit of the same name, and only one of the two would be read. That is not to be
+    /// forced: it is somebody's unit in a place of its own.
+    SameUnit(String),
+}
+
+impl Reason {
+    /// Whether `force` may set it aside.
+    #[must_use]
+    pub fn can_be_forced(&self) -> bool {
+        !matches!(self, Self::SameUnit(_))
+    }
+}
+
+/// Something that is renamed and kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SetAside {
+    /// Where it is.
+    pub path: String,
+    /// Where it will be. Neither systemd nor Quadlet read a file of such a name.
+    pub backup: String,
+}
+
+/// One thing to do, for a shell to do in order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// Disable and stop a timer. systemd then removes its link, too.
+    Disable(String),
+    /// Rename.
+    SetAside(SetAside),
+    /// Create a folder, and those above it.
+    MakeFolder(String),
+    /// Remove a link, if it is still there.
+    Remove(String),
+    /// Create a link, or replace the tenant's own in one step.
+    Link(Create),
+    /// Remove an empty folder.
+    RemoveFolder(String),
+    /// Have systemd read its units anew, once.
+    Reload,
+    /// Enable and start a timer.
+    Enable(String),
+}
+
+/// A plan that must not be carried out.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("refused: {0} in the way; nothing was changed")]
+pub struct Refused(
+    /// How many conflicts there are.
+    pub usize,
+);
+
+impl Plan {
+    /// Whether all is as it is declared.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        let Self { create, conflicting, set_aside, remove, enable, disable, .. } = self;
+        create.is_empty()
+            && conflicting.is_empty()
+            && set_aside.is_empty()
+            && remove.is_empty()
+            && self.make_folder.is_none()
+            && self.remove_folder.is_none()
+            && enable.is_empty()
+            && disable.is_empty()
+    }
+
+    /// What to do, in order. Doing it again does no harm.
+    ///
+    /// # Errors
+    /// There is a conflict.
+    pub fn steps(&self) -> Result<Vec<Step>, Refused> {
+        if !self.conflicting.is_empty() {
+            return Err(Refused(self.conflicting.len()));
+        }
+        let mut steps: Vec<Step> = self.disable.iter().cloned().map(Step::Disable).collect();
+        steps.extend(self.set_aside.iter().cloned().map(Step::SetAside));
+        steps.extend(self.make_folder.iter().cloned().map(Step::MakeFolder));
+        steps.extend(self.remove.iter().cloned().map(Step::Remove));
+        steps.extend(self.create.iter().cloned().map(Step::Link));
+        steps.extend(self.remove_folder.iter().cloned().map(Step::RemoveFolder));
+        if !steps.is_empty() {
+            steps.push(Step::Reload);
+        }
+        steps.extend(self.enable.iter().cloned().map(Step::Enable));
+        Ok(steps)
+    }
+}

@@ -1,0 +1,92 @@
+//! Golden messages: a manifest with mistakes in `wrong/NAME.toml`, and what is said of it in
+//! `wrong/NAME.txt`. `TESSERA_BLESS=1` writes the second anew.
+
+use std::fs;
+use std::path::Path;
+
+use tessera_tenant::manifest::Tier;
+
+use super::{FULL, checked};
+
+/// What is said of a manifest, one block for each problem and warning.
+fn said(text: &str) -> String {
+    let checked = checked(text, Tier::Three);
+    let warnings = checked.warnings.iter();
+    let warnings = warnings.map(|warning| warning.render().replacen("error", "warning", 1));
+    checked.problems.iter().map(tessera_manifest::Problem::render).chain(warnings).collect()
+}
+
+#[test]
+#[expect(clippy::disallowed_methods, reason = "golden files are read, and written when asked to")]
+fn each_mistake_is_told_at_its_place() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/manifest/wrong");
+    let bless = std::env::var_os("TESSERA_BLESS").is_some();
+    let mut seen = 0;
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_none_or(|extension| extension != "toml") {
+            continue;
+        }
+        let said = said(&fs::read_to_string(&path).unwrap());
+        let golden = path.with_extension("txt");
+        if bless {
+            fs::write(&golden, &said).unwrap();
+        }
+        let expected = fs::read_to_string(&golden).unwrap_or_default();
+        assert_eq!(said, expected, "{}", path.display());
+        seen += 1;
+    }
+    assert!(seen >= 5);
+}
+
+/// The full manifest with one text replaced.
+fn with(from: &str, to: &str) -> String {
+    assert!(FULL.contains(from), "{from}");
+    FULL.replacen(from, to, 1)
+}
+
+#[test]
+fn one_mistake_gives_one_problem() {
+    let mistakes = [
+        ("name = \"circ-trans\"", "name = \"circ_trans\"", "invalid_name", 1, 8),
+        ("name = \"circ-trans\"", "name = \"circ-trans\"\ntier = 3", "unknown_field", 2, 1),
+        ("kind = \"extract\"", "kind = \"extrac\"", "unknown_variant", 2, 8),
+        ("\"1.2.0\"", "1.2", "wrong_type", 3, 11),
+        ("owner = \"data@library.example\"\n", "", "missing_field", 1, 1),
+        ("[\"sierra\", \"overdrive\"]", "[]", "invalid_value", 5, 11),
+        ("08:35", "28:35", "invalid_schedule", 6, 19),
+        ("\"26h\"", "\"24h\"", "", 0, 0),
+        ("\"26h\"", "\"23h\"", "freshness_too_short", 7, 13),
+        ("\"26h\"", "26", "wrong_type", 7, 13),
+        ("\"integer\"", "\"int\"", "unknown_variant", 15, 8),
+        ("\"at\"", "\"item_id\"", "duplicate_name", 21, 8),
+        ("[\"python3\", \"app.py\"]", "\"python3 app.py\"", "wrong_type", 28, 14),
+        ("\"app.py\"]", "\"app.py\", \"run\"]", "invalid_entrypoint", 28, 36),
+        ("\"migrate\"]", "\"migrat\"]", "unknown_subcommand", 29, 44),
+        (", \"migrate\"]", "]", "missing_subcommand", 29, 1),
+        ("\"migrate\"]", "\"migrate\", \"run\"]", "duplicate_name", 29, 55),
+        ("localhost/circ-trans:1", "localhost/Circ Trans", "invalid_image", 31, 9),
+        ("LAKE =", "lake =", "invalid_environment", 32, 16),
+        ("LAKE =", "TESSERA_LAKE =", "invalid_environment", 32, 16),
+        ("\"500m\"", "\"half\"", "invalid_quantity", 35, 7),
+        ("\"256MiB\"", "0", "invalid_quantity", 36, 10),
+        ("services.reconcile", "services.Reconcile", "invalid_name", 38, 11),
+        ("schedule = \"Sun *-*-* 04:00:00 UTC\"\n", "", "missing_field", 38, 11),
+    ];
+    for (from, to, code, line, column) in mistakes {
+        let problems = checked(&with(from, to), Tier::Three).problems;
+        let found: Vec<_> =
+            problems.iter().map(|problem| (&*problem.code, problem.line, problem.column)).collect();
+        let expected = if code.is_empty() { vec![] } else { vec![(code, line, column)] };
+        assert_eq!(found, expected, "{from} -> {to}: {problems:#?}");
+    }
+}
+
+#[test]
+fn a_schedule_that_stands_still_is_weighed_against_freshness() {
+    let weekdays = with("\"*-*-* 08:35:00 America/New_York\"", "\"Mon..Fri 08:35 UTC\"");
+    let problems = checked(&weekdays, Tier::Three).problems;
+    assert!(problems[0].message.contains("shorter than the 3d from the run at 2026-06-19"));
+    let long = weekdays.replace("\"26h\"", "\"3d1h\"");
+    assert_eq!(checked(&long, Tier::Three).problems, []);
+}
