@@ -95,7 +95,8 @@ impl Hub {
         Ok((seen, true))
     }
 
-    /// Gives each line of a file to `take`, the torn ones too. A file that is not there has none.
+    /// Gives each line of a file to `take`, the torn ones too. What is not there or is no file (a
+    /// device may never end) has none.
     ///
     /// # Errors
     /// If the file is there and cannot be read.
@@ -106,8 +107,12 @@ impl Hub {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
             Err(source) => return Err(HubError { path, source }),
         };
+        let wrong = |source| HubError { path: path.clone(), source };
+        if !file.metadata().map_err(wrong)?.is_file() {
+            return Ok(());
+        }
         for line in BufReader::new(file).split(b'\n') {
-            let line = line.map_err(|source| HubError { path: path.clone(), source })?;
+            let line = line.map_err(wrong)?;
             take(&String::from_utf8_lossy(&line));
         }
         Ok(())
