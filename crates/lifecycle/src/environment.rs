@@ -24,6 +24,8 @@ pub(crate) struct Environment {
     pub(crate) invocation_id: Option<String>,
     /// Whether nothing may be written.
     pub(crate) is_dry: bool,
+    /// Whether that is said in the way in which programs that the run starts look for it.
+    says_dry: bool,
 }
 
 impl Environment {
@@ -46,7 +48,13 @@ impl Environment {
             invocation_id: text("INVOCATION_ID"),
             // Anything but a clear no: whoever writes `true` does not want to write data.
             is_dry: text(DRY_RUN).is_some_and(|value| value != "0"),
+            says_dry: text(DRY_RUN).is_some_and(|value| value == "1"),
         }
+    }
+
+    /// Whether the variable must be set for a run, which is dry by its verb if `is_asked`.
+    pub(crate) fn must_say_dry(&self, is_asked: bool) -> bool {
+        (is_asked || self.is_dry) && !self.says_dry
     }
 }
 

@@ -60,10 +60,11 @@ pub(crate) fn read(words: &[OsString]) -> Call {
         return Call::Wrong("a verb is missing".to_owned());
     };
     let is_help = |word: &OsString| word == "--help" || word == "-h";
-    if is_help(word) || matches!(rest, [only] if is_help(only)) {
+    let verb = Verb::ALL.into_iter().find(|verb| word == verb.as_str());
+    if is_help(word) || (verb.is_some() && matches!(rest, [only] if is_help(only))) {
         return Call::Help;
     }
-    match Verb::ALL.into_iter().find(|verb| word == verb.as_str()) {
+    match verb {
         None => Call::Wrong(format!("unknown verb '{}'", word.display())),
         Some(Verb::Run) => Call::Work { dry: false, arguments: rest.to_vec() },
         Some(Verb::DryRun) => Call::Work { dry: true, arguments: rest.to_vec() },

@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 import traceback
+from dataclasses import replace
 from typing import Callable, List, NoReturn, Optional, Sequence, Tuple, Union
 
 from . import environment as environments
@@ -52,11 +53,13 @@ class LifecycleApp:
         if call.verb == verbs.HELP:
             _print(usage)
             return 0
-        if call.verb == verbs.DRY_RUN:
+        environment = environments.read(os.environ)
+        if call.verb == verbs.DRY_RUN or environment.is_dry:
             # For all that the run starts.
             os.environ[environments.DRY_RUN] = "1"
+            environment = replace(environment, is_dry=True)
         try:
-            tenant = tenants.load(environments.read(os.environ), program)
+            tenant = tenants.load(environment, program)
         except ManifestError as error:
             write_error(f"{error}\n")
             return FAILED

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import time
 import uuid
-from typing import Callable
+from typing import Callable, Optional, Set
 
 from . import openlineage, verbs
 from .hub import OPENLINEAGE, RUNS, Hub, HubError
@@ -37,8 +37,10 @@ class Recorder:
             invocation_id=environment.invocation_id,
         )
         self._job = openlineage.job_of(manifest, tenant.service, environment.organisation)
+        # What people were told already; a full disk fails again and again.
+        self._told: Set[str] = set()
         if tenant.hub is None:
-            tenant.say_unrecorded(NO_HUB)
+            self._say_unrecorded(NO_HUB)
         if self._is_run:
             # A run that was killed can so be told from one that goes on.
             self._attempt(lambda hub: self._held.enter_context(hub.hold_run(tenant.service)))
@@ -61,7 +63,7 @@ class Recorder:
             self._lineage(FAIL, at_ms)
         self._held.close()
 
-    def _lineage(self, event_type: str, at_ms: int, rows: "int | None" = None) -> None:
+    def _lineage(self, event_type: str, at_ms: int, rows: Optional[int] = None) -> None:
         if self._is_run:
             line = self._job.line(event_type, self.run_id, at_ms, rows)
             self._attempt(lambda hub: hub.append(OPENLINEAGE, line))
@@ -72,4 +74,9 @@ class Recorder:
         try:
             write(self._tenant.hub)
         except HubError as error:
-            self._tenant.say_unrecorded(error)
+            self._say_unrecorded(str(error))
+
+    def _say_unrecorded(self, why: str) -> None:
+        if why not in self._told:
+            self._told.add(why)
+            self._tenant.say_unrecorded(why)

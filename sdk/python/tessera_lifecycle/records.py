@@ -127,13 +127,14 @@ class History:
             value = json.loads(line)
             if value["verb"] != verbs.RUN:
                 return
-            service = _text_or_none(value["service"])
+            service = _text_or_none(value.get("service"))
+            _text(value["tenant"]), _text(value["version"])
             if value["event"] == "started":
                 started = Started(_text(value["run_id"]), time_ms(value["at"]))
                 self._service(service).start(started)
             elif value["event"] == "ended":
                 self._service(service).end(_ended(value))
-        except (ValueError, TypeError, KeyError, RecursionError, OverflowError):
+        except (ValueError, TypeError, KeyError, AttributeError, RecursionError, OverflowError):
             return
 
     def of(self, service: Optional[str]) -> ServiceHistory:
@@ -152,7 +153,7 @@ def _ended(value: Dict[str, Any]) -> Ended:
         at_ms=time_ms(value["at"]),
         is_success=value["outcome"] == SUCCESS,
         exit_code=_number(value["exit_code"], 255),
-        rows=None if value["rows"] is None else _number(value["rows"]),
+        rows=None if value.get("rows") is None else _number(value["rows"]),
         duration_ms=_number(value["duration_ms"]),
     )
 

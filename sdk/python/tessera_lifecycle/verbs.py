@@ -33,10 +33,12 @@ def read(words: List[str]) -> Call:
     if not words:
         return Call(wrong="a verb is missing")
     verb, rest = words[0], words[1:]
-    if _is_help(verb) or (len(rest) == 1 and _is_help(rest[0])):
+    if _is_help(verb):
         return Call(HELP)
     if verb not in ALL:
         return Call(wrong=f"unknown verb '{verb}'")
+    if len(rest) == 1 and _is_help(rest[0]):
+        return Call(HELP)
     if verb in (RUN, DRY_RUN):
         return Call(verb, tuple(rest))
     wants_json = verb == STATUS and rest[:1] == ["--json"]

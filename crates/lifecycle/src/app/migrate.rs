@@ -95,7 +95,7 @@ impl Applying<'_> {
         }
         if !outcome.is_success() {
             let unrecorded = self.record(id, Standing::Failed).err();
-            unrecorded.iter().for_each(|error| self.tenant.say_unrecorded(error));
+            unrecorded.iter().for_each(|error| self.tenant.say_unrecorded(&error.to_string()));
             return Err(format!("{id} failed"));
         }
         self.record(id, Standing::Done).map_err(|error| {

@@ -73,7 +73,7 @@ impl LifecycleApp {
                 let _ = write!(std::io::stderr(), "{what}\n{}", usage(program));
                 USAGE
             }
-            Call::Work { dry: true, .. } if !environment.is_dry => again_dry(program, words),
+            Call::Work { dry, .. } if environment.must_say_dry(dry) => again_dry(program, words),
             Call::Work { arguments, .. } => {
                 with_tenant(environment, |tenant| work::work(tenant, &self.run, arguments))
             }

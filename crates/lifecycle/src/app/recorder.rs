@@ -3,12 +3,14 @@
 //! The one idea: the work is what counts. What cannot be recorded is said on standard error, and
 //! changes neither the run nor its exit code.
 
+use std::cell::RefCell;
+use std::collections::BTreeSet;
 use std::time::Instant;
 
 use uuid::Uuid;
 
 use super::tenant::{NO_HUB, Tenant, now};
-use crate::hub::{Held, Hub, OPENLINEAGE, RUNS};
+use crate::hub::{Held, Hub, HubError, OPENLINEAGE, RUNS};
 use crate::outcome::Outcome;
 use crate::telemetry::{Event, Identity, Line, LineageEvent, LineageJob, Verdict};
 use crate::verb::Verb;
@@ -18,6 +20,8 @@ pub(super) struct Recorder<'a> {
     identity: Identity,
     job: LineageJob,
     began: Instant,
+    /// What people were told already; a full disk fails again and again.
+    told: RefCell<BTreeSet<String>>,
     _held: Option<Held>,
 }
 
@@ -34,9 +38,10 @@ impl<'a> Recorder<'a> {
             invocation_id: tenant.environment.invocation_id.clone(),
         };
         let job = LineageJob::new(&tenant.manifest, tenant.suffix(), organisation);
-        let mut recorder = Self { tenant, identity, job, began: Instant::now(), _held: None };
+        let (began, told) = (Instant::now(), RefCell::default());
+        let mut recorder = Self { tenant, identity, job, began, told, _held: None };
         if tenant.hub.is_none() {
-            tenant.say(&format!("could not be recorded: {NO_HUB}"));
+            recorder.say_unrecorded(NO_HUB);
         }
         recorder._held = recorder.hold();
         let at = now();
@@ -74,14 +79,7 @@ impl<'a> Recorder<'a> {
     /// Marks the service as running, so that a run that was killed can be told from one that goes
     /// on.
     fn hold(&self) -> Option<Held> {
-        let hub = self.tenant.hub.as_ref().filter(|_| self.is_run())?;
-        match hub.hold_run(self.tenant.suffix()) {
-            Ok(held) => Some(held),
-            Err(error) => {
-                self.tenant.say_unrecorded(&error);
-                None
-            }
-        }
+        if self.is_run() { self.attempt(|hub| hub.hold_run(self.tenant.suffix())) } else { None }
     }
 
     fn record(&self, event: Event) {
@@ -96,9 +94,15 @@ impl<'a> Recorder<'a> {
         }
     }
 
-    fn attempt(&self, write: impl FnOnce(&Hub) -> Result<(), crate::hub::HubError>) {
-        if let Some(Err(error)) = self.tenant.hub.as_ref().map(write) {
-            self.tenant.say_unrecorded(&error);
+    /// Does something with the hub, or says that it could not be done.
+    fn attempt<T>(&self, work: impl FnOnce(&Hub) -> Result<T, HubError>) -> Option<T> {
+        let done = work(self.tenant.hub.as_ref()?);
+        done.map_err(|error| self.say_unrecorded(&error.to_string())).ok()
+    }
+
+    fn say_unrecorded(&self, why: &str) {
+        if self.told.borrow_mut().insert(why.to_owned()) {
+            self.tenant.say_unrecorded(why);
         }
     }
 }

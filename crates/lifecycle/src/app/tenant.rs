@@ -8,7 +8,7 @@ use tessera_manifest::Problem;
 use tessera_types::{Name, Timestamp};
 
 use crate::environment::Environment;
-use crate::hub::{Hub, HubError};
+use crate::hub::Hub;
 use crate::manifest::{FILE_NAME, Manifest};
 
 pub(super) struct Tenant {
@@ -47,8 +47,8 @@ impl Tenant {
     }
 
     /// Tells people that something of a run is not in the hub. The run's outcome stays what it is.
-    pub(super) fn say_unrecorded(&self, error: &HubError) {
-        self.say(&format!("could not be recorded: {error}"));
+    pub(super) fn say_unrecorded(&self, why: &str) {
+        self.say(&format!("could not be recorded: {why}"));
     }
 }
 
