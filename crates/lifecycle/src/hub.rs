@@ -25,6 +25,9 @@ pub const OPENLINEAGE: &str = "openlineage.jsonl";
 /// The file of all migrations.
 pub const MIGRATIONS: &str = "migrations.jsonl";
 
+/// A file of this size is turned over before a line is appended to it.
+const BYTES_MAX: u64 = 4 << 20;
+
 /// Held while something is appended.
 const LOCK: &str = "lock";
 /// Held while migrations are applied.
@@ -125,7 +128,30 @@ impl Hub {
     pub fn append(&self, name: &str, line: &str) -> Result<(), HubError> {
         let _held = self.lock(LOCK, FlockOperation::NonBlockingLockExclusive, LOCK_WAIT)?;
         let path = self.folder.join(name);
+        if name != MIGRATIONS && path.metadata().is_ok_and(|file| file.len() >= BYTES_MAX) {
+            // Where it cannot be done the file grows on, and the next line tries again.
+            let _ = self.turn_over(name);
+        }
         append(&path, line).map_err(|source| HubError { path, source })
+    }
+
+    /// Puts a file aside as `….1.jsonl`, in place of the one before, and begins it anew with the
+    /// lines on which what is known of the runs rests. It is there at any time.
+    fn turn_over(&self, name: &str) -> Result<(), HubError> {
+        let path = self.folder.join(name);
+        let mut kept = String::new();
+        if name == RUNS {
+            let history = self.history()?;
+            self.lines(name, |line| {
+                if history.rests_on(line) {
+                    kept += line;
+                    kept.push('\n');
+                }
+            })?;
+        }
+        let turned = set_aside(&path).and_then(|()| replace(&path, &kept));
+        let synced = turned.and_then(|()| sync_folders(&path));
+        synced.map_err(|source| HubError { path, source })
     }
 
     /// Writes the text file anew from what is known of the runs.
@@ -231,10 +257,19 @@ fn sync_folders(path: &Path) -> io::Result<()> {
     Ok(())
 }
 
+/// Gives a file `name.jsonl` the name `name.1.jsonl` as well.
+fn set_aside(path: &Path) -> io::Result<()> {
+    let aside = path.with_extension("1.jsonl");
+    match fs::remove_file(&aside) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => fs::hard_link(path, aside),
+    }
+}
+
 /// Puts a file in another's place, at once for readers. The file beside it has a name that
 /// node_exporter does not read.
 fn replace(path: &Path, text: &str) -> io::Result<()> {
-    let beside = path.with_extension("prom.tmp");
+    let beside = path.with_added_extension("tmp");
     if let Some(folder) = path.parent() {
         fs::create_dir_all(folder)?;
     }

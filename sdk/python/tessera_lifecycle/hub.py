@@ -23,6 +23,9 @@ RUNS = "runs.jsonl"
 OPENLINEAGE = "openlineage.jsonl"
 MIGRATIONS = "migrations.jsonl"
 
+# A file of this size is turned over before a line is appended to it.
+_BYTES_MAX = 4 << 20
+
 _LOCK = "lock"
 _MIGRATE_LOCK = "migrate.lock"
 # How long another writer is waited for. Each holds the lock for one write.
@@ -89,8 +92,28 @@ class Hub:
     def append(self, name: str, line: str) -> None:
         """Appends a line to a file, durably. If it cannot be written, the file is as it was, as far
         as that can be had."""
-        with self._locked(_LOCK, fcntl.LOCK_EX), _place(self._path(name)):
-            _append(self._path(name), line.encode("utf-8", "replace"))
+        path = self._path(name)
+        with self._locked(_LOCK, fcntl.LOCK_EX), _place(path):
+            if name != MIGRATIONS and _size(path) >= _BYTES_MAX:
+                # Where it cannot be done the file grows on, and the next line tries again.
+                with contextlib.suppress(OSError, HubError):
+                    self._turn_over(name)
+            _append(path, line.encode("utf-8", "replace"))
+
+    def _turn_over(self, name: str) -> None:
+        """Puts a file aside as ``….1.jsonl``, in place of the one before, and begins it anew with
+        the lines on which what is known of the runs rests. It is there at any time."""
+        path = self._path(name)
+        kept = ""
+        if name == RUNS:
+            history = self.history()
+            kept = "".join(f"{line}\n" for line in self.lines(name) if history.rests_on(line))
+        aside = f"{path[: -len('.jsonl')]}.1.jsonl"
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(aside)
+        os.link(path, aside)
+        _replace(path, kept.encode("utf-8", "replace"))
+        _sync_folders(path)
 
     def refresh_textfile(self, manifest: Manifest) -> None:
         """Writes the text file anew from what is known of the runs."""
@@ -168,6 +191,13 @@ def _wait_for(file: int, operation: int, patience: float) -> None:
             if time.monotonic() >= until:
                 raise
             time.sleep(_LOCK_RETRY_SECONDS)
+
+
+def _size(path: str) -> int:
+    try:
+        return os.stat(path).st_size
+    except OSError:
+        return 0
 
 
 def _append(path: str, line: bytes) -> None:

@@ -8,7 +8,7 @@ import json
 import re
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
-from typing import Any, Dict, Optional
+from typing import Any, Dict, Optional, Tuple, Union
 
 from . import verbs
 
@@ -123,19 +123,20 @@ class History:
     def take(self, line: str) -> None:
         """Takes the next line in. What is no line of a run (torn by a crash, or of a later version)
         is passed over."""
-        try:
-            value = json.loads(line)
-            if value["verb"] != verbs.RUN:
-                return
-            service = _text_or_none(value.get("service"))
-            _text(value["tenant"]), _text(value["version"])
-            if value["event"] == "started":
-                started = Started(_text(value["run_id"]), time_ms(value["at"]))
-                self._service(service).start(started)
-            elif value["event"] == "ended":
-                self._service(service).end(_ended(value))
-        except (ValueError, TypeError, KeyError, AttributeError, RecursionError, OverflowError):
-            return
+        service, event = _read(line)
+        if isinstance(event, Started):
+            self._service(service).start(event)
+        elif isinstance(event, Ended):
+            self._service(service).end(event)
+
+    def rests_on(self, line: str) -> bool:
+        """Whether what is known rests on this line: without all others, the history is the same."""
+        service, event = _read(line)
+        known = self.of(service)
+        if isinstance(event, Started):
+            return known.open is not None and known.open.run_id == event.run_id
+        ends = (known.last, known.success) if event else ()
+        return any(end is not None and end.run_id == event.run_id for end in ends)
 
     def of(self, service: Optional[str]) -> ServiceHistory:
         """What is known of one service."""
@@ -143,6 +144,21 @@ class History:
 
     def _service(self, service: Optional[str]) -> ServiceHistory:
         return self.services.setdefault(service, ServiceHistory())
+
+
+def _read(line: str) -> Tuple[Optional[str], Union[Started, Ended, None]]:
+    """The service and the event of a line of a run; no event if it is none."""
+    try:
+        value = json.loads(line)
+        if value["verb"] != verbs.RUN:
+            return None, None
+        service = _text_or_none(value.get("service"))
+        _text(value["tenant"]), _text(value["version"])
+        if value["event"] == "started":
+            return service, Started(_text(value["run_id"]), time_ms(value["at"]))
+        return service, _ended(value) if value["event"] == "ended" else None
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError, OverflowError):
+        return None, None
 
 
 def _ended(value: Dict[str, Any]) -> Ended:

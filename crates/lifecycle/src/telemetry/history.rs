@@ -71,6 +71,19 @@ impl History {
         }
     }
 
+    /// Whether what is known rests on this line: without all others, the history is the same.
+    pub fn rests_on(&self, line: &str) -> bool {
+        let Ok(Line { identity, event }) = serde_json::from_str::<Line>(line) else { return false };
+        let Some(service) = self.services.get(&identity.service) else { return false };
+        let is_this = |run_id: Option<&String>| run_id == Some(&identity.run_id);
+        let ended = |run: &Option<Ended>| is_this(run.as_ref().map(|run| &run.run_id));
+        identity.verb == Verb::Run
+            && match event {
+                Event::Started { .. } => is_this(service.open.as_ref().map(|run| &run.run_id)),
+                Event::Ended { .. } => ended(&service.last) || ended(&service.success),
+            }
+    }
+
     /// The services that have run, the primary first.
     pub fn services(&self) -> impl Iterator<Item = (Option<&str>, &ServiceHistory)> {
         self.services.iter().map(|(name, history)| (name.as_deref(), history))
@@ -98,6 +111,7 @@ impl ServiceHistory {
 mod tests {
     use super::super::record::tests::identity;
     use super::*;
+    use proptest::prelude::*;
 
     fn started(run_id: &str, verb: Verb) -> String {
         let at = "2026-05-01T08:00:00Z".parse().unwrap();
@@ -148,5 +162,35 @@ mod tests {
         let seen = history(&lines);
         assert_eq!(seen.open.unwrap().run_id, "b");
         assert_eq!(seen.last.unwrap().run_id, "a");
+    }
+
+    fn all_of(lines: impl Iterator<Item = String>) -> History {
+        let mut history = History::default();
+        lines.for_each(|line| history.take(&line));
+        history
+    }
+
+    fn lines() -> impl Strategy<Value = Vec<String>> {
+        let verbs = prop_oneof![4 => Just(Verb::Run), 1 => Just(Verb::DryRun)];
+        let services = prop_oneof![Just(None), Just(Some("reconcile".to_owned()))];
+        let step = (0u8..12, verbs, services, any::<bool>(), 0u8..2).prop_map(
+            |(run, verb, service, starts, exit_code)| {
+                let id = run.to_string();
+                let line = if starts { started(&id, verb) } else { ended(&id, verb, exit_code) };
+                let mut line: Line = serde_json::from_str(&line).unwrap();
+                line.identity.service = service;
+                line.to_json()
+            },
+        );
+        proptest::collection::vec(step, 0..40)
+    }
+
+    proptest! {
+        #[test]
+        fn a_history_is_the_same_without_the_lines_that_it_does_not_rest_on(lines in lines()) {
+            let history = all_of(lines.iter().cloned());
+            let kept = lines.into_iter().filter(|line| history.rests_on(line));
+            prop_assert_eq!(all_of(kept), history);
+        }
     }
 }

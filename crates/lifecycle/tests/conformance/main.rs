@@ -305,3 +305,44 @@ fn keeps_from_migrating(first: Language, second: Language) {
     let again = finish(second.probe(path, &["migrate"], &migrations).spawn().unwrap());
     assert_eq!(String::from_utf8_lossy(&again.stdout), "nothing to apply: 1 applied before\n");
 }
+
+/// What a hub of some size becomes: each language begins the same file anew.
+#[test]
+fn a_large_file_is_turned_over_and_nothing_that_counts_is_lost() {
+    let line = |id: &str, service: &str, event: &str| {
+        format!(
+            "{{\"run_id\":\"{id}\",\"tenant\":\"circ-trans\",\"service\":{service},\"verb\":\"run\",\"version\":\"1\",\"invocation_id\":null,\"event\":{event}}}\n"
+        )
+    };
+    let end = |outcome: &str, code: u8| {
+        with_times(&format!(
+            "\"ended\",\"at\":\"<ago:2h>\",\"outcome\":\"{outcome}\",\"exit_code\":{code},\"rows\":null,\"duration_ms\":5"
+        ))
+    };
+    let success = line("s", "null", &end("success", 0));
+    let reconciled = line("r", "\"reconcile\"", &end("success", 0));
+    let failure = line("f", "null", &end("failure", 7));
+    let cut_off = line("c", "null", &with_times("\"started\",\"at\":\"<ago:1h>\""));
+    let many = failure.replace("\"f\"", "\"older\"").repeat((4 << 20) / failure.len() + 1);
+    let before = [success.as_str(), &reconciled, &many, &failure, &cut_off, "{\"torn"].concat();
+    for language in languages() {
+        let root = folder(&manifest());
+        let hub = root.path().join("hub/circ-trans");
+        fs::create_dir_all(&hub).unwrap();
+        fs::write(hub.join("runs.jsonl"), &before).unwrap();
+        fs::write(hub.join("runs.1.jsonl"), "older still").unwrap();
+        fs::write(hub.join("openlineage.jsonl"), &before).unwrap();
+        let output = finish(language.probe(root.path(), &["dry-run"], &env(&[])).spawn().unwrap());
+        assert!(output.status.success() && output.stderr.is_empty(), "{output:?}");
+        let after = fs::read_to_string(hub.join("runs.jsonl")).unwrap();
+        let kept = [success.as_str(), &reconciled, &failure, &cut_off].concat();
+        let expected = format!("{kept}{{<any>\"started\",<any>\n{{<any>\"ended\",<any>\n");
+        matches(&expected, &after, &mut Bindings::new()).unwrap();
+        assert!(fs::read_to_string(hub.join("runs.1.jsonl")).unwrap() == before);
+        let output = finish(language.probe(root.path(), &["run"], &env(&[])).spawn().unwrap());
+        assert!(output.status.success() && output.stderr.is_empty(), "{output:?}");
+        let events = fs::read_to_string(hub.join("openlineage.jsonl")).unwrap();
+        assert_eq!(events.lines().count(), 2);
+        assert!(fs::read_to_string(hub.join("openlineage.1.jsonl")).unwrap() == before);
+    }
+}
