@@ -34,13 +34,8 @@ impl Environment {
         let set = |name: &str| variable(name).filter(|value| !value.is_empty());
         let path = |name: &str| set(name).map(PathBuf::from);
         let text = |name: &str| set(name).map(|value| value.to_string_lossy().into_owned());
-        // The specification of XDG has relative paths ignored.
-        let state = path("XDG_STATE_HOME")
-            .filter(|folder| folder.is_absolute())
-            .or_else(|| path("HOME").map(|home| home.join(".local/state")));
         Self {
-            hub: path("TESSERA_TELEMETRY_DIR")
-                .or_else(|| state.map(|folder| folder.join("tessera/telemetry"))),
+            hub: hub_folder(&variable),
             textfiles: path("TESSERA_TEXTFILE_DIR"),
             manifest: path("TESSERA_TENANT_MANIFEST"),
             service: text("TESSERA_SERVICE").unwrap_or_default(),
@@ -56,6 +51,17 @@ impl Environment {
     pub(crate) fn must_say_dry(&self, is_asked: bool) -> bool {
         (is_asked || self.is_dry) && !self.says_dry
     }
+}
+
+/// The folder of the telemetry hub, by the variables that `variable` gives; none if not even a home
+/// is known.
+pub fn hub_folder(variable: impl Fn(&str) -> Option<OsString>) -> Option<PathBuf> {
+    let path = |name: &str| variable(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    // The specification of XDG has relative paths ignored.
+    let state = path("XDG_STATE_HOME")
+        .filter(|folder| folder.is_absolute())
+        .or_else(|| path("HOME").map(|home| home.join(".local/state")));
+    path("TESSERA_TELEMETRY_DIR").or_else(|| state.map(|folder| folder.join("tessera/telemetry")))
 }
 
 #[cfg(test)]

@@ -75,7 +75,11 @@ def _work(tenant: Tenant, run: Work, arguments: Sequence[str]) -> int:
     is_dry = tenant.environment.is_dry
     recorder = Recorder(tenant, verbs.DRY_RUN if is_dry else verbs.RUN)
     context = tenant.context(is_dry, arguments)
+    process = os.getpid()
     outcome = _flushed(_call(run, context))
+    if os.getpid() != process:
+        # What the run forked came back here; it is not the run.
+        os._exit(outcome.exit_code)
     if outcome.rows is None:
         outcome = Outcome(outcome.exit_code, context.rows_told, outcome.message)
     if outcome.message:

@@ -178,6 +178,11 @@ class Programs(unittest.TestCase):
         ended = self.call(self.program("def run(context): raise KeyboardInterrupt"), "run")
         self.assertEqual((ended.returncode, self.ended()), (-2, []))
 
+    def test_what_a_run_forks_is_not_the_run(self):
+        body = "def run(context):\n  if os.fork() == 0: sys.exit(9)\n  return os.wait()[1] >> 8"
+        ended = self.call(self.program(body), "run")
+        self.assertEqual((ended.returncode, len(self.ended())), (9, 1))
+
     def test_a_run_whose_output_is_lost_has_failed(self):
         path = self.program("def run(context): print('data')")
         with open("/dev/full", "w", encoding="utf-8") as full:
