@@ -39,7 +39,7 @@ pub const PARTS: &[Part] = &[
         name: "python",
         signs: &[Sign::Program("python3")],
         packages: &["python3"],
-        skipped: "scripts of workflows in Python",
+        skipped: "scripts of workflows in Python, and the SDK for tenants in Python",
     },
     Part {
         name: "zsh",
