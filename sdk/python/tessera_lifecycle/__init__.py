@@ -11,8 +11,8 @@
 
 The contract is docs/reference/lifecycle.md; the files that this package writes are byte for byte
 those of the Rust crate ``tessera-lifecycle``. What decides is in modules without I/O (``verbs``,
-``outcome``, ``manifest``, ``records``, ``health``, ``openlineage``, ``textfile``, ``migrations``);
-``hub`` has the files.
+``outcome``, ``manifest``, ``durations``, ``records``, ``health``, ``openlineage``, ``textfile``,
+``migrations``); ``hub`` has the files, and ``work`` and ``migrate`` call the tenant.
 """
 
 from .app import LifecycleApp

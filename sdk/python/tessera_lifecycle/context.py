@@ -72,3 +72,14 @@ def write_error(text: str) -> None:
         sys.stderr.flush()
     except (OSError, ValueError, AttributeError):
         pass
+
+
+def write_output(text: str) -> None:
+    """Writes to standard output, whose encoding may be poorer than the hub's. That nobody reads it
+    changes nothing."""
+    try:
+        sys.stdout.flush()
+        sys.stdout.buffer.write(text.encode("utf-8", "replace"))
+        sys.stdout.buffer.flush()
+    except (OSError, ValueError, AttributeError):
+        pass

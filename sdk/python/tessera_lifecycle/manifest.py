@@ -38,7 +38,8 @@ class Manifest:
         if suffix in self.services:
             return suffix
         if not self.services:
-            raise ManifestError(f"no service is called '{suffix}': {self.name} has only its primary")
+            only = f"{self.name} has only its primary"
+            raise ManifestError(f"no service is called '{suffix}': {only}")
         known = ", ".join(self.services)
         raise ManifestError(f"no service is called '{suffix}': there are {known}")
 

@@ -50,8 +50,8 @@ class Log:
             self.standing[migration] = event
 
     def pending(self, ids: Sequence[str]) -> List[Tuple[int, bool]]:
-        """The migrations of ``ids`` that are to be applied, in order: the place of each, and whether
-        it has begun before and nobody knows how it ended."""
+        """The migrations of ``ids`` that are to be applied, in order: the place of each, and
+        whether it has begun before and nobody knows how it ended."""
         return [
             (index, self.standing.get(id) == STARTED)
             for index, id in enumerate(ids)

@@ -1,5 +1,5 @@
-"""Runs as run events of OpenLineage (https://openlineage.io/spec/2-0-2/OpenLineage.json): what a job
-reads and what it makes. Only runs are told; a dry-run makes nothing."""
+"""Runs as run events of OpenLineage (https://openlineage.io/spec/2-0-2/OpenLineage.json): what a
+job reads and what it makes. Only runs are told; a dry-run makes nothing."""
 
 from __future__ import annotations
 

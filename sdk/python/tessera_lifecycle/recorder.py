@@ -1,7 +1,7 @@
 """Records a run: before it is called, and once it has returned.
 
-The one idea: the work is what counts. What cannot be recorded is said on standard error, and changes
-neither the run nor its exit code.
+The one idea: the work is what counts. What cannot be recorded is said on standard error, and
+changes neither the run nor its exit code.
 """
 
 from __future__ import annotations
