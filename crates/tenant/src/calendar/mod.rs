@@ -12,6 +12,7 @@
 mod changes;
 mod components;
 mod cron;
+mod explain;
 mod fault;
 mod next;
 mod parse;
