@@ -1,6 +1,7 @@
 //! `tenant`: data pipelines that declare themselves in one manifest, on this machine. No control
 //! plane is asked.
 
+mod check;
 mod schedule;
 
 use clap::{Args, Subcommand};
@@ -19,6 +20,10 @@ pub(crate) struct Arguments {
 /// What to do with tenants.
 #[derive(Debug, Subcommand)]
 enum Action {
+    /// Say all that is wrong with manifests
+    ///
+    /// The exit code is 1 when one of them is not valid, or not of the tier that is asked for.
+    Check(check::Arguments),
     /// Show when calendar expressions fire
     ///
     /// The exit code is 1 when one of them is none, or never fires.
@@ -27,6 +32,7 @@ enum Action {
 
 pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<(), Failure> {
     match &arguments.action {
+        Action::Check(arguments) => check::run(context, arguments),
         Action::Schedule(arguments) => schedule::run(context, arguments),
     }
 }
