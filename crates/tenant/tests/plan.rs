@@ -116,6 +116,13 @@ fn a_fresh_machine_gets_all_and_a_second_run_is_no_op() {
 }
 
 #[test]
+fn what_is_no_unit_is_not_linked() {
+    let declared = declared(&["circ-trans.network", "circ-trans.service.d", "README.md"]);
+    let paths: Vec<_> = declared.links().keys().collect();
+    assert_eq!(paths, ["/c/containers/systemd/circ-trans/circ-trans.network"]);
+}
+
+#[test]
 fn uninstalling_leaves_no_trace() {
     let mut machine = fresh();
     apply(&plan(&four(), &machine, false), &mut machine);

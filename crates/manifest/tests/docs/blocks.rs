@@ -52,8 +52,8 @@ fn check(block: &Block, next: Option<&Block>) -> Result<(), String> {
     let shown = |why: String| format!("{}: {why}", block.at);
     let source = block.text.clone();
     match block.mark.as_str() {
-        // Those of workflows are read by the tests of their own crate.
-        "ignore" | "workflow" | "tasks" => Ok(()),
+        // Those of workflows and of tenants are read by the tests of their own crates.
+        "ignore" | "workflow" | "tasks" | "tenant" => Ok(()),
         "wrong" => told_as_shown(source, format, next),
         "spec" => read_all(&block.at, whole_workload(&source), format, manifest).map(drop),
         "" if block.language == "json" || !block.at.starts_with("docs/reference/") => {

@@ -4,6 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use tessera_types::Name;
 
+use crate::registry::unit_of_file;
+
 /// The folders of units of a user, or of the machine. Absolute, without a `/` at the end.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Layout {
@@ -26,7 +28,8 @@ pub struct Declared {
 
 impl Declared {
     /// A tenant with these unit files, given by their absolute paths. `roots` are the folders in
-    /// which only this tenant has unit files: a link that leads below them is its own.
+    /// which only this tenant has unit files: a link that leads below them is its own. Files that
+    /// are no units, such as a README, are left out.
     #[must_use]
     pub fn new<'f>(
         layout: &Layout,
@@ -37,6 +40,9 @@ impl Declared {
         let mut declared = Self::nothing(layout, tenant, roots);
         for target in files {
             let name = file_name(target);
+            if unit_of_file(name).is_none() {
+                continue;
+            }
             let folder = if is_quadlet(name) { declared.folder() } else { layout.systemd.clone() };
             declared.links.insert(format!("{folder}/{name}"), target.to_owned());
             if name.ends_with(".timer") {
