@@ -12,5 +12,6 @@ mod reading;
 mod scenarios;
 mod sending;
 mod stub;
+mod tenants;
 mod timed;
 mod world;

@@ -74,9 +74,8 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> Result<(), Failur
 
 /// The manifests that a path stands for, by their names.
 fn manifests_of(path: &Path) -> Result<Vec<PathBuf>, Failure> {
-    let unreadable = |error: io::Error| {
-        Failure::usage(format!("{} cannot be read: {error}", path.display()))
-    };
+    let unreadable =
+        |error: io::Error| Failure::usage(format!("{} cannot be read: {error}", path.display()));
     if !path.metadata().map_err(unreadable)?.is_dir() {
         return Ok(vec![path.to_owned()]);
     }
