@@ -2,7 +2,7 @@
 //!
 //! The one idea: what the manifest says arrives at the program letter by letter. A unit is read
 //! several times on the way (by Quadlet, by systemd for specifiers, by systemd for variables, by
-//! podman), so [`quoting`] has one function for each place that a text can stand in.
+//! podman), so `quoting` has one function for each place that a text can stand in.
 //!
 //! Each service has a `.service`, or a `.container` if it has an image, and a `.timer`. Only timers
 //! have an `[Install]`: enabling a unit that is generated fails. The text is a function of the
