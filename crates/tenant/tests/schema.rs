@@ -24,12 +24,15 @@ fn valid(text: &str) -> Result<(), String> {
 #[test]
 fn what_is_published_is_current() {
     let path = root().join("docs/schemas/tessera-tenant.schema.json");
-    let current = format!("{}\n", serde_json::to_string_pretty(&json_schema()).unwrap());
+    let current = json_schema();
     if std::env::var_os("TESSERA_BLESS").is_some() {
+        let text = serde_json::to_string_pretty(&current).unwrap();
         fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(&path, &current).unwrap();
+        fs::write(&path, format!("{text}\n")).unwrap();
     }
     let published = fs::read_to_string(&path).unwrap_or_default();
+    // The order of keys says nothing, and is another where all crates are built together.
+    let published: Value = serde_json::from_str(&published).unwrap_or_default();
     assert!(published == current, "run this test with TESSERA_BLESS=1 and commit what it writes");
 }
 
