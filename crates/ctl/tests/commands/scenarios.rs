@@ -242,8 +242,8 @@ fn lint_graph_and_trace_show_documents_and_steps() {
     let trace = output(&scenario("trace", &fine, &["-o", "json"]));
     let steps: Vec<_> =
         trace["steps"].as_array().unwrap().iter().map(|it| (&it["task"], &it["status"])).collect();
-    assert_eq!(steps[0], (&json!("/do/0/a"), &json!("completed")));
-    assert_eq!(steps[1], (&json!("/do/1/c"), &json!("skipped")));
+    assert_eq!(steps[0], (&json!("/do/0/a"), &json!("Completed")));
+    assert_eq!(steps[1], (&json!("/do/1/c"), &json!("Skipped")));
     assert_eq!(trace["output"], json!({"b": 1}));
 }
 
