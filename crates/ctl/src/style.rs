@@ -98,9 +98,9 @@ pub(crate) fn tone_of_status(status: &str) -> Tone {
         "Running" | "Ready" | "Completed" | "Active" | "Succeeded" | "Complete" | "Available" => {
             Tone::Good
         }
-        "Failed" | "Lost" | "Offline" => Tone::Bad,
+        "Failed" | "Faulted" | "Lost" | "Offline" => Tone::Bad,
         "Stopped" | "Cordoned" | "Drained" | "Deleted" | "Inactive" | "Terminated"
-        | "Cancelled" => Tone::Quiet,
+        | "Cancelled" | "Skipped" => Tone::Quiet,
         _ => Tone::Busy,
     }
 }

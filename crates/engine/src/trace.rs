@@ -1,16 +1,14 @@
 //! Bringing a machine to where its job is: for a run that goes on, and for the trace.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde_json::json;
+use tessera_effects::trace::{Step, steps as steps_of};
 use tessera_store::journal::{JobNumber, JournalError, StoredJob};
-use tessera_types::engine::{JobId, JobStep, JobSteps, StepStatus, Submission};
+use tessera_types::engine::{JobId, JobStep, JobSteps, Submission};
 use tessera_types::{Problem, Timestamp, limits};
 use tessera_workflow::definition::Workflow;
-use tessera_workflow::machine::{
-    Entry, Error, Limits, Machine, Observation, Observed, Runtime, Start,
-};
+use tessera_workflow::machine::{Entry, Error, Limits, Machine, Observation, Runtime, Start};
 use tessera_workflow::reading::Documents;
 use tessera_workflow::value::from_json;
 
@@ -158,49 +156,22 @@ pub(crate) async fn steps(plane: &Arc<Plane>, id: &JobId) -> Result<JobSteps, Pr
     Ok(steps)
 }
 
-/// A task of a run, in one round.
-type Place = (Arc<str>, Arc<str>, Option<u64>);
-
-/// What was observed, task by task.
+/// What was observed, task by task; the last tasks where there are many.
 fn fold(seen: &[Observation]) -> Vec<JobStep> {
-    let mut steps: Vec<JobStep> = Vec::new();
-    // Where the step is that was begun last of each task of each run.
-    let mut open: BTreeMap<Place, usize> = BTreeMap::new();
-    for observation in seen {
-        let Some(task) = &observation.task else { continue };
-        let key = (Arc::clone(&observation.run), Arc::clone(&task.reference), task.iteration);
-        if observation.what == Observed::Started {
-            open.insert(key, steps.len());
-            steps.push(JobStep {
-                task: task.reference.to_string(),
-                iteration: task.iteration,
-                status: StepStatus::Running,
-                started_at: observation.at,
-                ended_at: None,
-                retries: 0,
-            });
-            continue;
-        }
-        let Some(step) = open.get(&key).map(|place| &mut steps[*place]) else { continue };
-        let end = match &observation.what {
-            Observed::Completed(_) => StepStatus::Completed,
-            Observed::Faulted(_) => StepStatus::Faulted,
-            Observed::Cancelled => StepStatus::Cancelled,
-            other => {
-                match other {
-                    Observed::Suspended => step.status = StepStatus::Suspended,
-                    Observed::Resumed => step.status = StepStatus::Running,
-                    Observed::Retried { attempt, .. } => step.retries = *attempt,
-                    _ => {}
-                }
-                continue;
-            }
-        };
-        step.status = end;
-        step.ended_at = Some(observation.at);
-        open.remove(&key);
-    }
+    let steps = steps_of(seen);
     let excess = steps.len().saturating_sub(limits::JOB_STEPS_MAX);
-    steps.drain(..excess);
-    steps
+    steps.into_iter().skip(excess).map(job_step).collect()
+}
+
+fn job_step(step: Step) -> JobStep {
+    JobStep {
+        task: step.task,
+        within: step.within,
+        iteration: step.iteration,
+        status: step.status,
+        started_at: step.started_at,
+        ended_at: step.ended_at,
+        retries: step.retries,
+        error: step.error,
+    }
 }

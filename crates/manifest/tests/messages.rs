@@ -152,6 +152,21 @@ fn an_unknown_field_without_a_likeness_lists_what_is_known() {
 }
 
 #[test]
+fn a_field_that_another_has_is_shown_there() {
+    #[derive(Debug, Deserialize)]
+    #[serde(deny_unknown_fields)]
+    #[expect(dead_code, reason = "only whether and how decoding fails is looked at")]
+    struct Step {
+        name: String,
+        retry: Option<BTreeMap<String, String>>,
+    }
+    let source = Source::new("f", "name: lab\ntimeout: 5s\n");
+    let read = read(source, Format::Yaml, &Limits::default(), Document::decode::<Step>);
+    let said: Vec<String> = read.unwrap_err().iter().map(ToString::to_string).collect();
+    assert!(said[0].ends_with("unknown field `timeout`: write it within `retry`"), "{said:?}");
+}
+
+#[test]
 fn an_unknown_variant_names_the_one_that_was_meant_or_all() {
     yaml(
         &with_spec("  restart: {policy: on-failure}"),

@@ -315,7 +315,7 @@ async fn serve(
         };
     }
     say("\nTry next, in another terminal:")?;
-    for command in hints::commands(address, declarations) {
+    for command in hints::commands(address, parts.engine.local_addr(), declarations) {
         say(&format!("  {command}"))?;
     }
     say("\nCtrl-C stops it.")?;

@@ -242,8 +242,8 @@ fn lint_graph_and_trace_show_documents_and_steps() {
     let trace = output(&scenario("trace", &fine, &["-o", "json"]));
     let steps: Vec<_> =
         trace["steps"].as_array().unwrap().iter().map(|it| (&it["task"], &it["status"])).collect();
-    assert_eq!(steps[0], (&json!("/do/0/a"), &json!("completed")));
-    assert_eq!(steps[1], (&json!("/do/1/c"), &json!("skipped")));
+    assert_eq!(steps[0], (&json!("/do/0/a"), &json!("Completed")));
+    assert_eq!(steps[1], (&json!("/do/1/c"), &json!("Skipped")));
     assert_eq!(trace["output"], json!({"b": 1}));
 }
 
@@ -263,4 +263,34 @@ fn secrets_that_are_missing_are_told_before_anything_runs() {
     let plain = error(&scenario("run", &file, &["--secret", &token]));
     let detail = plain["detail"].as_str().unwrap();
     assert!(detail.contains("`token`") && detail.contains(r#"{"token": "…"}"#), "{detail}");
+}
+
+#[test]
+fn all_documents_of_a_folder_are_checked_though_one_is_no_text() {
+    let folder = tempfile::tempdir().unwrap();
+    let fine = document(&folder, "fine", "do: [{a: {set: {b: 1}}}]\n");
+    std::fs::write(folder.path().join("a.yaml"), b"\xff\xfe").unwrap();
+    document(&folder, "wrong", "do: [{a: {sett: {b: 1}}}]\n");
+    let ended = scenario("lint", folder.path(), &[]);
+    assert_eq!(ended.code, 1, "{ended:?}");
+    for told in
+        ["the file is not UTF-8 text", "a.yaml: 1 problem\n", "fine.yaml: valid\n", "`sett`"]
+    {
+        assert!(ended.stdout.contains(told), "{told}: {}", ended.stdout);
+    }
+    let large = folder.path().join("large.yaml");
+    std::fs::File::create(&large).unwrap().set_len(100 << 20).unwrap();
+    let ended = scenario("lint", &large, &[]);
+    assert!(ended.stdout.contains("it has more than 16777216 bytes"), "{}", ended.stdout);
+    assert_eq!(scenario("run", &fine, &[]).stderr, "");
+}
+
+#[test]
+fn a_run_tells_what_lint_warns_of() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = document(&folder, "it", "do: [{a: {set: {x: .foo}}}]\n");
+    let ended = scenario("run", &file, &[]);
+    assert!(ended.stderr.contains("warning[lost_expression]"), "{ended:?}");
+    let output: Value = serde_json::from_str(&ended.stdout).unwrap();
+    assert_eq!((ended.code, output), (0, json!({"x": ".foo"})));
 }

@@ -105,6 +105,24 @@ async fn the_quick_start_comes_up_and_ctrl_c_stops_all_of_it_in_order() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_to_try_next_is_about_the_pod_and_its_jobs() {
+    let area = Area::new();
+    let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/automation.yaml");
+    let mut up = start(&area, &["-f", example.to_str().unwrap()]);
+    let url = address(&mut up).await;
+    try_next(&mut up).await;
+    let said = up.output();
+    let engine = said.lines().find_map(|line| line.strip_prefix("The engine listens on "));
+    let engine = engine.unwrap().trim_end_matches('.');
+    for command in
+        [format!("--server {url} describe pod lab-1"), format!("engine --engine {engine} jobs")]
+    {
+        assert!(said.lines().any(|line| line.ends_with(&command)), "{command}: {said}");
+    }
+    up.interrupt().await.expect(0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_terminal_that_is_closed_ends_it_in_order_too() {
     let area = Area::new();
     let file = manifest(&area);

@@ -1,6 +1,7 @@
 //! Containers, in a podman of the test's own.
 
 use std::collections::BTreeMap;
+use std::net::TcpListener;
 use std::time::Duration;
 
 use serde_json::{Value as Json, json};
@@ -11,7 +12,7 @@ use tessera_workflow::machine::{Action, ContainerSpec, Effect, Outcome, ProcessS
 use tessera_workflow::reading::{self, Format, Source};
 use tokio_util::sync::CancellationToken;
 
-use crate::stage::{keyed, pair, performer, until};
+use crate::stage::{PATIENCE, keyed, pair, performer, until};
 
 fn with(podman: &Podman) -> Performer {
     let (arguments, environment) = podman.command_line();
@@ -200,4 +201,67 @@ async fn the_specifications_examples_run() {
         assert_eq!(names(&podman).len(), stays, "{name}: {:?}", names(&podman));
         podman.run(&["rm", "--all", "--force", "--time=0"]);
     }
+}
+
+/// A document that writes a page in one container, and serves it from another until it was asked for.
+const SERVE: &str = r#"
+document: { dsl: '1.0.3', namespace: test, name: serve, version: '1.0.0' }
+do:
+  - write:
+      run:
+        container:
+          image: ${ .image }
+          name: ${ "write-" + $workflow.definition.document.name }
+          command: 'echo "$GREETING $1 $(cat)" > /data/index.html'
+          stdin: ${ .name }
+          arguments: [ dear ]
+          environment: { GREETING: 'Hello, my' }
+          volumes: { FOLDER: /data }
+          pullPolicy: never
+          lifetime: { cleanup: always }
+      output: { as: $input }
+  - race:
+      fork:
+        compete: true
+        branches:
+          - serve:
+              run:
+                container:
+                  image: ${ .image }
+                  command: httpd -f -p 8000 -h /data
+                  volumes: { FOLDER: /data }
+                  ports: { 8000: PORT }
+                  pullPolicy: never
+                  lifetime: { cleanup: always }
+          - ask:
+              try:
+                - get: { call: http, with: { method: get, endpoint: 'http://127.0.0.1:PORT/' } }
+              catch: { retry: { delay: { milliseconds: 50 }, limit: { duration: PT1M } } }
+"#;
+
+/// A port that nobody has, and that the system gives nobody who asks for any.
+fn free_port() -> u16 {
+    let first = 20_000 + u16::try_from(std::process::id() % 5_000).unwrap();
+    let is_free = |port: &u16| TcpListener::bind(("127.0.0.1", *port)).is_ok();
+    (first..first + 5_000).find(is_free).expect("a port is free")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_document_serves_from_a_container_until_it_has_its_answer() {
+    let Some(podman) = podman() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let port = free_port().to_string();
+    let document = SERVE.replace("FOLDER", folder.path().to_str().unwrap()).replace("PORT", &port);
+    let read = reading::read(Source::new("serve.yaml", document), Format::Yaml);
+    let workflow = read.unwrap_or_else(|it| panic!("{}", it[0])).workflow;
+    let local = Local::new(with(&podman), BTreeMap::new());
+    let input = json!({"image": podman.image(), "name": "Ada"});
+    let stop = CancellationToken::new();
+    let running = local.run(workflow, input, Vec::new(), &stop);
+    // Where the port leads nowhere the branch that serves would go on for ever.
+    let ended = tokio::time::timeout(4 * PATIENCE, running).await.expect("the run ends");
+    let Outcome::Completed(output) = ended.outcome else { panic!("{:?}", ended.outcome) };
+    let output: Json = tessera_effects::to_json(&output).unwrap();
+    assert_eq!(output, "Hello, my dear Ada\n");
+    assert!(names(&podman).is_empty(), "the branch that lost is stopped when the run has ended");
 }

@@ -7,3 +7,4 @@ mod events;
 mod jobs;
 mod receiver;
 mod stage;
+mod steps;

@@ -211,6 +211,15 @@ impl<'t> Report<'t> {
     }
 }
 
+/// Where a field is that people look for beside the one that has it.
+fn within(field: &str, known: &[&'static str]) -> Option<String> {
+    let outer = match field {
+        "timeout" => "retry",
+        _ => return None,
+    };
+    known.contains(&outer).then(|| format!("write it within {}", wording::quoted(outer)))
+}
+
 /// The code, the message and the hint for a fault at a value that was written as `source`.
 fn describe(
     kind: &Kind,
@@ -230,8 +239,9 @@ fn describe(
             (code::INVALID_VALUE, message, None)
         }
         Kind::UnknownField { field, known } => {
-            let hint =
-                wording::hint_for_name(suggest::nearest(field, known), known, "known fields:");
+            let hint = within(field, known).or_else(|| {
+                wording::hint_for_name(suggest::nearest(field, known), known, "known fields:")
+            });
             (code::UNKNOWN_FIELD, format!("unknown field {}", wording::quoted(field)), hint)
         }
         Kind::UnknownVariant { variant, known } => {

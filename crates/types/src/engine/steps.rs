@@ -18,15 +18,19 @@ pub struct JobSteps {
     pub status: JobStatus,
     /// Entries of its journal.
     pub entries: u64,
-    /// The tasks that it has begun, in that order; the last ones where there are many.
+    /// The tasks that it has come to, in that order; the last ones where there are many.
     pub steps: Vec<JobStep>,
 }
 
-/// A task that was begun.
+/// A task that was begun, or passed over.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct JobStep {
-    /// The task, as a JSON pointer into the document.
+    /// The task, as a JSON pointer into its document.
     pub task: String,
+    /// Of a task of another workflow: the tasks that run it, as JSON pointers into theirs, the
+    /// outermost first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub within: Vec<String>,
     /// Which round of the loop around it; none outside of loops.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub iteration: Option<u64>,
@@ -40,6 +44,9 @@ pub struct JobStep {
     /// How often it was tried again.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub retries: u32,
+    /// Why it faulted, also where that was caught.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands over references")]
@@ -60,5 +67,7 @@ state_enum! {
         Faulted,
         /// It was not wanted any more.
         Cancelled,
+        /// Its condition did not hold.
+        Skipped,
     }
 }

@@ -45,7 +45,7 @@ impl JsonSchema {
         let options = jsonschema::options().offline().with_pattern_options(patterns);
         let validator = schema_budget::counting(options)
             .build(&schema)
-            .map_err(|error| clipped(&error.to_string()))?;
+            .map_err(|error| clipped(&refusal(&error)))?;
         Ok(Self { validator })
     }
 
@@ -91,6 +91,19 @@ impl JsonSchema {
             violations.push("and more".to_owned());
         }
         violations
+    }
+}
+
+/// What is wrong with a schema, and where in it.
+fn refusal(error: &jsonschema::ValidationError<'_>) -> String {
+    let (place, said) = (error.instance_path().to_string(), error.to_string());
+    if place.ends_with("/type") && said.contains("'anyOf'") {
+        let types = "array, boolean, integer, null, number, object, string, or a list of these";
+        return format!("`{place}` is {}; a type is {types}", error.instance());
+    }
+    match place.is_empty() {
+        true => said,
+        false => format!("`{place}`: {said}"),
     }
 }
 

@@ -246,7 +246,10 @@ impl Machine {
     }
 
     fn note(&mut self, id: ScopeId, task: Option<TaskPoint>, what: Observed) {
-        let run = self.run_of(id).map_or_else(|_| self.run_id.clone(), |run| run.id.clone());
+        let (run, within) = match self.run_of(id) {
+            Ok(run) => (run.id.clone(), run.within.clone()),
+            Err(_) => (self.run_id.clone(), Arc::default()),
+        };
         let what = match what {
             Observed::Completed(output) => Observed::Completed(self.mask.value(output)),
             Observed::CorrelationCompleted(keys) => {
@@ -258,6 +261,7 @@ impl Machine {
             number: self.observed,
             at: self.now,
             run,
+            within,
             task,
             what,
         });

@@ -61,6 +61,8 @@ pub struct Observation {
     pub at: Timestamp,
     /// The run: the id of this one, or that of a workflow within it.
     pub run: Arc<str>,
+    /// The tasks that this run is part of, as JSON pointers, the outermost first; none of the whole.
+    pub within: Arc<[Arc<str>]>,
     /// The task; none when it is the run itself.
     pub task: Option<TaskPoint>,
     /// What.
@@ -123,6 +125,8 @@ pub struct Listening {
     pub since: Timestamp,
     /// The types of the events that it may consume. None: any type.
     pub types: Option<Vec<Arc<str>>>,
+    /// Whether it waits for one of each.
+    pub needs_all: bool,
 }
 
 impl fmt::Display for Listening {
@@ -130,6 +134,7 @@ impl fmt::Display for Listening {
         match self.types.as_deref() {
             None => write!(f, "any event"),
             Some([only]) => write!(f, "an event {only}"),
+            Some(types) if self.needs_all => write!(f, "each of the events {}", types.join(", ")),
             Some(types) => write!(f, "one of the events {}", types.join(", ")),
         }?;
         write!(f, " ({})", self.task)

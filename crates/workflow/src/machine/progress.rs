@@ -51,7 +51,13 @@ fn listening(scope: &Scope) -> Option<Listening> {
     };
     let mut types = Some(Vec::new());
     collect_types(&listen.to, &mut types);
-    Some(Listening { task: frame.task.reference.clone(), since: frame.started_at, types })
+    let needs_all = matches!(listen.to, Consumption::All(_));
+    Some(Listening {
+        task: frame.task.reference.clone(),
+        since: frame.started_at,
+        types,
+        needs_all,
+    })
 }
 
 /// Adds the types of a consumption. Where any type will do there are none to tell.

@@ -65,6 +65,8 @@ pub(super) struct RunFrame {
     pub(super) workflow: Arc<Workflow>,
     /// Its id.
     pub(super) id: Arc<str>,
+    /// The tasks that it is part of, the outermost first.
+    pub(super) within: Arc<[Arc<str>]>,
     pub(super) raw: Value,
     pub(super) context: Value,
     /// `$secrets`.

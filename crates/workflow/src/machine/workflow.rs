@@ -33,6 +33,7 @@ impl Machine {
             secrets: self.secrets_of(&workflow),
             workflow,
             id,
+            within: self.around(parent),
             raw: input,
             context: Value::Null,
             stage: RunStage::Input,
@@ -45,6 +46,14 @@ impl Machine {
             return self.fault(scope, error.at("/timeout"));
         }
         self.work.push(Work::Advance(scope));
+    }
+
+    /// The tasks around a run that is the child of a task.
+    fn around(&self, parent: Option<Parent>) -> Arc<[Arc<str>]> {
+        let Some(Parent { id, .. }) = parent else { return Arc::default() };
+        let outer = self.run_of(id).map(|run| run.within.clone()).unwrap_or_default();
+        let task = self.task(id).ok().map(|frame| frame.task.reference.clone());
+        outer.iter().cloned().chain(task).collect()
     }
 
     fn descriptor(&self, workflow: &Workflow, id: &str, input: &Value) -> Value {

@@ -35,7 +35,8 @@ impl<'d> Reader<'d> {
 
     fn status(&mut self, node: &'d Node, scope: &Scope) -> Option<Template> {
         const STATUS_MAX: u64 = 599;
-        let status = self.whole(node, STATUS_MAX)?;
+        let expected = format!("a whole number from 100 to {STATUS_MAX}");
+        let status = self.whole_or(node, STATUS_MAX, &expected, None)?;
         if status < 100 {
             let message = format!("{status} is no status");
             let hint = "write one of HTTP's, such as 400 or 503";

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use tessera_manifest::{Node, Value, code, hint_for_name, nearest, quoted};
+use tessera_manifest::{Node, Number, Value, code, hint_for_name, nearest, quoted};
 
 use super::reader::Reader;
 use super::scope::{Place, Scope, VARIABLES, secrets};
@@ -312,7 +312,11 @@ impl<'d> Reader<'d> {
         let mut ms = Some(0_u128);
         for (name, unit) in FIELDS {
             let Some(part) = node.get(name) else { continue };
-            let part = self.whole(part, u64::MAX).map(u128::from);
+            let is_fraction =
+                matches!(part.value, Value::Number(Number::Float(it)) if it > 0.0 && unit > 1);
+            let finer = is_fraction.then_some("write what is less than one in a smaller unit");
+            let part = self.whole_or(part, u64::MAX, "a whole number from 0", finer);
+            let part = part.map(u128::from);
             ms = ms.zip(part).map(|(ms, part)| ms.saturating_add(part * u128::from(unit)));
         }
         match bounded(ms?) {

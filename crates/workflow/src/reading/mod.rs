@@ -91,6 +91,19 @@ pub struct Reading {
 /// All that is wrong, in the order of the source. If the code of each is [`code::UNSUPPORTED`], the
 /// document is valid and cannot be run here.
 pub fn read(source: Source, format: Format) -> Result<Reading, Vec<Problem>> {
+    let is_too_large = source.text.len() > LIMITS.bytes_max;
+    read_one(source, format).map_err(|mut problems| {
+        // Other sources can be split; a workflow is one document.
+        problems.iter_mut().filter(|_| is_too_large).for_each(|it| it.hint = Some(SMALLER.into()));
+        problems
+    })
+}
+
+/// What to do about a document that is too large.
+const SMALLER: &str =
+    "give data as input, or run parts of it as other workflows: `run: { workflow }`";
+
+fn read_one(source: Source, format: Format) -> Result<Reading, Vec<Problem>> {
     let mut count = 0;
     let mut readings = tessera_manifest::read(source, format, &LIMITS, |document| {
         count += 1;

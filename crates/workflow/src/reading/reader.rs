@@ -313,12 +313,19 @@ impl<'d> Reader<'d> {
         }
     }
 
-    /// A whole number in a range.
+    /// A whole number up to this one.
     pub(super) fn whole(&mut self, node: &'d Node, most: u64) -> Option<u64> {
-        let expected = match most {
-            u64::MAX => "a whole number from 0".to_owned(),
-            most => format!("a whole number from 0 to {most}"),
-        };
+        self.whole_or(node, most, &format!("a whole number from 0 to {most}"), None)
+    }
+
+    /// A whole number up to this one; `expected` says which, and `hint` what else to write.
+    pub(super) fn whole_or(
+        &mut self,
+        node: &'d Node,
+        most: u64,
+        expected: &str,
+        hint: Option<&str>,
+    ) -> Option<u64> {
         match &node.value {
             Value::Number(Number::Unsigned(it)) if *it <= most => Some(*it),
             Value::Number(Number::Float(it))
@@ -328,10 +335,10 @@ impl<'d> Reader<'d> {
             }
             Value::Number(_) => {
                 let message = format!("expected {expected}, found {}", self.document.found(node));
-                self.wrong(node, code::INVALID_VALUE, message, None);
+                self.wrong(node, code::INVALID_VALUE, message, hint.map(str::to_owned));
                 None
             }
-            _ => self.wrong_type(node, &expected, None),
+            _ => self.wrong_type(node, expected, None),
         }
     }
 

@@ -181,7 +181,13 @@ impl<'d> Reader<'d> {
     /// `timeout`: a name or `{ after }`.
     pub(super) fn timeout(&mut self, node: &'d Node, scope: &Scope) -> Option<Period> {
         let part = match &node.value {
-            Value::String(_) => self.part(Section::Timeouts, node)?.1,
+            Value::String(name) => match self.find(Section::Timeouts, name) {
+                Some(part) => part,
+                None => {
+                    self.unknown(Section::Timeouts, node, name, as_period(name));
+                    return None;
+                }
+            },
             _ => node,
         };
         self.timeout_after(part, scope)
@@ -359,4 +365,13 @@ pub(super) fn is_adapter(name: &str) -> bool {
             && word.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-'))
     };
     name.contains('.') && name.split('.').all(is_word)
+}
+
+/// What to write instead of a length of time that stands where a timeout's name is expected.
+fn as_period(text: &str) -> Option<String> {
+    const UNITS: [(u64, &str); 4] =
+        [(86_400_000, "days"), (3_600_000, "hours"), (60_000, "minutes"), (1000, "seconds")];
+    let ms = text.parse::<tessera_types::Duration>().ok()?.as_millis();
+    let (unit, name) = UNITS.into_iter().find(|(unit, _)| ms > 0 && ms % unit == 0)?;
+    Some(format!("write {{ after: {{ {name}: {} }} }}", ms / unit))
 }

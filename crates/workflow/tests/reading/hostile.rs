@@ -28,6 +28,8 @@ fn bombs_and_depth_are_bounded() {
     assert_eq!(codes(&format!("do: {}", "[".repeat(100_000))), ["too_deep"]);
     assert_eq!(codes(&format!("do: {}", "{a: ".repeat(100_000))), ["too_deep"]);
     assert_eq!(codes(&format!("do: []\n# {}", "x".repeat(1 << 20))), ["too_large"]);
+    let large = reading("w.yaml", &format!("do: []\n# {}", "x".repeat(1 << 20))).unwrap_err();
+    assert!(large[0].ends_with("`run: { workflow }`"), "{}", large[0]);
     let many = "- a: { set: { x: 1 } }\n".repeat(40_000);
     assert_eq!(codes(&format!("do:\n{many}")), ["too_large"]);
 }

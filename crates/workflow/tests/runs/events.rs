@@ -170,4 +170,7 @@ fn what_is_listened_to_is_known() {
     assert_eq!(world.machine.waiting_for().as_deref(), Some(line));
     let world = hears("- l: { listen: { to: { any: [] } } }", &[]);
     assert_eq!(world.machine.listens()[0].types, None);
+    let both = "- l: { listen: { to: { all: [ { with: { type: a } }, { with: { type: b } } ] } } }";
+    let line = "each of the events a, b (/do/0/l)";
+    assert_eq!(hears(both, &[]).machine.waiting_for().as_deref(), Some(line));
 }

@@ -12,6 +12,8 @@ use tessera_client::{DEFAULT_ENGINE_URL, Engine, Error, call};
 use tessera_types::engine::{JobHead, JobId, JobStatus, ScenarioName};
 use tessera_types::{State, limits};
 
+pub(crate) use show::task_within;
+
 use crate::cli::Format;
 use crate::context::{Context, json, print, yaml};
 use crate::failure::Failure;

@@ -160,11 +160,13 @@ fn in_words(error: &JobError) -> String {
     format!("{title}{detail}")
 }
 
-/// The tasks that were begun; that which `error` comes from says so.
+/// The tasks that the job came to, each with why it faulted. Of the job's own `error` an engine may
+/// have no step that says it.
 fn steps_of(steps: &[JobStep], error: Option<&JobError>) -> Table {
     let names = ["TASK", "ROUND", "STATUS", "BEGAN", "TOOK", "RETRIES"];
     let mut columns = names.map(Column::new).to_vec();
-    columns.extend(error.map(|_| Column::flexible("ERROR")));
+    let has_errors = error.is_some() || steps.iter().any(|step| step.error.is_some());
+    columns.extend(has_errors.then(|| Column::flexible("ERROR")));
     let mut table = Table::new(columns);
     let origin = steps.first().map(|step| step.started_at);
     let is_its = |step: &JobStep| {
@@ -176,20 +178,29 @@ fn steps_of(steps: &[JobStep], error: Option<&JobError>) -> Table {
         let took = step.ended_at.map(|ended| seconds(ended.since(step.started_at)));
         let status = step.status.as_str();
         let mut row: Vec<Cell> = vec![
-            printable(&step.task).into(),
+            task_within(&step.within, &step.task).into(),
             step.iteration.map_or_else(|| "-".to_owned(), |it| it.to_string()).into(),
             Cell::toned(status, tone_of_status(status)),
             format!("+{}", seconds(began)).into(),
             took.unwrap_or_else(|| "-".to_owned()).into(),
             step.retries.to_string().into(),
         ];
-        row.extend(error.map(|error| match failed == Some(place) {
-            true => Cell::toned(printable(&in_words(error)), Tone::Bad),
-            false => "-".into(),
-        }));
+        if has_errors {
+            let of_job = error.filter(|_| failed == Some(place)).map(in_words);
+            row.push(match step.error.clone().or(of_job) {
+                Some(error) => Cell::toned(printable(&error), Tone::Bad),
+                None => "-".into(),
+            });
+        }
         table.row(row);
     }
     table
+}
+
+/// A task, and the tasks that run the workflow that it is a task of.
+pub(crate) fn task_within(within: &[String], task: &str) -> String {
+    let around: String = within.iter().map(|it| format!("{} > ", printable(it))).collect();
+    format!("{around}{}", printable(task))
 }
 
 fn seconds(span: Duration) -> String {
@@ -217,11 +228,12 @@ mod tests {
             ],
         });
         job.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        let of_steps = job.as_object_mut().and_then(|it| it.remove("steps"));
         let step = |task: &str, status: &str| json!({"task": task, "status": status, "started_at": "2026-03-01T11:00:00Z"});
         let steps = json!({
             "job": "0".repeat(32), "attempt": 2, "status": "Failed", "entries": 3,
-            "steps": [step("/do/0/get", "Faulted"), step("/do/1/put", "Completed"),
-                step("/do/0/get", "Faulted")],
+            "steps": of_steps.unwrap_or_else(|| json!([step("/do/0/get", "Faulted"),
+                step("/do/1/put", "Completed"), step("/do/0/get", "Faulted")])),
         });
         let job = serde_json::from_value(job).unwrap();
         let steps = serde_json::from_value(steps).unwrap();
@@ -236,6 +248,27 @@ mod tests {
         let rows: Vec<&str> = text.lines().filter(|line| line.starts_with("/do/")).collect();
         let has_error: Vec<bool> = rows.iter().map(|row| row.ends_with("it is down")).collect();
         assert_eq!(has_error, [false, false, true], "{text}");
+    }
+
+    #[test]
+    fn a_task_says_why_it_faulted_also_where_that_was_caught() {
+        let at = "2026-03-01T11:00:00Z";
+        let text = shown(&json!({"steps": [
+            {"task": "/do/0/get", "status": "Faulted", "started_at": at, "error": "No answer"},
+            {"task": "/do/0/get", "status": "Completed", "started_at": at},
+            {"task": "/do/1/tell", "status": "Skipped", "started_at": at, "ended_at": at},
+            {"task": "/do/0/a", "within": ["/do/2/run"], "status": "Completed", "started_at": at},
+        ]}));
+        let rows: Vec<Vec<&str>> = text
+            .lines()
+            .filter(|line| line.starts_with("/do/"))
+            .map(|line| line.split("  ").map(str::trim).filter(|it| !it.is_empty()).collect())
+            .collect();
+        let of = |place: usize| (rows[place][0], rows[place][2], *rows[place].last().unwrap());
+        assert_eq!(of(0), ("/do/0/get", "Faulted", "No answer"), "{text}");
+        assert_eq!(of(1), ("/do/0/get", "Completed", "-"), "{text}");
+        assert_eq!(of(2), ("/do/1/tell", "Skipped", "-"), "{text}");
+        assert_eq!(of(3).0, "/do/2/run > /do/0/a", "{text}");
     }
 
     #[test]

@@ -6,7 +6,7 @@ use clap::Args;
 use serde::Serialize;
 use tessera_manifest::Problem;
 
-use super::document::{is_only_unsupported, open, within};
+use super::document::{self, is_only_unsupported, open, within};
 use crate::cli::Format;
 use crate::context::{Context, json, print};
 use crate::exit::Exit;
@@ -74,6 +74,6 @@ fn show(context: &Context, report: &Report) -> Result<(), Failure> {
         (false, count, _) => format!("{count} problems"),
     };
     let style = context.style;
-    let warnings = listed(warnings, style, Tone::Plain).replace("error[", "warning[");
+    let warnings = document::warnings(warnings, style);
     print(&format!("{}{warnings}{file}: {verdict}\n", listed(problems, style, Tone::Bad)))
 }

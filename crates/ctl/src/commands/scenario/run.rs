@@ -12,7 +12,7 @@ use tessera_workflow::value::Value;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
-use super::document::{readable, text};
+use super::document::{self, readable, text};
 use super::secret;
 use crate::cli::Format;
 use crate::context::{Context, json, print, tell, yaml};
@@ -85,6 +85,7 @@ pub(super) fn plain(value: &Value) -> Result<Json, Failure> {
 /// Runs a document to its end.
 pub(super) async fn to_end(context: &Context, arguments: &Arguments) -> Result<Ended, Failure> {
     let reading = readable(context, &arguments.file)?;
+    tell(&document::warnings(&reading.warnings, context.error_style));
     let input = input(arguments.input.as_deref())?;
     let events = arguments.events.as_deref().map(events).transpose()?.unwrap_or_default();
     let performer = Performer::new(settings(arguments));

@@ -9,6 +9,7 @@ use tessera_workflow::machine::{Error, Outcome};
 
 use super::run::{Arguments, conclude, plain, to_end};
 use crate::cli::Format;
+use crate::commands::engine::task_within;
 use crate::context::{Context, json, print};
 use crate::failure::Failure;
 use crate::style::{printable, tone_of_status};
@@ -43,9 +44,9 @@ pub(super) async fn run(context: &Context, arguments: &Arguments) -> Result<(), 
 fn trace(outcome: &Outcome, steps: Vec<Step>) -> Result<Trace, Failure> {
     let trace = |status, output, error| Trace { status, output, error, steps };
     Ok(match outcome {
-        Outcome::Completed(output) => trace("completed", Some(plain(output)?), None),
-        Outcome::Faulted(error) => trace("faulted", None, Some(error.clone())),
-        Outcome::Cancelled(_) => trace("cancelled", None, None),
+        Outcome::Completed(output) => trace("Completed", Some(plain(output)?), None),
+        Outcome::Faulted(error) => trace("Faulted", None, Some(error.clone())),
+        Outcome::Cancelled(_) => trace("Cancelled", None, None),
     })
 }
 
@@ -57,7 +58,7 @@ fn table(steps: &[Step], origin: Option<Timestamp>) -> Table {
         let dash = || "-".to_owned();
         let status = step.status.as_str();
         table.row(vec![
-            printable(&step.task).into(),
+            task_within(&step.within, &step.task).into(),
             step.iteration.map_or_else(dash, |it| it.to_string()).into(),
             Cell::toned(status, tone_of_status(status)),
             format!("+{}", seconds(began)).into(),
