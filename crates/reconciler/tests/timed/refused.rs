@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 use tessera_types::{
-    Host, HostDefinition, LabLocation, PartDefinition, Pod, PodDefinition, Report, Session, SessionDefinition,
-    SessionPart, Workload,
+    Host, HostDefinition, LabLocation, PartDefinition, Pod, PodDefinition, Report, Session,
+    SessionDefinition, SessionPart, Workload,
 };
 
 use crate::exam::{Exam, session};
@@ -491,9 +491,7 @@ fn phases_of_a_teardown_without_time_for_it() {
     let json = pod(&plane, &json!({}));
     assert_eq!(
         refused::<Pod>(&mut plane, json),
-        format!(
-            "spec.timeslot.teardown_buffer: spec.definition: {why}, here or in the definition"
-        )
+        format!("spec.timeslot.teardown_buffer: spec.definition: {why}, here or in the definition")
     );
     let json = pod(&plane, &json!({"teardown_buffer": "5m"}));
     let error = plane.try_apply::<Pod>(json).expect_err("no host takes it").to_string();

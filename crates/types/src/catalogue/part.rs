@@ -101,7 +101,8 @@ impl Validate for PartDefinitionSpec {
             let message = "a part that is graded needs time after its window: give \
                            `teardown_buffer`, the first half of which is for the grading";
             problems.push(Invalid::new(&format!("{path}.teardown_buffer"), message));
-        } else if let Some(message) = self.lifecycle.has_no_time_to_tear_down(self.teardown_buffer) {
+        } else if let Some(message) = self.lifecycle.has_no_time_to_tear_down(self.teardown_buffer)
+        {
             problems.push(Invalid::new(&format!("{path}.teardown_buffer"), message));
         }
         if self.duration == Duration::ZERO || self.duration > limits::WINDOW_MAX {
