@@ -97,8 +97,8 @@ fn news_of(kind: JobEventKind, data: &JobEventData) -> JobNews {
         JobEventKind::Started => JobNews::Taken,
         JobEventKind::Progress => under_way(&data.progress, data.waiting_for.as_ref()),
         JobEventKind::Completed => JobNews::Completed(data.output.clone().unwrap_or_default()),
-        JobEventKind::Failed => JobNews::Failed(why(data.error.as_ref())),
-        JobEventKind::Cancelled => JobNews::Failed("it was cancelled".to_owned()),
+        JobEventKind::Failed => failed(data.error.as_ref()),
+        JobEventKind::Cancelled => cancelled(),
     }
 }
 
@@ -107,8 +107,8 @@ pub(crate) fn news_of_job(job: &EngineJob) -> JobNews {
     match job.head.status {
         JobStatus::Submitted | JobStatus::Running => JobNews::Taken,
         JobStatus::Completed => JobNews::Completed(job.output.clone().unwrap_or_default()),
-        JobStatus::Failed => JobNews::Failed(why(job.error.as_ref())),
-        JobStatus::Cancelled => JobNews::Failed("it was cancelled".to_owned()),
+        JobStatus::Failed => failed(job.error.as_ref()),
+        JobStatus::Cancelled => cancelled(),
     }
 }
 
@@ -133,6 +133,24 @@ fn in_words(progress: &Progress) -> String {
     let Progress { done, known, current } = progress;
     let at = current.as_ref().map(|task| format!(", at {task}")).unwrap_or_default();
     format!("{done} of {known} tasks are done{at}")
+}
+
+/// Of a step that still wants its job only a person can have cancelled it, and does not mean
+/// that another is to be begun.
+fn cancelled() -> JobNews {
+    JobNews::FailedForGood("somebody cancelled it in the engine".to_owned())
+}
+
+/// A job whose document does not take its input would not take it another time.
+fn failed(error: Option<&JobError>) -> JobNews {
+    let why = why(error);
+    let is_for_good = error.is_some_and(|error| {
+        error.kind.ends_with("/errors/validation") && error.instance == "/input"
+    });
+    match is_for_good {
+        true => JobNews::FailedForGood(why),
+        false => JobNews::Failed(why),
+    }
 }
 
 fn why(error: Option<&JobError>) -> String {
@@ -191,7 +209,7 @@ async fn one<K: Timed>(
 fn note_end<K: Timed>(edit: &mut Edit<K>, whose: &Suspended, job_id: Option<&str>, news: &JobNews) {
     let ended = match news {
         JobNews::Completed(_) => "is completed".to_owned(),
-        JobNews::Failed(why) | JobNews::Refused(why) => {
+        JobNews::Failed(why) | JobNews::FailedForGood(why) | JobNews::Refused(why) => {
             format!("has failed: {}", limits::one_line(why, limits::QUOTE_BYTES_MAX))
         }
         JobNews::Taken | JobNews::Progress { .. } => return,

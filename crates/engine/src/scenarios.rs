@@ -26,6 +26,9 @@ const BUILT_IN: &[(&str, &str)] = &[
     ("undeploy.v1.yaml", include_str!("../scenarios/undeploy.v1.yaml")),
 ];
 
+/// What a key is used up with whose scenario is not there.
+const GONE: (&str, &str) = ("gone.v1.yaml", include_str!("../scenarios/gone.v1.yaml"));
+
 /// Files of a folder that are looked at.
 const FILES_MAX: usize = 10_000;
 /// A document, in bytes.
@@ -38,6 +41,16 @@ pub(crate) struct Scenario {
     pub(crate) text: Arc<str>,
     pub(crate) workflow: Arc<Workflow>,
     pub(crate) interest: Interest,
+}
+
+impl Scenario {
+    /// What stands for one that is not there, where nothing of it is to run.
+    pub(crate) fn gone() -> Option<Arc<Self>> {
+        let (file, text) = GONE;
+        let mut reading = Reading::default();
+        reading.add(file, file, text.to_owned(), ScenarioSource::BuiltIn);
+        reading.catalog.into_values().next()
+    }
 }
 
 /// Every scenario by its name.

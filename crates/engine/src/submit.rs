@@ -170,7 +170,9 @@ fn enqueue(plane: &Plane, number: JobNumber, state: &Arc<JobState>) {
 
 fn scenario(plane: &Plane, submission: &Submission) -> Result<Arc<Scenario>, Problem> {
     let name = &submission.scenario;
-    plane.scenarios.get(name).ok_or_else(|| {
+    // A key can be used up whatever has become of its scenario.
+    let gone = || submission.cancelled.then(Scenario::gone).flatten();
+    plane.scenarios.get(name).or_else(gone).ok_or_else(|| {
         let remedy = match plane.scenarios.nearest(name) {
             Some(near) => format!("did you mean {near}?"),
             None => "see GET /api/v1/scenarios".to_owned(),

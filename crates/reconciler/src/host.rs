@@ -12,7 +12,7 @@ use tessera_types::{Host, IllegalTransition, Job, Node, Now, Object, WaitReason,
 use crate::manager::{Manager, Plan};
 use crate::timed::{
     Done, Phases, Step, begins_anew, clear_gone, end_jobs, end_own_jobs, force, left_in_words,
-    reason_with, run_phases, waits_for_engine,
+    reason_with, run_phases, undone, waits_for_engine,
 };
 use crate::world::World;
 
@@ -243,7 +243,9 @@ impl Look<'_> {
             self.step.wait(WaitReason::Children, &message, None);
             return Ok(());
         }
-        let leftovers = force(&mut self.step);
+        let undone = undone(&self.step).into_iter();
+        let leftovers: Vec<_> =
+            undone.chain(force(&mut self.step)).take(limits::LEFTOVERS_MAX).collect();
         let reason = reason_with(&leftovers);
         self.step.timed_mut().leftovers = leftovers;
         self.step.become_(TimedStatus::Terminated, reason)

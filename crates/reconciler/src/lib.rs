@@ -40,7 +40,7 @@ pub use job::JobManager;
 pub use manager::{Manager, Plan};
 pub use node::{KILL_MARGIN, NodeManager, registered};
 pub use pass::{Pass, PassStats};
-pub use pipelines::{EngineUse, JobNews, Pipelines, Told, Whose, tell_step};
+pub use pipelines::{EngineAway, EngineUse, JobNews, Pipelines, Told, Whose, tell_step};
 pub use pod::PodManager;
 pub use queue::Queue;
 pub use reconciler::{Backlog, Reconciler};

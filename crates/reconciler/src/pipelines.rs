@@ -4,6 +4,7 @@
 //! everybody later finds that the step is not under way any more.
 
 use std::collections::HashMap;
+use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -11,12 +12,35 @@ use parking_lot::Mutex;
 use serde_json::{Value, json};
 use tessera_pipeline::{OverridesPolicy, Pipeline, Tier, compile_phase};
 use tessera_types::timed::{PipelineSpec, StepProgress, StepState, Timed, TimedStatus};
-use tessera_types::{Edit, Host, Invalid, Kind, KindName, Name, Object, SessionPart, limits};
+use tessera_types::{
+    Edit, Host, Invalid, Kind, KindName, Name, Object, SessionPart, Timestamp, limits,
+};
 
 use crate::timed::Step;
 
 /// Pipelines that are kept at most: more than that are made anew when they are needed.
 const KEPT_MAX: usize = 1000;
+
+/// No engine answers at its address.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EngineAway {
+    /// The address.
+    pub url: String,
+    /// Since when.
+    pub since: Timestamp,
+    /// Whether something else answers there.
+    pub is_other: bool,
+}
+
+impl fmt::Display for EngineAway {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (url, since) = (&self.url, self.since.second_before());
+        match self.is_other {
+            true => write!(f, "what answers at {url} is not an engine"),
+            false => write!(f, "the engine at {url} has not answered since {since}"),
+        }
+    }
+}
 
 /// Whether the engine can be used.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -176,8 +200,10 @@ pub enum JobNews {
     },
     /// It is done; what it gave.
     Completed(Value),
-    /// It could not, or was cancelled.
+    /// It could not.
     Failed(String),
+    /// It could not, and another would not either; or a person has cancelled it.
+    FailedForGood(String),
     /// It does not take it, and would not another time.
     Refused(String),
 }
@@ -217,7 +243,7 @@ pub fn tell_step<K: Timed>(
     edit: &mut Edit<K>,
     whose: Whose<'_>,
     news: &JobNews,
-    now: tessera_types::Timestamp,
+    now: Timestamp,
 ) -> Told {
     let compiled = compiled(pipelines, &edit.object, whose.phase);
     let progress = K::timed_mut(&mut edit.object).pipeline_progress.get_mut(whose.phase);
@@ -265,11 +291,18 @@ pub fn tell_step<K: Timed>(
             pipeline.refused(progress, step, attempt, why, now)
         }
         (JobNews::Failed(why), Some(pipeline)) => {
-            let job = whose.job_id.map(|job| format!("job {job}: ")).unwrap_or_default();
-            pipeline.failed(progress, step, attempt, &format!("{job}{why}"), now)
+            pipeline.failed(progress, step, attempt, &with_job(whose, why), now)
+        }
+        (JobNews::FailedForGood(why), Some(pipeline)) => {
+            pipeline.refused(progress, step, attempt, &with_job(whose, why), now)
         }
     };
     if is_told { Told::Taken } else { Told::Stale }
+}
+
+fn with_job(whose: Whose<'_>, why: &str) -> String {
+    let job = whose.job_id.map(|job| format!("job {job}: ")).unwrap_or_default();
+    format!("{job}{why}")
 }
 
 /// Whether news of a job under way say what is written down of it already.

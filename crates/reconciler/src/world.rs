@@ -14,7 +14,7 @@ use tessera_types::{
 };
 
 use crate::bookings::{Bookings, group_of};
-use crate::pipelines::{EngineUse, Pipelines};
+use crate::pipelines::{EngineAway, EngineUse, Pipelines};
 use crate::tables::{Table, Tabled, Tables};
 
 /// The workloads of one node, as its agent has to know them.
@@ -49,8 +49,8 @@ pub struct World {
     keep_finished: Option<Duration>,
     engine: EngineUse,
     engine_asked_by: Timestamp,
-    /// The engine's address, and since when nobody answers there.
-    engine_away: Option<(Arc<str>, Timestamp)>,
+    engine_away: Option<EngineAway>,
+    engine_busy: Option<String>,
     pipelines: Arc<Pipelines>,
 }
 
@@ -87,9 +87,19 @@ impl World {
         self.engine_asked_by
     }
 
-    /// Says that nobody answers at the engine's address, and since when; or that somebody does.
-    pub fn engine_is_away(&mut self, away: Option<(Arc<str>, Timestamp)>) {
+    /// Says that no engine answers at the engine's address; or that it does.
+    pub fn engine_is_away(&mut self, away: Option<EngineAway>) {
         self.engine_away = away;
+    }
+
+    /// Says that the engine takes nothing now, in words; or that it does.
+    pub fn engine_is_busy(&mut self, busy: Option<String>) {
+        self.engine_busy = busy;
+    }
+
+    /// Why the engine takes nothing now, if it does not; in words.
+    pub(crate) fn engine_busy(&self) -> Option<&str> {
+        self.engine_busy.as_deref()
     }
 
     /// Why the engine does nothing, if that is known; in words.
@@ -98,10 +108,7 @@ impl World {
             (EngineUse::Missing, _) => {
                 Some("the control plane was started without --engine".to_owned())
             }
-            (_, Some((url, since))) => {
-                let since = since.second_before();
-                Some(format!("the engine at {url} has not answered since {since}"))
-            }
+            (_, Some(away)) => Some(away.to_string()),
             _ => None,
         }
     }

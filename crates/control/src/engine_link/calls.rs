@@ -31,8 +31,13 @@ pub(super) enum Task {
 /// Why something was not done.
 #[derive(Debug)]
 pub(super) enum Failed {
-    /// The engine cannot be reached, or has too much to do.
+    /// The engine cannot be reached.
     Unreachable(String),
+    /// Something answers, and it is no engine.
+    NoEngine(String),
+    /// The engine answers, and cannot take it now: it has too much to do, or is in trouble
+    /// itself.
+    Busy(String),
     /// This control plane cannot write now.
     Store(String),
     /// The engine has begun with it, and is not done.
@@ -97,7 +102,7 @@ impl Call {
                 let news = JobNews::Failed("the engine does not know it any more".to_owned());
                 tell(&self.plane, whose, Some(id), None, &news).await?;
             }
-            Err(problem) => return Err(Failed::Unreachable(problem.to_string())),
+            Err(problem) => return Err(Failed::Busy(problem.to_string())),
         }
         Ok(())
     }
@@ -138,7 +143,8 @@ impl Call {
             Ok(_) => Ok(()),
             Err(problem) => match job_of_key(&problem) {
                 Some(id) => cancel_job(&self.engine, &id).await,
-                None => Ok(()),
+                // That says nothing of the key.
+                None => Err(Failed::Busy(problem.to_string())),
             },
         }
     }
@@ -170,7 +176,7 @@ async fn cancel_job(engine: &Engine, id: &JobId) -> Result<(), Failed> {
         }
         // It is over, or was never there.
         Err(problem) if matches!(problem.code, Code::NotNow | Code::NotFound) => Ok(()),
-        Err(problem) => Err(Failed::Unreachable(problem.to_string())),
+        Err(problem) => Err(Failed::Busy(problem.to_string())),
     }
 }
 
@@ -180,7 +186,12 @@ pub(super) async fn end_stray(engine: &Engine, id: &JobId) -> Result<(), ApiErro
     let ended = tokio::time::timeout(STRAY_ENDS_WITHIN, cancel_job(engine, id)).await;
     let why = match ended {
         Ok(Ok(()) | Err(Failed::NotYet)) => return Ok(()),
-        Ok(Err(Failed::Unreachable(why) | Failed::Store(why))) => why,
+        Ok(Err(
+            Failed::Unreachable(why)
+            | Failed::NoEngine(why)
+            | Failed::Busy(why)
+            | Failed::Store(why),
+        )) => why,
         Err(_) => "no answer in time".to_owned(),
     };
     let detail = format!("job {id} runs for nobody, and could not be cancelled: {why}");
@@ -197,10 +208,11 @@ async fn answer<T>(
     match answered {
         Ok(value) => Ok(Ok(value)),
         Err(Error::Refused(problem)) if is_for_now(problem.code) => {
-            Err(Failed::Unreachable(problem.to_string()))
+            Err(Failed::Busy(problem.to_string()))
         }
         Err(Error::Refused(problem)) => Ok(Err(*problem)),
         Err(Error::Unreachable(why)) => Err(Failed::Unreachable(why)),
+        Err(Error::Protocol(why)) => Err(Failed::NoEngine(why)),
         Err(other) => Err(Failed::Unreachable(other.to_string())),
     }
 }

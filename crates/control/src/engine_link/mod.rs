@@ -9,6 +9,7 @@
 
 mod agenda;
 mod calls;
+mod heard;
 mod scenarios;
 
 use std::collections::{BTreeSet, HashMap};
@@ -18,8 +19,8 @@ use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 use tessera_api::ApiError;
-use tessera_client::Engine;
-use tessera_reconciler::{EngineUse, Tabled, World};
+use tessera_client::{Engine, Error};
+use tessera_reconciler::{EngineAway, EngineUse, Tabled, World};
 use tessera_types::engine::{JobId, Submission};
 use tessera_types::timed::{
     PipelineProgress, StepProgress, StepState, Timed, TimedObserved, UnwantedJob,
@@ -33,6 +34,7 @@ use tokio::task::{self, JoinSet};
 
 use self::agenda::{Agenda, PAUSE_MIN, What};
 use self::calls::{Call, Failed, Task};
+use self::heard::Heard;
 use crate::clock;
 use crate::engine_news::Suspended;
 use crate::options::Options;
@@ -45,15 +47,15 @@ const BEFORE_DEADLINE: Duration = Duration::from_secs(1);
 /// A job of which nothing was told yet is asked for so long after it was taken: by then it
 /// waits for something, or it is a short one.
 const FIRST_ASKED_AFTER: Duration = Duration::from_secs(1);
-/// An engine that does not answer for so long is named in what waits for it.
-const AWAY_AFTER: Duration = Duration::from_secs(2);
-
 /// The engine's client, if there is an engine.
 pub(crate) fn client(options: &Options) -> Result<Option<Engine>, String> {
     if options.no_engine {
         tracing::warn!(target: "tessera", "PIPELINES WITH JOBS DO NOT BEGIN: the control plane was started with --no-engine; those under way go on");
     }
-    options.engine.as_deref().map(Engine::new).transpose().map_err(|error| error.to_string())
+    options.engine.as_deref().map(Engine::new).transpose().map_err(|error| match error {
+        Error::Url { url, why } => format!("`{url}` is not the address of an engine: {why}"),
+        other => other.to_string(),
+    })
 }
 
 /// Whether pipelines with jobs may begin.
@@ -133,9 +135,8 @@ pub(crate) struct Link {
     calls: JoinSet<Result<(), Failed>>,
     /// Which call is about what, by the correlation id.
     about: HashMap<task::Id, String>,
-    /// Since when it does not answer, and whether that was said.
-    away: Option<(Instant, Timestamp)>,
-    is_said: bool,
+    /// How the engine answers.
+    heard: Heard,
 }
 
 impl Link {
@@ -148,8 +149,7 @@ impl Link {
             agenda: Agenda::default(),
             calls: JoinSet::new(),
             about: HashMap::new(),
-            away: None,
-            is_said: false,
+            heard: Heard::default(),
         }
     }
 
@@ -218,6 +218,7 @@ impl Link {
             let Some((id, key)) = self.agenda.take(now) else { return };
             let Some(task) = self.task(&key, &id) else {
                 self.agenda.done(&id);
+                self.heard.is_over(&id);
                 continue;
             };
             let call = Call { plane: Arc::clone(&self.plane), engine: self.engine.clone() };
@@ -228,7 +229,7 @@ impl Link {
 
     fn ended(&mut self, id: &str, result: Result<(), Failed>) {
         let now = Instant::now();
-        self.hear(&result, now);
+        self.hear(id, &result, now);
         match result {
             Ok(()) => {
                 // There may be something else to do about it now.
@@ -244,35 +245,22 @@ impl Link {
         }
     }
 
-    /// Whether the engine answers is known by each call. It is said in the log at once, and in
-    /// what waits for it when that lasts.
-    fn hear(&mut self, result: &Result<(), Failed>, now: Instant) {
+    /// Whether the engine answers is known by each call. What changes is said in what waits for
+    /// it.
+    fn hear(&mut self, id: &str, result: &Result<(), Failed>, now: Instant) {
         let url = self.engine.url();
-        let error = match result {
-            Err(Failed::Unreachable(error)) => Some(error),
-            _ => None,
-        };
-        self.plane.metrics.engine_answered(error.is_none());
-        match (error, self.away) {
-            (Some(error), None) => {
-                tracing::warn!(target: "tessera::engine_link", engine = url, error, "the engine does not answer; it is tried again");
-                self.away = Some((now, clock::now()));
-            }
-            (Some(_), Some((began, since))) if !self.is_said && now - began >= AWAY_AFTER => {
-                self.is_said = true;
-                self.plane.world.write().engine_is_away(Some((url.into(), since)));
-                self.wake_owners();
-            }
-            (None, Some(_)) => {
-                tracing::info!(target: "tessera::engine_link", engine = url, "the engine answers again");
-                self.away = None;
-                if std::mem::take(&mut self.is_said) {
-                    self.plane.world.write().engine_is_away(None);
-                    self.wake_owners();
-                }
-            }
-            _ => {}
+        let trouble = self.heard.hear(url, id, result, now);
+        self.plane.metrics.engine_answered(!self.heard.is_away());
+        let Some(trouble) = trouble else { return };
+        let since = trouble.since;
+        let away = trouble.away.map(|is_other| EngineAway { url: url.into(), since, is_other });
+        let busy = trouble.busy.map(|why| format!("the engine at {url} takes nothing now: {why}"));
+        {
+            let mut world = self.plane.world.write();
+            world.engine_is_away(away);
+            world.engine_is_busy(busy);
         }
+        self.wake_owners();
     }
 
     /// What waits for the engine is looked at again, so that it says what it waits for.

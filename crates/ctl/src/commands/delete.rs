@@ -13,6 +13,7 @@ use crate::converge::{Board, Goal};
 use crate::failure::Failure;
 use crate::follow::{Follow, Scope};
 use crate::kinds::{self, ListOptions};
+use crate::style::printable;
 use crate::target::{self, Target};
 
 /// Ask for the deletion of resources
@@ -70,6 +71,10 @@ pub(crate) async fn run(context: &Context, arguments: &Arguments) -> Result<(), 
     if let Some(follow) = follow.as_mut().filter(|_| !goals.is_empty()) {
         let mut board = Board::new("deleted", goals, follow.known());
         exits.push(waited(context, format, follow, &mut board, arguments.timeout).await?);
+        for (key, left) in board.left_behind() {
+            let left = left.iter().map(|entry| printable(entry)).collect::<Vec<_>>().join("; ");
+            tell(&format!("warning: {key} is gone, and what it leaves behind is: {left}\n"));
+        }
         if doomed.iter().any(|(key, _)| key.kind == KindName::Node) {
             warn_of_overbooked(context).await?;
         }

@@ -13,6 +13,7 @@ use crate::failure::Failure;
 use crate::follow::Change;
 use crate::moment::{self, brief, elapsed};
 use crate::show::change::{self, Event};
+use crate::show::tree::timed;
 use crate::show::workload::last_exit;
 
 /// The last lines of output that a failure repeats.
@@ -33,6 +34,8 @@ pub struct Tracked {
 #[derive(Clone, Debug)]
 pub struct Board {
     tracked: BTreeMap<ResourceKey, Tracked>,
+    /// What was deleted and had not been torn down as it should.
+    left_behind: Vec<(ResourceKey, Vec<String>)>,
     what: &'static str,
     clock: Clock,
 }
@@ -51,7 +54,8 @@ impl Board {
             let verdict = judge(&goal, latest.as_ref());
             (key, Tracked { goal, latest, verdict })
         };
-        Self { tracked: goals.into_iter().map(track).collect(), what, clock: Clock::start() }
+        let tracked = goals.into_iter().map(track).collect();
+        Self { tracked, left_behind: Vec::new(), what, clock: Clock::start() }
     }
 
     /// Takes a change into account and says what it was, a line for each thing that
@@ -65,6 +69,11 @@ impl Board {
             Change::Notice(_) => return Vec::new(),
         };
         let Some(tracked) = self.tracked.get_mut(&key) else { return Vec::new() };
+        if let (None, Some(before)) = (&latest, &tracked.latest)
+            && let Some(timed) = timed(before).filter(|timed| !timed.leftovers.is_empty())
+        {
+            self.left_behind.push((key.clone(), timed.leftovers.clone()));
+        }
         let was_there = tracked.latest.is_some();
         tracked.verdict = match (&tracked.goal, &latest) {
             (Goal::Converged { .. }, None) if was_there => {
@@ -74,6 +83,12 @@ impl Board {
         };
         tracked.latest = latest;
         events.into_iter().map(|event| (key.clone(), event)).collect()
+    }
+
+    /// What was deleted although not all of it had been removed, or torn down as it should;
+    /// with what that was.
+    pub(crate) fn left_behind(&self) -> &[(ResourceKey, Vec<String>)] {
+        &self.left_behind
     }
 
     /// Whether nothing is waited for any more.

@@ -119,17 +119,24 @@ where
     let waiting = object.waiting_for.as_ref().map(|waiting| waiting.message.clone());
     let is_over = !K::Status::ALL.iter().any(|next| object.status.may_become(*next));
     let failure = || timed.failure.as_ref().filter(|_| !is_over).map(ToString::to_string);
-    let left = || {
-        let count = timed.leftovers.len();
-        (count > 0).then(|| format!("nothing; {}", not_removed(count)))
-    };
+    let left = || not_removed(&timed.leftovers).map(|left| format!("nothing; {left}"));
     told(&left().or_else(failure).or(waiting).unwrap_or_default())
 }
 
-/// What is said of things that were still there at the deadline.
-pub(crate) fn not_removed(count: usize) -> String {
-    let things = if count == 1 { "1 thing".to_owned() } else { format!("{count} things") };
-    format!("{things} could not be removed in time")
+/// What is said of what was left behind: how much was still there at the deadline, and which
+/// phases of its teardown were not done. None where that is nothing.
+pub(crate) fn not_removed(leftovers: &[String]) -> Option<String> {
+    let (phases, things): (Vec<_>, Vec<_>) =
+        leftovers.iter().partition(|entry| entry.starts_with("phase/"));
+    let things = match things.len() {
+        0 => None,
+        1 => Some("1 thing could not be removed in time".to_owned()),
+        count => Some(format!("{count} things could not be removed in time")),
+    };
+    let names: Vec<_> = phases.iter().filter_map(|entry| entry.split(" (").next()).collect();
+    let undone = (!names.is_empty()).then(|| format!("not done: {}", names.join(", ")));
+    let all: Vec<_> = things.into_iter().chain(undone).collect();
+    (!all.is_empty()).then(|| all.join(", "))
 }
 
 /// Which try is under way: `2`, or `2 (backing off)`.
@@ -146,8 +153,23 @@ mod tests {
     use tessera_types::Resource;
     use tessera_types::timed::{Failure, TimedStatus};
 
-    use super::waiting_for;
+    use super::{not_removed, waiting_for};
     use crate::fixture;
+
+    #[test]
+    fn phases_that_were_not_done_are_told_by_name_and_things_by_number() {
+        let phase = "phase/bye of pod/tv-1 (failed: no room)".to_owned();
+        let thing = "workload/web on node-a (Running)".to_owned();
+        assert_eq!(not_removed(&[]), None);
+        assert_eq!(
+            not_removed(std::slice::from_ref(&phase)).unwrap(),
+            "not done: phase/bye of pod/tv-1"
+        );
+        assert_eq!(
+            not_removed(&[phase, thing.clone(), thing]).unwrap(),
+            "2 things could not be removed in time, not done: phase/bye of pod/tv-1"
+        );
+    }
 
     #[test]
     fn what_failed_is_shown_until_it_is_over() {

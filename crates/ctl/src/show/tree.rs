@@ -1,7 +1,7 @@
 //! Trees as tables: the lines of the tree stand before the names.
 
 use tessera_types::timed::{Timed, TimedObserved};
-use tessera_types::{Object, Pod, Resource, Session, SessionPart, Timestamp, Workload};
+use tessera_types::{Host, Object, Pod, Resource, Session, SessionPart, Timestamp, Workload};
 
 use super::Detail;
 use super::pod::{host, ports};
@@ -60,11 +60,12 @@ fn on(resource: &Resource) -> String {
     }
 }
 
-fn timed(resource: &Resource) -> Option<&TimedObserved> {
+pub(crate) fn timed(resource: &Resource) -> Option<&TimedObserved> {
     match resource {
         Resource::Session(it) => Some(Session::timed(it)),
         Resource::SessionPart(it) => Some(SessionPart::timed(it)),
         Resource::Pod(it) => Some(Pod::timed(it)),
+        Resource::Host(it) => Some(Host::timed(it)),
         _ => None,
     }
 }

@@ -20,6 +20,9 @@ use crate::follow::{Change, Follow, Scope};
 use crate::moment::clock;
 use crate::style::{Style, printable};
 
+/// After so long without a word it is said what is waited for.
+const QUIET: Duration = Duration::from_secs(3);
+
 /// What to follow so that a story of these sessions misses nothing: all that is in
 /// their namespace.
 #[must_use]
@@ -59,13 +62,25 @@ pub async fn tell(
         put(&line(&told, style))?;
     }
     let until = timeout.map(|timeout| Instant::now() + timeout);
+    let mut quiet_at = Instant::now() + QUIET;
     while !teller.is_over() {
-        let Some(change) = next(follow, until).await? else { break };
+        let first = until.map_or(quiet_at, |until| until.min(quiet_at));
+        let Some(change) = next(follow, first).await? else {
+            if until.is_some_and(|until| until <= Instant::now()) {
+                break;
+            }
+            for told in teller.quiet(follow.known()) {
+                put(&line(&told, style))?;
+            }
+            quiet_at = Instant::now() + QUIET;
+            continue;
+        };
         if let Change::Notice(text) = &change {
             put(&format!("{}\n", printable(text)))?;
         }
         for told in teller.observe(&change, follow.known()) {
             put(&line(&told, style))?;
+            quiet_at = Instant::now() + QUIET;
         }
     }
     for ending in teller.endings() {
@@ -75,8 +90,7 @@ pub async fn tell(
 }
 
 /// The next change; none when the time is over.
-async fn next(follow: &mut Follow, until: Option<Instant>) -> Result<Option<Change>, Failure> {
-    let Some(until) = until else { return Ok(Some(follow.next().await?)) };
+async fn next(follow: &mut Follow, until: Instant) -> Result<Option<Change>, Failure> {
     match tokio::time::timeout_at(until.into(), follow.next()).await {
         Ok(change) => Ok(Some(change?)),
         Err(_) => Ok(None),

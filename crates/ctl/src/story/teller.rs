@@ -67,8 +67,7 @@ impl Ending {
         words.extend(score_text(observed.score, None).map(|score| format!("score {score}")));
         words.extend(observed.passed.map(|it| if it { "passed" } else { "not passed" }.to_owned()));
         words.extend(timed.failure.as_ref().map(|it| format!("{}: {}", it.of, it.message)));
-        let left = timed.leftovers.len();
-        words.extend((left > 0).then(|| not_removed(left)));
+        words.extend(not_removed(&timed.leftovers));
         if let Some(started) = timed.started_at {
             words.push(format!(
                 "over {} after its start",
@@ -100,11 +99,14 @@ impl Ending {
 pub(super) struct Teller {
     /// How each ended; none while it goes on.
     sessions: BTreeMap<ResourceKey, Option<Ending>>,
+    /// What was told last of what waits, while nothing else happened.
+    waits: BTreeMap<ResourceKey, String>,
 }
 
 impl Teller {
     pub(super) fn new(sessions: &[ResourceKey]) -> Self {
-        Self { sessions: sessions.iter().map(|key| (key.clone(), None)).collect() }
+        let sessions = sessions.iter().map(|key| (key.clone(), None)).collect();
+        Self { sessions, waits: BTreeMap::new() }
     }
 
     pub(super) fn len(&self) -> usize {
@@ -170,6 +172,34 @@ impl Teller {
         let who = self.name(resource, &root);
         let is_told = |event: &Event| is_told(resource, event);
         happened.into_iter().filter(is_told).map(|event| Told { who: who.clone(), event }).collect()
+    }
+
+    /// Nothing has happened for a while: what the pods and parts wait for, unless that was
+    /// told before. What its clock or its gate will bring needs no words, nor does a part that
+    /// waits for its pods.
+    pub(super) fn quiet(&mut self, known: &Known) -> Vec<Told> {
+        let mut told = Vec::new();
+        for resource in known.values() {
+            let (waiting, is_of_pod) = match resource {
+                Resource::Pod(pod) => (&pod.waiting_for, true),
+                Resource::SessionPart(part) => (&part.waiting_for, false),
+                _ => continue,
+            };
+            let Some(waiting) = waiting.as_ref().filter(|it| is_worth_a_word(it.reason, is_of_pod))
+            else {
+                continue;
+            };
+            let root = root_of(resource, known).filter(|root| self.sessions.contains_key(root));
+            let Some(root) = root else { continue };
+            let words = format!("waits for: {}", waiting.message);
+            if self.waits.insert(resource.key(), words.clone()).as_ref() == Some(&words) {
+                continue;
+            }
+            let sort = Sort::Waits(waiting.reason);
+            let event = Event { at: waiting.since, moved: None, words, sort };
+            told.push(Told { who: self.name(resource, &root), event });
+        }
+        told
     }
 
     /// What a resource is called, with its session where there are several.
@@ -245,6 +275,14 @@ fn is_told(resource: &Resource, event: &Event) -> bool {
         // The first part has no gate before it: it waits for its session only.
         (Resource::SessionPart(part), Sort::Waits(WaitReason::Gate)) => part.spec.order > 0,
         (_, Sort::Waits(reason)) => matches!(reason, WaitReason::Backoff | WaitReason::NoHostFits),
+    }
+}
+
+fn is_worth_a_word(reason: WaitReason, is_of_pod: bool) -> bool {
+    match reason {
+        WaitReason::Time | WaitReason::Gate => false,
+        WaitReason::Children => is_of_pod,
+        _ => true,
     }
 }
 
@@ -345,6 +383,33 @@ mod tests {
             told(&mut teller, Some(earlier), &session),
             ["session exam-1: its end is 5m later"]
         );
+    }
+
+    #[test]
+    fn what_pods_and_parts_wait_for_is_told_once_while_nothing_else_happens() {
+        let mut teller = teller();
+        let waits = |reason: &str, message: &str| {
+            json!({"waiting_for": {"reason": reason, "message": message,
+                "since": "2026-05-01T08:59:55Z"}})
+        };
+        let mut quiet = |pod: Value, part: Value| {
+            let mut known = known();
+            for resource in [with(&fixture::pod(), &pod), with(&fixture::lab(), &part)] {
+                known.insert(resource.key(), resource);
+            }
+            let told = teller.quiet(&known);
+            told.iter().map(|told| told.words(Style::PLAIN)).collect::<Vec<_>>()
+        };
+        let of_pods = waits("children", "pod/exam-1-lab-desk: phase provision: an adapter");
+        let adapter = || waits("phase", "phase provision: an adapter");
+        let line = "pod lab-desk: waits for: phase provision: an adapter";
+        assert_eq!(quiet(adapter(), of_pods.clone()), [line]);
+        assert!(quiet(adapter(), of_pods).is_empty(), "it is told once");
+        let start = waits("time", "its start");
+        assert!(quiet(start.clone(), start.clone()).is_empty());
+        let phase = waits("phase", "phase prepare: job/exam-1-lab-prepare-1");
+        let line = "part lab: waits for: phase prepare: job/exam-1-lab-prepare-1";
+        assert_eq!(quiet(start, phase), [line]);
     }
 
     #[test]

@@ -116,6 +116,21 @@ async fn a_wait_and_a_job_in_the_queue_are_ended_and_what_is_over_stays_as_it_is
     assert_eq!(refused.problem().map(|problem| problem.code), Some(Code::NotNow));
 }
 
+/// So a submission that is still on its way begins nothing when the scenario is there again.
+#[tokio::test]
+async fn a_key_can_be_used_up_whose_scenario_is_not_there() {
+    let stage = Stage::new(&[]);
+    let engine = stage.start();
+    let used_up = json!({"scenario": "lost@v1", "idempotency_key": "k", "cancelled": true});
+    let job = engine.submit(used_up.clone()).await;
+    assert_eq!(job.head.status, JobStatus::Cancelled);
+    assert_eq!(engine.submit(used_up).await.head.id, job.head.id);
+    let late = json!({"scenario": "lost@v1", "idempotency_key": "k"});
+    let late = serde_json::from_value(late).unwrap();
+    let error = call(engine.api.job_submit(&late)).await.unwrap_err();
+    assert_eq!(error.problem().map(|it| it.code), Some(Code::IdempotencyKeyReused));
+}
+
 #[tokio::test]
 async fn a_key_can_be_used_up_by_a_job_of_which_nothing_runs() {
     let stage = Stage::new(&[]);

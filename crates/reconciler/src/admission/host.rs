@@ -11,6 +11,7 @@ use tessera_types::{
 use super::AdmissionError;
 use super::booked::check_bookings;
 use super::resolve::{check_location, jobs_of, resolve};
+use super::session::check_teardown;
 use crate::host::take_nodes;
 use crate::world::World;
 
@@ -61,7 +62,16 @@ pub fn admit_host(
     if !problems.is_empty() {
         return Err(AdmissionError::Invalid(problems));
     }
-    host.observed.timed.timeslot = Some(window_of(before.map(|before| &**before), &host, now)?);
+    let slot = window_of(before.map(|before| &**before), &host, now)?;
+    // One without an end goes when it is deleted, and takes its time.
+    let is_as_before = is_pinned && host.observed.timed.timeslot == Some(slot);
+    if slot.end < Timestamp::MAX && !is_as_before {
+        check_teardown(&definition.spec.lifecycle, slot, path, &mut problems);
+    }
+    if !problems.is_empty() {
+        return Err(AdmissionError::Invalid(problems));
+    }
+    host.observed.timed.timeslot = Some(slot);
     if is_group {
         // At once, so that what is admitted next finds room.
         let nodes: Vec<_> = nodes_of(world, &host).collect();

@@ -9,7 +9,7 @@ use tessera_types::catalogue::{
 };
 use tessera_types::pod::{Binding, PodSpec};
 use tessera_types::session::SessionPartSpec;
-use tessera_types::timed::{DeclaredTimeslot, DesiredTimedStatus, Timeslot};
+use tessera_types::timed::{DeclaredTimeslot, DesiredTimedStatus, Lifecycle, Timeslot};
 use tessera_types::{
     Actor, Invalid, Kind, KindName, Name, Object, OwnerRef, PartDefinition, Pod, PodDefinition,
     ResourceKey, Session, SessionDefinition, SessionPart, Timestamp, Uid, Write,
@@ -223,6 +223,7 @@ impl Tree<'_> {
         part.observed.timed.report =
             report_of(self.world, definition.spec.report.as_ref(), &path, problems);
         part.observed.definition = Some(definition.clone());
+        check_teardown(lifecycle, slot, &path, problems);
         for phase in &lifecycle.phases {
             check_room_of_jobs(&part.name, &phase.name, problems);
         }
@@ -356,6 +357,22 @@ fn check_contradictions(
     }
 }
 
+/// Checks that there is time for the phases of a teardown: what says how much may be the
+/// timeslot, or a definition that has none of the phases.
+pub(super) fn check_teardown(
+    lifecycle: &Lifecycle,
+    slot: Timeslot,
+    path: &str,
+    problems: &mut Vec<Invalid>,
+) {
+    let Some(message) = lifecycle.has_no_time_to_tear_down(slot.teardown_buffer) else { return };
+    let message = format!("{path}: {message}, here or in the definition");
+    let invalid = Invalid::new("spec.timeslot.teardown_buffer", message);
+    if !problems.contains(&invalid) {
+        problems.push(invalid);
+    }
+}
+
 /// Pins to a pod what it is made from, and its window.
 pub(super) fn pin_pod(
     world: &World,
@@ -375,6 +392,7 @@ pub(super) fn pin_pod(
     for phase in &lifecycle.phases {
         check_room_of_jobs(&pod.name, &phase.name, problems);
     }
+    check_teardown(lifecycle, slot, path, problems);
     check_contradictions(pod, &definition, path, problems);
     let location = definition.spec.host.location.as_ref();
     check_location(world, location, &format!("{path} (host.location)"), problems);

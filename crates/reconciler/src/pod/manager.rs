@@ -10,13 +10,15 @@ use tessera_types::catalogue::{PodDefinitionSpec, PodType};
 use tessera_types::timed::{
     DesiredTimedStatus, Failure, LateDecision, Outcome, Phase, Request, TimedStatus, Timeslot,
 };
-use tessera_types::{IllegalTransition, Job, Name, Now, Object, Pod, SessionPart, WaitReason};
+use tessera_types::{
+    IllegalTransition, Job, Name, Now, Object, Pod, SessionPart, WaitReason, limits,
+};
 
 use super::fleet;
 use crate::manager::{Manager, Plan};
 use crate::timed::{
     Done, OwnPhase, Phases, Step, begins_anew, clear_gone, end_jobs, end_own_jobs, force, in_words,
-    is_late, left_in_words, reason_with, run_phases, run_pipeline, waits_for_engine,
+    is_late, left_in_words, reason_with, run_phases, run_pipeline, undone, waits_for_engine,
 };
 use crate::world::World;
 
@@ -189,13 +191,14 @@ impl Look<'_> {
     }
 
     fn provisioning(&mut self) -> Done {
-        if let Some((outcome, reason)) = self.given_up() {
+        // No try is begun for a window that is over. That it was not ready is a failure, and
+        // nobody's cancellation; also where its part has said so first.
+        let given_up = self.given_up().filter(|_| !self.was_late_with_its_part());
+        if let Some((outcome, reason)) = given_up {
             return self.end(outcome, reason);
         }
-        // No try is begun for a window that is over. That it was not ready is a failure, and
-        // nobody's cancellation.
         if self.step.has_come(self.slot.end) {
-            return self.fail(self.step.not_ready());
+            return self.fail_whatever_its_part_says(self.step.not_ready());
         }
         let phases = match self.provision() {
             Phases::Done => {
@@ -237,12 +240,24 @@ impl Look<'_> {
         run_pipeline(&mut self.step, &phase)
     }
 
+    /// Whether it was not ready at its end, and its part was given up for that.
+    fn was_late_with_its_part(&mut self) -> bool {
+        let has_failed =
+            |part: &Arc<Object<SessionPart>>| part.observed.timed.outcome == Some(Outcome::Failed);
+        let is_deleted = self.step.object().deletion_requested_at.is_some();
+        !is_deleted && self.part().is_some_and(has_failed) && self.step.has_come(self.slot.end)
+    }
+
     fn fail(&mut self, failure: Failure) -> Done {
         // What breaks once its part is over changes nothing of what came of that.
         if self.part().is_some_and(|part| part.status.is_ending()) {
             let reason = format!("its part is over, and {failure}");
             return self.end(self.usual_outcome(), &reason);
         }
+        self.fail_whatever_its_part_says(failure)
+    }
+
+    fn fail_whatever_its_part_says(&mut self, failure: Failure) -> Done {
         let reason = failure.to_string();
         let attempts = failure.attempts;
         self.step.fail(failure);
@@ -341,7 +356,10 @@ impl Look<'_> {
         let is_clean = fleet::clean(&mut self.step) & end_jobs(&mut self.step);
         if is_clean {
             self.step.edit.object.observed.binding = None;
-            return self.step.become_(TimedStatus::Terminated, "nothing of it is left");
+            let leftovers = undone(&self.step);
+            let reason = reason_with(&leftovers);
+            self.step.timed_mut().leftovers = leftovers;
+            return self.step.become_(TimedStatus::Terminated, reason);
         }
         if is_forced {
             return self.force();
@@ -354,7 +372,9 @@ impl Look<'_> {
     /// The deadline has passed: what is left is killed, named, and goes as soon
     /// as its node can be reached.
     fn force(&mut self) -> Done {
-        let leftovers = force(&mut self.step);
+        let undone = undone(&self.step).into_iter();
+        let leftovers: Vec<_> =
+            undone.chain(force(&mut self.step)).take(limits::LEFTOVERS_MAX).collect();
         let reason = reason_with(&leftovers);
         self.step.timed_mut().leftovers = leftovers;
         self.step.edit.object.observed.binding = None;

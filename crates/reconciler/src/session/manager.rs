@@ -22,7 +22,7 @@ use super::late;
 use super::part::is_over;
 use crate::manager::{Manager, Plan};
 use crate::report::{NO_NAME, own_report, report_of};
-use crate::timed::{Done, Step};
+use crate::timed::{Done, Step, reason_with};
 use crate::world::World;
 
 /// Reconciles sessions.
@@ -234,8 +234,8 @@ impl Look<'_> {
         };
         let any = self.parts.is_empty() || self.parts.iter().any(took_place);
         self.step.conclude(if any { Outcome::Completed } else { Outcome::Skipped });
-        self.take_leftovers();
-        self.step.become_(SessionStatus::Inactive, "its parts are over, and nothing of it is left")
+        let left = self.take_leftovers();
+        self.step.become_(SessionStatus::Inactive, format!("its parts are over, and {left}"))
     }
 
     fn aggregating(&mut self) -> Done {
@@ -280,20 +280,23 @@ impl Look<'_> {
             self.step.wait(WaitReason::Children, &message, None);
             return Ok(());
         }
-        self.take_leftovers();
+        let left = self.take_leftovers();
         let failed = self.step.timed().failure.clone();
         match failed {
             Some(failure) => {
-                let reason = format!("{} failed, and nothing of it is left", failure.of);
+                let reason = format!("{} failed, and {left}", failure.of);
                 self.step.become_(SessionStatus::Failed, reason)
             }
-            None => self.step.become_(SessionStatus::Inactive, "nothing of it is left"),
+            None => self.step.become_(SessionStatus::Inactive, left),
         }
     }
 
-    fn take_leftovers(&mut self) {
+    /// What is left of its parts is what is left of it; in words.
+    fn take_leftovers(&mut self) -> String {
         let leftovers = self.parts.iter().flat_map(|part| part.observed.timed.leftovers.clone());
-        let leftovers = leftovers.take(limits::LEFTOVERS_MAX).collect();
+        let leftovers: Vec<_> = leftovers.take(limits::LEFTOVERS_MAX).collect();
+        let words = reason_with(&leftovers);
         self.step.timed_mut().leftovers = leftovers;
+        words
     }
 }

@@ -11,6 +11,7 @@ mod late;
 mod phases;
 mod pipeline;
 mod step;
+mod undone;
 mod ways;
 mod workloads;
 
@@ -19,6 +20,7 @@ pub(crate) use late::{in_words, is_late};
 pub(crate) use phases::{Phases, Try, run_phases};
 pub(crate) use pipeline::{OwnPhase, begins_anew, run_pipeline, waits_for_engine};
 pub(crate) use step::{Done, Step};
+pub(crate) use undone::undone;
 pub(crate) use workloads::{
     change_spec, clear_gone, force, in_the_way, left_in_words, log_of, reason_with,
 };

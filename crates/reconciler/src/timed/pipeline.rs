@@ -7,8 +7,8 @@
 use serde_json::{Value, json};
 use tessera_pipeline::{Cancel, Decision, Look, Outcome, Pipeline, is_template};
 use tessera_types::timed::{
-    Phase, PhaseRun, PhaseState, PipelineProgress, PipelineSpec, Request, RetryPolicy, StepState,
-    Timed, TimedStatus, UnwantedJob,
+    Phase, PhaseRun, PhaseState, PipelineProgress, PipelineSpec, Request, RetryPolicy,
+    StepProgress, StepState, Timed, TimedStatus, UnwantedJob,
 };
 use tessera_types::{Fingerprint, Kind, Name, Timestamp, WaitReason, limits};
 
@@ -290,10 +290,19 @@ pub(crate) fn begins_anew<K: Timed>(step: &mut Step<'_, K>, is_clean: bool) -> b
 
 /// With why the engine does nothing, where that is known.
 fn with_trouble<K: Timed>(step: &Step<'_, K>, waits: String) -> String {
-    match step.world.engine_trouble() {
+    let busy = || step.world.engine_busy().filter(|_| has_to_be_taken(step)).map(str::to_owned);
+    match step.world.engine_trouble().or_else(busy) {
         Some(why) => format!("{waits}; {why}"),
         None => waits,
     }
+}
+
+/// Whether there is anything that the engine has to take yet.
+fn has_to_be_taken<K: Timed>(step: &Step<'_, K>) -> bool {
+    let timed = step.timed();
+    let mut steps = timed.pipeline_progress.values().flat_map(|progress| progress.values());
+    let is_new = |it: &StepProgress| it.state == StepState::Suspended && it.job_id.is_none();
+    !timed.unwanted_jobs.is_empty() || steps.any(is_new)
 }
 
 /// What is waited for besides `others` of what is to go.

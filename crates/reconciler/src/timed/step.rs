@@ -7,7 +7,7 @@ use tessera_types::timed::{
 };
 use tessera_types::{
     Actor, Edit, IllegalTransition, Kind, Name, Now, Object, Record, Timestamp, Uid, WaitReason,
-    Write,
+    Write, limits,
 };
 
 use super::pipeline;
@@ -159,11 +159,17 @@ impl<'a, K: Timed> Step<'a, K> {
 
     /// Its end has come, and it was not ready: nobody has cancelled it.
     pub(crate) fn not_ready(&self) -> Failure {
+        let waited = self.edit.before().waiting_for.as_ref();
+        let waited = waited.filter(|waiting| waiting.reason != WaitReason::Time);
+        let mut message = "it was not ready before its end".to_owned();
+        if let Some(waiting) = waited {
+            message.push_str(&format!(": it still waited for {}", waiting.message));
+        }
         let attempts = self.timed().phases.iter().map(|run| run.attempt).max();
         Failure {
             of: "its provisioning".to_owned(),
             attempts: attempts.unwrap_or(1),
-            message: "it was not ready before its end".to_owned(),
+            message: limits::clip(&message, limits::REASON_BYTES_MAX / 2),
             at: self.now,
         }
     }

@@ -13,6 +13,7 @@ use tessera_types::{Actor, Duration, Job, Kind, Name, Object, Workload, limits};
 use super::jobs::is_gone;
 use super::pipeline;
 use super::step::Step;
+use super::undone::is_phase;
 use crate::world::World;
 
 fn all<'a, K: Timed>(step: &Step<'a, K>) -> Vec<&'a Arc<Object<Workload>>> {
@@ -45,7 +46,8 @@ pub(crate) fn clear_gone<K: Timed>(step: &mut Step<'_, K>, elsewhere: impl Fn(&S
     let is_left = |entry: &String| {
         let mut words = entry.strip_prefix(PREFIX).unwrap_or_default().split(' ');
         let name = words.next().unwrap_or_default();
-        left.iter().any(|workload| workload.name.as_str() == name)
+        is_phase(entry)
+            || left.iter().any(|workload| workload.name.as_str() == name)
             || unwanted.contains(entry)
             || elsewhere(entry)
     };
@@ -107,9 +109,15 @@ pub(crate) fn described(workload: &Object<Workload>) -> String {
 
 /// Why a resource is over, with what of it is left.
 pub(crate) fn reason_with(leftovers: &[String]) -> String {
-    match leftovers {
-        [] => "nothing of it is left".to_owned(),
-        some => format!("its deadline has passed; not removed yet: {}", some.join("; ")),
+    let (undone, left): (Vec<_>, Vec<_>) =
+        leftovers.iter().map(String::as_str).partition(|entry| is_phase(entry));
+    let left = match left.is_empty() {
+        true => "nothing of it is left".to_owned(),
+        false => format!("its deadline has passed; not removed yet: {}", left.join("; ")),
+    };
+    match undone.is_empty() {
+        true => left,
+        false => format!("not done: {}; {left}", undone.join("; ")),
     }
 }
 

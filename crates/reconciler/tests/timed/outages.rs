@@ -6,7 +6,7 @@ use tessera_reconciler::{Manager, PodManager};
 use tessera_types::session::SessionStatus;
 use tessera_types::timed::{Outcome, TimedStatus};
 use tessera_types::{
-    Duration, Job, Pod, Resource, Session, SessionPart, Timestamp, Workload, Write,
+    Duration, Job, Pod, PodDefinition, Resource, Session, SessionPart, Timestamp, Workload, Write,
 };
 
 use crate::exam::{Exam, book};
@@ -87,6 +87,34 @@ fn what_was_not_ready_before_its_end_fails_without_another_try() {
             is_over_and_clean(&plane);
         }
     });
+}
+
+/// Nobody is away: what it waited for is the cause, for the pod, its part and its session, and
+/// the pod has failed as its part has, whoever looked first.
+#[test]
+fn what_was_waited_for_is_why_it_was_not_ready_before_its_end() {
+    let mut plane = Exam { attempts: 1, ..Exam::default() }.plane();
+    let phase = json!({"name": "prepare", "engine": "pipeline", "trigger_on_status": "Provisioning",
+        "pipeline": {"steps": [{"name": "hangs", "job": "lab@v1"}]}});
+    let mut json = json!({"name": "lab-one", "spec": {"type_key": "lab-one", "version": "1.0.1",
+        "pod_type": "fleet", "workloads": [{"name": "vm", "spec": {"command": "vm"}}],
+        "lead_time": "30s"}});
+    json["spec"]["lifecycle"] = json!({"phases": [phase]});
+    plane.apply::<PodDefinition>(json);
+    plane.engine.script = Box::new(|_, _| (secs(3600), Ok(json!({}))));
+    let start = book(&mut plane);
+    plane.run_until(start.plus(secs(300)));
+    assert_eq!(plane.path(POD), "Scheduled Provisioning Failed TearingDown Terminated");
+    assert_eq!(plane.path(PART), "Scheduled Provisioning Failed TearingDown Terminated");
+    let pod = plane.pod("exam-one-lab").observed.timed.clone();
+    let part = plane.get::<SessionPart>("exam-one").observed.timed.clone();
+    let session = plane.get::<Session>("exam").observed.timed.clone();
+    for (who, timed) in [("pod", pod), ("part", part), ("session", session)] {
+        assert_eq!(timed.outcome, Some(Outcome::Failed), "{who}");
+        let message = timed.failure.unwrap().message;
+        assert!(message.starts_with("it was not ready before its end: it still "), "{message}");
+        assert!(message.contains("phase prepare: step hangs: job "), "{who}: {message}");
+    }
 }
 
 /// It was ready, and its window passed with nobody there: it did not take place.

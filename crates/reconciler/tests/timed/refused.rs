@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 use tessera_types::{
-    Host, LabLocation, PartDefinition, Pod, PodDefinition, Report, Session, SessionDefinition,
-    SessionPart, Workload,
+    Host, HostDefinition, LabLocation, PartDefinition, Pod, PodDefinition, Report, Session,
+    SessionDefinition, SessionPart, Workload,
 };
 
 use crate::exam::{Exam, session};
@@ -460,4 +460,68 @@ fn a_host_that_loses_its_window_is_there_from_now_on() {
     plane.apply::<Host>(declared);
     let slot = plane.get::<Host>("server").observed.timed.timeslot.unwrap();
     assert_eq!(slot.end, tessera_types::Timestamp::MAX);
+}
+
+/// A phase of the teardown that would never run is refused where it is known how much time
+/// there is.
+#[test]
+fn phases_of_a_teardown_without_time_for_it() {
+    let mut plane = plane();
+    let phase = |name: &str| {
+        json!({"name": name, "engine": "pipeline", "trigger_on_status": "TearingDown",
+            "pipeline": {"steps": [{"name": "save", "job": "save@v1"}]}})
+    };
+    let definition = json!({"type_key": "saved", "version": "1.0.0", "pod_type": "proxmox",
+        "lifecycle": {"phases": [phase("bye")]}});
+    plane.apply::<PodDefinition>(json!({"name": "saved", "spec": definition}));
+    let mut without = definition.clone();
+    without["teardown_buffer"] = json!("0s");
+    let why = "phase bye runs when it is torn down, which needs time after the window: give a \
+               `teardown_buffer`, such as 5m";
+    assert_eq!(
+        refused::<PodDefinition>(&mut plane, json!({"name": "saved", "spec": without})),
+        format!("spec.teardown_buffer: {why}")
+    );
+    let pod = |plane: &Plane, more: &Value| {
+        let mut timeslot = json!({"start": plane.at(60).to_string(), "duration": "60s"});
+        timeslot.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        let spec = json!({"definition": {"type_key": "saved"}, "timeslot": timeslot});
+        json!({"name": "saved", "spec": spec})
+    };
+    let json = pod(&plane, &json!({}));
+    assert_eq!(
+        refused::<Pod>(&mut plane, json),
+        format!("spec.timeslot.teardown_buffer: spec.definition: {why}, here or in the definition")
+    );
+    let json = pod(&plane, &json!({"teardown_buffer": "5m"}));
+    let error = plane.try_apply::<Pod>(json).expect_err("no host takes it").to_string();
+    assert!(!error.contains("teardown"), "{error}");
+
+    let host = json!({"type_key": "gone", "version": "1.0.0", "host_type": "server",
+        "pod_types": ["proxmox"], "lifecycle": {"phases": [phase("halt")]}});
+    plane.apply::<HostDefinition>(json!({"name": "gone", "spec": host}));
+    let host = |timeslot: Value| {
+        let spec = json!({"definition": {"type_key": "gone"}, "timeslot": timeslot});
+        json!({"name": "gone", "spec": spec})
+    };
+    let end = plane.at(600).to_string();
+    let start = plane.at(1).to_string();
+    let error = refused::<Host>(&mut plane, host(json!({"start": start, "end": end})));
+    assert!(error.starts_with("spec.timeslot.teardown_buffer: spec.definition: phase halt"));
+    plane.apply::<Host>(host(json!({"start": start})));
+}
+
+/// What a session says of the time for its teardown goes before what its parts say.
+#[test]
+fn a_session_that_leaves_no_time_for_the_teardown_of_a_part() {
+    let phase = json!({"name": "notify", "engine": "pipeline", "trigger_on_status": "TearingDown",
+        "pipeline": {"steps": [{"name": "tell", "job": "tell@v1"}]}});
+    let exam_with = Exam { phases: vec![phase], is_graded: false, ..Exam::default() };
+    let mut plane = exam_with.plane();
+    let json = exam(&plane, 100, &json!({"timeslot": {"teardown_buffer": "0s"}}));
+    let error = refused::<Session>(&mut plane, json);
+    let place = "spec.timeslot.teardown_buffer: spec.definition (part one): phase notify runs";
+    assert!(error.starts_with(place), "{error}");
+    let json = exam(&plane, 100, &json!({}));
+    plane.apply::<Session>(json);
 }

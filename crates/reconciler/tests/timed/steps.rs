@@ -3,8 +3,10 @@
 
 use serde_json::{Value, json};
 use tessera_pipeline::Tier;
-use tessera_types::timed::{PipelineProgress, StepState, TimedStatus};
-use tessera_types::{Duration, Host, HostDefinition, Name, Pod, PodDefinition, SessionPart};
+use tessera_types::timed::{DesiredTimedStatus, PipelineProgress, StepState, TimedStatus};
+use tessera_types::{
+    Duration, Host, HostDefinition, Name, Pod, PodDefinition, Session, SessionPart,
+};
 
 use crate::exam::{Exam, book};
 use crate::plane::{Plane, Run};
@@ -49,6 +51,108 @@ fn pod(plane: &mut Plane, phases: &[Value]) {
     let timeslot = json!({"start": plane.at(60).to_string(), "duration": "60s"});
     let spec = json!({"definition": {"type_key": "lab"}, "timeslot": timeslot});
     plane.apply::<Pod>(json!({"name": "lab", "spec": spec}));
+}
+
+/// What a pod is left with whose teardown has one phase `bye`, of these steps.
+fn torn_down(step: &str, is_required: bool) -> Plane {
+    let mut plane = plane();
+    let mut bye = phase("bye", "TearingDown", &json!({"steps": [{"name": step, "job": "bye@v1"}]}));
+    bye["is_required"] = json!(is_required);
+    bye["retry"] = json!({"attempts_max": 2, "backoff": {"initial": "1s"}});
+    pod(&mut plane, &[bye]);
+    plane.run(200);
+    let path = "Scheduled Provisioning Ready Active TearingDown Terminated";
+    assert_eq!(plane.path(LAB), path);
+    plane
+}
+
+fn last_reason(plane: &Plane) -> String {
+    plane.pod("lab").state_history.last().unwrap().reason.clone()
+}
+
+#[test]
+fn a_required_phase_of_a_teardown_that_fails_is_left_behind_by_name() {
+    let plane = torn_down("fails-bye", true);
+    let pod = plane.pod("lab");
+    let [left] = pod.observed.timed.leftovers.as_slice() else { panic!("{pod:#?}") };
+    assert!(left.starts_with("phase/bye of pod/lab (failed: step fails-bye: job "), "{left}");
+    assert!(left.ends_with(": no licence)"), "{left}");
+    assert_eq!(last_reason(&plane), format!("not done: {left}; nothing of it is left"));
+    // Where it is not required, it is for nobody to look at.
+    let plane = torn_down("fails-bye", false);
+    assert!(plane.pod("lab").observed.timed.leftovers.is_empty());
+    assert_eq!(last_reason(&plane), "nothing of it is left");
+    assert!(torn_down("bye", true).pod("lab").observed.timed.leftovers.is_empty());
+}
+
+#[test]
+fn a_required_phase_of_a_teardown_that_is_cut_off_by_the_deadline_is_left_behind_by_name() {
+    let plane = torn_down("hangs-bye", true);
+    let left = &plane.pod("lab").observed.timed.leftovers;
+    let cut = "phase/bye of pod/lab (cut off by its deadline, at step hangs-bye)";
+    assert!(left.iter().any(|entry| entry == cut), "{left:?}");
+    let left = &torn_down("hangs-bye", false).pod("lab").observed.timed.leftovers;
+    assert!(!left.iter().any(|entry| entry.starts_with("phase/")), "{left:?}");
+}
+
+#[test]
+fn what_was_never_provisioned_leaves_no_phase_behind() {
+    let mut plane = plane();
+    let steps = json!({"steps": [{"name": "fails-bye", "job": "bye@v1"}]});
+    pod(&mut plane, &[phase("bye", "TearingDown", &steps)]);
+    plane.run(1);
+    plane.edit::<Pod>("lab", |edit| edit.desire(DesiredTimedStatus::TornDown));
+    plane.run(1);
+    assert_eq!(plane.path(LAB), "Scheduled TearingDown Terminated");
+    assert!(plane.pod("lab").observed.timed.leftovers.is_empty());
+}
+
+/// What a part leaves behind, its own and of its pods, is what its session leaves behind.
+#[test]
+fn phases_of_teardowns_that_fail_are_told_of_parts_and_sessions() {
+    let bye = |step: &str| {
+        phase(step, "TearingDown", &json!({"steps": [{"name": step, "job": "bye@v1"}]}))
+    };
+    let exam = Exam {
+        phases: vec![bye("fails-part")],
+        pod_phases: vec![bye("fails-pod")],
+        ..Exam::default()
+    };
+    let mut plane = exam.plane();
+    set_script(&mut plane);
+    book(&mut plane);
+    plane.run(400);
+    let heads = |left: &[String]| {
+        let heads = left.iter().map(|entry| entry.split(" (").next().unwrap().to_owned());
+        heads.collect::<Vec<_>>()
+    };
+    let part = plane.get::<SessionPart>("exam-one");
+    let of_one =
+        ["phase/fails-part of sessionpart/exam-one", "phase/fails-pod of pod/exam-one-lab"];
+    assert_eq!(heads(&part.observed.timed.leftovers), of_one);
+    let session = plane.get::<Session>("exam");
+    let of_all = heads(&session.observed.timed.leftovers);
+    assert_eq!((of_all.len(), &of_all[..2]), (4, &of_one.map(str::to_owned)[..]));
+    let reason = &session.state_history.last().unwrap().reason;
+    assert!(reason.starts_with("its parts are over, and not done: phase/fails-part"), "{reason}");
+}
+
+/// Such as one that a person has cancelled in the engine.
+#[test]
+fn a_job_that_fails_for_good_has_no_other_try() {
+    let mut plane = plane();
+    plane.engine.script =
+        Box::new(|_, _| (Duration::from_secs(2), Err("for good: somebody cancelled it")));
+    let steps = json!([{"name": "lab", "job": "lab@v1", "retry": {"attempts_max": 3}}]);
+    let pipeline = json!({"extends": "standard-provision", "insert_after": {"bind-host": steps}});
+    pod(&mut plane, &[phase("provision", "Provisioning", &pipeline)]);
+    plane.run(50);
+    let pod = plane.pod("lab");
+    assert_eq!((pod.status, plane.engine.jobs.len()), (TimedStatus::Failed, 1));
+    let failure = pod.observed.timed.failure.as_ref().unwrap();
+    assert_eq!(failure.attempts, 1);
+    assert!(failure.message.starts_with("step lab: job 0"), "{failure:?}");
+    assert!(failure.message.ends_with(": for good: somebody cancelled it"), "{failure:?}");
 }
 
 /// A pod that is provisioned with these steps after it has a host; as it is at its start.

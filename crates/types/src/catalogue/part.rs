@@ -101,6 +101,9 @@ impl Validate for PartDefinitionSpec {
             let message = "a part that is graded needs time after its window: give \
                            `teardown_buffer`, the first half of which is for the grading";
             problems.push(Invalid::new(&format!("{path}.teardown_buffer"), message));
+        } else if let Some(message) = self.lifecycle.has_no_time_to_tear_down(self.teardown_buffer)
+        {
+            problems.push(Invalid::new(&format!("{path}.teardown_buffer"), message));
         }
         if self.duration == Duration::ZERO || self.duration > limits::WINDOW_MAX {
             let message =
@@ -188,5 +191,19 @@ mod tests {
         assert_eq!(problems(&on("grade")), [""; 0]);
         assert_eq!(problems(&on("finish")), ["spec.teardown_buffer"]);
         assert_eq!(problems(&json!({ "lifecycle": { "phases": [] } })), [""; 0]);
+    }
+
+    #[test]
+    fn what_is_torn_down_by_phases_has_time_for_it_after_its_window() {
+        let phase = json!({
+            "name": "notify", "engine": "pipeline", "trigger_on_status": "TearingDown",
+            "pipeline": { "steps": [{ "name": "tell", "job": "tell@v1" }] },
+        });
+        let with = |buffer: &str| {
+            let lifecycle = json!({ "phases": [phase] });
+            problems(&json!({ "lifecycle": lifecycle, "teardown_buffer": buffer }))
+        };
+        assert_eq!(with("0s"), ["spec.teardown_buffer"]);
+        assert_eq!(with("1s"), [""; 0]);
     }
 }

@@ -194,6 +194,12 @@ impl Validate for PodDefinitionSpec {
         self.host.validate(&format!("{path}.host"), problems);
         self.provision.validate(&format!("{path}.provision"), problems);
         self.lifecycle.validate(&format!("{path}.lifecycle"), problems);
+        // Where it says nothing, that of its part or of its timeslot decides.
+        let buffer = self.teardown_buffer;
+        let message = buffer.and_then(|buffer| self.lifecycle.has_no_time_to_tear_down(buffer));
+        if let Some(message) = message {
+            problems.push(Invalid::new(&format!("{path}.teardown_buffer"), message));
+        }
         let path = format!("{path}.workloads");
         check_len(&path, self.workloads.len(), limits::CHILDREN_MAX, problems);
         match (self.pod_type, self.workloads.is_empty()) {

@@ -30,6 +30,20 @@ impl Lifecycle {
     pub fn phases_in(&self, status: TimedStatus) -> impl Iterator<Item = &Phase> {
         self.phases.iter().filter(move |phase| phase.trigger_on_status == status)
     }
+
+    /// What is wrong where nothing of `teardown_buffer` is left for the phases of its
+    /// teardown: they would never run.
+    #[must_use]
+    pub fn has_no_time_to_tear_down(&self, teardown_buffer: Duration) -> Option<String> {
+        let phase = self.phases_in(TimedStatus::TearingDown).next()?;
+        (teardown_buffer == Duration::ZERO).then(|| {
+            format!(
+                "phase {} runs when it is torn down, which needs time after the window: give a \
+                 `teardown_buffer`, such as 5m",
+                phase.name
+            )
+        })
+    }
 }
 
 /// One phase of a lifecycle.

@@ -27,7 +27,7 @@ pub(super) fn of_timed<K: Timed>(page: &mut Page, object: &Object<K>, own: Optio
         page.field("at", ago);
     }
     if !timed.leftovers.is_empty() {
-        page.heading("not removed in time");
+        page.heading("left behind");
         page.quote(&timed.leftovers);
     }
 }

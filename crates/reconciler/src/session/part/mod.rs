@@ -17,7 +17,7 @@ use super::gate::{self, Verdict};
 use crate::manager::{Manager, Plan};
 use crate::timed::{
     Done, Phases, Step, begins_anew, clear_gone, end_jobs, end_own_jobs, force, is_late,
-    left_in_words, reason_with, run_phases, waits_for_engine,
+    left_in_words, reason_with, run_phases, undone, waits_for_engine,
 };
 use crate::world::World;
 
@@ -395,10 +395,11 @@ impl<'a> Look<'a> {
 
     /// It is over, with what is left of its jobs and of its pods by name.
     fn terminate(&mut self, pods: &[&Arc<Object<Pod>>]) -> Done {
+        let undone = undone(&self.step).into_iter();
         let of_jobs = force(&mut self.step);
         let of_pods = pods.iter().flat_map(|pod| pod.observed.timed.leftovers.clone());
         let leftovers: Vec<_> =
-            of_jobs.into_iter().chain(of_pods).take(limits::LEFTOVERS_MAX).collect();
+            undone.chain(of_jobs).chain(of_pods).take(limits::LEFTOVERS_MAX).collect();
         let reason = reason_with(&leftovers);
         self.step.timed_mut().leftovers = leftovers;
         self.step.become_(TimedStatus::Terminated, reason)

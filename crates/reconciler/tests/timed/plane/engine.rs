@@ -57,6 +57,7 @@ impl Job {
     pub(super) fn news(&self) -> JobNews {
         match &self.ending {
             Ok(output) => JobNews::Completed(output.clone()),
+            Err(why) if why.starts_with("for good") => JobNews::FailedForGood((*why).to_owned()),
             Err(why) => JobNews::Failed((*why).to_owned()),
         }
     }
