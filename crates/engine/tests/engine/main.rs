@@ -5,5 +5,6 @@ mod cancel;
 mod crash;
 mod events;
 mod jobs;
+mod memory;
 mod receiver;
 mod stage;
