@@ -148,6 +148,11 @@ impl Book {
         Some((number, self.runs(number)))
     }
 
+    /// Whether any run does not rest.
+    pub(crate) fn has_busy(&self) -> bool {
+        self.running.len() > self.resting
+    }
+
     /// A job runs from now on.
     pub(crate) fn runs(&mut self, number: JobNumber) -> mpsc::Receiver<Tell> {
         let (tell, told) = mpsc::channel(TOLD_MAX);

@@ -33,6 +33,7 @@ mod handlers;
 mod incoming;
 mod interest;
 mod lanes;
+mod memory;
 mod metrics;
 mod options;
 mod outbox;
@@ -49,6 +50,6 @@ mod trace;
 mod traces;
 
 pub use control_address::ControlAddress;
-pub use options::{DEFAULT_LISTEN, DEFAULT_STATE_DIR, Options};
+pub use options::{DEFAULT_LISTEN, DEFAULT_MEMORY_MAX, DEFAULT_STATE_DIR, Options};
 pub use server::{Died, Engine, StartError};
 pub use tessera_serving::{allowed_host, listen_address};

@@ -6,11 +6,11 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use tessera_engine::{
-    ControlAddress, DEFAULT_LISTEN, DEFAULT_STATE_DIR, Engine, Options, allowed_host,
-    listen_address,
+    ControlAddress, DEFAULT_LISTEN, DEFAULT_MEMORY_MAX, DEFAULT_STATE_DIR, Engine, Options,
+    allowed_host, listen_address,
 };
-use tessera_types::Duration;
 use tessera_types::engine::EVENT_SOURCE;
+use tessera_types::{Bytes, Duration};
 
 /// The engine of Tessera: it runs scenarios as durable jobs
 #[derive(Parser)]
@@ -37,6 +37,10 @@ struct Args {
     /// How many jobs may run at the same time; one that waits for time or an event does not count
     #[arg(long, default_value_t = 512, value_name = "NUMBER", value_parser = clap::value_parser!(u32).range(1..=100_000))]
     jobs_max: u32,
+    /// How much memory the data of all runs may take, about; beyond that those that wait for time or an event are
+    /// dropped from it, and replayed when they are due
+    #[arg(long, default_value_t = DEFAULT_MEMORY_MAX, value_name = "BYTES")]
+    memory_max: Bytes,
     /// How many jobs may wait for their turn
     #[arg(long, default_value_t = 100_000, value_name = "NUMBER")]
     queue_max: usize,
@@ -79,6 +83,7 @@ impl Args {
             scenarios: self.scenarios,
             secrets: self.secrets,
             jobs_max: self.jobs_max as usize,
+            memory_max: self.memory_max,
             queue_max: self.queue_max,
             keep: self.keep,
             jobs_kept_max: self.jobs_kept_max,

@@ -47,6 +47,8 @@ pub(crate) struct Metrics {
     ended: Family<StatusLabel, Counter>,
     queued: Count,
     running: Count,
+    in_memory: Count,
+    data: Count,
     effects: Counter,
     step_seconds: Histogram,
     events_sent: Family<SentLabel, Counter>,
@@ -69,6 +71,8 @@ impl Metrics {
             ended: Family::default(),
             queued: Count::default(),
             running: Count::default(),
+            in_memory: Count::default(),
+            data: Count::default(),
             effects: Counter::default(),
             // Fine enough to tell quantiles: each bound is a fifth above the one before.
             step_seconds: Histogram::new(exponential_buckets(0.000_05, 1.2, 60)),
@@ -94,6 +98,9 @@ impl Metrics {
         r.register("jobs_ended", "Attempts of jobs that ended, by status", self.ended.clone());
         r.register("queued", "Jobs that wait for their turn", self.queued.clone());
         r.register("running", "Jobs that run", self.running.clone());
+        r.register("in_memory", "Runs that are in memory", self.in_memory.clone());
+        let data = "What the data of these runs takes, about";
+        r.register_with_unit("data", data, Unit::Bytes, self.data.clone());
         r.register("effects", "Effects begun", self.effects.clone());
         r.register_with_unit(
             "step_durable",
@@ -150,6 +157,9 @@ impl Metrics {
             self.queued.set(book.queue.len() as u64);
             self.running.set(book.running.len() as u64);
         }
+        let (runs, bytes) = plane.memory.count();
+        self.in_memory.set(runs as u64);
+        self.data.set(bytes as u64);
         let (pending, dead) = plane.outbox.count();
         self.events_pending.set(pending);
         self.events_dead.set(dead);

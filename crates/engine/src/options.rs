@@ -3,8 +3,8 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
-use tessera_types::Duration;
 use tessera_types::engine::EVENT_SOURCE;
+use tessera_types::{Bytes, Duration};
 
 use crate::control_address::ControlAddress;
 
@@ -14,6 +14,9 @@ pub const DEFAULT_LISTEN: SocketAddr =
 
 /// Where it keeps its state unless told otherwise.
 pub const DEFAULT_STATE_DIR: &str = ".tessera-engine";
+
+/// What the data of all runs may take unless told otherwise.
+pub const DEFAULT_MEMORY_MAX: Bytes = Bytes(512 << 20);
 
 /// How an engine is started.
 #[derive(Clone, Debug)]
@@ -32,6 +35,9 @@ pub struct Options {
     pub secrets: Option<PathBuf>,
     /// Jobs that run at the same time; one that waits for time or an event does not count.
     pub jobs_max: usize,
+    /// Bytes that the data of all runs may take, about; beyond that those that wait for time or an
+    /// event are dropped from memory.
+    pub memory_max: Bytes,
     /// Jobs that wait for their turn; more are refused.
     pub queue_max: usize,
     /// For how long jobs are kept after their end.
@@ -68,6 +74,7 @@ impl Default for Options {
             scenarios: None,
             secrets: None,
             jobs_max: 512,
+            memory_max: DEFAULT_MEMORY_MAX,
             queue_max: 100_000,
             keep: Duration::from_secs(7 * 24 * 3600),
             jobs_kept_max: 200_000,

@@ -7,13 +7,14 @@ use parking_lot::Mutex;
 use tessera_effects::Performer;
 use tessera_store::journal::{Change, Journal, JournalError};
 use tokio::runtime::Handle;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, Semaphore};
 use tokio_util::sync::CancellationToken;
 
 use crate::book::Book;
 use crate::desk::Desk;
 use crate::document::Documents;
 use crate::early::Door;
+use crate::memory::Memory;
 use crate::metrics::Metrics;
 use crate::options::Options;
 use crate::outbox::Outbox;
@@ -65,6 +66,9 @@ pub(crate) struct Plane {
     pub(crate) performer: Performer,
     pub(crate) outbox: Outbox,
     pub(crate) metrics: Metrics,
+    pub(crate) memory: Memory,
+    /// Places for runs that are replayed: what they will hold is not known before.
+    pub(crate) replays: Semaphore,
     /// Rung when a job waits or a place is free.
     pub(crate) bell: Notify,
     /// Jobs begin to run through it.

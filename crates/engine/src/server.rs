@@ -15,6 +15,7 @@ use tessera_store::journal::{self, Loaded};
 use tessera_types::engine::JobStatus;
 use tessera_types::limits;
 use tokio::runtime::{Handle, Runtime};
+use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -23,6 +24,7 @@ use crate::desk::Desk;
 use crate::document::Documents;
 use crate::fleet::{Fleet, NoFleet};
 use crate::handlers::Handlers;
+use crate::memory::Memory;
 use crate::metrics::Metrics;
 use crate::options::Options;
 use crate::outbox::Outbox;
@@ -38,6 +40,9 @@ const DRAIN_WITHIN: Duration = Duration::from_secs(5);
 
 /// Threads that drive runs.
 const RUN_THREADS: usize = 2;
+
+/// Runs that are replayed at the same time.
+const REPLAYS_MAX: usize = 8;
 
 /// Why an engine could not be started.
 #[derive(Debug, thiserror::Error)]
@@ -315,6 +320,7 @@ fn assemble(
     let (journal, loaded) = journal::open(&path, &journal::Options::default())?;
     let book = book(&path, &loaded)?;
     let outbox = Outbox::load(&loaded.events, &book);
+    let memory = Memory::new(usize::try_from(options.memory_max.0).unwrap_or(usize::MAX));
     Ok(Plane {
         options,
         journal,
@@ -324,6 +330,8 @@ fn assemble(
         performer,
         outbox,
         metrics: Metrics::new(),
+        memory,
+        replays: Semaphore::new(REPLAYS_MAX),
         bell: tokio::sync::Notify::new(),
         door: tokio::sync::Mutex::default(),
         desk: Desk::default(),

@@ -304,9 +304,9 @@ pub(crate) async fn cancel(plane: &Plane, id: &JobId) -> Result<EngineJob, Probl
     let number = plane.book.lock().number(id).ok_or_else(|| no_job(id))?;
     let desk = plane.desk.take(number).await?;
     let state = plane.book.lock().get(number).cloned().ok_or_else(|| no_job(id))?;
-    let waits = plane.book.lock().queue.remove(state.submitter(), number);
-    if waits {
+    if let Some(taken) = Taken::out_of_queue(plane, number, state.submitter()) {
         cancel_waiting(plane, number, &state, reason).await?;
+        taken.stays_out();
         return describe(plane, id).await;
     }
     drop(desk);
@@ -330,6 +330,37 @@ pub(crate) async fn cancel(plane: &Plane, id: &JobId) -> Result<EngineJob, Probl
         JobStatus::Completed | JobStatus::Failed => Err(over(&job.head, "cancelled")),
         // It could not store what it was told.
         JobStatus::Submitted | JobStatus::Running => Err(still_busy(id)),
+    }
+}
+
+/// A job that was taken out of the queue, and goes back unless it is said to stay out: nobody else
+/// would put it there.
+struct Taken<'p> {
+    plane: &'p Plane,
+    number: JobNumber,
+    submitter: &'p str,
+    goes_back: bool,
+}
+
+impl<'p> Taken<'p> {
+    /// None where the job does not wait.
+    fn out_of_queue(plane: &'p Plane, number: JobNumber, submitter: &'p str) -> Option<Self> {
+        let waits = plane.book.lock().queue.remove(submitter, number);
+        // Not before it is known: one that is dropped goes back.
+        waits.then(|| Self { plane, number, submitter, goes_back: true })
+    }
+
+    fn stays_out(mut self) {
+        self.goes_back = false;
+    }
+}
+
+impl Drop for Taken<'_> {
+    fn drop(&mut self) {
+        if self.goes_back {
+            self.plane.book.lock().queue.push(self.submitter, self.number);
+            self.plane.bell.notify_one();
+        }
     }
 }
 
@@ -362,7 +393,6 @@ async fn cancel_waiting(
     if let Err(error) = plane.commit(changes).await
         && !was_made(plane, number, &next, &error).await
     {
-        plane.book.lock().queue.push(state.submitter(), number);
         return Err(of_journal(error));
     }
     plane.book.lock().put(number, Arc::new(next));

@@ -12,6 +12,7 @@ mod ending;
 mod hiding;
 mod known;
 mod moment;
+mod parked;
 mod perform;
 mod progress;
 mod secret;
@@ -32,6 +33,7 @@ use crate::book::Tell;
 use crate::plane::{AGAIN_AFTER, Plane};
 use crate::{outbox, trace};
 use moment::Run;
+use parked::{Parked, Woken};
 
 /// Why a run is not driven on, though it is not over.
 enum Stop {
@@ -43,6 +45,8 @@ enum Stop {
     Damaged(String),
     /// One of its secrets cannot be read now.
     Secret(String),
+    /// It waits, and memory is scarce.
+    Parked(Parked),
 }
 
 impl Stop {
@@ -80,15 +84,26 @@ pub(crate) async fn dispatch(plane: Arc<Plane>) {
     loop {
         loop {
             let mut door = plane.door.lock().await;
-            let next = plane.book.lock().next_to_run(plane.options.jobs_max);
+            let next = next_to_run(&plane);
             let Some((number, told)) = next else { break };
             door.passed(number);
             spawn(&plane, number, told);
         }
         tokio::select! {
             () = plane.bell.notified() => {}
+            () = plane.memory.is_freed() => {}
             () = plane.stopping.cancelled() => return,
         }
+    }
+}
+
+/// The next job that waits, if there is a place for it. While memory is scarce there is none, unless
+/// all that run rest.
+fn next_to_run(plane: &Plane) -> Option<(JobNumber, mpsc::Receiver<Tell>)> {
+    let mut book = plane.book.lock();
+    match plane.memory.is_scarce() && book.has_busy() {
+        true => None,
+        false => book.next_to_run(plane.options.jobs_max),
     }
 }
 
@@ -99,8 +114,10 @@ pub(crate) fn spawn(plane: &Arc<Plane>, number: JobNumber, mut told: mpsc::Recei
     runs.spawn(async move {
         let mine = plane.book.lock().running.get(&number).cloned();
         let mut has_failed = false;
+        let mut woken = None;
         loop {
-            let driving = AssertUnwindSafe(drive(&plane, number, &mut told, has_failed));
+            let driving = drive(&plane, number, &mut told, woken.take(), has_failed);
+            let driving = AssertUnwindSafe(driving);
             let why = match driving.catch_unwind().await {
                 Ok(Ok(())) => break,
                 Ok(Err(stop)) => stop,
@@ -114,6 +131,13 @@ pub(crate) fn spawn(plane: &Arc<Plane>, number: JobNumber, mut told: mpsc::Recei
                     Ok(()) => break,
                     Err(stop) => stop,
                 },
+                Stop::Parked(parked) => match parked.wait(&plane, &mut told).await {
+                    Ok(again) => {
+                        woken = Some(again);
+                        continue;
+                    }
+                    Err(stop) => stop,
+                },
                 Stop::Secret(why) => match secret::wait(&plane, number, &mut told, &why).await {
                     Ok(true) => continue,
                     Ok(false) => break,
@@ -122,7 +146,7 @@ pub(crate) fn spawn(plane: &Arc<Plane>, number: JobNumber, mut told: mpsc::Recei
                 other => other,
             };
             match why {
-                Stop::Stopping => return,
+                Stop::Stopping | Stop::Parked(_) => return,
                 Stop::Journal(why) | Stop::Damaged(why) | Stop::Secret(why) => {
                     tracing::error!(target: "tessera::engine", job = %number, why, "a run's journal failed; it is replayed and goes on");
                 }
@@ -148,14 +172,15 @@ pub(crate) fn spawn(plane: &Arc<Plane>, number: JobNumber, mut told: mpsc::Recei
 
 /// Drives a job to its end. Where that has failed before, what it had to tell until then is told
 /// before what follows.
-async fn drive(
-    plane: &Arc<Plane>,
+async fn drive<'p>(
+    plane: &'p Arc<Plane>,
     number: JobNumber,
     told: &mut mpsc::Receiver<Tell>,
+    woken: Option<Woken<'p>>,
     has_failed: bool,
 ) -> Result<(), Stop> {
     if has_failed {
         outbox::look_for(plane, number).await?;
     }
-    Run::drive(plane, number, told).await
+    Run::drive(plane, number, told, woken).await
 }

@@ -8,7 +8,7 @@ use tessera_types::engine::{JobEventKind, JobStatus, Submission};
 use tessera_types::{Actor, Timestamp};
 use tessera_workflow::expression::Watch;
 use tessera_workflow::machine::{Command, Effect, Entry, Happening, Machine, Outcome, Status};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{SemaphorePermit, mpsc, oneshot};
 
 use super::Stop;
 use super::due::Due;
@@ -17,9 +17,11 @@ use super::ending::{
 };
 use super::hiding::{hide_secrets, masked_event};
 use super::known::Known;
+use super::parked::{LOOK_AT_CLOCK, Parked, Woken};
 use super::perform::{Ended, UnderWay};
 use super::progress::Tracker;
 use crate::book::Tell;
+use crate::memory::Share;
 use crate::plane::Plane;
 use crate::state::JobState;
 use crate::submit::{self, StoredOutcome};
@@ -28,9 +30,6 @@ use crate::{clock, outbox, trace};
 
 /// What happens in one moment, at most.
 const HAPPENINGS_MAX: usize = 256;
-
-/// The clock may be set: a run looks at it at least so often.
-const LOOK_AT_CLOCK: Duration = Duration::from_secs(30);
 
 /// A machine goes on for some hundredths of a second; one that takes so long is stopped. What its
 /// expressions may cost is bounded otherwise: this is for mistakes in that.
@@ -45,6 +44,8 @@ pub(super) struct Run<'p> {
     number: JobNumber,
     state: JobState,
     submission: Submission,
+    /// Of the submission.
+    body_bytes: usize,
     machine: Machine,
     tracker: Tracker,
     known_events: Known,
@@ -58,6 +59,11 @@ pub(super) struct Run<'p> {
     moment: Moment,
     /// Why it is to be cancelled, if it is.
     cancelled: Arc<OnceLock<String>>,
+    share: Share<'p>,
+    /// What it was told while it was not in memory.
+    first: Option<Tell>,
+    /// Its place among those that are replayed, until it is known what it holds.
+    replaying: Option<SemaphorePermit<'p>>,
 }
 
 /// What is to be committed next, and what follows once it is.
@@ -78,8 +84,14 @@ impl<'p> Run<'p> {
         plane: &'p Arc<Plane>,
         number: JobNumber,
         told: &mut mpsc::Receiver<Tell>,
+        woken: Option<Woken<'p>>,
     ) -> Result<(), Stop> {
         let Some(mut run) = Self::begin(plane, number).await? else { return Ok(()) };
+        match woken {
+            Some(woken) => run.wakes(woken),
+            None if run.replaying.is_some() => run.tell_that_it_goes_on(),
+            None => {}
+        }
         loop {
             if run.machine.was_stopped() && plane.stopping.is_cancelled() {
                 return Err(Stop::Stopping);
@@ -91,6 +103,8 @@ impl<'p> Run<'p> {
             if is_over {
                 return Ok(());
             }
+            run.share.set(run.machine.memory_bytes() + run.body_bytes);
+            run.replaying = None;
             run.rest(run.machine.status() == Status::Waiting);
             run.wait(told).await?;
         }
@@ -132,6 +146,10 @@ impl<'p> Run<'p> {
             Some(at) if !is_new => at,
             _ => clock::now().max(state.head.created_at),
         };
+        let replaying = match is_new {
+            true => None,
+            false => Some(plane.replays.acquire().await.map_err(|_| Stop::Stopping)?),
+        };
         let begun = trace::begin(plane, &state, &stored, &submission, at);
         let Begun { workflow, machine, lacks } = match begun {
             Ok(begun) => begun,
@@ -163,7 +181,11 @@ impl<'p> Run<'p> {
             moment: Moment { state_changed: is_new, ..Moment::default() },
             state,
             submission,
+            body_bytes: stored.body.len(),
             machine,
+            share: plane.memory.share(0),
+            first: None,
+            replaying,
         };
         if is_new {
             run.send(JobEventKind::Started, &StoredOutcome::default());
@@ -177,11 +199,19 @@ impl<'p> Run<'p> {
         if !is_new || !run.state.interest.is_none() {
             run.replay().await?;
         }
-        if !is_new {
-            let entries = run.next_entry - run.state.first_entry;
-            tracing::info!(target: "tessera::engine", job = %run.state.head.id, entries, "job goes on");
-        }
         Ok(Some(run))
+    }
+
+    /// Takes over what it was before it was dropped from memory.
+    fn wakes(&mut self, woken: Woken<'p>) {
+        let Woken { share, due, progress_sent, tell } = woken;
+        self.plane.book.lock().rest(self.number, false);
+        (self.share, self.due, self.progress_sent, self.first) = (share, due, progress_sent, tell);
+    }
+
+    fn tell_that_it_goes_on(&self) {
+        let entries = self.next_entry - self.state.first_entry;
+        tracing::info!(target: "tessera::engine", job = %self.state.head.id, entries, "job goes on");
     }
 
     /// Tells the machine all that is in the journal.
@@ -318,14 +348,23 @@ impl<'p> Run<'p> {
 
     /// Waits until something has happened, and tells the machine.
     async fn wait(&mut self, told: &mut mpsc::Receiver<Tell>) -> Result<(), Stop> {
+        if let Some(tell) = self.first.take() {
+            self.hear(tell);
+        }
         while self.moment.happened == 0 && self.moment.told.is_empty() {
             let pause = self.due_in().unwrap_or(LOOK_AT_CLOCK).min(LOOK_AT_CLOCK);
+            if !pause.is_zero() && self.is_to_go() {
+                let (due, progress_sent) = (self.due, self.progress_sent);
+                let bytes = self.share.bytes();
+                return Err(Stop::Parked(Parked { due, progress_sent, bytes }));
+            }
             tokio::select! {
                 biased;
                 () = self.plane.stopping.cancelled() => return Err(Stop::Stopping),
                 Some(tell) = told.recv() => self.hear(tell),
                 Some(ended) = self.under_way.ended.recv() => self.end(ended),
                 () = tokio::time::sleep(pause) => self.look_at_clock(),
+                () = self.plane.memory.becomes_scarce() => {}
             }
         }
         self.rest(false);
@@ -342,6 +381,13 @@ impl<'p> Run<'p> {
             self.settle().await;
         }
         Ok(())
+    }
+
+    /// Whether it is to be dropped from memory: it waits for time or an event only.
+    fn is_to_go(&self) -> bool {
+        self.machine.status() == Status::Waiting
+            && self.under_way.is_empty()
+            && self.share.is_to_go()
     }
 
     /// How long it is until the next timer is due.

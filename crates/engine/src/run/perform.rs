@@ -34,6 +34,10 @@ impl UnderWay {
         Self { effects: HashMap::new(), sender, ended }
     }
 
+    pub(super) fn is_empty(&self) -> bool {
+        self.effects.is_empty()
+    }
+
     /// Ends an effect that is not wanted any more.
     pub(super) fn cancel(&mut self, step: StepId) {
         if let Some((_, token)) = self.effects.remove(&step) {

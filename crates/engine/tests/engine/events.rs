@@ -16,7 +16,7 @@ pub(crate) async fn post(engine: &Running, event: &Value) -> u64 {
     taken.unwrap()["events"][0]["jobs"].as_u64().unwrap()
 }
 
-async fn send(
+pub(crate) async fn send(
     engine: &Running,
     content_type: &str,
     body: &Value,

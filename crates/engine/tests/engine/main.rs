@@ -5,6 +5,7 @@ mod cancel;
 mod crash;
 mod events;
 mod jobs;
+mod memory;
 mod receiver;
 mod stage;
 mod steps;

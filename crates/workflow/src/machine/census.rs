@@ -17,6 +17,9 @@ const SHARED_TEXT_BYTES_MIN: usize = 64;
 /// What a scalar costs, a JSON tree's node included.
 const NODE_BYTES: usize = 32;
 
+/// What a run holds is counted anew once it has made so much, or a quarter of what it held.
+pub(super) const UNCOUNTED_BYTES_MAX: usize = 4 << 10;
+
 /// The bytes of values, each counted once.
 #[derive(Default)]
 pub(super) struct Census {
@@ -93,10 +96,20 @@ impl Machine {
         census.bytes + texts + effects
     }
 
+    /// About how many bytes of data this run holds. Mostly that is known from before.
+    pub fn memory_bytes(&mut self) -> usize {
+        if self.bytes_uncounted >= UNCOUNTED_BYTES_MAX.max(self.bytes_counted / 4) {
+            self.bytes_counted = self.held_bytes();
+            self.bytes_uncounted = 0;
+        }
+        self.bytes_counted.saturating_add(self.bytes_uncounted)
+    }
+
     /// Counts bytes that were made; faults the run when it holds too much.
     pub(super) fn hold(&mut self, bytes: usize) {
         let max = self.limits.memory_bytes_max;
         self.bytes_made = self.bytes_made.saturating_add(bytes);
+        self.bytes_uncounted = self.bytes_uncounted.saturating_add(bytes);
         if self.bytes_made < max / 4 || self.outcome.is_some() {
             return;
         }

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use tessera_types::Timestamp;
 
-use super::census::{action_bytes, happening_bytes};
+use super::census::{UNCOUNTED_BYTES_MAX, action_bytes, happening_bytes};
 use super::mailbox::Mailbox;
 use super::mask::Mask;
 use super::scope::{Parent, Scope, ScopeId, Timer};
@@ -65,6 +65,9 @@ pub struct Machine {
     stopped: bool,
     /// Bytes of values that were made since they were counted last.
     pub(super) bytes_made: usize,
+    /// What it held when that was counted last, and the bytes made since.
+    pub(super) bytes_counted: usize,
+    pub(super) bytes_uncounted: usize,
     journal_bytes: usize,
     /// Whether the timers whose time has come are still to be fired.
     firing: bool,
@@ -142,6 +145,8 @@ impl Machine {
             allowance: Allowance::of_steps(start.limits.steps_per_entry_max),
             stopped: false,
             bytes_made: 0,
+            bytes_counted: 0,
+            bytes_uncounted: UNCOUNTED_BYTES_MAX,
             journal_bytes: 0,
             firing: false,
             held: None,
@@ -457,6 +462,7 @@ impl Machine {
         let bytes = action_bytes(&action);
         self.steps.insert(step, Awaited { scope: id, purpose, label: action.label(), bytes });
         self.bytes_made = self.bytes_made.saturating_add(bytes);
+        self.bytes_uncounted = self.bytes_uncounted.saturating_add(bytes);
         let idempotency_key = format!("{}/{}", self.run_id, step.0).into();
         self.outbox.insert(step, Effect { id: step, task, idempotency_key, action });
         Ok(step)
