@@ -286,11 +286,11 @@ fn all_documents_of_a_folder_are_checked_though_one_is_no_text() {
 }
 
 #[test]
-fn a_run_tells_what_lint_warns_of() {
+fn programs_read_a_fault_and_no_warnings_from_standard_error() {
     let folder = tempfile::tempdir().unwrap();
-    let file = document(&folder, "it", "do: [{a: {set: {x: .foo}}}]\n");
-    let ended = scenario("run", &file, &[]);
-    assert!(ended.stderr.contains("warning[lost_expression]"), "{ended:?}");
-    let output: Value = serde_json::from_str(&ended.stdout).unwrap();
-    assert_eq!((ended.code, output), (0, json!({"x": ".foo"})));
+    let tasks =
+        "do: [{a: {set: {x: .foo}}}, {b: {raise: {error: {type: about:blank, status: 500}}}}]\n";
+    let file = document(&folder, "it", tasks);
+    assert!(scenario("lint", &file, &[]).stdout.contains("warning[lost_expression]"));
+    assert_eq!(error(&scenario("run", &file, &[]))["instance"], "/do/1/b");
 }

@@ -1,5 +1,6 @@
 //! `scenario run`: one document, run in this process.
 
+use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -85,7 +86,10 @@ pub(super) fn plain(value: &Value) -> Result<Json, Failure> {
 /// Runs a document to its end.
 pub(super) async fn to_end(context: &Context, arguments: &Arguments) -> Result<Ended, Failure> {
     let reading = readable(context, &arguments.file)?;
-    tell(&document::warnings(&reading.warnings, context.error_style));
+    // Programs read a fault from standard error, and nothing else is to stand there.
+    if std::io::stderr().is_terminal() {
+        tell(&document::warnings(&reading.warnings, context.error_style));
+    }
     let input = input(arguments.input.as_deref())?;
     let events = arguments.events.as_deref().map(events).transpose()?.unwrap_or_default();
     let performer = Performer::new(settings(arguments));
