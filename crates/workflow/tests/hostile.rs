@@ -1,6 +1,14 @@
 //! Expressions that are meant to hurt: each ends in a value or in the error of a limit, on the
-//! stack that it is given, and its work is counted.
+//! stack that it is given, within the memory that is stated, and its work is counted.
 
+#![expect(
+    clippy::disallowed_types,
+    clippy::disallowed_methods,
+    clippy::disallowed_macros,
+    reason = "what a program takes is measured in a process of its own"
+)]
+
+use std::process::Command;
 use std::sync::Arc;
 
 use tessera_workflow::expression::{Expression, Variables};
@@ -143,4 +151,309 @@ fn input_as_deep_as_json_does_no_harm() {
         let (little, much) = (stacker::grow(64 << 10, evaluate), stacker::grow(8 << 20, evaluate));
         assert_eq!(little, much, "{source}");
     }
+}
+
+/// Programs that took minutes, or far more memory than is stated: a tab, and what of their error
+/// shows that they are counted. Those that come to their end have the value instead.
+const COUNTED: &str = include_str!("expressions/hostile-large.tsv");
+
+/// Large, deep and odd values.
+const SOURCES: &[&str] = &[
+    "(\"a\" * 3000000)",
+    "(\"ä\" * 1000000)",
+    "(\"\\u0001\" * 700000)",
+    "(\"ab,\" * 400000)",
+    "(\"a b \" * 50000)",
+    "(\"%255Y\" * 10000)",
+    "(\"[\" * 100 + \"]\" * 100)",
+    "(\"[\" + \"{\\\"a\\\":1},\" * 5000 + \"1]\")",
+    "[range(100000)]",
+    "[range(3000) | tostring]",
+    "[range(300) | \"a\"]",
+    "[limit(50; repeat(\"b\" * 100000))]",
+    "(reduce range(190) as $i (1; [.]))",
+    "(reduce range(190) as $i (1; {a: .}))",
+    "(reduce range(40) as $i ([1]; [., .]))",
+    "(reduce range(40) as $i ({}; {a: ., b: .}))",
+    "{(\"k\" * 3000000): 1}",
+    "([range(5000) | {(\"k\\(.)\"): .}] | add)",
+    "([range(90000)] as $all | reduce range(150) as $i ($all; [.]))",
+    "infinite",
+    "nan",
+    "-1",
+    "\"[ab]*a[ab]{3000}c\"",
+    "\"a*?b|a\"",
+];
+
+const FUNCTIONS: &[&str] = &[
+    "length",
+    "utf8bytelength",
+    "keys",
+    "keys_unsorted",
+    "add",
+    "sort",
+    "unique",
+    "reverse",
+    "flatten",
+    "to_entries",
+    "from_entries",
+    "tojson",
+    "tostring",
+    "tonumber",
+    "fromjson",
+    "explode",
+    "implode",
+    "ascii_downcase",
+    "trim",
+    "ltrim",
+    "min",
+    "max",
+    "transpose",
+    "combinations",
+    "[..]",
+    "[paths]",
+    "[leaf_paths]",
+    "[tostream]",
+    "fromstream(tostream)",
+    "@csv",
+    "@tsv",
+    "@html",
+    "@uri",
+    "@sh",
+    "@base64",
+    "@base64d",
+    "@base32",
+    "@base32d",
+    "@json",
+    "@text",
+    "@urid",
+    "floor",
+    "not",
+    "type",
+    "first",
+    "last",
+    "any",
+    "all",
+    "todate",
+    "fromdate",
+    "gmtime",
+    "mktime",
+    "walk(.)",
+    "map(.)",
+    "map_values(.)",
+    "[.[]?]",
+    "[.[]? | .[]?]",
+    ".[0:9]",
+    ".[-3:]",
+    "del(.[0])",
+    "del(..)",
+    "with_entries(.)",
+    "group_by(.)",
+    "sort_by(-1)",
+    "(.. |= .)",
+    "isvalid(error)",
+    "[splits(\"a\")]",
+    "ascii",
+    "@json \"\\(.)\"",
+    "error",
+    "(. + .)",
+    "(. - .)",
+    "(. * .)",
+    "(. / .)",
+    "[., .]",
+    "{a: ., b: .}",
+    "(. == .)",
+    "(. < .)",
+    "[limit(9; .[]?)]",
+];
+
+const OF_TWO: &[&str] = &[
+    "A | has(B)",
+    "A | contains(B)",
+    "A | inside(B)",
+    "A | indices(B)",
+    "A | index(B)",
+    "A | split(B)",
+    "A | join(B)",
+    "A | startswith(B)",
+    "A | endswith(B)",
+    "A | ltrimstr(B)",
+    "A | rtrimstr(B)",
+    "A | trimstr(B)",
+    "A | test(B)",
+    "A | [match(B; \"g\")]",
+    "A | gsub(B; \"x\")",
+    "A | sub(B; \"\")",
+    "A | [scan(B)]",
+    "A | splits(B)",
+    "A | capture(B)",
+    "A | strftime(B)",
+    "A | strptime(B)",
+    "A | bsearch(B)",
+    "A | flatten(B)",
+    "A | getpath(B)",
+    "A | setpath(B; 1)",
+    "1 | setpath(A; B)",
+    "null | setpath(A; B)",
+    "A | delpaths([B])",
+    "A | delpaths(B)",
+    "A[B]?",
+    "A | .[B]? = 1",
+    "A + B",
+    "A - B",
+    "A * B",
+    "A / B",
+    "A % B",
+    "A == B",
+    "A < B",
+    "[A, B] | sort",
+    "[A, B] | unique",
+    "[A, B] | min",
+    "A | [paths(B)]",
+    "A | pick(first)",
+    "A | IN(B)",
+    "A | INDEX(B)",
+    "A | combinations(2)",
+    "A | ([.[]?] | map(B))",
+    "A | [limit(3; B)]",
+    "A | range(B)",
+    "{(A | tostring): B}",
+    "A | error(B)",
+    "try error(A) catch B",
+    "A as [$x, $y] | B",
+    "A | .a += B",
+    "A | . //= B",
+    "A | to_entries | map(B)",
+    "[A, B] | tojson",
+    "[A, B] | @csv",
+    "[A, B] | transpose",
+    "A | truncate_stream(B)",
+    "A | test(\"(a?){50}\" + \"b\"; \"g\")",
+    "A | test(\"\\\\w+ \\\\w+x\")",
+    "\"\\(A)\\(B)\"",
+    "@uri \"\\(A)\\(B)\"",
+];
+
+/// A generator of numbers, the same in each run.
+struct Chance(u64);
+
+impl Chance {
+    fn of<'s>(&mut self, all: &[&'s str]) -> &'s str {
+        self.0 =
+            self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        all[usize::try_from(self.0 >> 33).expect("31 bits") % all.len()]
+    }
+
+    fn value(&mut self) -> String {
+        let source = self.of(SOURCES);
+        match self.of(&["", "", "|"]) {
+            "" => source.to_owned(),
+            _ => format!("({source} | {})", self.of(FUNCTIONS)),
+        }
+    }
+
+    fn program(&mut self) -> String {
+        let (left, right) = (self.value(), self.value());
+        let two = |of: &str| of.replace('B', "$right").replace('A', "$left");
+        let work = match self.of(&["one", "two", "two", "loop", "long loop"]) {
+            "one" => format!("$left | {} | {}", self.of(FUNCTIONS), self.of(FUNCTIONS)),
+            "two" => format!("{} | {}", two(self.of(OF_TWO)), self.of(FUNCTIONS)),
+            "loop" => format!("reduce range(100000) as $i (0; $left | {} | 0)", self.of(FUNCTIONS)),
+            _ => format!("reduce range(100000) as $i (0; ({} | 0)?)", two(self.of(OF_TWO))),
+        };
+        format!("try ({left}) catch 1 | . as $left | (try ({right}) catch 1) as $right | {work}")
+    }
+}
+
+/// Bytes of memory that an evaluation takes at most, as `limits.rs` and the reference state.
+const MEMORY: usize = 64 << 20;
+
+/// Seconds of processor time for a share: many times what it takes without optimisation, and a
+/// small part of what one program takes that is not counted.
+const CPU_SECONDS: u32 = 300;
+
+/// Runs a share of the programs in a process of its own, whose memory is bounded and measured.
+fn in_a_child(share: &str) {
+    let limits =
+        format!("ulimit -t {CPU_SECONDS} -v {}; exec \"$@\"", (MEMORY + (400 << 20)) >> 10);
+    let program = std::env::current_exe().expect("it runs");
+    let output = Command::new("sh")
+        .args(["-c", &limits, "sh"])
+        .arg(program)
+        .args(["--exact", "a_share", "--ignored", "--nocapture", "--test-threads", "1"])
+        .env("HOSTILE_SHARE", share)
+        .env("MALLOC_ARENA_MAX", "1")
+        .output()
+        .expect("a shell");
+    let said = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{}: {said}", output.status);
+    assert!(said.contains("1 passed"), "{said}");
+}
+
+/// What the process has held at most since it began, in bytes.
+fn memory_peak() -> usize {
+    let status = std::fs::read_to_string("/proc/self/status").expect("Linux");
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("a peak");
+    let kibibytes: usize = line.trim().trim_end_matches(" kB").parse().expect("a number");
+    kibibytes * 1024
+}
+
+fn programs(share: &str) -> Vec<(String, Option<&'static str>)> {
+    if share == "counted" {
+        let pair = |line: &'static str| line.split_once('\t').expect("a tab between the columns");
+        return COUNTED.lines().map(pair).map(|(it, says)| (it.to_owned(), Some(says))).collect();
+    }
+    let (seed, count) = share.split_once('/').expect("a seed and a count");
+    let mut chance = Chance(seed.parse().expect("a number"));
+    (0..count.parse().expect("a number")).map(|_| (chance.program(), None)).collect()
+}
+
+/// What the tests below run in a process of its own. By hand:
+/// `HOSTILE_SHARE=1/1000 cargo test --release --test hostile a_share -- --ignored --nocapture`.
+#[test]
+#[ignore = "run by the tests below, in a process of its own"]
+fn a_share() {
+    let share = std::env::var("HOSTILE_SHARE").expect("HOSTILE_SHARE says which");
+    evaluate("[range(9)] | tojson").expect("it warms up what is kept");
+    let before = memory_peak();
+    let (mut slowest, mut wrong) = (Vec::new(), Vec::new());
+    for (program, says) in programs(&share) {
+        let began = std::time::Instant::now();
+        let outcome = match evaluate(&program) {
+            Ok(value) => format!("{value:.100}"),
+            Err(error) => error,
+        };
+        slowest.push((began.elapsed(), program.clone()));
+        // What a panic is told as.
+        let panics = outcome.contains("cannot be evaluated");
+        if panics || says.is_some_and(|says| !outcome.contains(says)) {
+            wrong.push(format!("{program}: {outcome:.200}"));
+        }
+        let peak = memory_peak() - before;
+        if peak > MEMORY {
+            wrong.push(format!("{program}: {} MiB", peak >> 20));
+            break;
+        }
+    }
+    slowest.sort();
+    for (time, program) in slowest.iter().rev().take(8) {
+        println!("{time:?}\t{program}");
+    }
+    println!("{} MiB at most", (memory_peak() - before) >> 20);
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn what_goes_through_large_values_is_counted() {
+    in_a_child("counted");
+}
+
+#[test]
+fn random_programs_stay_within_their_bounds() {
+    in_a_child("1/60");
+}
+
+#[test]
+fn more_random_programs_stay_within_their_bounds() {
+    in_a_child("2/60");
 }

@@ -233,7 +233,6 @@ impl Item {
     }
 
     pub(super) fn not_indexed(&self, key: &Self) -> Failure {
-        // Messages are long beside what they are about, and `?` drops them unread.
         let _ = account::work(limits::WORK_PER_STEP / 2);
         let kind = self.kind();
         let with = match &key.value {

@@ -217,7 +217,7 @@ impl Pattern {
 
     /// Takes what following all places through so many bytes costs.
     fn pay_slow(&self, bytes: usize) -> Result<(), Limit> {
-        let looks = self.places.saturating_mul(bytes as u64 + 1);
+        let looks = (self.places + 2).saturating_mul(bytes as u64 + 1);
         account::work(looks / limits::PLACES_PER_WORK)
     }
 }
