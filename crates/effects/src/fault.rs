@@ -5,7 +5,7 @@ use tessera_workflow::machine::{Error, kind};
 /// The document, or this machine, is not set up for what is asked.
 #[must_use]
 pub fn configuration(detail: impl Into<String>) -> Error {
-    Error::new(kind::CONFIGURATION, 400, "Bad configuration", detail.into())
+    Error::new(kind::CONFIGURATION, 400, "Wrong configuration", detail.into())
 }
 
 /// Data is not what it must be.
@@ -20,12 +20,12 @@ pub(crate) fn authentication(detail: impl Into<String>) -> Error {
 
 /// Who calls may not.
 pub(crate) fn authorization(detail: impl Into<String>) -> Error {
-    Error::new(kind::AUTHORIZATION, 403, "Not authorized", detail.into())
+    Error::new(kind::AUTHORIZATION, 403, "Not allowed", detail.into())
 }
 
 /// Somebody else took too long.
 pub(crate) fn timeout(detail: impl Into<String>) -> Error {
-    Error::new(kind::TIMEOUT, 408, "Timeout", detail.into())
+    Error::new(kind::TIMEOUT, 408, "Timed out", detail.into())
 }
 
 /// The titles of errors of communication that come from here, and not from who was asked.

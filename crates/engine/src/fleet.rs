@@ -74,7 +74,7 @@ impl Fleet {
                 return Ok(summary(&found));
             }
             if found.status == WorkloadStatus::Failed {
-                return Err(communication(409, format!("workload {name} has failed")));
+                return Err(communication(409, failed(&found)));
             }
             tokio::time::sleep(LOOK_EVERY).await;
         }
@@ -207,6 +207,13 @@ impl Patience {
         }
         again
     }
+}
+
+/// What is said of a workload that has failed, and that it is still there.
+fn failed(workload: &Object<Workload>) -> String {
+    let reason = workload.state_history.last().map_or("", |last| last.reason.as_str());
+    let why = if reason.is_empty() { String::new() } else { format!(" ({reason})") };
+    format!("workload {} has failed{why}, and stays until it is deleted", workload.name)
 }
 
 fn summary(workload: &Object<Workload>) -> Json {

@@ -174,7 +174,10 @@ fn complaint(source: &str, error: &EvaluationError, field: &str) -> Error {
 }
 
 pub(super) fn secret_missing(name: &str) -> Error {
-    Error::authorization(format!("the secret `{name}` is not there, or not for this run"))
+    Error::authorization(format!(
+        "the secret `{name}` is not there, or not for this run; the engine reads secrets from the \
+         folder that --secrets names"
+    ))
 }
 
 /// Visits the expressions of a template, as deep as the document is.

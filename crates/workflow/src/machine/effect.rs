@@ -211,22 +211,43 @@ pub struct StartRun {
 }
 
 impl Action {
-    /// What it is, for people.
+    /// What it is, for people. A text of the document may be in it, and so may a secret.
     #[must_use]
-    pub const fn label(&self) -> &'static str {
+    pub fn label(&self) -> String {
         match self {
-            Self::Http(_) => "an http call",
-            Self::OpenApi(_) => "an openapi call",
-            Self::Fetch(_) => "a document",
-            Self::Adapter { .. } => "an adapter",
-            Self::Process { spec: ProcessSpec::Shell(_), .. } => "a shell command",
-            Self::Process { spec: ProcessSpec::Script(_), .. } => "a script",
-            Self::Process { spec: ProcessSpec::Container(_), .. } => "a container",
-            Self::FindWorkflow { .. } => "a workflow's document",
-            Self::StartRun(_) => "the start of a workflow",
-            Self::Emit(_) => "an event to be published",
+            Self::Http(it) => format!("an http call to {}", host(&it.uri)),
+            Self::OpenApi(it) => format!("the openapi call {}", it.operation_id),
+            Self::Fetch(_) => "a document".to_owned(),
+            Self::Adapter { name, .. } => name.to_string(),
+            Self::Process { spec: ProcessSpec::Shell(it), .. } => match program(&it.command) {
+                Some(program) => format!("a shell command: {program}"),
+                None => "a shell command".to_owned(),
+            },
+            Self::Process { spec: ProcessSpec::Script(it), .. } => {
+                format!("a script in {}", it.language)
+            }
+            Self::Process { spec: ProcessSpec::Container(it), .. } => {
+                format!("a container of {}", it.image)
+            }
+            Self::FindWorkflow { .. } => "a workflow's document".to_owned(),
+            Self::StartRun(_) => "the start of a workflow".to_owned(),
+            Self::Emit(_) => "an event to be published".to_owned(),
         }
     }
+}
+
+/// The host of a URI, with its port.
+fn host(uri: &str) -> &str {
+    let rest = uri.split_once("://").map_or(uri, |(_, rest)| rest);
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    authority.rsplit('@').next().unwrap_or_default()
+}
+
+/// The program that a command begins with, where it begins with one plainly.
+fn program(command: &str) -> Option<&str> {
+    let first = command.split_whitespace().next()?;
+    let is_plain = |it: char| it.is_ascii_alphanumeric() || "/._-+".contains(it);
+    first.chars().all(is_plain).then_some(first)
 }
 
 // What may hold a secret is left out: headers, bodies, queries, arguments, environments.
@@ -299,5 +320,18 @@ impl fmt::Debug for ContainerSpec {
 impl fmt::Debug for StartRun {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "StartRun({}/{}@{})", self.namespace, self.name, self.version)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_label_has_the_host_and_the_program_and_no_more() {
+        assert_eq!(host("https://me:word@h:81/a?b=c#d"), "h:81");
+        assert_eq!(host("http://h?b=c@d"), "h");
+        assert_eq!(program("  /usr/bin/curl -H x"), Some("/usr/bin/curl"));
+        assert_eq!(["TOKEN=abc curl", "(a; b)", "$PROGRAM", ""].map(program), [None; 4]);
     }
 }

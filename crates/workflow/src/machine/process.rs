@@ -224,7 +224,11 @@ fn process_failed(code: &Value, stderr: &str) -> Error {
     let skipped = stderr.chars().count().saturating_sub(STDERR_CHARS_MAX);
     let end: String = stderr.chars().skip(skipped).collect();
     let shown = if skipped > 0 { format!("…{end}") } else { end };
-    let detail = format!("exit code {}: {shown}", clip(&text(code), 20));
+    let code = clip(&text(code), 20);
+    let detail = match shown.is_empty() {
+        true => format!("exit code {code}, and nothing was written to stderr"),
+        false => format!("exit code {code}: {shown}"),
+    };
     Error::new(kind::RUNTIME, 500, "The process failed", detail)
 }
 

@@ -24,7 +24,7 @@ impl Machine {
         if self.status() == super::Status::Suspended {
             return Some("somebody to resume it".to_owned());
         }
-        let effects = self.steps.values().map(|step| (step.label, self.reference(step.scope)));
+        let effects = self.steps.values().map(|step| (&step.label, self.reference(step.scope)));
         let effects = effects.map(|(label, task)| format!("{label} ({task})"));
         let events = self.listens().into_iter().map(|it| it.to_string());
         let times = self.timers.iter().filter_map(|(at, id, timer)| {

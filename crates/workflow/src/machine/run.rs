@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use tessera_types::Timestamp;
+use tessera_types::limits::clip;
 
 use super::census::{UNCOUNTED_BYTES_MAX, action_bytes, happening_bytes};
 use super::mailbox::Mailbox;
@@ -89,12 +90,15 @@ pub(super) struct Library {
     pub(super) schemas: BTreeMap<Arc<str>, Arc<Schema>>,
 }
 
+/// Bytes of what an effect is called.
+const LABEL_BYTES_MAX: usize = 100;
+
 /// An effect whose end is awaited.
 pub(super) struct Awaited {
     pub(super) scope: ScopeId,
     pub(super) purpose: Purpose,
     /// What it is, for people.
-    pub(super) label: &'static str,
+    pub(super) label: Box<str>,
     /// About what it holds in memory.
     pub(super) bytes: usize,
 }
@@ -460,7 +464,8 @@ impl Machine {
         self.scope_mut(id)?.step = Some(step);
         self.steps_made += 1;
         let bytes = action_bytes(&action);
-        self.steps.insert(step, Awaited { scope: id, purpose, label: action.label(), bytes });
+        let label = clip(&self.mask.text(&action.label()), LABEL_BYTES_MAX).into();
+        self.steps.insert(step, Awaited { scope: id, purpose, label, bytes });
         self.bytes_made = self.bytes_made.saturating_add(bytes);
         self.bytes_uncounted = self.bytes_uncounted.saturating_add(bytes);
         let idempotency_key = format!("{}/{}", self.run_id, step.0).into();

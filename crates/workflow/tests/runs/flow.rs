@@ -163,7 +163,7 @@ fn a_run_stands_as_what_it_does() {
     let document = "[ { call: { call: lab.a, with: {} } }, { nap: { wait: PT1S } } ]";
     let mut world = plan(short(document), json!({})).begin();
     assert_eq!(world.machine.status(), Status::Running);
-    assert_eq!(world.machine.waiting_for().as_deref(), Some("an adapter (/do/0/call)"));
+    assert_eq!(world.machine.waiting_for().as_deref(), Some("lab.a (/do/0/call)"));
     world.step();
     assert_eq!(world.machine.status(), Status::Waiting);
     let line = "the time 2026-05-01T08:00:01Z (/do/1/nap)";
