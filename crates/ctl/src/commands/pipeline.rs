@@ -2,8 +2,8 @@
 
 use clap::{Args, Subcommand};
 use tessera_pipeline::{Resolved, ResolvedStep, Sources, compile_phase, resolve};
-use tessera_types::timed::{Engine, Lifecycle, OverridesPolicy, Phase};
-use tessera_types::{KindName, Name, Resource};
+use tessera_types::timed::{Engine, Lifecycle, OverridesPolicy, Phase, Timed};
+use tessera_types::{Host, KindName, Name, Pod, Resource, SessionPart};
 
 use crate::cli::Format;
 use crate::context::{Context, json, print, yaml};
@@ -27,7 +27,8 @@ enum Action {
 
 #[derive(Debug, Args)]
 struct Show {
-    /// The definition: KIND/NAME, or the name of a pod definition
+    /// The definition: KIND/NAME, or the name of a pod definition. Of a pod, part or host, such
+    /// as pod/NAME, it is what that was made from
     #[arg(value_name = "DEFINITION")]
     definition: String,
     /// The phase, such as provision
@@ -57,16 +58,12 @@ fn resolved(definition: &Resource, phase: &Name) -> Result<Resolved, Failure> {
         Resource::PodDefinition(it) => (&it.spec.lifecycle, it.spec.lifecycle_overrides_policy),
         Resource::PartDefinition(it) => (&it.spec.lifecycle, it.spec.lifecycle_overrides_policy),
         Resource::HostDefinition(it) => (&it.spec.lifecycle, it.spec.lifecycle_overrides_policy),
-        other => {
-            let message =
-                format!("a {} has no pipelines: name one of a pod, part or host", other.kind());
-            return Err(Failure::usage(message));
-        }
+        made => of_made(made)?,
     };
     let mut pipelines = lifecycle.phases.iter().filter(|one| one.engine == Engine::Pipeline);
     let declared = pipelines.find(|one| one.name == *phase);
     // Pods are made by one, declared or not.
-    let is_own = definition.kind() == KindName::PodDefinition && phase.as_str() == Phase::OWN;
+    let is_own = is_of_pod(definition) && phase.as_str() == Phase::OWN;
     if declared.is_none() && !is_own {
         return Err(no_pipeline(definition, phase, lifecycle));
     }
@@ -86,10 +83,31 @@ fn resolved(definition: &Resource, phase: &Name) -> Result<Resolved, Failure> {
     }
 }
 
+fn is_of_pod(definition: &Resource) -> bool {
+    matches!(definition.kind(), KindName::PodDefinition | KindName::Pod)
+}
+
+/// What a pod, part or host was made from, which may be older than what the catalogue has.
+fn of_made(made: &Resource) -> Result<(&Lifecycle, OverridesPolicy), Failure> {
+    let found = match made {
+        Resource::Pod(it) => Pod::lifecycle(it).map(|found| (found, Pod::overrides_policy(it))),
+        Resource::SessionPart(it) => {
+            SessionPart::lifecycle(it).map(|found| (found, SessionPart::overrides_policy(it)))
+        }
+        Resource::Host(it) => Host::lifecycle(it).map(|found| (found, Host::overrides_policy(it))),
+        other => {
+            let message = format!("a {} has no pipelines", other.kind());
+            let remedy = "name a pod, a part or a host, or the definition of one";
+            return Err(Failure::usage_with(message, remedy));
+        }
+    };
+    found.ok_or_else(|| Failure::usage(format!("{} is not made yet", made.key())))
+}
+
 fn no_pipeline(definition: &Resource, phase: &Name, lifecycle: &Lifecycle) -> Failure {
     let pipelines = lifecycle.phases.iter().filter(|one| one.engine == Engine::Pipeline);
     let mut phases: Vec<_> = pipelines.map(|one| one.name.as_str()).collect();
-    if definition.kind() == KindName::PodDefinition && !phases.contains(&Phase::OWN) {
+    if is_of_pod(definition) && !phases.contains(&Phase::OWN) {
         phases.push(Phase::OWN);
     }
     let others = match phases.as_slice() {

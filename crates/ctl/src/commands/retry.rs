@@ -1,13 +1,16 @@
 //! `retry`: what has failed is tried again.
 
+use std::sync::Arc;
+
 use clap::Args;
 use tessera_client::call;
 use tessera_types::booking::PartRequest;
-use tessera_types::{KindName, ResourceKey};
+use tessera_types::{Host, Kind, KindName, Pod, Resource, ResourceKey, Session};
 
 use super::{ACTION_FORMATS, done, ended};
-use crate::context::Context;
+use crate::context::{Context, tell};
 use crate::failure::Failure;
+use crate::kinds;
 use crate::once::once;
 use crate::target;
 
@@ -38,7 +41,12 @@ pub(crate) async fn run(context: &Context, arguments: &Arguments) -> Result<(), 
     let mut exits = Vec::new();
     for key in targets.iter().flat_map(|target| target.keys(context.namespace())) {
         match retry(context, &key).await {
-            Ok(key) => done(context, format, &key, "is tried again")?,
+            Ok(resource) => {
+                done(context, format, &resource.key(), "is tried again")?;
+                if let Some(note) = is_of_before(context, &resource).await {
+                    tell(&note);
+                }
+            }
             Err(failure) => {
                 context.complain(&failure);
                 exits.push(failure.exit());
@@ -59,23 +67,55 @@ fn check_kind(kind: KindName) -> Result<(), Failure> {
     Err(Failure::usage_with(format!("no {} is tried again by itself", kind.singular()), remedy))
 }
 
-async fn retry(context: &Context, key: &ResourceKey) -> Result<ResourceKey, Failure> {
+/// A retry is of what it was made from. Says so where the catalogue has another version by now;
+/// that it cannot be looked up is nobody's trouble.
+async fn is_of_before(context: &Context, resource: &Resource) -> Option<String> {
+    let (kind, name, version) = match resource {
+        Resource::Pod(pod) => {
+            let made_from = pod.observed.definition.as_ref()?;
+            (KindName::PodDefinition, &made_from.name, &made_from.version)
+        }
+        Resource::Host(host) => {
+            let made_from = host.observed.definition.as_ref()?;
+            (KindName::HostDefinition, &made_from.name, &made_from.version)
+        }
+        _ => return None,
+    };
+    let definition = ResourceKey::new(kind, None, name.clone());
+    let now = match kinds::get(&context.api, &definition).await.ok()? {
+        Resource::PodDefinition(it) => it.spec.version.clone(),
+        Resource::HostDefinition(it) => it.spec.version.clone(),
+        _ => return None,
+    };
+    let key = resource.key();
+    (now != *version).then(|| {
+        format!(
+            "note: {key} was made from {definition} {version}, and the catalogue has {now}: delete \
+             it and declare it again to have that; tesseractl pipeline show {}/{} PHASE shows what \
+             it has\n",
+            key.kind.singular(),
+            key.name
+        )
+    })
+}
+
+async fn retry(context: &Context, key: &ResourceKey) -> Result<Resource, Failure> {
     let (api, name, namespace) = (&context.api, &key.name, Some(context.namespace()));
     match key.kind {
         KindName::Pod => {
             let send = async |once: &str| call(api.pod_retry(name, namespace, Some(once))).await;
-            Ok(once("pod_retry", send).await?.key())
+            Ok(Pod::wrap(Arc::new(once("pod_retry", send).await?)))
         }
         KindName::Host => {
             let send = async |once: &str| call(api.host_retry(name, Some(once))).await;
-            Ok(once("host_retry", send).await?.key())
+            Ok(Host::wrap(Arc::new(once("host_retry", send).await?)))
         }
         _ => {
             let body = PartRequest::default();
             let send = async |once: &str| {
                 call(api.session_retry(name, namespace, Some(once), &body)).await
             };
-            Ok(once("session_retry", send).await?.key())
+            Ok(Session::wrap(Arc::new(once("session_retry", send).await?)))
         }
     }
 }

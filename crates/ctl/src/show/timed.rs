@@ -57,11 +57,13 @@ pub(super) fn times<const N: usize>(
     })
 }
 
-/// The start and the end of the window that holds now; of what is over, when it ended.
+/// The start and the end of the window that holds now; of what is over, when it ended. What
+/// was over before its window opened has no start.
 pub(super) fn window(timed: &TimedObserved, detail: Detail, now: Timestamp) -> [Cell; 2] {
     let slot = timed.timeslot;
     let end = timed.ended_at.or(slot.map(|slot| slot.end));
-    times([slot.map(|slot| slot.start), end], detail, now)
+    let start = slot.map(|slot| slot.start);
+    times([start.filter(|start| end.is_none_or(|end| *start <= end)), end], detail, now)
 }
 
 /// When provisioning begins, and when nothing is left.
@@ -150,11 +152,29 @@ pub(super) fn tries(timed: &TimedObserved) -> String {
 
 #[cfg(test)]
 mod tests {
-    use tessera_types::Resource;
     use tessera_types::timed::{Failure, TimedStatus};
+    use tessera_types::{Duration, Resource};
 
-    use super::{not_removed, waiting_for};
+    use super::{not_removed, waiting_for, window};
     use crate::fixture;
+    use crate::show::Detail;
+    use crate::table::Cell;
+
+    #[test]
+    fn what_was_over_before_its_window_has_no_start() {
+        let Resource::Pod(pod) = fixture::pod() else { panic!("it is a pod") };
+        let mut timed = pod.observed.timed.clone();
+        let slot = timed.timeslot.unwrap();
+        let starts = |timed: &_| {
+            let [start, _] = window(timed, Detail::default(), fixture::now());
+            format!("{start:?}")
+        };
+        let usual = starts(&timed);
+        timed.ended_at = Some(slot.start);
+        assert_eq!(starts(&timed), usual);
+        timed.ended_at = Some(slot.start.minus(Duration::from_secs(1)));
+        assert_eq!(starts(&timed), format!("{:?}", Cell::from("-")));
+    }
 
     #[test]
     fn phases_that_were_not_done_are_told_by_name_and_things_by_number() {

@@ -26,6 +26,11 @@ pub(super) fn why_no_node(
         return None;
     }
     let nodes: Vec<_> = world.nodes_of(host.id).filter(|node| counts(node)).collect();
+    if let ([], Some(first)) = (nodes.as_slice(), definition.workloads.first()) {
+        let has_any = world.nodes_of(host.id).next().is_some();
+        let which = if has_any { "that is Ready" } else { "at all" };
+        return Some(format!("have no node {which} for workload {}", first.name));
+    }
     let unplaced = definition.workloads.iter().find_map(|workload| {
         let reason = why_none_takes(&nodes, workload)?;
         Some(format!("have no node that {reason} for workload {}", workload.name))

@@ -462,6 +462,27 @@ fn a_host_that_loses_its_window_is_there_from_now_on() {
     assert_eq!(slot.end, tessera_types::Timestamp::MAX);
 }
 
+#[test]
+fn hosts_without_any_node() {
+    let mut plane = Plane::new();
+    plane.apply::<HostDefinition>(json!({"name": "group", "spec": {
+        "type_key": "group", "version": "1.0.0", "host_type": "node_group", "pod_types": ["fleet"],
+    }}));
+    plane.apply::<Host>(json!({"name": "fleet", "spec": {"definition": {"type_key": "group"}}}));
+    plane.apply::<PodDefinition>(json!({"name": "small", "spec": {
+        "type_key": "small", "version": "1.0.0", "pod_type": "fleet",
+        "workloads": [{"name": "vm", "spec": {"command": "vm"}}],
+    }}));
+    let pod = json!({"name": "alone", "spec": {
+        "definition": {"type_key": "small"},
+        "timeslot": {"start": plane.at(60).to_string(), "duration": "60s"},
+    }});
+    assert_eq!(
+        refused::<Pod>(&mut plane, pod),
+        "pod/alone: the only host does not fit: it has no node at all for workload vm"
+    );
+}
+
 /// A phase of the teardown that would never run is refused where it is known how much time
 /// there is.
 #[test]

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize};
 
 use super::lifecycle::{OnFailure, RetryPolicy};
 use crate::engine::ScenarioName;
@@ -22,7 +23,7 @@ use crate::validate::{Invalid, Validate, check_len};
 #[serde(deny_unknown_fields, default)]
 pub struct PipelineSpec {
     /// The steps themselves.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(skip_serializing_if = "Vec::is_empty", deserialize_with = "some_steps")]
     pub steps: Vec<StepSpec>,
     /// A template: `standard-provision` and the like.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -41,6 +42,17 @@ pub struct PipelineSpec {
     /// the last.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub insert_after: BTreeMap<Name, Vec<StepSpec>>,
+}
+
+/// Steps, where they are said: none would count as not said, and those of a template would run.
+fn some_steps<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<StepSpec>, D::Error> {
+    let steps = Vec::deserialize(deserializer)?;
+    match steps.is_empty() {
+        false => Ok(steps),
+        true => Err(D::Error::custom(
+            "a pipeline has at least one step: give one, or leave `steps` out for those of the template",
+        )),
+    }
 }
 
 /// A step.
@@ -295,4 +307,19 @@ macro_rules! with_pipelined {
             _ => None,
         }
     };
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::{Value, json};
+
+    #[test]
+    fn steps_that_are_none_are_refused_and_steps_that_are_not_said_are_those_of_the_template() {
+        let read = |value: Value| serde_json::from_value::<PipelineSpec>(value);
+        let error = read(json!({"steps": []})).unwrap_err().to_string();
+        assert!(error.starts_with("a pipeline has at least one step"), "{error}");
+        assert_eq!(read(json!({})).unwrap(), PipelineSpec::default());
+        assert_eq!(read(json!({"steps": [{"name": "a", "job": "a@v1"}]})).unwrap().steps.len(), 1);
+    }
 }
