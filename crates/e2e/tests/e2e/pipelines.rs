@@ -3,6 +3,8 @@
 
 #[path = "pipelines/declared.rs"]
 mod declared;
+#[path = "pipelines/ends.rs"]
+mod ends;
 #[path = "pipelines/lost.rs"]
 mod lost;
 #[path = "pipelines/outside.rs"]

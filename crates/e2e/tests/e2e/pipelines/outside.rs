@@ -165,6 +165,11 @@ impl Request {
     }
 }
 
+/// Something that answers, and is nobody. Returns its address.
+pub(crate) async fn stranger() -> String {
+    serve(|_| {}).await
+}
+
 /// A server that says `{}` to everything. Returns its address.
 async fn serve(take: impl Fn(Request) + Send + 'static) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
