@@ -48,6 +48,8 @@ struct Letters {
 pub(crate) struct Outbox {
     letters: Mutex<Letters>,
     bell: Notify,
+    /// Held by whoever looks for events that were stored.
+    looks: tokio::sync::Mutex<()>,
 }
 
 impl Outbox {
@@ -72,6 +74,15 @@ impl Outbox {
             let left = event.at.since(clock::now()).as_std().min(PAUSE_MAX);
             letters.lanes.add(event.job, letter, url.unwrap_or_default(), Instant::now() + left);
         }
+    }
+
+    /// Whether each of these events is to be sent, under way, or given up.
+    fn knows(&self, events: &[OpenEvent]) -> bool {
+        let letters = self.letters.lock();
+        events.iter().all(|event| {
+            letters.lanes.has(event.job, event.number)
+                || letters.dead.contains(&(event.job, event.number))
+        })
     }
 
     /// Has an event sent that is stored.
@@ -100,7 +111,16 @@ impl Outbox {
 }
 
 /// Looks for events of a job that were stored, though the commit seemed to fail.
+///
+/// An event may arrive between the look into the journal and that into the lanes, and would be
+/// sent once more, behind those that follow it. So what the lanes do not have is looked for again:
+/// what has left them is stored as such by then.
 pub(crate) async fn look_for(plane: &Plane, job: JobNumber) -> Result<(), JournalError> {
+    let _alone = plane.outbox.looks.lock().await;
+    let open = plane.journal.open_events(job).await?;
+    if plane.outbox.knows(&open) {
+        return Ok(());
+    }
     let events = plane.journal.open_events(job).await?;
     let state = plane.book.lock().get(job).cloned();
     let url = state.as_ref().and_then(|state| state.callback_url.as_deref());

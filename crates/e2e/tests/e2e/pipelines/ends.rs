@@ -102,3 +102,25 @@ async fn who_retries_what_was_made_from_an_older_version_is_told() {
     };
     assert_eq!((seconds("pod/p"), seconds("lab")), (json!("many"), json!(0)));
 }
+
+/// Everything that is reconciled waits for an expression of a pipeline.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_expression_that_would_go_on_for_ever_fails_its_pod_and_nothing_else() {
+    let engine = Engine::start().await;
+    for hostile in [
+        "(null | setpath([range(50000) | \"a\"]; 1)) == 1",
+        "((\"a\" * 3000000) | index((\"a\" * 1500000) + \"b\")) == 1",
+        "(\"a\" * 262000) | test(\"[ab]*a[ab]{5000}c\")",
+    ] {
+        let phase = json!({"name": "provision", "engine": "pipeline",
+            "trigger_on_status": "Provisioning",
+            "retry": {"attempts_max": 1},
+            "pipeline": {"extends": "standard-provision",
+                "overrides": {"ready": {"skip_when": format!("${{ {hostile} }}")}}}});
+        let fleet = with_phase(&engine.gate.url(), &phase).await;
+        let pod = fleet.reaches::<Pod>("p", TimedStatus::Failed).await;
+        let message = &pod.observed.timed.failure.as_ref().unwrap().message;
+        assert!(message.contains("skip_when"), "{hostile}: {message}");
+        fleet.ctl(&["get", "nodes"]).expect(0);
+    }
+}
