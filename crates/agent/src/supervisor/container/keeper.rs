@@ -12,7 +12,7 @@ use super::explain::{Step, explain};
 use super::main_process::MainProcess;
 use super::output::{Carrier, Notices, PipeEnds, Pipes};
 use super::{Events, Resources, Shared, Signal};
-use crate::containers::{ApiError, ContainerApi, ContainerSpec, container_name, creation};
+use crate::containers::{ApiError, ContainerApi, ContainerSpec, State, container_name, creation};
 use crate::supervisor::events::Event;
 use crate::supervisor::fault::{StartFailure, StartFault};
 use crate::supervisor::spec::Outcome;
@@ -90,7 +90,7 @@ impl Keeper {
             // The answer may be late, and the container run already.
             () = self.shared.kill.notified() => return Err(Failure::stopped()),
         }
-        let state = self.api.inspect(&id).await;
+        let state = look(&self.api, &id).await;
         let state = state.map_err(|error| self.failure(Step::Inspect, &error))?;
         let _first = self.shared.main.set(MainProcess::find(&id, state.pid));
         self.events.send(Event::Started { pid: state.pid, container_id: Some(id.clone()) });
@@ -220,9 +220,49 @@ fn killed() -> Outcome {
     Outcome::Signaled { signal: Signal::KILL, core: false }
 }
 
+/// What the runtime knows of a container that it has started. Podman reads files of its processes,
+/// and fails where they end meanwhile, which says nothing about the start.
+async fn look(api: &ContainerApi, id: &str) -> Result<State, ApiError> {
+    let deadline = Instant::now() + END_TIME;
+    loop {
+        match api.inspect(id).await {
+            Err(ApiError::Refused { status: 500.., .. }) if Instant::now() < deadline => {
+                sleep(LOOK_MIN).await;
+            }
+            looked => return looked,
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::net::UnixListener;
+
     use super::*;
+
+    #[tokio::test]
+    async fn a_look_that_fails_as_the_container_ends_is_taken_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let socket = folder.path().join("s");
+        let listener = UnixListener::bind(&socket).unwrap();
+        let runtime = tokio::spawn(async move {
+            let ended = r#"{"State": {"Status": "exited", "ExitCode": 0}}"#;
+            let fails = r#"{"message": "read /proc/21264/cgroup: no such process"}"#;
+            let (fails, ended) = (("500 Error", fails), ("200 OK", ended));
+            for (status, body) in [fails, fails, ended] {
+                let (mut stream, _) = listener.accept().await.unwrap();
+                let _request = stream.read(&mut [0; 1024]).await.unwrap();
+                let length = body.len();
+                let head = format!("HTTP/1.1 {status}\r\ncontent-length: {length}\r\n");
+                let answer = format!("{head}connection: close\r\n\r\n{body}");
+                stream.write_all(answer.as_bytes()).await.unwrap();
+            }
+        });
+        let state = look(&ContainerApi::new(&socket), "abc").await.unwrap();
+        assert!(state.has_ended());
+        runtime.await.unwrap();
+    }
 
     #[test]
     fn a_signal_is_recognised_by_its_exit_code() {
