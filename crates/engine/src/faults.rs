@@ -55,6 +55,8 @@ enum Weather {
     Fair,
     /// About every third goes wrong.
     Rough(Chance),
+    /// Each is made, and takes this long.
+    Slow(Duration),
     /// None is made.
     Broken,
     /// The process is gone: some were made, and nobody hears of any.
@@ -83,6 +85,7 @@ impl Faults {
     fn next(&self) -> Fate {
         match &mut *self.0.lock() {
             Weather::Fair => Fate::Made,
+            Weather::Slow(pause) => Fate::Late(*pause),
             Weather::Broken => Fate::Failed,
             Weather::Dead(chance) => Fate::Unheard { made: chance.below(2) == 0 },
             Weather::Rough(chance) => match chance.below(12) {
@@ -412,5 +415,23 @@ async fn while_nothing_can_be_stored_it_serves_and_says_why() {
     faults.set(Weather::Fair);
     call(api.job_submit(&submission("b"))).await.unwrap();
     call(api.readyz()).await.unwrap();
+    engine.stop().await;
+}
+
+#[tokio::test]
+async fn a_commit_that_ends_late_does_not_hide_that_the_next_failed() {
+    let (folder, faults) = (stage(), Arc::<Faults>::default());
+    let engine = start(folder.path(), &faults).await;
+    let plane = Arc::clone(engine.plane());
+    faults.set(Weather::Slow(Duration::from_millis(50)));
+    let mut slow = Box::pin(plane.commit(Vec::new()));
+    assert!(futures::poll!(&mut slow).is_pending());
+    faults.set(Weather::Broken);
+    plane.commit(Vec::new()).await.unwrap_err();
+    slow.await.unwrap();
+    assert!(plane.trouble().is_some());
+    faults.set(Weather::Fair);
+    plane.commit(Vec::new()).await.unwrap();
+    assert!(plane.trouble().is_none());
     engine.stop().await;
 }

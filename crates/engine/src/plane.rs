@@ -56,6 +56,19 @@ impl Trouble {
     }
 }
 
+/// What is known of the journal from the last commit that was begun, of those that have ended.
+///
+/// Commits overlap, and one that was begun before another may end after it: its end is then no news.
+#[derive(Debug, Default)]
+pub(crate) struct Outcome {
+    /// Commits begun.
+    begun: u64,
+    /// Which of them this is the outcome of.
+    of: u64,
+    /// What kept it from being made, and when; none if it was made.
+    trouble: Option<(Trouble, Instant)>,
+}
+
 /// What all parts of an engine share.
 pub(crate) struct Plane {
     pub(crate) options: Options,
@@ -80,8 +93,7 @@ pub(crate) struct Plane {
     pub(crate) runs: Handle,
     /// Places for those who ask for a trace.
     pub(crate) traces: Traces,
-    /// What kept the last commit from being made, and when; none if it was made.
-    pub(crate) trouble: Mutex<Option<(Trouble, Instant)>>,
+    pub(crate) outcome: Mutex<Outcome>,
     pub(crate) stopping: CancellationToken,
 }
 
@@ -103,16 +115,31 @@ impl Link {
 impl Plane {
     /// Commits, and notes whether the journal can be written.
     pub(crate) async fn commit(&self, changes: Vec<Change>) -> Result<(), JournalError> {
+        let number = {
+            let mut outcome = self.outcome.lock();
+            outcome.begun += 1;
+            outcome.begun
+        };
         let result = self.make(changes).await;
-        let trouble = result.as_ref().err().and_then(Trouble::of);
-        let noted = trouble.map(|it| (it, Instant::now()));
-        let before = std::mem::replace(&mut *self.trouble.lock(), noted).map(|(it, _)| it);
+        self.note(number, result.as_ref().err().and_then(Trouble::of));
+        result
+    }
+
+    /// Notes how the commit of a number has ended, unless one that was begun later has before it.
+    fn note(&self, number: u64, trouble: Option<Trouble>) {
+        let before = {
+            let mut outcome = self.outcome.lock();
+            if number < outcome.of {
+                return;
+            }
+            outcome.of = number;
+            std::mem::replace(&mut outcome.trouble, trouble.map(|it| (it, Instant::now())))
+        };
         match trouble {
-            _ if before == trouble => {}
+            _ if before.map(|(it, _)| it) == trouble => {}
             Some(trouble) => tracing::error!(target: "tessera::engine", "{}", trouble.detail()),
             None => tracing::info!(target: "tessera::engine", "the journal can be written again"),
         }
-        result
     }
 
     #[cfg(not(test))]
@@ -128,7 +155,7 @@ impl Plane {
     /// What keeps the journal from being written, as far as is known: what waits for it tries again
     /// all the time, and where nothing waits only another try can tell.
     pub(crate) fn trouble(&self) -> Option<Trouble> {
-        let noted = *self.trouble.lock();
+        let noted = self.outcome.lock().trouble;
         noted.filter(|(_, at)| at.elapsed() < TROUBLE_FOR).map(|(trouble, _)| trouble)
     }
 

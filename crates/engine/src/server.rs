@@ -337,7 +337,7 @@ fn assemble(
         desk: Desk::default(),
         runs,
         traces: Traces::default(),
-        trouble: Mutex::default(),
+        outcome: Mutex::default(),
         stopping: CancellationToken::new(),
     })
 }
