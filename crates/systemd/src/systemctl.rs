@@ -1,0 +1,146 @@
+//! The service manager of the user, spoken to through `systemctl --user`.
+//!
+//! The one idea: the program is the interface. It finds the manager as people do, and what it says
+//! when it fails is what people know. Every call is bounded, so that a manager that hangs is told.
+
+use std::collections::BTreeMap;
+use std::ffi::OsStr;
+use std::io::{self, Read};
+use std::os::unix::process::ExitStatusExt;
+use std::process::{Command, ExitStatus, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// How long a call may take that waits for no unit.
+pub const PATIENCE: Duration = Duration::from_secs(60);
+
+const LOOK_INTERVAL: Duration = Duration::from_millis(5);
+
+/// Why the service manager did not do what was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum SystemctlError {
+    /// The program cannot be started.
+    #[error("systemctl cannot be started: {0}: is systemd installed?")]
+    NotStarted(#[source] io::Error),
+    /// Nobody answers.
+    #[error(
+        "systemd's user manager does not answer: {0}: log in as this user, or \
+         `loginctl enable-linger`"
+    )]
+    NoManager(String),
+    /// It refused.
+    #[error("systemctl --user {command}: {said}")]
+    Refused {
+        /// What was asked.
+        command: String,
+        /// What it said.
+        said: String,
+    },
+    /// It does not end.
+    #[error("systemctl --user {0} does not end within {PATIENCE:?}: see `systemctl --user status`")]
+    Silent(String),
+}
+
+/// What a call gave.
+#[derive(Debug)]
+struct Said {
+    status: ExitStatus,
+    stdout: String,
+    stderr: String,
+}
+
+/// Properties of a unit, by name.
+pub type Properties = BTreeMap<String, String>;
+
+/// The manager reads its units anew.
+///
+/// # Errors
+/// It cannot be asked, or refuses.
+pub fn daemon_reload() -> Result<(), SystemctlError> {
+    call(&["daemon-reload"]).map(drop)
+}
+
+/// Enables a timer, and starts it.
+///
+/// # Errors
+/// It cannot be asked, or refuses.
+pub fn enable_now(unit: &str) -> Result<(), SystemctlError> {
+    call(&["enable", "--now", "--", unit]).map(drop)
+}
+
+/// Stops a timer, and disables it; systemd then removes its link in the folder of units, too.
+///
+/// # Errors
+/// It cannot be asked, or refuses.
+pub fn disable_now(unit: &str) -> Result<(), SystemctlError> {
+    call(&["disable", "--now", "--", unit]).map(drop)
+}
+
+/// The properties of a unit that have these names; a unit that does not exist has
+/// `LoadState=not-found`.
+///
+/// # Errors
+/// It cannot be asked, or refuses.
+pub fn show(unit: &str, names: &[&str]) -> Result<Properties, SystemctlError> {
+    let property = format!("--property={}", names.join(","));
+    // Times are those of the machine otherwise, in words.
+    let said = call(&["show", &property, "--timestamp=unix", "--", unit])?;
+    let pairs = said.stdout.lines().filter_map(|line| line.split_once('='));
+    Ok(pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).collect())
+}
+
+/// `systemctl --user` with these words, to be started by the caller.
+#[must_use]
+pub fn command<S: AsRef<OsStr>>(words: &[S]) -> Command {
+    let mut command = Command::new("systemctl");
+    command.args(["--user", "--no-pager", "--no-ask-password"]).args(words);
+    // What is said is looked at.
+    command.env("LC_ALL", "C").stdin(Stdio::null());
+    command
+}
+
+fn call(words: &[&str]) -> Result<Said, SystemctlError> {
+    let said = output(command(words), &words.join(" "))?;
+    if said.status.success() {
+        return Ok(said);
+    }
+    let message = said.stderr.trim().to_owned();
+    if message.contains("Failed to connect to bus") || message.contains("not been booted") {
+        return Err(SystemctlError::NoManager(message));
+    }
+    let message = match said.status.signal() {
+        Some(signal) => format!("ended by signal {signal}"),
+        None if message.is_empty() => format!("exit code {}", said.status.code().unwrap_or(-1)),
+        None => message,
+    };
+    Err(SystemctlError::Refused { command: words.join(" "), said: message })
+}
+
+/// Runs it to its end, within the time that a call may take.
+fn output(mut command: Command, words: &str) -> Result<Said, SystemctlError> {
+    command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().map_err(SystemctlError::NotStarted)?;
+    let stdout = child.stdout.take().map(|pipe| thread::spawn(move || text(pipe)));
+    let stderr = child.stderr.take().map(|pipe| thread::spawn(move || text(pipe)));
+    let deadline = Instant::now() + PATIENCE;
+    let status = loop {
+        if let Some(status) = child.try_wait().map_err(SystemctlError::NotStarted)? {
+            break status;
+        }
+        if Instant::now() > deadline {
+            let _gone = child.kill().and_then(|()| child.wait());
+            return Err(SystemctlError::Silent(words.to_owned()));
+        }
+        thread::sleep(LOOK_INTERVAL);
+    };
+    let read = |pipe: Option<thread::JoinHandle<String>>| {
+        pipe.and_then(|thread| thread.join().ok()).unwrap_or_default()
+    };
+    Ok(Said { status, stdout: read(stdout), stderr: read(stderr) })
+}
+
+fn text(mut pipe: impl Read) -> String {
+    let mut bytes = Vec::new();
+    let _as_far_as_it_goes = pipe.read_to_end(&mut bytes);
+    String::from_utf8_lossy(&bytes).into_owned()
+}
