@@ -10,6 +10,8 @@ use std::time::{Duration, Instant};
 use tessera_testkit::{UserManager, user_manager};
 
 const PATIENCE: Duration = Duration::from_secs(60);
+/// Where the test that hangs says which folder its manager has.
+const HANGING: &str = "TESSERA_TEST_HANGS";
 
 fn wait_for(what: &str, mut holds: impl FnMut() -> bool) {
     let deadline = Instant::now() + PATIENCE;
@@ -33,9 +35,10 @@ fn folder(manager: &UserManager) -> String {
 
 /// Processes and mounts of this machine that name the folder.
 fn traces(folder: &str) -> Vec<String> {
+    let mark = format!("{folder}/").into_bytes();
     let named = |path: &Path| {
         let text = fs::read(path).unwrap_or_default();
-        text.windows(folder.len()).any(|part| part == folder.as_bytes())
+        text.windows(mark.len()).any(|part| part == mark)
     };
     let processes = fs::read_dir("/proc").unwrap().flatten().map(|entry| entry.path());
     let files = ["cmdline", "environ", "mounts"];
@@ -68,6 +71,31 @@ fn a_service_runs_in_the_managers_home_and_its_exit_code_is_seen() {
     assert_eq!(shown.trim(), "7");
     let told = fs::read_to_string(manager.home().join("told")).unwrap();
     assert_eq!(Path::new(told.trim()), manager.home());
+}
+
+#[test]
+fn the_journal_has_what_a_service_says() {
+    let Some(mut manager) = user_manager().map(UserManager::with_journal) else {
+        return;
+    };
+    // The journal looks up whose a line is, so that the process has to be there still.
+    let text = "[Service]\nExecStart=/bin/sh -c 'echo of $INVOCATION_ID; exec sleep 1000'\n";
+    write(&manager, "systemd/user", "talks.service", text);
+    manager.systemctl(&["daemon-reload"]);
+    // Also after a restart, which journals of a machine's memory do not outlive.
+    for _ in 0..2 {
+        manager.systemctl(&["start", "talks.service"]);
+        let id = manager.systemctl(&["show", "talks.service", "-p", "InvocationID", "--value"]);
+        let expected = format!("of {id}");
+        let said = || {
+            let matches = format!("_SYSTEMD_INVOCATION_ID={}", id.trim());
+            let mut command = manager.command("journalctl");
+            let output = command.args(["--quiet", "--output=cat", &matches]).output().unwrap();
+            String::from_utf8(output.stdout).unwrap()
+        };
+        wait_for("the journal has the line", || said() == expected);
+        manager.restart();
+    }
 }
 
 #[test]
@@ -134,6 +162,42 @@ fn a_frozen_manager_goes_on() {
     let mut asked = manager.command("systemctl").args(["--user", "daemon-reload"]).spawn().unwrap();
     manager.freeze(false);
     assert!(asked.wait().unwrap().success());
+}
+
+/// What `a_test_that_is_killed_leaves_nothing_either` runs as another process.
+#[test]
+fn a_test_that_hangs() {
+    let Some(place) = std::env::var_os(HANGING) else {
+        return;
+    };
+    let manager = user_manager().unwrap();
+    fs::write(place, folder(&manager)).unwrap();
+    loop {
+        thread::park();
+    }
+}
+
+#[test]
+fn a_test_that_is_killed_leaves_nothing_either() {
+    // Also tells whether the other process can have one.
+    let Some(manager) = user_manager() else {
+        return;
+    };
+    let told = manager.home().join("folder-of-the-other");
+    let mut other = Command::new(std::env::current_exe().unwrap());
+    other.args(["--exact", "a_test_that_hangs"]).env(HANGING, &told);
+    let mut other = other.spawn().unwrap();
+    let folder = || fs::read_to_string(&told).unwrap_or_default();
+    wait_for("the other test has its manager", || !folder().is_empty());
+    let folder = folder();
+    assert!(!traces(&folder).is_empty());
+    other.kill().unwrap();
+    other.wait().unwrap();
+    wait_for("nothing is left", || traces(&folder).is_empty() && !Path::new(&folder).exists());
+    assert_eq!(
+        groups(Path::new(&folder).file_name().unwrap().to_str().unwrap()),
+        Vec::<PathBuf>::new()
+    );
 }
 
 #[test]

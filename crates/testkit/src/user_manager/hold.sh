@@ -35,7 +35,8 @@ end_all() {
 begin() {
     # As on a machine with a login, so that whoever reads a path of a group finds the unit.
     mkdir "$group" "$group/commands" "$group/user.slice" "$group/user.slice/user-0.slice" \
-        "$group/user.slice/user-0.slice/user@0.service"
+        "$group/user.slice/user-0.slice/user@0.service" \
+        "$group/system.slice" "$group/system.slice/systemd-journald.service"
     (
         echo 0 >"$group/cgroup.procs"
         exec unshare --cgroup --mount --propagation private sh -euc "$inside" "$dir" "$group"
@@ -55,7 +56,11 @@ inside='
         done
     done
     mount -t tmpfs -o mode=755 tmpfs /run
-    mkdir /run/lock /run/systemd /run/systemd/system
+    mkdir /run/lock /run/user /run/systemd /run/systemd/system /run/systemd/journald.conf.d
+    ln -s "$0/run" /run/user/0
+    # Nothing of the kernel, whose messages are for the machine only.
+    printf "[Journal]\nStorage=volatile\nReadKMsg=no\nAudit=\n" \
+        >/run/systemd/journald.conf.d/tessera.conf
     mount -t tmpfs -o mode=1777 tmpfs /dev/shm
     sleep infinity >/dev/null 2>&1 &
     echo $! >"$0/keeper"

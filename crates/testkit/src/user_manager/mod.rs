@@ -16,8 +16,8 @@
 //! ```
 //!
 //! What is started by [`UserManager::command`] is inside: it sees the manager's home, `/run` and
-//! groups, and is ended with it. All other files are those of the machine. There is no journal, so
-//! units that are to be read write into files. Containers share the machine's network.
+//! groups, and is ended with it. All other files are those of the machine. There is no journal unless
+//! asked for: what units say is lost then. Containers share the machine's network.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -48,9 +48,12 @@ exec nsenter --target "$(cat "$keeper")" --mount --cgroup sh -c '
 "#;
 /// The group of the manager itself.
 const MANAGER_GROUP: &str = "user.slice/user-0.slice/user@0.service";
+/// The group of the journal.
+const JOURNAL_GROUP: &str = "system.slice/systemd-journald.service";
 /// The group of what tests run beside it.
 const COMMANDS_GROUP: &str = "commands";
-const SYSTEMD: [&str; 2] = ["/usr/lib/systemd/systemd", "/lib/systemd/systemd"];
+/// Where packages put the programs of systemd that are not for people.
+const SYSTEMD: [&str; 2] = ["/usr/lib/systemd", "/lib/systemd"];
 /// What a manager has that a login starts.
 const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 /// Podman without the machine's services, and where control groups may lack controllers.
@@ -70,6 +73,7 @@ pub struct UserManager {
     quadlet: PathBuf,
     holder: Option<Holder>,
     manager: Option<Child>,
+    journal: Option<Child>,
 }
 
 /// The script that holds the namespaces.
@@ -101,6 +105,7 @@ pub fn user_manager() -> Option<UserManager> {
         quadlet: quadlet().expect("the part is there, so the generator is"),
         holder: None,
         manager: None,
+        journal: None,
     };
     manager.furnish().expect("the manager's folder is filled");
     manager.hold();
@@ -124,6 +129,19 @@ impl UserManager {
         let mut import = self.command("podman");
         ran(import.args(["import", "--quiet"]).arg(archive).arg(IMAGE));
         Some(self)
+    }
+
+    /// Starts a journal, which has what units say from then on. `journalctl` finds it by matches such as
+    /// `_SYSTEMD_INVOCATION_ID=…`; with `--user` it does not, as root has no journal of its own. As
+    /// everywhere, it may miss whose a line is if the process that wrote it has ended at once.
+    ///
+    /// # Panics
+    ///
+    /// When it does not come up.
+    #[must_use]
+    pub fn with_journal(mut self) -> Self {
+        self.start_journal();
+        self
     }
 
     /// The image, a busybox without entry point and command.
@@ -182,7 +200,11 @@ impl UserManager {
         let holder = self.holder.as_mut().expect("the namespaces are held");
         writeln!(holder.orders, "again").expect("the holder takes orders");
         self.await_holder();
+        let had_journal = self.journal.is_some();
         self.reap();
+        if had_journal {
+            self.start_journal();
+        }
         self.start();
     }
 
@@ -269,15 +291,8 @@ impl UserManager {
 
     /// Starts the manager, and waits until its default target is reached.
     fn start(&mut self) {
-        let log = fs::File::create(self.log()).expect("the log is created");
-        let systemd = SYSTEMD.into_iter().find(|path| Path::new(path).exists());
-        let mut command = self.inside(MANAGER_GROUP);
-        command.env_clear().envs(self.environment()).env("PATH", PATH);
-        command.envs([("USER", "root"), ("LOGNAME", "root"), ("SHELL", "/bin/sh")]);
-        command.arg(systemd.unwrap_or("systemd")).args(["--user", "--log-target=console"]);
-        command.current_dir("/").stdin(Stdio::null());
-        command.stdout(log.try_clone().expect("the log is opened twice")).stderr(log);
-        self.manager = Some(command.spawn().expect("sh can be executed"));
+        self.manager =
+            Some(self.service(MANAGER_GROUP, "systemd", &["--user", "--log-target=console"]));
         let deadline = Instant::now() + PATIENCE;
         let mut state = self.state();
         while !matches!(&*state, "running" | "degraded") {
@@ -286,15 +301,35 @@ impl UserManager {
                 Some(status) => format!("has ended ({status})"),
                 None => format!("does not come up ({state})"),
             };
-            let log = || fs::read_to_string(self.log()).unwrap_or_default();
-            assert!(
-                ended.is_none() && Instant::now() < deadline,
-                "the user manager {why}: {}",
-                log()
-            );
+            let in_time = ended.is_none() && Instant::now() < deadline;
+            assert!(in_time, "the user manager {why}: {}", self.log_of("systemd"));
             thread::sleep(LOOK_INTERVAL);
             state = self.state();
         }
+    }
+
+    fn start_journal(&mut self) {
+        const NAME: &str = "systemd-journald";
+        self.journal = Some(self.service(JOURNAL_GROUP, NAME, &[]));
+        let deadline = Instant::now() + PATIENCE;
+        let is_there = || self.command("test").args(["-S", "/run/systemd/journal/stdout"]).status();
+        while !is_there().expect("sh can be executed").success() {
+            assert!(Instant::now() < deadline, "no journal comes up: {}", self.log_of(NAME));
+            thread::sleep(LOOK_INTERVAL);
+        }
+    }
+
+    /// Starts a program of systemd inside, as a booted machine would.
+    fn service(&self, group: &str, name: &str, args: &[&str]) -> Child {
+        let log = fs::File::create(self.log(name)).expect("the log is created");
+        let programs = SYSTEMD.map(|folder| Path::new(folder).join(name));
+        let mut command = self.inside(group);
+        command.env_clear().envs(self.environment()).env("PATH", PATH);
+        command.envs([("USER", "root"), ("LOGNAME", "root"), ("SHELL", "/bin/sh")]);
+        command.arg(programs.iter().find(|path| path.exists()).unwrap_or(&programs[0])).args(args);
+        command.current_dir("/").stdin(Stdio::null());
+        command.stdout(log.try_clone().expect("the log is opened twice")).stderr(log);
+        command.spawn().expect("sh can be executed")
     }
 
     /// The manager's state in its own words, or why it is not known.
@@ -305,14 +340,18 @@ impl UserManager {
         if state.is_empty() { said(&output) } else { state }
     }
 
-    fn log(&self) -> PathBuf {
-        self.dir.join("manager.log")
+    fn log(&self, name: &str) -> PathBuf {
+        self.dir.join(name).with_extension("log")
     }
 
-    /// Takes note that the manager was ended.
+    fn log_of(&self, name: &str) -> String {
+        fs::read_to_string(self.log(name)).unwrap_or_default()
+    }
+
+    /// Takes note that what was started was ended.
     fn reap(&mut self) {
-        if let Some(mut manager) = self.manager.take() {
-            let _ended = manager.wait();
+        for mut process in [self.manager.take(), self.journal.take()].into_iter().flatten() {
+            let _ended = process.wait();
         }
     }
 }
