@@ -270,3 +270,58 @@ fn what_is_wrong_with_one_tenant_leaves_the_others() {
     assert!(ended.stderr.contains("the telemetry of circ-trans cannot be read"), "{ended:?}");
     assert!(row(&ended.stdout, "circ-trans").ends_with(" unreadable"), "{ended:?}");
 }
+
+/// Answers the verbs, and takes some of them for others.
+const SLOPPY: &str = "case \"$1\" in\nstatus) echo fine ;;\n\
+                      run | dry-run) echo row >> out.csv ;;\nmigrate) ;;\n*) exit 1 ;;\nesac\n";
+
+#[test]
+fn a_program_that_breaks_the_contract_is_told_how() {
+    let area = lake();
+    let folder = area.path().join("circ-trans");
+    write(&folder, "app", SLOPPY);
+    let text = operated("circ-trans").replace("\"python3\", \"app.py\"", "\"sh\", \"./app\"");
+    write(&folder, "tessera-tenant.toml", &text);
+    let ended = tenant(&area, &["conform", "../circ-trans"]);
+    assert_eq!(ended.code, 1, "{ended:?}");
+    let out = folder.join("out.csv");
+    for line in [
+        "circ-trans: failed: verbs: there are four verbs, and no others: with `frobnicate`, it ended with 1",
+        "circ-trans: failed: status: before any run, status says so: it ended with 0",
+        &format!(
+            "circ-trans: failed: dry-run: dry-run writes nothing: it has made {}",
+            out.display()
+        ),
+        "circ-trans: skipped: killed: what is killed never ended: it was never seen to run",
+        "circ-trans: ok: migrate-dry-run: migrate applies nothing in a dry-run",
+        "  remedy: record each dry-run once, as every run is",
+    ] {
+        assert!(ended.stdout.lines().any(|own| own == line), "{line}\n{}", ended.stdout);
+    }
+    let manifest = folder.join("tessera-tenant.toml");
+    let ended = tenant(&area, &["conform", manifest.to_str().unwrap(), "-o", "json"]);
+    assert_eq!(ended.code, 1, "{ended:?}");
+    let reports: Value = serde_json::from_str(&ended.stdout).unwrap();
+    assert_eq!(
+        (&reports[0]["name"], &reports[0]["conforms"]),
+        (&json!("circ-trans"), &json!(false))
+    );
+    let check = &reports[0]["checks"][0];
+    assert_eq!((&check["check"], &check["verdict"]), (&json!("verbs"), &json!("failed")));
+    assert_eq!(reports.as_array().unwrap().len(), 1, "a service of the same program is no other");
+}
+
+#[test]
+fn what_is_no_program_cannot_be_run() {
+    let area = lake();
+    let ended = tenant(&area, &["conform", "../catalog"]);
+    assert_eq!(ended.code, 1, "{ended:?}");
+    assert!(ended.stderr.contains("error[missing_section]"), "{ended:?}");
+    assert_eq!(tenant(&area, &["conform", "../nowhere"]).code, 2);
+    let text = operated("circ-trans").replace("\"python3\"", "\"no-such-program\"");
+    write(area.path(), "circ-trans/tessera-tenant.toml", &text);
+    let ended = tenant(&area, &["conform", "../circ-trans"]);
+    assert_eq!(ended.code, 1, "{ended:?}");
+    let said = "circ-trans cannot be checked: no-such-program cannot be started";
+    assert!(ended.stderr.contains(said), "{ended:?}");
+}

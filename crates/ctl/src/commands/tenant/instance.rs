@@ -223,7 +223,7 @@ pub(super) fn text_of(path: &Path) -> io::Result<String> {
 
 /// A path without `.` and `..`, as long as that leads to the same file: what stands behind a link
 /// to a folder is not above where the link is.
-fn without_dots(path: &Path) -> PathBuf {
+pub(super) fn without_dots(path: &Path) -> PathBuf {
     let tidied = tidy(path);
     let file = |path: &Path| fs::metadata(path).ok().map(|file| (file.dev(), file.ino()));
     match file(path) {

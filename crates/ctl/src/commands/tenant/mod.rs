@@ -2,6 +2,7 @@
 //! plane is asked.
 
 mod check;
+mod conform;
 mod export;
 mod instance;
 mod list;
@@ -27,6 +28,11 @@ enum Action {
     ///
     /// The exit code is 1 when one of them is not valid, or not of the tier that is asked for.
     Check(check::Arguments),
+    /// Run a tenant's program, and prove that it keeps the contract of the verbs
+    ///
+    /// Nothing is run that changes anything, unless the program breaks the contract: `run` itself
+    /// and `migrate` are called in earnest only with --run. The exit code is 1 when a check failed.
+    Conform(conform::Arguments),
     /// List the tenants of the instance: when they run next, how they ended last, how they are
     ///
     /// The exit code is 1 when one of them is not valid; the others are listed all the same.
@@ -42,6 +48,7 @@ enum Action {
 pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<(), Failure> {
     match &arguments.action {
         Action::Check(arguments) => check::run(context, arguments),
+        Action::Conform(arguments) => conform::run(context, arguments),
         Action::List(arguments) => list::run(context, arguments),
         Action::Export(arguments) => export::run(context, arguments),
         Action::Schedule(arguments) => schedule::run(context, arguments),
