@@ -14,10 +14,12 @@ use std::thread;
 
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use tessera_conform::{Options, Subject, conform};
 use tessera_manifest::{Document, Format, Limits, Problem, Source, read};
+use tessera_tenant::manifest::{Tier, check};
 use tessera_types::Duration;
 
-use probe::{Language, ending, finish, folder, limited, repository, wait_until};
+use probe::{Language, PATIENCE, ending, finish, folder, limited, repository, wait_until};
 use template::{Bindings, matches, with_times};
 
 #[derive(Deserialize)]
@@ -99,6 +101,44 @@ fn the_rust_sdk_conforms() {
 #[test]
 fn the_python_sdk_conforms() {
     run_suite(Language::Python);
+}
+
+/// What any tenant's program must keep: the suite of `tesseractl tenant conform`.
+#[test]
+fn both_keep_the_contract_of_any_tenant() {
+    for language in languages() {
+        // Migrations that are dry apply nothing, and are applied once each in earnest.
+        let root = folder("");
+        let path = root.path();
+        let mut environment = env(&[("PROBE", "rows:3"), ("PROBE_MIGRATIONS", "0001-a,0002-b")]);
+        let program = language.program();
+        environment.extend(program.environment);
+        let text = format!(
+            "{}kind = 'extract'\nowner = 'o'\nschedule = 'daily UTC'\n[telemetry]\n[lifecycle]\n\
+             entrypoint = {:?}\nsubcommands = ['run', 'status', 'dry-run', 'migrate']\n\
+             environment = {{{}}}\n",
+            "name = 'circ-trans'\nversion = '1.2.0'\nschema = 'x'\nsources = ['s']\nfreshness = '26h'\n",
+            program.entrypoint,
+            environment.iter().map(|(k, v)| format!("{k} = {v:?}")).collect::<Vec<_>>().join(", "),
+        );
+        let manifest = path.join("tessera-tenant.toml");
+        fs::write(&manifest, &text).unwrap();
+        let checked =
+            check(Source::new("m", text), Tier::Three, jiff::tz::db(), jiff::Timestamp::now());
+        let declared = checked.into_result().unwrap();
+        let subject = Subject {
+            tenant: declared.name.clone(),
+            version: declared.version.to_string(),
+            service: declared.service(None).unwrap(),
+            manifest,
+            folder: path.to_owned(),
+        };
+        let options = Options { patience: PATIENCE, in_earnest: true };
+        let checks = conform(&subject, options, |_| {}).unwrap();
+        let failed: Vec<_> = checks.iter().filter(|check| check.verdict.is_failed()).collect();
+        assert!(failed.is_empty(), "{language:?}: {failed:?}");
+        assert_eq!(checks.len(), 10, "{language:?}: {checks:?}");
+    }
 }
 
 impl Case {

@@ -9,6 +9,8 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use tessera_conform::area::is_ours;
+
 /// A language of the SDK.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Language {
@@ -16,8 +18,14 @@ pub(crate) enum Language {
     Python,
 }
 
+/// A program with what it needs.
+pub(crate) struct Program {
+    pub(crate) entrypoint: Vec<String>,
+    pub(crate) environment: Vec<(String, String)>,
+}
+
 /// How long a probe may take until it has failed; far more than it ever does.
-const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 impl Language {
     /// Whether this machine can run it; says so if not.
@@ -25,17 +33,32 @@ impl Language {
         self == Self::Rust || tessera_testkit::part("python")
     }
 
-    fn command(self) -> Command {
+    /// How a manifest would start it.
+    pub(crate) fn program(self) -> Program {
         match self {
-            Self::Rust => Command::new(rust_probe()),
+            Self::Rust => Program {
+                entrypoint: vec![rust_probe().to_str().unwrap().to_owned()],
+                environment: Vec::new(),
+            },
             Self::Python => {
-                let mut command = Command::new("python3");
-                command.arg(repository("sdk/conformance/probe.py"));
-                command.env("PYTHONPATH", repository("sdk/python"));
-                command.env("PYTHONDONTWRITEBYTECODE", "1");
-                command
+                let path = |path| repository(path).to_str().unwrap().to_owned();
+                let variables = [
+                    ("PYTHONPATH", path("sdk/python")),
+                    ("PYTHONDONTWRITEBYTECODE", "1".to_owned()),
+                ];
+                Program {
+                    entrypoint: vec!["python3".to_owned(), path("sdk/conformance/probe.py")],
+                    environment: variables.map(|(name, value)| (name.to_owned(), value)).to_vec(),
+                }
             }
         }
+    }
+
+    fn command(self) -> Command {
+        let Program { entrypoint, environment } = self.program();
+        let mut command = Command::new(&entrypoint[0]);
+        command.args(&entrypoint[1..]).envs(environment);
+        command
     }
 
     /// The probe in the folder `root` with these words; an empty variable is one that is not set.
@@ -46,14 +69,8 @@ impl Language {
         env: &BTreeMap<String, String>,
     ) -> Command {
         let mut command = self.command();
-        for (name, _) in std::env::vars_os() {
-            let is_ours = name.to_str().is_some_and(|name| {
-                name.starts_with("TESSERA_")
-                    || ["XDG_STATE_HOME", "INVOCATION_ID", "HOME"].contains(&name)
-            });
-            if is_ours {
-                command.env_remove(name);
-            }
+        for (name, _) in std::env::vars_os().filter(|(name, _)| is_ours(name)) {
+            command.env_remove(name);
         }
         command
             .args(words)

@@ -2,6 +2,10 @@
 //! plane is asked.
 
 mod check;
+mod conform;
+mod export;
+mod instance;
+mod list;
 mod schedule;
 
 use clap::{Args, Subcommand};
@@ -9,7 +13,7 @@ use clap::{Args, Subcommand};
 use crate::context::Context;
 use crate::failure::Failure;
 
-/// Check manifests of tenants, and see when they run
+/// Check manifests of tenants, and see when they run and how they are
 #[derive(Debug, Args)]
 #[command(arg_required_else_help = true)]
 pub(crate) struct Arguments {
@@ -24,6 +28,17 @@ enum Action {
     ///
     /// The exit code is 1 when one of them is not valid, or not of the tier that is asked for.
     Check(check::Arguments),
+    /// Run a tenant's program, and prove that it keeps the contract of the verbs
+    ///
+    /// Nothing is run that changes anything, unless the program breaks the contract: `run` itself
+    /// and `migrate` are called in earnest only with --run. The exit code is 1 when a check failed.
+    Conform(conform::Arguments),
+    /// List the tenants of the instance: when they run next, how they ended last, how they are
+    ///
+    /// The exit code is 1 when one of them is not valid; the others are listed all the same.
+    List(list::Arguments),
+    /// Print what a tenant of the instance declares, such as its data contract
+    Export(export::Arguments),
     /// Show when calendar expressions fire
     ///
     /// The exit code is 1 when one of them is none, or never fires.
@@ -33,6 +48,9 @@ enum Action {
 pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<(), Failure> {
     match &arguments.action {
         Action::Check(arguments) => check::run(context, arguments),
+        Action::Conform(arguments) => conform::run(context, arguments),
+        Action::List(arguments) => list::run(context, arguments),
+        Action::Export(arguments) => export::run(context, arguments),
         Action::Schedule(arguments) => schedule::run(context, arguments),
     }
 }

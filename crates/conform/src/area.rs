@@ -1,0 +1,249 @@
+//! Where a program is called: folders of its own, an environment of its own, and a bound in time.
+
+use std::collections::BTreeMap;
+use std::ffi::OsStr;
+use std::fs::{self, File};
+use std::io::{self, Read};
+use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process_group};
+use tempfile::TempDir;
+use tessera_lifecycle::hub::{Hub, RUNS};
+use tessera_lifecycle::telemetry::{Event, Line};
+
+use crate::Subject;
+
+/// How much of what a program says is kept.
+const SAID_BYTES_MAX: u64 = 64 << 10;
+/// How often it is looked whether a program has ended.
+const LOOK: Duration = Duration::from_millis(2);
+
+/// Folders of its own for a program.
+#[derive(Debug)]
+pub struct Area<'a> {
+    subject: &'a Subject,
+    folder: TempDir,
+}
+
+/// How a call ended.
+#[derive(Debug)]
+pub struct Ended {
+    /// Its status; none if it did not end in time.
+    pub status: Option<ExitStatus>,
+    /// What it said on standard output.
+    pub stdout: String,
+    /// What it said on standard error.
+    pub stderr: String,
+}
+
+/// A call that is under way.
+#[derive(Debug)]
+pub(crate) struct Call {
+    child: Child,
+    said: PathBuf,
+}
+
+/// What the hub has of one run.
+#[derive(Debug)]
+pub(crate) struct Recorded {
+    pub(crate) first: Line,
+    pub(crate) ended: Option<Line>,
+}
+
+/// Whether a variable is not handed on to a program that is called: it would change what it does,
+/// and is set by whoever operates a tenant.
+#[must_use]
+pub fn is_ours(variable: &OsStr) -> bool {
+    let name = variable.to_string_lossy();
+    name.starts_with("TESSERA_")
+        || name.starts_with("XDG_")
+        || ["INVOCATION_ID", "HOME", "TMPDIR"].contains(&&*name)
+}
+
+impl<'a> Area<'a> {
+    pub(crate) fn new(subject: &'a Subject) -> io::Result<Self> {
+        let folder = tempfile::Builder::new().prefix("tessera-conform-").tempdir()?;
+        for name in ["home", "tmp", "hub", "said"] {
+            fs::create_dir(folder.path().join(name))?;
+        }
+        Ok(Self { subject, folder })
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// What the tenant has in the hub of this area.
+    pub(crate) fn hub(&self) -> Hub {
+        Hub::new(&self.path("hub"), None, &self.subject.tenant)
+    }
+
+    /// The tenant's folder in that hub.
+    pub(crate) fn hub_folder(&self) -> PathBuf {
+        self.path("hub").join(self.subject.tenant.as_str())
+    }
+
+    /// Where a program could write: its folder, its home, temporary files, and what its environment
+    /// names.
+    pub(crate) fn visible(&self) -> Vec<PathBuf> {
+        let named = self.subject.service.environment.values();
+        let named = named.flat_map(|value| value.split(':')).map(PathBuf::from);
+        // All of the machine is no place of the tenant's.
+        let named = named.filter(|path| path.is_absolute() && path.parent().is_some());
+        let own = [self.subject.folder.clone(), self.path("home"), self.path("tmp")];
+        own.into_iter().chain(named).collect()
+    }
+
+    /// Calls the program with these words, to its end.
+    pub(crate) fn call(
+        &self,
+        words: &[&str],
+        variables: &[(&str, &str)],
+        patience: Duration,
+    ) -> io::Result<Ended> {
+        self.start(words, variables)?.end(patience)
+    }
+
+    pub(crate) fn start(&self, words: &[&str], variables: &[(&str, &str)]) -> io::Result<Call> {
+        let (mut command, said) = (self.command(words), self.path("said"));
+        command.envs(variables.iter().copied());
+        command.stdin(Stdio::null());
+        command.stdout(File::create(said.join("stdout"))?);
+        command.stderr(File::create(said.join("stderr"))?);
+        // What it starts is ended with it.
+        let child = command.process_group(0).spawn().map_err(|error| {
+            let program = command.get_program().to_string_lossy().into_owned();
+            io::Error::new(error.kind(), format!("{program} cannot be started: {error}"))
+        })?;
+        Ok(Call { child, said })
+    }
+
+    fn command(&self, words: &[&str]) -> Command {
+        let Subject { service, manifest, folder, .. } = self.subject;
+        let (program, arguments) =
+            service.entrypoint.split_first().expect("an entrypoint has a program");
+        let mut command = match program.contains('/') {
+            true => Command::new(folder.join(program)),
+            false => Command::new(program),
+        };
+        for (name, _) in std::env::vars_os().filter(|(name, _)| is_ours(name)) {
+            command.env_remove(name);
+        }
+        // Packages that a person installed for himself are not data of his home.
+        if let Some(home) = std::env::var_os("HOME").filter(|home| !home.is_empty())
+            && std::env::var_os("PYTHONUSERBASE").is_none()
+        {
+            command.env("PYTHONUSERBASE", Path::new(&home).join(".local"));
+        }
+        command
+            .args(arguments)
+            .args(words)
+            .current_dir(folder)
+            .env("HOME", self.path("home"))
+            .env("TMPDIR", self.path("tmp"))
+            .env("PYTHONDONTWRITEBYTECODE", "1")
+            .envs(&service.environment)
+            .env("TESSERA_TENANT_MANIFEST", manifest)
+            .env("TESSERA_TELEMETRY_DIR", self.path("hub"));
+        if let Some(suffix) = &service.suffix {
+            command.env("TESSERA_SERVICE", suffix.as_str());
+        }
+        command
+    }
+
+    /// What the hub has of runs, each in the order in which it began.
+    pub(crate) fn recorded(&self) -> io::Result<Vec<Recorded>> {
+        let mut runs: Vec<Recorded> = Vec::new();
+        let mut ends = BTreeMap::new();
+        let take = |line: &str| {
+            let Ok(line) = serde_json::from_str::<Line>(line) else { return };
+            if let Event::Ended { .. } = line.event {
+                ends.insert(line.identity.run_id.clone(), line);
+            } else {
+                runs.push(Recorded { first: line, ended: None });
+            }
+        };
+        self.hub().lines(RUNS, take).map_err(io::Error::other)?;
+        for run in &mut runs {
+            run.ended = ends.remove(&run.first.identity.run_id);
+        }
+        // An end without a start is a record, too.
+        let lonely =
+            ends.into_values().map(|end| Recorded { first: end.clone(), ended: Some(end) });
+        runs.extend(lonely);
+        Ok(runs)
+    }
+}
+
+impl Call {
+    /// Waits for its end, and ends it if that takes too long.
+    pub(crate) fn end(mut self, patience: Duration) -> io::Result<Ended> {
+        let status = self.wait(patience)?;
+        self.kill();
+        self.child.wait()?;
+        let said = |name: &str| {
+            let mut bytes = Vec::new();
+            File::open(self.said.join(name))?.take(SAID_BYTES_MAX).read_to_end(&mut bytes)?;
+            io::Result::Ok(String::from_utf8_lossy(&bytes).into_owned())
+        };
+        Ok(Ended { status, stdout: said("stdout")?, stderr: said("stderr")? })
+    }
+
+    /// Its status, if it ends within this time.
+    pub(crate) fn wait(&mut self, patience: Duration) -> io::Result<Option<ExitStatus>> {
+        let began = Instant::now();
+        loop {
+            if let Some(status) = self.child.try_wait()? {
+                return Ok(Some(status));
+            }
+            if began.elapsed() > patience {
+                return Ok(None);
+            }
+            thread::sleep(LOOK);
+        }
+    }
+
+    /// Ends it, and what it has started, at once.
+    pub(crate) fn kill(&self) {
+        let pid = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw);
+        // That nobody is left is well.
+        let _ = pid.map(|pid| kill_process_group(pid, Signal::KILL));
+    }
+}
+
+impl Drop for Call {
+    fn drop(&mut self) {
+        if let Ok(None) = self.child.try_wait() {
+            self.kill();
+            let _ = self.child.wait();
+        }
+    }
+}
+
+impl Ended {
+    /// Its exit code, if it ended by itself.
+    #[must_use]
+    pub fn code(&self) -> Option<i32> {
+        self.status.and_then(|status| status.code())
+    }
+
+    /// How it ended, in words, with the last thing that it said.
+    #[must_use]
+    pub fn words(&self) -> String {
+        let how = match self.status {
+            None => "it did not end in time".to_owned(),
+            Some(status) => match (status.code(), status.signal()) {
+                (Some(code), _) => format!("it ended with {code}"),
+                (None, signal) => format!("signal {} ended it", signal.unwrap_or_default()),
+            },
+        };
+        match self.stderr.trim_end().lines().next_back() {
+            Some(line) => format!("{how}, and said: {line}"),
+            None => how,
+        }
+    }
+}

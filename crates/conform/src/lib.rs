@@ -1,0 +1,116 @@
+//! Proves that the program of a tenant keeps the contract of docs/reference/lifecycle.md, by running
+//! it as whoever operates it would.
+//!
+//! The one idea: the program is a box that nobody looks into. Each check gives it an [`area`] of its
+//! own (a home, a folder for temporary files, an empty telemetry hub), calls it, and compares what
+//! it says with what it did: its exit code with its record, its dry-run with the files around it.
+//!
+//! The cases of `sdk/conformance` are the other half: they tell a program of an SDK what to do, which
+//! no tenant can be told, and so can try crashes, full disks and every line of the hub.
+
+pub mod area;
+mod checks;
+mod snapshot;
+
+use std::io;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde::Serialize;
+use tessera_tenant::manifest::Service;
+use tessera_types::Name;
+
+/// What is checked: one service of a tenant.
+#[derive(Clone, Debug)]
+pub struct Subject {
+    /// The tenant.
+    pub tenant: Name,
+    /// Its version.
+    pub version: String,
+    /// The service, which has no image: it is run as a process.
+    pub service: Service,
+    /// The manifest. Absolute.
+    pub manifest: PathBuf,
+    /// The folder that the program starts in: that of the manifest. Absolute.
+    pub folder: PathBuf,
+}
+
+/// How it is checked.
+#[derive(Clone, Copy, Debug)]
+pub struct Options {
+    /// How long one call may take.
+    pub patience: Duration,
+    /// Whether the work is also done in earnest, by `run` and `migrate`.
+    pub in_earnest: bool,
+}
+
+/// What one check came to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Check {
+    /// Which check, for programs.
+    pub check: &'static str,
+    /// What must be so.
+    pub what: &'static str,
+    /// What came of it.
+    #[serde(flatten)]
+    pub verdict: Verdict,
+}
+
+/// What came of a check.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(tag = "verdict", rename_all = "lowercase")]
+pub enum Verdict {
+    /// It is so.
+    Ok,
+    /// It is not.
+    Failed {
+        /// What was seen.
+        seen: String,
+        /// What to do about it.
+        remedy: &'static str,
+    },
+    /// It could not be told.
+    Skipped {
+        /// Why.
+        why: String,
+    },
+}
+
+impl Verdict {
+    pub(crate) fn failed(seen: impl Into<String>, remedy: &'static str) -> Self {
+        Self::Failed { seen: seen.into(), remedy }
+    }
+
+    pub(crate) fn skipped(why: impl Into<String>) -> Self {
+        Self::Skipped { why: why.into() }
+    }
+
+    /// Whether the program breaks the contract.
+    #[must_use]
+    pub fn is_failed(&self) -> bool {
+        matches!(self, Self::Failed { .. })
+    }
+}
+
+/// Checks a program, and gives each check to `tell` as soon as it is over.
+///
+/// # Errors
+/// If the area of a check cannot be made or looked at.
+pub fn conform(
+    subject: &Subject,
+    options: Options,
+    mut tell: impl FnMut(&Check),
+) -> io::Result<Vec<Check>> {
+    if subject.service.image.is_some() {
+        return Err(io::Error::other("it runs in a container; only processes can be checked"));
+    }
+    let mut told = Vec::new();
+    for prove in checks::ALL {
+        for (checks::Named { check, what }, verdict) in prove(subject, options)? {
+            let check = Check { check, what, verdict };
+            tell(&check);
+            told.push(check);
+        }
+    }
+    Ok(told)
+}

@@ -1,0 +1,141 @@
+//! A program that keeps the contract passes every check, and one that breaks it in one way fails
+//! exactly the check for that.
+
+use std::fs;
+use std::path::Path;
+use std::time::Duration;
+
+use tempfile::TempDir;
+use tessera_conform::{Check, Options, Subject, Verdict, conform};
+use tessera_manifest::Source;
+use tessera_tenant::manifest::{Tier, check};
+
+/// Far more than any call takes.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A tenant with this fault, in a folder of its own.
+fn tenant(fault: &str) -> (TempDir, Subject) {
+    let area = tempfile::tempdir().unwrap();
+    let folder = area.path().join("sample");
+    fs::create_dir_all(area.path().join("lake")).unwrap();
+    fs::create_dir_all(&folder).unwrap();
+    fs::write(area.path().join("lake/items.csv"), "aaa").unwrap();
+    fs::copy(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/tenant.py"), folder.join("app.py"))
+        .unwrap();
+    let lake = area.path().join("lake");
+    let text = format!(
+        "name = 'sample'\nkind = 'extract'\nversion = '1.2.0'\nschema = 'x'\nowner = 'o'\n\
+         sources = ['s']\nschedule = 'daily UTC'\nfreshness = '26h'\n[lifecycle]\n\
+         entrypoint = ['python3', './app.py']\n\
+         subcommands = ['run', 'status', 'dry-run', 'migrate']\n\
+         environment = {{FAULT = '{fault}', LAKE = '{}'}}\n",
+        lake.display()
+    );
+    let manifest = folder.join("tessera-tenant.toml");
+    fs::write(&manifest, &text).unwrap();
+    let now = "2026-06-18T12:00:00Z".parse().unwrap();
+    let checked = check(Source::new("t.toml", text), Tier::Three, jiff::tz::db(), now);
+    let declared = checked.into_result().unwrap();
+    let subject = Subject {
+        tenant: declared.name.clone(),
+        version: declared.version.to_string(),
+        service: declared.services().remove(0),
+        manifest,
+        folder,
+    };
+    (area, subject)
+}
+
+fn checks(fault: &str, patience: Duration) -> Vec<Check> {
+    let (_area, subject) = tenant(fault);
+    conform(&subject, Options { patience, in_earnest: true }, |_| {}).unwrap()
+}
+
+fn failed(checks: &[Check]) -> Vec<&'static str> {
+    checks.iter().filter(|check| check.verdict.is_failed()).map(|check| check.check).collect()
+}
+
+#[test]
+fn a_program_that_keeps_the_contract_fails_nothing() {
+    if !tessera_testkit::part("python") {
+        return;
+    }
+    let checks = checks("", PATIENCE);
+    assert_eq!(failed(&checks), [""; 0], "{checks:?}");
+    let names: Vec<_> = checks.iter().map(|check| check.check).collect();
+    let all = ["verbs", "status", "dry-run", "record", "exit-code", "killed", "migrate-dry-run"];
+    assert_eq!(names[..7], all);
+    assert_eq!(names[7..], ["migrate", "run-dry-run", "run"]);
+}
+
+#[test]
+fn each_fault_is_found_by_its_check_alone() {
+    if !tessera_testkit::part("python") {
+        return;
+    }
+    let faults = [
+        ("any-case", "verbs"),
+        ("default-verb", "verbs"),
+        ("other-usage", "verbs"),
+        ("names-two", "verbs"),
+        ("records-usage", "verbs"),
+        ("status-well", "status"),
+        ("status-field", "status"),
+        ("no-json", "status"),
+        ("writes-here", "dry-run"),
+        ("writes-home", "dry-run"),
+        ("rewrites-lake", "dry-run"),
+        ("no-record", "record"),
+        ("recorded-as-run", "record"),
+        ("no-end", "exit-code"),
+        ("says-success", "exit-code"),
+        ("outcome", "exit-code"),
+        ("usage-code", "exit-code"),
+        ("podman-code", "exit-code"),
+        ("signal", "exit-code"),
+        ("migrates-dry", "migrate-dry-run"),
+        ("migrates-twice", "migrate"),
+        ("run-ignores", "run-dry-run"),
+    ];
+    // Each has a folder of its own, and most of its time is the start of an interpreter.
+    std::thread::scope(|scope| {
+        for share in faults.chunks(6) {
+            scope.spawn(|| share.iter().for_each(|(fault, check)| fails_alone(fault, check)));
+        }
+    });
+}
+
+fn fails_alone(fault: &str, check: &str) {
+    let (_area, subject) = tenant(fault);
+    // What a dry-run does wrong, a run does as well: the work in earnest only for its own.
+    let in_earnest = ["migrate", "run-dry-run"].contains(&check);
+    let checks = conform(&subject, Options { patience: PATIENCE, in_earnest }, |_| {}).unwrap();
+    assert_eq!(failed(&checks), [check], "{fault}: {checks:?}");
+}
+
+#[test]
+fn an_end_that_is_recorded_before_the_work_is_found() {
+    if !tessera_testkit::part("python") {
+        return;
+    }
+    // This program never ends, so each of its calls takes as long as it is given.
+    let (_area, subject) = tenant("ended-early");
+    let options = Options { patience: Duration::from_secs(20), in_earnest: false };
+    let checks = conform(&subject, options, |_| {}).unwrap();
+    let killed = checks.iter().find(|check| check.check == "killed").unwrap();
+    let Verdict::Failed { seen, .. } = &killed.verdict else { panic!("{checks:?}") };
+    assert_eq!(seen, "the hub says that it ended, while it still ran");
+    let code = checks.iter().find(|check| check.check == "exit-code").unwrap();
+    let Verdict::Failed { seen, .. } = &code.verdict else { panic!("{checks:?}") };
+    assert!(seen.starts_with("it did not end in time"), "{seen}");
+}
+
+#[test]
+fn a_program_that_is_not_there_cannot_be_checked() {
+    let (area, mut subject) = tenant("");
+    subject.service.entrypoint = vec!["./no-such-program".to_owned()];
+    let options = Options { patience: PATIENCE, in_earnest: false };
+    let error = conform(&subject, options, |_| {}).unwrap_err().to_string();
+    let program = area.path().join("sample/./no-such-program");
+    assert!(error.starts_with(&format!("{} cannot be started: ", program.display())), "{error}");
+}
