@@ -13,10 +13,11 @@ use std::sync::Arc;
 use tessera_scheduler::{Demand, Fleet, NodeState, Refusal};
 use tessera_types::node::{DesiredNodeStatus, NodeStatus};
 use tessera_types::{
-    Change, Committed, Duration, KindName, Node, Now, Object, Resource, Uid, Workload, Write,
-    limits,
+    Change, Committed, Duration, KindName, Node, Now, Object, Resource, Timestamp, Uid, Workload,
+    Write, limits,
 };
 
+use crate::bookings::is_service;
 use crate::dispatch;
 use crate::explained::Explained;
 use crate::manager::{Manager, Plan};
@@ -37,6 +38,9 @@ pub struct Reconciler {
     there_is_more_room: bool,
     /// Something may stand in their way that did not when they were looked at.
     there_is_less_room: bool,
+    /// When services end that have a place, and do not have it for ever: what is after that is
+    /// another's when it gets earlier.
+    ends: HashMap<Uid, Timestamp>,
     /// Whose each resource is: to look at the owner when one is gone.
     owners: HashMap<Uid, Uid>,
 }
@@ -152,6 +156,16 @@ impl Reconciler {
         }
     }
 
+    /// Notes when a service that has a place ends, and tells whether that is earlier than it was.
+    fn ends_earlier(&mut self, service: &Object<Workload>) -> bool {
+        let now = service.spec.not_after;
+        let before = match now {
+            Some(at) => self.ends.insert(service.id, at),
+            None => self.ends.remove(&service.id),
+        };
+        now.unwrap_or(Timestamp::MAX) < before.unwrap_or(Timestamp::MAX)
+    }
+
     fn workload_changed(&mut self, workload: &Object<Workload>) {
         let left = self.fleet.node_of(workload.id);
         match &workload.observed.assigned {
@@ -159,12 +173,16 @@ impl Reconciler {
                 self.fleet.reserve(workload.id, assigned.node_id, &Demand::placed(workload));
                 self.unplaced.remove(&workload.id);
                 self.queue.push(workload.id);
+                let earlier = is_service(workload) && self.ends_earlier(workload);
                 if left != Some(assigned.node_id) {
                     self.there_is_less_room = true;
                     self.left_node(left);
+                } else {
+                    self.there_is_more_room |= earlier;
                 }
             }
             None => {
+                self.ends.remove(&workload.id);
                 if self.fleet.release(workload.id) {
                     self.left_node(left);
                 }
@@ -177,6 +195,7 @@ impl Reconciler {
         self.queue.forget(change.id);
         match change.key.kind {
             KindName::Workload => {
+                self.ends.remove(&change.id);
                 let left = self.fleet.node_of(change.id);
                 self.unplaced.remove(&change.id);
                 if self.fleet.release(change.id) {

@@ -278,6 +278,26 @@ fn a_service_does_not_end_later_where_its_room_is_booked() {
     assert_eq!(plane.get::<Host>("fleet").waiting_for, None);
 }
 
+#[test]
+fn whoever_waits_is_looked_at_when_a_service_is_to_end_earlier() {
+    let mut plane = plane(&[(2770, false), (1230, false)]);
+    plane.apply::<Pod>(json!({"name": "lab", "spec": {
+        "definition": {"type_key": "lab-3"},
+        "timeslot": {"start": plane.at(10).to_string(), "duration": "5s"},
+    }}));
+    plane.apply::<Workload>(service(&plane, "first", 1000, None));
+    plane.settle();
+    plane.apply::<Workload>(service(&plane, "second", 1000, Some(30)));
+    plane.settle();
+    let is_placed =
+        |plane: &Plane, name: &str| plane.get::<Workload>(name).observed.assigned.is_some();
+    assert!(is_placed(&plane, "first") && !is_placed(&plane, "second"));
+    // Before the pod begins, so that both have room beside it.
+    plane.apply::<Workload>(service(&plane, "first", 1000, Some(5)));
+    plane.settle();
+    assert!(is_placed(&plane, "second"));
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
