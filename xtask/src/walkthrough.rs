@@ -21,6 +21,7 @@ use crate::metadata::Metadata;
 use crate::parts;
 use crate::project::{self, Project};
 use document::Document;
+use tessera_testkit::UserManager;
 
 const FOLDER: &str = "docs/walkthroughs";
 
@@ -99,7 +100,14 @@ fn play(
             return Ok(Played::Skipped(part.clone()));
         }
     }
-    playback::play(&document, &shown, &project.root, binaries)?;
+    let manager = match document.in_user_manager {
+        false => None,
+        true => match tessera_testkit::user_manager().and_then(UserManager::with_podman) {
+            None => return Ok(Played::Skipped("a user manager of its own".to_owned())),
+            manager => manager,
+        },
+    };
+    playback::play(&document, &shown, &project.root, binaries, manager.as_ref())?;
     Ok(Played::Matched)
 }
 

@@ -11,7 +11,7 @@ use std::path::Path;
 
 use serde_json::Value;
 use tessera_manifest::Source;
-use tessera_tenant::manifest::{Tier, check, json_schema};
+use tessera_tenant::manifest::{Checked, Tier, check, json_schema};
 
 fn text(path: &str) -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(path);
@@ -20,16 +20,35 @@ fn text(path: &str) -> String {
 
 #[test]
 fn manifests_are_valid() {
-    let now = "2026-06-18T12:00:00Z".parse().unwrap();
-    let page = text("docs/reference/tenant.md");
-    let blocks: Vec<&str> = page.split("```toml,tenant\n").skip(1).collect();
-    assert!(!blocks.is_empty());
-    for block in blocks {
-        let manifest = block.split("```").next().unwrap();
-        let source = Source::new("tenant.md.toml", manifest);
-        let checked = check(source, Tier::Two, jiff::tz::db(), now);
-        assert_eq!((checked.problems, checked.warnings), (vec![], vec![]));
+    for name in ["docs/reference/tenant.md", "docs/guides/from-cron-to-tenant.md"] {
+        let page = text(name);
+        let blocks: Vec<&str> = page.split("```toml,tenant\n").skip(1).collect();
+        assert!(!blocks.is_empty(), "{name}");
+        for block in blocks {
+            let manifest = block.split("```").next().unwrap();
+            let checked = checked(&format!("{name}.toml"), manifest.to_owned(), Tier::Two);
+            assert_eq!((checked.problems, checked.warnings), (vec![], vec![]), "{name}");
+        }
     }
+}
+
+fn checked(name: &str, manifest: String, tier: Tier) -> Checked {
+    let now = "2026-06-18T12:00:00Z".parse().unwrap();
+    check(Source::new(name, manifest), tier, jiff::tz::db(), now)
+}
+
+#[test]
+fn the_examples_are_of_the_tiers_that_they_say() {
+    let circ_trans = text("examples/tenants/circ-trans/tessera-tenant.toml");
+    let circ_trans = checked("circ-trans.toml", circ_trans, Tier::Three);
+    assert_eq!((circ_trans.problems, circ_trans.warnings), (vec![], vec![]));
+    let catalog = text("examples/tenants/catalog/tessera-tenant.toml");
+    let contract = checked("catalog.toml", catalog.clone(), Tier::Two);
+    assert_eq!((contract.problems, contract.warnings), (vec![], vec![]));
+    assert_eq!(contract.manifest.unwrap().tier(), Tier::Two);
+    let lifecycle = text("examples/tenants/catalog/lifecycle.toml");
+    let operated = checked("catalog.toml", catalog + &lifecycle, Tier::Three);
+    assert_eq!((operated.problems, operated.warnings), (vec![], vec![]));
 }
 
 #[test]

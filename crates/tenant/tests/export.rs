@@ -84,7 +84,7 @@ fn a_contract_has_the_structure_of_the_standard() {
 #[test]
 fn a_dataset_without_columns_is_still_one() {
     let text = "name = 'catalog'\nkind = 'serve'\nversion = '1.0.0'\nschema = 'catalog'\n\
-                owner = 'o'\nsources = ['s']\nschedule = '2027-01-01'\nfreshness = '90s'\n";
+                owner = 'o'\nsources = ['s']\nschedule = '2027-01-01'\nfreshness = '90s'\ntelemetry = {}\n";
     let contract = contract(text);
     jsonschema::validate(&standard(), &contract).unwrap();
     assert_eq!(contract["schema"], json!([{"name": "catalog", "logicalType": "object"}]));

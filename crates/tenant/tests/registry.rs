@@ -12,7 +12,7 @@ const INSTANCE: &str = "org = 'library'\nscope = 'dev'\n";
 fn manifest(name: &str, suffixes: &[&str]) -> String {
     let mut text = format!(
         "name = '{name}'\nkind = 'extract'\nversion = '1.0.0'\nschema = 'x'\nowner = 'o'\n\
-         sources = ['s']\nschedule = 'daily UTC'\nfreshness = '26h'\n[lifecycle]\n\
+         sources = ['s']\nschedule = 'daily UTC'\nfreshness = '26h'\ntelemetry = {{}}\n[lifecycle]\n\
          entrypoint = ['app']\nsubcommands = ['run', 'status', 'dry-run', 'migrate']\n"
     );
     for suffix in suffixes {

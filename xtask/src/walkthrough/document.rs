@@ -16,6 +16,8 @@
 //! - `<!-- env: KEY=VALUE -->` sets a variable for the whole walkthrough; the
 //!   value may use others, such as `$PORT`. `<!-- needs: podman -->` names parts
 //!   without which it is not run.
+//! - `<!-- inside: user-manager -->`: its commands find a systemd user manager and
+//!   a podman of their own.
 
 use std::fmt;
 use std::time::Duration;
@@ -27,6 +29,8 @@ use crate::markdown::{Fences, Line};
 pub(crate) struct Document {
     pub(crate) env: Vec<(String, String)>,
     pub(crate) needs: Vec<String>,
+    /// Whether its commands run where a user manager is.
+    pub(crate) in_user_manager: bool,
     pub(crate) steps: Vec<Step>,
 }
 
@@ -115,6 +119,8 @@ impl Document {
                 self.env.push((name.to_owned(), value.to_owned()));
             }
             "needs" => self.needs.extend(value.split(',').map(|name| name.trim().to_owned())),
+            "inside" if value.trim() == "user-manager" => self.in_user_manager = true,
+            "inside" => return Err(malformed(line, "expected inside: user-manager")),
             _ => {}
         }
         Ok(())

@@ -8,6 +8,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{anyhow, bail};
+use tessera_testkit::UserManager;
 
 use super::comparison::Comparison;
 use super::document::{Document, Step};
@@ -21,15 +22,16 @@ const RETRY_PAUSE: Duration = Duration::from_millis(100);
 const TAIL_LINES: usize = 20;
 const DIFFERS: &str = "  the output differs (- expected, + printed):\n";
 
-/// Runs every step; `name` is the document's, for the report.
+/// Runs every step; `name` is the document's, for the report. With a user manager, inside of it.
 pub(crate) fn play(
     document: &Document,
     name: &str,
     repository: &Path,
     binaries: &Path,
+    manager: Option<&UserManager>,
 ) -> anyhow::Result<()> {
     let sandbox = Sandbox::create()?;
-    let mut shell = Shell::start(&sandbox, repository, binaries)?;
+    let mut shell = Shell::start(&sandbox, repository, binaries, manager)?;
     for (key, value) in &document.env {
         shell.export(key, value)?;
     }
@@ -116,7 +118,7 @@ mod tests {
 
     fn play_text(text: &str) -> Result<(), String> {
         let document = Document::parse(text).unwrap();
-        play(&document, "story.md", Path::new("/repo"), Path::new("/binaries"))
+        play(&document, "story.md", Path::new("/repo"), Path::new("/binaries"), None)
             .map_err(|error| format!("{error:#}"))
     }
 

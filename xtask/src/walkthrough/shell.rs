@@ -15,6 +15,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
+use tessera_testkit::UserManager;
 
 use super::sandbox::Sandbox;
 
@@ -44,16 +45,22 @@ pub(crate) struct Finished {
 }
 
 impl<'a> Shell<'a> {
-    /// Starts bash in the sandbox, with the programs in `binaries` on its path.
+    /// Starts bash in the sandbox, with the programs in `binaries` on its path; or in the
+    /// home of a user manager.
     pub(crate) fn start(
         sandbox: &'a Sandbox,
         repository: &Path,
         binaries: &Path,
+        manager: Option<&UserManager>,
     ) -> anyhow::Result<Self> {
-        let mut command = Command::new("bash");
+        let mut command = manager.map_or_else(|| Command::new("bash"), |it| it.command("bash"));
         command.args(["--noprofile", "--norc"]).process_group(0);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
         sandbox.dress(&mut command, repository, binaries)?;
+        if let Some(manager) = manager {
+            let (_, environment) = manager.command_line();
+            command.envs(environment).current_dir(manager.home());
+        }
         let mut child = command.spawn().context("cannot start bash")?;
         let stdout = child.stdout.take().context("bash has no output")?;
         let stdin = child.stdin.take();
@@ -205,7 +212,8 @@ mod tests {
 
     fn with_shell(test: impl FnOnce(&mut Shell<'_>)) -> Vec<String> {
         let sandbox = Sandbox::create().unwrap();
-        let mut shell = Shell::start(&sandbox, Path::new("/repo"), Path::new("/binaries")).unwrap();
+        let mut shell =
+            Shell::start(&sandbox, Path::new("/repo"), Path::new("/binaries"), None).unwrap();
         test(&mut shell);
         shell.stop()
     }
@@ -281,7 +289,7 @@ mod tests {
     #[test]
     fn a_background_command_is_told_to_stop_and_waited_for() {
         let sandbox = Sandbox::create().unwrap();
-        let mut shell = Shell::start(&sandbox, Path::new("/"), Path::new("/")).unwrap();
+        let mut shell = Shell::start(&sandbox, Path::new("/"), Path::new("/"), None).unwrap();
         let script =
             "trap 'sleep 0.2; echo stopped; exit' TERM; echo up; while :; do sleep 0.05; done";
         let output = shell.start_background(script).unwrap();

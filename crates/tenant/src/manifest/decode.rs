@@ -40,6 +40,7 @@ impl<'d> Reader<'d> {
         let lifecycle = self.optional(root, "lifecycle", |this, node| this.lifecycle(node, root));
         let services = self.optional(root, "services", |this, node| this.services(node, root));
         self.required(root, "schema", "schema = \"…\": the name of the dataset that it makes");
+        self.required(root, "telemetry", "add [telemetry], which may be empty: its runs are told");
         let name = self.required(root, "name", "name = \"…\": a DNS label");
         let name = name.and_then(|node| self.name(node));
         let kind = self.required(root, "kind", "kind = \"extract\", \"refine\" or \"serve\"");
@@ -68,7 +69,7 @@ impl<'d> Reader<'d> {
             schedule: schedule?.0,
             freshness: freshness?,
             description: description?,
-            telemetry: telemetry?.unwrap_or_default(),
+            telemetry: telemetry??,
             lifecycle: lifecycle?,
             services: services?.unwrap_or_default(),
         })

@@ -135,7 +135,6 @@ pub struct Manifest {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
     /// How its runs are told.
-    #[serde(default)]
     pub telemetry: Telemetry,
     /// How it is operated. With it, the tenant is Tier 3.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -18,7 +18,7 @@ pub(super) fn manifests() -> impl Strategy<Value = Value> {
     );
     let rest = (
         option::of("\\PC{0,20}"),
-        option::of(option::of(line())),
+        option::of(line()),
         option::of((
             lifecycles(),
             btree_map("[a-z0-9]([a-z0-9-]{0,5}[a-z0-9])?", services(), 0..3),
@@ -31,7 +31,7 @@ pub(super) fn manifests() -> impl Strategy<Value = Value> {
             "sources": sources, "schedule": schedule, "freshness": "800d",
         });
         insert(&mut manifest, "description", description);
-        insert(&mut manifest, "telemetry", telemetry.map(|namespace| with("namespace", namespace)));
+        manifest["telemetry"] = with("namespace", telemetry);
         if let Some((lifecycle, services)) = lifecycle {
             insert(&mut manifest, "lifecycle", Some(lifecycle));
             insert(&mut manifest, "services", Some(services));

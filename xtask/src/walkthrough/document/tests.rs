@@ -62,6 +62,7 @@ fn comments_set_the_scene_outside_of_blocks_only() {
     let document = parse(&[
         "<!-- env: RUST_LOG=a=b -->",
         "<!-- needs: podman, busybox -->",
+        "<!-- inside: user-manager -->",
         "<!-- note: nothing -->",
         "```text",
         "<!-- env: NOT=THIS -->",
@@ -73,12 +74,13 @@ fn comments_set_the_scene_outside_of_blocks_only() {
     .unwrap();
     assert_eq!(document.env, [("RUST_LOG".to_owned(), "a=b".to_owned())]);
     assert_eq!(document.needs, ["podman", "busybox"]);
+    assert!(document.in_user_manager);
     assert!(document.steps[0].background);
 }
 
 #[test]
 fn what_is_wrong_is_said_with_its_line() {
-    let cases: [(&[&str], usize, &str); 8] = [
+    let cases: [(&[&str], usize, &str); 9] = [
         (&["text"], 1, "no command"),
         (&["", "```console", "$ true"], 2, "never closed"),
         (&["```console", "", "output", "```"], 3, "before the first command"),
@@ -87,6 +89,7 @@ fn what_is_wrong_is_said_with_its_line() {
         (&["```console", "$ x", "[exit one]", "```"], 2, "exit one"),
         (&["```console,background", "$ x", "[exit 1]", "```"], 2, "background"),
         (&["<!-- env: KEY -->"], 1, "KEY=VALUE"),
+        (&["<!-- inside: out -->"], 1, "inside: user-manager"),
     ];
     for (lines, line, piece) in cases {
         let error = parse(lines).unwrap_err();
