@@ -13,10 +13,10 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use rustix::fs::{FlockOperation, flock};
-use tessera_types::Name;
+use tessera_types::{Name, Timestamp};
 
 use crate::manifest::Manifest;
-use crate::telemetry::{History, ServiceHistory, textfile};
+use crate::telemetry::{History, ServiceHistory, Status, textfile};
 
 /// The file of all runs.
 pub const RUNS: &str = "runs.jsonl";
@@ -96,6 +96,15 @@ impl Hub {
             seen = again;
         }
         Ok((seen, true))
+    }
+
+    /// How the tenant is at `now`, by what its primary service did.
+    ///
+    /// # Errors
+    /// If the file is there and cannot be read.
+    pub fn status(&self, manifest: &Manifest, now: Timestamp) -> Result<Status, HubError> {
+        let (history, is_running) = self.look(None)?;
+        Ok(Status::of(manifest, &history, is_running, now))
     }
 
     /// Gives each line of a file to `take`, the torn ones too. What is not there or is no file (a

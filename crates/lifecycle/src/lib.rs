@@ -22,7 +22,8 @@
 //! ```
 //!
 //! What decides is in modules without I/O: [`telemetry`], [`manifest`], and those of the verbs, exit
-//! codes and migrations. [`hub`] has the files.
+//! codes and migrations. [`hub`] has the files. Who operates tenants reads them by the same two, so
+//! what it says of a tenant is what the tenant says of itself.
 
 mod app;
 mod context;

@@ -149,3 +149,124 @@ fn an_entry_that_cannot_be_read_is_a_problem_of_its_own() {
     assert!(ended.stderr.contains("tenants/gone.toml:1:1"), "{ended:?}");
     assert_eq!(tenant(&area, &["export", "catalog"]).code, 0);
 }
+
+/// Writes what a run of a service left in the hub, some seconds ago.
+fn ran(area: &TempDir, tenant: &str, service: &str, seconds_ago: i64, code: Option<u8>) {
+    let at = jiff::Timestamp::now() - jiff::SignedDuration::from_secs(seconds_ago);
+    let line = |event: Value| {
+        let mut line = json!({
+            "run_id": format!("{tenant}{seconds_ago}"), "tenant": tenant, "service": (!service.is_empty()).then_some(service),
+            "verb": "run", "version": "1.2.0", "invocation_id": null, "at": at.to_string(),
+        });
+        line.as_object_mut().unwrap().extend(event.as_object().unwrap().clone());
+        line.to_string() + "\n"
+    };
+    let outcome = if code == Some(0) { "success" } else { "failure" };
+    let end = code.map(|code| {
+        json!({"event": "ended", "outcome": outcome, "exit_code": code, "rows": 3, "duration_ms": 5})
+    });
+    let path = area.path().join("lake/.local/state/tessera/telemetry").join(tenant);
+    fs::create_dir_all(&path).unwrap();
+    let path = path.join("runs.jsonl");
+    let before = fs::read_to_string(&path).unwrap_or_default();
+    let now = line(json!({"event": "started"})) + &end.map(line).unwrap_or_default();
+    fs::write(path, before + &now).unwrap();
+}
+
+/// The rows of a table, with one space between cells.
+fn rows(stdout: &str) -> Vec<String> {
+    stdout.lines().map(|line| line.split_whitespace().collect::<Vec<_>>().join(" ")).collect()
+}
+
+/// The row of a tenant or a service without its schedule and its next run.
+fn row(stdout: &str, name: &str) -> String {
+    let rows = rows(stdout);
+    let row = rows.iter().find(|row| row.split(' ').next() == Some(name));
+    row.unwrap_or_else(|| panic!("no {name} in {stdout}")).clone()
+}
+
+#[test]
+fn tenants_are_listed_with_how_they_are() {
+    let area = lake();
+    let ended = tenant(&area, &["list"]);
+    assert_eq!((ended.code, ended.stderr.as_str()), (0, ""), "{ended:?}");
+    assert_eq!(rows(&ended.stdout)[0], "NAME KIND TIER SCHEDULE NEXT LAST HEALTH");
+    let row_of = |name| row(&tenant(&area, &["list"]).stdout, name);
+    assert!(row_of("catalog").starts_with("catalog extract 2 *-*-* 03:00:00 America/New_York "));
+    assert!(row_of("catalog").ends_with(" - -"), "{}", row_of("catalog"));
+    assert!(row_of("circ-trans").ends_with(" never unknown"), "{}", row_of("circ-trans"));
+    assert!(row_of("reconcile").starts_with("reconcile Sun *-*-* 04:00:00 UTC "));
+    assert!(row_of("reconcile").ends_with(" never"), "{}", row_of("reconcile"));
+
+    ran(&area, "circ-trans", "", 27 * 3600, Some(0));
+    assert!(row_of("circ-trans").ends_with(" success 27h ago stale"), "{}", row_of("circ-trans"));
+    ran(&area, "circ-trans", "", 7300, Some(0));
+    assert!(row_of("circ-trans").ends_with(" success 2h ago healthy"), "{}", row_of("circ-trans"));
+    ran(&area, "circ-trans", "", 7250, Some(7));
+    ran(&area, "circ-trans", "reconcile", 7400, Some(1));
+    let now = row_of("circ-trans");
+    assert!(now.ends_with(" failure (7) 2h ago failing"), "{now}");
+    assert!(row_of("reconcile").ends_with(" failure (1) 2h ago"), "{}", row_of("reconcile"));
+    // It began and never ended, and nobody holds its lock.
+    ran(&area, "circ-trans", "", 7210, None);
+    let now = row_of("circ-trans");
+    assert!(now.ends_with(" cut off, began 2h ago failing"), "{now}");
+}
+
+#[test]
+fn an_instance_without_tenants_is_told_so() {
+    let area = tempfile::tempdir().unwrap();
+    write(area.path(), "lake/instance.toml", INSTANCE);
+    let ended = tenant(&area, &["list"]);
+    assert_eq!((ended.code, ended.stdout.as_str()), (0, ""), "{ended:?}");
+    assert_eq!(ended.stderr, "no tenants: a file tenants/NAME.toml adds one\n");
+    assert_eq!(tenant(&area, &["list", "-o", "json"]).stdout, "[]\n");
+}
+
+#[test]
+fn a_run_under_way_is_told() {
+    let area = lake();
+    ran(&area, "circ-trans", "", 7300, None);
+    let hub = area.path().join("lake/.local/state/tessera/telemetry/circ-trans");
+    let lock = fs::File::create(hub.join("run.lock")).unwrap();
+    lock.lock_shared().unwrap();
+    let ended = tenant(&area, &["list"]);
+    let row = row(&ended.stdout, "circ-trans");
+    assert!(row.ends_with(" running for 2h unknown"), "{row}");
+}
+
+#[test]
+fn a_list_for_programs_has_all_that_is_known() {
+    let area = lake();
+    ran(&area, "circ-trans", "", 7300, Some(0));
+    let ended = tenant(&area, &["list", "-o", "json"]);
+    let list: Value = serde_json::from_str(&ended.stdout).unwrap();
+    assert_eq!(list.as_array().unwrap().len(), 2);
+    let told = |index: usize, field: &str| list[index][field].clone();
+    assert_eq!((told(0, "name"), told(0, "tier")), (json!("catalog"), json!(2)));
+    assert_eq!((told(0, "health"), told(0, "last_run")), (Value::Null, Value::Null));
+    assert_eq!((told(1, "health"), told(1, "tier")), (json!("healthy"), json!(3)));
+    assert_eq!(list[1]["last_run"]["outcome"], "success");
+    assert_eq!(list[1]["last_run"]["rows"], 3);
+    assert_eq!(list[1]["services"][0]["suffix"], "reconcile");
+    let manifest = area.path().join("circ-trans/tessera-tenant.toml");
+    assert_eq!(told(1, "manifest"), manifest.to_str().unwrap());
+    let next: jiff::Timestamp = told(1, "next").as_str().unwrap().parse().unwrap();
+    assert!(next > jiff::Timestamp::now() - jiff::SignedDuration::from_mins(5));
+}
+
+#[test]
+fn what_is_wrong_with_one_tenant_leaves_the_others() {
+    let area = lake();
+    write(area.path(), "lake/tenants/lost.toml", "manifest = \"nowhere.toml\"\n");
+    let ended = tenant(&area, &["list"]);
+    assert_eq!(ended.code, 1, "{ended:?}");
+    assert!(ended.stderr.contains("tenants/lost.toml:1:12"), "{ended:?}");
+    assert_eq!(rows(&ended.stdout).len(), 4, "{ended:?}");
+    // What the hub has is no file.
+    let hub = area.path().join("lake/.local/state/tessera/telemetry");
+    write(&hub, "circ-trans", "in the way");
+    let ended = tenant(&area, &["list"]);
+    assert!(ended.stderr.contains("the telemetry of circ-trans cannot be read"), "{ended:?}");
+    assert!(row(&ended.stdout, "circ-trans").ends_with(" unreadable"), "{ended:?}");
+}

@@ -21,6 +21,5 @@ pub(super) fn status(tenant: &Tenant, json: bool) -> u8 {
 
 fn health(tenant: &Tenant) -> Result<Status, String> {
     let hub = tenant.hub.as_ref().ok_or(NO_HUB)?;
-    let (history, is_running) = hub.look(None).map_err(|error| error.to_string())?;
-    Ok(Status::of(&tenant.manifest, &history, is_running, now()))
+    hub.status(&tenant.manifest, now()).map_err(|error| error.to_string())
 }

@@ -4,6 +4,7 @@
 mod check;
 mod export;
 mod instance;
+mod list;
 mod schedule;
 
 use clap::{Args, Subcommand};
@@ -11,7 +12,7 @@ use clap::{Args, Subcommand};
 use crate::context::Context;
 use crate::failure::Failure;
 
-/// Check manifests of tenants, and see when they run
+/// Check manifests of tenants, and see when they run and how they are
 #[derive(Debug, Args)]
 #[command(arg_required_else_help = true)]
 pub(crate) struct Arguments {
@@ -26,6 +27,10 @@ enum Action {
     ///
     /// The exit code is 1 when one of them is not valid, or not of the tier that is asked for.
     Check(check::Arguments),
+    /// List the tenants of the instance: when they run next, how they ended last, how they are
+    ///
+    /// The exit code is 1 when one of them is not valid; the others are listed all the same.
+    List(list::Arguments),
     /// Print what a tenant of the instance declares, such as its data contract
     Export(export::Arguments),
     /// Show when calendar expressions fire
@@ -37,6 +42,7 @@ enum Action {
 pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<(), Failure> {
     match &arguments.action {
         Action::Check(arguments) => check::run(context, arguments),
+        Action::List(arguments) => list::run(context, arguments),
         Action::Export(arguments) => export::run(context, arguments),
         Action::Schedule(arguments) => schedule::run(context, arguments),
     }
