@@ -89,6 +89,64 @@ pub fn show(unit: &str, names: &[&str]) -> Result<Properties, SystemctlError> {
     Ok(pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).collect())
 }
 
+/// As [`show`], of several units; in their order, of each one once.
+///
+/// # Errors
+/// It cannot be asked, or refuses.
+pub fn show_all(units: &[String], names: &[&str]) -> Result<Vec<Properties>, SystemctlError> {
+    if units.is_empty() {
+        // Without a name it would tell of itself.
+        return show_manager(&["Version"]).map(|_| Vec::new());
+    }
+    let property = format!("--property={}", names.join(","));
+    let mut words = vec!["show", &property, "--timestamp=unix", "--"];
+    words.extend(units.iter().map(String::as_str));
+    // Not all times are told as they are asked for: those of timers are by the clock.
+    let mut show = command(&words);
+    show.env("TZ", "UTC");
+    let said = ended(output(show, &words.join(" "))?, &words)?;
+    let blocks = said.stdout.split("\n\n").filter(|block| !block.trim().is_empty());
+    let pairs = |block: &str| {
+        let pairs = block.lines().filter_map(|line| line.split_once('='));
+        pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
+    };
+    Ok(blocks.map(pairs).collect())
+}
+
+/// Properties of the manager itself.
+///
+/// # Errors
+/// It cannot be asked, or refuses.
+pub fn show_manager(names: &[&str]) -> Result<Properties, SystemctlError> {
+    let said = call(&["show", &format!("--property={}", names.join(","))])?;
+    let pairs = said.stdout.lines().filter_map(|line| line.split_once('='));
+    Ok(pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).collect())
+}
+
+/// Starts a unit anew.
+///
+/// # Errors
+/// It cannot be asked, or refuses.
+pub fn restart(unit: &str) -> Result<(), SystemctlError> {
+    call(&["restart", "--", unit]).map(drop)
+}
+
+/// Stops a unit.
+///
+/// # Errors
+/// It cannot be asked, or refuses.
+pub fn stop(unit: &str) -> Result<(), SystemctlError> {
+    call(&["stop", "--", unit]).map(drop)
+}
+
+/// Forgets that a unit failed.
+///
+/// # Errors
+/// It cannot be asked, or refuses.
+pub fn reset_failed(unit: &str) -> Result<(), SystemctlError> {
+    call(&["reset-failed", "--", unit]).map(drop)
+}
+
 /// `systemctl --user` with these words, to be started by the caller.
 #[must_use]
 pub fn command<S: AsRef<OsStr>>(words: &[S]) -> Command {
@@ -100,7 +158,10 @@ pub fn command<S: AsRef<OsStr>>(words: &[S]) -> Command {
 }
 
 fn call(words: &[&str]) -> Result<Said, SystemctlError> {
-    let said = output(command(words), &words.join(" "))?;
+    ended(output(command(words), &words.join(" "))?, words)
+}
+
+fn ended(said: Said, words: &[&str]) -> Result<Said, SystemctlError> {
     if said.status.success() {
         return Ok(said);
     }

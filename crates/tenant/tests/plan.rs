@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 
 use proptest::prelude::*;
-use tessera_tenant::plan::{Declared, Layout, Observed, Plan, Reason, Seen, Step, plan};
+use tessera_tenant::plan::{Declared, Found, Layout, Observed, Plan, Reason, Seen, Step, plan};
+use tessera_tenant::units::UnitFile;
 use tessera_types::Name;
 
 const QUADLET: &str = "/c/containers/systemd";
@@ -81,16 +82,45 @@ fn apply(plan: &Plan, machine: &mut Observed) {
                 let inside = format!("{path}/");
                 assert!(!machine.paths.keys().any(|path| path.starts_with(&inside)));
             }
-            Step::Reload => {}
+            Step::Write(write) => {
+                if let Some(backup) = write.backup {
+                    let kept = machine.texts[&write.path].clone();
+                    assert_eq!(machine.texts.insert(backup, kept), None);
+                }
+                machine.texts.insert(write.path, write.text);
+            }
+            Step::Erase(erase) => {
+                let text = machine.texts.remove(&erase.path).unwrap();
+                if let Some(backup) = erase.backup {
+                    assert_eq!(machine.texts.insert(backup, text), None);
+                }
+            }
+            Step::Stop(unit) => {
+                machine.running.remove(&unit);
+            }
+            Step::Restart(timer) => {
+                machine.inactive.remove(&timer);
+            }
+            Step::Forget(_) => {}
+            Step::Reload => machine.stale.clear(),
             Step::Enable(timer) => {
                 let target = format!("{SYSTEMD}/{timer}");
                 let Some(Seen::Link { target, .. }) = machine.paths.get(&target) else { panic!() };
                 let wants = format!("{SYSTEMD}/timers.target.wants/{timer}");
                 machine.paths.insert(wants, link(target));
+                machine.inactive.remove(&timer);
                 machine.enabled.insert(timer);
             }
         }
     }
+}
+
+fn unit(name: &str, text: &str) -> UnitFile {
+    UnitFile { name: name.to_owned(), text: text.to_owned() }
+}
+
+fn rendered(files: &[UnitFile]) -> Declared {
+    Declared::rendered(&layout(), &tenant(), ROOT, &[ROOT.to_owned()], files)
 }
 
 #[test]
@@ -237,6 +267,96 @@ fn another_tenant_of_a_similar_name_is_left_alone() {
     apply(&plan(&circ, &machine, false), &mut machine);
     let untouched = before.paths.iter().all(|(path, seen)| machine.paths.get(path) == Some(seen));
     assert!(untouched);
+}
+
+#[test]
+fn what_is_rendered_anew_is_written_and_its_timer_started_anew() {
+    let files = [unit("circ-trans.service", "[Service]\n"), unit("circ-trans.timer", "[Timer]\n")];
+    let mut machine = fresh();
+    apply(&plan(&rendered(&files), &machine, false), &mut machine);
+    assert!(plan(&rendered(&files), &machine, false).is_empty());
+    assert_eq!(machine.texts.len(), 2);
+
+    let later = [files[0].clone(), unit("circ-trans.timer", "[Timer]\nOnCalendar=daily\n")];
+    let change = plan(&rendered(&later), &machine, false);
+    let told = format!(
+        "create       0\nchanged      1\n  {ROOT}/circ-trans.timer\nalready ok   2\n  \
+         {SYSTEMD}/circ-trans.service\n  {SYSTEMD}/circ-trans.timer\nconflicting  0\n\
+         restart      1\n  circ-trans.timer\n"
+    );
+    assert_eq!(change.to_string(), told);
+    let steps = change.steps().unwrap();
+    assert_eq!(steps[1..], [Step::Reload, Step::Restart("circ-trans.timer".to_owned())]);
+    apply(&change, &mut machine);
+    assert!(plan(&rendered(&later), &machine, false).is_empty());
+}
+
+#[test]
+fn an_edit_of_what_was_rendered_is_undone_and_kept() {
+    let files = [unit("circ-trans.service", "[Service]\n"), unit("circ-trans.timer", "[Timer]\n")];
+    let mut machine = fresh();
+    apply(&plan(&rendered(&files), &machine, false), &mut machine);
+    let path = format!("{ROOT}/circ-trans.service");
+    let edited = machine.texts[&path].replace("[Service]", "[Service]\nNice=5");
+    machine.texts.insert(path.clone(), edited.clone());
+    let change = plan(&rendered(&files), &machine, false);
+    assert_eq!(change.write[0].found, Found::Edited);
+    apply(&change, &mut machine);
+    let backup = format!("{path}.tessera-backup");
+    assert_eq!(machine.texts[&backup], edited);
+    assert!(plan(&rendered(&files), &machine, false).is_empty());
+
+    // What is kept stays when the tenant goes, and nothing else does.
+    let nothing = Declared::nothing(&layout(), &tenant(), &[ROOT.to_owned()]);
+    apply(&plan(&nothing, &machine, false), &mut machine);
+    assert_eq!(machine.texts.keys().collect::<Vec<_>>(), [&backup]);
+    assert!(plan(&nothing, &machine, false).is_empty());
+}
+
+#[test]
+fn a_tenant_that_runs_goes_only_by_force() {
+    let mut machine = fresh();
+    apply(&plan(&four(), &machine, false), &mut machine);
+    machine.running.insert("circ-trans.service".to_owned());
+    let nothing = Declared::nothing(&layout(), &tenant(), &[ROOT.to_owned()]);
+    let refused = plan(&nothing, &machine, false);
+    assert!(refused.to_string().contains("  circ-trans.service is running\n"), "{refused}");
+    assert!(refused.steps().is_err());
+    let forced = plan(&nothing, &machine, true);
+    assert!(forced.steps().unwrap().contains(&Step::Stop("circ-trans.service".to_owned())));
+    assert_eq!(forced.forget.len(), 4);
+    apply(&forced, &mut machine);
+    assert_eq!(machine, fresh());
+    // A service that the tenant drops may end.
+    apply(&plan(&four(), &machine, false), &mut machine);
+    machine.running.insert("circ-trans-reconcile.service".to_owned());
+    let fewer = declared(&["circ-trans.container", "circ-trans.timer"]);
+    assert_eq!(plan(&fewer, &machine, false).conflicting, []);
+}
+
+#[test]
+fn what_systemd_did_not_read_is_read_and_what_stands_still_is_started() {
+    let mut machine = fresh();
+    apply(&plan(&four(), &machine, false), &mut machine);
+    let names = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect::<Vec<_>>();
+    machine.stale.insert("circ-trans.service".to_owned());
+    let change = plan(&four(), &machine, false);
+    assert_eq!((change.reload, &change.restart), (true, &vec![]));
+    machine.stale.clear();
+    machine.inactive.insert("circ-trans.timer".to_owned());
+    let change = plan(&four(), &machine, false);
+    assert_eq!((change.reload, &change.restart), (false, &names(&["circ-trans.timer"])));
+    machine.inactive.clear();
+    // Others' units are not this tenant's business.
+    machine.stale.insert("circ.timer".to_owned());
+    machine.inactive.insert("circ.timer".to_owned());
+    assert!(plan(&four(), &machine, false).is_empty());
+    // Nobody knows how far it came.
+    machine.unfinished =
+        Some(names(&["circ-trans.timer", "circ-trans-old.timer"]).into_iter().collect());
+    let change = plan(&four(), &machine, false);
+    assert_eq!((change.reload, change.restart.len()), (true, 2));
+    assert_eq!(change.forget, names(&["circ-trans-old.timer"]));
 }
 
 /// Names that are the tenant's, somebody's, or neither read.

@@ -3,7 +3,10 @@
 use std::collections::BTreeSet;
 
 use super::layout::{file_name, is_quadlet, split};
-use super::{Conflict, Create, Declared, Observed, Plan, Reason, Seen, SetAside};
+use super::texts::{is_backup, is_scrap, is_signed};
+use super::{
+    Conflict, Create, Declared, Erase, Found, Observed, Plan, Reason, Seen, SetAside, Write,
+};
 use crate::registry::unit_of_file;
 
 /// What the plan is for a tenant. With `force`, what is in the way is renamed and kept.
@@ -11,11 +14,14 @@ use crate::registry::unit_of_file;
 pub fn plan(declared: &Declared, observed: &Observed, force: bool) -> Plan {
     let mut decision = Decision { declared, observed, force, plan: Plan::default() };
     decision.folder();
+    decision.texts();
     decision.links();
     decision.leftovers();
     decision.same_units();
     decision.timers();
     decision.emptied_folder();
+    decision.gone();
+    decision.anew();
     decision.plan
 }
 
@@ -39,6 +45,31 @@ impl Decision<'_> {
             None => {}
         }
         self.plan.make_folder = Some(folder);
+    }
+
+    /// Rendered units: an edit is kept and undone.
+    fn texts(&mut self) {
+        let there = &self.observed.texts;
+        for (path, text) in &self.declared.texts {
+            let found = match there.get(path) {
+                Some(found) if found == text => continue,
+                Some(found) if is_signed(found) => Found::Earlier,
+                Some(_) => Found::Edited,
+                None => Found::Nothing,
+            };
+            let backup = (found == Found::Edited).then(|| self.backup_of(path));
+            let write = Write { path: path.clone(), text: text.clone(), found, backup };
+            self.plan.write.push(write);
+        }
+        for (path, text) in there {
+            let name = file_name(path);
+            if self.declared.texts.contains_key(path) || is_backup(name) {
+                continue;
+            }
+            let is_edited = !is_scrap(name) && !is_signed(text);
+            let backup = is_edited.then(|| self.backup_of(path));
+            self.plan.erase.push(Erase { path: path.clone(), backup });
+        }
     }
 
     fn links(&mut self) {
@@ -120,7 +151,13 @@ impl Decision<'_> {
 
     fn timers(&mut self) {
         let enabled = &self.observed.enabled;
-        self.plan.enable = self.declared.timers.difference(enabled).cloned().collect();
+        // Where a link is created, that of the enabled unit is, too: it leads to the same file.
+        let linked = |timer: &&String| {
+            self.plan.create.iter().any(|create| file_name(&create.path) == timer.as_str())
+        };
+        let enable = self.declared.timers.iter();
+        let enable = enable.filter(|timer| !enabled.contains(*timer) || linked(timer));
+        self.plan.enable = enable.cloned().collect();
         let removed = self.plan.remove.iter().map(|path| file_name(path));
         let disable = removed.filter(|name| enabled.contains(*name));
         self.plan.disable = disable.map(str::to_owned).collect();
@@ -153,6 +190,55 @@ impl Decision<'_> {
         }
     }
 
+    /// The units that are no more, and what of them runs.
+    fn gone(&mut self) {
+        let mut gone: BTreeSet<String> = self.observed.unfinished.clone().unwrap_or_default();
+        let removed = self.plan.remove.iter().map(|path| file_name(path));
+        gone.extend(removed.filter_map(unit_of_file));
+        let declared = self.declared.units();
+        gone.retain(|unit| !declared.contains(unit));
+        for unit in &gone {
+            let runs = self.observed.running.contains(unit);
+            let is_enabled = self.plan.disable.contains(unit);
+            if unit.ends_with(".timer") && !is_enabled {
+                self.plan.stop.push(unit.clone());
+            } else if runs && self.declared.links.is_empty() {
+                self.running(unit);
+            }
+        }
+        self.plan.forget = gone.into_iter().collect();
+    }
+
+    /// A service that runs while its tenant is to go. One that only its tenant drops may end.
+    fn running(&mut self, unit: &str) {
+        if self.force {
+            self.plan.stop.push(unit.to_owned());
+            return;
+        }
+        let brings = |path: &&String| unit_of_file(file_name(path)).as_deref() == Some(unit);
+        let path = self.plan.remove.iter().find(brings).cloned();
+        let path = path.unwrap_or_else(|| unit.to_owned());
+        let found = self.observed.paths.get(&path).cloned().unwrap_or(Seen::File);
+        let reason = Reason::Running(unit.to_owned());
+        self.plan.conflicting.push(Conflict { path, found, reason });
+    }
+
+    /// What systemd is to read anew, and the timers that are to be started by what it has read.
+    fn anew(&mut self) {
+        let Observed { stale, inactive, unfinished, .. } = self.observed;
+        let units = self.declared.units();
+        self.plan.reload = unfinished.is_some() || units.iter().any(|unit| stale.contains(unit));
+        let written =
+            |timer: &str| self.plan.write.iter().any(|write| file_name(&write.path) == timer);
+        let enable = &self.plan.enable;
+        let timers = self.declared.timers.iter().filter(|timer| !enable.contains(timer));
+        let restart = timers.filter(|timer| {
+            let is_known = [stale, inactive].iter().any(|timers| timers.contains(*timer));
+            is_known || unfinished.is_some() || written(timer)
+        });
+        self.plan.restart = restart.cloned().collect();
+    }
+
     /// Something in the way: to be set aside where that is forced.
     fn conflict(&mut self, path: &str, found: &Seen, reason: Reason) {
         if self.force && reason.can_be_forced() {
@@ -169,7 +255,8 @@ impl Decision<'_> {
         let first = format!("{path}.tessera-backup");
         let further = (2..).map(|number| format!("{first}-{number}"));
         let mut names = std::iter::once(first.clone()).chain(further);
-        let free = |name: &String| !self.observed.paths.contains_key(name);
+        let Observed { paths, texts, .. } = self.observed;
+        let free = |name: &String| !paths.contains_key(name) && !texts.contains_key(name);
         names.find(free).unwrap_or(first)
     }
 }

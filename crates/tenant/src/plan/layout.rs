@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use tessera_types::Name;
 
+use super::texts::signed;
 use crate::registry::unit_of_file;
+use crate::units::UnitFile;
 
 /// The folders of units of a user, or of the machine. Absolute, without a `/` at the end.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,6 +26,8 @@ pub struct Declared {
     /// Links by path, with their targets.
     pub(super) links: BTreeMap<String, String>,
     pub(super) timers: BTreeSet<String>,
+    /// What rendered units say, by their paths.
+    pub(super) texts: BTreeMap<String, String>,
 }
 
 impl Declared {
@@ -52,18 +56,46 @@ impl Declared {
         declared
     }
 
+    /// A tenant whose units are rendered into a folder that is its own.
+    #[must_use]
+    pub fn rendered(
+        layout: &Layout,
+        tenant: &Name,
+        folder: &str,
+        roots: &[String],
+        files: &[UnitFile],
+    ) -> Self {
+        let path = |file: &UnitFile| format!("{}/{}", folder.trim_end_matches('/'), file.name);
+        let paths: Vec<String> = files.iter().map(path).collect();
+        let declared = Self::new(layout, tenant, roots, paths.iter().map(String::as_str));
+        let texts = files.iter().map(|file| (path(file), signed(&file.text))).collect();
+        Self { texts, ..declared }
+    }
+
     /// A tenant that is not to be on the machine.
     #[must_use]
     pub fn nothing(layout: &Layout, tenant: &Name, roots: &[String]) -> Self {
         let roots = roots.iter().map(|root| root.trim_end_matches('/').to_owned()).collect();
-        let (links, timers) = Default::default();
-        Self { tenant: tenant.clone(), layout: layout.clone(), roots, links, timers }
+        let (links, timers, texts) = Default::default();
+        Self { tenant: tenant.clone(), layout: layout.clone(), roots, links, timers, texts }
     }
 
     /// The links, with their targets.
     #[must_use]
     pub fn links(&self) -> &BTreeMap<String, String> {
         &self.links
+    }
+
+    /// What rendered units say as files, by their paths.
+    #[must_use]
+    pub fn texts(&self) -> &BTreeMap<String, String> {
+        &self.texts
+    }
+
+    /// The units that systemd has in the end: each that a file is or that Quadlet makes of it.
+    #[must_use]
+    pub fn units(&self) -> BTreeSet<String> {
+        self.links.keys().filter_map(|path| unit_of_file(file_name(path))).collect()
     }
 
     /// The timers that are to be enabled.
@@ -89,8 +121,9 @@ impl Declared {
     }
 }
 
-/// What Quadlet reads.
-pub(super) fn is_quadlet(file: &str) -> bool {
+/// Whether a file is one for Quadlet, by its name.
+#[must_use]
+pub fn is_quadlet(file: &str) -> bool {
     let extension = file.rsplit_once('.').map(|(_, extension)| extension);
     let read = ["container", "network", "volume", "pod", "kube", "image", "build"];
     extension.is_some_and(|extension| read.contains(&extension))

@@ -11,20 +11,25 @@
 //! so a tenant has a folder of its own there. systemd does not read folders below its own, so
 //! services and timers are directly in it. To uninstall is to declare nothing.
 //!
-//! Links are planned, not what they lead to: a shell writes the unit files first, and tries them in
-//! a folder of their own.
+//! Units that are rendered are files in a folder of Tessera's, with a line on top by which an edit
+//! shows (`texts`). A shell tries all units in a folder of their own before it carries a plan out.
 
 mod decide;
 mod layout;
 mod show;
+mod texts;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use serde::Serialize;
+
 pub use decide::plan;
-pub use layout::{Declared, Layout};
+pub use layout::{Declared, Layout, is_quadlet};
+pub use texts::signed;
 
 /// What is at a path. Nothing is there where a path is not observed.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(tag = "is", rename_all = "snake_case")]
 pub enum Seen {
     /// A symbolic link.
     Link {
@@ -47,10 +52,20 @@ pub struct Observed {
     pub paths: BTreeMap<String, Seen>,
     /// The timers that are enabled.
     pub enabled: BTreeSet<String>,
+    /// The files in the folder of rendered units, with what they say, by their paths.
+    pub texts: BTreeMap<String, String>,
+    /// Units that systemd does not have as they are on the disk.
+    pub stale: BTreeSet<String>,
+    /// Timers that are known not to be active.
+    pub inactive: BTreeSet<String>,
+    /// Services that run at this moment.
+    pub running: BTreeSet<String>,
+    /// A plan for this tenant was begun and not ended: the units that it was about.
+    pub unfinished: Option<BTreeSet<String>>,
 }
 
 /// What is to be done.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Plan {
     /// Links to create, in the order of their paths.
     pub create: Vec<Create>,
@@ -70,10 +85,58 @@ pub struct Plan {
     pub enable: Vec<String>,
     /// Timers to disable.
     pub disable: Vec<String>,
+    /// Rendered units that are written, in the order of their paths.
+    pub write: Vec<Write>,
+    /// Rendered units that are not declared any more.
+    pub erase: Vec<Erase>,
+    /// Timers to start anew.
+    pub restart: Vec<String>,
+    /// Units to stop.
+    pub stop: Vec<String>,
+    /// Units that are gone then, with whatever systemd remembers of them.
+    pub forget: Vec<String>,
+    /// Whether systemd is to read its units anew for a reason of its own: it has not read what is
+    /// on the disk.
+    pub reload: bool,
+}
+
+/// A rendered unit that is written.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Write {
+    /// Where it is.
+    pub path: String,
+    /// What it will say.
+    #[serde(skip)]
+    pub text: String,
+    /// What is there now.
+    pub found: Found,
+    /// Where what is there is kept, if somebody edited it.
+    pub backup: Option<String>,
+}
+
+/// What is in the place of a rendered unit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Found {
+    /// Nothing.
+    Nothing,
+    /// What Tessera wrote of an earlier manifest.
+    Earlier,
+    /// What somebody edited.
+    Edited,
+}
+
+/// A rendered unit that goes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Erase {
+    /// Where it is.
+    pub path: String,
+    /// Where it is kept, if somebody edited it.
+    pub backup: Option<String>,
 }
 
 /// A link to create.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Create {
     /// Where it will be.
     pub path: String,
@@ -84,7 +147,7 @@ pub struct Create {
 }
 
 /// Something that is not the tenant's, in its way.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Conflict {
     /// Where it is.
     pub path: String,
@@ -95,7 +158,8 @@ pub struct Conflict {
 }
 
 /// Why something is in the way.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Reason {
     /// It is where a link or the folder is to be.
     InTheWay,
@@ -104,6 +168,8 @@ pub enum Reason {
     /// It brings a unit of the same name, and only one of the two would be read. That is not to be
     /// forced: it is somebody's unit in a place of its own.
     SameUnit(String),
+    /// It brings a service that runs and is to be removed.
+    Running(String),
 }
 
 impl Reason {
@@ -115,7 +181,7 @@ impl Reason {
 }
 
 /// Something that is renamed and kept.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct SetAside {
     /// Where it is.
     pub path: String,
@@ -128,8 +194,12 @@ pub struct SetAside {
 pub enum Step {
     /// Disable and stop a timer. systemd then removes its link, too.
     Disable(String),
+    /// Stop a unit, if systemd has it.
+    Stop(String),
     /// Rename.
     SetAside(SetAside),
+    /// Write a file in one step, and the folders above it; what is there is copied if it is kept.
+    Write(Write),
     /// Create a folder, and those above it.
     MakeFolder(String),
     /// Remove a link, if it is still there.
@@ -138,10 +208,16 @@ pub enum Step {
     Link(Create),
     /// Remove an empty folder.
     RemoveFolder(String),
+    /// Remove a file that no link leads to any more, or rename it.
+    Erase(Erase),
     /// Have systemd read its units anew, once.
     Reload,
     /// Enable and start a timer.
     Enable(String),
+    /// Start a timer anew.
+    Restart(String),
+    /// Have systemd forget a unit that is gone: that it failed, and when it was last due.
+    Forget(String),
 }
 
 /// A plan that must not be carried out.
@@ -156,18 +232,14 @@ impl Plan {
     /// Whether all is as it is declared.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        let Self { create, conflicting, set_aside, remove, enable, disable, .. } = self;
-        create.is_empty()
-            && conflicting.is_empty()
-            && set_aside.is_empty()
-            && remove.is_empty()
-            && self.make_folder.is_none()
-            && self.remove_folder.is_none()
-            && enable.is_empty()
-            && disable.is_empty()
+        let ok = Self { already_ok: self.already_ok.clone(), ..Self::default() };
+        *self == ok
     }
 
     /// What to do, in order. Doing it again does no harm.
+    ///
+    /// No link ever leads nowhere: files are written before they are linked, and go after their
+    /// links.
     ///
     /// # Errors
     /// There is a conflict.
@@ -176,15 +248,20 @@ impl Plan {
             return Err(Refused(self.conflicting.len()));
         }
         let mut steps: Vec<Step> = self.disable.iter().cloned().map(Step::Disable).collect();
+        steps.extend(self.stop.iter().cloned().map(Step::Stop));
         steps.extend(self.set_aside.iter().cloned().map(Step::SetAside));
+        steps.extend(self.write.iter().cloned().map(Step::Write));
         steps.extend(self.make_folder.iter().cloned().map(Step::MakeFolder));
         steps.extend(self.remove.iter().cloned().map(Step::Remove));
         steps.extend(self.create.iter().cloned().map(Step::Link));
         steps.extend(self.remove_folder.iter().cloned().map(Step::RemoveFolder));
-        if !steps.is_empty() {
+        steps.extend(self.erase.iter().cloned().map(Step::Erase));
+        if self.reload || !steps.is_empty() {
             steps.push(Step::Reload);
         }
         steps.extend(self.enable.iter().cloned().map(Step::Enable));
+        steps.extend(self.restart.iter().cloned().map(Step::Restart));
+        steps.extend(self.forget.iter().cloned().map(Step::Forget));
         Ok(steps)
     }
 }

@@ -2,19 +2,32 @@
 
 use std::fmt;
 
-use super::{Conflict, Create, Plan, Reason, Seen};
+use super::{Conflict, Create, Erase, Found, Plan, Reason, Seen, Write};
 
 impl fmt::Display for Plan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { create, already_ok, conflicting, set_aside, remove, enable, disable, .. } = self;
+        let Self { write, erase, restart, stop, .. } = self;
         list(f, "create", create)?;
+        // What is new is told by the link that leads to it.
+        let is_linked = |path: &str| create.iter().any(|create| create.target == path);
+        let changed = write.iter().filter(|write| !is_linked(&write.path));
+        list(f, "changed", &changed.collect::<Vec<_>>())?;
         list(f, "already ok", already_ok)?;
         list(f, "conflicting", conflicting)?;
         let set_aside = set_aside.iter().map(|aside| format!("{} -> {}", aside.path, aside.backup));
         list(f, "set aside", &set_aside.collect::<Vec<_>>())?;
         list(f, "remove", remove)?;
+        list(f, "erase", erase)?;
         list(f, "enable", enable)?;
-        list(f, "disable", disable)
+        list(f, "restart", restart)?;
+        list(f, "disable", disable)?;
+        list(f, "stop", stop)?;
+        let quiet = write.is_empty() && create.is_empty() && remove.is_empty();
+        if self.reload && quiet {
+            writeln!(f, "reload       systemd has not read what is on the disk")?;
+        }
+        Ok(())
     }
 }
 
@@ -34,12 +47,34 @@ impl fmt::Display for Create {
     }
 }
 
+impl fmt::Display for Write {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.path)?;
+        match (self.found, &self.backup) {
+            (Found::Nothing, _) => f.write_str(" (it was gone)"),
+            (Found::Earlier, _) => Ok(()),
+            (Found::Edited, None) => f.write_str(" (edited by hand)"),
+            (Found::Edited, Some(backup)) => write!(f, " (edited by hand; kept as {backup})"),
+        }
+    }
+}
+
+impl fmt::Display for Erase {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.path)?;
+        self.backup.as_ref().map_or(Ok(()), |kept| write!(f, " (edited by hand; kept as {kept})"))
+    }
+}
+
 impl fmt::Display for Conflict {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { path, found, reason } = self;
+        if let Reason::Running(unit) = reason {
+            return write!(f, "{unit} is running");
+        }
         write!(f, "{path} is {found}")?;
         match reason {
-            Reason::InTheWay => Ok(()),
+            Reason::InTheWay | Reason::Running(_) => Ok(()),
             Reason::BreaksFolder => {
                 f.write_str(", and while it is there Quadlet drops the units beside it")
             }

@@ -3,17 +3,21 @@
 
 mod check;
 mod conform;
+mod diff;
 mod export;
+mod host;
+mod install;
 mod instance;
 mod list;
 mod schedule;
+mod uninstall;
 
 use clap::{Args, Subcommand};
 
 use crate::context::Context;
 use crate::failure::Failure;
 
-/// Check manifests of tenants, and see when they run and how they are
+/// Check manifests of tenants, install tenants on this machine, and see how they are
 #[derive(Debug, Args)]
 #[command(arg_required_else_help = true)]
 pub(crate) struct Arguments {
@@ -39,6 +43,17 @@ enum Action {
     List(list::Arguments),
     /// Print what a tenant of the instance declares, such as its data contract
     Export(export::Arguments),
+    /// Link the units of tenants into systemd's and Quadlet's folders, and enable their timers
+    ///
+    /// What is going to happen is printed first. While anything is in the way, nothing is changed.
+    Install(install::Arguments),
+    /// Remove the units of tenants from this machine, whether the instance has them or not
+    Uninstall(uninstall::Arguments),
+    /// Show how installed tenants differ from what is declared; nothing is changed
+    ///
+    /// The exit code is 0 when nothing differs, 1 when something does, and 2 or more when it cannot
+    /// be told.
+    Diff(diff::Arguments),
     /// Show when calendar expressions fire
     ///
     /// The exit code is 1 when one of them is none, or never fires.
@@ -51,6 +66,9 @@ pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<(), Failur
         Action::Conform(arguments) => conform::run(context, arguments),
         Action::List(arguments) => list::run(context, arguments),
         Action::Export(arguments) => export::run(context, arguments),
+        Action::Install(arguments) => install::run(context, arguments),
+        Action::Uninstall(arguments) => uninstall::run(context, arguments),
+        Action::Diff(arguments) => diff::run(context, arguments),
         Action::Schedule(arguments) => schedule::run(context, arguments),
     }
 }

@@ -1,0 +1,59 @@
+//! One at a time: Quadlet's runs disturb each other, and a plan is only right while nothing changes.
+//!
+//! The lock is in the folder of the session, so that nothing of it is left on the disk.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{Read, Seek, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rustix::fs::{FlockOperation, flock};
+
+use crate::error::{MachineError, file};
+use crate::places::Places;
+
+const LOOK_INTERVAL: Duration = Duration::from_millis(20);
+/// No command line is told in full.
+const HOLDER_CHARS_MAX: usize = 200;
+
+/// Held until it is dropped, or the process ends in whatever way.
+#[derive(Debug)]
+pub struct Lock(#[expect(dead_code, reason = "closing the file gives the lock back")] File);
+
+/// Somebody else holds the lock, and goes on.
+#[derive(Debug, thiserror::Error)]
+#[error("units are being changed by process {holder} for longer than {waited:?}: wait for its end")]
+pub struct Held {
+    holder: String,
+    waited: Duration,
+}
+
+/// Takes the lock, waiting for at most so long.
+pub(crate) fn take(places: &Places, patience: Duration) -> Result<Lock, MachineError> {
+    let folder = places.runtime.join("tessera");
+    fs::create_dir_all(&folder).map_err(file("created", &folder))?;
+    let path = folder.join("units.lock");
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).create(true).truncate(false).mode(0o600);
+    let mut held = options.open(&path).map_err(file("opened", &path))?;
+    let deadline = Instant::now() + patience;
+    while flock(&held, FlockOperation::NonBlockingLockExclusive).is_err() {
+        if Instant::now() >= deadline {
+            let mut holder = String::new();
+            let _unknown = held.read_to_string(&mut holder);
+            return Err(Held { holder, waited: patience }.into());
+        }
+        thread::sleep(LOOK_INTERVAL);
+    }
+    // Only for people: what is told of the holder when somebody waits in vain.
+    let _untold = held.set_len(0).and_then(|()| held.rewind());
+    let _untold = held.write_all(own_name().as_bytes());
+    Ok(Lock(held))
+}
+
+fn own_name() -> String {
+    let words: Vec<_> = std::env::args().collect();
+    let command: String = words.join(" ").chars().take(HOLDER_CHARS_MAX).collect();
+    format!("{} ({command})", std::process::id())
+}

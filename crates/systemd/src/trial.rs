@@ -1,0 +1,388 @@
+//! Units are tried before they are installed, in a folder of their own.
+//!
+//! The one idea: whoever will read the units reads them now. Quadlet makes services of containers,
+//! and systemd's own check reads these and all others. One broken file among Quadlet's makes all
+//! units beside it vanish while the reload succeeds, so afterwards is too late.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::env;
+use std::fmt;
+use std::fs;
+use std::io;
+use std::os::unix::fs::symlink;
+use std::path::Path;
+
+use serde::Serialize;
+use tessera_tenant::plan::{Declared, Observed, Seen, is_quadlet};
+use tessera_tenant::registry::unit_of_file;
+
+use crate::error::{MachineError, file};
+use crate::quadlet;
+use crate::service_manager::{Generated, ServiceManager};
+
+/// Something that is wrong with a unit.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct Fault {
+    /// The file.
+    pub path: String,
+    /// The line, from 1, where there is one.
+    pub line: Option<usize>,
+    /// What is wrong with it, and what to do.
+    pub message: String,
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.path)?;
+        self.line.map_or(Ok(()), |line| write!(f, ":{line}"))?;
+        write!(f, ": {}", self.message)
+    }
+}
+
+/// All that is wrong with a tenant's units.
+pub(crate) fn of(
+    programs: &dyn ServiceManager,
+    declared: &Declared,
+    quadlet_folder: &str,
+    observed: &Observed,
+) -> Result<Vec<Fault>, MachineError> {
+    let mut trial = Trial::of(declared);
+    if trial.faults.is_empty() && !trial.units.is_empty() {
+        let staging = tempfile::Builder::new().prefix("tessera-units").tempdir();
+        let staging = staging.map_err(file("created", &env::temp_dir()))?;
+        let others = others(declared, quadlet_folder, observed);
+        trial.stage(staging.path(), &others).map_err(file("written", staging.path()))?;
+        trial.quadlet(programs, staging.path())?;
+        trial.systemd(programs, staging.path())?;
+    }
+    trial.faults.sort();
+    trial.faults.dedup();
+    Ok(trial.faults)
+}
+
+/// What else Quadlet reads, since units may refer to it.
+fn others(declared: &Declared, quadlet_folder: &str, observed: &Observed) -> Vec<String> {
+    let inside = format!("{quadlet_folder}/");
+    let is_whole = |seen: &Seen| !matches!(seen, Seen::Folder | Seen::Link { dangling: true, .. });
+    let others = observed.paths.iter().filter(|(path, seen)| {
+        let is_other = path.starts_with(&inside) && is_quadlet(path) && is_whole(seen);
+        is_other && !declared.links().contains_key(*path)
+    });
+    others.map(|(path, _)| path.clone()).collect()
+}
+
+/// A unit that is tried.
+struct Unit<'a> {
+    name: &'a str,
+    /// Where it is or will be.
+    path: &'a str,
+    text: String,
+    is_rendered: bool,
+}
+
+struct Trial<'a> {
+    units: Vec<Unit<'a>>,
+    faults: Vec<Fault>,
+}
+
+impl<'a> Trial<'a> {
+    /// Reads the units, and looks for what only matters to Tessera.
+    fn of(declared: &'a Declared) -> Self {
+        let mut trial = Self { units: Vec::new(), faults: Vec::new() };
+        for path in declared.links().values() {
+            let name = path.rsplit('/').next().unwrap_or(path);
+            let rendered = declared.texts().get(path);
+            let text = match rendered {
+                Some(text) => Ok(text.clone()),
+                None => fs::read_to_string(path),
+            };
+            match text {
+                Ok(text) => {
+                    let unit = Unit { name, path, text, is_rendered: rendered.is_some() };
+                    trial.rules(&unit);
+                    trial.units.push(unit);
+                }
+                Err(error) => trial.wrong(path, None, format!("it cannot be read: {error}")),
+            }
+        }
+        trial
+    }
+
+    fn wrong(&mut self, path: &str, line: Option<usize>, message: String) {
+        self.faults.push(Fault { path: path.to_owned(), line, message });
+    }
+
+    fn rules(&mut self, unit: &Unit<'_>) {
+        let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+        if !unit.name.chars().all(is_plain) {
+            let message =
+                "the name of a unit has letters, digits, `-`, `_` and `.` alone: rename it";
+            self.wrong(unit.path, None, message.to_owned());
+        }
+        let install = unit.text.lines().position(|line| line.trim() == "[Install]");
+        match (unit.name.ends_with(".timer"), install) {
+            (true, None) => {
+                let message = "a timer without [Install] cannot be enabled: \
+                               add [Install] with WantedBy=timers.target";
+                self.wrong(unit.path, None, message.to_owned());
+            }
+            (false, Some(line)) => {
+                let message = "[Install] belongs in timers only, which start the tenant: remove it";
+                self.wrong(unit.path, Some(line + 1), message.to_owned());
+            }
+            _ => {}
+        }
+    }
+
+    /// Puts the units into folders as they will be.
+    fn stage(&self, staging: &Path, others: &[String]) -> io::Result<()> {
+        fs::create_dir_all(staging.join("quadlet/tenant"))?;
+        fs::create_dir_all(staging.join("units"))?;
+        for unit in &self.units {
+            let path = staging.join(unit.folder()).join(unit.name);
+            if unit.is_rendered {
+                fs::write(path, &unit.text)?;
+            } else {
+                symlink(unit.path, path)?;
+            }
+        }
+        for (number, other) in others.iter().enumerate() {
+            // Each alone: one that is broken breaks no other.
+            let folder = staging.join(format!("quadlet/other-{number}"));
+            fs::create_dir(&folder)?;
+            symlink(other, folder.join(other.rsplit('/').next().unwrap_or(other)))?;
+        }
+        Ok(())
+    }
+
+    /// Has Quadlet make services, which are put beside the other units.
+    fn quadlet(
+        &mut self,
+        programs: &dyn ServiceManager,
+        staging: &Path,
+    ) -> Result<(), MachineError> {
+        let units: Vec<(String, String)> = self.for_quadlet();
+        if units.is_empty() {
+            return Ok(());
+        }
+        let folder = staging.join("quadlet");
+        let generated = programs.generate(&folder).map_err(file("read by Quadlet", &folder))?;
+        let Some(Generated { printed, said }) = generated else {
+            for (_, path) in units {
+                let message = format!(
+                    "it needs Quadlet, and there is none: install podman 4.4 or newer, or name the \
+                     program in {}",
+                    quadlet::VARIABLE
+                );
+                self.wrong(&path, None, message);
+            }
+            return Ok(());
+        };
+        for line in said.lines() {
+            self.told_by_quadlet(line, staging);
+        }
+        let made = made(&printed);
+        for (name, path) in units {
+            let service = unit_of_file(&name).unwrap_or_default();
+            match made.get(&service) {
+                Some(text) => {
+                    let place = staging.join("units").join(&service);
+                    fs::write(&place, text).map_err(file("written", &place))?;
+                }
+                None if self.faults.iter().any(|fault| fault.path == path) => {}
+                None => {
+                    let message = format!("Quadlet makes no {service} of it: {}", said.trim());
+                    self.wrong(&path, None, message);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The units that Quadlet reads: their names and paths.
+    fn for_quadlet(&self) -> Vec<(String, String)> {
+        let units = self.units.iter().filter(|unit| is_quadlet(unit.name));
+        units.map(|unit| (unit.name.to_owned(), unit.path.to_owned())).collect()
+    }
+
+    /// A line such as `quadlet-generator[7]: converting "x.container": no Image …`.
+    fn told_by_quadlet(&mut self, line: &str, staging: &Path) {
+        let message = line.split_once("]: ").map_or(line, |(_, message)| message);
+        let is_news = !message.starts_with("Loading source unit file");
+        if !is_news || message.starts_with("Warning: ") {
+            return;
+        }
+        // Such a message has the path or the name in quotation marks.
+        let named = |unit: &&Unit<'_>| {
+            ["/", "\""].iter().any(|before| message.contains(&format!("{before}{}\"", unit.name)))
+        };
+        let Some(unit) = self.units.iter().find(named) else { return };
+        let path = staging.join(unit.folder()).join(unit.name).display().to_string();
+        let message = message.replace(&path, unit.path);
+        let (path, line) = (unit.path.to_owned(), unit.line_of(&message));
+        let message = message.split_once(&format!("{}\"", unit.name));
+        let message = message.map_or("", |(_, rest)| rest.trim_start_matches([':', ',', ' ']));
+        let said = if message.is_empty() { "Quadlet cannot read it" } else { message };
+        self.wrong(&path, line, said.to_owned());
+    }
+
+    /// Has systemd check services and timers, those that Quadlet made as well.
+    fn systemd(
+        &mut self,
+        programs: &dyn ServiceManager,
+        staging: &Path,
+    ) -> Result<(), MachineError> {
+        if !self.faults.is_empty() {
+            return Ok(());
+        }
+        let folder = staging.join("units");
+        let mut names: BTreeMap<String, usize> = BTreeMap::new();
+        for (index, unit) in self.units.iter().enumerate() {
+            names.extend(unit_of_file(unit.name).map(|name| (name, index)));
+        }
+        let units: Vec<String> = names.keys().cloned().collect();
+        let said = programs.verify(&folder, &units).map_err(file("verified", &folder))?;
+        let mut told: BTreeSet<(String, Option<usize>, String)> = BTreeSet::new();
+        for line in said.lines() {
+            told.extend(self.told_by_systemd(line, &folder, &names));
+        }
+        for (path, line, message) in told {
+            self.wrong(&path, line, message);
+        }
+        Ok(())
+    }
+
+    /// A line such as `/folder/x.service:7: Unknown key …` or `x.service: Command … is not …`.
+    fn told_by_systemd(
+        &self,
+        told: &str,
+        folder: &Path,
+        names: &BTreeMap<String, usize>,
+    ) -> Option<(String, Option<usize>, String)> {
+        let inside = format!("{}/", folder.display());
+        let told = told.strip_prefix("Failed to prepare filename ").unwrap_or(told);
+        let rest = told.strip_prefix(&inside).unwrap_or(told);
+        let (name, rest) = rest.split_once(':')?;
+        let unit = &self.units[*names.get(name)?];
+        let (line, message) = match rest.split_once(": ") {
+            Some((number, message)) => match number.trim().parse::<usize>() {
+                Ok(line) => (Some(line), message),
+                Err(_) => (None, rest),
+            },
+            None => (None, rest),
+        };
+        let line = line.and_then(|line| match is_quadlet(unit.name) {
+            false => Some(line),
+            // The line is one of what Quadlet made: it may be one of its source, too.
+            true => {
+                let made = fs::read_to_string(folder.join(name)).ok()?;
+                let made = made.lines().nth(line.checked_sub(1)?)?.to_owned();
+                Some(unit.text.lines().position(|line| line.trim() == made.trim())? + 1)
+            }
+        });
+        Some((unit.path.to_owned(), line, message.trim().replace(&inside, "")))
+    }
+}
+
+impl Unit<'_> {
+    fn folder(&self) -> &'static str {
+        if is_quadlet(self.name) { "quadlet/tenant" } else { "units" }
+    }
+
+    /// The line that a message of Quadlet's is about.
+    fn line_of(&self, message: &str) -> Option<usize> {
+        if let Some((_, rest)) = message.split_once(" line ") {
+            let digits: String = rest.chars().take_while(char::is_ascii_digit).collect();
+            return digits.parse().ok();
+        }
+        let (_, rest) = message.split_once("key '")?;
+        let (key, _) = rest.split_once('\'')?;
+        let sets = |line: &str| line.split_once('=').is_some_and(|(name, _)| name.trim() == key);
+        Some(self.text.lines().position(sets)? + 1)
+    }
+}
+
+/// What Quadlet printed: each unit by its name.
+fn made(printed: &str) -> BTreeMap<String, String> {
+    let mut made: BTreeMap<String, String> = BTreeMap::new();
+    let mut name = None;
+    for line in printed.lines() {
+        let title = line.strip_prefix("---").and_then(|rest| rest.strip_suffix("---"));
+        if let Some(title) = title {
+            name = Some(title.to_owned());
+        } else if let Some(name) = &name {
+            let text = made.entry(name.clone()).or_default();
+            text.push_str(line);
+            text.push('\n');
+        }
+    }
+    made
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn unit(text: &str) -> Unit<'_> {
+        let text = text.to_owned();
+        Unit { name: "x.container", path: "/units/x.container", text, is_rendered: true }
+    }
+
+    fn told(text: &str, line: &str) -> Vec<Fault> {
+        let mut trial = Trial { units: vec![unit(text)], faults: vec![] };
+        trial.told_by_quadlet(line, Path::new("/staging"));
+        trial.faults
+    }
+
+    #[test]
+    fn what_quadlet_says_is_told_with_file_and_line() {
+        let fault = |line, message: &str| {
+            vec![Fault { path: "/units/x.container".to_owned(), line, message: message.to_owned() }]
+        };
+        let text = "[Container]\nImage=a\nFoo=1\n";
+        let path = "/staging/quadlet/tenant/x.container";
+        for (line, expected) in [
+            (format!("quadlet-generator[7]: Loading source unit file {path}"), vec![]),
+            ("quadlet-generator[7]: converting \"y.container\": no Image".to_owned(), vec![]),
+            (
+                "quadlet-generator[7]: Warning: x.container specifies the image \"a\"".to_owned(),
+                vec![],
+            ),
+            (
+                "quadlet-generator[7]: converting \"x.container\": no Image or Rootfs key specified"
+                    .to_owned(),
+                fault(None, "no Image or Rootfs key specified"),
+            ),
+            (
+                format!(
+                    "quadlet-generator[7]: converting \"x.container\": unsupported key 'Foo' in \
+                     group 'Container' in {path}"
+                ),
+                fault(
+                    Some(3),
+                    "unsupported key 'Foo' in group 'Container' in /units/x.container",
+                ),
+            ),
+            (
+                format!(
+                    "quadlet-generator[7]: error loading \"{path}\", file contains line 2: \
+                     “Foo” which is not a key-value pair"
+                ),
+                fault(
+                    Some(2),
+                    "file contains line 2: “Foo” which is not a key-value pair",
+                ),
+            ),
+        ] {
+            assert_eq!(told(text, &line), expected, "{line}");
+        }
+    }
+
+    #[test]
+    fn what_quadlet_prints_is_taken_apart() {
+        let printed = "---a.service---\n[Unit]\n\n[Service]\n---b-network.service---\n[Unit]\n";
+        let made = made(printed);
+        assert_eq!(made["a.service"], "[Unit]\n\n[Service]\n");
+        assert_eq!(made.len(), 2);
+    }
+}
