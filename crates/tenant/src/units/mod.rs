@@ -61,14 +61,19 @@ pub struct UnitFile {
 }
 
 /// The units of a tenant, in the order of its services; none for a tenant that is not operated.
+/// `org` is that of the instance: the namespace of telemetry where the manifest has none.
 ///
 /// # Errors
 /// A place that a unit cannot name.
-pub fn render(manifest: &Manifest, places: &Places) -> Result<Vec<UnitFile>, PlaceError> {
+pub fn render(
+    manifest: &Manifest,
+    org: &Name,
+    places: &Places,
+) -> Result<Vec<UnitFile>, PlaceError> {
     let mut files = Vec::new();
     for service in manifest.services() {
         places.check(service.image.is_some())?;
-        let unit = Unit { manifest, service: &service, places };
+        let unit = Unit { manifest, org, service: &service, places };
         let (extension, text) = match &service.image {
             Some(image) => ("container", unit.container(image)),
             None => ("service", unit.process()),
@@ -101,6 +106,7 @@ impl Places {
 /// What the units of one service are rendered from.
 struct Unit<'a> {
     manifest: &'a Manifest,
+    org: &'a Name,
     service: &'a Service,
     places: &'a Places,
 }
@@ -207,6 +213,7 @@ impl Unit<'_> {
         let suffix = self.service.suffix.as_ref().map(Name::as_str);
         let tessera = [
             ("TESSERA_TENANT_MANIFEST", Some(manifest)),
+            ("TESSERA_ORG", Some(self.org.as_str())),
             ("TESSERA_SERVICE", suffix),
             ("TESSERA_TELEMETRY_DIR", Some(telemetry)),
             ("TESSERA_TEXTFILE_DIR", textfile),

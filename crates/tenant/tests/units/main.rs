@@ -17,7 +17,8 @@ use jiff::tz::db;
 use proptest::prelude::*;
 use tessera_manifest::Source;
 use tessera_tenant::manifest::{Manifest, Tier, check};
-use tessera_tenant::units::{PlaceError, Places, UnitFile, render};
+use tessera_tenant::units::{self, PlaceError, Places, UnitFile};
+use tessera_types::Name;
 
 const FULL: &str = include_str!("../manifest/full.toml");
 
@@ -25,6 +26,10 @@ fn manifest(text: &str) -> Manifest {
     let now = "2026-06-18T12:00:00Z".parse().unwrap();
     let checked = check(Source::new("tessera-tenant.toml", text), Tier::Three, db(), now);
     checked.into_result().unwrap()
+}
+
+fn render(manifest: &Manifest, places: &Places) -> Result<Vec<UnitFile>, PlaceError> {
+    units::render(manifest, &Name::new("library").unwrap(), places)
 }
 
 fn places() -> Places {
@@ -132,6 +137,7 @@ proptest! {
         prop_assert_eq!(command, expected);
         prop_assert_eq!(&environment["LAKE"], &value);
         prop_assert_eq!(&environment["TESSERA_SERVICE"], "reconcile");
+        prop_assert_eq!(&environment["TESSERA_ORG"], "library");
         prop_assert_eq!(&environment["MODE"], "reconcile");
     }
 }
