@@ -24,6 +24,7 @@ fn lines(value: &Value) -> Vec<String> {
             map.iter().flat_map(|(key, value)| entry(key, value)).collect()
         }
         Value::Array(items) if !items.is_empty() => items.iter().flat_map(item).collect(),
+        Value::String(text) if is_block(text) => block(text),
         scalar => vec![inline(scalar)],
     }
 }
@@ -33,14 +34,39 @@ fn entry(key: &str, value: &Value) -> Vec<String> {
     if is_inline(value) {
         return vec![format!("{key}: {}", inline(value))];
     }
-    let below = lines(value).into_iter().map(|line| format!("  {line}"));
+    if let Value::String(text) = value {
+        let mut lines = block(text);
+        lines[0] = format!("{key}: {}", lines[0]);
+        return lines;
+    }
+    let below = lines(value).into_iter().map(|line| indented(&line));
     std::iter::once(format!("{key}:")).chain(below).collect()
+}
+
+/// A line one level further in; one that is empty stays so.
+fn indented(line: &str) -> String {
+    if line.is_empty() { String::new() } else { format!("  {line}") }
+}
+
+/// Whether a text is of several lines that can stand as they are: a file, such as a manifest. It
+/// must begin with what is no space, as that tells how far it is indented.
+fn is_block(text: &str) -> bool {
+    let line = text.strip_suffix('\n').unwrap_or(text);
+    line.contains('\n')
+        && !line.ends_with('\n')
+        && !line.starts_with(char::is_whitespace)
+        && !line.contains(|c: char| !matches!(c, '\n' | '\t') && is_unprintable(c))
+}
+
+fn block(text: &str) -> Vec<String> {
+    let mark = if text.ends_with('\n') { "|" } else { "|-" };
+    std::iter::once(mark.to_owned()).chain(text.lines().map(indented)).collect()
 }
 
 fn item(value: &Value) -> Vec<String> {
     let mark = |(at, line): (usize, String)| match at {
         0 => format!("- {line}"),
-        _ => format!("  {line}"),
+        _ => indented(&line),
     };
     lines(value).into_iter().enumerate().map(mark).collect()
 }
@@ -49,6 +75,7 @@ fn is_inline(value: &Value) -> bool {
     match value {
         Value::Object(map) => map.is_empty(),
         Value::Array(items) => items.is_empty(),
+        Value::String(text) => !is_block(text),
         _ => true,
     }
 }
@@ -141,6 +168,15 @@ mod tests {
         assert_eq!(read_back(expected), value);
     }
 
+    #[test]
+    fn a_text_of_several_lines_stands_as_it_is() {
+        let file = "a = 1\n\n[b]\n  c = \"d\"\n";
+        let value = json!({"spec": {"file": file, "cut": "x\ny", "odd": " x\ny"}});
+        let expected = "spec:\n  file: |\n    a = 1\n\n    [b]\n      c = \"d\"\n  cut: |-\n    x\n    y\n  odd: \" x\\ny\"\n";
+        assert_eq!(document(&value), expected);
+        assert_eq!(read_back(expected), value);
+    }
+
     fn values() -> impl Strategy<Value = Value> {
         let tricky = prop::sample::select(vec![
             "true",
@@ -176,6 +212,7 @@ mod tests {
             any::<u64>().prop_map(Value::from),
             tricky.prop_map(Value::from),
             ".{0,12}".prop_map(Value::from),
+            "([a-z#:-]|\n| |\t|\u{85}|\u{2028}|.){0,9}".prop_map(Value::from),
             "[a-z0-9./_-]{0,10}".prop_map(Value::from),
         ];
         leaf.prop_recursive(4, 32, 4, |inner| {

@@ -1,6 +1,7 @@
 //! Running the real program, with a bound on everything.
 
 use std::io::{BufRead, BufReader, Write};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
@@ -45,6 +46,19 @@ pub(crate) fn run_bounded(memory: u64, arguments: &[&str]) -> Ended {
     bounded.arg(format!("--as={memory}")).arg(env!("CARGO_BIN_EXE_tesseractl")).args(arguments);
     bounded.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     end_of(bounded, "")
+}
+
+/// As [`run`] in this folder, with these variables and without those of Tessera that are set here.
+pub(crate) fn run_in(folder: &Path, variables: &[(&str, &str)], arguments: &[&str]) -> Ended {
+    let mut command = command("http://127.0.0.1:1", arguments);
+    for (name, _) in std::env::vars_os() {
+        if name.to_str().is_some_and(|name| name.starts_with("TESSERA_")) {
+            command.env_remove(name);
+        }
+    }
+    command.env("HOME", folder).env_remove("XDG_STATE_HOME");
+    command.current_dir(folder).envs(variables.iter().copied());
+    end_of(command, "")
 }
 
 /// As [`run`], with this on standard input.

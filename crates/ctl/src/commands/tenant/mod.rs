@@ -2,6 +2,8 @@
 //! plane is asked.
 
 mod check;
+mod export;
+mod instance;
 mod schedule;
 
 use clap::{Args, Subcommand};
@@ -24,6 +26,8 @@ enum Action {
     ///
     /// The exit code is 1 when one of them is not valid, or not of the tier that is asked for.
     Check(check::Arguments),
+    /// Print what a tenant of the instance declares, such as its data contract
+    Export(export::Arguments),
     /// Show when calendar expressions fire
     ///
     /// The exit code is 1 when one of them is none, or never fires.
@@ -33,6 +37,7 @@ enum Action {
 pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<(), Failure> {
     match &arguments.action {
         Action::Check(arguments) => check::run(context, arguments),
+        Action::Export(arguments) => export::run(context, arguments),
         Action::Schedule(arguments) => schedule::run(context, arguments),
     }
 }
