@@ -2,13 +2,15 @@
 //!
 //! The table itself is in `tessera-testkit`, since tests ask it too.
 
+mod unpack;
+
 use std::os::unix::fs::MetadataExt;
 use std::process::{Command, Stdio};
 use std::thread;
 use std::time::Duration;
 
 use anyhow::bail;
-use tessera_testkit::{PARTS, Part};
+use tessera_testkit::{Install, PARTS, Part};
 
 use crate::project;
 
@@ -42,12 +44,14 @@ pub(crate) fn provide() -> anyhow::Result<Provision> {
         return Ok(provision);
     }
     let elevation = elevation();
-    if let Ok(elevation) = elevation {
+    let packages = |part: &&Part| matches!(part.install, Install::Packages(_));
+    if let Ok(elevation) = elevation
+        && (lacking.iter().any(packages) || unpack::site().is_err())
+    {
         update(elevation);
     }
     for part in lacking {
-        let installed = elevation.map_err(str::to_owned).and_then(|words| install(part, words));
-        match installed {
+        match provide_one(part, elevation) {
             Ok(()) => provision.present.push(part),
             Err(reason) => {
                 eprintln!("{}", explain(part, &reason));
@@ -64,24 +68,33 @@ pub(crate) fn provide() -> anyhow::Result<Provision> {
 fn explain(part: &Part, reason: &str) -> String {
     let signs: Vec<_> = part.missing().map(ToString::to_string).collect();
     format!(
-        "missing: {} ({}), because {reason}\n  install by hand: apt-get install {}\n  until then skipped: {}",
+        "missing: {} ({}), because {reason}\n  by hand: {}\n  until then skipped: {}",
         part.name,
         signs.join(", "),
-        part.packages.join(" "),
+        part.install.by_hand(),
         part.skipped
     )
 }
 
-/// Installs one part: another that cannot be had must not stand in its way.
-fn install(part: &Part, elevation: &[&str]) -> Result<(), String> {
-    println!("installing {} through apt-get", part.packages.join(" "));
-    let mut command = apt_get(elevation);
-    command.args(["install", "--no-install-recommends", "-y"]).args(part.packages);
-    project::run(command).map_err(|error| format!("{error:#}"))?;
+/// Brings one part: another that cannot be had must not stand in its way.
+fn provide_one(part: &Part, elevation: Result<&[&str], &str>) -> Result<(), String> {
+    match part.install {
+        Install::Packages(packages) => install(packages, elevation?),
+        Install::Unpacked { suite, package, file } => {
+            unpack::file(suite, package, file).map_err(|error| format!("{error:#}"))
+        }
+    }?;
     if part.is_present() {
         return Ok(());
     }
-    Err("its packages are installed, but it was not found".to_owned())
+    Err("what brings it was installed, but it was not found".to_owned())
+}
+
+fn install(packages: &[&str], elevation: &[&str]) -> Result<(), String> {
+    println!("installing {} through apt-get", packages.join(" "));
+    let mut command = apt_get(elevation);
+    command.args(["install", "--no-install-recommends", "-y"]).args(packages);
+    project::run(command).map_err(|error| format!("{error:#}"))
 }
 
 /// The words that make a command run as root, or why there are none.

@@ -4,7 +4,7 @@ use std::process::Command;
 use std::time::Instant;
 
 use anyhow::bail;
-use tessera_testkit::PARTS_VARIABLE;
+use tessera_testkit::{PARTS_VARIABLE, QUADLET_VARIABLE};
 
 use crate::arguments::TestOptions;
 use crate::metadata::Metadata;
@@ -101,6 +101,9 @@ fn runner(project: &Project, options: &TestOptions, provision: &Provision) -> Co
     };
     select(&mut command, options.packages.iter(), options.release);
     command.args(&options.runner).env(PARTS_VARIABLE, provision.names());
+    if let Some(quadlet) = tessera_testkit::quadlet() {
+        command.env(QUADLET_VARIABLE, quadlet);
+    }
     if std::env::var_os(SEED.0).is_none() {
         command.env(SEED.0, SEED.1);
     }
@@ -130,8 +133,7 @@ fn sum_up(stages: &[Stage], provision: &Provision) {
         }
     }
     for part in &provision.missing {
-        let packages = part.packages.join(" ");
-        println!("skipped: {} (no {}: apt-get install {packages})", part.skipped, part.name);
+        println!("skipped: {} (no {}: {})", part.skipped, part.name, part.install.by_hand());
     }
 }
 

@@ -19,9 +19,11 @@
 mod elf;
 mod parts;
 mod podman;
+mod quadlet;
 
-pub use parts::{PARTS, Part, Sign};
+pub use parts::{Install, PARTS, Part, Sign};
 pub use podman::{Podman, podman};
+pub use quadlet::{QUADLET_VARIABLE, quadlet, unpacked};
 
 /// The environment variable that lists the parts that are present, separated by commas.
 pub const PARTS_VARIABLE: &str = "TESSERA_TEST_PARTS";
@@ -36,7 +38,12 @@ pub const PARTS_VARIABLE: &str = "TESSERA_TEST_PARTS";
 pub fn part(name: &str) -> bool {
     let part = find(name).unwrap_or_else(|| panic!("{}", unknown(name)));
     let declared = std::env::var(PARTS_VARIABLE).ok();
-    match verdict(part, declared.as_deref(), in_ci(), Part::is_present) {
+    usable(verdict(part, declared.as_deref(), in_ci(), Part::is_present))
+}
+
+/// Whether to go on; where not, says so.
+fn usable(verdict: Verdict) -> bool {
+    match verdict {
         Verdict::Usable => true,
         Verdict::Skip(why) => {
             eprintln!("{why}");
@@ -79,18 +86,19 @@ fn verdict(
         Some(names) => names.split(',').any(|name| name.trim() == part.name),
         None => look(part),
     };
-    let packages = part.packages.join(" ");
-    match (present, ci) {
-        (true, _) => Verdict::Usable,
-        (false, false) => Verdict::Skip(format!(
-            "did not run: {} is missing (Debian packages: {packages})",
-            part.name
-        )),
-        (false, true) => Verdict::Fail(format!(
-            "{} is missing and CI=true skips nothing: install {packages}, or use 'cargo xtask test'",
-            part.name
-        )),
+    if present {
+        return Verdict::Usable;
     }
+    refusal(&format!("{} is missing ({})", part.name, part.install.by_hand()), ci)
+}
+
+/// What becomes of a test that cannot run.
+fn refusal(why: &str, ci: bool) -> Verdict {
+    if ci {
+        let remedy = "install it, or use 'cargo xtask test'";
+        return Verdict::Fail(format!("{why}, and CI=true skips nothing: {remedy}"));
+    }
+    Verdict::Skip(format!("did not run: {why}"))
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! The table of parts: how each is recognised and which packages bring it.
+//! The table of parts: how each is recognised and how it gets there.
 //!
 //! A further part is one more entry in [`PARTS`]; nothing else needs to change.
 
@@ -8,49 +8,60 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use crate::elf;
+use crate::quadlet::{self, QUADLET_VARIABLE};
 
 /// Every part that some test or walkthrough needs.
 pub const PARTS: &[Part] = &[
     Part {
         name: "podman",
         signs: &[Sign::Program("podman"), Sign::Program("runc")],
-        packages: &["podman", "runc"],
+        install: Install::Packages(&["podman", "runc"]),
         skipped: "workloads in real containers",
     },
     Part {
         name: "busybox",
         signs: &[Sign::StaticProgram("/bin/busybox")],
-        packages: &["busybox-static"],
+        install: Install::Packages(&["busybox-static"]),
         skipped: "the container image that tests build from busybox",
     },
     Part {
         name: "systemd",
         signs: &[Sign::Program("systemctl"), Sign::Program("systemd-analyze")],
-        packages: &["systemd", "tzdata"],
+        install: Install::Packages(&["systemd", "tzdata"]),
         skipped: "tenants under a real service manager",
+    },
+    Part {
+        name: "quadlet",
+        signs: &[Sign::Quadlet],
+        install: Install::Unpacked {
+            suite: "trixie",
+            package: "podman",
+            file: "usr/libexec/podman/quadlet",
+        },
+        skipped: "tenants in containers, and all that needs a user manager of its own",
     },
     Part {
         name: "node",
         signs: &[Sign::Program("node")],
-        packages: &["nodejs"],
+        install: Install::Packages(&["nodejs"]),
         skipped: "scripts of workflows in JavaScript",
     },
     Part {
         name: "python",
         signs: &[Sign::Program("python3")],
-        packages: &["python3"],
+        install: Install::Packages(&["python3"]),
         skipped: "scripts of workflows in Python, and the SDK for tenants in Python",
     },
     Part {
         name: "zsh",
         signs: &[Sign::Program("zsh")],
-        packages: &["zsh"],
+        install: Install::Packages(&["zsh"]),
         skipped: "completion for zsh",
     },
     Part {
         name: "fish",
         signs: &[Sign::Program("fish")],
-        packages: &["fish"],
+        install: Install::Packages(&["fish"]),
         skipped: "completion for fish",
     },
 ];
@@ -62,10 +73,38 @@ pub struct Part {
     pub name: &'static str,
     /// It is present when all of these are.
     pub signs: &'static [Sign],
-    /// The Debian packages that bring it.
-    pub packages: &'static [&'static str],
+    /// How it gets onto the machine.
+    pub install: Install,
     /// What does not run without it.
     pub skipped: &'static str,
+}
+
+/// How a part gets onto a machine with Debian.
+#[derive(Debug)]
+pub enum Install {
+    /// These packages of the machine's own release are installed.
+    Packages(&'static [&'static str]),
+    /// One file of a package of a later release is unpacked, and nothing installed.
+    Unpacked {
+        /// The release.
+        suite: &'static str,
+        /// The package.
+        package: &'static str,
+        /// The file in it, which goes to [`unpacked`](crate::unpacked) under its last name.
+        file: &'static str,
+    },
+}
+
+impl Install {
+    /// What a person does to have the part.
+    pub fn by_hand(&self) -> String {
+        match self {
+            Self::Packages(packages) => format!("apt-get install {}", packages.join(" ")),
+            Self::Unpacked { suite, package, file } => {
+                format!("take {file} out of the package {package} of Debian {suite}")
+            }
+        }
+    }
 }
 
 /// How a part shows that it is there.
@@ -75,6 +114,8 @@ pub enum Sign {
     Program(&'static str),
     /// An executable at this path that needs no shared libraries.
     StaticProgram(&'static str),
+    /// The generator that [`quadlet`](crate::quadlet()) finds.
+    Quadlet,
 }
 
 impl Part {
@@ -96,6 +137,7 @@ impl Sign {
             Self::StaticProgram(path) => {
                 is_executable(Path::new(path)) && elf::is_static(Path::new(path))
             }
+            Self::Quadlet => quadlet::quadlet().is_some(),
         }
     }
 }
@@ -105,6 +147,9 @@ impl fmt::Display for Sign {
         match self {
             Self::Program(name) => write!(f, "the program '{name}'"),
             Self::StaticProgram(path) => write!(f, "a static {path}"),
+            Self::Quadlet => {
+                write!(f, "the Quadlet generator of podman 5, which {QUADLET_VARIABLE} may name")
+            }
         }
     }
 }
@@ -116,7 +161,7 @@ fn folders() -> impl Iterator<Item = PathBuf> {
     folders.into_iter().chain(["/usr/sbin", "/sbin"].map(PathBuf::from))
 }
 
-fn is_executable(path: &Path) -> bool {
+pub(crate) fn is_executable(path: &Path) -> bool {
     path.metadata().is_ok_and(|data| data.is_file() && data.permissions().mode() & 0o111 != 0)
 }
 
@@ -135,7 +180,11 @@ mod tests {
     #[test]
     fn every_part_can_be_recognised_and_installed() {
         for part in PARTS {
-            assert!(!part.signs.is_empty() && !part.packages.is_empty(), "{}", part.name);
+            assert!(!part.signs.is_empty(), "{}", part.name);
+            match part.install {
+                Install::Packages(packages) => assert!(!packages.is_empty(), "{}", part.name),
+                Install::Unpacked { file, .. } => assert!(!file.starts_with('/'), "{file}"),
+            }
         }
     }
 
@@ -144,7 +193,7 @@ mod tests {
         let part = Part {
             name: "half",
             signs: &[Sign::Program("sh"), Sign::Program("no-such-program-here")],
-            packages: &[],
+            install: Install::Packages(&[]),
             skipped: "",
         };
         assert!(!part.is_present());

@@ -3,7 +3,6 @@
 #![expect(
     clippy::disallowed_types,
     clippy::disallowed_methods,
-    clippy::disallowed_macros,
     reason = "other programs judge the units, and read them from files"
 )]
 
@@ -167,20 +166,12 @@ fn systemd_takes_processes_and_timers() {
     assert!(output.status.success() && said.is_empty(), "{said}");
 }
 
-/// Quadlet's generator, where the machine has one: `TESSERA_QUADLET`, or as packages install it.
-fn quadlet() -> Option<String> {
-    let set = std::env::var("TESSERA_QUADLET").ok();
-    let installed = ["/usr/libexec/podman/quadlet", "/usr/lib/podman/quadlet"];
-    let found = installed.into_iter().find(|path| Path::new(path).exists());
-    set.or_else(|| found.map(str::to_owned))
-}
-
 #[test]
 fn quadlet_takes_containers() {
-    let Some(quadlet) = quadlet() else {
-        eprintln!("did not run: no quadlet (podman 5); TESSERA_QUADLET can name one");
+    if !tessera_testkit::part("quadlet") {
         return;
-    };
+    }
+    let quadlet = tessera_testkit::quadlet().unwrap();
     let folder = tempfile::tempdir().unwrap();
     let [container, _] = hard();
     let files = render(&container, &places()).unwrap();
