@@ -17,13 +17,16 @@
 //! the test, so that nothing is skipped unseen where it counts.
 
 mod elf;
+mod image;
 mod parts;
 mod podman;
 mod quadlet;
+mod user_manager;
 
 pub use parts::{Install, PARTS, Part, Sign};
 pub use podman::{Podman, podman};
 pub use quadlet::{QUADLET_VARIABLE, quadlet, unpacked};
+pub use user_manager::{UserManager, user_manager};
 
 /// The environment variable that lists the parts that are present, separated by commas.
 pub const PARTS_VARIABLE: &str = "TESSERA_TEST_PARTS";

@@ -5,7 +5,6 @@
 
 use std::fs;
 use std::io;
-use std::os::unix::fs::symlink;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
@@ -13,23 +12,9 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use crate::image::{self, IMAGE};
 use crate::part;
 
-/// What the image is called. It is never pulled, for no registry has it.
-const IMAGE: &str = "localhost/tessera-test:1";
-const BUSYBOX: &str = "/bin/busybox";
-/// Links to busybox in the image.
-const PROGRAMS: [&str; 20] = [
-    "sh", "sleep", "echo", "cat", "env", "id", "kill", "head", "tr", "httpd", "nc", "pwd", "true",
-    "false", "seq", "touch", "ls", "date", "wget", "dd",
-];
-/// A process without the capability to raise limits can still start containers with these. And what
-/// watches over a command in a container stays for five minutes after it, unless told otherwise.
-const CONFIG: &str = r#"[containers]
-default_ulimits = ["nofile=1024:1024", "nproc=1024:1024"]
-[engine]
-exit_command_delay = 10
-"#;
 const PATIENCE: Duration = Duration::from_secs(20);
 const LOOK_INTERVAL: Duration = Duration::from_millis(20);
 
@@ -133,19 +118,9 @@ impl Podman {
     }
 
     fn make_image(&self) -> io::Result<()> {
-        let bin = self.dir.join("image/bin");
-        fs::create_dir_all(&bin)?;
-        fs::create_dir_all(self.dir.join("image/tmp"))?;
-        fs::copy(BUSYBOX, bin.join("busybox"))?;
-        for program in PROGRAMS {
-            symlink("busybox", bin.join(program))?;
-        }
-        fs::write(self.dir.join("containers.conf"), CONFIG)?;
-        let archive = self.dir.join("image.tar");
-        let image = self.dir.join("image");
-        let tar =
-            Command::new("tar").arg("-C").arg(image).arg("-cf").arg(&archive).arg(".").status();
-        assert!(tar?.success(), "tar fails");
+        fs::create_dir_all(&self.dir)?;
+        fs::write(self.dir.join("containers.conf"), image::config("", ""))?;
+        let archive = image::archive(&self.dir)?;
         self.run(&["import", "--quiet", path(&archive), IMAGE]);
         Ok(())
     }
