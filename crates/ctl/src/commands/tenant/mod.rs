@@ -9,6 +9,7 @@ mod host;
 mod install;
 mod instance;
 mod list;
+mod run_now;
 mod schedule;
 mod uninstall;
 
@@ -54,13 +55,23 @@ enum Action {
     /// The exit code is 0 when nothing differs, 1 when something does, and 2 or more when it cannot
     /// be told.
     Diff(diff::Arguments),
+    /// Run a tenant now, as its timer would, and end as it does
+    /// The exit code is that of the tenant's program, or says what else ended the run.
+    RunNow(run_now::Arguments),
     /// Show when calendar expressions fire
     ///
     /// The exit code is 1 when one of them is none, or never fires.
     Schedule(schedule::Arguments),
 }
 
-pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<(), Failure> {
+impl Arguments {
+    /// Whether it says something itself when Ctrl-C is pressed.
+    pub(crate) fn handle_interrupt(&self) -> bool {
+        matches!(self.action, Action::RunNow(_))
+    }
+}
+
+pub(crate) async fn run(context: &Context, arguments: &Arguments) -> Result<(), Failure> {
     match &arguments.action {
         Action::Check(arguments) => check::run(context, arguments),
         Action::Conform(arguments) => conform::run(context, arguments),
@@ -69,6 +80,7 @@ pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<(), Failur
         Action::Install(arguments) => install::run(context, arguments),
         Action::Uninstall(arguments) => uninstall::run(context, arguments),
         Action::Diff(arguments) => diff::run(context, arguments),
+        Action::RunNow(arguments) => run_now::run(context, arguments).await,
         Action::Schedule(arguments) => schedule::run(context, arguments),
     }
 }
