@@ -21,7 +21,6 @@ use crate::metadata::Metadata;
 use crate::parts;
 use crate::project::{self, Project};
 use document::Document;
-use tessera_testkit::UserManager;
 
 const FOLDER: &str = "docs/walkthroughs";
 
@@ -102,9 +101,9 @@ fn play(
     }
     let manager = match document.in_user_manager {
         false => None,
-        true => match tessera_testkit::user_manager().and_then(UserManager::with_podman) {
+        true => match tessera_testkit::user_manager() {
             None => return Ok(Played::Skipped("a user manager of its own".to_owned())),
-            manager => manager,
+            Some(manager) => Some(manager.with_journal()),
         },
     };
     playback::play(&document, &shown, &project.root, binaries, manager.as_ref())?;

@@ -16,8 +16,8 @@
 //! - `<!-- env: KEY=VALUE -->` sets a variable for the whole walkthrough; the
 //!   value may use others, such as `$PORT`. `<!-- needs: podman -->` names parts
 //!   without which it is not run.
-//! - `<!-- inside: user-manager -->`: its commands find a systemd user manager and
-//!   a podman of their own.
+//! - `<!-- inside: user-manager -->`: its commands find a systemd user manager with
+//!   Quadlet and a journal of their own.
 
 use std::fmt;
 use std::time::Duration;
