@@ -19,6 +19,8 @@
 //! groups, and is ended with it. All other files are those of the machine. There is no journal unless
 //! asked for: what units say is lost then. Containers share the machine's network.
 
+mod slots;
+
 use std::ffi::OsStr;
 use std::fs;
 use std::io::{self, BufRead, BufReader, Read, Write};
@@ -100,6 +102,7 @@ pub fn user_manager() -> Option<UserManager> {
     if present.contains(&false) {
         return None;
     }
+    slots::take();
     let mut manager = UserManager {
         dir: new_folder().expect("a folder for the manager is made"),
         quadlet: quadlet().expect("the part is there, so the generator is"),
@@ -345,7 +348,12 @@ impl UserManager {
     }
 
     fn log_of(&self, name: &str) -> String {
-        fs::read_to_string(self.log(name)).unwrap_or_default()
+        match fs::read_to_string(self.log(name)) {
+            Ok(log) if log.is_empty() => {
+                "it said nothing, as when fs.inotify.max_user_instances are in use".to_owned()
+            }
+            log => log.unwrap_or_else(|error| error.to_string()),
+        }
     }
 
     /// Takes note that what was started was ended.
