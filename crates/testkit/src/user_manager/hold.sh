@@ -9,7 +9,7 @@ dir=$1
 
 # A copy of another test's mount would keep it from going when that test ends.
 findmnt --raw --noheadings --output TARGET | grep -E '^(/run|/tmp/tessera-[^/]*)/' | tac |
-    while read -r other; do umount --lazy "$other" || true; done
+    while read -r other; do umount --lazy "$other" 2>/dev/null || true; done
 
 # All of the hierarchy is visible here only. The manager sees its own group as the root.
 mkdir "$dir/cgroup"

@@ -11,7 +11,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 const SLOTS: usize = 8;
-const PATIENCE: Duration = Duration::from_secs(600);
+const PATIENCE: Duration = Duration::from_secs(200);
 const LOOK_INTERVAL: Duration = Duration::from_millis(20);
 
 thread_local! {
@@ -24,7 +24,7 @@ thread_local! {
 ///
 /// # Panics
 ///
-/// When it may not for ten minutes.
+/// When it may not for some minutes: before nextest ends the test, which would not say why.
 pub(super) fn take() {
     SLOT.with_borrow_mut(|slot| {
         let deadline = Instant::now() + PATIENCE;
