@@ -167,11 +167,13 @@ fn a_frozen_manager_goes_on() {
 /// What `a_test_that_is_killed_leaves_nothing_either` runs as another process.
 #[test]
 fn a_test_that_hangs() {
-    let Some(place) = std::env::var_os(HANGING) else {
+    let Some(told) = std::env::var_os(HANGING) else {
         return;
     };
-    let manager = user_manager().unwrap();
-    fs::write(place, folder(&manager)).unwrap();
+    let Some(manager) = user_manager() else {
+        return;
+    };
+    fs::write(told, folder(&manager)).unwrap();
     loop {
         thread::park();
     }
@@ -179,25 +181,27 @@ fn a_test_that_hangs() {
 
 #[test]
 fn a_test_that_is_killed_leaves_nothing_either() {
-    // Also tells whether the other process can have one.
-    let Some(manager) = user_manager() else {
-        return;
-    };
-    let told = manager.home().join("folder-of-the-other");
+    // This one has no manager itself, since it would wait for the other with it.
+    let told = std::env::temp_dir().join(format!("tessera-killed-{}", std::process::id()));
     let mut other = Command::new(std::env::current_exe().unwrap());
     other.args(["--exact", "a_test_that_hangs"]).env(HANGING, &told);
     let mut other = other.spawn().unwrap();
     let folder = || fs::read_to_string(&told).unwrap_or_default();
-    wait_for("the other test has its manager", || !folder().is_empty());
+    while folder().is_empty() {
+        if let Some(status) = other.try_wait().unwrap() {
+            assert!(status.success(), "the other test fails");
+            return;
+        }
+        thread::sleep(Duration::from_millis(10));
+    }
     let folder = folder();
+    fs::remove_file(&told).unwrap();
     assert!(!traces(&folder).is_empty());
     other.kill().unwrap();
     other.wait().unwrap();
     wait_for("nothing is left", || traces(&folder).is_empty() && !Path::new(&folder).exists());
-    assert_eq!(
-        groups(Path::new(&folder).file_name().unwrap().to_str().unwrap()),
-        Vec::<PathBuf>::new()
-    );
+    let name = Path::new(&folder).file_name().unwrap().to_str().unwrap();
+    assert_eq!(groups(name), Vec::<PathBuf>::new());
 }
 
 #[test]

@@ -68,7 +68,6 @@ impl Work {
             set(name, &self.0.join(file).to_string_lossy());
         }
         set("Dir::Etc::sourceparts", "-");
-        set("Dir::Etc::preferencesparts", "-");
         set("Acquire::Languages", "none");
         set("Acquire::Retries", "3");
         // Its own user may not look into a home.

@@ -9,7 +9,7 @@ dir=$1
 
 # A copy of another test's mount would keep it from going when that test ends.
 findmnt --raw --noheadings --output TARGET | grep -E '^(/run|/tmp/tessera-[^/]*)/' | tac |
-    while read -r other; do umount --lazy "$other" || true; done
+    while read -r other; do umount --lazy "$other" 2>/dev/null || true; done
 
 # All of the hierarchy is visible here only. The manager sees its own group as the root.
 mkdir "$dir/cgroup"
@@ -18,10 +18,11 @@ own=$(sed -n 's/^0:://p' /proc/self/cgroup)
 group=$dir/cgroup${own%/}/${dir##*/}
 
 end_all() {
-    [ -d "$group" ] || return 0
-    echo 1 >"$group/cgroup.kill"
     tries=1000
-    while [ -d "$group" ] && ! find "$group" -depth -type d -exec rmdir {} + 2>/dev/null; do
+    while [ -d "$group" ]; do
+        # Each time, for a command may have come in since.
+        echo 1 >"$group/cgroup.kill"
+        find "$group" -depth -type d -exec rmdir {} + 2>/dev/null && return
         tries=$((tries - 1))
         if [ "$tries" = 0 ]; then
             left=$(find "$group" -name cgroup.procs -exec cat {} +)

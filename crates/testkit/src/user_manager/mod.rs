@@ -19,6 +19,8 @@
 //! groups, and is ended with it. All other files are those of the machine. There is no journal unless
 //! asked for: what units say is lost then. Containers share the machine's network.
 
+mod slots;
+
 use std::ffi::OsStr;
 use std::fs;
 use std::io::{self, BufRead, BufReader, Read, Write};
@@ -100,6 +102,7 @@ pub fn user_manager() -> Option<UserManager> {
     if present.contains(&false) {
         return None;
     }
+    slots::take();
     let mut manager = UserManager {
         dir: new_folder().expect("a folder for the manager is made"),
         quadlet: quadlet().expect("the part is there, so the generator is"),
@@ -127,7 +130,7 @@ impl UserManager {
         }
         let archive = image::archive(&self.dir.join("podman")).expect("the test image is made");
         let mut import = self.command("podman");
-        ran(import.args(["import", "--quiet"]).arg(archive).arg(IMAGE));
+        ran(import.args(["import", "--quiet"]).arg(archive).arg(IMAGE).current_dir("/"));
         Some(self)
     }
 
@@ -261,9 +264,16 @@ impl UserManager {
         );
         fs::write(dir("podman/containers.conf"), image::config(CONTAINERS, &engine))?;
         let (root, run) = (dir("podman/root"), dir("podman/run"));
+        let driver = self.storage_driver()?;
         let storage =
-            format!("[storage]\ndriver = \"overlay\"\ngraphroot = {root:?}\nrunroot = {run:?}\n");
+            format!("[storage]\ndriver = \"{driver}\"\ngraphroot = {root:?}\nrunroot = {run:?}\n");
         fs::write(dir("podman/storage.conf"), storage)
+    }
+
+    /// Overlays do not lie on others, such as the root of a container in which tests run.
+    fn storage_driver(&self) -> io::Result<&'static str> {
+        let kind = Command::new("stat").args(["-f", "-c", "%T"]).arg(&self.dir).output()?;
+        Ok(if kind.stdout.starts_with(b"overlay") { "vfs" } else { "overlay" })
     }
 
     fn hold(&mut self) {
@@ -312,7 +322,10 @@ impl UserManager {
         const NAME: &str = "systemd-journald";
         self.journal = Some(self.service(JOURNAL_GROUP, NAME, &[]));
         let deadline = Instant::now() + PATIENCE;
-        let is_there = || self.command("test").args(["-S", "/run/systemd/journal/stdout"]).status();
+        let is_there = || {
+            let mut command = self.command("test");
+            command.args(["-S", "/run/systemd/journal/stdout"]).current_dir("/").status()
+        };
         while !is_there().expect("sh can be executed").success() {
             assert!(Instant::now() < deadline, "no journal comes up: {}", self.log_of(NAME));
             thread::sleep(LOOK_INTERVAL);
@@ -334,7 +347,8 @@ impl UserManager {
 
     /// The manager's state in its own words, or why it is not known.
     fn state(&self) -> String {
-        let output = self.command("systemctl").args(["--user", "is-system-running"]).output();
+        let mut command = self.command("systemctl");
+        let output = command.args(["--user", "is-system-running"]).current_dir("/").output();
         let output = output.expect("sh can be executed");
         let state = String::from_utf8_lossy(&output.stdout).trim().to_owned();
         if state.is_empty() { said(&output) } else { state }
@@ -345,7 +359,12 @@ impl UserManager {
     }
 
     fn log_of(&self, name: &str) -> String {
-        fs::read_to_string(self.log(name)).unwrap_or_default()
+        match fs::read_to_string(self.log(name)) {
+            Ok(log) if log.is_empty() => {
+                "it said nothing, as when fs.inotify.max_user_instances are in use".to_owned()
+            }
+            log => log.unwrap_or_else(|error| error.to_string()),
+        }
     }
 
     /// Takes note that what was started was ended.
