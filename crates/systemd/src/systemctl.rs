@@ -44,10 +44,10 @@ pub enum SystemctlError {
 
 /// What a call gave.
 #[derive(Debug)]
-pub(crate) struct Said {
-    pub(crate) status: ExitStatus,
-    pub(crate) stdout: String,
-    pub(crate) stderr: String,
+struct Said {
+    status: ExitStatus,
+    stdout: String,
+    stderr: String,
 }
 
 /// Properties of a unit, by name.
@@ -179,7 +179,7 @@ fn ended(said: Said, words: &[&str]) -> Result<Said, SystemctlError> {
 }
 
 /// Runs it to its end, within the time that a call may take.
-pub(crate) fn output(mut command: Command, words: &str) -> Result<Said, SystemctlError> {
+fn output(mut command: Command, words: &str) -> Result<Said, SystemctlError> {
     command.stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().map_err(SystemctlError::NotStarted)?;
     let stdout = child.stdout.take().map(|pipe| thread::spawn(move || text(pipe)));

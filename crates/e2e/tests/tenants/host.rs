@@ -1,8 +1,10 @@
 //! A machine with an instance, whose tenants run under a user manager of the test's own.
 
 use std::fs;
+use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Command, ExitStatus, Stdio};
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Instant;
 
@@ -123,28 +125,45 @@ impl Host {
 
 /// A program whose output is collected.
 pub(crate) struct Started {
-    waiter: thread::JoinHandle<std::process::Output>,
     pub(crate) pid: u32,
+    waiter: thread::JoinHandle<(ExitStatus, String)>,
+    complaints: Arc<Mutex<Vec<u8>>>,
 }
 
 impl Started {
     pub(crate) fn new(mut command: Command) -> Self {
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let child = command.spawn().expect("sh can be executed");
-        let pid = child.id();
-        let wait = || child.wait_with_output().expect("a child can be waited for");
-        Self { waiter: thread::spawn(wait), pid }
+        let mut child = command.spawn().expect("sh can be executed");
+        let complaints = Arc::new(Mutex::new(Vec::new()));
+        let (pid, said) = (child.id(), Arc::clone(&complaints));
+        let mut output = child.stdout.take().expect("it was piped");
+        let errors = BufReader::new(child.stderr.take().expect("it was piped"));
+        let reader = thread::spawn(move || {
+            for line in errors.split(b'\n').map_while(Result::ok) {
+                said.lock().expect("nobody panics with it").extend([&line[..], b"\n"].concat());
+            }
+        });
+        let waiter = thread::spawn(move || {
+            let mut text = String::new();
+            output.read_to_string(&mut text).expect("it can be read");
+            reader.join().expect("reading does not panic");
+            (child.wait().expect("a child can be waited for"), text)
+        });
+        Self { pid, waiter, complaints }
     }
 
+    /// What it has written to standard error.
+    pub(crate) fn complaints(&self) -> String {
+        let bytes = self.complaints.lock().expect("nobody panics with it");
+        String::from_utf8_lossy(&bytes).into_owned()
+    }
+
+    /// Waits for its end. What does not end is ended with its manager.
     pub(crate) fn end(self) -> Ended {
-        // What does not end is ended with its manager, when the test has failed.
         wait_for("the program ends", || self.waiter.is_finished());
-        let output = self.waiter.join().expect("waiting does not panic");
-        Ended {
-            code: output.status.code().unwrap_or(-1),
-            stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
-            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
-        }
+        let stderr = self.complaints();
+        let (status, stdout) = self.waiter.join().expect("waiting does not panic");
+        Ended { code: status.code().unwrap_or(-1), stdout, stderr }
     }
 }
 

@@ -163,7 +163,7 @@ fn a_run_that_is_under_way_is_joined() {
         command.args(options);
         Started::new(command)
     });
-    await_waiters(&host, "once", 3);
+    wait_for("both join", || others.iter().all(is_joined));
     write(&host.folder("once").join("go"), "");
     let first = report(&first.end().expect(7));
     assert_eq!(first["joined"], false, "{first}");
@@ -189,7 +189,10 @@ fn of_many_at_the_same_moment_one_begins_the_run() {
     let all: Vec<_> = (0..4)
         .map(|_| Started::new(host.command(&["tenant", "run-now", "once", "-o", "json"])))
         .collect();
-    await_waiters(&host, "once", all.len());
+    let joined = || all.iter().filter(|it| is_joined(it)).count();
+    wait_for("one begins it", || {
+        joined() == all.len() - 1 && !host.read("once", "runs").is_empty()
+    });
     write(&host.folder("once").join("go"), "");
     let reports: Vec<_> = all.into_iter().map(|it| report(&it.end().expect(3))).collect();
     let begun = reports.iter().filter(|report| report["joined"] == false);
@@ -211,7 +214,7 @@ fn a_run_that_the_timer_began_is_joined() {
     host.manager.systemctl(&["restart", "timed.timer"]);
     wait_for("the timer fires", || !host.read("timed", "runs").is_empty());
     let joining = started(&host, "timed");
-    await_waiters(&host, "timed", 1);
+    wait_for("it joins", || is_joined(&joining));
     write(&host.folder("timed").join("go"), "");
     let report = report(&joining.end().expect(5));
     assert_eq!(report["joined"], true, "{report}");
@@ -226,17 +229,16 @@ fn a_run_goes_on_when_nobody_waits_any_more() {
     let host = Host::new(manager);
     host.process("long", &format!("{WAITS}exit 7\n"));
     let run = started(&host, "long");
-    await_waiters(&host, "long", 1);
     let sent = Command::new("kill").args(["-INT", &run.pid.to_string()]).status().unwrap();
     assert!(sent.success());
     let ended = run.end().expect(130);
     assert!(ended.stderr.starts_with("long.service goes on: "), "{ended:?}");
     assert_eq!(ended.stdout, "");
     // What waited is gone, and the run is not.
-    await_waiters(&host, "long", 0);
+    wait_for("nobody waits", || !is_waited_for(&host, "long"));
     host.await_property("long.service", "ActiveState", "activating");
     let again = started(&host, "long");
-    await_waiters(&host, "long", 1);
+    wait_for("it joins", || is_joined(&again));
     write(&host.folder("long").join("go"), "");
     assert_eq!(report(&again.end().expect(7))["joined"], true);
     assert_eq!(host.read("long", "runs"), "run\n");
@@ -347,18 +349,102 @@ fn a_container_ends_as_its_program_and_podmans_failures_are_podmans() {
     run(&host, "slow", 124, "systemd", "timeout");
 }
 
-/// Waits until so many wait for the end of a tenant's start job.
-fn await_waiters(host: &Host, name: &str, count: usize) {
+#[test]
+fn what_a_run_writes_is_shown_from_the_journal() {
+    let Some(manager) = user_manager() else {
+        return;
+    };
+    let host = Host::new(manager);
+    let _journal = journal(&host);
+    host.process("circ", &format!("echo before\n{WAITS}echo after; echo error >&2\nexit 7\n"));
+    let follow = |options: &[&str]| {
+        let mut command = host.command(&["tenant", "run-now", "circ", "--follow"]);
+        command.args(options);
+        Started::new(command)
+    };
+    let shown = follow(&[]);
+    wait_for("it is told that it runs", || !host.read("circ", "runs").is_empty());
+    // Who joins is shown all of it, too.
+    let joined = follow(&["-o", "json"]);
+    wait_for("it joins", || is_joined(&joined));
+    write(&host.folder("circ").join("go"), "");
+    let shown = shown.end().expect(7);
+    assert_eq!(shown.stdout, "before\nafter\nerror\n");
+    assert_eq!(shown.stderr, "error: circ.service: failed with exit code 7\n");
+    let joined = joined.end().expect(7);
+    assert_eq!(report(&joined)["exit_code"], 7);
+    assert!(joined.stderr.ends_with("before\nafter\nerror\n"), "{joined:?}");
+    // Afterwards the last lines of this run are shown, and none of those before.
+    let last = host.tesseractl(&["tenant", "run-now", "circ"]).expect(7);
+    let lines = "error: circ.service: failed with exit code 7\n  before\n  after\n  error\n";
+    assert_eq!(last.stderr, lines);
+}
+
+#[test]
+fn without_a_journal_a_run_is_waited_for_all_the_same() {
+    let Some(manager) = user_manager() else {
+        return;
+    };
+    let host = Host::new(manager);
+    host.process("circ", "echo lost\nexit 7\n");
+    let ended = host.tesseractl(&["tenant", "run-now", "circ", "--follow"]).expect(7);
+    assert_eq!(ended.stdout, "");
+    assert!(ended.stderr.starts_with("--follow shows nothing: no journal is kept"), "{ended:?}");
+    assert!(ended.stderr.ends_with("error: circ.service: failed with exit code 7\n"), "{ended:?}");
+}
+
+#[test]
+fn what_podman_said_is_shown_with_its_failure() {
+    let Some(manager) = user_manager().and_then(UserManager::with_podman) else {
+        return;
+    };
+    let host = Host::new(manager);
+    let _journal = journal(&host);
+    host.container("imageless", "localhost/no-such-image:1", &["sh"], "");
+    let ended = host.tesseractl(&["tenant", "run-now", "imageless"]).expect(125);
+    assert!(ended.stderr.contains("podman could not run the container"), "{ended:?}");
+    assert!(ended.stderr.contains("no-such-image"), "{ended:?}");
+    host.container("speaks", host.manager.image(), &["sh", "-c", "echo said; exit 3"], "");
+    let ended = host.tesseractl(&["tenant", "run-now", "speaks", "--follow"]).expect(3);
+    assert_eq!(ended.stdout, "said\n");
+}
+
+/// A journal of the manager's own, which units write to from now on.
+fn journal(host: &Host) -> Started {
+    let start = r#"
+        mkdir -p /run/systemd/journald.conf.d /run/log/journal /run/user
+        ln -s "$XDG_RUNTIME_DIR" /run/user/0
+        cp "$1" /run/systemd/journald.conf.d/test.conf
+        for folder in /usr/lib/systemd /lib/systemd; do
+            [ ! -x $folder/systemd-journald ] || exec $folder/systemd-journald
+        done"#;
+    // Of the machine's own messages it is to take none.
+    let config = host.manager.home().join("journald.conf");
+    write(&config, "[Journal]\nStorage=volatile\nAudit=no\nReadKMsg=no\n");
+    let mut command = host.manager.command("sh");
+    command.args(["-c", start, "journal"]).arg(config);
+    let journal = Started::new(command);
+    wait_for("the journal is there", || {
+        let mut test = host.manager.command("test");
+        test.args(["-S", "/run/systemd/journal/stdout"]).status().unwrap().success()
+    });
+    journal
+}
+
+/// Whether it has said that it has joined a run. One that is only about to might begin the next.
+fn is_joined(run: &Started) -> bool {
+    run.complaints().contains(" runs already: joined that run\n")
+}
+
+/// Whether a process waits for the end of a tenant's start job.
+fn is_waited_for(host: &Host, name: &str) -> bool {
     let words = format!("--show-transaction -- {name}.service");
     let mut listing = host.manager.command("cat");
-    listing.arg("/sys/fs/cgroup/commands/cgroup.procs");
-    wait_for("so many wait", || {
-        let listed = listing.output().unwrap();
-        let line = |pid: &str| {
-            let line = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
-            String::from_utf8_lossy(&line).replace('\0', " ")
-        };
-        let pids = String::from_utf8_lossy(&listed.stdout).into_owned();
-        pids.lines().filter(|pid| line(pid).contains(&words)).count() == count
-    });
+    let listed = listing.arg("/sys/fs/cgroup/commands/cgroup.procs").output().unwrap();
+    let line = |pid: &str| {
+        let line = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+        String::from_utf8_lossy(&line).replace('\0', " ")
+    };
+    let pids = String::from_utf8_lossy(&listed.stdout).into_owned();
+    pids.lines().any(|pid| line(pid).contains(&words))
 }

@@ -17,6 +17,7 @@ use tessera_systemd::systemctl::SystemctlError;
 use tessera_tenant::registry::Tenant;
 use tessera_types::problem::Code;
 use tessera_types::{Name, Problem as Refusal};
+use tokio::signal::unix::{SignalKind, signal};
 
 use super::instance::{Instance, Which};
 use crate::cli::Format;
@@ -31,7 +32,7 @@ const STEP: Duration = Duration::from_millis(100);
 /// Who waits no longer is let go within this time.
 const FAREWELL: Duration = Duration::from_secs(2);
 /// So many last lines of a run that failed are shown.
-const LAST_LINES: u16 = 5;
+const LAST_LINES: usize = 5;
 
 /// Which tenant is run, and how it is watched.
 #[derive(Debug, Args)]
@@ -128,11 +129,13 @@ fn unit_of(tenant: &Tenant, suffix: Option<&str>) -> Result<String, Failure> {
 /// Waits for the end of a run, or for Ctrl-C.
 async fn waited(watch: Watch) -> Result<Result<Ended, SystemctlError>, Failure> {
     let is_over = Arc::clone(&watch.is_over);
+    // Before the run begins, so that Ctrl-C finds somebody from then on.
+    let mut pressed = signal(SignalKind::interrupt())?;
     let mut waiting = tokio::task::spawn_blocking(move || watch.wait());
     let broken = |error: tokio::task::JoinError| Failure::Output(io::Error::other(error));
     tokio::select! {
         ended = &mut waiting => ended.map_err(broken),
-        _ = tokio::signal::ctrl_c() => {
+        _ = pressed.recv() => {
             is_over.store(true, Ordering::Relaxed);
             let _as_it_may_be = tokio::time::timeout(FAREWELL, waiting).await;
             Ok(Ok(Ended::Interrupted))
