@@ -16,6 +16,7 @@ use tessera_lifecycle::hub::{Hub, RUNS};
 use tessera_lifecycle::telemetry::{Event, Line};
 
 use crate::Subject;
+use crate::container::Container;
 
 /// How much of what a program says is kept.
 const SAID_BYTES_MAX: u64 = 64 << 10;
@@ -25,7 +26,7 @@ const LOOK: Duration = Duration::from_millis(2);
 /// Folders of its own for a program.
 #[derive(Debug)]
 pub struct Area<'a> {
-    subject: &'a Subject,
+    pub(crate) subject: &'a Subject,
     folder: TempDir,
 }
 
@@ -38,6 +39,8 @@ pub struct Ended {
     pub stdout: String,
     /// What it said on standard error.
     pub stderr: String,
+    /// What it has changed in its container, if it was in one.
+    pub(crate) changed: Vec<String>,
 }
 
 /// A call that is under way.
@@ -45,6 +48,7 @@ pub struct Ended {
 pub(crate) struct Call {
     child: Child,
     said: PathBuf,
+    container: Option<Container>,
 }
 
 /// What the hub has of one run.
@@ -95,7 +99,11 @@ impl<'a> Area<'a> {
         // All of the machine is no place of the tenant's.
         let named = named.filter(|path| path.is_absolute() && path.parent().is_some());
         let own = [self.subject.folder.clone(), self.path("home"), self.path("tmp")];
-        own.into_iter().chain(named).collect()
+        match self.subject.service.image {
+            // Nothing else of the machine is there.
+            Some(_) => Vec::new(),
+            None => own.into_iter().chain(named).collect(),
+        }
     }
 
     /// Calls the program with these words, to its end.
@@ -109,8 +117,15 @@ impl<'a> Area<'a> {
     }
 
     pub(crate) fn start(&self, words: &[&str], variables: &[(&str, &str)]) -> io::Result<Call> {
-        let (mut command, said) = (self.command(words), self.path("said"));
-        command.envs(variables.iter().copied());
+        let image = self.subject.service.image.as_deref();
+        let container = image.map(|_| Container::new(&self.subject.podman, self.folder.path()));
+        let said = self.path("said");
+        let mut command = match (image, &container) {
+            (Some(image), Some(container)) => {
+                container.command(self.subject, image, &self.path("hub"), words, variables)
+            }
+            _ => self.process(words, variables),
+        };
         command.stdin(Stdio::null());
         command.stdout(File::create(said.join("stdout"))?);
         command.stderr(File::create(said.join("stderr"))?);
@@ -119,10 +134,10 @@ impl<'a> Area<'a> {
             let program = command.get_program().to_string_lossy().into_owned();
             io::Error::new(error.kind(), format!("{program} cannot be started: {error}"))
         })?;
-        Ok(Call { child, said })
+        Ok(Call { child, said, container })
     }
 
-    fn command(&self, words: &[&str]) -> Command {
+    fn process(&self, words: &[&str], variables: &[(&str, &str)]) -> Command {
         let Subject { service, manifest, folder, .. } = self.subject;
         let (program, arguments) =
             service.entrypoint.split_first().expect("an entrypoint has a program");
@@ -148,7 +163,8 @@ impl<'a> Area<'a> {
             .env("PYTHONDONTWRITEBYTECODE", "1")
             .envs(&service.environment)
             .env("TESSERA_TENANT_MANIFEST", manifest)
-            .env("TESSERA_TELEMETRY_DIR", self.path("hub"));
+            .env("TESSERA_TELEMETRY_DIR", self.path("hub"))
+            .envs(variables.iter().copied());
         if let Some(suffix) = &service.suffix {
             command.env("TESSERA_SERVICE", suffix.as_str());
         }
@@ -183,6 +199,7 @@ impl Call {
     /// Waits for its end, and ends it if that takes too long.
     pub(crate) fn end(mut self, patience: Duration) -> io::Result<Ended> {
         let status = self.wait(patience)?;
+        let changed = self.container.as_ref().map(Container::changed).transpose()?;
         self.kill();
         self.child.wait()?;
         let said = |name: &str| {
@@ -190,7 +207,12 @@ impl Call {
             File::open(self.said.join(name))?.take(SAID_BYTES_MAX).read_to_end(&mut bytes)?;
             io::Result::Ok(String::from_utf8_lossy(&bytes).into_owned())
         };
-        Ok(Ended { status, stdout: said("stdout")?, stderr: said("stderr")? })
+        Ok(Ended {
+            status,
+            stdout: said("stdout")?,
+            stderr: said("stderr")?,
+            changed: changed.unwrap_or_default(),
+        })
     }
 
     /// Its status, if it ends within this time.
@@ -209,6 +231,9 @@ impl Call {
 
     /// Ends it, and what it has started, at once.
     pub(crate) fn kill(&self) {
+        if let Some(container) = &self.container {
+            container.kill();
+        }
         let pid = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw);
         // That nobody is left is well.
         let _ = pid.map(|pid| kill_process_group(pid, Signal::KILL));

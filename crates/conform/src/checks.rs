@@ -13,7 +13,7 @@ use tessera_lifecycle::telemetry::{Event, Line, Verdict as Outcome};
 
 use crate::area::{Area, Ended, Recorded};
 use crate::snapshot::Snapshot;
-use crate::{Options, Subject, Verdict};
+use crate::{Options, Subject, Verdict, container};
 
 /// A check by its name, and what must be so.
 #[derive(Clone, Copy, Debug)]
@@ -173,7 +173,12 @@ fn watched(
     let visible = area.visible();
     let before = Snapshot::of(&visible)?;
     let ended = area.call(words, variables, options.patience)?;
-    let changes = before.changes(&Snapshot::of(&visible)?);
+    let mut changes = before.changes(&Snapshot::of(&visible)?);
+    if !ended.changed.is_empty() {
+        // What a start of the container itself changes is none of the program's.
+        let idle = Area::new(area.subject)?.call(&["status"], &[], options.patience)?;
+        changes = container::changes(&idle.changed, &ended.changed);
+    }
     Ok((ended, changes))
 }
 

@@ -10,6 +10,7 @@
 
 pub mod area;
 mod checks;
+mod container;
 mod snapshot;
 
 use std::io;
@@ -27,8 +28,10 @@ pub struct Subject {
     pub tenant: Name,
     /// Its version.
     pub version: String,
-    /// The service, which has no image: it is run as a process.
+    /// The service. With an image it is run in a container, else as a process.
     pub service: Service,
+    /// How podman is called, for a service with an image: the program and its first arguments.
+    pub podman: Vec<String>,
     /// The manifest. Absolute.
     pub manifest: PathBuf,
     /// The folder that the program starts in: that of the manifest. Absolute.
@@ -101,8 +104,8 @@ pub fn conform(
     options: Options,
     mut tell: impl FnMut(&Check),
 ) -> io::Result<Vec<Check>> {
-    if subject.service.image.is_some() {
-        return Err(io::Error::other("it runs in a container; only processes can be checked"));
+    if let Some(image) = &subject.service.image {
+        container::is_there(subject, image)?;
     }
     let mut told = Vec::new();
     for prove in checks::ALL {

@@ -40,6 +40,7 @@ fn tenant(fault: &str) -> (TempDir, Subject) {
         tenant: declared.name.clone(),
         version: declared.version.to_string(),
         service: declared.services().remove(0),
+        podman: Vec::new(),
         manifest,
         folder,
     };
@@ -138,4 +139,77 @@ fn a_program_that_is_not_there_cannot_be_checked() {
     let error = conform(&subject, options, |_| {}).unwrap_err().to_string();
     let program = area.path().join("sample/./no-such-program");
     assert!(error.starts_with(&format!("{} cannot be started: ", program.display())), "{error}");
+}
+
+/// A tenant of busybox, which has no locks.
+const BUSYBOX: &str = r#"
+hub=$TESSERA_TELEMETRY_DIR/sample
+append() {
+    mkdir -p $hub
+    echo "{\"run_id\":\"a\",\"tenant\":\"sample\",\"verb\":\"dry-run\",\"version\":\"1.2.0\",\"event\":\"$1\",\"at\":\"$(date -u +%Y-%m-%dT%H:%M:%SZ)\"$2}" >> $hub/runs.jsonl
+}
+case "$1" in
+migrate) ;;
+status)
+    text='"text":"sample: unknown: never run"'
+    nothing='"last_success_at":null,"last_success_age_seconds":null,"last_run":null,"running_since":null'
+    echo "{\"tenant\":\"sample\",\"version\":\"1.2.0\",\"health\":\"unknown\",\"freshness_seconds\":93600,$nothing,$text}"
+    exit 1 ;;
+dry-run)
+    append started
+    case "$FAULT" in
+    writes) echo x > /tmp/out.csv ;;
+    never-ends) sleep 3600 ;;
+    esac
+    append ended ',"outcome":"failure","exit_code":7,"duration_ms":1'
+    exit 7 ;;
+*) echo "run status dry-run migrate" >&2; exit 2 ;;
+esac
+"#;
+
+/// The same in an image of this podman, with a fault.
+fn contained(podman: &tessera_testkit::Podman, fault: &str) -> (TempDir, Subject) {
+    let (area, mut subject) = tenant(fault);
+    let (arguments, environment) = podman.command_line();
+    let variables = environment.into_iter().map(|(name, value)| format!("{name}={value}"));
+    subject.podman = ["env".to_owned()].into_iter().chain(variables).collect();
+    subject.podman.push("podman".to_owned());
+    subject.podman.extend(arguments);
+    subject.service.image = Some(podman.image().to_owned());
+    subject.service.entrypoint = ["sh", "-c", BUSYBOX, "sample"].map(str::to_owned).to_vec();
+    (area, subject)
+}
+
+#[test]
+fn a_program_in_a_container_is_checked_there() {
+    let Some(podman) = tessera_testkit::podman() else { return };
+    for (fault, expected) in [("", &[][..]), ("writes", &["dry-run"])] {
+        let (_area, subject) = contained(&podman, fault);
+        let options = Options { patience: PATIENCE, in_earnest: false };
+        let mut checks = conform(&subject, options, |_| {}).unwrap();
+        // Without the lock it may be too quick, or end while it is killed.
+        checks.retain(|check| check.check != "killed");
+        assert_eq!(failed(&checks), expected, "{fault}: {checks:?}");
+        if let Some(Verdict::Failed { seen, .. }) =
+            checks.iter().map(|it| &it.verdict).find(|it| it.is_failed())
+        {
+            assert_eq!(seen, "it has made /tmp/out.csv in its container");
+        }
+    }
+    // None is left, not even of the calls that were ended.
+    let (_area, subject) = contained(&podman, "never-ends");
+    let options = Options { patience: Duration::from_secs(20), in_earnest: false };
+    let checks = conform(&subject, options, |_| {}).unwrap();
+    let verdict = |name: &str| &checks.iter().find(|check| check.check == name).unwrap().verdict;
+    assert_eq!(verdict("killed"), &Verdict::Ok, "{checks:?}");
+    assert!(verdict("exit-code").is_failed(), "{checks:?}");
+    assert_eq!(podman.run(&["ps", "--all", "--quiet"]), "");
+
+    let (_area, mut subject) = contained(&podman, "");
+    subject.service.image = Some("localhost/no-such-image:1".to_owned());
+    let error = conform(&subject, options, |_| {}).unwrap_err().to_string();
+    assert_eq!(error, "the image localhost/no-such-image:1 is not here: make or pull it");
+    subject.podman = vec!["/no/such/podman".to_owned()];
+    let error = conform(&subject, options, |_| {}).unwrap_err().to_string();
+    assert!(error.starts_with("it runs in a container, and podman cannot be started: "), "{error}");
 }

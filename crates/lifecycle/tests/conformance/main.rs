@@ -130,6 +130,7 @@ fn both_keep_the_contract_of_any_tenant() {
             tenant: declared.name.clone(),
             version: declared.version.to_string(),
             service: declared.service(None).unwrap(),
+            podman: Vec::new(),
             manifest,
             folder: path.to_owned(),
         };

@@ -17,10 +17,10 @@ use tessera_types::{Millicores, Name};
 use crate::manifest::{FILE_NAME, Manifest, Service};
 use quoting::{argument, assignment, container_assignment, json_list, line, path, program};
 
-/// Where a container finds its tenant's manifest.
-const MANIFEST_IN_CONTAINER: &str = "/run/tessera/";
+/// The folder in which a container finds its tenant's manifest.
+pub const MANIFEST_IN_CONTAINER: &str = "/run/tessera/";
 /// Where a container finds the telemetry hub.
-const TELEMETRY_IN_CONTAINER: &str = "/var/lib/tessera/telemetry";
+pub const TELEMETRY_IN_CONTAINER: &str = "/var/lib/tessera/telemetry";
 /// Where a container writes its text file for node_exporter.
 const TEXTFILE_IN_CONTAINER: &str = "/var/lib/tessera/textfile";
 

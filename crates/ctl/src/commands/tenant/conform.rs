@@ -59,6 +59,7 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> Result<(), Failur
             tenant: manifest.name.clone(),
             version: manifest.version.to_string(),
             service,
+            podman: vec!["podman".to_owned()],
             manifest: path.clone(),
             folder: folder.clone(),
         };
