@@ -1,0 +1,4 @@
+//! Tenants under a real service manager, by the real `tesseractl`. One file for each command.
+
+mod install;
+mod lake;
