@@ -1,6 +1,7 @@
 //! What a program needs of its own manifest. Whether all of it is right is for `tesseractl tenant
 //! check` to say; here only what is used is read, so that a program does not refuse to run for what
-//! it does not need.
+//! it does not need: a schedule that fires no more, or whose time zone the container does not know.
+//! So this is not the core's reader; tests hold the two, and Python's, to the same understanding.
 
 use std::collections::BTreeMap;
 

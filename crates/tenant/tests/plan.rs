@@ -424,6 +424,31 @@ fn declarations() -> impl Strategy<Value = Declared> {
     )
 }
 
+#[test]
+fn a_timer_that_also_lies_in_quadlets_folder_is_disabled_once_or_not_at_all() {
+    let target = format!("{ROOT}/circ-trans-old.timer");
+    let mut machine = fresh();
+    machine.paths.insert(format!("{QUADLET}/circ-trans"), Seen::Folder);
+    for folder in [format!("{QUADLET}/circ-trans"), SYSTEMD.to_owned()] {
+        machine.paths.insert(format!("{folder}/circ-trans-old.timer"), link(&target));
+    }
+    machine.enabled.insert("circ-trans-old.timer".to_owned());
+    let uninstall = plan(&declared(&[]), &machine, false);
+    assert_eq!(uninstall.disable, ["circ-trans-old.timer"]);
+    apply(&uninstall, &mut machine);
+
+    // The one that is declared stays enabled, whatever goes elsewhere.
+    let target = format!("{ROOT}/circ-trans.timer");
+    let declared = declared(&["circ-trans.timer"]);
+    machine.paths.insert(format!("{QUADLET}/circ-trans"), Seen::Folder);
+    for folder in [format!("{QUADLET}/circ-trans"), SYSTEMD.to_owned()] {
+        machine.paths.insert(format!("{folder}/circ-trans.timer"), link(&target));
+    }
+    machine.enabled.insert("circ-trans.timer".to_owned());
+    let repair = plan(&declared, &machine, false);
+    assert_eq!((repair.disable.len(), repair.remove.len()), (0, 1), "{repair}");
+}
+
 fn leads_to(seen: &Seen, place: &str) -> bool {
     matches!(seen, Seen::Link { target, .. } if target == place)
 }

@@ -1,6 +1,8 @@
 //! The SDKs against the conformance suite in `sdk/conformance`, as real processes, and against each
 //! other on one hub.
 
+mod lineage;
+mod manifests;
 mod probe;
 mod template;
 

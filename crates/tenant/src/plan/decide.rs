@@ -158,8 +158,10 @@ impl Decision<'_> {
         let enable = self.declared.timers.iter();
         let enable = enable.filter(|timer| !enabled.contains(*timer) || linked(timer));
         self.plan.enable = enable.cloned().collect();
-        let removed = self.plan.remove.iter().map(|path| file_name(path));
-        let disable = removed.filter(|name| enabled.contains(*name));
+        // Only what is directly in the folder of systemd is the timer that is enabled.
+        let removed = self.plan.remove.iter().map(|path| split(path));
+        let removed = removed.filter(|(parent, _)| *parent == self.declared.layout.systemd);
+        let disable = removed.map(|(_, name)| name).filter(|name| enabled.contains(*name));
         self.plan.disable = disable.map(str::to_owned).collect();
         self.lost_timers();
     }
