@@ -391,6 +391,12 @@ fn without_a_journal_a_run_is_waited_for_all_the_same() {
     assert_eq!(ended.stdout, "");
     assert!(ended.stderr.starts_with("--follow shows nothing: no journal is kept"), "{ended:?}");
     assert!(ended.stderr.ends_with("error: circ.service: failed with exit code 7\n"), "{ended:?}");
+    let place = "[Service]\nStandardOutput=append:%h/output\n";
+    write(&host.manager.config().join("systemd/user/circ.service.d/output.conf"), place);
+    host.manager.systemctl(&["daemon-reload"]);
+    let ended = host.tesseractl(&["tenant", "run-now", "circ", "--follow"]).expect(7);
+    assert!(ended.stderr.contains("(StandardOutput=append)"), "{ended:?}");
+    assert_eq!(std::fs::read_to_string(host.manager.home().join("output")).unwrap(), "lost\n");
 }
 
 #[test]
