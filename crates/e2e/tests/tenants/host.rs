@@ -123,48 +123,69 @@ impl Host {
     }
 }
 
+/// What a program has written to one of its pipes.
+type Written = Arc<Mutex<Vec<u8>>>;
+
 /// A program whose output is collected.
 pub(crate) struct Started {
     pub(crate) pid: u32,
-    waiter: thread::JoinHandle<(ExitStatus, String)>,
-    complaints: Arc<Mutex<Vec<u8>>>,
+    waiter: thread::JoinHandle<ExitStatus>,
+    stdout: Written,
+    stderr: Written,
 }
 
 impl Started {
     pub(crate) fn new(mut command: Command) -> Self {
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().expect("sh can be executed");
-        let complaints = Arc::new(Mutex::new(Vec::new()));
-        let (pid, said) = (child.id(), Arc::clone(&complaints));
-        let mut output = child.stdout.take().expect("it was piped");
-        let errors = BufReader::new(child.stderr.take().expect("it was piped"));
-        let reader = thread::spawn(move || {
-            for line in errors.split(b'\n').map_while(Result::ok) {
-                said.lock().expect("nobody panics with it").extend([&line[..], b"\n"].concat());
-            }
-        });
+        let pid = child.id();
+        let (stdout, output) = collect(child.stdout.take().expect("it was piped"));
+        let (stderr, errors) = collect(child.stderr.take().expect("it was piped"));
         let waiter = thread::spawn(move || {
-            let mut text = String::new();
-            output.read_to_string(&mut text).expect("it can be read");
-            reader.join().expect("reading does not panic");
-            (child.wait().expect("a child can be waited for"), text)
+            for reader in [output, errors] {
+                reader.join().expect("reading does not panic");
+            }
+            child.wait().expect("a child can be waited for")
         });
-        Self { pid, waiter, complaints }
+        Self { pid, waiter, stdout, stderr }
+    }
+
+    /// What it has written to standard output.
+    pub(crate) fn output(&self) -> String {
+        text(&self.stdout)
     }
 
     /// What it has written to standard error.
     pub(crate) fn complaints(&self) -> String {
-        let bytes = self.complaints.lock().expect("nobody panics with it");
-        String::from_utf8_lossy(&bytes).into_owned()
+        text(&self.stderr)
     }
 
     /// Waits for its end. What does not end is ended with its manager.
     pub(crate) fn end(self) -> Ended {
         wait_for("the program ends", || self.waiter.is_finished());
-        let stderr = self.complaints();
-        let (status, stdout) = self.waiter.join().expect("waiting does not panic");
+        let (stdout, stderr) = (self.output(), self.complaints());
+        let status = self.waiter.join().expect("waiting does not panic");
         Ended { code: status.code().unwrap_or(-1), stdout, stderr }
     }
+}
+
+/// Reads a pipe to its end, line by line.
+fn collect(pipe: impl Read + Send + 'static) -> (Written, thread::JoinHandle<()>) {
+    let written = Written::default();
+    let to = Arc::clone(&written);
+    let reader = thread::spawn(move || {
+        let mut pipe = BufReader::new(pipe);
+        let mut line = Vec::new();
+        while let Ok(1..) = pipe.read_until(b'\n', &mut line) {
+            to.lock().expect("nobody panics with it").append(&mut line);
+        }
+    });
+    (written, reader)
+}
+
+fn text(written: &Written) -> String {
+    let bytes = written.lock().expect("nobody panics with it");
+    String::from_utf8_lossy(&bytes).into_owned()
 }
 
 pub(crate) fn wait_for(what: &str, mut holds: impl FnMut() -> bool) {

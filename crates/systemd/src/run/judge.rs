@@ -69,7 +69,7 @@ pub(super) fn judge(job: Job, state: &State, invocation: Option<&str>) -> End {
         (Job::Dependency, _) => End::Dependency,
         (Job::Done, true) => known(state, End::Success),
         (_, true) => known(state, End::Stopped),
-        (Job::Done, false) => not_run(state).unwrap_or_else(|| unseen(state, invocation)),
+        (Job::Done, false) => not_run(state).unwrap_or_else(|| unseen(state)),
         (Job::TimedOut, false) => End::Timeout,
         (Job::Failed, false) => not_started(state, invocation),
     }
@@ -78,6 +78,8 @@ pub(super) fn judge(job: Job, state: &State, invocation: Option<&str>) -> End {
 /// By what is known of the very run. One that was stopped may look as if it had been done.
 fn known(state: &State, well: End) -> End {
     match state.get("Result") {
+        // What is no oneshot has no job that could be cancelled.
+        "success" if state.signal().is_some() => End::Stopped,
         "success" => well,
         "exit-code" => exited(state),
         "signal" | "core-dump" => state.signal().map_or(End::Before, End::Signal),
@@ -106,10 +108,10 @@ fn not_run(state: &State) -> Option<End> {
 }
 
 /// The job was done, and of the run nothing is known: of a oneshot the job was the run.
-fn unseen(state: &State, invocation: Option<&str>) -> End {
-    match invocation.is_some() && state.invocation().is_some() && state.get("Type") != "oneshot" {
-        true => End::Other(OVERTAKEN.to_owned()),
-        false => End::Success,
+fn unseen(state: &State) -> End {
+    match state.get("Type") {
+        "oneshot" => End::Success,
+        kind => End::Other(format!("a unit of Type={kind} that systemd remembers no more")),
     }
 }
 
@@ -119,9 +121,7 @@ fn not_started(state: &State, invocation: Option<&str>) -> End {
         ("start-limit-hit", _) => End::StartLimit,
         // Had it failed, it would be known still.
         ("success", Some(_)) if state.invocation().is_none() => End::Stopped,
-        (_, Some(_)) => {
-            End::Other("another run has begun since, and of this one no more is known".to_owned())
-        }
+        (_, Some(_)) => End::Other(OVERTAKEN.to_owned()),
         ("success", None) => End::Other("its start job failed".to_owned()),
         (other, None) => End::Other(other.to_owned()),
     }
@@ -211,10 +211,16 @@ mod tests {
         assert_eq!(judge(Job::Done, &other, Some("of this one")), End::Success);
         let end = judge(Job::Failed, &state(&[]), Some("of this one"));
         assert_eq!(end, End::Other(OVERTAKEN.to_owned()));
-        // What is no oneshot goes on after its job.
-        let mut simple = state(&[]);
-        simple.0.insert("Type".to_owned(), "simple".to_owned());
-        assert!(!judge(Job::Done, &simple, Some("of this one")).is_success());
+    }
+
+    #[test]
+    fn what_is_no_oneshot_goes_on_after_its_job() {
+        let simple = [("Type", "simple"), ("ExecMainCode", "2"), ("ExecMainStatus", "15")];
+        assert_eq!(judge(Job::Done, &state(&simple[..1]), Some(OURS)), End::Success);
+        assert_eq!(judge(Job::Done, &state(&simple), Some(OURS)), End::Stopped);
+        for invocation in [Some("of this one"), None] {
+            assert!(!judge(Job::Done, &state(&simple[..1]), invocation).is_success());
+        }
     }
 
     #[test]

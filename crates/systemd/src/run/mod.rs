@@ -29,6 +29,7 @@ use waiter::Waiter;
 /// Between two looks at a unit. While its start job waits, only the end of that is looked for.
 const STATE_INTERVAL: Duration = Duration::from_millis(50);
 const END_INTERVAL: Duration = Duration::from_millis(500);
+const PAUSE_MAX: Duration = Duration::from_millis(100);
 
 /// A run of a unit that was begun or joined.
 ///
@@ -44,6 +45,7 @@ pub struct Run {
     waiter: Option<Waiter>,
     job: Option<Job>,
     outcome: Option<Outcome>,
+    begun: Instant,
     next_look: Instant,
 }
 
@@ -62,6 +64,14 @@ pub struct Outcome {
     pub started_at: Option<i64>,
     /// When it ended, likewise.
     pub ended_at: Option<i64>,
+}
+
+impl Outcome {
+    /// Whether it was over and forgotten before its invocation was known.
+    #[must_use]
+    pub fn is_unseen(&self) -> bool {
+        self.invocation_id.is_none() && self.end.is_success()
+    }
 }
 
 impl fmt::Display for Outcome {
@@ -101,6 +111,7 @@ pub fn start(unit: &str) -> Result<Run, SystemctlError> {
         waiter: None,
         job: None,
         outcome: None,
+        begun: Instant::now(),
         next_look: Instant::now(),
     };
     match refusal {
@@ -144,6 +155,16 @@ impl Run {
         &self.unit
     }
 
+    /// What it writes, from its beginning; none before the run is known.
+    #[must_use]
+    pub fn output(&self) -> Option<Result<Output, NoOutput>> {
+        let invocation = self.invocation_id()?;
+        Some(match self.before.output() {
+            Some(place) => Err(NoOutput::Elsewhere(place.to_owned())),
+            None => Output::of(invocation),
+        })
+    }
+
     /// Waits for the end of the run, for this long at most.
     ///
     /// # Errors
@@ -157,8 +178,13 @@ impl Run {
             if self.outcome.is_some() || Instant::now() >= deadline {
                 return Ok(self.outcome.clone());
             }
-            thread::sleep(LOOK_INTERVAL);
+            thread::sleep(self.pause());
         }
+    }
+
+    /// Until the next look: of a run that takes long the end is not looked for so often.
+    fn pause(&self) -> Duration {
+        (self.begun.elapsed() / 20).clamp(LOOK_INTERVAL, PAUSE_MAX)
     }
 
     /// Starts it, and waits until systemd has taken that in.

@@ -30,6 +30,9 @@ pub enum NoOutput {
     /// Nobody keeps it.
     #[error("no journal is kept on this machine, so what the run writes is lost")]
     NoJournal,
+    /// The unit has it written to another place; `StandardOutput=` of it.
+    #[error("what the run writes goes where its unit says (StandardOutput={0})")]
+    Elsewhere(String),
     /// It is not for this user, or otherwise not to be had.
     #[error("the journal cannot be read: {0}")]
     Unreadable(String),
@@ -51,7 +54,7 @@ impl Output {
     ///
     /// # Errors
     /// There is none to be seen.
-    pub fn of(invocation_id: &str) -> Result<Self, NoOutput> {
+    pub(super) fn of(invocation_id: &str) -> Result<Self, NoOutput> {
         Self::since(invocation_id, "all")
     }
 

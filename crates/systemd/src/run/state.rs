@@ -3,7 +3,7 @@
 use crate::systemctl::Properties;
 
 /// The properties that are asked for.
-pub(super) const NAMES: [&str; 17] = [
+pub(super) const NAMES: [&str; 18] = [
     "LoadState",
     "LoadError",
     "ActiveState",
@@ -18,6 +18,7 @@ pub(super) const NAMES: [&str; 17] = [
     "SourcePath",
     "Type",
     "TriggeredBy",
+    "StandardOutput",
     "InactiveExitTimestamp",
     "InactiveEnterTimestamp",
     "FragmentPath",
@@ -69,6 +70,13 @@ impl State {
     /// Whether the manager has forgotten what was, as far as can be told.
     pub(super) fn is_kept(&self) -> bool {
         !self.get("TriggeredBy").is_empty() || self.get("ActiveState") != "inactive"
+    }
+
+    /// Where its output goes, if that is not the journal.
+    pub(super) fn output(&self) -> Option<&str> {
+        let output = self.get("StandardOutput");
+        let is_journal = output.is_empty() || output == "inherit" || output.starts_with("journal");
+        (!is_journal).then_some(output)
     }
 
     /// Whether the unit came with the machine's software.

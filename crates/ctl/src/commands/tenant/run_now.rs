@@ -161,6 +161,9 @@ impl Watch {
             self.tell_joining(&run);
             self.show_output(&run);
             if let Some(outcome) = outcome {
+                if self.follow.is_some() && outcome.is_unseen() {
+                    tell("--follow shows nothing: the run was over before it was seen\n");
+                }
                 let rest = self.output.take().map(Output::finish);
                 self.write(&rest.unwrap_or_default());
                 return Ok(Ended::Outcome(outcome));
@@ -180,15 +183,19 @@ impl Watch {
 
     /// Shows what has been written since the last look.
     fn show_output(&mut self, run: &Run) {
-        let Some(invocation) = run.invocation_id().filter(|_| self.follow.is_some()) else {
+        if self.follow.is_none() {
             return;
-        };
+        }
         let taken = match &mut self.output {
             Some(output) => output.take(),
-            None => Output::of(invocation).map(|output| {
-                self.output = Some(output);
-                Vec::new()
-            }),
+            None => match run.output() {
+                None => return,
+                Some(Err(why)) => Err(why),
+                Some(Ok(output)) => {
+                    self.output = Some(output);
+                    return;
+                }
+            },
         };
         match taken {
             Ok(taken) => self.write(&taken),
