@@ -3,6 +3,7 @@
 
 mod check;
 mod diff;
+mod doctor;
 mod export;
 mod host;
 mod install;
@@ -48,6 +49,10 @@ enum Action {
     /// The exit code is 0 when nothing differs, 1 when something does, and 2 or more when it cannot
     /// be told.
     Diff(diff::Arguments),
+    /// Say what on this machine keeps tenants from running, and what to do about it
+    ///
+    /// The exit code is 1 when there is a problem; a warning is none.
+    Doctor(doctor::Arguments),
     /// Show when calendar expressions fire
     ///
     /// The exit code is 1 when one of them is none, or never fires.
@@ -62,6 +67,7 @@ pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<(), Failur
         Action::Install(arguments) => install::run(context, arguments),
         Action::Uninstall(arguments) => uninstall::run(context, arguments),
         Action::Diff(arguments) => diff::run(context, arguments),
+        Action::Doctor(arguments) => doctor::run(context, arguments),
         Action::Schedule(arguments) => schedule::run(context, arguments),
     }
 }
