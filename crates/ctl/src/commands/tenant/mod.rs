@@ -4,6 +4,7 @@
 mod check;
 mod conform;
 mod diff;
+mod doctor;
 mod export;
 mod host;
 mod install;
@@ -56,8 +57,13 @@ enum Action {
     /// be told.
     Diff(diff::Arguments),
     /// Run a tenant now, as its timer would, and end as it does
+    ///
     /// The exit code is that of the tenant's program, or says what else ended the run.
     RunNow(run_now::Arguments),
+    /// Say what on this machine keeps tenants from running, and what to do about it
+    ///
+    /// The exit code is 1 when there is a problem; a warning is none.
+    Doctor(doctor::Arguments),
     /// Show when calendar expressions fire
     ///
     /// The exit code is 1 when one of them is none, or never fires.
@@ -81,6 +87,7 @@ pub(crate) async fn run(context: &Context, arguments: &Arguments) -> Result<(), 
         Action::Uninstall(arguments) => uninstall::run(context, arguments),
         Action::Diff(arguments) => diff::run(context, arguments),
         Action::RunNow(arguments) => run_now::run(context, arguments).await,
+        Action::Doctor(arguments) => doctor::run(context, arguments),
         Action::Schedule(arguments) => schedule::run(context, arguments),
     }
 }
