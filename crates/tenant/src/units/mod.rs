@@ -24,6 +24,10 @@ pub const TELEMETRY_IN_CONTAINER: &str = "/var/lib/tessera/telemetry";
 /// Where a container writes its text file for node_exporter.
 const TEXTFILE_IN_CONTAINER: &str = "/var/lib/tessera/textfile";
 
+/// How long a run that is stopped has to end by itself, in seconds. systemd's 90 are long for
+/// somebody who waits, and the first process of a container may not heed what asks it to end.
+const STOP_SECONDS: u32 = 10;
+
 /// The places on the machine that units name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Places {
@@ -226,6 +230,7 @@ impl Unit<'_> {
     fn limits(&self, text: &mut String) {
         let Service { timeout, resources, .. } = self.service;
         let _ = writeln!(text, "TimeoutStartSec={}", timeout.as_millis().div_ceil(1000));
+        let _ = writeln!(text, "TimeoutStopSec={STOP_SECONDS}");
         if let Some(Millicores(millis)) = resources.cpu {
             let _ = match millis % 10 {
                 0 => writeln!(text, "CPUQuota={}%", millis / 10),
