@@ -229,14 +229,31 @@ impl Call {
         }
     }
 
+    /// Stops it where it is, unless it is in a container, and tells whether it did.
+    pub(crate) fn freeze(&self) -> bool {
+        self.container.is_none() && self.signal(Signal::STOP)
+    }
+
+    /// Lets it go on, and waits for its end.
+    pub(crate) fn thaw(&mut self, patience: Duration) -> io::Result<Option<ExitStatus>> {
+        if self.container.is_none() {
+            self.signal(Signal::CONT);
+        }
+        self.wait(patience)
+    }
+
     /// Ends it, and what it has started, at once.
     pub(crate) fn kill(&self) {
         if let Some(container) = &self.container {
             container.kill();
         }
-        let pid = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw);
         // That nobody is left is well.
-        let _ = pid.map(|pid| kill_process_group(pid, Signal::KILL));
+        self.signal(Signal::KILL);
+    }
+
+    fn signal(&self, signal: Signal) -> bool {
+        let pid = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw);
+        pid.is_some_and(|pid| kill_process_group(pid, signal).is_ok())
     }
 }
 

@@ -2,16 +2,18 @@
 
 use std::fs::{self, File};
 use std::io;
+use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use rustix::fs::{FlockOperation, flock};
+use rustix::io::Errno;
 use serde_json::Value;
 use tessera_lifecycle::Verb;
 use tessera_lifecycle::hub::MIGRATIONS;
 use tessera_lifecycle::telemetry::{Event, Line, Verdict as Outcome};
 
-use crate::area::{Area, Ended, Recorded};
+use crate::area::{Area, Call, Ended, Recorded};
 use crate::snapshot::Snapshot;
 use crate::{Options, Subject, Verdict, container};
 
@@ -49,7 +51,7 @@ const DRY_RUN: (&str, &str) = ("TESSERA_DRY_RUN", "1");
 const OWN_CODES: std::ops::RangeInclusive<i32> = 3..=124;
 
 /// How often it is looked whether a run has begun.
-const LOOK: Duration = Duration::from_micros(200);
+const LOOK: Duration = Duration::from_micros(100);
 
 fn verbs(subject: &Subject, options: Options) -> io::Result<Vec<(Named, Verdict)>> {
     for words in [&["frobnicate"][..], &[], &["RUN"], &["--run"]] {
@@ -231,8 +233,9 @@ fn honest(ended: &Ended, recorded: &Recorded) -> Verdict {
     Verdict::Ok
 }
 
-/// Kills a dry-run between its two lines. The lock of the hub, under which each line is written,
-/// keeps it from writing the second; one that has written it already was too quick.
+/// Kills a dry-run between its two lines. A process is stopped as soon as it has begun; a container
+/// takes time to end, in which the lock of the hub, under which each line is written, keeps it from
+/// writing the second. One that has written it already was too quick.
 fn killed(subject: &Subject, options: Options) -> io::Result<Vec<(Named, Verdict)>> {
     let area = Area::new(subject)?;
     let mut call = area.start(&work("dry-run", subject), &[])?;
@@ -244,11 +247,8 @@ fn killed(subject: &Subject, options: Options) -> io::Result<Vec<(Named, Verdict
         thread::sleep(LOOK);
     }
     let lock = File::options().append(true).create(true).open(area.hub_folder().join("lock"))?;
-    while flock(&lock, FlockOperation::NonBlockingLockExclusive).is_err() {
-        if began.elapsed() > options.patience {
-            return Ok(vec![(KILLED, Verdict::skipped("the lock of the hub is held for ever"))]);
-        }
-        thread::sleep(LOOK);
+    if !call.freeze() && !locked(&lock, &call, options.patience) {
+        return Ok(vec![(KILLED, Verdict::skipped("it holds the lock of the hub for ever"))]);
     }
     let verdict = match ends(&area)? {
         0 => {
@@ -259,12 +259,30 @@ fn killed(subject: &Subject, options: Options) -> io::Result<Vec<(Named, Verdict
                 _ => ended_too_soon(),
             }
         }
-        _ if call.wait(options.patience)?.is_some() => {
+        _ if call.thaw(options.patience)?.is_some() => {
             Verdict::skipped("it ended before it could be killed")
         }
         _ => ended_too_soon(),
     };
     Ok(vec![(KILLED, verdict)])
+}
+
+/// Takes the lock of the hub as soon as the program gives it back: who waits in line gets it before
+/// one that asks again. A program that never does is ended, and has lost it with that.
+fn locked(lock: &File, call: &Call, patience: Duration) -> bool {
+    thread::scope(|scope| {
+        let (sender, receiver) = mpsc::channel();
+        scope.spawn(move || {
+            while flock(lock, FlockOperation::LockExclusive) == Err(Errno::INTR) {}
+            // Nobody listens any more where it took too long.
+            let _ = sender.send(());
+        });
+        let is_locked = receiver.recv_timeout(patience).is_ok();
+        if !is_locked {
+            call.kill();
+        }
+        is_locked
+    })
 }
 
 fn ended_too_soon() -> Verdict {
