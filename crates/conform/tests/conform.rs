@@ -25,7 +25,7 @@ fn tenant(fault: &str) -> (TempDir, Subject) {
     let lake = area.path().join("lake");
     let text = format!(
         "name = 'sample'\nkind = 'extract'\nversion = '1.2.0'\nschema = 'x'\nowner = 'o'\n\
-         sources = ['s']\nschedule = 'daily UTC'\nfreshness = '26h'\n[lifecycle]\n\
+         sources = ['s']\nschedule = 'daily UTC'\nfreshness = '26h'\ntelemetry = {{}}\n[lifecycle]\n\
          entrypoint = ['python3', './app.py']\n\
          subcommands = ['run', 'status', 'dry-run', 'migrate']\n\
          environment = {{FAULT = '{fault}', LAKE = '{}'}}\n",

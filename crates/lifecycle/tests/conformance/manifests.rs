@@ -14,7 +14,8 @@ use crate::probe::{Language, repository};
 
 /// The least that a manifest has.
 const LEAST: &str = "name = 'circ-trans'\nkind = 'extract'\nversion = '1.2.0'\nschema = 'items'\n\
-    owner = 'o'\nsources = ['sierra']\nschedule = 'daily UTC'\nfreshness = '26h'\n";
+    owner = 'o'\nsources = ['sierra']\nschedule = 'daily UTC'\nfreshness = '26h'\n\
+    telemetry = {}\n";
 
 const LIFECYCLE: &str = "[lifecycle]\nentrypoint = ['app']\n\
     subcommands = ['run', 'status', 'dry-run', 'migrate']\n";
@@ -24,6 +25,7 @@ fn table() -> Vec<String> {
     let with = |from: &str, to: &str| LEAST.replace(from, to);
     let columns = "schema = {name = 'items', columns = [{name = 'id', type = 'integer'}]}";
     let of_table = with("schema = 'items'\n", "");
+    let untold = with("telemetry = {}\n", "");
     vec![
         LEAST.to_owned(),
         format!("\u{feff}{LEAST}"),
@@ -33,9 +35,9 @@ fn table() -> Vec<String> {
         format!("{of_table}[schema]\nname = 'items'\n"),
         with("['sierra']", "['sierra', 'a b', \"\\u00fc\"]"),
         with("1.2.0", "1.2.0-rc.1+build.5"),
-        format!("{LEAST}[telemetry]\n"),
-        format!("{LEAST}[telemetry]\nnamespace = 'library / ü'\n"),
-        format!("{LEAST}telemetry.namespace = 'library'\n"),
+        format!("{untold}[telemetry]\n"),
+        format!("{untold}[telemetry]\nnamespace = 'library / ü'\n"),
+        format!("{untold}telemetry.namespace = 'library'\n"),
         format!("{LEAST}{LIFECYCLE}"),
         format!(
             "{LEAST}{LIFECYCLE}[services.z]\nschedule = 'hourly UTC'\n[services.a-1]\nschedule = 'hourly UTC'\n"
