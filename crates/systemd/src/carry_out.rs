@@ -51,7 +51,7 @@ impl Machine {
         self.manager.states(&[])?;
         self.mark(prospect)?;
         let is_before = |step: &&Step| !matches!(step, Step::Reload);
-        for step in steps.iter().take_while(is_before).filter(|step| !is_late(step)) {
+        for step in steps.iter().take_while(is_before) {
             self.step(step)?;
         }
         Ok(steps.contains(&Step::Reload))
@@ -63,7 +63,8 @@ impl Machine {
         if steps.is_empty() {
             return Ok(());
         }
-        for step in steps.iter().filter(|step| is_late(step)) {
+        let is_before = |step: &&Step| !matches!(step, Step::Reload);
+        for step in steps.iter().skip_while(is_before).skip(1) {
             self.step(step)?;
         }
         self.check(prospect)?;
@@ -248,11 +249,6 @@ impl Machine {
 /// The folders that would have to be made for this one.
 fn missing(folder: &Path) -> Vec<PathBuf> {
     folder.ancestors().take_while(|folder| !folder.exists()).map(Path::to_owned).collect()
-}
-
-/// What comes after the reload.
-fn is_late(step: &Step) -> bool {
-    matches!(step, Step::Enable(_) | Step::Restart(_) | Step::Forget(_))
 }
 
 /// What systemd does not know needs not be stopped, disabled or forgotten.

@@ -161,7 +161,19 @@ impl Machine {
                 findings.bad(check, Level::Problem, said, remedy);
             }
         }
+        self.folder_is_read(findings, check);
         findings.ok_unless_bad(check, "those of units and of telemetry can be written");
+    }
+
+    /// A manager that was started with another configuration looks elsewhere.
+    fn folder_is_read(&self, findings: &mut Findings, check: &'static str) {
+        let folder = &self.places.layout.systemd;
+        let Ok(folders) = self.manager.unit_folders() else { return };
+        if !folders.iter().any(|read| read == Path::new(folder)) && !folder.contains(' ') {
+            let said = format!("systemd reads no units in {folder}");
+            let remedy = "is XDG_CONFIG_HOME the same here and for the user manager?";
+            findings.bad(check, Level::Problem, said, remedy);
+        }
     }
 
     /// What makes units vanish.

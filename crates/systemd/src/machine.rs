@@ -210,7 +210,7 @@ impl Machine {
         let layout = &self.places.layout;
         let rendered = text(&self.places.units(tenant))?;
         let mut roots = vec![rendered.clone()];
-        roots.extend(self.former_folders(tenant));
+        roots.extend(self.former_folders(tenant, *units == Units::Nothing));
         let (declared, folder) = match units {
             Units::Nothing => (Declared::nothing(layout, tenant, &roots), None),
             Units::Rendered(files) => {
@@ -228,12 +228,15 @@ impl Machine {
         Ok((declared, folder))
     }
 
-    /// Where units written by hand were when the tenant was installed; if nobody noted that, where
-    /// the links in its folder of Quadlet lead.
-    fn former_folders(&self, tenant: &Name) -> Vec<String> {
+    /// Where units written by hand were when the tenant was installed. If nobody noted that, and it
+    /// is to go, where the links in its folder of Quadlet lead.
+    fn former_folders(&self, tenant: &Name, is_to_go: bool) -> Vec<String> {
         let noted = std::fs::read_link(self.places.folder_link(tenant));
         if let Ok(folder) = noted {
             return text(&folder).into_iter().collect();
+        }
+        if !is_to_go || self.places.tenant(tenant).exists() {
+            return Vec::new();
         }
         let own = Path::new(&self.places.layout.quadlet).join(tenant.as_str());
         let entries = std::fs::read_dir(own).into_iter().flatten().flatten();
@@ -241,9 +244,6 @@ impl Machine {
         let folders = targets.filter_map(|target| text(target.parent()?).ok());
         let folders: BTreeSet<String> = folders.filter(|folder| folder.len() > 1).collect();
         // A link that somebody pointed elsewhere is not the tenant's: only an agreement counts.
-        match folders.len() {
-            1 if !self.places.tenant(tenant).exists() => folders.into_iter().collect(),
-            _ => Vec::new(),
-        }
+        if folders.len() == 1 { folders.into_iter().collect() } else { Vec::new() }
     }
 }

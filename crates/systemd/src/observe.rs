@@ -35,32 +35,11 @@ impl Machine {
                 observed.paths.insert(path, seen);
             })?;
         }
-        observed.enabled = self.enabled(&observed.paths);
+        observed.enabled = enabled(&observed.paths);
         observed.texts = texts(&self.places.units(tenant))?;
         observed.unfinished = unfinished(&self.places.unfinished(tenant))?;
         let unreachable = self.ask(declared, tenant, &mut observed);
         Ok((observed, unreachable.err()))
-    }
-
-    /// The timers that a link of an enabled unit leads to, where it leads to the same as their own.
-    fn enabled(&self, paths: &BTreeMap<String, Seen>) -> BTreeSet<String> {
-        let systemd = &self.places.layout.systemd;
-        let mut enabled = BTreeSet::new();
-        for (path, seen) in paths {
-            let Some((folder, name)) = path.rsplit_once('/') else { continue };
-            let wants = folder.ends_with(".wants") || folder.ends_with(".requires");
-            let is_link = matches!(seen, Seen::Link { dangling: false, .. });
-            if !wants || !is_link || !name.ends_with(".timer") {
-                continue;
-            }
-            let same = |a: &str, b: &str| {
-                fs::canonicalize(a).ok().is_some_and(|a| fs::canonicalize(b).ok() == Some(a))
-            };
-            if same(path, &format!("{systemd}/{name}")) {
-                enabled.insert(name.to_owned());
-            }
-        }
-        enabled
     }
 
     /// What systemd knows, and the folders of others.
@@ -136,6 +115,17 @@ impl Machine {
         };
         Ok(folders.chain(quadlet).filter(is_foreign).collect())
     }
+}
+
+/// The timers that are enabled: systemd goes by the name of the link, wherever it leads.
+fn enabled(paths: &BTreeMap<String, Seen>) -> BTreeSet<String> {
+    let links = paths.iter().filter(|(_, seen)| matches!(seen, Seen::Link { dangling: false, .. }));
+    let parts = links.filter_map(|(path, _)| path.rsplit_once('/'));
+    let wishes = parts.filter(|(folder, name)| {
+        let is_wish = folder.ends_with(".wants") || folder.ends_with(".requires");
+        is_wish && name.ends_with(".timer")
+    });
+    wishes.map(|(_, name)| name.to_owned()).collect()
 }
 
 /// Tells of all that is in a folder and below. Links are not followed.

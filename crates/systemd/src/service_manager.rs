@@ -22,11 +22,11 @@ pub trait ServiceManager: Debug + Send + Sync {
     /// # Errors
     /// It cannot be asked, or refuses. So it is with all of these.
     fn reload(&self) -> Result<(), SystemctlError>;
-    /// Enables a timer, and starts it.
+    /// Enables a timer, without reading units anew.
     fn enable(&self, timer: &str) -> Result<(), SystemctlError>;
-    /// Disables a timer, and stops it.
+    /// Disables a timer, and stops it, without reading units anew.
     fn disable(&self, timer: &str) -> Result<(), SystemctlError>;
-    /// Starts a timer anew.
+    /// Starts a timer, anew if it is active.
     fn restart(&self, timer: &str) -> Result<(), SystemctlError>;
     /// Stops a unit.
     fn stop(&self, unit: &str) -> Result<(), SystemctlError>;
@@ -40,15 +40,17 @@ pub trait ServiceManager: Debug + Send + Sync {
     fn before(&self, _step: &Step) -> Result<(), SystemctlError> {
         Ok(())
     }
-    /// What systemd's own check says of these units, which are in a folder that is not its own.
+    /// What systemd's own check says of these units, by their paths. They are in these folders, which
+    /// may have others that they refer to.
     ///
     /// # Errors
     /// The program cannot be started.
-    fn verify(&self, folder: &Path, units: &[String]) -> io::Result<String> {
+    fn verify(&self, folders: &[PathBuf], units: &[PathBuf]) -> io::Result<String> {
         let mut command = Command::new("systemd-analyze");
-        command.args(["--user", "verify"]).args(units.iter().map(|unit| folder.join(unit)));
-        // With the others that units may refer to.
-        command.env("SYSTEMD_UNIT_PATH", format!("{}:", folder.display())).env("LC_ALL", "C");
+        command.args(["--user", "verify"]).args(units);
+        let folders: Vec<_> = folders.iter().map(|folder| folder.display().to_string()).collect();
+        // A `:` at the end stands for all that are read otherwise.
+        command.env("SYSTEMD_UNIT_PATH", folders.join(":") + ":").env("LC_ALL", "C");
         let output = command.output()?;
         Ok(String::from_utf8_lossy(&output.stderr).into_owned())
     }
@@ -112,7 +114,7 @@ impl ServiceManager for Systemctl {
     }
 
     fn enable(&self, timer: &str) -> Result<(), SystemctlError> {
-        systemctl::enable_now(timer)
+        systemctl::enable(timer)
     }
 
     fn disable(&self, timer: &str) -> Result<(), SystemctlError> {

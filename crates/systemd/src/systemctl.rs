@@ -61,20 +61,21 @@ pub fn daemon_reload() -> Result<(), SystemctlError> {
     call(&["daemon-reload"]).map(drop)
 }
 
-/// Enables a timer, and starts it.
+/// Enables a timer: the manager does not read its units anew by that, and starts nothing.
 ///
 /// # Errors
 /// It cannot be asked, or refuses.
-pub fn enable_now(unit: &str) -> Result<(), SystemctlError> {
-    call(&["enable", "--now", "--", unit]).map(drop)
+pub fn enable(unit: &str) -> Result<(), SystemctlError> {
+    call(&["enable", "--no-reload", "--", unit]).map(drop)
 }
 
-/// Stops a timer, and disables it; systemd then removes its link in the folder of units, too.
+/// Stops a timer, and disables it; systemd then removes its link in the folder of units, too. The
+/// manager does not read its units anew by that.
 ///
 /// # Errors
 /// It cannot be asked, or refuses.
 pub fn disable_now(unit: &str) -> Result<(), SystemctlError> {
-    call(&["disable", "--now", "--", unit]).map(drop)
+    call(&["disable", "--now", "--no-reload", "--", unit]).map(drop)
 }
 
 /// The properties of a unit that have these names; a unit that does not exist has

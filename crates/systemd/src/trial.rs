@@ -10,7 +10,7 @@ use std::fmt;
 use std::fs;
 use std::io;
 use std::os::unix::fs::symlink;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 use tessera_tenant::plan::{Declared, Observed, Seen, is_quadlet};
@@ -19,6 +19,11 @@ use tessera_tenant::registry::unit_of_file;
 use crate::error::{MachineError, file};
 use crate::quadlet;
 use crate::service_manager::{Generated, ServiceManager};
+
+/// Where units for systemd are staged: some are links to the real ones.
+const UNITS: &str = "units";
+/// Where services that Quadlet makes are staged: there is nothing else.
+const MADE: &str = "made";
 
 /// Something that is wrong with a unit.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -137,7 +142,8 @@ impl<'a> Trial<'a> {
     /// Puts the units into folders as they will be.
     fn stage(&self, staging: &Path, others: &[String]) -> io::Result<()> {
         fs::create_dir_all(staging.join("quadlet/tenant"))?;
-        fs::create_dir_all(staging.join("units"))?;
+        fs::create_dir_all(staging.join(UNITS))?;
+        fs::create_dir_all(staging.join(MADE))?;
         for unit in &self.units {
             let path = staging.join(unit.folder()).join(unit.name);
             if unit.is_rendered {
@@ -182,19 +188,18 @@ impl<'a> Trial<'a> {
             self.told_by_quadlet(line, staging);
         }
         let made = made(&printed);
+        // Those of others as well: units may depend on them.
+        for (name, text) in &made {
+            let place = staging.join(MADE).join(name);
+            fs::write(&place, text).map_err(file("written", &place))?;
+        }
         for (name, path) in units {
             let service = unit_of_file(&name).unwrap_or_default();
-            match made.get(&service) {
-                Some(text) => {
-                    let place = staging.join("units").join(&service);
-                    fs::write(&place, text).map_err(file("written", &place))?;
-                }
-                None if self.faults.iter().any(|fault| fault.path == path) => {}
-                None => {
-                    let message = format!("Quadlet makes no {service} of it: {}", said.trim());
-                    self.wrong(&path, None, message);
-                }
+            if made.contains_key(&service) || self.faults.iter().any(|fault| fault.path == path) {
+                continue;
             }
+            let message = format!("Quadlet makes no {service} of it: {}", said.trim());
+            self.wrong(&path, None, message);
         }
         Ok(())
     }
@@ -235,16 +240,19 @@ impl<'a> Trial<'a> {
         if !self.faults.is_empty() {
             return Ok(());
         }
-        let folder = staging.join("units");
+        let folders = [UNITS, MADE].map(|folder| staging.join(folder));
         let mut names: BTreeMap<String, usize> = BTreeMap::new();
+        let mut paths = Vec::new();
         for (index, unit) in self.units.iter().enumerate() {
-            names.extend(unit_of_file(unit.name).map(|name| (name, index)));
+            let Some(name) = unit_of_file(unit.name) else { continue };
+            let folder = &folders[usize::from(is_quadlet(unit.name))];
+            paths.push(folder.join(&name));
+            names.insert(name, index);
         }
-        let units: Vec<String> = names.keys().cloned().collect();
-        let said = programs.verify(&folder, &units).map_err(file("verified", &folder))?;
+        let said = programs.verify(&folders, &paths).map_err(file("verified", staging))?;
         let mut told: BTreeSet<(String, Option<usize>, String)> = BTreeSet::new();
         for line in said.lines() {
-            told.extend(self.told_by_systemd(line, &folder, &names));
+            told.extend(self.told_by_systemd(line, &folders, &names));
         }
         for (path, line, message) in told {
             self.wrong(&path, line, message);
@@ -256,12 +264,12 @@ impl<'a> Trial<'a> {
     fn told_by_systemd(
         &self,
         told: &str,
-        folder: &Path,
+        folders: &[PathBuf; 2],
         names: &BTreeMap<String, usize>,
     ) -> Option<(String, Option<usize>, String)> {
-        let inside = format!("{}/", folder.display());
-        let told = told.strip_prefix("Failed to prepare filename ").unwrap_or(told);
-        let rest = told.strip_prefix(&inside).unwrap_or(told);
+        let inside = folders.each_ref().map(|folder| format!("{}/", folder.display()));
+        let rest = inside.iter().find_map(|inside| told.strip_prefix(inside.as_str()));
+        let rest = rest.unwrap_or(told);
         let (name, rest) = rest.split_once(':')?;
         let unit = &self.units[*names.get(name)?];
         let (line, message) = match rest.split_once(": ") {
@@ -275,18 +283,21 @@ impl<'a> Trial<'a> {
             false => Some(line),
             // The line is one of what Quadlet made: it may be one of its source, too.
             true => {
-                let made = fs::read_to_string(folder.join(name)).ok()?;
+                let made = fs::read_to_string(folders[1].join(name)).ok()?;
                 let made = made.lines().nth(line.checked_sub(1)?)?.to_owned();
                 Some(unit.text.lines().position(|line| line.trim() == made.trim())? + 1)
             }
         });
-        Some((unit.path.to_owned(), line, message.trim().replace(&inside, "")))
+        let message = inside.iter().fold(message.trim().to_owned(), |message, inside| {
+            message.replace(inside.as_str(), "")
+        });
+        Some((unit.path.to_owned(), line, message))
     }
 }
 
 impl Unit<'_> {
     fn folder(&self) -> &'static str {
-        if is_quadlet(self.name) { "quadlet/tenant" } else { "units" }
+        if is_quadlet(self.name) { "quadlet/tenant" } else { UNITS }
     }
 
     /// The line that a message of Quadlet's is about.

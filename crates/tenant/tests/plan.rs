@@ -108,7 +108,6 @@ fn apply(plan: &Plan, machine: &mut Observed) {
                 let Some(Seen::Link { target, .. }) = machine.paths.get(&target) else { panic!() };
                 let wants = format!("{SYSTEMD}/timers.target.wants/{timer}");
                 machine.paths.insert(wants, link(target));
-                machine.inactive.remove(&timer);
                 machine.enabled.insert(timer);
             }
         }

@@ -7,7 +7,7 @@ use serde_json::Value;
 use tessera_e2e::Ended;
 use tessera_testkit::user_manager;
 
-use crate::lake::{EVERY_SECOND, Lake, RARELY, wait_for};
+use crate::lake::{EVERY_SECOND, Lake, RARELY, wait_for, write};
 
 const TIMER: &str =
     "[Timer]\nOnCalendar=*-01-01 00:00:00 UTC\n\n[Install]\nWantedBy=timers.target\n";
@@ -235,6 +235,43 @@ fn broken_units_are_told_with_their_line_and_leave_the_others() {
     let report = json(&lake.tenant(&["install", "bad", "-o", "json"]).expect(1));
     assert_eq!(report[0]["faults"][0]["line"], 4, "{report}");
     lake.tenant(&["diff", "good"]).expect(0);
+}
+
+#[test]
+fn what_else_quadlet_reads_may_be_used_and_may_be_broken() {
+    let Some(lake) = lake().and_then(|lake| lake.manager.with_podman().map(Lake::new)) else {
+        return;
+    };
+    let mine = lake.manager.config().join("containers/systemd/mine");
+    write(&mine.join("shared.volume"), "[Volume]\n");
+    write(&mine.join("broken/broken.container"), "[Container]\nFoo\n");
+    symlink("/gone", mine.join("broken/gone.container")).unwrap();
+    let before = lake.files();
+    lake.declare("circ", RARELY, "entrypoint = [\"true\"]\n");
+    let container = format!(
+        "[Container]\nImage={}\nPull=never\nEntrypoint=true\nVolume=shared.volume:/shared\n\
+         Volume=circ-data.volume:/data\n\n[Service]\nType=oneshot\n\
+         ExecStartPre=-/bin/rm -f %t/%N.cid\n",
+        lake.manager.image()
+    );
+    let once = "[Service]\nType=oneshot\nRemainAfterExit=yes\nExecStart=/bin/true\n";
+    let files = [
+        ("circ.container", &*container),
+        ("circ.timer", TIMER),
+        ("circ-data.volume", "[Volume]\n"),
+        ("circ-once.service", once),
+    ];
+    lake.by_hand("circ", &files);
+    lake.tenant(&["install", "circ"]).expect(0);
+    for unit in ["circ.service", "circ-data-volume.service", "shared-volume.service"] {
+        assert_eq!(lake.property(unit, "LoadState"), "loaded");
+    }
+    // What was done and counts as active ever since, as a volume does, is nothing that runs.
+    lake.manager.systemctl(&["start", "circ-once.service"]);
+    assert_eq!(lake.property("circ-once.service", "ActiveState"), "active");
+    lake.tenant(&["uninstall", "circ"]).expect(0);
+    assert_eq!(lake.property("circ-once.service", "ActiveState"), "inactive");
+    assert_eq!(lake.files(), before);
 }
 
 #[test]

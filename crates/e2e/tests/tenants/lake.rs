@@ -79,7 +79,10 @@ impl Lake {
     pub(crate) fn tenant(&self, arguments: &[&str]) -> Ended {
         let mut command = self.manager.command(binary("tesseractl"));
         command.arg("tenant").args(arguments).env("TESSERA_INSTANCE", self.path("lake"));
-        command.env_remove("RUST_LOG").env_remove("NO_COLOR").env("TZ", "UTC").current_dir("/");
+        for name in ["TESSERA_TELEMETRY_DIR", "TESSERA_TEXTFILE_DIR", "RUST_LOG", "NO_COLOR"] {
+            command.env_remove(name);
+        }
+        command.env("TZ", "UTC").current_dir("/");
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let child = command.spawn().expect("sh can be executed");
         let waiter = thread::spawn(|| child.wait_with_output().expect("it can be waited for"));

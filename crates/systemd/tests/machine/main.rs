@@ -81,9 +81,13 @@ fn tenant() -> Name {
 
 /// A tenant that is rendered: which services it has, whether in containers, and a text of theirs.
 fn rendered(suffixes: &[&str], extension: &str, text: &str) -> Wanted {
+    rendered_as("circ-trans", suffixes, extension, text)
+}
+
+fn rendered_as(name: &str, suffixes: &[&str], extension: &str, text: &str) -> Wanted {
     let files = suffixes.iter().flat_map(|suffix| {
         let file = |extension: &str, text: String| UnitFile {
-            name: format!("circ-trans{suffix}.{extension}"),
+            name: format!("{name}{suffix}.{extension}"),
             text,
         };
         [
@@ -91,7 +95,8 @@ fn rendered(suffixes: &[&str], extension: &str, text: &str) -> Wanted {
             file("timer", format!("# {text}\n{TIMER}")),
         ]
     });
-    Wanted { tenant: tenant(), units: Units::Rendered(files.collect()) }
+    let units = Units::Rendered(files.collect());
+    Wanted { tenant: Name::new(name).unwrap(), units }
 }
 
 #[test]
@@ -203,6 +208,69 @@ fn units_that_vanished_beside_a_broken_link_come_back() {
     let forced = user.machine.install(&wanted, true).unwrap();
     assert_eq!(forced.plan.set_aside.len(), 1);
     assert!(user.machine.install(&wanted, false).unwrap().is_done());
+}
+
+#[test]
+fn several_tenants_have_one_reload_and_one_that_fails_leaves_the_others() {
+    let user = User::new();
+    let names = ["circ", "circ-trans", "catalog"];
+    fs::create_dir_all(user.systemd("")).unwrap();
+    let lock = user.machine.lock().unwrap();
+    let prospects = names.map(|name| {
+        let wanted = rendered_as(name, &["", "-reconcile"], "service", "1");
+        user.machine.look(&wanted, false).unwrap()
+    });
+    // What is in the way by now is not overwritten.
+    fs::write(user.systemd("circ-trans.timer"), "# Mine.\n").unwrap();
+    let results = user.machine.carry_out(&lock, &prospects.each_ref());
+    let told: Vec<_> = results.iter().map(Result::is_ok).collect();
+    assert_eq!(told, [true, false, true]);
+    user.model.memory(|memory| assert_eq!((memory.reloads, memory.active.len()), (1, 4)));
+    assert_eq!(fs::read_to_string(user.systemd("circ-trans.timer")).unwrap(), "# Mine.\n");
+    // It is a conflict now, and what was begun is finished when that is gone.
+    drop(lock);
+    let wanted = rendered_as("circ-trans", &["", "-reconcile"], "service", "1");
+    assert!(user.machine.install(&wanted, false).is_err());
+    fs::remove_file(user.systemd("circ-trans.timer")).unwrap();
+    user.machine.install(&wanted, false).unwrap();
+    user.model.memory(|memory| assert_eq!(memory.active.len(), 6));
+}
+
+#[test]
+fn links_of_ones_own_in_the_folder_of_a_tenant_are_not_taken_over() {
+    let user = User::new();
+    let own = Path::new(&user.machine.places().layout.quadlet).join("circ-trans");
+    let mine = user.home.path().join("mine.container");
+    fs::write(&mine, "[Container]\n").unwrap();
+    fs::create_dir_all(&own).unwrap();
+    symlink(&mine, own.join("circ-trans.container")).unwrap();
+    let before = user.tree();
+    let refused = user.machine.install(&rendered(&[""], "container", "1"), false).unwrap_err();
+    assert!(matches!(refused, MachineError::Refused(_)), "{refused}");
+    assert_eq!(user.tree(), before);
+    // Whoever wants the tenant gone means them.
+    let gone = user.machine.uninstall(&tenant(), false).unwrap();
+    assert_eq!(gone.plan.remove.len(), 1);
+    assert!(mine.exists() && !own.exists());
+}
+
+#[test]
+fn units_written_by_hand_are_only_read() {
+    let user = User::new();
+    // A service of both sorts: one is refused, and neither is touched.
+    let files = [
+        ("circ-trans.service", "[Service]\n# Mine.\n"),
+        ("circ-trans.container", "[Container]\n"),
+        ("circ-trans.timer", TIMER),
+    ];
+    let wanted = user.kept("here", &files);
+    for force in [false, true] {
+        let _refused = user.machine.install(&wanted, force);
+        for (name, text) in files {
+            let path = user.home.path().join("here").join(name);
+            assert_eq!(fs::read_to_string(path).unwrap(), text);
+        }
+    }
 }
 
 #[test]

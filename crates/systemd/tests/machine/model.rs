@@ -118,7 +118,7 @@ impl ServiceManager for Model {
         let link = wants.join(timer);
         let _old = fs::remove_file(&link);
         symlink(target, link).unwrap();
-        self.restart(timer)
+        Ok(())
     }
 
     fn disable(&self, timer: &str) -> Done {
@@ -200,7 +200,7 @@ impl ServiceManager for Model {
         })
     }
 
-    fn verify(&self, _folder: &Path, _units: &[String]) -> io::Result<String> {
+    fn verify(&self, _folders: &[PathBuf], _units: &[PathBuf]) -> io::Result<String> {
         Ok(String::new())
     }
 

@@ -151,9 +151,15 @@ impl Decision<'_> {
 
     fn timers(&mut self) {
         let enabled = &self.observed.enabled;
-        // Where a link is created, that of the enabled unit is, too: it leads to the same file.
+        // Where a link is created, the tenant's own that enables the unit may lead elsewhere.
+        let wants = format!("{}/timers.target.wants", self.declared.layout.systemd);
+        let is_own = |timer: &str| {
+            let wish = self.observed.paths.get(&format!("{wants}/{timer}"));
+            matches!(wish, Some(Seen::Link { target, .. }) if self.declared.owns(target))
+        };
         let linked = |timer: &&String| {
-            self.plan.create.iter().any(|create| file_name(&create.path) == timer.as_str())
+            let is_link = |create: &Create| file_name(&create.path) == timer.as_str();
+            is_own(timer) && self.plan.create.iter().any(is_link)
         };
         let enable = self.declared.timers.iter();
         let enable = enable.filter(|timer| !enabled.contains(*timer) || linked(timer));

@@ -192,7 +192,7 @@ pub struct SetAside {
 /// One thing to do, for a shell to do in order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Step {
-    /// Disable and stop a timer. systemd then removes its link, too.
+    /// Disable and stop a timer, without a reload. systemd then removes its link, too.
     Disable(String),
     /// Stop a unit, if systemd has it.
     Stop(String),
@@ -210,11 +210,11 @@ pub enum Step {
     RemoveFolder(String),
     /// Remove a file that no link leads to any more, or rename it.
     Erase(Erase),
+    /// Enable a timer, without a reload and without starting it.
+    Enable(String),
     /// Have systemd read its units anew, once.
     Reload,
-    /// Enable and start a timer.
-    Enable(String),
-    /// Start a timer anew.
+    /// Start a timer, or start it anew.
     Restart(String),
     /// Have systemd forget a unit that is gone: that it failed, and when it was last due.
     Forget(String),
@@ -256,10 +256,11 @@ impl Plan {
         steps.extend(self.create.iter().cloned().map(Step::Link));
         steps.extend(self.remove_folder.iter().cloned().map(Step::RemoveFolder));
         steps.extend(self.erase.iter().cloned().map(Step::Erase));
+        steps.extend(self.enable.iter().cloned().map(Step::Enable));
         if self.reload || !steps.is_empty() {
             steps.push(Step::Reload);
         }
-        steps.extend(self.enable.iter().cloned().map(Step::Enable));
+        steps.extend(self.enable.iter().cloned().map(Step::Restart));
         steps.extend(self.restart.iter().cloned().map(Step::Restart));
         steps.extend(self.forget.iter().cloned().map(Step::Forget));
         Ok(steps)
