@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 use std::io;
+use std::process::ExitCode;
 
 use tessera_client::Error;
 use tessera_manifest::Problem as ManifestProblem;
@@ -50,6 +51,9 @@ pub enum Failure {
     /// Everything was said already; what is left is the exit code.
     #[error("{0:?}")]
     Told(Exit),
+    /// Everything was said already; the exit code is that of a program that was run.
+    #[error("exit code {0}")]
+    Ended(u8),
     /// Nobody reads the output any more, such as after `| head`.
     #[error("the output was closed")]
     ClosedPipe,
@@ -84,9 +88,20 @@ impl Failure {
         match self {
             Self::Usage { .. } | Self::Manifests(_) => Exit::Usage,
             Self::Api(error) | Self::Engine(error) => Exit::of(error),
-            Self::Failed { .. } | Self::Start { .. } | Self::Output(_) => Exit::Failed,
             Self::Told(exit) => *exit,
-            Self::ClosedPipe => Exit::Done,
+            Self::ClosedPipe | Self::Ended(0) => Exit::Done,
+            Self::Failed { .. } | Self::Start { .. } | Self::Output(_) | Self::Ended(_) => {
+                Exit::Failed
+            }
+        }
+    }
+
+    /// The exit code as a number, which is a program's own where one was run.
+    #[must_use]
+    pub fn exit_code(&self) -> ExitCode {
+        match self {
+            Self::Ended(code) => ExitCode::from(*code),
+            other => other.exit().into(),
         }
     }
 
@@ -109,13 +124,13 @@ impl Failure {
                 said(style, Some(code), first, &rest, None)
             }
             Self::Output(_) => said(style, None, &self.to_string(), &[], None),
-            Self::Told(_) | Self::ClosedPipe => String::new(),
+            Self::Told(_) | Self::Ended(_) | Self::ClosedPipe => String::new(),
         }
     }
 }
 
 /// An error as it is shown, ending in a line feed.
-fn said(
+pub(crate) fn said(
     style: Style,
     code: Option<&str>,
     message: &str,

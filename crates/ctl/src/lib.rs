@@ -90,7 +90,7 @@ pub fn main(program: &Program, arguments: impl IntoIterator<Item = OsString>) ->
         }
     };
     trace(cli.global.verbose, Style::of(cli.global.color, &std::io::stderr()));
-    run(program, cli, namespace_is_given).into()
+    run(program, cli, namespace_is_given)
 }
 
 /// Leaves out of the line on usage what is never required: `clap` shows what has a value
@@ -104,19 +104,23 @@ fn leave_out_of_usage(error: &mut clap::Error) {
     }
 }
 
-fn run(program: &Program, cli: Cli, namespace_is_given: bool) -> Exit {
+fn run(program: &Program, cli: Cli, namespace_is_given: bool) -> ExitCode {
     let error_style = Style::of(cli.global.color, &std::io::stderr());
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
             tell(&Failure::Output(error).render(error_style));
-            return Exit::Failed;
+            return Exit::Failed.into();
         }
     };
-    let handles_interrupt = matches!(cli.command, Command::Scenario(_));
+    let handles_interrupt = match &cli.command {
+        Command::Scenario(_) => true,
+        Command::Tenant(arguments) => arguments.handle_interrupt(),
+        _ => false,
+    };
     let result = runtime.block_on(async {
         if handles_interrupt {
-            // It ends what it has started before it goes.
+            // It ends what it has started, or says what goes on, before it goes.
             return dispatch(program, cli, namespace_is_given).await;
         }
         tokio::select! {
@@ -127,10 +131,10 @@ fn run(program: &Program, cli: Cli, namespace_is_given: bool) -> Exit {
     // A thread that waits for standard input does not keep the process.
     runtime.shutdown_background();
     match result {
-        Ok(()) => Exit::Done,
+        Ok(()) => Exit::Done.into(),
         Err(failure) => {
             tell(&failure.render(error_style));
-            failure.exit()
+            failure.exit_code()
         }
     }
 }
@@ -151,7 +155,7 @@ async fn dispatch(program: &Program, cli: Cli, namespace_is_given: bool) -> Resu
         Command::Calendar(arguments) => commands::calendar::run(&context, &arguments).await,
         Command::Seed(arguments) => commands::seed::run(&context, &arguments).await,
         Command::Scenario(arguments) => commands::scenario::run(&context, &arguments).await,
-        Command::Tenant(arguments) => commands::tenant::run(&context, &arguments),
+        Command::Tenant(arguments) => commands::tenant::run(&context, &arguments).await,
         Command::Get(arguments) => commands::get::run(&context, &arguments).await,
         Command::Describe(arguments) => commands::describe::run(&context, &arguments).await,
         Command::Delete(arguments) => commands::delete::run(&context, &arguments).await,

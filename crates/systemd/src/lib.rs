@@ -15,6 +15,7 @@ mod machine;
 mod observe;
 mod places;
 pub mod quadlet;
+pub mod run;
 mod service_manager;
 pub mod systemctl;
 mod trial;

@@ -14,7 +14,8 @@ use std::time::{Duration, Instant};
 /// How long a call may take that waits for no unit.
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
-const LOOK_INTERVAL: Duration = Duration::from_millis(5);
+/// Between two looks at a program that is waited for.
+pub(crate) const LOOK_INTERVAL: Duration = Duration::from_millis(5);
 
 /// Why the service manager did not do what was asked.
 #[derive(Debug, thiserror::Error)]
@@ -43,10 +44,10 @@ pub enum SystemctlError {
 
 /// What a call gave.
 #[derive(Debug)]
-struct Said {
-    status: ExitStatus,
-    stdout: String,
-    stderr: String,
+pub(crate) struct Said {
+    pub(crate) status: ExitStatus,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
 }
 
 /// Properties of a unit, by name.
@@ -172,7 +173,7 @@ fn call(words: &[&str]) -> Result<Said, SystemctlError> {
 }
 
 /// Runs it to its end, within the time that a call may take.
-fn output(mut command: Command, words: &str) -> Result<Said, SystemctlError> {
+pub(crate) fn output(mut command: Command, words: &str) -> Result<Said, SystemctlError> {
     command.stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().map_err(SystemctlError::NotStarted)?;
     let stdout = child.stdout.take().map(|pipe| thread::spawn(move || text(pipe)));

@@ -5,6 +5,7 @@ mod check;
 mod export;
 mod instance;
 mod list;
+mod run_now;
 mod schedule;
 
 use clap::{Args, Subcommand};
@@ -33,17 +34,29 @@ enum Action {
     List(list::Arguments),
     /// Print what a tenant of the instance declares, such as its data contract
     Export(export::Arguments),
+    /// Run a tenant now, as its timer would, and end as it does
+    ///
+    /// The exit code is that of the tenant's program, or says what else ended the run.
+    RunNow(run_now::Arguments),
     /// Show when calendar expressions fire
     ///
     /// The exit code is 1 when one of them is none, or never fires.
     Schedule(schedule::Arguments),
 }
 
-pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<(), Failure> {
+impl Arguments {
+    /// Whether it says something itself when Ctrl-C is pressed.
+    pub(crate) fn handle_interrupt(&self) -> bool {
+        matches!(self.action, Action::RunNow(_))
+    }
+}
+
+pub(crate) async fn run(context: &Context, arguments: &Arguments) -> Result<(), Failure> {
     match &arguments.action {
         Action::Check(arguments) => check::run(context, arguments),
         Action::List(arguments) => list::run(context, arguments),
         Action::Export(arguments) => export::run(context, arguments),
+        Action::RunNow(arguments) => run_now::run(context, arguments).await,
         Action::Schedule(arguments) => schedule::run(context, arguments),
     }
 }

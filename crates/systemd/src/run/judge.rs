@@ -1,0 +1,276 @@
+//! From what systemd knows of a unit to how a run of it ended.
+//!
+//! The one idea: no single property tells. A program's exit code is 0 for a unit that does not
+//! exist, for one that took too long and for one that was stopped; and what is known of a unit is
+//! that of its last run, which need not be the one that is asked for. So the end of the start job
+//! and the invocation are looked at first.
+
+use super::end::End;
+use super::state::State;
+
+/// systemd's own codes, for what goes wrong between fork and exec.
+const SETUP: std::ops::RangeInclusive<u8> = 200..=243;
+/// Podman's own codes, for what goes wrong before the container's program runs.
+const PODMAN: std::ops::RangeInclusive<u8> = 125..=127;
+
+/// What is left to say of a run that systemd remembers no more.
+const OVERTAKEN: &str = "another run has begun since, and of this one no more is known";
+
+/// How the start job ended, as `systemctl start` says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Job {
+    Done,
+    Canceled,
+    Dependency,
+    TimedOut,
+    Failed,
+}
+
+impl Job {
+    pub(super) fn of(is_success: bool, said: &str) -> Self {
+        let says = |what: &str| said.lines().any(|line| line.contains(what));
+        match is_success {
+            true => Self::Done,
+            false if says(" canceled.") => Self::Canceled,
+            false if says("A dependency job for ") => Self::Dependency,
+            false if says(" timed out.") || says("because a timeout was exceeded") => {
+                Self::TimedOut
+            }
+            false => Self::Failed,
+        }
+    }
+}
+
+/// Why a unit cannot be started, before it is tried.
+pub(super) fn refusal(state: &State) -> Option<End> {
+    match state.get("LoadState") {
+        // A unit of the machine's own with the same name is not the tenant's.
+        "loaded" if state.is_of_the_machine() => Some(End::NotInstalled),
+        "loaded" if state.stays_active() => Some(End::StaysActive),
+        "loaded" => None,
+        "not-found" => Some(End::NotInstalled),
+        "masked" => Some(End::Masked),
+        other => {
+            // D-Bus's name of the error, and what it says in quotes.
+            let error = state.get("LoadError");
+            let said = error.split_once(' ').map_or(error, |(_, said)| said).trim_matches('"');
+            let said = if said.is_empty() { other } else { said };
+            Some(End::Broken(said.trim_end_matches('.').to_owned()))
+        }
+    }
+}
+
+/// How the run with this invocation ended; `state` is that of the unit when its start job was over
+/// and it had come to rest.
+pub(super) fn judge(job: Job, state: &State, invocation: Option<&str>) -> End {
+    let is_known = invocation.is_some() && state.invocation() == invocation;
+    match (job, is_known) {
+        (Job::Canceled, _) => End::Stopped,
+        (Job::Dependency, _) => End::Dependency,
+        (Job::Done, true) => known(state, End::Success),
+        (_, true) => known(state, End::Stopped),
+        (Job::Done, false) => not_run(state).unwrap_or_else(|| unseen(state, invocation)),
+        (Job::TimedOut, false) => End::Timeout,
+        (Job::Failed, false) => not_started(state, invocation),
+    }
+}
+
+/// By what is known of the very run. One that was stopped may look as if it had been done.
+fn known(state: &State, well: End) -> End {
+    match state.get("Result") {
+        "success" => well,
+        "exit-code" => exited(state),
+        "signal" | "core-dump" => state.signal().map_or(End::Before, End::Signal),
+        "oom-kill" => End::OutOfMemory,
+        "timeout" => End::Timeout,
+        "exec-condition" => End::Condition,
+        "start-limit-hit" => End::StartLimit,
+        other => End::Other(other.to_owned()),
+    }
+}
+
+fn exited(state: &State) -> End {
+    match state.exit_code() {
+        None => End::Before,
+        Some(0) => End::After,
+        Some(code) if SETUP.contains(&code) => End::Setup(code),
+        Some(code) if PODMAN.contains(&code) && state.is_container() => End::Podman(code),
+        Some(code) => End::Exited(code),
+    }
+}
+
+/// The job was done, though nothing was run.
+fn not_run(state: &State) -> Option<End> {
+    let is_condition = state.is_kept() && state.get("ConditionResult") == "no";
+    (is_condition || state.get("Result") == "exec-condition").then_some(End::Condition)
+}
+
+/// The job was done, and of the run nothing is known: of a oneshot the job was the run.
+fn unseen(state: &State, invocation: Option<&str>) -> End {
+    match invocation.is_some() && state.invocation().is_some() && state.get("Type") != "oneshot" {
+        true => End::Other(OVERTAKEN.to_owned()),
+        false => End::Success,
+    }
+}
+
+/// The job failed, and of the run nothing is known.
+fn not_started(state: &State, invocation: Option<&str>) -> End {
+    match (state.get("Result"), invocation) {
+        ("start-limit-hit", _) => End::StartLimit,
+        // Had it failed, it would be known still.
+        ("success", Some(_)) if state.invocation().is_none() => End::Stopped,
+        (_, Some(_)) => {
+            End::Other("another run has begun since, and of this one no more is known".to_owned())
+        }
+        ("success", None) => End::Other("its start job failed".to_owned()),
+        (other, None) => End::Other(other.to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const OURS: &str = "0f3c";
+
+    /// A unit of a timer, after a run of ours.
+    fn state(changes: &[(&str, &str)]) -> State {
+        let usual = [
+            ("LoadState", "loaded"),
+            ("ActiveState", "inactive"),
+            ("SubState", "dead"),
+            ("Type", "oneshot"),
+            ("Result", "success"),
+            ("ExecMainCode", "1"),
+            ("ExecMainStatus", "0"),
+            ("ConditionResult", "yes"),
+            ("InvocationID", OURS),
+            ("TriggeredBy", "circ.timer"),
+        ];
+        let all = usual.iter().chain(changes);
+        State(all.map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect())
+    }
+
+    fn failed(result: &str, code: &str, status: &str) -> State {
+        let failed = [("ActiveState", "failed"), ("Result", result)];
+        state(&[&failed[..], &[("ExecMainCode", code), ("ExecMainStatus", status)]].concat())
+    }
+
+    #[test]
+    fn what_is_known_of_the_run_decides() {
+        for (state, end) in [
+            (failed("exit-code", "1", "7"), End::Exited(7)),
+            (failed("exit-code", "1", "1"), End::Exited(1)),
+            (failed("exit-code", "1", "127"), End::Exited(127)),
+            (failed("exit-code", "1", "203"), End::Setup(203)),
+            (failed("exit-code", "0", "0"), End::Before),
+            (failed("exit-code", "1", "0"), End::After),
+            (failed("timeout", "2", "15"), End::Timeout),
+            (failed("timeout", "1", "0"), End::Timeout),
+            (failed("signal", "2", "9"), End::Signal(9)),
+            (failed("core-dump", "3", "11"), End::Signal(11)),
+            (failed("oom-kill", "2", "9"), End::OutOfMemory),
+            (failed("resources", "0", "0"), End::Other("resources".to_owned())),
+        ] {
+            assert_eq!(judge(Job::Failed, &state, Some(OURS)), end, "{state:?}");
+        }
+        assert_eq!(judge(Job::Done, &state(&[]), Some(OURS)), End::Success);
+    }
+
+    #[test]
+    fn podmans_codes_are_podmans_in_containers_alone() {
+        let podman = "{ path=/usr/bin/podman ; argv[]=/usr/bin/podman run x ; ignore_errors=no }";
+        for sign in [("SourcePath", "/q/circ.container"), ("ExecStart", podman)] {
+            for code in [124, 125, 126, 127, 128, 137] {
+                let mut state = failed("exit-code", "1", &code.to_string());
+                state.0.insert(sign.0.to_owned(), sign.1.to_owned());
+                let end = judge(Job::Failed, &state, Some(OURS));
+                let is_podmans = (125..=127).contains(&code);
+                assert_eq!(end == End::Podman(code), is_podmans, "{code}");
+                assert_eq!(end.exit_code(), code);
+                assert_eq!(end.source() == super::super::Source::Podman, is_podmans);
+            }
+        }
+    }
+
+    #[test]
+    fn a_run_that_was_stopped_is_never_taken_for_done() {
+        // It caught the signal and ended with 0; it did not; and the manager has forgotten it.
+        let forgotten = state(&[("InvocationID", ""), ("TriggeredBy", "")]);
+        for state in [state(&[]), failed("signal", "2", "15"), forgotten.clone()] {
+            assert_eq!(judge(Job::Canceled, &state, Some(OURS)), End::Stopped, "{state:?}");
+        }
+        for state in [state(&[]), forgotten] {
+            assert_eq!(judge(Job::Failed, &state, Some(OURS)), End::Stopped, "{state:?}");
+        }
+    }
+
+    #[test]
+    fn the_end_of_another_run_is_not_taken_for_this_ones() {
+        let other = failed("exit-code", "1", "7");
+        assert_eq!(judge(Job::Done, &other, Some("of this one")), End::Success);
+        let end = judge(Job::Failed, &state(&[]), Some("of this one"));
+        assert_eq!(end, End::Other(OVERTAKEN.to_owned()));
+        // What is no oneshot goes on after its job.
+        let mut simple = state(&[]);
+        simple.0.insert("Type".to_owned(), "simple".to_owned());
+        assert!(!judge(Job::Done, &simple, Some("of this one")).is_success());
+    }
+
+    #[test]
+    fn what_was_not_run_is_not_done() {
+        let condition = [("InvocationID", ""), ("ConditionResult", "no")];
+        let executed = [("InvocationID", "older"), ("Result", "exec-condition")];
+        let limit = [("InvocationID", "older"), ("Result", "start-limit-hit")];
+        for (job, changes, end) in [
+            (Job::Done, condition, End::Condition),
+            (Job::Done, executed, End::Condition),
+            (Job::Failed, limit, End::StartLimit),
+            (Job::Dependency, condition, End::Dependency),
+        ] {
+            assert_eq!(judge(job, &state(&changes), None), end, "{changes:?}");
+        }
+        // A unit that nothing refers to is forgotten when it is done.
+        let forgotten = [("InvocationID", ""), ("ConditionResult", "no"), ("TriggeredBy", "")];
+        assert_eq!(judge(Job::Done, &state(&forgotten), None), End::Success);
+    }
+
+    #[test]
+    fn units_that_cannot_be_started_say_why() {
+        let bad = "org.freedesktop.systemd1.BadUnitSetting \"Unit a.service has a bad setting.\"";
+        for (changes, end) in [
+            (vec![("LoadState", "not-found")], Some(End::NotInstalled)),
+            (vec![("LoadState", "masked")], Some(End::Masked)),
+            (
+                vec![("LoadState", "bad-setting"), ("LoadError", bad)],
+                Some(End::Broken("Unit a.service has a bad setting".to_owned())),
+            ),
+            (vec![("LoadState", "error")], Some(End::Broken("error".to_owned()))),
+            (vec![("ActiveState", "active"), ("SubState", "exited")], Some(End::StaysActive)),
+            (vec![("FragmentPath", "/usr/lib/systemd/user/circ.service")], Some(End::NotInstalled)),
+            (vec![("ActiveState", "failed")], None),
+            (vec![], None),
+        ] {
+            assert_eq!(refusal(&state(&changes)), end, "{changes:?}");
+        }
+    }
+
+    #[test]
+    fn the_end_of_a_job_is_read_off_what_is_said() {
+        let why = "Job for a.service failed because";
+        for (said, job) in [
+            (
+                "Enqueued anchor job 9 a.service/start.\nJob for a.service canceled.\n",
+                Job::Canceled,
+            ),
+            (&format!("{why} a timeout was exceeded.\nSee …"), Job::TimedOut),
+            ("Job for a.service timed out.\n", Job::TimedOut),
+            ("A dependency job for a.service failed. See …\n", Job::Dependency),
+            (&format!("{why} the control process exited with error code.\n"), Job::Failed),
+            ("", Job::Failed),
+        ] {
+            assert_eq!(Job::of(false, said), job, "{said}");
+        }
+        assert_eq!(Job::of(true, ""), Job::Done);
+    }
+}
