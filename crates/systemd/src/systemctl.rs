@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
+use std::fs::File;
 use std::io::{self, Read};
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Command, ExitStatus, Stdio};
@@ -155,8 +156,18 @@ pub fn command<S: AsRef<OsStr>>(words: &[S]) -> Command {
     command
 }
 
+/// As [`call`], with a file that is open in the program for as long as it lives.
+pub(crate) fn call_holding(words: &[&str], held: File) -> Result<(), SystemctlError> {
+    let mut command = command(words);
+    command.stdin(held);
+    judged(output(command, &words.join(" "))?, words).map(drop)
+}
+
 fn call(words: &[&str]) -> Result<Said, SystemctlError> {
-    let said = output(command(words), &words.join(" "))?;
+    judged(output(command(words), &words.join(" "))?, words)
+}
+
+fn judged(said: Said, words: &[&str]) -> Result<Said, SystemctlError> {
     if said.status.success() {
         return Ok(said);
     }
