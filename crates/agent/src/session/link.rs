@@ -188,7 +188,8 @@ impl<C: Control> Link<C> {
     pub(super) fn report(&mut self, reports: Vec<Report>) {
         let (control, node) = (self.control.clone(), self.node.clone());
         let pause = std::mem::take(&mut self.report_pause);
-        let request = ReportRequest { session: self.registration.session.clone(), reports };
+        let session = self.registration.session.clone();
+        let request = ReportRequest { session, reports, tenants: Vec::new() };
         self.reporting = Some(Box::pin(async move {
             sleep(pause).await;
             let result = in_time(CALL_TIME, control.report(&node, &request)).await;
