@@ -75,7 +75,10 @@ impl Machine {
         let mut units: BTreeSet<String> = prospect.declared.units();
         units.extend(prospect.plan.forget.iter().cloned());
         let path = self.places.unfinished(&prospect.tenant);
+        // systemd makes these when a timer is started.
+        let stamps = missing(&self.places.stamps);
         self.make_folder(&self.places.tenant(&prospect.tenant))?;
+        self.note_made(&stamps)?;
         let lines: String = units.iter().map(|unit| format!("{unit}\n")).collect();
         files::write(&path, &lines).map_err(file("written", &path))
     }
@@ -202,21 +205,23 @@ impl Machine {
 
     /// Makes a folder and those above it, and notes which ones there were not.
     fn make_folder(&self, folder: &Path) -> Result<(), MachineError> {
-        let missing: Vec<PathBuf> =
-            folder.ancestors().take_while(|folder| !folder.exists()).map(Path::to_owned).collect();
-        if missing.is_empty() {
-            return Ok(());
-        }
+        let missing = missing(folder);
         fs::create_dir_all(folder).map_err(file("created", folder))?;
-        let noted = self.places.made();
-        let mut lines = fs::read_to_string(&noted).unwrap_or_default();
-        let own = self.places.tenants();
-        let missing = missing.iter().filter(|folder| !folder.starts_with(&own) || **folder == own);
-        let before = lines.len();
-        for folder in missing {
-            lines += &format!("{}\n", folder.display());
+        self.note_made(&missing)
+    }
+
+    /// Notes folders that go with the last tenant. Those of tenants go with each.
+    fn note_made(&self, made: &[PathBuf]) -> Result<(), MachineError> {
+        let (noted, own) = (self.places.made(), self.places.tenants());
+        let before = fs::read_to_string(&noted).unwrap_or_default();
+        let mut lines = before.clone();
+        for folder in made.iter().filter(|folder| !folder.starts_with(&own) || **folder == own) {
+            let folder = folder.display().to_string();
+            if !lines.lines().any(|line| line == folder) {
+                lines += &format!("{folder}\n");
+            }
         }
-        if lines.len() == before {
+        if lines == before {
             return Ok(());
         }
         files::write(&noted, &lines).map_err(file("written", &noted))
@@ -231,7 +236,6 @@ impl Machine {
         }
         let lines = fs::read_to_string(&noted).unwrap_or_default();
         let mut folders: Vec<&Path> = lines.lines().map(Path::new).collect();
-        folders.push(&self.places.stamps);
         folders.sort_by_key(|folder| std::cmp::Reverse(folder.components().count()));
         files::remove(&noted).map_err(file("removed", &noted))?;
         for folder in folders {
@@ -239,6 +243,11 @@ impl Machine {
         }
         Ok(())
     }
+}
+
+/// The folders that would have to be made for this one.
+fn missing(folder: &Path) -> Vec<PathBuf> {
+    folder.ancestors().take_while(|folder| !folder.exists()).map(Path::to_owned).collect()
 }
 
 /// What comes after the reload.

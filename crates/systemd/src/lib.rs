@@ -8,6 +8,7 @@
 //! crash between any two steps leaves a mark, and the next plan for that tenant repairs it.
 
 mod carry_out;
+pub mod doctor;
 mod error;
 mod files;
 mod lock;

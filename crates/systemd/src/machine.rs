@@ -97,6 +97,12 @@ impl Machine {
         Self { places, manager, lock_patience: LOCK_PATIENCE }
     }
 
+    /// The same, waiting for others who change units no longer than this.
+    #[must_use]
+    pub fn with_lock_patience(self, lock_patience: Duration) -> Self {
+        Self { lock_patience, ..self }
+    }
+
     /// Its folders.
     #[must_use]
     pub fn places(&self) -> &Places {

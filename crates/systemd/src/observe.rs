@@ -85,12 +85,17 @@ impl Machine {
                 observed.running.insert(unit);
             }
         }
+        self.foreign(&mut observed.paths)
+    }
+
+    /// Adds what is in folders of units beside those of the layout.
+    pub(crate) fn foreign(&self, paths: &mut BTreeMap<String, Seen>) -> Result<(), SystemctlError> {
         for Foreign { folder, is_of_quadlet, depth } in self.foreign_folders()? {
             // One that cannot be read is not read by systemd either.
             let _unreadable = search(&folder, depth, &mut |path, seen| {
                 let name = path.rsplit('/').next().unwrap_or_default();
                 if is_quadlet(name) == is_of_quadlet {
-                    observed.paths.entry(path).or_insert(seen);
+                    paths.entry(path).or_insert(seen);
                 }
             });
         }

@@ -9,6 +9,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use jiff::Timestamp;
 use tessera_tenant::plan::Step;
 
 use crate::quadlet;
@@ -85,8 +86,8 @@ pub struct UnitState {
     pub sub: String,
     /// What is on the disk was not read.
     pub is_outdated: bool,
-    /// When a timer is due next, in seconds since 1970.
-    pub next: Option<i64>,
+    /// When a timer is due next.
+    pub next: Option<Timestamp>,
 }
 
 impl UnitState {
@@ -140,7 +141,7 @@ impl ServiceManager for Systemctl {
                 active: get("ActiveState"),
                 sub: get("SubState"),
                 is_outdated: get("NeedDaemonReload") == "yes",
-                next: next.strip_prefix('@').and_then(|seconds| seconds.parse().ok()),
+                next: time(&next),
             };
             states.insert(get("Id"), state);
         }
@@ -151,5 +152,28 @@ impl ServiceManager for Systemctl {
         let properties = systemctl::show_manager(&["UnitPath"])?;
         let folders = properties.get("UnitPath").map(String::as_str).unwrap_or_default();
         Ok(folders.split_whitespace().map(PathBuf::from).collect())
+    }
+}
+
+/// A time in UTC, such as `@1795334400` or `Sun 2026-11-22 08:00:00 UTC`.
+fn time(told: &str) -> Option<Timestamp> {
+    if let Some(seconds) = told.strip_prefix('@') {
+        return Timestamp::from_second(seconds.parse().ok()?).ok();
+    }
+    let told = told.strip_suffix(" UTC")?;
+    let civil = jiff::civil::DateTime::strptime("%a %Y-%m-%d %H:%M:%S", told).ok()?;
+    civil.to_zoned(jiff::tz::TimeZone::UTC).ok().map(|zoned| zoned.timestamp())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_read_in_both_forms() {
+        let at: Timestamp = "2026-11-22T08:00:00Z".parse().unwrap();
+        assert_eq!(time("Sun 2026-11-22 08:00:00 UTC"), Some(at));
+        assert_eq!(time(&format!("@{}", at.as_second())), Some(at));
+        assert_eq!(time(""), None);
     }
 }

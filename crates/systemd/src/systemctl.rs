@@ -103,7 +103,10 @@ pub fn show_all(units: &[String], names: &[&str]) -> Result<Vec<Properties>, Sys
     let property = format!("--property={}", names.join(","));
     let mut words = vec!["show", &property, "--timestamp=unix", "--"];
     words.extend(units.iter().map(String::as_str));
-    let said = call(&words)?;
+    // Not all times are told as they are asked for: those of timers are by the clock.
+    let mut show = command(&words);
+    show.env("TZ", "UTC");
+    let said = ended(output(show, &words.join(" "))?, &words)?;
     let blocks = said.stdout.split("\n\n").filter(|block| !block.trim().is_empty());
     let pairs = |block: &str| {
         let pairs = block.lines().filter_map(|line| line.split_once('='));
@@ -160,14 +163,14 @@ pub fn command<S: AsRef<OsStr>>(words: &[S]) -> Command {
 pub(crate) fn call_holding(words: &[&str], held: File) -> Result<(), SystemctlError> {
     let mut command = command(words);
     command.stdin(held);
-    judged(output(command, &words.join(" "))?, words).map(drop)
+    ended(output(command, &words.join(" "))?, words).map(drop)
 }
 
 fn call(words: &[&str]) -> Result<Said, SystemctlError> {
-    judged(output(command(words), &words.join(" "))?, words)
+    ended(output(command(words), &words.join(" "))?, words)
 }
 
-fn judged(said: Said, words: &[&str]) -> Result<Said, SystemctlError> {
+fn ended(said: Said, words: &[&str]) -> Result<Said, SystemctlError> {
     if said.status.success() {
         return Ok(said);
     }

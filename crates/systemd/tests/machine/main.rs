@@ -7,6 +7,7 @@ use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use model::{Model, paths};
 use proptest::prelude::*;
@@ -216,6 +217,17 @@ fn one_after_the_other() {
     other.join().unwrap().unwrap();
     let path = user.machine.places().units(&tenant()).join("circ-trans.service");
     assert!(fs::read_to_string(path).unwrap().contains("# 1"));
+}
+
+#[test]
+fn who_waits_in_vain_is_told_for_whom() {
+    let user = User::new();
+    let _held = user.machine.lock().unwrap();
+    let impatient = user.machine.clone().with_lock_patience(Duration::ZERO);
+    let error = impatient.install(&rendered(&[""], "service", "1"), false).unwrap_err();
+    let told = error.to_string();
+    assert!(told.contains(&format!("by process {} (", std::process::id())), "{told}");
+    assert_eq!(user.tree(), BTreeMap::new());
 }
 
 fn wanted() -> impl Strategy<Value = Wanted> {

@@ -198,23 +198,27 @@ impl Decision<'_> {
         let declared = self.declared.units();
         gone.retain(|unit| !declared.contains(unit));
         for unit in &gone {
-            let runs = self.observed.running.contains(unit);
             let is_enabled = self.plan.disable.contains(unit);
             if unit.ends_with(".timer") && !is_enabled {
                 self.plan.stop.push(unit.clone());
-            } else if runs && self.declared.links.is_empty() {
-                self.running(unit);
+            } else if unit.ends_with(".service") && self.declared.links.is_empty() {
+                self.service_gone(unit);
             }
         }
         self.plan.forget = gone.into_iter().collect();
     }
 
-    /// A service that runs while its tenant is to go. One that only its tenant drops may end.
-    fn running(&mut self, unit: &str) {
+    /// A service whose tenant is to go. One that only its tenant drops may end.
+    fn service_gone(&mut self, unit: &str) {
+        // Its timer may start it until that is disabled.
         if self.force {
             self.plan.stop.push(unit.to_owned());
-            return;
+        } else if self.observed.running.contains(unit) {
+            self.running(unit);
         }
+    }
+
+    fn running(&mut self, unit: &str) {
         let brings = |path: &&String| unit_of_file(file_name(path)).as_deref() == Some(unit);
         let path = self.plan.remove.iter().find(brings).cloned();
         let path = path.unwrap_or_else(|| unit.to_owned());

@@ -98,7 +98,7 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> Result<(), Failur
 }
 
 /// The telemetry hub of who asks, which is that of the units of the same user.
-fn hub() -> Result<PathBuf, Failure> {
+pub(super) fn hub() -> Result<PathBuf, Failure> {
     tessera_lifecycle::hub_folder(|name| std::env::var_os(name)).ok_or_else(|| {
         let message = "no folder for telemetry is known";
         Failure::usage_with(message, "set TESSERA_TELEMETRY_DIR, XDG_STATE_HOME or HOME")

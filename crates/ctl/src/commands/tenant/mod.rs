@@ -2,18 +2,23 @@
 //! plane is asked.
 
 mod check;
+mod diff;
+mod doctor;
 mod export;
+mod host;
+mod install;
 mod instance;
 mod list;
 mod run_now;
 mod schedule;
+mod uninstall;
 
 use clap::{Args, Subcommand};
 
 use crate::context::Context;
 use crate::failure::Failure;
 
-/// Check manifests of tenants, and see when they run and how they are
+/// Check manifests of tenants, install tenants on this machine, and see how they are
 #[derive(Debug, Args)]
 #[command(arg_required_else_help = true)]
 pub(crate) struct Arguments {
@@ -38,6 +43,21 @@ enum Action {
     ///
     /// The exit code is that of the tenant's program, or says what else ended the run.
     RunNow(run_now::Arguments),
+    /// Link the units of tenants into systemd's and Quadlet's folders, and enable their timers
+    ///
+    /// What is going to happen is printed first. While anything is in the way, nothing is changed.
+    Install(install::Arguments),
+    /// Remove the units of tenants from this machine, whether the instance has them or not
+    Uninstall(uninstall::Arguments),
+    /// Show how installed tenants differ from what is declared; nothing is changed
+    ///
+    /// The exit code is 0 when nothing differs, 1 when something does, and 2 or more when it cannot
+    /// be told.
+    Diff(diff::Arguments),
+    /// Say what on this machine keeps tenants from running, and what to do about it
+    ///
+    /// The exit code is 1 when there is a problem; a warning is none.
+    Doctor(doctor::Arguments),
     /// Show when calendar expressions fire
     ///
     /// The exit code is 1 when one of them is none, or never fires.
@@ -57,6 +77,10 @@ pub(crate) async fn run(context: &Context, arguments: &Arguments) -> Result<(), 
         Action::List(arguments) => list::run(context, arguments),
         Action::Export(arguments) => export::run(context, arguments),
         Action::RunNow(arguments) => run_now::run(context, arguments).await,
+        Action::Install(arguments) => install::run(context, arguments),
+        Action::Uninstall(arguments) => uninstall::run(context, arguments),
+        Action::Diff(arguments) => diff::run(context, arguments),
+        Action::Doctor(arguments) => doctor::run(context, arguments),
         Action::Schedule(arguments) => schedule::run(context, arguments),
     }
 }

@@ -1,0 +1,5 @@
+//! Tenants under a real service manager, by the real `tesseractl`. One file for each command.
+
+mod doctor;
+mod install;
+mod lake;
