@@ -22,6 +22,8 @@ use crate::machine::{CapacityOverrides, capacity, default_state_dir, fingerprint
 use crate::session::{Command, Node, NodeParts};
 use crate::state_dir::{StateDir, random_id};
 use crate::supervisor::own_executable;
+use crate::tenants::core::TenantsCore;
+use crate::tenants::{self, Hands, NoteStore, OnSystemd};
 
 /// Labels that every agent gives its node.
 const OWN_LABELS: [&str; 3] = ["node", "os", "arch"];
@@ -48,6 +50,8 @@ pub struct AgentOptions {
     pub simulated: bool,
     /// Where the API of the container runtime is.
     pub container_socket: ContainerSocket,
+    /// How often what is installed of tenants is compared with what is declared.
+    pub tenant_interval: Duration,
     /// A binary that serves [`supervisor::dispatch`](crate::supervisor::dispatch), to supervise runs.
     pub exe: PathBuf,
 }
@@ -64,6 +68,7 @@ impl AgentOptions {
             capacity: CapacityOverrides::default(),
             simulated: false,
             container_socket: ContainerSocket::default(),
+            tenant_interval: tenants::INTERVAL,
             exe: own_executable(),
         }
     }
@@ -199,6 +204,8 @@ fn start_simulated<C: Control>(
         registration,
         control,
         core,
+        tenants: TenantsCore::restore(now(), Vec::new(), options.tenant_interval),
+        hands: Hands::simulated(),
         executor,
         events: received,
         commands,
@@ -231,6 +238,7 @@ async fn start_supervised<C: Control>(
     let progress = state.progress()?;
     let (executor, adopted) = Supervised::open(supervised, events).await?;
     let core = AgentCore::restore(now(), progress.load()?, adopted);
+    let (tenants, hands) = restore_tenants(options, state)?;
     let executor = Box::new(executor);
     let registration = registration(options, &options.name, agent_id, executor.as_ref())?;
     let core = core.with_capacity(registration.capacity);
@@ -239,12 +247,27 @@ async fn start_supervised<C: Control>(
         registration,
         control,
         core,
+        tenants,
+        hands,
         executor,
         events: received,
         commands,
         progress: Some(progress),
         logs_dir: Some(state.logs()),
     }))
+}
+
+/// What earlier agents installed, and who looks after it.
+fn restore_tenants(
+    options: &AgentOptions,
+    state: &StateDir,
+) -> Result<(TenantsCore, Hands), StartError> {
+    let dir = state.tenant_notes();
+    let failed = |source| StartError::StateDir { path: dir.clone(), source };
+    let notes = NoteStore::open(dir.clone()).map_err(failed)?;
+    let known = notes.load().map_err(failed)?;
+    let core = TenantsCore::restore(now(), known, options.tenant_interval);
+    Ok((core, Hands::new(notes, OnSystemd::new(state.path().to_owned()))))
 }
 
 fn registration(

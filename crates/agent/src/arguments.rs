@@ -6,7 +6,7 @@ use clap::Parser;
 use tessera_agent::{
     AgentOptions, CapacityOverrides, ContainerSocket, default_state_dir, host_name,
 };
-use tessera_types::{Bytes, Labels, Millicores, Name};
+use tessera_types::{Bytes, Duration, Labels, Millicores, Name};
 
 /// Runs Tessera's workloads on this machine.
 ///
@@ -56,6 +56,10 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "PATH")]
     container_socket: Option<PathBuf>,
 
+    /// How often tenants are compared with what is declared, at least `1s`
+    #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = interval)]
+    tenant_interval: Duration,
+
     /// Start nothing, and behave like a node that does
     #[arg(long)]
     simulated: bool,
@@ -90,6 +94,7 @@ impl Arguments {
             },
             simulated: self.simulated || self.simulated_nodes.is_some(),
             container_socket: container_socket(self.container_socket),
+            tenant_interval: self.tenant_interval,
             ..AgentOptions::new(name, &self.server)
         };
         Ok(Wanted { options, simulated_nodes: self.simulated_nodes })
@@ -109,4 +114,12 @@ fn label(text: &str) -> Result<(String, String), String> {
         Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
         _ => Err("a label is written as key=value, such as zone=a".to_owned()),
     }
+}
+
+fn interval(text: &str) -> Result<Duration, String> {
+    let interval: Duration = text.parse().map_err(|error| format!("{error}"))?;
+    if interval < Duration::from_secs(1) {
+        return Err("a second is the least".to_owned());
+    }
+    Ok(interval)
 }

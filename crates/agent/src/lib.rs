@@ -19,6 +19,7 @@ mod machine;
 mod session;
 mod state_dir;
 pub mod supervisor;
+pub mod tenants;
 
 pub use agent::{Agent, AgentHandle, AgentOptions};
 pub use containers::ContainerSocket;

@@ -7,6 +7,8 @@
 //! runs/<run>/                one folder for each run, see `supervisor`
 //! progress/<copy>.json       how far each copy is
 //! logs/<namespace>/<name>/   what workloads printed
+//! tenant-notes/<id>.json     what is remembered of tenants
+//! tenants/, folders/         units and manifests of tenants, see `tenants::systemd`
 //! ```
 
 use std::fs::{self, DirBuilder, File, TryLockError};
@@ -80,6 +82,14 @@ impl StateDir {
         self.path.join("runs")
     }
 
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    pub(crate) fn tenant_notes(&self) -> PathBuf {
+        self.path.join("tenant-notes")
+    }
+
     pub(crate) fn logs(&self) -> PathBuf {
         self.path.join("logs")
     }
@@ -125,7 +135,7 @@ fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
 }
 
 /// As [`write_whole`], and it is still there after a crash of the machine: who the agent is must outlast that.
-fn write_durably(path: &Path, bytes: &[u8]) -> io::Result<()> {
+pub(crate) fn write_durably(path: &Path, bytes: &[u8]) -> io::Result<()> {
     write_aside(path, bytes)?.sync_all()?;
     fs::rename(aside(path), path)?;
     path.parent().map_or(Ok(()), |folder| File::open(folder)?.sync_all())

@@ -26,7 +26,7 @@ use dropshot::{
     TypedBody, UntypedBody,
 };
 use http::Response;
-use tessera_types::api::{ApplyRequest, ApplyResponse, Readiness, Top};
+use tessera_types::api::{ApplyRequest, ApplyResponse, Readiness, RunTenantRequest, Top};
 use tessera_types::booking::{
     Approved, EventsAnswer, HostCalendar, PartRequest, PlanResponse, SeedRequest, SeedResponse,
     StretchRequest,
@@ -35,6 +35,7 @@ use tessera_types::sync::{
     LogChunk, LogChunkAnswer, Registered, Registration, ReportRequest, ReportResponse, SyncRequest,
     SyncResponse,
 };
+use tessera_types::tenant::TenantRun;
 use tessera_types::{Host, Node, Object, Pod, Session};
 
 /// The version of the API, which is that of the product.
@@ -134,6 +135,15 @@ pub trait TesseraApi {
         query: Query<NamespaceQuery>,
         header: Header<IdempotencyHeader>,
     ) -> Result<HttpResponseAccepted<Object<Pod>>, ApiError>;
+
+    /// Ask for a run of a tenant's service on a node. Asking twice under one `request_id`
+    /// is asking once.
+    #[endpoint { method = POST, path = "/v1/tenants/{name}/runs", tags = ["tenants"] }]
+    async fn tenant_run(
+        ctx: RequestContext<Self::Context>,
+        path: Path<NamePath>,
+        body: TypedBody<RunTenantRequest>,
+    ) -> Result<HttpResponseAccepted<TenantRun>, ApiError>;
 
     /// Try again what has failed in a host.
     #[endpoint { method = POST, path = "/v1/hosts/{name}/retry", tags = ["hosts"] }]

@@ -1246,6 +1246,61 @@ Arguments:
             _ => Err(Error::UnexpectedResponse(response)),
         }
     }
+    /**Ask for a run of a tenant's service on a node. Asking twice under one `request_id`
+
+is asking once.
+
+Sends a `POST` request to `/v1/tenants/{name}/runs`
+
+Arguments:
+- `name`: The resource's name.
+- `body`*/
+    pub async fn tenant_run<'a>(
+        &'a self,
+        name: &'a tessera_types::Name,
+        body: &'a tessera_types::api::RunTenantRequest,
+    ) -> Result<
+        ResponseValue<tessera_types::tenant::TenantRun>,
+        Error<tessera_types::Problem>,
+    > {
+        let url = format!(
+            "{}/v1/tenants/{}/runs", self.baseurl, encode_path(& name.to_string()),
+        );
+        let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
+        header_map
+            .append(
+                ::reqwest::header::HeaderName::from_static("api-version"),
+                ::reqwest::header::HeaderValue::from_static(Self::api_version()),
+            );
+        #[allow(unused_mut)]
+        let mut request = self
+            .client
+            .post(url)
+            .header(
+                ::reqwest::header::ACCEPT,
+                ::reqwest::header::HeaderValue::from_static("application/json"),
+            )
+            .json(&body)
+            .headers(header_map)
+            .build()?;
+        let info = OperationInfo {
+            operation_id: "tenant_run",
+        };
+        self.pre(&mut request, &info).await?;
+        let result = self.exec(request, &info).await;
+        self.post(&result, &info).await?;
+        let response = result?;
+        match response.status().as_u16() {
+            202u16 => ResponseValue::from_response(response).await,
+            400u16..=499u16 => {
+                Err(Error::ErrorResponse(ResponseValue::from_response(response).await?))
+            }
+            500u16..=599u16 => {
+                Err(Error::ErrorResponse(ResponseValue::from_response(response).await?))
+            }
+            _ => Err(Error::UnexpectedResponse(response)),
+        }
+    }
     /**What nodes have, and what of it is in use
 
 Sends a `GET` request to `/v1/top`

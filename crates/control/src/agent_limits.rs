@@ -2,7 +2,8 @@
 //! An agent of the same release never says more.
 
 use tessera_types::limits;
-use tessera_types::sync::{LogChunk, Registration, Report, SyncRequest};
+use tessera_types::sync::{LogChunk, Registration, Report, RunReport, SyncRequest, TenantReport};
+use tessera_types::tenant::TenantService;
 use tessera_types::workload::{Exit, ExitOutcome};
 use tessera_types::{Invalid, Name, Problem, Validate};
 
@@ -43,12 +44,14 @@ pub(crate) fn check_log_chunk(node: &Name, chunk: &LogChunk) -> Result<(), Probl
 pub(crate) fn check_report(report: &Report) -> Result<(), String> {
     let mut found = Found::default();
     found.report(report);
-    let problems: Vec<_> =
-        found.0.iter().map(|it| format!("{}: {}", it.path, it.message)).collect();
-    match problems.is_empty() {
-        true => Ok(()),
-        false => Err(limits::clip(&problems.join("; "), limits::REPORT_TEXT_BYTES_MAX)),
-    }
+    found.in_words()
+}
+
+/// What an agent says of one tenant; likewise.
+pub(crate) fn check_tenant_report(report: &TenantReport) -> Result<(), String> {
+    let mut found = Found::default();
+    found.tenant(report);
+    found.in_words()
 }
 
 /// What is too large.
@@ -92,6 +95,58 @@ impl Found {
         for (i, line) in exit.last_lines.iter().enumerate() {
             let at = format!("{path}.last_lines[{i}]");
             self.text(&at, line, limits::EXIT_LINE_BYTES_MAX);
+        }
+    }
+
+    fn tenant(&mut self, report: &TenantReport) {
+        let reason = report.reason.as_deref().unwrap_or_default();
+        self.text("reason", reason, limits::REASON_BYTES_MAX);
+        self.count("conflicts", report.conflicts.len(), limits::TENANT_CONFLICTS_MAX);
+        for (i, conflict) in report.conflicts.iter().enumerate() {
+            let at = format!("conflicts[{i}]");
+            self.text(&format!("{at}.path"), &conflict.path, limits::PATH_BYTES_MAX);
+            self.text(&format!("{at}.found"), &conflict.found, limits::REPORT_TEXT_BYTES_MAX);
+        }
+        if let Some(repaired) = &report.repaired {
+            self.text("repaired.what", &repaired.what, limits::REPORT_TEXT_BYTES_MAX);
+        }
+        self.count("services", report.services.len(), limits::TENANT_SERVICES_MAX);
+        for (i, service) in report.services.iter().enumerate() {
+            self.service(&format!("services[{i}]"), service);
+        }
+        self.count("runs", report.runs.len(), limits::TENANT_RUN_REPORTS_MAX);
+        for (i, run) in report.runs.iter().enumerate() {
+            self.run(&format!("runs[{i}]"), run);
+        }
+    }
+
+    fn service(&mut self, path: &str, service: &TenantService) {
+        self.text(&format!("{path}.unit"), &service.unit, limits::UNIT_NAME_BYTES_MAX);
+        if let Some(run) = &service.last_run {
+            let invocation = run.invocation_id.as_deref().unwrap_or_default();
+            let at = format!("{path}.last_run");
+            self.text(&format!("{at}.invocation_id"), invocation, limits::AGENT_TEXT_BYTES_MAX);
+            self.text(&format!("{at}.result"), &run.result, limits::AGENT_TEXT_BYTES_MAX);
+        }
+    }
+
+    fn run(&mut self, path: &str, run: &RunReport) {
+        let invocation = run.invocation_id.as_deref().unwrap_or_default();
+        self.text(&format!("{path}.invocation_id"), invocation, limits::AGENT_TEXT_BYTES_MAX);
+        if let Some(end) = &run.end {
+            let result = end.result.as_deref().unwrap_or_default();
+            self.text(&format!("{path}.end.result"), result, limits::AGENT_TEXT_BYTES_MAX);
+            let message = end.message.as_deref().unwrap_or_default();
+            self.text(&format!("{path}.end.message"), message, limits::REPORT_TEXT_BYTES_MAX);
+        }
+    }
+
+    fn in_words(self) -> Result<(), String> {
+        let problems: Vec<_> =
+            self.0.iter().map(|it| format!("{}: {}", it.path, it.message)).collect();
+        match problems.is_empty() {
+            true => Ok(()),
+            false => Err(limits::clip(&problems.join("; "), limits::REPORT_TEXT_BYTES_MAX)),
         }
     }
 

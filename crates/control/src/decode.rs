@@ -1,13 +1,16 @@
 //! Reads manifests from request bodies: strictly, with the place of what is
 //! wrong and the nearest known field.
 
+use std::any::Any;
+
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use tessera_pipeline::refuse_pipelines;
 use tessera_types::manifest::WRITTEN_BY_TESSERA;
 use tessera_types::problem::Code;
 use tessera_types::secret::is_secret;
-use tessera_types::{Kind, KindName, Manifest, Name, Problem, nearest};
+use tessera_types::tenant::TenantSpec;
+use tessera_types::{Invalid, Kind, KindName, Manifest, Name, Problem, nearest};
 
 /// Reads the manifest of the resource that the request's path names.
 pub(crate) fn manifest<K: Kind>(
@@ -57,9 +60,23 @@ pub(crate) fn any_manifest<K: Kind>(mut json: Value) -> Result<Manifest<K>, Prob
     }
     let mut problems = manifest.problems();
     problems.extend(refuse_pipelines(&manifest));
+    problems.extend(refuse_tenant(&manifest, problems.is_empty()));
     match problems {
         problems if problems.is_empty() => Ok(manifest),
         problems => Err(Problem::invalid(manifest.key(), problems)),
+    }
+}
+
+/// All that would keep a tenant from being installed. What breaks a limit is not looked
+/// into.
+fn refuse_tenant<K: Kind>(manifest: &Manifest<K>, is_within_limits: bool) -> Vec<Invalid> {
+    let spec: &dyn Any = &manifest.spec;
+    match spec.downcast_ref::<TenantSpec>().filter(|_| is_within_limits) {
+        Some(spec) => {
+            let (zones, now) = (jiff::tz::db(), jiff::Timestamp::now());
+            tessera_tenant::fleet::problems(&manifest.name, spec, zones, now)
+        }
+        None => Vec::new(),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use tessera_types::sync::Assignment;
+use tessera_types::sync::{Assignment, TenantAssignment};
 use tessera_types::{Name, Revision, Uid};
 
 use crate::world::{World, is_to_stop};
@@ -14,6 +14,8 @@ pub struct News {
     pub revision: Revision,
     /// All assignments of the node, if anything is new.
     pub assignments: Option<Vec<Assignment>>,
+    /// All tenants of the node, if anything is new.
+    pub tenants: Option<Vec<TenantAssignment>>,
 }
 
 /// What the agent of `node` has to know; none while the node is Offline.
@@ -33,7 +35,9 @@ pub fn news_for(world: &World, node: Uid, since: Revision) -> Option<News> {
     // A revision from the future is one of another store: everything is news.
     let since = if since > revision { Revision::ZERO } else { since };
     let has_news = since == Revision::ZERO || changed_at > since;
-    Some(News { revision, assignments: has_news.then(|| assignments(world, node, since)) })
+    let tenants = world.tenant_loads().news(node, since, |id| world.tenants.get(id));
+    let assignments = has_news.then(|| assignments(world, node, since));
+    Some(News { revision, assignments, tenants })
 }
 
 fn assignments(world: &World, node: Uid, since: Revision) -> Vec<Assignment> {

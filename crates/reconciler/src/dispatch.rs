@@ -16,6 +16,7 @@ use crate::pod::PodManager;
 use crate::report::ReportManager;
 use crate::session::{PartManager, SessionManager};
 use crate::tables::Tabled;
+use crate::tenant::{TenantManager, concerned_by_node, without_room};
 use crate::world::World;
 
 /// What to do about the resource of this kind and identity now. Nodes and
@@ -28,6 +29,7 @@ pub(crate) fn plan(kind: KindName, id: Uid, world: &World, now: Now) -> Plan {
         KindName::Host => by(&HostManager, id, world, now),
         KindName::Job => by(&JobManager, id, world, now),
         KindName::Report => by(&ReportManager, id, world, now),
+        KindName::Tenant => by(&TenantManager, id, world, now),
         KindName::Node | KindName::Workload => Plan::nothing(),
         definition => tessera_types::with_kind!(definition, K => {
             world.table::<K>().get(id).map_or_else(Plan::nothing, |it| of_definition(it, now.wall))
@@ -69,14 +71,27 @@ pub(crate) fn overbooked(world: &World) -> impl Iterator<Item = Uid> + '_ {
     world.hosts.iter().filter(says_so).map(|host| host.id)
 }
 
+/// The tenants that are looked at because a resource is gone.
+pub(crate) fn tenants_concerned(kind: KindName, id: Uid, world: &World) -> Vec<Uid> {
+    match kind {
+        KindName::Node => concerned_by_node(id, None, world).collect(),
+        KindName::Tenant => without_room(world).collect(),
+        _ => Vec::new(),
+    }
+}
+
 /// Who is looked at because `resource` has changed: its owner, and what it owns.
-/// A node's group counts its nodes.
+/// A node's group counts its nodes, and tenants go by its labels.
 pub(crate) fn concerned(resource: &Resource, world: &World) -> Vec<Uid> {
     let owner = resource.owner().map(|owner| owner.id);
     let children = world.children_of(resource.id()).map(|(_, id)| id);
     let mut concerned: Vec<_> = owner.into_iter().chain(children).collect();
     match resource {
-        Resource::Node(_) => concerned.extend(groups_concerned(KindName::Node, world)),
+        Resource::Node(node) => {
+            concerned.extend(groups_concerned(KindName::Node, world));
+            concerned.extend(concerned_by_node(node.id, Some(node), world));
+        }
+        Resource::Tenant(_) => concerned.extend(without_room(world)),
         Resource::Host(_) => concerned.extend(groups_concerned(KindName::Host, world)),
         // A host that is given up waits for its pods to go.
         Resource::Pod(_) => {

@@ -98,6 +98,7 @@ impl Reconciler {
                         .chain(above)
                         .chain(children)
                         .chain(groups)
+                        .chain(dispatch::tenants_concerned(change.key.kind, change.id, world))
                         .chain(overbooked);
                     all.for_each(|id| self.queue.push(id));
                 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use tessera_types::{
     DeliveryEnvironment, Host, HostDefinition, HostingSiteLocation, Job, JobDefinition, Kind,
     KindName, LabLocation, Name, Node, Object, PartDefinition, Pod, PodDefinition, Report,
-    ReportDefinition, Resource, ResourceKey, Session, SessionDefinition, SessionPart, Uid,
+    ReportDefinition, Resource, ResourceKey, Session, SessionDefinition, SessionPart, Tenant, Uid,
     Workload,
 };
 

@@ -10,12 +10,13 @@ use tessera_types::timed::TimedStatus;
 use tessera_types::workload::WorkloadStatus;
 use tessera_types::{
     BootTime, Change, Committed, Duration, Host, Kind, KindName, Node, Object, Pod, Resource,
-    Revision, Timestamp, Uid, Workload,
+    Revision, Tenant, Timestamp, Uid, Workload,
 };
 
 use crate::bookings::{Bookings, group_of};
 use crate::pipelines::{EngineAway, EngineUse, Pipelines};
 use crate::tables::{Table, Tabled, Tables};
+use crate::tenant::TenantLoads;
 
 /// The workloads of one node, as its agent has to know them.
 #[derive(Clone, Debug, Default)]
@@ -37,6 +38,7 @@ pub struct World {
     kinds: HashMap<Uid, KindName>,
     bookings: Bookings,
     loads: HashMap<Uid, NodeLoad>,
+    tenant_loads: TenantLoads,
     leases: HashMap<Uid, BootTime>,
     /// Until when a lease may run that was granted before the control plane started.
     unknown_until: BootTime,
@@ -194,6 +196,10 @@ impl World {
                 }
                 self.reload(before.map(|before| &**before), Some(&workload), at)
             }
+            Resource::Tenant(tenant) => {
+                let before = before.as_ref().and_then(Tenant::unwrap);
+                self.tenant_loads.changed(before.map(|before| &**before), Some(&tenant), at)
+            }
             _ => Vec::new(),
         }
     }
@@ -214,6 +220,7 @@ impl World {
                 self.bookings.release(id);
                 self.reload(Some(&workload), None, at)
             }
+            Resource::Tenant(tenant) => self.tenant_loads.changed(Some(&tenant), None, at),
             Resource::Host(host) => {
                 self.bookings.host_removed(id);
                 self.groups_changed(Some(&host), None);
@@ -229,6 +236,7 @@ impl World {
                 self.told.remove(&id);
                 self.bookings.node_removed(id);
                 self.forget_if_empty(id);
+                self.tenant_loads.node_removed(id);
                 Vec::new()
             }
             _ => Vec::new(),
@@ -350,6 +358,11 @@ impl World {
     #[must_use]
     pub fn load_of(&self, node: Uid) -> Option<&NodeLoad> {
         self.loads.get(&node)
+    }
+
+    /// The tenants of all nodes.
+    pub(crate) fn tenant_loads(&self) -> &TenantLoads {
+        &self.tenant_loads
     }
 
     /// How many workloads a node has.

@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
+use std::fs::File;
 use std::io::{self, Read};
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Command, ExitStatus, Stdio};
@@ -157,6 +158,13 @@ pub fn command<S: AsRef<OsStr>>(words: &[S]) -> Command {
     // What is said is looked at.
     command.env("LC_ALL", "C").stdin(Stdio::null());
     command
+}
+
+/// As [`call`], with a file that is open in the program for as long as it lives.
+pub(crate) fn call_holding(words: &[&str], held: File) -> Result<(), SystemctlError> {
+    let mut command = command(words);
+    command.stdin(held);
+    ended(output(command, &words.join(" "))?, words).map(drop)
 }
 
 fn call(words: &[&str]) -> Result<Said, SystemctlError> {

@@ -6,6 +6,7 @@
 
 pub mod calendar;
 pub mod export;
+pub mod fleet;
 pub mod manifest;
 pub mod plan;
 pub mod registry;

@@ -13,6 +13,7 @@ use crate::name::Name;
 use crate::node::Capacity;
 use crate::problem::Problem;
 use crate::quantity::{Bytes, Millicores};
+use crate::tenant::RunRequestId;
 use crate::time::Timestamp;
 
 /// One page of a list, in the order of namespace and name.
@@ -99,6 +100,19 @@ pub struct ApplyRequest {
     /// The manifests, at most [`crate::limits::BATCH_MAX`]; each as for `PUT`,
     /// with its `kind`.
     pub manifests: Vec<serde_json::Value>,
+}
+
+/// Asks for a run of a tenant's service on a node.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RunTenantRequest {
+    /// What names the run; drawn by whoever asks.
+    pub request_id: RunRequestId,
+    /// The node.
+    pub node: Name,
+    /// The suffix of the service; the primary when it is not given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub service: Option<Name>,
 }
 
 /// What each manifest of an [`ApplyRequest`] came to, in its order.

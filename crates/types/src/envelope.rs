@@ -130,6 +130,8 @@ pub enum WaitReason {
     Phase,
     /// The engine: there is none, or an operator has stopped its use.
     Engine,
+    /// Something is in its place on a node that is not its own: somebody has to decide.
+    Conflict,
 }
 
 impl<K: Kind> Object<K> {

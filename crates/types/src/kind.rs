@@ -20,6 +20,7 @@ use crate::host::Host;
 use crate::identity::{Revision, Uid};
 use crate::job::Job;
 use crate::labels::Labels;
+use crate::limits;
 use crate::name::Name;
 use crate::node::Node;
 use crate::pod::Pod;
@@ -27,6 +28,7 @@ use crate::report::Report;
 use crate::session::{Session, SessionPart};
 use crate::state::{Actor, State};
 use crate::suggest::nearest;
+use crate::tenant::Tenant;
 use crate::time::Timestamp;
 use crate::validate::{Invalid, Validate};
 use crate::workload::Workload;
@@ -75,6 +77,9 @@ pub trait Kind:
     /// Whether a manifest that does not say `desired_status` keeps the one that
     /// the resource has, rather than asking for the default.
     const KEEPS_DESIRED_STATUS: bool;
+
+    /// How large a spec may be as JSON, in bytes.
+    const SPEC_BYTES_MAX: usize = limits::SPEC_BYTES_MAX;
 
     /// What else changes when a new spec is declared; `object` has the new spec
     /// and generation.
@@ -305,6 +310,8 @@ kinds! {
     Job(jobs) { singular: "job", plural: "jobs", short: "jo", namespaced: true },
     /// Results made into one.
     Report(reports) { singular: "report", plural: "reports", short: "re", namespaced: true },
+    /// A data pipeline that agents install on nodes.
+    Tenant(tenants) { singular: "tenant", plural: "tenants", short: "te", namespaced: false },
     /// A type of session.
     SessionDefinition(session_definitions) { singular: "sessiondefinition", plural: "sessiondefinitions", short: "sd", namespaced: false },
     /// A type of part.

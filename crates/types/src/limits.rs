@@ -102,6 +102,33 @@ pub const EVENTS_KNOWN_MAX: usize = 256;
 /// What could not be removed, as named in one resource.
 pub const LEFTOVERS_MAX: usize = 64;
 
+/// The manifest of a tenant, in bytes.
+pub const TENANT_MANIFEST_BYTES_MAX: usize = 64 << 10;
+/// Files of a tenant's units, if they are written by hand.
+pub const TENANT_UNITS_MAX: usize = 50;
+/// Their texts together, in bytes.
+pub const TENANT_UNITS_BYTES_MAX: usize = 256 << 10;
+/// One spec of a tenant as JSON, in bytes: room for what JSON makes of the texts.
+pub const TENANT_SPEC_BYTES_MAX: usize = 1 << 20;
+/// Services of one tenant on a fleet.
+pub const TENANT_SERVICES_MAX: usize = 32;
+/// Nodes of one tenant.
+pub const TENANT_NODES_MAX: usize = 1000;
+/// Tenants on one node.
+pub const NODE_TENANTS_MAX: usize = 100;
+/// Runs of one tenant that are asked for and not over, and those that are kept.
+pub const TENANT_RUNS_MAX: usize = 20;
+/// Runs in one report of an agent.
+pub const TENANT_RUN_REPORTS_MAX: usize = 100;
+/// What is in a tenant's way on one node, as far as it is named.
+pub const TENANT_CONFLICTS_MAX: usize = 20;
+/// The id of a run, in bytes.
+pub const RUN_ID_BYTES_MAX: usize = 64;
+/// The name of a unit of systemd, in bytes.
+pub const UNIT_NAME_BYTES_MAX: usize = 255;
+/// A path, in bytes.
+pub const PATH_BYTES_MAX: usize = 4096;
+
 /// The input of a job as JSON, in bytes.
 pub const JOB_INPUT_BYTES_MAX: usize = 1 << 20;
 /// The output of a job as JSON, in bytes.

@@ -11,7 +11,6 @@ use crate::envelope::{Edit, Edited, Object};
 use crate::identity::{Revision, Uid};
 use crate::kind::{Kind, KindName, ResourceKey};
 use crate::labels::Labels;
-use crate::limits;
 use crate::name::Name;
 use crate::state::Actor;
 use crate::time::Timestamp;
@@ -169,12 +168,12 @@ impl<K: Kind> Manifest<K> {
         self.labels.validate("labels", &mut problems);
         self.spec.validate("spec", &mut problems);
         let bytes = serde_json::to_vec(&self.spec).map_or(0, |json| json.len());
-        if bytes > limits::SPEC_BYTES_MAX {
+        if bytes > K::SPEC_BYTES_MAX {
             problems.push(Invalid::new(
                 "spec",
                 format!(
                     "a spec has at most {} bytes as JSON, this one has {bytes}",
-                    limits::SPEC_BYTES_MAX
+                    K::SPEC_BYTES_MAX
                 ),
             ));
         }

@@ -55,6 +55,20 @@ text_schema!(
     "The identity of one resource, never reused."
 );
 text_schema!(
+    crate::tenant::TenantHash,
+    "TenantHash",
+    None,
+    Some("^[0-9a-f]{64}$"),
+    "The SHA-256 of what is installed of a tenant."
+);
+text_schema!(
+    crate::tenant::RunRequestId,
+    "RunRequestId",
+    None,
+    Some("^[-_A-Za-z0-9]{1,64}$"),
+    "What names a run that somebody asks for."
+);
+text_schema!(
     crate::engine::JobId,
     "JobId",
     None,

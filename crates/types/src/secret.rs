@@ -1,4 +1,5 @@
-//! Where secrets are in a resource: the values of the environment. Whoever gets the
+//! Where secrets are in a resource: the values of the environment, and the texts of a
+//! tenant that have an environment in them. Whoever gets the
 //! resource itself sees them; whatever else is said of it has [`MASK`] in their place.
 
 use serde_json::Value;
@@ -9,6 +10,9 @@ pub const MASK: &str = "***";
 /// The names of the fields that have the environment: in a workload's spec, and
 /// wherever one stands inside another kind's.
 const ENV: &str = "env";
+
+/// The fields of a tenant's spec that may have an environment in their text.
+const TEXTS: [&str; 2] = ["manifest", "units"];
 
 /// The fields below which they are: what is declared, and what is known, as an
 /// instance keeps the definitions that it was made from.
@@ -23,6 +27,10 @@ fn depth_in_env(path: &str) -> Option<usize> {
     let root = words.find(|word| ROOTS.contains(word) || *word == LABELS)?;
     if root == LABELS {
         return None;
+    }
+    let mut below = words.clone();
+    if root == ROOTS[0] && below.next().is_some_and(|word| TEXTS.contains(&word)) {
+        return Some(below.count());
     }
     words.position(|word| word == ENV)?;
     Some(words.count())
@@ -72,6 +80,9 @@ mod tests {
             ("spec.env.A.B", json!("***")),
             ("spec.environment", value.clone()),
             ("labels.env", value.clone()),
+            ("spec.units", json!({"A": "***"})),
+            ("manifests[0].spec.manifest", json!({"A": "***"})),
+            ("observed.manifest", value.clone()),
             ("spec", value.clone()),
             ("spec.workloads[0].spec.env", json!({"A": "***"})),
             ("spec.workload.env.A", json!("***")),

@@ -18,6 +18,9 @@ use crate::name::Name;
 use crate::node::{Capacity, Executors};
 use crate::problem::{Code, Problem};
 use crate::state::state_enum;
+use crate::tenant::{
+    Repaired, RunRequestId, RunSource, TenantConflict, TenantHash, TenantService, TenantSpec,
+};
 use crate::time::{Duration, Timestamp};
 use crate::workload::{Exit, Health, Instance, WorkloadSpec, WorkloadStatus};
 
@@ -98,12 +101,16 @@ pub struct SyncResponse {
     /// The control plane's wall clock when it answered. The agent says it again: what
     /// it told before that is at least as new, whatever its own clock shows.
     pub at: Timestamp,
-    /// The revision of the assignments below; what to ask with next time.
+    /// The revision of what is below; what to ask with next time.
     pub revision: Revision,
     /// All assignments of the node, when there is anything new; whatever the
     /// agent has beside them it stops.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub assignments: Option<Vec<Assignment>>,
+    /// All tenants that the node has to do with, when there is anything new of one;
+    /// whatever the agent has installed beside them it uninstalls.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tenants: Option<Vec<TenantAssignment>>,
     /// Logs that somebody wants to read.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub log_requests: Vec<LogRequest>,
@@ -129,6 +136,130 @@ pub struct Assignment {
     /// The spec, when it is news to an agent that knows [`SyncRequest::since`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub spec: Option<Arc<WorkloadSpec>>,
+}
+
+/// One tenant that a node has to do with.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct TenantAssignment {
+    /// The tenant's identity.
+    pub id: Uid,
+    /// Its name, which its units carry.
+    pub name: Name,
+    /// The tenant's generation.
+    pub generation: u64,
+    /// The hash of what is to be installed.
+    pub hash: TenantHash,
+    /// Whether it is to be uninstalled, and told to be gone.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub remove: bool,
+    /// Whether the control plane has to be told how it is, even where nothing has changed
+    /// since it was: what it knew was about something else.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub report: bool,
+    /// The spec, when it is news to an agent that knows [`SyncRequest::since`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub spec: Option<Arc<TenantSpec>>,
+    /// The runs that are asked for and of which the agent has not told the end. Each is
+    /// started once, however often it is listed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub runs: Vec<RunRequest>,
+}
+
+/// A run that somebody asks for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct RunRequest {
+    /// What names it.
+    pub id: RunRequestId,
+    /// The suffix of the service; none for the primary.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub service: Option<Name>,
+}
+
+state_enum! {
+    /// How a tenant is on a node, as its agent sees it.
+    InstallState {
+        /// It is being installed, or brought up to date.
+        Installing,
+        /// It is installed as the hash says.
+        Installed,
+        /// Something is in its place that is not its own. Nothing was changed.
+        Conflict,
+        /// It cannot be installed. The agent goes on trying.
+        Failed,
+        /// It is being removed.
+        Removing,
+        /// Nothing of it is left.
+        Removed,
+    }
+}
+
+/// How a tenant is on a node now.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct TenantReport {
+    /// The tenant's identity.
+    pub id: Uid,
+    /// Increases with every report of this tenant in a session of the agent, from 1 on; one
+    /// that is not newer than the last applied is ignored.
+    pub seq: u64,
+    /// The generation that it is about.
+    pub generation: u64,
+    /// How it is.
+    pub state: InstallState,
+    /// The hash of what is installed, if anything is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hash: Option<TenantHash>,
+    /// Why it is so, in words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// What is in its place; at most [`crate::limits::TENANT_CONFLICTS_MAX`].
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub conflicts: Vec<TenantConflict>,
+    /// What somebody changed and was put right, since it was installed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub repaired: Option<Repaired>,
+    /// Its services, the primary first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub services: Vec<TenantService>,
+    /// What came of runs that were asked for, of those that have not been acknowledged.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub runs: Vec<RunReport>,
+}
+
+/// What came of a run that was asked for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct RunReport {
+    /// What names it.
+    pub id: RunRequestId,
+    /// Whether the service was running already, so that this is that run.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub joined: bool,
+    /// What systemd calls this run of the unit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub invocation_id: Option<String>,
+    /// When it began.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub started_at: Option<Timestamp>,
+    /// How it ended, when it is over.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub end: Option<RunEnd>,
+}
+
+/// How a run ended that was asked for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct RunEnd {
+    /// When.
+    pub at: Timestamp,
+    /// In systemd's word: `success`, `exit-code`, `timeout`, …
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub result: Option<String>,
+    /// What `tesseractl tenant run-now` exits with for it.
+    pub exit_code: i32,
+    /// Whose exit code that is; none where it was never started.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<RunSource>,
+    /// In words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
 }
 
 state_enum! {
@@ -217,20 +348,28 @@ pub struct ReportRequest {
     /// The reports; at most [`crate::limits::REPORTS_MAX`], and no more than fit
     /// in a body.
     pub reports: Vec<Report>,
+    /// How tenants are on the node, oldest first for each; at most
+    /// [`crate::limits::REPORTS_MAX`], and no more than fit in a body. What is left away
+    /// stands: an agent says what has changed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tenants: Vec<TenantReport>,
 }
 
 /// The answer to a [`ReportRequest`]. Each report in it is dealt with, and the
-/// agent forgets it, but for those that are named in `refused` and `postponed`.
+/// agent forgets it, but for those that are named in `refused`, `refused_tenants` and `postponed`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ReportResponse {
     /// Workloads whose reports were refused because the epoch is not theirs or
-    /// the workload is gone.
+    /// the workload is gone, and tenants that are gone or not on this node.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub stale: Vec<Uid>,
     /// Reports that cannot be taken as they are.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub refused: Vec<RefusedReport>,
-    /// Workloads of which the store does not take what was reported, for now:
+    /// Reports of tenants that cannot be taken as they are.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub refused_tenants: Vec<RefusedTenantReport>,
+    /// Workloads and tenants of which the store does not take what was reported, for now:
     /// to be reported again.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub postponed: Vec<Uid>,
@@ -243,6 +382,17 @@ pub struct RefusedReport {
     pub id: Uid,
     /// The copy's placement.
     pub epoch: Epoch,
+    /// The report's number.
+    pub seq: u64,
+    /// What is wrong with it.
+    pub reason: String,
+}
+
+/// A report of a tenant that cannot be taken as it is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct RefusedTenantReport {
+    /// The tenant's identity.
+    pub id: Uid,
     /// The report's number.
     pub seq: u64,
     /// What is wrong with it.

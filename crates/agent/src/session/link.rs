@@ -21,6 +21,7 @@ use tracing::{debug, error, info, warn};
 use super::pace::{Pace, jitter};
 use crate::control::Control;
 use crate::supervisor::BootInstant;
+use tessera_types::sync::TenantReport;
 
 const CALL_TIME: Duration = Duration::from_secs(15);
 /// How long an agent that ends tries to say so.
@@ -41,7 +42,13 @@ type Call<T> = Option<Pin<Box<dyn Future<Output = T> + Send>>>;
 pub(super) enum Heard {
     Registered(Result<Registered, Error>),
     Synced(Synced),
-    Reported(Vec<Report>, Result<ReportResponse, Error>),
+    Reported(Reports, Result<ReportResponse, Error>),
+}
+
+/// What one call reports: of one sort, so that what is wrong with one does not hold up the other.
+pub(super) enum Reports {
+    Workloads(Vec<Report>),
+    Tenants(Vec<TenantReport>),
 }
 
 /// What came of a sync.
@@ -185,14 +192,19 @@ impl<C: Control> Link<C> {
         self.main = None;
     }
 
-    pub(super) fn report(&mut self, reports: Vec<Report>) {
+    pub(super) fn report(&mut self, reports: Reports) {
         let (control, node) = (self.control.clone(), self.node.clone());
         let pause = std::mem::take(&mut self.report_pause);
-        let request = ReportRequest { session: self.registration.session.clone(), reports };
+        let session = self.registration.session.clone();
         self.reporting = Some(Box::pin(async move {
             sleep(pause).await;
+            let (workloads, tenants) = match &reports {
+                Reports::Workloads(workloads) => (workloads.clone(), Vec::new()),
+                Reports::Tenants(tenants) => (Vec::new(), tenants.clone()),
+            };
+            let request = ReportRequest { session, reports: workloads, tenants };
             let result = in_time(CALL_TIME, control.report(&node, &request)).await;
-            Heard::Reported(request.reports, result)
+            Heard::Reported(reports, result)
         }));
     }
 
@@ -238,7 +250,8 @@ impl<C: Control> Link<C> {
                 self.answered_at = Some(answer.at);
                 self.main_pace.reset();
                 self.cut_off = false;
-                let empty = answer.assignments.is_none() && answer.log_requests.is_empty();
+                let news = answer.assignments.is_some() || answer.tenants.is_some();
+                let empty = !news && answer.log_requests.is_empty();
                 if empty && synced.took < EMPTY_ANSWER_PAUSE {
                     self.main_pause = EMPTY_ANSWER_PAUSE;
                 }

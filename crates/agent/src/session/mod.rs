@@ -12,6 +12,7 @@ mod link;
 mod logs;
 mod pace;
 mod posting;
+mod tenants;
 
 use std::collections::HashSet;
 use std::path::PathBuf;
@@ -21,14 +22,15 @@ use tessera_types::problem::Code;
 use tessera_types::sync::{
     RefusedReport, Registration, Report, ReportResponse, SyncResponse, Usage, WorkloadUsage,
 };
-use tessera_types::{Name, Timestamp};
+use tessera_types::{Name, Revision, Timestamp};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep_until};
 use tracing::{debug, info, warn};
 
-use self::link::{Heard, Link, Synced};
+use self::link::{Heard, Link, Reports, Synced};
 use self::logs::{LogRequests, Sender};
 use self::posting::Posting;
+use self::tenants::Tenants;
 use crate::clock::{SetDetector, now};
 use crate::control::Control;
 use crate::core::{Action, AgentCore, Progress, RunEvent, RunId};
@@ -37,6 +39,8 @@ use crate::logs::{Retention, retention};
 use crate::machine::MachineMeter;
 use crate::state_dir::ProgressStore;
 use crate::supervisor::{BootInstant, Lease};
+use crate::tenants::Hands;
+use crate::tenants::core::TenantsCore;
 
 /// The clock may be set while the loop sleeps; it looks at least this often.
 const SLEEP_MAX: Duration = Duration::from_secs(10);
@@ -70,6 +74,8 @@ pub(crate) struct NodeParts<C> {
     pub(crate) registration: Registration,
     pub(crate) control: C,
     pub(crate) core: AgentCore,
+    pub(crate) tenants: TenantsCore,
+    pub(crate) hands: Hands,
     pub(crate) executor: Box<dyn Executor>,
     pub(crate) events: mpsc::UnboundedReceiver<(RunId, RunEvent)>,
     pub(crate) commands: mpsc::Receiver<Command>,
@@ -83,6 +89,9 @@ pub(crate) struct NodeParts<C> {
 pub(crate) struct Node<C> {
     name: Name,
     core: AgentCore,
+    tenants: Tenants,
+    /// Whether the next report is one of tenants, if both sorts have something to tell.
+    tenants_turn: bool,
     executor: Box<dyn Executor>,
     events: mpsc::UnboundedReceiver<(RunId, RunEvent)>,
     commands: mpsc::Receiver<Command>,
@@ -115,6 +124,8 @@ impl<C: Control> Node<C> {
         let now = Instant::now();
         Self {
             link: Link::new(parts.control, parts.name.clone(), parts.registration),
+            tenants: Tenants::new(parts.name.clone(), parts.tenants, parts.hands),
+            tenants_turn: false,
             name: parts.name,
             core: parts.core,
             executor: parts.executor,
@@ -140,6 +151,7 @@ impl<C: Control> Node<C> {
             let now = self.now();
             self.core.tick(now);
             self.carry_out();
+            self.tenants.work(now);
             if self.is_done() {
                 break;
             }
@@ -152,6 +164,10 @@ impl<C: Control> Node<C> {
                 },
                 Some((run, event)) = self.events.recv() => self.happened(run, event),
                 heard = self.link.next() => self.heard(heard),
+                done = self.tenants.next() => {
+                    let now = self.now();
+                    self.tenants.done(now, done);
+                }
                 () = sleep_until(wake) => {}
             }
             if self.link.is_superseded() {
@@ -174,6 +190,7 @@ impl<C: Control> Node<C> {
         if let Some(by_ms) = self.clock.check() {
             info!(target: "tessera::agent", node = %self.name, by_ms, "the clock was set");
             self.core.clock_set(now(), by_ms);
+            self.tenants.clock_set(by_ms);
         }
         now()
     }
@@ -184,11 +201,13 @@ impl<C: Control> Node<C> {
             // A whole millisecond more, so that it is due when the sleep ends.
             at.since(wall).as_std().saturating_add(Duration::from_millis(1))
         };
-        let due = self.core.next_wakeup(wall).map_or(SLEEP_MAX, until).min(SLEEP_MAX);
+        let wakeups = [self.core.next_wakeup(wall), self.tenants.next_wakeup()];
+        let due = wakeups.into_iter().flatten().min().map_or(SLEEP_MAX, until).min(SLEEP_MAX);
         let cleans_up = self.ending.is_some() && self.core.live_runs().next().is_none();
         let due = if cleans_up { due.min(CLEAN_UP_LOOK) } else { due };
         let wake = Instant::now() + due;
-        let wake = self.posting.next_after(Instant::now()).map_or(wake, |at| wake.min(at));
+        let posts = [self.posting.next_after(Instant::now()), self.tenants.next_post()];
+        let wake = posts.into_iter().flatten().fold(wake, Instant::min);
         self.ending.as_ref().map_or(wake, |ending| wake.min(ending.deadline))
     }
 
@@ -252,17 +271,37 @@ impl<C: Control> Node<C> {
             if self.link.is_registered() {
                 let usage = self.measure();
                 let all_told = self.posting.is_all_told(self.core.unreported());
-                self.link.sync(self.core.since(), all_told, usage);
+                self.link.sync(self.since(), all_told, usage);
             } else {
                 self.link.register();
             }
         }
-        if self.link.can_report() {
-            let reports = self.posting.choose(Instant::now(), self.core.unreported());
-            if !reports.is_empty() {
-                self.link.report(reports);
-            }
+        if self.link.can_report()
+            && let Some(reports) = self.next_reports()
+        {
+            self.link.report(reports);
         }
+    }
+
+    /// What to ask the control plane with. One list that is newer than the other says that of the other there was
+    /// nothing new.
+    fn since(&self) -> Revision {
+        match self.core.since() {
+            Revision::ZERO => Revision::ZERO,
+            _ if self.tenants.is_incomplete() => Revision::ZERO,
+            since => since.max(self.tenants.since()),
+        }
+    }
+
+    fn next_reports(&mut self) -> Option<Reports> {
+        let workloads = self.posting.choose(Instant::now(), self.core.unreported());
+        let tenants = self.tenants.to_post();
+        if tenants.is_empty() || (!workloads.is_empty() && !self.tenants_turn) {
+            self.tenants_turn = true;
+            return (!workloads.is_empty()).then_some(Reports::Workloads(workloads));
+        }
+        self.tenants_turn = false;
+        Some(Reports::Tenants(tenants))
     }
 
     fn measure(&mut self) -> Option<Usage> {
@@ -278,18 +317,31 @@ impl<C: Control> Node<C> {
 
     fn heard(&mut self, heard: Heard) {
         match heard {
-            Heard::Registered(Ok(_)) => self.core.registered(),
+            Heard::Registered(Ok(_)) => {
+                self.core.registered();
+                self.tenants.registered();
+            }
             Heard::Synced(Synced { sent_at, result: Ok(answer), .. }) => {
                 self.synced(sent_at, &answer);
             }
-            Heard::Reported(reports, Ok(answer)) => self.reported(&reports, &answer),
-            Heard::Reported(reports, Err(error)) if is_too_large(&error) => {
-                if let Some(report) = self.posting.too_large(&reports) {
-                    warn!(target: "tessera::agent", node = %self.name, workload = %report.id, seq = report.seq, "a report is too large for the control plane");
-                    self.core.too_large(report);
-                }
+            Heard::Reported(Reports::Workloads(reports), Ok(answer)) => {
+                self.reported(&reports, &answer);
             }
+            Heard::Reported(Reports::Tenants(reports), Ok(answer)) => {
+                self.tenants.reported(&reports, &answer);
+            }
+            Heard::Reported(reports, Err(error)) if is_too_large(&error) => match reports {
+                Reports::Workloads(reports) => self.too_large(&reports),
+                Reports::Tenants(reports) => self.tenants.too_large(&reports),
+            },
             Heard::Registered(Err(_)) | Heard::Synced(_) | Heard::Reported(_, Err(_)) => {}
+        }
+    }
+
+    fn too_large(&mut self, reports: &[Report]) {
+        if let Some(report) = self.posting.too_large(reports) {
+            warn!(target: "tessera::agent", node = %self.name, workload = %report.id, seq = report.seq, "a report is too large for the control plane");
+            self.core.too_large(report);
         }
     }
 
@@ -315,6 +367,7 @@ impl<C: Control> Node<C> {
         let left = tessera_types::Duration::from_millis(left.as_millis() as u64);
         let wall = self.now();
         self.core.synced(wall, wall.plus(left), answer.revision, answer.assignments.as_deref());
+        self.tenants.assigned(wall, answer.revision, answer.tenants.as_deref());
         for request in &answer.log_requests {
             if self.log_requests.take(request) {
                 let sender = Sender {

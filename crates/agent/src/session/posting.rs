@@ -3,14 +3,34 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
+use serde::Serialize;
 use tessera_types::sync::{Report, ReportResponse};
 use tessera_types::{Uid, limits};
 use tokio::time::Instant;
 
 use super::pace::Pace;
+use tessera_types::sync::TenantReport;
 
 const POSTPONED_INITIAL: Duration = Duration::from_millis(500);
 const POSTPONED_MAX: Duration = Duration::from_secs(30);
+
+/// Something that is told of one resource.
+pub(super) trait Told: Clone + Serialize {
+    /// Of which.
+    fn id(&self) -> Uid;
+}
+
+impl Told for Report {
+    fn id(&self) -> Uid {
+        self.id
+    }
+}
+
+impl Told for TenantReport {
+    fn id(&self) -> Uid {
+        self.id
+    }
+}
 
 /// What is known of what the control plane takes.
 pub(super) struct Posting {
@@ -31,16 +51,16 @@ impl Posting {
     }
 
     /// What to post now, of all that is to be told. A single report goes alone, however large it is.
-    pub(super) fn choose<'a>(
+    pub(super) fn choose<'a, R: Told + 'a>(
         &self,
         now: Instant,
-        unreported: impl Iterator<Item = &'a Report>,
-    ) -> Vec<Report> {
+        unreported: impl Iterator<Item = &'a R>,
+    ) -> Vec<R> {
         let waits = now < self.postponed_until;
-        let due = unreported.filter(|report| !(waits && self.postponed.contains(&report.id)));
+        let due = unreported.filter(|report| !(waits && self.postponed.contains(&report.id())));
         let mut bytes = 0;
         let fitting = due.take(limits::REPORTS_MAX).enumerate().take_while(|(i, report)| {
-            bytes += size(report);
+            bytes += size(*report);
             *i == 0 || bytes <= self.bytes_max
         });
         fitting.map(|(_, report)| report.clone()).collect()
@@ -48,14 +68,22 @@ impl Posting {
 
     /// Whether all is told. What the store of the control plane does not take is not waited
     /// for: nothing else of the node could be judged as long as that lasts.
-    pub(super) fn is_all_told<'a>(&self, mut unreported: impl Iterator<Item = &'a Report>) -> bool {
-        unreported.all(|report| self.postponed.contains(&report.id))
+    pub(super) fn is_all_told<'a, R: Told + 'a>(
+        &self,
+        mut unreported: impl Iterator<Item = &'a R>,
+    ) -> bool {
+        unreported.all(|report| self.postponed.contains(&report.id()))
     }
 
     /// The control plane has answered.
-    pub(super) fn answered(&mut self, now: Instant, reports: &[Report], answer: &ReportResponse) {
+    pub(super) fn answered<R: Told>(
+        &mut self,
+        now: Instant,
+        reports: &[R],
+        answer: &ReportResponse,
+    ) {
         for report in reports {
-            self.postponed.remove(&report.id);
+            self.postponed.remove(&report.id());
         }
         if answer.postponed.is_empty() {
             if self.postponed.is_empty() {
@@ -68,11 +96,11 @@ impl Posting {
     }
 
     /// These were too many bytes for one call. Answers the one that is too large by itself.
-    pub(super) fn too_large<'a>(&mut self, reports: &'a [Report]) -> Option<&'a Report> {
+    pub(super) fn too_large<'a, R: Told>(&mut self, reports: &'a [R]) -> Option<&'a R> {
         if let [alone] = reports {
             return Some(alone);
         }
-        self.bytes_max = reports.iter().map(size).sum::<usize>() / 2;
+        self.bytes_max = reports.iter().map(|report| size(report)).sum::<usize>() / 2;
         None
     }
 
@@ -83,7 +111,7 @@ impl Posting {
 }
 
 /// The bytes that a report takes in a call, with the comma after it.
-fn size(report: &Report) -> usize {
+fn size(report: &impl Told) -> usize {
     serde_json::to_vec(report).map_or(0, |json| json.len() + 1)
 }
 

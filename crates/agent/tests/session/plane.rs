@@ -233,6 +233,7 @@ impl Plane {
             at: state.at(),
             revision: Revision(state.revision),
             assignments: Some(state.assignments.values().cloned().collect()),
+            tenants: None,
             log_requests,
         })
     }
@@ -275,7 +276,7 @@ impl Control for Plane {
         timeout(body.wait.as_std(), wait).await.unwrap_or_else(|_| {
             let (revision, lease) = (body.since, self.lease());
             let (at, assignments, log_requests) = (self.state().at(), None, Vec::new());
-            Ok(SyncResponse { lease, at, revision, assignments, log_requests })
+            Ok(SyncResponse { lease, at, revision, assignments, tenants: None, log_requests })
         })
     }
 

@@ -157,6 +157,7 @@ async fn leave(plane: &Plane, name: &Name, session: &str) -> Result<SyncResponse
                 at: clock::now(),
                 revision,
                 assignments: None,
+                tenants: None,
                 log_requests: Vec::new(),
             });
         }
@@ -164,7 +165,9 @@ async fn leave(plane: &Plane, name: &Name, session: &str) -> Result<SyncResponse
 }
 
 fn has_news(response: &SyncResponse) -> bool {
-    response.assignments.is_some() || !response.log_requests.is_empty()
+    response.assignments.is_some()
+        || response.tenants.is_some()
+        || !response.log_requests.is_empty()
 }
 
 /// The node still counts as Offline: the loop is busy, or the store cannot write.
@@ -200,6 +203,7 @@ fn answer(plane: &Plane, name: &Name, agent: &Agent, since: Revision) -> Option<
         at: clock::now(),
         revision: news.revision,
         assignments: news.assignments,
+        tenants: news.tenants,
         log_requests: plane.agents.log_requests(name, Instant::now()),
     })
 }

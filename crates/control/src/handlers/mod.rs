@@ -14,6 +14,7 @@ mod plan;
 mod report;
 mod seed;
 mod session;
+mod tenant;
 mod watch;
 
 pub(crate) use seed::{refuse_deletion_of_seeded, seed};
@@ -33,7 +34,7 @@ use tessera_reconciler::admission::{Effort, Stretch};
 use tessera_serving::Front;
 use tessera_store::HistoryPage;
 use tessera_types::api::{
-    Applied, ApplyRequest, ApplyResponse, Body, History, List, Readiness, Top,
+    Applied, ApplyRequest, ApplyResponse, Body, History, List, Readiness, RunTenantRequest, Top,
 };
 use tessera_types::booking::{
     Approved, EventsAnswer, HostCalendar, PartRequest, PlanResponse, SeedRequest, SeedResponse,
@@ -45,6 +46,7 @@ use tessera_types::sync::{
     LogChunk, LogChunkAnswer, Registered, Registration, ReportRequest, ReportResponse, SyncRequest,
     SyncResponse,
 };
+use tessera_types::tenant::TenantRun;
 use tessera_types::{
     Fingerprint, Host, Kind, KindName, Manifest, Node, Object, Pod, Problem, ResourceKey, Session,
     limits,
@@ -110,6 +112,14 @@ impl TesseraApi for Handlers {
         let asked = Asked::of(KindName::Session, "shrink", path, query, header, &body);
         let StretchRequest { by, part } = body;
         session::stretch(plane(&ctx)?, &asked, part.as_ref(), Stretch::Shrink(by)).await
+    }
+
+    async fn tenant_run(
+        ctx: Context,
+        path: Path<NamePath>,
+        body: TypedBody<RunTenantRequest>,
+    ) -> Accepted<TenantRun> {
+        tenant::run(plane(&ctx)?, path.into_inner().name, body.into_inner()).await
     }
 
     async fn session_approve(

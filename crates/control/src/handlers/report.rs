@@ -1,6 +1,6 @@
-//! What agents report of their copies.
+//! What agents report of their copies and their tenants.
 //!
-//! The one idea: nothing that is wrong with one report, or with one workload, holds up
+//! The one idea: nothing that is wrong with one report, or with one resource, holds up
 //! the others of the node. A report that cannot be taken as it is is named with what
 //! is wrong with it; a batch that the store refuses is tried in halves, so that in the
 //! end only what it does not take is postponed.
@@ -9,20 +9,22 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use tessera_api::ApiError;
-use tessera_reconciler::{Reported, apply_reports};
+use tessera_reconciler::{Reported, Reporter, apply_reports, apply_tenant_reports};
 use tessera_store::CommitError;
 use tessera_types::problem::Code;
-use tessera_types::sync::{RefusedReport, Report, ReportRequest, ReportResponse};
+use tessera_types::sync::{
+    RefusedReport, RefusedTenantReport, Report, ReportRequest, ReportResponse, TenantReport,
+};
 use tessera_types::{Name, Node, Object, Problem, Uid, limits};
 
 use super::agent::{TRIES_MAX, not_ready, session};
-use crate::agent_limits::check_report;
+use crate::agent_limits::{check_report, check_tenant_report};
 use crate::clock;
 use crate::failure::commit_error;
 use crate::plane::Plane;
 
 /// So many refusals in a row, without one write in between, are the store's failure
-/// and not a workload's. To find one of a thousand takes eleven.
+/// and not a resource's. To find one of a thousand takes eleven.
 const REFUSALS_MAX: usize = 24;
 
 /// What happened to an agent's copies.
@@ -31,7 +33,7 @@ pub(super) async fn report(
     name: &Name,
     request: ReportRequest,
 ) -> Result<ReportResponse, ApiError> {
-    if request.reports.len() > limits::REPORTS_MAX {
+    if request.reports.len() + request.tenants.len() > limits::REPORTS_MAX {
         let detail = format!("a call has at most {} reports", limits::REPORTS_MAX);
         return Err(Problem::new(Code::TooLarge, detail).into());
     }
@@ -42,39 +44,58 @@ pub(super) async fn report(
     if !plane.world.read().nodes.get(agent.node_id).is_some_and(is_reachable) {
         return Err(not_ready(name).into());
     }
-    let (taken, refused) = sift(request.reports);
-    if let Some(first) = refused.first() {
-        tracing::warn!(target: "tessera::agents", node = %name, refused = refused.len(), workload = %first.id, reason = first.reason, "some reports cannot be taken as they are");
+    let mut answer = ReportResponse::default();
+    let mut told: BTreeMap<Uid, Told> = BTreeMap::new();
+    for report in request.reports {
+        match check_report(&report) {
+            Ok(()) => told.entry(report.id).or_default().copies.push(report),
+            Err(reason) => {
+                let Report { id, epoch, seq, .. } = report;
+                answer.refused.push(RefusedReport { id, epoch, seq, reason });
+            }
+        }
     }
-    let mut writing = Writing::new(plane, name, taken, refused);
+    for report in request.tenants {
+        match check_tenant_report(&report) {
+            Ok(()) => told.entry(report.id).or_default().tenants.push(report),
+            Err(reason) => {
+                let TenantReport { id, seq, .. } = report;
+                answer.refused_tenants.push(RefusedTenantReport { id, seq, reason });
+            }
+        }
+    }
+    warn_of_refused(name, &answer);
+    let from = Reporter { node: name, node_id: agent.node_id, session: &request.session };
+    let mut writing = Writing::new(plane, from, told.into_iter().collect(), answer);
     while let Some(part) = writing.parts.pop() {
         writing.write(part).await?;
     }
     Ok(writing.answer)
 }
 
-/// Reports that can be taken, and what is wrong with the others.
-fn sift(reports: Vec<Report>) -> (Vec<Report>, Vec<RefusedReport>) {
-    let mut refused = Vec::new();
-    let mut taken = reports;
-    taken.retain(|report| match check_report(report) {
-        Ok(()) => true,
-        Err(reason) => {
-            let Report { id, epoch, seq, .. } = *report;
-            refused.push(RefusedReport { id, epoch, seq, reason });
-            false
-        }
-    });
-    (taken, refused)
+fn warn_of_refused(node: &Name, answer: &ReportResponse) {
+    let count = answer.refused.len() + answer.refused_tenants.len();
+    let copies = answer.refused.iter().map(|refused| (refused.id, &refused.reason));
+    let tenants = answer.refused_tenants.iter().map(|refused| (refused.id, &refused.reason));
+    if let Some((id, reason)) = copies.chain(tenants).next() {
+        tracing::warn!(target: "tessera::agents", node = %node, refused = count, resource = %id, reason, "some reports cannot be taken as they are");
+    }
 }
 
-/// Reports of some workloads, those of one together.
-type Part = Vec<(Uid, Vec<Report>)>;
+/// What is told of one resource, oldest first.
+#[derive(Default)]
+struct Told {
+    copies: Vec<Report>,
+    tenants: Vec<TenantReport>,
+}
+
+/// What is told of some resources, that of one together.
+type Part = Vec<(Uid, Told)>;
 
 /// Reports on their way to the store.
 struct Writing<'a> {
     plane: &'a Plane,
-    name: &'a Name,
+    from: Reporter<'a>,
     /// Each is committed at once; the last one first.
     parts: Vec<Part>,
     refusals: usize,
@@ -82,27 +103,16 @@ struct Writing<'a> {
 }
 
 impl<'a> Writing<'a> {
-    fn new(
-        plane: &'a Plane,
-        name: &'a Name,
-        reports: Vec<Report>,
-        refused: Vec<RefusedReport>,
-    ) -> Self {
-        let mut by_workload: BTreeMap<Uid, Vec<Report>> = BTreeMap::new();
-        for report in reports {
-            by_workload.entry(report.id).or_default().push(report);
-        }
-        let all: Part = by_workload.into_iter().collect();
-        let answer = ReportResponse { refused, ..ReportResponse::default() };
+    fn new(plane: &'a Plane, from: Reporter<'a>, all: Part, answer: ReportResponse) -> Self {
         let parts = if all.is_empty() { Vec::new() } else { vec![all] };
-        Self { plane, name, parts, refusals: 0, answer }
+        Self { plane, from, parts, refusals: 0, answer }
     }
 
     async fn write(&mut self, part: Part) -> Result<(), ApiError> {
-        let reports: Vec<_> = part.iter().flat_map(|(_, reports)| reports).cloned().collect();
+        let copies: Vec<_> = part.iter().flat_map(|(_, told)| &told.copies).cloned().collect();
+        let tenants: Vec<_> = part.iter().flat_map(|(_, told)| &told.tenants).cloned().collect();
         for _ in 0..TRIES_MAX {
-            let Reported { writes, stale } =
-                apply_reports(&self.plane.world.read(), self.name, &reports, clock::now());
+            let Reported { writes, stale } = self.applied(&copies, &tenants);
             if writes.is_empty() {
                 self.answer.stale.extend(stale);
                 return Ok(());
@@ -125,13 +135,22 @@ impl<'a> Writing<'a> {
         Ok(())
     }
 
+    fn applied(&self, copies: &[Report], tenants: &[TenantReport]) -> Reported {
+        let (world, now) = (self.plane.world.read(), clock::now());
+        let mut applied = apply_reports(&world, self.from.node, copies, now);
+        let of_tenants = apply_tenant_reports(&world, self.from, tenants, now);
+        applied.writes.extend(of_tenants.writes);
+        applied.stale.extend(of_tenants.stale);
+        applied
+    }
+
     fn refused(&mut self, mut part: Part, error: CommitError) -> Result<(), ApiError> {
         self.refusals += 1;
         if self.refusals >= REFUSALS_MAX {
             return Err(commit_error(error));
         }
         if let [(id, _)] = part.as_slice() {
-            tracing::error!(target: "tessera::agents", node = %self.name, workload = %id, %error, "what was reported of a workload cannot be written; it is tried again");
+            tracing::error!(target: "tessera::agents", node = %self.from.node, resource = %id, %error, "what was reported cannot be written; it is tried again");
             self.answer.postponed.push(*id);
         } else {
             let second = part.split_off(part.len() / 2);

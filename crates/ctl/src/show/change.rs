@@ -112,6 +112,7 @@ fn is_routine(reason: WaitReason) -> bool {
         | WaitReason::Overbooked
         | WaitReason::Gate
         | WaitReason::Engine
+        | WaitReason::Conflict
         | WaitReason::Children => false,
     }
 }

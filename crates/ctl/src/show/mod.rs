@@ -15,6 +15,7 @@ mod outcome;
 pub(crate) mod plan;
 pub(crate) mod pod;
 mod session;
+pub(crate) mod tenant;
 pub(crate) mod timed;
 pub(crate) mod timeline;
 pub(crate) mod tree;
@@ -96,6 +97,7 @@ pub(crate) fn columns(kind: KindName, detail: Detail) -> Vec<Column> {
         KindName::Host => host::columns(detail),
         KindName::Job => outcome::job_columns(detail),
         KindName::Report => outcome::report_columns(detail),
+        KindName::Tenant => tenant::columns(detail),
         KindName::SessionDefinition
         | KindName::PartDefinition
         | KindName::PodDefinition
@@ -124,6 +126,7 @@ pub(crate) fn row(
         Resource::Host(host) => host::row(host, detail, beside, now),
         Resource::Job(job) => outcome::job_row(job, detail, now),
         Resource::Report(report) => outcome::report_row(report, detail, now),
+        Resource::Tenant(tenant) => tenant::row(tenant, detail, now),
         definition => definition::row(definition, detail, now),
     }
 }

@@ -55,7 +55,8 @@ async fn an_agent_that_was_superseded_does_not_take_its_node_back() {
     assert_eq!(refused(waiting), Code::Superseded);
     for _ in 0..3 {
         assert_eq!(refused(register("first").await), Code::Superseded);
-        let reports = ReportRequest { session: "first".to_owned(), reports: Vec::new() };
+        let session = "first".to_owned();
+        let reports = ReportRequest { session, reports: Vec::new(), tenants: Vec::new() };
         assert_eq!(refused(call(api.agent_report(&node, &reports)).await), Code::Superseded);
         call(api.agent_sync(&node, &sync("second", Duration::ZERO))).await.unwrap();
     }

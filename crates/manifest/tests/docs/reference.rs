@@ -23,6 +23,7 @@ use tessera_types::report::{ReportItem, ReportObserved, ReportSpec, ReportStatus
 use tessera_types::session::{
     PartOverride, SessionObserved, SessionPartObserved, SessionPartSpec, SessionSpec, SessionStatus,
 };
+use tessera_types::tenant::{TenantNode, TenantObserved, TenantRun, TenantSpec, TenantStatus};
 use tessera_types::timed::{
     DeclaredTimeslot, Failure, Lateness, OnLate, Outcome, Phase, PhaseRun, PhaseState, Request,
     Requested, RetryPolicy, TimedObserved, TimedStatus,
@@ -71,6 +72,7 @@ fn the_pictures_and_tables_have_the_arrows_of_the_state_machines() {
     arrows_are_right::<SessionStatus>("docs/reference/session.md");
     arrows_are_right::<JobStatus>("docs/reference/job.md");
     arrows_are_right::<ReportStatus>("docs/reference/report.md");
+    arrows_are_right::<TenantStatus>("docs/reference/fleet-tenant.md");
     for page in ["sessionpart", "pod", "host"] {
         arrows_are_right::<TimedStatus>(&format!("docs/reference/{page}.md"));
     }
@@ -120,6 +122,7 @@ fn every_status_is_explained() {
     states_are_explained::<SessionStatus>("session");
     states_are_explained::<JobStatus>("job");
     states_are_explained::<ReportStatus>("report");
+    states_are_explained::<TenantStatus>("fleet-tenant");
     for page in ["sessionpart", "pod", "host"] {
         states_are_explained::<TimedStatus>(page);
     }
@@ -177,6 +180,7 @@ fn every_field_of_a_timed_resource_is_in_its_table() {
     fields_are_listed::<HostCapacity>("host", "Capacity");
     fields_are_listed::<JobSpec>("job", "Fields");
     fields_are_listed::<ReportSpec>("report", "Fields");
+    fields_are_listed::<TenantSpec>("fleet-tenant", "Fields");
     fields_are_listed::<DeclaredTimeslot>("timed", "Timeslot");
     fields_are_listed::<Phase>("timed", "Phases");
     fields_are_listed::<RetryPolicy>("timed", "Retries");
@@ -201,6 +205,13 @@ fn every_field_that_is_known_of_a_resource_is_in_its_table() {
     }
     assert_eq!(told_of("job", "What is known of it"), properties::<JobObserved>());
     assert_eq!(told_of("report", "What it says"), properties::<ReportObserved>());
+    for (title, fields) in [
+        ("What is known of it", properties::<TenantObserved>()),
+        ("What is known of a node", properties::<TenantNode>()),
+        ("Runs that are asked for", properties::<TenantRun>()),
+    ] {
+        assert_eq!(told_of("fleet-tenant", title), fields, "{title}");
+    }
     for (page, title, field, fields) in [
         ("timed", "What is known of it", "failure", properties::<Failure>()),
         ("timed", "What is known of it", "late", properties::<Lateness>()),
@@ -283,7 +294,8 @@ fn every_word_that_a_resource_uses_is_in_its_table() {
 #[test]
 fn every_reason_to_wait_and_every_outcome_is_in_its_table() {
     let mut told = BTreeSet::from(["children".to_owned()]);
-    for page in ["workload", "session", "sessionpart", "pod", "host", "job", "report"] {
+    let kinds = ["workload", "session", "sessionpart", "pod", "host", "job", "report"];
+    for page in kinds.into_iter().chain(["fleet-tenant"]) {
         let page = text(&format!("docs/reference/{page}.md"));
         told.append(&mut listed(&page, "What it waits for"));
     }

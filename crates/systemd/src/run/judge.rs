@@ -75,6 +75,11 @@ pub(super) fn judge(job: Job, state: &State, invocation: Option<&str>) -> End {
     }
 }
 
+/// How the last run ended, of which only the unit is left to tell.
+pub(super) fn last(state: &State) -> End {
+    known(state, if state.signal().is_some() { End::Stopped } else { End::Success })
+}
+
 /// By what is known of the very run. One that was stopped may look as if it had been done.
 fn known(state: &State, well: End) -> End {
     match state.get("Result") {

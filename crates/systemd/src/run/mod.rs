@@ -11,6 +11,7 @@ mod end;
 mod judge;
 mod lock;
 mod output;
+mod seen;
 mod state;
 mod waiter;
 
@@ -20,6 +21,7 @@ use std::time::{Duration, Instant};
 
 pub use end::{End, Source};
 pub use output::{NoOutput, Output, last_lines};
+pub use seen::{Seen, begin, manager, seen};
 
 use crate::systemctl::{self, LOOK_INTERVAL, PATIENCE, SystemctlError};
 use judge::Job;

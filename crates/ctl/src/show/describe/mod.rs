@@ -3,6 +3,7 @@
 
 mod host;
 mod session;
+mod tenant;
 mod timed;
 
 use std::fmt::{self, Write as _};
@@ -105,6 +106,7 @@ pub(crate) fn describe(
         Resource::Job(it) => session::of_job(&mut page, it),
         Resource::Report(it) => session::of_report(&mut page, it),
         Resource::Host(it) => host::of_host(&mut page, it, beside),
+        Resource::Tenant(it) => tenant::of_tenant(&mut page, it),
         other => {
             if let Some(known) = super::definition::known(other) {
                 host::of_definition(&mut page, other, &known);

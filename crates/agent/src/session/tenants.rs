@@ -1,0 +1,126 @@
+//! The tenants of a node within its loop: jobs go to a thread of their own, reports to the control plane.
+
+use std::collections::BTreeMap;
+
+use tessera_types::sync::ReportResponse;
+use tessera_types::{Name, Revision, Timestamp, Uid};
+use tokio::time::Instant;
+use tracing::{debug, info, warn};
+
+use super::posting::Posting;
+use crate::tenants::Hands;
+use crate::tenants::core::{Done, TenantsCore};
+use tessera_types::sync::{InstallState, TenantAssignment, TenantReport};
+
+/// The tenants of one node.
+pub(super) struct Tenants {
+    node: Name,
+    core: TenantsCore,
+    hands: Hands,
+    posting: Posting,
+    /// How they were when that was logged last.
+    logged: BTreeMap<Uid, (InstallState, Option<String>)>,
+}
+
+impl Tenants {
+    pub(super) fn new(node: Name, core: TenantsCore, hands: Hands) -> Self {
+        let posting = Posting::new(Instant::now());
+        Self { node, core, hands, posting, logged: BTreeMap::new() }
+    }
+
+    /// The list that is applied; zero where the control plane is to tell everything.
+    pub(super) fn since(&self) -> Revision {
+        if self.core.is_incomplete() { Revision::ZERO } else { self.core.revision() }
+    }
+
+    pub(super) fn is_incomplete(&self) -> bool {
+        self.core.is_incomplete()
+    }
+
+    pub(super) fn registered(&mut self) {
+        self.core.registered();
+    }
+
+    pub(super) fn assigned(
+        &mut self,
+        now: Timestamp,
+        revision: Revision,
+        list: Option<&[TenantAssignment]>,
+    ) {
+        if let Some(list) = list {
+            self.core.assigned(now, revision, list);
+            self.log();
+        }
+    }
+
+    pub(super) fn clock_set(&mut self, by_ms: i64) {
+        self.core.clock_set(by_ms);
+    }
+
+    /// Has the next job done, if there is any.
+    pub(super) fn work(&mut self, now: Timestamp) {
+        while let Some(job) = self.core.next(now) {
+            debug!(target: "tessera::agent", node = %self.node, ?job, "tenants");
+            let Some(done) = self.hands.take(now, job) else { return };
+            self.done(now, done);
+        }
+    }
+
+    pub(super) fn next_wakeup(&self) -> Option<Timestamp> {
+        self.core.next_wakeup()
+    }
+
+    /// What came of the job that is under way.
+    pub(super) async fn next(&mut self) -> Done {
+        self.hands.next().await
+    }
+
+    pub(super) fn done(&mut self, now: Timestamp, done: Done) {
+        debug!(target: "tessera::agent", node = %self.node, ?done, "tenants");
+        self.core.done(now, done);
+        self.log();
+    }
+
+    fn log(&mut self) {
+        for TenantReport { id, state, reason, .. } in self.core.unreported() {
+            let is = (*state, reason.clone());
+            if self.logged.get(id) == Some(&is) {
+                continue;
+            }
+            let name = self.core.notes().find(|note| note.id == *id).map(|note| note.name.as_str());
+            let (tenant, reason) =
+                (name.unwrap_or_default(), reason.as_deref().unwrap_or_default());
+            info!(target: "tessera::agent", node = %self.node, tenant, %state, "{reason}");
+            self.logged.insert(*id, is);
+        }
+        let core = &self.core;
+        self.logged.retain(|id, _| core.notes().any(|note| note.id == *id));
+    }
+
+    // Reports.
+
+    /// What to post now.
+    pub(super) fn to_post(&self) -> Vec<TenantReport> {
+        self.posting.choose(Instant::now(), self.core.unreported())
+    }
+
+    /// When what was postponed is due, if it is not yet.
+    pub(super) fn next_post(&self) -> Option<Instant> {
+        self.posting.next_after(Instant::now())
+    }
+
+    pub(super) fn reported(&mut self, reports: &[TenantReport], answer: &ReportResponse) {
+        self.posting.answered(Instant::now(), reports, answer);
+        for report in reports.iter().filter(|report| !answer.postponed.contains(&report.id)) {
+            self.core.acknowledged(report);
+        }
+    }
+
+    /// These were too much for one call. One that is by itself is given up: the next says what is then.
+    pub(super) fn too_large(&mut self, reports: &[TenantReport]) {
+        if let Some(report) = self.posting.too_large(reports) {
+            warn!(target: "tessera::agent", node = %self.node, tenant = %report.id, "a report is too large for the control plane");
+            self.core.acknowledged(report);
+        }
+    }
+}
