@@ -1,5 +1,6 @@
 //! Tenants under a real service manager, by the real `tesseractl`. One file for each command.
 
 mod doctor;
+mod fleet;
 mod install;
 mod lake;
