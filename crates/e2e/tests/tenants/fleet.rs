@@ -277,6 +277,14 @@ async fn what_somebody_changed_is_put_right_and_a_conflict_stays_where_it_is() {
     repaired(3).await;
     assert_eq!(fs::read_to_string(&rendered).unwrap(), text);
 
+    // A link that leads elsewhere is somebody's: it is left as it is.
+    fs::remove_file(&link).unwrap();
+    std::os::unix::fs::symlink(&mine, &link).unwrap();
+    let is = |tenant: &Object<Tenant>| on(tenant, "alpha").state == TenantNodeState::Conflict;
+    it.until("kept", "in conflict with a link", is).await;
+    assert_eq!(fs::read_link(&link).unwrap(), mine);
+
+    fs::remove_file(&link).unwrap();
     fs::remove_file(&mine).unwrap();
     it.installed("kept").await;
 }
