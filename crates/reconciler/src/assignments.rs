@@ -32,10 +32,13 @@ pub fn news_for(world: &World, node: Uid, since: Revision) -> Option<News> {
     let revision = world.revision();
     let load = world.load_of(node);
     let changed_at = load.map_or(Revision::ZERO, |load| load.changed_at);
+    let changed_at = changed_at.max(world.tenant_loads().changed_at(node));
     // A revision from the future is one of another store: everything is news.
     let since = if since > revision { Revision::ZERO } else { since };
     let has_news = since == Revision::ZERO || changed_at > since;
-    let tenants = world.tenant_loads().news(node, since, |id| world.tenants.get(id));
+    // Both lists or none: an agent knows one revision of what it was told.
+    let tenants =
+        has_news.then(|| world.tenant_loads().list(node, since, |id| world.tenants.get(id)));
     let assignments = has_news.then(|| assignments(world, node, since));
     Some(News { revision, assignments, tenants })
 }

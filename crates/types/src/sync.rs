@@ -103,12 +103,12 @@ pub struct SyncResponse {
     pub at: Timestamp,
     /// The revision of what is below; what to ask with next time.
     pub revision: Revision,
-    /// All assignments of the node, when there is anything new; whatever the
+    /// All assignments of the node, when there is anything new. Whatever the
     /// agent has beside them it stops.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub assignments: Option<Vec<Assignment>>,
-    /// All tenants that the node has to do with, when there is anything new of one;
-    /// whatever the agent has installed beside them it uninstalls.
+    /// All tenants that the node has to do with, when there is anything new, of these or of
+    /// the assignments: both are there then, as of one revision. Whatever the agent has installed beside them it uninstalls.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tenants: Option<Vec<TenantAssignment>>,
     /// Logs that somebody wants to read.

@@ -118,23 +118,22 @@ impl TenantLoads {
         self.0.get(&node).map_or(0, |load| load.tenants.len())
     }
 
-    /// All tenants of a node, for an agent that knows those of revision `since`, if there is
-    /// anything new of one.
-    pub(crate) fn news<'w>(
+    /// When anything that the agent of a node has to know last changed.
+    pub(crate) fn changed_at(&self, node: Uid) -> Revision {
+        self.0.get(&node).map_or(Revision::ZERO, |load| load.changed_at)
+    }
+
+    /// All tenants of a node, for an agent that knows those of revision `since`.
+    pub(crate) fn list<'w>(
         &self,
         node: Uid,
         since: Revision,
         tenant: impl Fn(Uid) -> Option<&'w Arc<Object<Tenant>>>,
-    ) -> Option<Vec<TenantAssignment>> {
-        let load = self.0.get(&node);
-        let changed_at = load.map_or(Revision::ZERO, |load| load.changed_at);
-        if since != Revision::ZERO && changed_at <= since {
-            return None;
-        }
-        let all = load.into_iter().flat_map(|load| &load.tenants);
+    ) -> Vec<TenantAssignment> {
+        let load = self.0.get(&node).into_iter().flat_map(|load| &load.tenants);
         let assigned =
-            all.filter_map(|(id, known)| assignment(tenant(*id)?, node, known.spec_at > since));
-        Some(assigned.collect())
+            load.filter_map(|(id, known)| assignment(tenant(*id)?, node, known.spec_at > since));
+        assigned.collect()
     }
 }
 
