@@ -230,6 +230,21 @@ impl Fleet {
         self.node_until(name, "Ready", |node| node.status == NodeStatus::Ready).await;
     }
 
+    /// As [`Fleet::add_node`], of an agent that is started by these words, and in this environment.
+    pub async fn add_node_within(
+        &mut self,
+        name: &str,
+        arguments: &[&str],
+        (words, environment): (Vec<String>, Vec<(String, String)>),
+    ) {
+        let gate = self.another_way().await;
+        let node = Node::new(name, gate, self.area.join(&format!("node-{name}")), arguments);
+        let mut node = node.within(words, environment);
+        node.start();
+        self.nodes.insert(name.to_owned(), node);
+        self.node_until(name, "Ready", |node| node.status == NodeStatus::Ready).await;
+    }
+
     /// A node to do something with.
     ///
     /// # Panics

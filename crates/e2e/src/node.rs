@@ -1,6 +1,7 @@
 //! One node of a fleet: its agent, and its way to the control plane.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use rustix::process::Signal;
 
@@ -20,6 +21,8 @@ pub struct Node {
     state_dir: PathBuf,
     log: PathBuf,
     arguments: Vec<String>,
+    /// What starts the agent, and in which environment, if that is not the test itself.
+    within: (Vec<String>, Vec<(String, String)>),
     starts: u32,
     agent: Option<Program>,
 }
@@ -28,7 +31,27 @@ impl Node {
     pub(crate) fn new(name: &str, gate: Gate, dir: PathBuf, arguments: &[&str]) -> Self {
         let log = dir.with_file_name(format!("agent-{name}"));
         let arguments = arguments.iter().map(|&argument| argument.to_owned()).collect();
-        Self { name: name.to_owned(), gate, state_dir: dir, log, arguments, starts: 0, agent: None }
+        let within = Default::default();
+        let name = name.to_owned();
+        Self { name, gate, state_dir: dir, log, arguments, within, starts: 0, agent: None }
+    }
+
+    /// The agent is started by these words, and in this environment.
+    pub(crate) fn within(self, words: Vec<String>, environment: Vec<(String, String)>) -> Self {
+        Self { within: (words, environment), ..self }
+    }
+
+    /// Where its state is.
+    #[must_use]
+    pub fn state_dir(&self) -> &Path {
+        &self.state_dir
+    }
+
+    /// All that its agents have said.
+    #[must_use]
+    pub fn output(&self) -> String {
+        let log = |start| std::fs::read_to_string(self.log.with_extension(format!("{start}.log")));
+        (1..=self.starts).filter_map(|start| log(start).ok()).collect()
     }
 
     /// Starts an agent on the node's state.
@@ -45,7 +68,22 @@ impl Node {
             command.args([SOCKET, "none"]);
         }
         let log = self.log.with_extension(format!("{}.log", self.starts));
-        self.agent = Some(Program::start(command, log));
+        self.agent = Some(Program::start(self.wrapped(command), log));
+    }
+
+    fn wrapped(&self, inner: Command) -> Command {
+        let (words, environment) = &self.within;
+        let Some((first, rest)) = words.split_first() else { return inner };
+        let mut command = Command::new(first);
+        command.args(rest).arg(inner.get_program()).args(inner.get_args());
+        for (name, value) in inner.get_envs() {
+            match value {
+                Some(value) => command.env(name, value),
+                None => command.env_remove(name),
+            };
+        }
+        command.envs(environment.iter().cloned());
+        command
     }
 
     /// Ends the agent with SIGKILL. Its workloads are not touched.

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use tessera_types::sync::ReportResponse;
+use tessera_types::sync::{
+    InstallState, RefusedTenantReport, ReportResponse, TenantAssignment, TenantReport,
+};
 use tessera_types::{Name, Revision, Timestamp, Uid};
 use tokio::time::Instant;
 use tracing::{debug, info, warn};
@@ -10,7 +12,6 @@ use tracing::{debug, info, warn};
 use super::posting::Posting;
 use crate::tenants::Hands;
 use crate::tenants::core::{Done, TenantsCore};
-use tessera_types::sync::{InstallState, TenantAssignment, TenantReport};
 
 /// The tenants of one node.
 pub(super) struct Tenants {
@@ -111,6 +112,9 @@ impl Tenants {
 
     pub(super) fn reported(&mut self, reports: &[TenantReport], answer: &ReportResponse) {
         self.posting.answered(Instant::now(), reports, answer);
+        for RefusedTenantReport { id, seq, reason } in &answer.refused_tenants {
+            warn!(target: "tessera::agent", node = %self.node, tenant = %id, seq, reason, "the control plane refuses a report");
+        }
         for report in reports.iter().filter(|report| !answer.postponed.contains(&report.id)) {
             self.core.acknowledged(report);
         }

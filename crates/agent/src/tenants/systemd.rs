@@ -21,7 +21,7 @@ use tessera_systemd::systemctl::SystemctlError;
 use tessera_systemd::{Machine, MachineError, Places, Prospect, Units, Wanted};
 use tessera_tenant::fleet;
 use tessera_tenant::manifest::{self, FILE_NAME, Manifest, Tier};
-use tessera_tenant::plan::{Plan, Reason};
+use tessera_tenant::plan::{self, Found, Plan, Reason};
 use tessera_tenant::units::{self, UnitFile};
 use tessera_types::{Name, Timestamp, limits};
 
@@ -252,7 +252,7 @@ fn text(path: &Path) -> Result<String, Hindrance> {
 
 fn conflicts(plan: &Plan) -> Vec<TenantConflict> {
     let told = plan.conflicting.iter().take(limits::TENANT_CONFLICTS_MAX);
-    let conflict = |it: &tessera_tenant::plan::Conflict| {
+    let conflict = |it: &plan::Conflict| {
         let told = it.to_string();
         let found = told.strip_prefix(&format!("{} is ", it.path)).unwrap_or(&told).to_owned();
         TenantConflict { path: it.path.clone(), found }
@@ -266,7 +266,9 @@ fn changes(plan: &Plan) -> Vec<String> {
     let linked = |path: &str| plan.create.iter().any(|create| create.target == path);
     let mut changes: Vec<String> = Vec::new();
     changes.extend(plan.create.iter().map(|it| format!("the link to {}", file(&it.target))));
-    let written = plan.write.iter().filter(|it| !linked(&it.path));
+    // A text of an earlier rendering is nobody's change.
+    let is_drift = |it: &&plan::Write| it.found != Found::Earlier && !linked(&it.path);
+    let written = plan.write.iter().filter(is_drift);
     changes.extend(written.map(|it| format!("the text of {}", file(&it.path))));
     changes.extend(plan.remove.iter().map(|path| format!("a link at {path}")));
     changes.extend(plan.erase.iter().map(|it| format!("the file {}", file(&it.path))));
@@ -280,7 +282,7 @@ fn changes(plan: &Plan) -> Vec<String> {
         .iter()
         .filter(|timer| !plan.write.iter().any(|write| file(&write.path) == **timer));
     changes.extend(restarted.map(|timer| format!("{timer} was not active")));
-    if changes.is_empty() && plan.reload {
+    if changes.is_empty() && plan.write.is_empty() && plan.reload {
         changes.push("systemd had not read its units".to_owned());
     }
     changes

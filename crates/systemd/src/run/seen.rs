@@ -9,6 +9,7 @@ use std::fs::File;
 use super::end::End;
 use super::judge;
 use super::state::{NAMES, State};
+use crate::service_manager::time;
 use crate::systemctl::{self, SystemctlError};
 
 /// What is asked for beside [`NAMES`].
@@ -77,7 +78,7 @@ fn of(state: &State) -> Seen {
         started_at: state.time("InactiveExitTimestamp"),
         end: is_over.then(|| judge::last(state)),
         ended_at: state.time("InactiveEnterTimestamp").filter(|_| is_over),
-        next_at: state.time("NextElapseUSecRealtime"),
+        next_at: time(state.get("NextElapseUSecRealtime")).map(jiff::Timestamp::as_second),
     }
 }
 
