@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 
 use tessera_types::api::ApplyResult;
 use tessera_types::node::{DesiredNodeStatus, NodeStatus};
+use tessera_types::tenant::TenantStatus;
 use tessera_types::timed::{DesiredTimedStatus, Failure, TimedStatus};
 use tessera_types::with_object;
 use tessera_types::workload::{DesiredWorkloadStatus, Health, WorkloadStatus};
-use tessera_types::{Host, Node, Object, Resource, ResourceKey, Uid, Workload};
+use tessera_types::{Host, Node, Object, Resource, ResourceKey, Tenant, Uid, WaitReason, Workload};
 
 /// What a resource should come to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -110,6 +111,7 @@ fn converged(resource: &Resource, generation: u64) -> Verdict {
             (workload_verdict(workload), workload.observed.trouble.clone())
         }
         Resource::Host(host) => (host_verdict(host), None),
+        Resource::Tenant(tenant) => (tenant_verdict(tenant), None),
         // A session and a pod are admitted when they are there: their time comes by
         // itself. Nothing more is asked of a definition, a job or a report.
         _ => (Some(Verdict::Reached), None),
@@ -130,6 +132,17 @@ fn node_verdict(node: &Object<Node>) -> Option<Verdict> {
         DesiredNodeStatus::Drained => node.status == NodeStatus::Drained,
     };
     is_reached.then_some(Verdict::Reached)
+}
+
+/// The verdict on a tenant; none while it is on its way. A conflict stays until somebody
+/// decides; what is Offline or failed may come back, and is waited for.
+fn tenant_verdict(tenant: &Object<Tenant>) -> Option<Verdict> {
+    let conflict = tenant.waiting_for.as_ref().filter(|it| it.reason == WaitReason::Conflict);
+    match (tenant.status, conflict) {
+        (TenantStatus::Installed, _) => Some(Verdict::Reached),
+        (TenantStatus::Degraded, Some(conflict)) => Some(Verdict::Failed(conflict.message.clone())),
+        _ => None,
+    }
 }
 
 /// The verdict on a host; none while it is on its way. One whose window opens later

@@ -20,7 +20,8 @@ const FILES_MAX: usize = 10_000;
 #[derive(Clone, Debug, Default)]
 pub struct Sources {
     /// Files, folders, or `-` for standard input. Of a folder the files that end
-    /// in `.yaml`, `.yml`, `.json` or `.toml` are read, by name; hidden ones are not.
+    /// in `.yaml`, `.yml`, `.json` or `.toml` are read, by name; hidden ones and
+    /// `tessera-tenant.toml` are not.
     pub paths: Vec<PathBuf>,
     /// Whether to go into the folders of folders.
     pub recursive: bool,
@@ -77,7 +78,7 @@ impl Sources {
         let (folders, others): (Vec<_>, Vec<_>) =
             entries.iter().partition(|entry| is_folder(entry));
         let manifests = others.into_iter().map(fs::DirEntry::path);
-        files.extend(manifests.filter(|path| Format::of_path(path).is_some() && path.is_file()));
+        files.extend(manifests.filter(|path| is_manifest(path) && path.is_file()));
         if files.len() > FILES_MAX || depth > DEPTH_MAX {
             let message = format!("{} holds too many files or folders", folder.display());
             return Err(Failure::usage_with(
@@ -90,6 +91,14 @@ impl Sources {
         }
         Ok(())
     }
+}
+
+/// Whether a file in a folder is a manifest of resources. That of a tenant is one only inside
+/// of a Tenant, and stands beside the tenant's program.
+fn is_manifest(path: &Path) -> bool {
+    let is_tenants =
+        path.file_name().is_some_and(|name| name == tessera_tenant::manifest::FILE_NAME);
+    Format::of_path(path).is_some() && !is_tenants
 }
 
 fn load_file(path: &Path) -> Result<(Source, Format), Failure> {
@@ -173,6 +182,12 @@ mod tests {
             names(folder.path(), true),
             ["a.yml", "b.yaml", "c.JSON", "d.toml", "sub/e.yaml"]
         );
+    }
+
+    #[test]
+    fn the_manifest_of_a_tenant_is_no_resource() {
+        let folder = tree(&["a.yaml", "tessera-tenant.toml", "sub/tessera-tenant.toml"]);
+        assert_eq!(names(folder.path(), true), ["a.yaml"]);
     }
 
     #[test]

@@ -11,6 +11,7 @@ mod install;
 mod instance;
 mod list;
 mod run_now;
+mod run_on_node;
 mod schedule;
 mod uninstall;
 

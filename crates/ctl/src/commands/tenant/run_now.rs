@@ -20,6 +20,7 @@ use tessera_types::{Name, Problem as Refusal};
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::instance::{Instance, Which};
+use super::run_on_node;
 use crate::cli::Format;
 use crate::context::{Context, json, print, tell};
 use crate::exit::Exit;
@@ -46,6 +47,9 @@ pub(crate) struct Arguments {
     /// Show what it writes while it runs
     #[arg(long, short = 'f')]
     follow: bool,
+    /// Run it on this node of the fleet; the control plane is asked, and no instance
+    #[arg(long, value_name = "NODE", conflicts_with_all = ["follow", "instance"])]
+    node: Option<Name>,
     #[command(flatten)]
     which: Which,
 }
@@ -71,6 +75,11 @@ enum Ended {
 }
 
 pub(super) async fn run(context: &Context, arguments: &Arguments) -> Result<(), Failure> {
+    if let Some(node) = &arguments.node {
+        let name = named(&arguments.name)?;
+        let service = arguments.service.as_deref().map(named).transpose()?;
+        return run_on_node::on_node(context, &name, service.as_ref(), node).await;
+    }
     let format = context.format(&[Format::Table, Format::Json])?;
     let unit = {
         let instance = Instance::read(&arguments.which)?;
@@ -103,6 +112,11 @@ pub(super) async fn run(context: &Context, arguments: &Arguments) -> Result<(), 
         0 => Ok(()),
         code => Err(Failure::Ended(code)),
     }
+}
+
+/// What the control plane takes for the name of a tenant or of a service.
+fn named(text: &str) -> Result<Name, Failure> {
+    Name::new(text).map_err(|error| Failure::usage(error.to_string()))
 }
 
 /// The unit of a service, or which services there are.
