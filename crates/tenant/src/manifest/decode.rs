@@ -58,6 +58,7 @@ impl<'d> Reader<'d> {
         let freshness = freshness.and_then(|node| self.duration(node, "26h"));
         let description = self.optional(root, "description", Self::description);
         self.services_without_lifecycle(root);
+        self.volumes_of_containers(root);
         self.fresh_between_runs(root, schedule.as_ref().map(|(_, calendar)| calendar), freshness);
         Some(Manifest {
             name: name?,

@@ -10,11 +10,19 @@ use super::text::suggestion;
 use super::{FurtherService, Lifecycle, Resources, Subcommands, TIMEOUT, VERBS, code};
 
 /// The fields of `[lifecycle]`.
-pub(super) const LIFECYCLE: [&str; 6] =
-    ["entrypoint", "subcommands", "timeout", "image", "environment", "resources"];
+pub(super) const LIFECYCLE: [&str; 7] =
+    ["entrypoint", "subcommands", "timeout", "image", "volumes", "environment", "resources"];
 /// The fields of a service.
-const SERVICE: [&str; 7] =
-    ["schedule", "verb_arguments", "entrypoint", "timeout", "image", "environment", "resources"];
+const SERVICE: [&str; 8] = [
+    "schedule",
+    "verb_arguments",
+    "entrypoint",
+    "timeout",
+    "image",
+    "volumes",
+    "environment",
+    "resources",
+];
 
 /// What variables of Tessera begin with.
 const RESERVED: &str = "TESSERA_";
@@ -32,6 +40,7 @@ impl<'d> Reader<'d> {
         let subcommands = subcommands.and_then(|node| self.subcommands(node));
         let timeout = self.optional(node, "timeout", |this, node| this.duration(node, "30m"));
         let image = self.optional(node, "image", Self::image);
+        let volumes = self.optional(node, "volumes", Self::volumes);
         let environment = self.optional(node, "environment", Self::environment);
         let resources = self.optional(node, "resources", Self::resources);
         Some(Lifecycle {
@@ -39,6 +48,7 @@ impl<'d> Reader<'d> {
             subcommands: subcommands?,
             timeout: timeout?.unwrap_or(TIMEOUT),
             image: image?,
+            volumes: volumes?.unwrap_or_default(),
             environment: environment?.unwrap_or_default(),
             resources: resources?.unwrap_or_default(),
         })
@@ -71,6 +81,7 @@ impl<'d> Reader<'d> {
         let entrypoint = self.optional(node, "entrypoint", Self::entrypoint);
         let timeout = self.optional(node, "timeout", |this, node| this.duration(node, "30m"));
         let image = self.optional(node, "image", Self::image);
+        let volumes = self.optional(node, "volumes", Self::volumes);
         let environment = self.optional(node, "environment", Self::environment);
         let resources = self.optional(node, "resources", Self::resources);
         Some(FurtherService {
@@ -79,6 +90,7 @@ impl<'d> Reader<'d> {
             entrypoint: entrypoint?,
             timeout: timeout?,
             image: image?,
+            volumes: volumes?,
             environment: environment?.unwrap_or_default(),
             resources: resources?.unwrap_or_default(),
         })
