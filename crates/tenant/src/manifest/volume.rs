@@ -52,7 +52,7 @@ impl JsonSchema for Volume {
             "description": "A path of the machine, and where the container has it: `/srv/lake:/lake`, \
                             or `/srv/lake:/lake:ro`.",
             "type": "string",
-            "pattern": "^/[^:]*:/[^:]+(:(ro|rw|z|Z)(,(ro|rw|z|Z))*)?$",
+            "pattern": "^/[^:\\\\s]*:/[^:]+(:(ro|rw|z|Z)(,(ro|rw|z|Z))*)?$",
         });
         serde_json::from_value(volume).expect("it is a schema")
     }
@@ -76,6 +76,9 @@ impl Volume {
             return Err(
                 "a quote, a `\\`, a control character or a blank at its end cannot stand in it",
             );
+        }
+        if from.contains(char::is_whitespace) {
+            return Err("systemd cannot wait for a path of the machine that has a blank");
         }
         let climbs = |path: &str| path.split('/').any(|part| matches!(part, "." | ".."));
         if climbs(from) || climbs(to) || to.trim_end_matches('/').is_empty() {

@@ -49,7 +49,7 @@ fn with(from: &str, to: &str) -> String {
 fn volumes_are_of_containers_and_are_checked() {
     let image = "image = \"localhost/circ-trans:1\"";
     let volumes = |volumes: &str| with(image, &format!("{image}\nvolumes = {volumes}"));
-    for good in [r#"["/srv/lake:/srv/lake"]"#, r#"["/srv:/srv:ro", "/a b/50%:/lake/:rw,z"]"#, "[]"]
+    for good in [r#"["/srv/lake:/srv/lake"]"#, r#"["/srv:/srv:ro", "/a/50%:/my lake/:rw,z"]"#, "[]"]
     {
         assert_eq!(checked(&volumes(good), Tier::Three).problems, vec![], "{good}");
     }
@@ -67,6 +67,7 @@ fn volumes_are_of_containers_and_are_checked() {
         "/srv/lake:/var/lib",
         "/srv/lake:/lake\\\\",
         "/srv/lake:/lake ",
+        "/srv/a lake:/lake",
     ] {
         let problems = checked(&volumes(&format!("[\"{bad}\"]")), Tier::Three).problems;
         let found: Vec<_> = problems.iter().map(|problem| (&*problem.code, problem.line)).collect();
