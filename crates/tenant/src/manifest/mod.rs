@@ -78,6 +78,8 @@ pub mod code {
     pub const STALE_AT_CLOCK_CHANGE: &str = "stale_at_clock_change";
     /// A warning: an image without its registry.
     pub const SHORT_IMAGE: &str = "short_image";
+    /// A warning: what a shell would read, and no shell does.
+    pub const SHELL_TEXT: &str = "shell_text";
     /// A warning: a path that the container does not have from the machine.
     pub const PATH_NOT_MOUNTED: &str = "path_not_mounted";
 }

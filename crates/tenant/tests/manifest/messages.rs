@@ -98,6 +98,47 @@ fn a_path_that_a_container_does_not_have_is_warned_of() {
 }
 
 #[test]
+fn what_a_shell_would_read_is_warned_of() {
+    let process = with("image = \"localhost/circ-trans:1\"\n", "");
+    let warned = |from: &str, to: &str| {
+        assert!(process.contains(from), "{from}");
+        let checked = checked(&process.replacen(from, to, 1), Tier::Three);
+        assert_eq!(checked.problems, vec![], "{to}");
+        checked.warnings.iter().map(|warning| warning.code.to_string()).collect::<Vec<_>>()
+    };
+    for value in ["~/lake", "~", "$HOME/lake", "/srv/${NAME}"] {
+        assert_eq!(warned("\"/srv/lake\"", &format!("{value:?}")), ["shell_text"], "{value}");
+    }
+    for value in ["a~b", "100 $", "$1", "~user"] {
+        assert_eq!(warned("\"/srv/lake\"", &format!("{value:?}")), [""; 0], "{value}");
+    }
+    let entrypoint = "[\"python3\", \"app.py\"]";
+    assert_eq!(warned(entrypoint, "[\"python3 app.py\"]"), ["shell_text"]);
+    assert_eq!(warned(entrypoint, "[\"~/venv/bin/python\", \"app.py\"]"), ["shell_text"]);
+}
+
+#[test]
+fn a_hint_that_is_followed_leads_to_a_valid_manifest() {
+    let hint = |text: &str| {
+        let problems = checked(text, Tier::Three).problems;
+        assert_eq!(problems.len(), 1, "{problems:?}");
+        problems[0].hint.clone().unwrap_or_default()
+    };
+    let entrypoint = "[\"python3\", \"app.py\"]";
+    assert_eq!(
+        hint(&with(entrypoint, "\"./p run\"")),
+        "write it as a list, without the verb `run`: [\"./p\"]"
+    );
+    assert_eq!(
+        hint(&with("[\"--window\", \"30 days\"]", "\"--window 30d\"")),
+        "write it as a list: [\"--window\", \"30d\"]"
+    );
+    assert_eq!(hint(&with("\"26h\"", "\"23h\"")), "write 1d or more, or run more often");
+    let without = with("[telemetry]\nnamespace = \"library\"\n", "");
+    assert!(hint(&without).contains("`telemetry = {}`"), "{}", hint(&without));
+}
+
+#[test]
 fn one_mistake_gives_one_problem() {
     let mistakes = [
         ("name = \"circ-trans\"", "name = \"circ_trans\"", "invalid_name", 1, 8),
