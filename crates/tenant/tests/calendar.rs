@@ -57,6 +57,55 @@ fn a_fault_points_at_what_is_wrong_and_says_what_was_meant() {
 }
 
 #[test]
+fn a_line_of_cron_is_answered_as_one() {
+    let told = [
+        (
+            "35 8 * * * cd /srv/circ && ./x",
+            "this is a line of cron with its command, not a calendar expression: write it as \
+             `*-*-* 08:35:00`; the command belongs into `entrypoint`",
+        ),
+        (
+            "0 0 13 * 5",
+            "a line of cron runs on the days of the month and on the weekdays, too, and an expression \
+             only on days that are both: make it two services: `*-*-13 00:00:00` and `Fri *-*-* 00:00:00`",
+        ),
+        (
+            "0 25 * * *",
+            "a line of cron with the hour `25`, which has no equal: the hour is 0 to 23",
+        ),
+        (
+            "0 5 * * 8",
+            "a line of cron with the weekday `8`, which has no equal: a weekday is 0 to 7, or `sun` to `sat`",
+        ),
+        (
+            "* * * *",
+            "a line of cron has five times, and here are four: minute, hour, day of the month, month and weekday",
+        ),
+        (
+            "@reboot",
+            "a line of cron: `@reboot` is no time, but the start of the machine: a tenant runs at \
+             times: write when, as in `*-*-* 08:35:00`",
+        ),
+        (
+            "@daily /srv/x",
+            "this is a line of cron with its command, not a calendar expression: write it as \
+             `*-*-* 00:00:00`; the command belongs into `entrypoint`",
+        ),
+        (
+            "CRON_TZ=Europe/Berlin 30 2 * * 0",
+            "this is a line of cron, not a calendar expression: write it as `Sun *-*-* 02:30:00 Europe/Berlin`",
+        ),
+        (
+            "daily 08:35",
+            "`daily` is a whole expression, and only a zone may follow: write it as `*-*-* 08:35:00`",
+        ),
+    ];
+    for (expression, message) in told {
+        assert_eq!(fault(expression).to_string(), message, "{expression}");
+    }
+}
+
+#[test]
 fn a_text_of_any_sort_is_answered() {
     for text in
         ["Mönday", "*-*-* 08:00 Zürich", "🦀", "*~", "~", "@", "@99999999999999999999", "1,"]

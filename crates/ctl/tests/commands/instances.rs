@@ -46,8 +46,19 @@ fn lake() -> TempDir {
     area
 }
 
+/// With a `systemctl` that says this, or that finds no manager: that of the machine is no matter.
+fn tenant_with(area: &TempDir, systemctl: &str, arguments: &[&str]) -> Ended {
+    let programs = area.path().join("programs");
+    write(&programs, "systemctl", &format!("#!/bin/sh\n{systemctl}\n"));
+    let executable = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+    fs::set_permissions(programs.join("systemctl"), executable).unwrap();
+    let path = format!("{}:{}", programs.display(), std::env::var("PATH").unwrap());
+    let folder = area.path().join("lake");
+    run_in(&folder, &[("PATH", &path)], &[&["tenant"], arguments].concat())
+}
+
 fn tenant(area: &TempDir, arguments: &[&str]) -> Ended {
-    run_in(&area.path().join("lake"), &[], &[&["tenant"], arguments].concat())
+    tenant_with(area, "echo 'Failed to connect to bus: no manager' >&2; exit 1", arguments)
 }
 
 #[test]
@@ -211,6 +222,47 @@ fn tenants_are_listed_with_how_they_are() {
     ran(&area, "circ-trans", "", 7210, None);
     let now = row_of("circ-trans");
     assert!(now.ends_with(" cut off, began 2h ago failing"), "{now}");
+}
+
+#[test]
+fn what_systemd_knows_of_units_is_listed_where_it_answers() {
+    let area = lake();
+    ran(&area, "circ-trans", "", 7300, Some(0));
+    ran(&area, "circ-trans", "reconcile", 7300, Some(0));
+    let now = jiff::Timestamp::now().as_second();
+    // The program was gone an hour ago, and the timer of the other service is off.
+    let circ_trans = format!(
+        "Id=circ-trans.service\nLoadState=loaded\nActiveState=failed\nResult=exit-code\n\
+         ExecMainCode=1\nExecMainStatus=203\nInactiveExitTimestamp=@{began}\n\
+         InactiveEnterTimestamp=@{began}\n\n\
+         Id=circ-trans.timer\nLoadState=loaded\nActiveState=active\n",
+        began = now - 3610
+    );
+    let reconcile = "Id=circ-trans-reconcile.service\nLoadState=loaded\nActiveState=inactive\n\n\
+                     Id=circ-trans-reconcile.timer\nLoadState=loaded\nActiveState=inactive\n";
+    let says = |text: &str| format!("cat <<'END'\n{text}\nEND");
+    let both = says(&format!("{circ_trans}\n{reconcile}"));
+    let ended = tenant_with(&area, &both, &["list"]);
+    let told = row(&ended.stdout, "circ-trans");
+    assert!(told.ends_with(" failed (203) 60m ago failing"), "{told}");
+    assert!(!told.contains(" - "), "{told}");
+    let told = row(&ended.stdout, "reconcile");
+    assert!(told.ends_with(" UTC - (timer off) success 2h ago"), "{told}");
+
+    let list = tenant_with(&area, &both, &["list", "-o", "json"]).stdout;
+    let list: Value = serde_json::from_str(&list).unwrap();
+    assert_eq!((&list[1]["installed"], &list[1]["health"]), (&json!(true), &json!("failing")));
+    assert_eq!(list[1]["unit"]["result"], "exit-code");
+    assert_eq!(list[1]["unit"]["exit_code"], 203);
+    let ended_at: jiff::Timestamp = list[1]["unit"]["ended_at"].as_str().unwrap().parse().unwrap();
+    assert_eq!(ended_at.as_second(), now - 3610);
+    assert_eq!(list[1]["services"][0]["next"], Value::Null);
+    assert_eq!(list[0]["installed"], Value::Null);
+
+    let nothing = "Id=circ-trans.service\nLoadState=not-found\nActiveState=inactive\n";
+    let ended = tenant_with(&area, &says(nothing), &["list"]);
+    let told = row(&ended.stdout, "circ-trans");
+    assert!(told.ends_with(" - (not installed) success 2h ago healthy"), "{told}");
 }
 
 #[test]

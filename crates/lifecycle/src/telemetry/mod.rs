@@ -7,7 +7,7 @@ mod openlineage;
 mod record;
 mod textfile;
 
-pub use health::{Health, LastRun, Status};
+pub use health::{Health, LastRun, Over, Status};
 pub use history::{Ended, History, ServiceHistory, Started};
 pub use openlineage::{LineageEvent, LineageJob};
 pub use record::{Event, Identity, Line, Verdict};

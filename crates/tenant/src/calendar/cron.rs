@@ -28,6 +28,98 @@ pub fn from_cron(line: &str) -> Option<String> {
     Some(format!("{weekdays}*-{month}-{day_field} {hour}:{minute}:00"))
 }
 
+/// What keeps a line of cron from being one expression.
+pub(super) struct CronFault {
+    pub(super) message: String,
+    /// Expressions that are valid if all that they are made of is.
+    pub(super) meant: Vec<String>,
+    /// What to do; `{}` stands for the expressions.
+    pub(super) hint: String,
+}
+
+/// What is wrong with a text that looks like a line of cron.
+pub(super) fn fault_of_cron(line: &str) -> Option<CronFault> {
+    let (zone, times) = split_zone(line);
+    let words: Vec<&str> = times.split_ascii_whitespace().collect();
+    let zoned = |meant: String| zone.map_or(meant.clone(), |zone| format!("{meant} {zone}"));
+    if words.first() == Some(&"@reboot") {
+        let message = "a line of cron: `@reboot` is no time, but the start of the machine";
+        return fault(
+            message,
+            vec![],
+            "a tenant runs at times: write when, as in `*-*-* 08:35:00`",
+        );
+    }
+    let is_word = words.first().is_some_and(|word| from_cron(word).is_some());
+    let fields = &words[..words.len().min(if is_word { 1 } else { 5 })];
+    let numeric = |field: &&str| field.bytes().all(|b| b.is_ascii_digit() || b"*/,-".contains(&b));
+    let is_cron = fields.len() >= 4 && fields.iter().take(3).all(numeric);
+    if !is_word && !is_cron {
+        return None;
+    }
+    if fields.len() == 4 {
+        let message = "a line of cron has five times, and here are four";
+        return fault(message, vec![], "minute, hour, day of the month, month and weekday");
+    }
+    if let Some(meant) = from_cron(&fields.join(" ")) {
+        let (message, hint) = match words.len() > fields.len() {
+            true => (
+                "this is a line of cron with its command, not a calendar expression",
+                "write it as {}; the command belongs into `entrypoint`",
+            ),
+            false => ("this is a line of cron, not a calendar expression", "write it as {}"),
+        };
+        return fault(message, vec![zoned(meant)], hint);
+    }
+    fault_of_fields(fields.try_into().ok()?, zoned)
+}
+
+fn fault(message: &str, meant: Vec<String>, hint: &str) -> Option<CronFault> {
+    Some(CronFault { message: message.to_owned(), meant, hint: hint.to_owned() })
+}
+
+/// Why five fields have no equal.
+fn fault_of_fields(fields: [&str; 5], zoned: impl Fn(String) -> String) -> Option<CronFault> {
+    let [minute, hour, day, month, weekday] = fields;
+    let on_days = from_cron(&format!("{minute} {hour} {day} {month} *"));
+    let on_weekdays = from_cron(&format!("{minute} {hour} * {month} {weekday}"));
+    if let (Some(days), Some(weekdays)) = (on_days, on_weekdays) {
+        let message = "a line of cron runs on the days of the month and on the weekdays, too, and an \
+                       expression only on days that are both";
+        let hint = "make it two services: {}";
+        return fault(message, vec![zoned(days), zoned(weekdays)], hint);
+    }
+    let bounds: [(&str, &str, u64, u64, &[&str]); 4] = [
+        ("minute", minute, 0, 59, &[]),
+        ("hour", hour, 0, 23, &[]),
+        ("day of the month", day, 1, 31, &[]),
+        ("month", month, 1, 12, &MONTHS),
+    ];
+    let wrong = bounds
+        .iter()
+        .find(|(_, text, first, last, names)| field(text, *first, *last, 2, names).is_none());
+    let (message, hint) = match wrong {
+        Some((name, text, first, last, _)) => (
+            format!("a line of cron with the {name} `{text}`, which has no equal"),
+            format!("the {name} is {first} to {last}"),
+        ),
+        None => (
+            format!("a line of cron with the weekday `{weekday}`, which has no equal"),
+            "a weekday is 0 to 7, or `sun` to `sat`".to_owned(),
+        ),
+    };
+    fault(&message, vec![], &hint)
+}
+
+/// The zone that a crontab sets, and what comes after it.
+fn split_zone(line: &str) -> (Option<&str>, &str) {
+    let zone = line.strip_prefix("CRON_TZ=").or_else(|| line.strip_prefix("TZ="));
+    match zone.and_then(|zone| zone.split_once(' ')) {
+        Some((zone, times)) => (Some(zone), times),
+        None => (None, line),
+    }
+}
+
 const MONTHS: [&str; 12] =
     ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"];
 const WEEKDAYS: [&str; 8] = ["Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"];

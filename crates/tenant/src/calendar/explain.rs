@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use jiff::tz::TimeZoneDatabase;
 
-use super::cron::from_cron;
+use super::cron::{CronFault, fault_of_cron, from_cron};
 use super::parse::SHORTHANDS;
 use super::text::WEEKDAYS;
 use super::{Calendar, Fault};
@@ -23,6 +23,27 @@ pub(super) fn explain(
     if let Some(calendar) = cron {
         let message = "this is a line of cron, not a calendar expression";
         return Fault::new(0..expression.len(), message).hint(format!("write it as `{calendar}`"));
+    }
+    if let Some(CronFault { message, meant, hint }) = fault_of_cron(expression) {
+        let valid = |meant: &String| Calendar::parse(meant, zones).ok();
+        let meant: Option<Vec<_>> = meant.iter().map(valid).collect();
+        if let Some(meant) = meant {
+            let written: Vec<_> = meant.iter().map(|meant| format!("`{meant}`")).collect();
+            let hint = hint.replace("{}", &written.join(" and "));
+            return Fault::new(0..expression.len(), message).hint(hint);
+        }
+    }
+    if let Some((shorthand, rest)) = expression.split_once(' ')
+        && let Some((_, meaning)) = SHORTHANDS.iter().find(|(name, _)| *name == shorthand)
+    {
+        let message = format!("`{shorthand}` is a whole expression, and only a zone may follow");
+        let date = meaning.rsplit_once(' ').map_or(*meaning, |(date, _)| date);
+        let meant = format!("{date} {}", rest.trim());
+        let hint = match Calendar::parse(&meant, zones) {
+            Ok(calendar) => format!("write it as `{calendar}`"),
+            Err(_) => format!("write it out: `{meaning}`"),
+        };
+        return Fault::new(0..expression.len(), message).hint(hint);
     }
     let words = words(&expression[..body]);
     let Some((range, word)) = words.iter().find(|(range, _)| range.end > fault.span.start) else {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use tessera_manifest::{Entry, Node, quoted};
+use tessera_manifest::{Entry, Node, Value, quoted};
 
 use super::lifecycle::LIFECYCLE;
 use super::reader::{Reader, all};
@@ -40,7 +40,11 @@ impl<'d> Reader<'d> {
         let lifecycle = self.optional(root, "lifecycle", |this, node| this.lifecycle(node, root));
         let services = self.optional(root, "services", |this, node| this.services(node, root));
         self.required(root, "schema", "schema = \"…\": the name of the dataset that it makes");
-        self.required(root, "telemetry", "add [telemetry], which may be empty: its runs are told");
+        self.required(
+            root,
+            "telemetry",
+            "add `telemetry = {}` above the first [section]: its runs are told",
+        );
         let name = self.required(root, "name", "name = \"…\": a DNS label");
         let name = name.and_then(|node| self.name(node));
         let kind = self.required(root, "kind", "kind = \"extract\", \"refine\" or \"serve\"");
@@ -58,6 +62,7 @@ impl<'d> Reader<'d> {
         let freshness = freshness.and_then(|node| self.duration(node, "26h"));
         let description = self.optional(root, "description", Self::description);
         self.services_without_lifecycle(root);
+        self.volumes_of_containers(root);
         self.fresh_between_runs(root, schedule.as_ref().map(|(_, calendar)| calendar), freshness);
         Some(Manifest {
             name: name?,
@@ -101,6 +106,10 @@ impl<'d> Reader<'d> {
     }
 
     fn telemetry(&mut self, node: &'d Node, root: &'d Node) -> Option<Telemetry> {
+        if matches!(node.value, Value::Null) {
+            let hint = "write it as an empty table: {}".to_owned();
+            return self.wrong_type(node, "a table", Some(hint));
+        }
         self.section(node, root, &["namespace"])?;
         let namespace = self.optional(node, "namespace", |this, node| {
             this.line(node, "the namespace").map(str::to_owned)

@@ -10,11 +10,19 @@ use super::text::suggestion;
 use super::{FurtherService, Lifecycle, Resources, Subcommands, TIMEOUT, VERBS, code};
 
 /// The fields of `[lifecycle]`.
-pub(super) const LIFECYCLE: [&str; 6] =
-    ["entrypoint", "subcommands", "timeout", "image", "environment", "resources"];
+pub(super) const LIFECYCLE: [&str; 7] =
+    ["entrypoint", "subcommands", "timeout", "image", "volumes", "environment", "resources"];
 /// The fields of a service.
-const SERVICE: [&str; 7] =
-    ["schedule", "verb_arguments", "entrypoint", "timeout", "image", "environment", "resources"];
+const SERVICE: [&str; 8] = [
+    "schedule",
+    "verb_arguments",
+    "entrypoint",
+    "timeout",
+    "image",
+    "volumes",
+    "environment",
+    "resources",
+];
 
 /// What variables of Tessera begin with.
 const RESERVED: &str = "TESSERA_";
@@ -32,6 +40,7 @@ impl<'d> Reader<'d> {
         let subcommands = subcommands.and_then(|node| self.subcommands(node));
         let timeout = self.optional(node, "timeout", |this, node| this.duration(node, "30m"));
         let image = self.optional(node, "image", Self::image);
+        let volumes = self.optional(node, "volumes", Self::volumes);
         let environment = self.optional(node, "environment", Self::environment);
         let resources = self.optional(node, "resources", Self::resources);
         Some(Lifecycle {
@@ -39,6 +48,7 @@ impl<'d> Reader<'d> {
             subcommands: subcommands?,
             timeout: timeout?.unwrap_or(TIMEOUT),
             image: image?,
+            volumes: volumes?.unwrap_or_default(),
             environment: environment?.unwrap_or_default(),
             resources: resources?.unwrap_or_default(),
         })
@@ -71,6 +81,7 @@ impl<'d> Reader<'d> {
         let entrypoint = self.optional(node, "entrypoint", Self::entrypoint);
         let timeout = self.optional(node, "timeout", |this, node| this.duration(node, "30m"));
         let image = self.optional(node, "image", Self::image);
+        let volumes = self.optional(node, "volumes", Self::volumes);
         let environment = self.optional(node, "environment", Self::environment);
         let resources = self.optional(node, "resources", Self::resources);
         Some(FurtherService {
@@ -79,6 +90,7 @@ impl<'d> Reader<'d> {
             entrypoint: entrypoint?,
             timeout: timeout?,
             image: image?,
+            volumes: volumes?,
             environment: environment?.unwrap_or_default(),
             resources: resources?.unwrap_or_default(),
         })
@@ -86,8 +98,15 @@ impl<'d> Reader<'d> {
 
     fn entrypoint(&mut self, node: &'d Node) -> Option<Vec<String>> {
         if let Value::String(text) = &node.value {
-            let words: Vec<_> = text.split_whitespace().map(|word| format!("{word:?}")).collect();
-            let hint = format!("write it as a list: [{}]", words.join(", "));
+            let words: Vec<_> = text.split_whitespace().collect();
+            let verb = words.last().filter(|last| words.len() > 1 && VERBS.contains(*last));
+            let hint = match verb {
+                Some(verb) => {
+                    let words = list_of(&words[..words.len() - 1]);
+                    format!("write it as a list, without the verb {}: {words}", quoted(verb))
+                }
+                None => format!("write it as a list: {}", list_of(&words)),
+            };
             return self.wrong_type(node, "a list of strings", Some(hint));
         }
         let arguments = self.arguments(node)?;
@@ -110,10 +129,33 @@ impl<'d> Reader<'d> {
             refuse(elements.last(), message, format!("remove {}", quoted(last)));
             return None;
         }
+        if arguments.len() == 1 && program.trim().contains(' ') {
+            let words: Vec<_> =
+                program.split_whitespace().map(|word| format!("{word:?}")).collect();
+            let message =
+                format!("{} is the name of one program, with its blanks", quoted(program));
+            let hint = format!("if these are a program and arguments: [{}]", words.join(", "));
+            self.warn(&elements[0], code::SHELL_TEXT, message, hint);
+        }
+        elements.iter().zip(&arguments).for_each(|(node, word)| self.shell_text(node, word));
         Some(arguments)
     }
 
+    /// Warns of what a shell expands, as that of cron does.
+    fn shell_text(&mut self, node: &Node, text: &str) {
+        if let Some(part) = expanded_by_shells(text) {
+            let message = format!("{} arrives as it is: no shell reads it", quoted(part));
+            let hint = "write the value in full".to_owned();
+            self.warn(node, code::SHELL_TEXT, message, hint);
+        }
+    }
+
     fn arguments(&mut self, node: &'d Node) -> Option<Vec<String>> {
+        if let Value::String(text) = &node.value {
+            let hint = list_of(&text.split_whitespace().collect::<Vec<_>>());
+            let hint = format!("write it as a list: {hint}");
+            return self.wrong_type(node, "a list of strings", Some(hint));
+        }
         let elements = self.elements(node, "strings")?;
         all(elements.iter().map(|node| self.argument(node)))
     }
@@ -179,6 +221,7 @@ impl<'d> Reader<'d> {
                 self.wrong_at(&entry.value, entry.key_span, code, message, hint);
             }
             let value = self.argument(&entry.value);
+            value.iter().for_each(|value| self.shell_text(&entry.value, value));
             Some((name?, value?))
         }));
         variables.map(|variables| variables.into_iter().collect())
@@ -190,6 +233,12 @@ impl<'d> Reader<'d> {
         let memory = self.optional(node, "memory", Self::memory);
         Some(Resources { cpu: cpu?, memory: memory? })
     }
+}
+
+/// Words as a list of a manifest.
+fn list_of(words: &[&str]) -> String {
+    let words: Vec<_> = words.iter().map(|word| format!("{word:?}")).collect();
+    format!("[{}]", words.join(", "))
 }
 
 fn subcommands_hint() -> String {
@@ -213,6 +262,16 @@ fn wrong_variable(name: &str) -> Option<(String, Option<String>)> {
     let upper = super::text::joined_words(name, '_').to_uppercase();
     let meant = is_variable(&upper) && !upper.starts_with(RESERVED);
     Some((message, meant.then(|| format!("did you mean {}?", quoted(&upper)))))
+}
+
+/// A home or a variable in a text, as a shell reads it.
+fn expanded_by_shells(text: &str) -> Option<&str> {
+    if text == "~" || text.starts_with("~/") {
+        return Some(text);
+    }
+    let at = text.find('$')?;
+    let name = text[at + 1..].trim_start_matches('{');
+    is_variable(name.get(..1)?).then_some(&text[at..])
 }
 
 fn is_variable(name: &str) -> bool {

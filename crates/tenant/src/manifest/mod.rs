@@ -16,6 +16,7 @@ mod rules;
 mod schema;
 mod service;
 mod text;
+mod volume;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -29,6 +30,7 @@ use tessera_types::{Bytes, Duration, Millicores, Name, catalogue::Version};
 pub use check::{Checked, check};
 pub use schema::json_schema;
 pub use service::Service;
+pub use volume::Volume;
 
 /// The name of a manifest's file.
 pub const FILE_NAME: &str = "tessera-tenant.toml";
@@ -63,6 +65,8 @@ pub mod code {
     pub const UNKNOWN_SUBCOMMAND: &str = "unknown_subcommand";
     /// No reference to a container image.
     pub const INVALID_IMAGE: &str = "invalid_image";
+    /// A volume of a container that cannot be mounted, or one without a container.
+    pub const INVALID_VOLUME: &str = "invalid_volume";
     /// A variable of the environment that cannot be set, or is not the tenant's to set.
     pub const INVALID_ENVIRONMENT: &str = "invalid_environment";
     /// A section that the required tier needs.
@@ -74,6 +78,10 @@ pub mod code {
     pub const STALE_AT_CLOCK_CHANGE: &str = "stale_at_clock_change";
     /// A warning: an image without its registry.
     pub const SHORT_IMAGE: &str = "short_image";
+    /// A warning: what a shell would read, and no shell does.
+    pub const SHELL_TEXT: &str = "shell_text";
+    /// A warning: a path that the container does not have from the machine.
+    pub const PATH_NOT_MOUNTED: &str = "path_not_mounted";
 }
 
 /// How deep a tenant takes part.
@@ -321,6 +329,10 @@ pub struct Lifecycle {
     /// The container image that it runs in. Without one it is a process of the machine.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub image: Option<String>,
+    /// Folders and files of the machine that the container has: `/srv/lake:/lake`, or with options
+    /// `/srv/lake:/lake:ro`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub volumes: Vec<Volume>,
     /// Variables of the environment. Names are upper-case; those of Tessera are not to be set.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub environment: BTreeMap<String, String>,
@@ -394,6 +406,9 @@ pub struct FurtherService {
     /// Another container image.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub image: Option<String>,
+    /// Other volumes, in place of those of the lifecycle.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub volumes: Option<Vec<Volume>>,
     /// Further variables, or other values for those of the lifecycle.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub environment: BTreeMap<String, String>,

@@ -56,14 +56,14 @@ impl<'d> Reader<'d> {
                 "{freshness} is shorter than the {length} from the run at {from:.0} to the next, so \
                  the data is stale before it"
             );
-            let hint = format!("write more than {length}, or run more often");
+            let hint = format!("write {length} or more, or run more often");
             self.wrong(node, code::FRESHNESS_TOO_SHORT, message, hint);
         } else if let Some(Gap { from, length }) = gaps.at_change.filter(shorter) {
             let message = format!(
                 "the clock is changed after the run at {from:.0}, and the next is {length} later: \
                  the data is stale before it"
             );
-            let hint = format!("write more than {length}, or end the schedule with UTC");
+            let hint = format!("write {length} or more, or end the schedule with UTC");
             self.warn(node, code::STALE_AT_CLOCK_CHANGE, message, hint);
         }
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use tessera_types::{Duration, Name};
 
-use super::{FurtherService, Lifecycle, Manifest, Resources};
+use super::{FurtherService, Lifecycle, Manifest, Resources, Volume};
 
 /// One service of a tenant, complete.
 #[derive(Clone, Debug, PartialEq)]
@@ -23,6 +23,8 @@ pub struct Service {
     pub timeout: Duration,
     /// The image that it runs in, if it does.
     pub image: Option<String>,
+    /// What its container has of the machine.
+    pub volumes: Vec<Volume>,
     /// Its variables.
     pub environment: BTreeMap<String, String>,
     /// What it may use at most.
@@ -55,6 +57,7 @@ impl Manifest {
             verb_arguments: Vec::new(),
             timeout: lifecycle.timeout,
             image: lifecycle.image.clone(),
+            volumes: lifecycle.volumes.clone(),
             environment: lifecycle.environment.clone(),
             resources: lifecycle.resources,
         }
@@ -71,6 +74,7 @@ impl Manifest {
             verb_arguments: own.verb_arguments.clone(),
             timeout: own.timeout.unwrap_or(lifecycle.timeout),
             image: own.image.as_ref().or(lifecycle.image.as_ref()).cloned(),
+            volumes: own.volumes.as_ref().unwrap_or(&lifecycle.volumes).clone(),
             environment,
             resources: Resources {
                 cpu: own.resources.cpu.or(lifecycle.resources.cpu),

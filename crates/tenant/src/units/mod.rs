@@ -162,6 +162,9 @@ impl Unit<'_> {
         if let Some(textfile) = &places.textfile {
             mount(textfile, TEXTFILE_IN_CONTAINER, "z");
         }
+        for volume in &service.volumes {
+            let _ = writeln!(text, "Volume={}", path(&volume.to_string()).replace('$', "$$"));
+        }
         let _ = writeln!(text, "\n[Service]\nType=oneshot");
         let _ = writeln!(text, "ExecStartPre=/bin/mkdir -p {}", argument(&places.telemetry));
         if let Some(textfile) = &places.textfile {

@@ -92,6 +92,7 @@ fn shared() -> impl Strategy<Value = Value> {
             let mut shared = json!({"environment": env, "resources": with("cpu", limits.0)});
             insert(&mut shared, "timeout", timeout);
             insert(&mut shared, "image", image);
+            insert(&mut shared, "volumes", image.and(Some(["/srv/lake:/lake:ro"])));
             insert(&mut shared["resources"], "memory", limits.1);
             shared
         },

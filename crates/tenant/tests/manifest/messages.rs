@@ -46,6 +46,99 @@ fn with(from: &str, to: &str) -> String {
 }
 
 #[test]
+fn volumes_are_of_containers_and_are_checked() {
+    let image = "image = \"localhost/circ-trans:1\"";
+    let volumes = |volumes: &str| with(image, &format!("{image}\nvolumes = {volumes}"));
+    for good in [r#"["/srv/lake:/srv/lake"]"#, r#"["/srv:/srv:ro", "/a/50%:/my lake/:rw,z"]"#, "[]"]
+    {
+        assert_eq!(checked(&volumes(good), Tier::Three).problems, vec![], "{good}");
+    }
+    for bad in [
+        "/srv/lake",
+        "srv/lake:/lake",
+        "lake:/lake",
+        "/srv/lake:lake",
+        "/srv/lake:/",
+        "/srv/../etc:/lake",
+        "/srv/lake:/lake:rx",
+        "/srv/lake:/lake:",
+        "/srv/lake:/lake:ro:z",
+        "/srv/lake:/run/tessera/more",
+        "/srv/lake:/var/lib",
+        "/srv/lake:/lake\\\\",
+        "/srv/lake:/lake ",
+        "/srv/a lake:/lake",
+    ] {
+        let problems = checked(&volumes(&format!("[\"{bad}\"]")), Tier::Three).problems;
+        let found: Vec<_> = problems.iter().map(|problem| (&*problem.code, problem.line)).collect();
+        assert_eq!(found, [("invalid_volume", 32)], "{bad}");
+    }
+    let twice = volumes(r#"["/a:/lake", "/b:/lake/"]"#);
+    assert_eq!(checked(&twice, Tier::Three).problems[0].column, 24);
+    let process = volumes(r#"["/a:/lake"]"#).replace(image, "");
+    assert_eq!(checked(&process, Tier::Three).problems[0].code, "invalid_volume");
+}
+
+#[test]
+fn a_path_that_a_container_does_not_have_is_warned_of() {
+    let image = "image = \"localhost/circ-trans:1\"";
+    let places = |volumes: &str| {
+        let text = with(image, &format!("{image}\nvolumes = [{volumes}]"));
+        let warnings = checked(&text, Tier::Three).warnings;
+        warnings.iter().map(|warning| (warning.code.to_string(), warning.line)).collect::<Vec<_>>()
+    };
+    let warned = vec![("path_not_mounted".to_owned(), 33)];
+    assert_eq!(places(""), warned);
+    assert_eq!(places(r#""/srv/lake:/lake""#), warned);
+    assert_eq!(places(r#""/srv/la:/srv/la""#), warned);
+    assert_eq!(places(r#""/srv/lake:/srv/lake:ro""#), []);
+    assert_eq!(places(r#""/data:/srv/""#), []);
+    // A process has all files of the machine.
+    assert_eq!(checked(&with(image, ""), Tier::Three).warnings, vec![]);
+}
+
+#[test]
+fn what_a_shell_would_read_is_warned_of() {
+    let process = with("image = \"localhost/circ-trans:1\"\n", "");
+    let warned = |from: &str, to: &str| {
+        assert!(process.contains(from), "{from}");
+        let checked = checked(&process.replacen(from, to, 1), Tier::Three);
+        assert_eq!(checked.problems, vec![], "{to}");
+        checked.warnings.iter().map(|warning| warning.code.to_string()).collect::<Vec<_>>()
+    };
+    for value in ["~/lake", "~", "$HOME/lake", "/srv/${NAME}"] {
+        assert_eq!(warned("\"/srv/lake\"", &format!("{value:?}")), ["shell_text"], "{value}");
+    }
+    for value in ["a~b", "100 $", "$1", "~user"] {
+        assert_eq!(warned("\"/srv/lake\"", &format!("{value:?}")), [""; 0], "{value}");
+    }
+    let entrypoint = "[\"python3\", \"app.py\"]";
+    assert_eq!(warned(entrypoint, "[\"python3 app.py\"]"), ["shell_text"]);
+    assert_eq!(warned(entrypoint, "[\"~/venv/bin/python\", \"app.py\"]"), ["shell_text"]);
+}
+
+#[test]
+fn a_hint_that_is_followed_leads_to_a_valid_manifest() {
+    let hint = |text: &str| {
+        let problems = checked(text, Tier::Three).problems;
+        assert_eq!(problems.len(), 1, "{problems:?}");
+        problems[0].hint.clone().unwrap_or_default()
+    };
+    let entrypoint = "[\"python3\", \"app.py\"]";
+    assert_eq!(
+        hint(&with(entrypoint, "\"./p run\"")),
+        "write it as a list, without the verb `run`: [\"./p\"]"
+    );
+    assert_eq!(
+        hint(&with("[\"--window\", \"30 days\"]", "\"--window 30d\"")),
+        "write it as a list: [\"--window\", \"30d\"]"
+    );
+    assert_eq!(hint(&with("\"26h\"", "\"23h\"")), "write 1d or more, or run more often");
+    let without = with("[telemetry]\nnamespace = \"library\"\n", "");
+    assert!(hint(&without).contains("`telemetry = {}`"), "{}", hint(&without));
+}
+
+#[test]
 fn one_mistake_gives_one_problem() {
     let mistakes = [
         ("name = \"circ-trans\"", "name = \"circ_trans\"", "invalid_name", 1, 8),

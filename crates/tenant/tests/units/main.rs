@@ -74,6 +74,26 @@ fn units_are_as_they_were() {
 }
 
 #[test]
+fn a_container_has_its_volumes() {
+    let image = "image = \"localhost/circ-trans:1\"";
+    let volumes = r#"volumes = ["/srv/lake:/srv/lake", "/srv/100%$HOME:/in:ro,z"]"#;
+    let own = "[services.reconcile]\nvolumes = [\"/srv/lake:/srv/lake:ro\"]";
+    let of = |text: &str, unit: &str| {
+        let files = render(&manifest(text), &places()).unwrap();
+        let lines = text_of(&files, unit).lines();
+        let volumes = lines.filter_map(|line| line.strip_prefix("Volume="));
+        volumes.skip(3).map(str::to_owned).collect::<Vec<_>>()
+    };
+    let text = FULL.replace(image, &format!("{image}\n{volumes}"));
+    let lifecycle = ["/srv/lake:/srv/lake", "/srv/100%%$$HOME:/in:ro,z"];
+    assert_eq!(of(&text, "circ-trans.container"), lifecycle);
+    assert_eq!(of(&text, "circ-trans-reconcile.container"), lifecycle);
+    let text = text.replace("[services.reconcile]", own);
+    assert_eq!(of(&text, "circ-trans.container"), lifecycle);
+    assert_eq!(of(&text, "circ-trans-reconcile.container"), ["/srv/lake:/srv/lake:ro"]);
+}
+
+#[test]
 fn a_contract_alone_has_no_units() {
     let contract = FULL.split("[lifecycle]").next().unwrap();
     let now = "2026-06-18T12:00:00Z".parse().unwrap();

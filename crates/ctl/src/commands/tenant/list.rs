@@ -14,6 +14,7 @@ use tessera_tenant::manifest::{Kind, Manifest, Tier};
 use tessera_types::{Name, Timestamp};
 
 use super::instance::{Instance, Which};
+use super::on_machine::{OnMachine, Timed, UnitEnd};
 use crate::cli::Format;
 use crate::context::{Context, json, print, tell, yaml};
 use crate::exit::Exit;
@@ -62,6 +63,13 @@ struct Service {
     next: Option<Timestamp>,
     last_run: Option<LastRun>,
     running_since: Option<Timestamp>,
+    /// Whether systemd has its unit and its timer. None where it was not asked, or gave no answer.
+    installed: Option<bool>,
+    /// How its unit ended last.
+    unit: Option<UnitEnd>,
+    /// Whether its timer runs it.
+    #[serde(skip)]
+    timed: Option<Timed>,
 }
 
 /// What the tenants are listed from, beside the registry.
@@ -69,12 +77,14 @@ struct Sources {
     hub: PathBuf,
     local: TimeZone,
     now: Timestamp,
+    machine: OnMachine,
 }
 
 pub(super) fn run(context: &Context, arguments: &Arguments) -> Result<(), Failure> {
     let format = context.format(&[Format::Table, Format::Json, Format::Yaml])?;
     let instance = Instance::read(&arguments.which)?;
-    let sources = Sources { hub: hub()?, local: TimeZone::system(), now: now() };
+    let machine = OnMachine::ask(&units(&instance));
+    let sources = Sources { hub: hub()?, local: TimeZone::system(), now: now(), machine };
     let mut is_all_good = instance.tell_problems(context);
     let mut list = Vec::new();
     for tenant in &instance.registry.tenants {
@@ -97,6 +107,13 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> Result<(), Failur
     if is_all_good { Ok(()) } else { Err(Failure::Told(Exit::Failed)) }
 }
 
+/// The units of all services that are operated, without extensions.
+fn units(instance: &Instance) -> Vec<String> {
+    let tenants = instance.registry.tenants.iter();
+    let services = tenants.flat_map(|tenant| tenant.manifest.services());
+    services.map(|service| service.unit).collect()
+}
+
 /// The telemetry hub of who asks, which is that of the units of the same user.
 pub(super) fn hub() -> Result<PathBuf, Failure> {
     tessera_lifecycle::hub_folder(|name| std::env::var_os(name)).ok_or_else(|| {
@@ -116,17 +133,18 @@ impl Sources {
         let status = hub.status(&declared(manifest), self.now);
         let status = status.map_err(&mut complain).ok();
         let is_operated = manifest.tier() == Tier::Three;
+        let unit = |suffix| manifest.service(suffix).map(|service| service.unit);
         let services = manifest.services.iter().map(|(suffix, service)| {
             let seen = hub.look(Some(suffix.as_str())).unwrap_or_default();
             let (history, is_running) = seen;
             let service = Service {
                 last_run: LastRun::of(&history, is_running),
                 running_since: history.open.filter(|_| is_running).map(|run| run.at),
-                ..self.scheduled(&service.schedule)
+                ..self.scheduled(&service.schedule, unit(Some(suffix.as_str())).as_deref())
             };
             Further { suffix: suffix.clone(), service }
         });
-        Listed {
+        let mut listed = Listed {
             services: services.collect(),
             name: manifest.name.clone(),
             kind: manifest.kind,
@@ -138,22 +156,48 @@ impl Sources {
             primary: Service {
                 running_since: status.as_ref().and_then(|status| status.running_since),
                 last_run: status.and_then(|Status { last_run, .. }| last_run),
-                ..self.scheduled(&manifest.schedule)
+                ..self.scheduled(&manifest.schedule, unit(None).as_deref())
             },
             manifest: path,
-        }
+        };
+        listed.judge_unit(self.now);
+        listed
     }
 
-    /// A service of which no run is known.
-    fn scheduled(&self, schedule: &str) -> Service {
+    /// A service of which no run is recorded.
+    fn scheduled(&self, schedule: &str, unit: Option<&str>) -> Service {
         let calendar = Calendar::parse(schedule, jiff::tz::db()).ok();
         let next =
             calendar.and_then(|calendar| calendar.times_after(self.now.into(), &self.local).next());
+        let timed = unit.and_then(|unit| self.machine.timed(unit));
         Service {
             schedule: schedule.to_owned(),
-            next: next.map(Timestamp::from),
+            next: next.map(Timestamp::from).filter(|_| timed.is_none_or(|at| at == Timed::On)),
             last_run: None,
             running_since: None,
+            installed: timed.map(|timed| timed != Timed::NotInstalled),
+            unit: unit.and_then(|unit| self.machine.end(unit)),
+            timed,
+        }
+    }
+}
+
+impl Listed {
+    /// A run that failed before the program could tell of it is known to systemd alone. What is
+    /// stale or has never succeeded stays that, as after any failure.
+    fn judge_unit(&mut self, now: Timestamp) {
+        let Some(unit) = self.primary.failed_unit() else { return };
+        let ago = unit.ended_at.map(|at| format!(" {} ago", age(at, now))).unwrap_or_default();
+        let failed = format!("; its unit failed ({}){ago}", unit.why());
+        let is_fresh = self.health == Some(Health::Healthy);
+        if is_fresh {
+            self.health = Some(Health::Failing);
+        }
+        if let Some(status) = &mut self.status {
+            if is_fresh {
+                *status = status.replacen(": healthy: ", ": failing: ", 1);
+            }
+            status.push_str(&failed);
         }
     }
 }
@@ -212,13 +256,26 @@ fn health(health: Option<Health>, is_operated: bool) -> Cell {
 impl Service {
     /// Its schedule, when it runs next, and how it ended last.
     fn cells(&self, is_operated: bool, now: Timestamp) -> [Cell; 3] {
-        let next = self.next.map_or_else(|| "never".to_owned(), |next| near(next, now));
-        [self.schedule.as_str().into(), next.into(), self.last(is_operated, now)]
+        let next = match self.timed {
+            Some(Timed::NotInstalled) => Cell::toned("- (not installed)", Tone::Quiet),
+            Some(Timed::Off) => Cell::toned("- (timer off)", Tone::Bad),
+            _ => self.next.map_or_else(|| "never".to_owned(), |next| near(next, now)).into(),
+        };
+        [self.schedule.as_str().into(), next, self.last(is_operated, now)]
+    }
+
+    /// Its unit, if that failed and no record of a run tells of it.
+    fn failed_unit(&self) -> Option<&UnitEnd> {
+        self.unit.as_ref().filter(|unit| unit.failed_after(self.last_run.as_ref()))
     }
 
     fn last(&self, is_operated: bool, now: Timestamp) -> Cell {
         if let Some(since) = self.running_since {
             return Cell::toned(format!("running for {}", age(since, now)), Tone::Busy);
+        }
+        if let Some(unit) = self.failed_unit() {
+            let ago = unit.ended_at.map(|at| format!(" {} ago", age(at, now))).unwrap_or_default();
+            return Cell::toned(format!("failed ({}){ago}", unit.why()), Tone::Bad);
         }
         match &self.last_run {
             Some(LastRun::Success(over)) => {

@@ -10,6 +10,7 @@ mod host;
 mod install;
 mod instance;
 mod list;
+mod on_machine;
 mod run_now;
 mod run_on_node;
 mod schedule;
