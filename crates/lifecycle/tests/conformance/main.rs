@@ -136,7 +136,7 @@ fn both_keep_the_contract_of_any_tenant() {
             manifest,
             folder: path.to_owned(),
         };
-        let options = Options { patience: PATIENCE, in_earnest: true };
+        let options = Options { patience: PATIENCE, in_earnest: true, interrupted: None };
         let checks = conform(&subject, options, |_| {}).unwrap();
         let failed: Vec<_> = checks.iter().filter(|check| check.verdict.is_failed()).collect();
         assert!(failed.is_empty(), "{language:?}: {failed:?}");
