@@ -15,8 +15,8 @@ use tempfile::TempDir;
 use tessera_lifecycle::hub::{Hub, RUNS};
 use tessera_lifecycle::telemetry::{Event, Line};
 
-use crate::Subject;
 use crate::container::Container;
+use crate::{Options, Subject};
 
 /// How much of what a program says is kept.
 const SAID_BYTES_MAX: u64 = 64 << 10;
@@ -111,9 +111,9 @@ impl<'a> Area<'a> {
         &self,
         words: &[&str],
         variables: &[(&str, &str)],
-        patience: Duration,
+        options: Options,
     ) -> io::Result<Ended> {
-        self.start(words, variables)?.end(patience)
+        self.start(words, variables)?.end(options)
     }
 
     pub(crate) fn start(&self, words: &[&str], variables: &[(&str, &str)]) -> io::Result<Call> {
@@ -197,8 +197,8 @@ impl<'a> Area<'a> {
 
 impl Call {
     /// Waits for its end, and ends it if that takes too long.
-    pub(crate) fn end(mut self, patience: Duration) -> io::Result<Ended> {
-        let status = self.wait(patience)?;
+    pub(crate) fn end(mut self, options: Options) -> io::Result<Ended> {
+        let status = self.wait(options)?;
         let changed = self.container.as_ref().map(Container::changed).transpose()?;
         self.kill();
         self.child.wait()?;
@@ -215,14 +215,20 @@ impl Call {
         })
     }
 
-    /// Its status, if it ends within this time.
-    pub(crate) fn wait(&mut self, patience: Duration) -> io::Result<Option<ExitStatus>> {
+    /// Whether it has ended.
+    pub(crate) fn is_over(&mut self) -> io::Result<bool> {
+        Ok(self.child.try_wait()?.is_some())
+    }
+
+    /// Its status, if it ends in time.
+    fn wait(&mut self, options: Options) -> io::Result<Option<ExitStatus>> {
         let began = Instant::now();
         loop {
+            options.go_on()?;
             if let Some(status) = self.child.try_wait()? {
                 return Ok(Some(status));
             }
-            if began.elapsed() > patience {
+            if began.elapsed() > options.patience {
                 return Ok(None);
             }
             thread::sleep(LOOK);
@@ -235,11 +241,11 @@ impl Call {
     }
 
     /// Lets it go on, and waits for its end.
-    pub(crate) fn thaw(&mut self, patience: Duration) -> io::Result<Option<ExitStatus>> {
+    pub(crate) fn thaw(&mut self, options: Options) -> io::Result<Option<ExitStatus>> {
         if self.container.is_none() {
             self.signal(Signal::CONT);
         }
-        self.wait(patience)
+        self.wait(options)
     }
 
     /// Ends it, and what it has started, at once.

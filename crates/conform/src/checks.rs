@@ -52,11 +52,13 @@ const OWN_CODES: std::ops::RangeInclusive<i32> = 3..=124;
 
 /// How often it is looked whether a run has begun.
 const LOOK: Duration = Duration::from_micros(100);
+/// How often it is looked whether to go on.
+const PAUSE: Duration = Duration::from_millis(50);
 
 fn verbs(subject: &Subject, options: Options) -> io::Result<Vec<(Named, Verdict)>> {
     for words in [&["frobnicate"][..], &[], &["RUN"], &["--run"]] {
         let area = Area::new(subject)?;
-        let ended = area.call(words, &[], options.patience)?;
+        let ended = area.call(words, &[], options)?;
         let called = match words {
             [] => "without a verb".to_owned(),
             words => format!("with `{}`", words.join(" ")),
@@ -99,8 +101,8 @@ const STATUS_FIELDS: [&str; 9] = [
 
 fn status(subject: &Subject, options: Options) -> io::Result<Vec<(Named, Verdict)>> {
     let area = Area::new(subject)?;
-    let plain = area.call(&["status"], &[], options.patience)?;
-    let json = area.call(&["status", "--json"], &[], options.patience)?;
+    let plain = area.call(&["status"], &[], options)?;
+    let json = area.call(&["status", "--json"], &[], options)?;
     let verdict = match (not_unknown(&plain), not_json(subject, &json)) {
         (Some(seen), _) => {
             Verdict::failed(seen, "end with 1, and say in one line that it never ran")
@@ -174,11 +176,11 @@ fn watched(
 ) -> io::Result<(Ended, Option<String>)> {
     let visible = area.visible();
     let before = Snapshot::of(&visible)?;
-    let ended = area.call(words, variables, options.patience)?;
+    let ended = area.call(words, variables, options)?;
     let mut changes = before.changes(&Snapshot::of(&visible)?);
     if !ended.changed.is_empty() {
         // What a start of the container itself changes is none of the program's.
-        let idle = Area::new(area.subject)?.call(&["status"], &[], options.patience)?;
+        let idle = Area::new(area.subject)?.call(&["status"], &[], options)?;
         changes = container::changes(&idle.changed, &ended.changed);
     }
     Ok((ended, changes))
@@ -241,25 +243,26 @@ fn killed(subject: &Subject, options: Options) -> io::Result<Vec<(Named, Verdict
     let mut call = area.start(&work("dry-run", subject), &[])?;
     let began = Instant::now();
     while area.recorded()?.is_empty() {
-        if call.wait(Duration::ZERO)?.is_some() || began.elapsed() > options.patience {
+        options.go_on()?;
+        if call.is_over()? || began.elapsed() > options.patience {
             return Ok(vec![(KILLED, Verdict::skipped("it was never seen to run"))]);
         }
         thread::sleep(LOOK);
     }
     let lock = File::options().append(true).create(true).open(area.hub_folder().join("lock"))?;
-    if !call.freeze() && !locked(&lock, &call, options.patience) {
+    if !call.freeze() && !locked(&lock, &call, options) {
         return Ok(vec![(KILLED, Verdict::skipped("it holds the lock of the hub for ever"))]);
     }
     let verdict = match ends(&area)? {
         0 => {
             call.kill();
-            call.end(options.patience)?;
+            call.end(options)?;
             match ends(&area)? {
                 0 => Verdict::Ok,
                 _ => ended_too_soon(),
             }
         }
-        _ if call.thaw(options.patience)?.is_some() => {
+        _ if call.thaw(options)?.is_some() => {
             Verdict::skipped("it ended before it could be killed")
         }
         _ => ended_too_soon(),
@@ -269,7 +272,7 @@ fn killed(subject: &Subject, options: Options) -> io::Result<Vec<(Named, Verdict
 
 /// Takes the lock of the hub as soon as the program gives it back: who waits in line gets it before
 /// one that asks again. A program that never does is ended, and has lost it with that.
-fn locked(lock: &File, call: &Call, patience: Duration) -> bool {
+fn locked(lock: &File, call: &Call, options: Options) -> bool {
     thread::scope(|scope| {
         let (sender, receiver) = mpsc::channel();
         scope.spawn(move || {
@@ -277,7 +280,11 @@ fn locked(lock: &File, call: &Call, patience: Duration) -> bool {
             // Nobody listens any more where it took too long.
             let _ = sender.send(());
         });
-        let is_locked = receiver.recv_timeout(patience).is_ok();
+        let began = Instant::now();
+        let mut is_locked = false;
+        while !is_locked && began.elapsed() < options.patience && options.go_on().is_ok() {
+            is_locked = receiver.recv_timeout(PAUSE).is_ok();
+        }
         if !is_locked {
             call.kill();
         }
@@ -317,7 +324,7 @@ fn migrate(subject: &Subject, options: Options) -> io::Result<Vec<(Named, Verdic
 
 fn migrate_twice(subject: &Subject, options: Options) -> io::Result<Verdict> {
     let area = Area::new(subject)?;
-    let first = area.call(&["migrate"], &[], options.patience)?;
+    let first = area.call(&["migrate"], &[], options)?;
     if first.code() != Some(0) {
         return Ok(Verdict::failed(first.words(), "mend what the migrations do, and try again"));
     }
@@ -360,7 +367,7 @@ fn run(subject: &Subject, options: Options) -> io::Result<Vec<(Named, Verdict)>>
         failed => failed,
     };
     let area = Area::new(subject)?;
-    let ended = area.call(&words, &[], options.patience)?;
+    let ended = area.call(&words, &[], options)?;
     let run = match area.recorded()?.as_slice() {
         [run] if run.first.identity.verb == Verb::Run => honest(&ended, run),
         runs => {

@@ -2,6 +2,7 @@
 //! hub mounted, and all of the command as the entry point.
 
 use std::io;
+use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -133,7 +134,8 @@ fn podman(line: &[String]) -> Command {
 }
 
 fn output(line: &[String], words: &[&str]) -> io::Result<Output> {
-    podman(line).args(words).stdin(Stdio::null()).output()
+    // Ctrl-C is not for what clears away.
+    podman(line).args(words).stdin(Stdio::null()).process_group(0).output()
 }
 
 fn said(output: &Output) -> String {

@@ -15,6 +15,7 @@ mod snapshot;
 
 use std::io;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use serde::Serialize;
@@ -45,6 +46,18 @@ pub struct Options {
     pub patience: Duration,
     /// Whether the work is also done in earnest, by `run` and `migrate`.
     pub in_earnest: bool,
+    /// Is set when the program is to be ended where it is, and no more of it be checked.
+    pub interrupted: Option<&'static AtomicBool>,
+}
+
+impl Options {
+    /// Fails once it was interrupted.
+    pub(crate) fn go_on(self) -> io::Result<()> {
+        match self.interrupted.is_some_and(|interrupted| interrupted.load(Ordering::Relaxed)) {
+            true => Err(io::Error::new(io::ErrorKind::Interrupted, "interrupted")),
+            false => Ok(()),
+        }
+    }
 }
 
 /// What one check came to.
@@ -98,7 +111,8 @@ impl Verdict {
 /// Checks a program, and gives each check to `tell` as soon as it is over.
 ///
 /// # Errors
-/// If the area of a check cannot be made or looked at.
+/// If the area of a check cannot be made or looked at, or it was interrupted. Of its folders,
+/// processes and containers nothing is left in either case.
 pub fn conform(
     subject: &Subject,
     options: Options,

@@ -49,7 +49,7 @@ fn tenant(fault: &str) -> (TempDir, Subject) {
 
 fn checks(fault: &str, patience: Duration) -> Vec<Check> {
     let (_area, subject) = tenant(fault);
-    conform(&subject, Options { patience, in_earnest: true }, |_| {}).unwrap()
+    conform(&subject, Options { patience, in_earnest: true, interrupted: None }, |_| {}).unwrap()
 }
 
 fn failed(checks: &[Check]) -> Vec<&'static str> {
@@ -110,7 +110,9 @@ fn fails_alone(fault: &str, check: &str) {
     let (_area, subject) = tenant(fault);
     // What a dry-run does wrong, a run does as well: the work in earnest only for its own.
     let in_earnest = ["migrate", "run-dry-run"].contains(&check);
-    let checks = conform(&subject, Options { patience: PATIENCE, in_earnest }, |_| {}).unwrap();
+    let checks =
+        conform(&subject, Options { patience: PATIENCE, in_earnest, interrupted: None }, |_| {})
+            .unwrap();
     assert_eq!(failed(&checks), [check], "{fault}: {checks:?}");
 }
 
@@ -121,7 +123,8 @@ fn an_end_that_is_recorded_before_the_work_is_found() {
     }
     // This program never ends, so each of its calls takes as long as it is given.
     let (_area, subject) = tenant("ended-early");
-    let options = Options { patience: Duration::from_secs(20), in_earnest: false };
+    let options =
+        Options { patience: Duration::from_secs(20), in_earnest: false, interrupted: None };
     let checks = conform(&subject, options, |_| {}).unwrap();
     let killed = checks.iter().find(|check| check.check == "killed").unwrap();
     let Verdict::Failed { seen, .. } = &killed.verdict else { panic!("{checks:?}") };
@@ -135,7 +138,7 @@ fn an_end_that_is_recorded_before_the_work_is_found() {
 fn a_program_that_is_not_there_cannot_be_checked() {
     let (area, mut subject) = tenant("");
     subject.service.entrypoint = vec!["./no-such-program".to_owned()];
-    let options = Options { patience: PATIENCE, in_earnest: false };
+    let options = Options { patience: PATIENCE, in_earnest: false, interrupted: None };
     let error = conform(&subject, options, |_| {}).unwrap_err().to_string();
     let program = area.path().join("sample/./no-such-program");
     assert!(error.starts_with(&format!("{} cannot be started: ", program.display())), "{error}");
@@ -185,7 +188,7 @@ fn a_program_in_a_container_is_checked_there() {
     let Some(podman) = tessera_testkit::podman() else { return };
     for (fault, expected) in [("", &[][..]), ("writes", &["dry-run"])] {
         let (_area, subject) = contained(&podman, fault);
-        let options = Options { patience: PATIENCE, in_earnest: false };
+        let options = Options { patience: PATIENCE, in_earnest: false, interrupted: None };
         let mut checks = conform(&subject, options, |_| {}).unwrap();
         // Without the lock it may be too quick, or end while it is killed.
         checks.retain(|check| check.check != "killed");
@@ -198,7 +201,8 @@ fn a_program_in_a_container_is_checked_there() {
     }
     // None is left, not even of the calls that were ended.
     let (_area, subject) = contained(&podman, "never-ends");
-    let options = Options { patience: Duration::from_secs(20), in_earnest: false };
+    let options =
+        Options { patience: Duration::from_secs(20), in_earnest: false, interrupted: None };
     let checks = conform(&subject, options, |_| {}).unwrap();
     let verdict = |name: &str| &checks.iter().find(|check| check.check == name).unwrap().verdict;
     assert_eq!(verdict("killed"), &Verdict::Ok, "{checks:?}");

@@ -16,6 +16,7 @@ mod failure;
 #[cfg(test)]
 mod fixture;
 mod follow;
+mod interrupt;
 mod kinds;
 mod log_follow;
 pub mod manifests;
@@ -113,14 +114,11 @@ fn run(program: &Program, cli: Cli, namespace_is_given: bool) -> ExitCode {
             return Exit::Failed.into();
         }
     };
-    let handles_interrupt = match &cli.command {
-        Command::Scenario(_) => true,
-        Command::Tenant(arguments) => arguments.handle_interrupt(),
-        _ => false,
-    };
+    let handles_interrupt = matches!(cli.command, Command::Scenario(_) | Command::Tenant(_));
     let result = runtime.block_on(async {
         if handles_interrupt {
-            // It ends what it has started, or says what goes on, before it goes.
+            // It ends what it has started, or says what goes on, before it goes. What only looks, and
+            // does not give way meanwhile, has the signal end it as it ends every program.
             return dispatch(program, cli, namespace_is_given).await;
         }
         tokio::select! {

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{self, Read};
-use std::os::unix::process::ExitStatusExt;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::{Command, ExitStatus, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -155,6 +155,8 @@ pub fn reset_failed(unit: &str) -> Result<(), SystemctlError> {
 pub fn command<S: AsRef<OsStr>>(words: &[S]) -> Command {
     let mut command = Command::new("systemctl");
     command.args(["--user", "--no-pager", "--no-ask-password"]).args(words);
+    // Ctrl-C is for who asks, who then finishes the step that he is in.
+    command.process_group(0);
     // What is said is looked at.
     command.env("LC_ALL", "C").stdin(Stdio::null());
     command

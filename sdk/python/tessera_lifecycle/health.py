@@ -24,7 +24,7 @@ class Status:
 def status(manifest: Manifest, history: ServiceHistory, is_running: bool, now_ms: int) -> Status:
     """How the tenant of ``manifest`` is at ``now_ms``, by what its primary service did.
     ``is_running`` is whether the run that has not ended is still alive."""
-    cut_off = history.open if history.open and not is_running else None
+    cut_off = history.cut_off if is_running else history.open
     running = history.open if history.open and is_running else None
     last, success = history.last, history.success
     age_ms = max(0, now_ms - success.at_ms) if success else None

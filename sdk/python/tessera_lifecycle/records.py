@@ -97,18 +97,26 @@ class Ended:
 
 @dataclass
 class ServiceHistory:
-    """What is known of the runs of one service. Dry-runs and migrations are not among them."""
+    """What is known of the runs of one service. Dry-runs and migrations are not among them. What
+    is ``open`` has started last and has not ended; ``cut_off`` had started before it, and had not
+    ended by then."""
 
     open: Optional[Started] = None
+    cut_off: Optional[Started] = None
     last: Optional[Ended] = None
     success: Optional[Ended] = None
 
     def start(self, started: Started) -> None:
+        if self.open and self.open.run_id != started.run_id:
+            self.cut_off = self.open
         self.open = started
 
     def end(self, ended: Ended) -> None:
         if self.open and self.open.run_id == ended.run_id:
-            self.open = None
+            # What was before it is not the last any more.
+            self.open = self.cut_off = None
+        elif self.cut_off and self.cut_off.run_id == ended.run_id:
+            self.cut_off = None
         if ended.is_success:
             self.success = ended
         self.last = ended
@@ -134,9 +142,10 @@ class History:
         service, event = _read(line)
         known = self.of(service)
         if isinstance(event, Started):
-            return known.open is not None and known.open.run_id == event.run_id
-        ends = (known.last, known.success) if event else ()
-        return any(end is not None and end.run_id == event.run_id for end in ends)
+            lines = (known.open, known.cut_off)
+        else:
+            lines = (known.last, known.success) if event else ()
+        return any(line is not None and line.run_id == event.run_id for line in lines)
 
     def of(self, service: Optional[str]) -> ServiceHistory:
         """What is known of one service."""

@@ -2,11 +2,12 @@
 
 use std::fs;
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::program::{Ended, run_in};
+use crate::program::{Ended, Running, run_in};
 
 const INSTANCE: &str = "org = \"library\"\nscope = \"dev\"\n";
 
@@ -361,6 +362,29 @@ fn a_program_that_breaks_the_contract_is_told_how() {
     let check = &reports[0]["checks"][0];
     assert_eq!((&check["check"], &check["verdict"]), (&json!("verbs"), &json!("failed")));
     assert_eq!(reports.as_array().unwrap().len(), 1, "a service of the same program is no other");
+}
+
+#[test]
+fn an_interrupted_proof_leaves_nothing_behind() {
+    let area = lake();
+    let folder = area.path().join("circ-trans");
+    let scratch = area.path().join("scratch");
+    fs::create_dir_all(&scratch).unwrap();
+    write(&folder, "app", "touch began\nexec sleep 600\n");
+    let text = operated("circ-trans").replace("\"python3\", \"app.py\"", "\"sh\", \"./app\"");
+    write(&folder, "tessera-tenant.toml", &text);
+    let variables = [("TMPDIR", scratch.to_str().unwrap())];
+    let arguments = ["tenant", "conform", "../circ-trans"];
+    let running = Running::start_in(&area.path().join("lake"), &variables, &arguments);
+    let bound = Instant::now() + Duration::from_secs(60);
+    while !folder.join("began").exists() {
+        assert!(Instant::now() < bound, "the program was not started");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    let ended = running.interrupt();
+    assert_eq!(ended.code, 130, "{ended:?}");
+    assert!(ended.stderr.contains("interrupted: "), "{ended:?}");
+    assert_eq!(fs::read_dir(&scratch).unwrap().count(), 0, "its folders are gone");
 }
 
 #[test]

@@ -50,6 +50,10 @@ pub(crate) fn run_bounded(memory: u64, arguments: &[&str]) -> Ended {
 
 /// As [`run`] in this folder, with these variables and without those of Tessera that are set here.
 pub(crate) fn run_in(folder: &Path, variables: &[(&str, &str)], arguments: &[&str]) -> Ended {
+    end_of(command_in(folder, variables, arguments), "")
+}
+
+fn command_in(folder: &Path, variables: &[(&str, &str)], arguments: &[&str]) -> Command {
     let mut command = command("http://127.0.0.1:1", arguments);
     for (name, _) in std::env::vars_os() {
         if name.to_str().is_some_and(|name| name.starts_with("TESSERA_")) {
@@ -58,7 +62,7 @@ pub(crate) fn run_in(folder: &Path, variables: &[(&str, &str)], arguments: &[&st
     }
     command.env("HOME", folder).env_remove("XDG_STATE_HOME");
     command.current_dir(folder).envs(variables.iter().copied());
-    end_of(command, "")
+    command
 }
 
 /// As [`run`], with this on standard input.
@@ -111,7 +115,16 @@ pub(crate) struct Running {
 
 impl Running {
     pub(crate) fn start(server: &str, arguments: &[&str]) -> Self {
-        let mut child = command(server, arguments).spawn().unwrap();
+        Self::of(command(server, arguments))
+    }
+
+    /// As [`Self::start`], as [`run_in`] does it.
+    pub(crate) fn start_in(folder: &Path, variables: &[(&str, &str)], arguments: &[&str]) -> Self {
+        Self::of(command_in(folder, variables, arguments))
+    }
+
+    fn of(mut command: Command) -> Self {
+        let mut child = command.spawn().unwrap();
         let stdout = lines_of(child.stdout.take().unwrap());
         let stderr = lines_of(child.stderr.take().unwrap());
         Self { child, stdout, stderr }

@@ -139,10 +139,12 @@ impl Status {
 }
 
 impl LastRun {
-    /// The last run that is over: the one that has not ended, unless it is alive.
+    /// The last run that is over: the one that has not ended, or, while that is alive, the one before
+    /// it, if that has not ended either.
     pub fn of(history: &ServiceHistory, is_running: bool) -> Option<Self> {
-        match (&history.open, &history.last) {
-            (Some(Started { run_id, at }), _) if !is_running => {
+        let cut_off = if is_running { &history.cut_off } else { &history.open };
+        match (cut_off, &history.last) {
+            (Some(Started { run_id, at }), _) => {
                 Some(Self::CutOff { run_id: run_id.clone(), started_at: *at })
             }
             (_, Some(ended)) if ended.outcome == Verdict::Success => {
@@ -243,8 +245,11 @@ mod tests {
 
     #[test]
     fn a_success_is_fresh_to_the_last_instant() {
-        let history =
-            ServiceHistory { success: Some(ended(0, 0)), last: Some(ended(0, 0)), open: None };
+        let history = ServiceHistory {
+            success: Some(ended(0, 0)),
+            last: Some(ended(0, 0)),
+            ..Default::default()
+        };
         let health = |now| Status::of(&manifest(), &history, false, now).health;
         assert_eq!(health(at(26 * 3600)), Health::Healthy);
         assert_eq!(health(at(26 * 3600 + 1)), Health::Stale);
@@ -256,13 +261,30 @@ mod tests {
     #[test]
     fn an_open_run_is_a_failure_only_once_it_is_dead() {
         let open = Some(Started { run_id: "s".to_owned(), at: at(100) });
-        let history = ServiceHistory { success: Some(ended(0, 0)), last: Some(ended(0, 0)), open };
+        let last = Some(ended(0, 0));
+        let history = ServiceHistory { open, success: last.clone(), last, ..Default::default() };
         let alive = Status::of(&manifest(), &history, true, at(160));
         assert_eq!((alive.health, alive.running_since), (Health::Healthy, Some(at(100))));
         assert!(alive.text.ends_with("; a run is under way since 1m"), "{}", alive.text);
         let dead = Status::of(&manifest(), &history, false, at(160));
         assert_eq!((dead.health, dead.running_since), (Health::Failing, None));
         assert!(dead.text.ends_with("was cut off, having started 1m ago"), "{}", dead.text);
+    }
+
+    #[test]
+    fn a_run_under_way_does_not_hide_that_the_one_before_was_cut_off() {
+        let run = |run_id: &str, seconds| Started { run_id: run_id.to_owned(), at: at(seconds) };
+        let history = ServiceHistory {
+            open: Some(run("t", 150)),
+            cut_off: Some(run("s", 100)),
+            last: Some(ended(0, 0)),
+            success: Some(ended(0, 0)),
+        };
+        let seen = Status::of(&manifest(), &history, true, at(160));
+        assert_eq!((seen.health, seen.running_since), (Health::Failing, Some(at(150))));
+        let words =
+            "; the last run was cut off, having started 1m ago; a run is under way since 10s";
+        assert!(seen.text.ends_with(words), "{}", seen.text);
     }
 
     #[test]
@@ -292,7 +314,7 @@ mod tests {
             let history = ServiceHistory {
                 success: success.map(|at| ended(at, 0)),
                 last: failure.map(|at| ended(at, 1)).or(success.map(|at| ended(at, 0))),
-                open: None,
+                ..Default::default()
             };
             let fresh = success.is_some_and(|at| now.saturating_sub(at) <= 26 * 3600);
             prop_assert_eq!(Status::of(&manifest(), &history, false, at(now)).is_well(), fresh);

@@ -21,6 +21,8 @@ pub struct History {
 pub struct ServiceHistory {
     /// The last run that has started and has not ended.
     pub open: Option<Started>,
+    /// The run that had started before that one, and had not ended by then.
+    pub cut_off: Option<Started>,
     /// The run that ended last.
     pub last: Option<Ended>,
     /// The run that did its work last.
@@ -64,7 +66,7 @@ impl History {
         let service = self.services.entry(identity.service).or_default();
         let run_id = identity.run_id;
         match event {
-            Event::Started { at } => service.open = Some(Started { run_id, at }),
+            Event::Started { at } => service.start(Started { run_id, at }),
             Event::Ended { at, outcome, exit_code, rows, duration_ms } => {
                 service.end(Ended { run_id, at, outcome, exit_code, rows, duration_ms });
             }
@@ -76,10 +78,11 @@ impl History {
         let Ok(Line { identity, event }) = serde_json::from_str::<Line>(line) else { return false };
         let Some(service) = self.services.get(&identity.service) else { return false };
         let is_this = |run_id: Option<&String>| run_id == Some(&identity.run_id);
+        let started = |run: &Option<Started>| is_this(run.as_ref().map(|run| &run.run_id));
         let ended = |run: &Option<Ended>| is_this(run.as_ref().map(|run| &run.run_id));
         identity.verb == Verb::Run
             && match event {
-                Event::Started { .. } => is_this(service.open.as_ref().map(|run| &run.run_id)),
+                Event::Started { .. } => started(&service.open) || started(&service.cut_off),
                 Event::Ended { .. } => ended(&service.last) || ended(&service.success),
             }
     }
@@ -96,9 +99,22 @@ impl History {
 }
 
 impl ServiceHistory {
+    fn start(&mut self, started: Started) {
+        let before = self.open.take().filter(|before| before.run_id != started.run_id);
+        if before.is_some() {
+            self.cut_off = before;
+        }
+        self.open = Some(started);
+    }
+
     fn end(&mut self, ended: Ended) {
-        if self.open.as_ref().is_some_and(|open| open.run_id == ended.run_id) {
-            self.open = None;
+        let is_this =
+            |run: &Option<Started>| run.as_ref().is_some_and(|run| run.run_id == ended.run_id);
+        if is_this(&self.open) {
+            // What was before it is not the last any more.
+            (self.open, self.cut_off) = (None, None);
+        } else if is_this(&self.cut_off) {
+            self.cut_off = None;
         }
         if ended.outcome == Verdict::Success {
             self.success = Some(ended.clone());
@@ -162,6 +178,16 @@ mod tests {
         let seen = history(&lines);
         assert_eq!(seen.open.unwrap().run_id, "b");
         assert_eq!(seen.last.unwrap().run_id, "a");
+    }
+
+    #[test]
+    fn a_run_that_never_ended_is_the_last_one_until_a_later_one_ends() {
+        let [a, b] = ["a", "b"].map(|run| started(run, Verb::Run));
+        let cut_off = |lines: &[String]| history(lines).cut_off.map(|run| run.run_id);
+        assert_eq!(cut_off(&[a.clone(), b.clone()]), Some("a".to_owned()));
+        assert_eq!(cut_off(&[a.clone(), b.clone(), ended("b", Verb::Run, 0)]), None);
+        assert_eq!(cut_off(&[a.clone(), b, ended("a", Verb::Run, 0)]), None);
+        assert_eq!(cut_off(&[a.clone(), a]), None);
     }
 
     fn all_of(lines: impl Iterator<Item = String>) -> History {

@@ -136,7 +136,7 @@ fn both_keep_the_contract_of_any_tenant() {
             manifest,
             folder: path.to_owned(),
         };
-        let options = Options { patience: PATIENCE, in_earnest: true };
+        let options = Options { patience: PATIENCE, in_earnest: true, interrupted: None };
         let checks = conform(&subject, options, |_| {}).unwrap();
         let failed: Vec<_> = checks.iter().filter(|check| check.verdict.is_failed()).collect();
         assert!(failed.is_empty(), "{language:?}: {failed:?}");
@@ -306,6 +306,7 @@ fn each_sees_what_the_other_is_doing() {
     for runner in languages() {
         for observer in languages() {
             sees_a_run(runner, observer);
+            sees_what_was_cut_off(runner, observer);
             keeps_from_migrating(runner, observer);
         }
     }
@@ -328,6 +329,28 @@ fn sees_a_run(runner: Language, observer: Language) {
     fs::write(gate, "").unwrap();
     assert!(finish(child).status.success());
     assert!(status(&["status"]).starts_with("circ-trans: healthy: "), "{runner:?} {observer:?}");
+}
+
+fn sees_what_was_cut_off(runner: Language, observer: Language) {
+    let root = folder(&manifest());
+    let path = root.path();
+    let gate = path.join("gate");
+    let what = format!("wait:{}", gate.display());
+    let run = |what: &str| runner.probe(path, &["run"], &env(&[("PROBE", what)])).spawn().unwrap();
+    assert!(finish(run("done")).status.success());
+    finish(run("kill"));
+    let child = run(&what);
+    wait_until("the run", || path.join("gate.waiting").exists());
+    let status = || {
+        let output = finish(observer.probe(path, &["status"], &env(&[])).spawn().unwrap());
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let expected = "circ-trans: failing: the last success was <any>; the last run was cut off, \
+                    having started <any> ago; a run is under way since <any>\n";
+    matches(expected, &status(), &mut Bindings::new()).unwrap();
+    fs::write(gate, "").unwrap();
+    assert!(finish(child).status.success());
+    assert!(status().starts_with("circ-trans: healthy: "), "{runner:?} {observer:?}");
 }
 
 fn keeps_from_migrating(first: Language, second: Language) {

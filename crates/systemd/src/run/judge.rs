@@ -124,10 +124,14 @@ fn unseen(state: &State) -> End {
 fn not_started(state: &State, invocation: Option<&str>) -> End {
     match (state.get("Result"), invocation) {
         ("start-limit-hit", _) => End::StartLimit,
+        (_, None) if state.get("AssertResult") == "no" => End::Condition,
         // Had it failed, it would be known still.
         ("success", Some(_)) if state.invocation().is_none() => End::Stopped,
         (_, Some(_)) => End::Other(OVERTAKEN.to_owned()),
         ("success", None) => End::Other("its start job failed".to_owned()),
+        // The result is that of the run before: one that failed keeps it, so that only the missing
+        // run says that systemd refused to begin one.
+        (_, None) if state.invocation().is_some() => End::StartLimit,
         (other, None) => End::Other(other.to_owned()),
     }
 }
@@ -149,6 +153,7 @@ mod tests {
             ("ExecMainCode", "1"),
             ("ExecMainStatus", "0"),
             ("ConditionResult", "yes"),
+            ("AssertResult", "yes"),
             ("InvocationID", OURS),
             ("TriggeredBy", "circ.timer"),
         ];
@@ -233,10 +238,18 @@ mod tests {
         let condition = [("InvocationID", ""), ("ConditionResult", "no")];
         let executed = [("InvocationID", "older"), ("Result", "exec-condition")];
         let limit = [("InvocationID", "older"), ("Result", "start-limit-hit")];
+        let after_failure = [("InvocationID", "older"), ("Result", "exit-code")];
+        let after_timeout = [("InvocationID", "older"), ("Result", "timeout")];
+        let assertion = [("Result", "exit-code"), ("AssertResult", "no")];
+        let resources = [("InvocationID", ""), ("Result", "resources")];
         for (job, changes, end) in [
             (Job::Done, condition, End::Condition),
             (Job::Done, executed, End::Condition),
             (Job::Failed, limit, End::StartLimit),
+            (Job::Failed, after_failure, End::StartLimit),
+            (Job::Failed, after_timeout, End::StartLimit),
+            (Job::Failed, assertion, End::Condition),
+            (Job::Failed, resources, End::Other("resources".to_owned())),
             (Job::Dependency, condition, End::Dependency),
         ] {
             assert_eq!(judge(job, &state(&changes), None), end, "{changes:?}");

@@ -3,7 +3,7 @@
 use crate::systemctl::Properties;
 
 /// The properties that are asked for.
-pub(super) const NAMES: [&str; 18] = [
+pub(super) const NAMES: [&str; 19] = [
     "LoadState",
     "LoadError",
     "ActiveState",
@@ -15,6 +15,7 @@ pub(super) const NAMES: [&str; 18] = [
     "InvocationID",
     "Job",
     "ConditionResult",
+    "AssertResult",
     "SourcePath",
     "Type",
     "TriggeredBy",

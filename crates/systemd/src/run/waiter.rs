@@ -2,7 +2,6 @@
 //! the run.
 
 use std::io::{BufRead, BufReader};
-use std::os::unix::process::CommandExt;
 use std::process::{Child, Stdio};
 use std::sync::mpsc::{self, Receiver};
 use std::thread;
@@ -23,8 +22,7 @@ pub(super) struct Waiter {
 impl Waiter {
     pub(super) fn start(unit: &str) -> Result<Self, SystemctlError> {
         let mut command = systemctl::command(&["start", "--show-transaction", "--", unit]);
-        // Ctrl-C is for who waits, and who then says that the run goes on.
-        command.process_group(0).stdout(Stdio::null()).stderr(Stdio::piped());
+        command.stdout(Stdio::null()).stderr(Stdio::piped());
         let mut child = command.spawn().map_err(SystemctlError::NotStarted)?;
         let (sender, lines) = mpsc::channel();
         if let Some(pipe) = child.stderr.take() {

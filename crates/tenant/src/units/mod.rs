@@ -119,7 +119,7 @@ impl Unit<'_> {
     /// A unit that starts a process of the machine.
     fn process(&self) -> String {
         let Self { service, places, .. } = self;
-        let mut text = self.head("Tenant");
+        let mut text = self.service_head();
         let (first, rest) = service.entrypoint.split_first().expect("an entrypoint has a program");
         let arguments = rest.iter().map(String::as_str).chain(self.verb());
         let arguments = arguments.map(|word| format!(" {}", argument(word))).collect::<String>();
@@ -139,7 +139,7 @@ impl Unit<'_> {
         let Self { service, places, .. } = self;
         let manifest = format!("{MANIFEST_IN_CONTAINER}{FILE_NAME}");
         let textfile = places.textfile.is_some().then_some(TEXTFILE_IN_CONTAINER);
-        let mut text = self.head("Tenant");
+        let mut text = self.service_head();
         let _ = writeln!(text, "\n[Container]\nImage={image}");
         if image.starts_with("localhost/") {
             // No registry has it: a missing one is told at once.
@@ -186,6 +186,12 @@ impl Unit<'_> {
              Unit={unit}.service\n\n[Install]\nWantedBy=timers.target"
         );
         text
+    }
+
+    /// What a unit that runs a program begins with. Its runs are as many as people and its timer ask
+    /// for: nothing restarts it by itself, so there is no loop that a start limit would break.
+    fn service_head(&self) -> String {
+        self.head("Tenant") + "StartLimitIntervalSec=0\n"
     }
 
     /// What each unit begins with: what it is, and whose. systemd passes over what begins with X-.

@@ -16,6 +16,7 @@ use crate::cli::Format;
 use crate::context::{Context, json, print, tell};
 use crate::exit::Exit;
 use crate::failure::{Failure, listed};
+use crate::interrupt;
 use crate::style::{Tone, printable};
 
 /// Which program is run, and how.
@@ -52,7 +53,12 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> Result<(), Failur
     let absolute = std::path::absolute(&path).map_err(|error| unreadable(&path, &error))?;
     let path = without_dots(&absolute);
     let folder = path.parent().unwrap_or(Path::new("/")).to_owned();
-    let options = Options { patience: arguments.timeout.as_std(), in_earnest: arguments.run };
+    let options = Options {
+        patience: arguments.timeout.as_std(),
+        in_earnest: arguments.run,
+        interrupted: Some(&interrupt::PRESSED),
+    };
+    interrupt::note()?;
     let mut reports = Vec::new();
     for service in programs(&manifest) {
         let subject = Subject {
@@ -117,6 +123,8 @@ fn conform(
             shown = print(&line(context, unit, check));
         }
     });
+    // Its folders and containers are gone by now.
+    interrupt::end_if_pressed("the checks above are all that were made")?;
     shown?;
     let checks = checks.map_err(|error| Failure::Failed {
         message: format!("{unit} cannot be checked: {error}"),

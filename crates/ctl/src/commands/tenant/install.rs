@@ -13,6 +13,11 @@ use crate::commands::ended;
 use crate::context::{Context, print};
 use crate::exit::Exit;
 use crate::failure::Failure;
+use crate::interrupt;
+
+/// How things are after Ctrl-C.
+pub(super) const UNCHANGED: &str = "nothing was changed";
+pub(super) const FINISHED: &str = "what had begun was finished first, as said above";
 
 /// Which tenants are installed, and how.
 #[derive(Debug, Args)]
@@ -43,12 +48,14 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> Result<(), Failur
         true => None,
         false => Some(machine.lock().map_err(|error| host::failed(&error))?),
     };
+    interrupt::note()?;
     let mut reports = Vec::new();
     let mut prospects = Vec::new();
     for tenant in tenants {
         let look = host::wanted(context, &instance, tenant).and_then(|wanted| {
             machine.look(&wanted, arguments.force).map_err(|error| host::failed(&error))
         });
+        interrupt::end_if_pressed(UNCHANGED)?;
         match look {
             Ok(prospect) => prospects.push(prospect),
             Err(failure) => {
@@ -76,6 +83,7 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> Result<(), Failur
     )?);
     reports.sort_by(|a, b| a.tenant.cmp(&b.tenant));
     host::print_json(format, &reports)?;
+    interrupt::end_if_pressed(FINISHED)?;
     ended(exits)
 }
 
@@ -151,6 +159,7 @@ impl Words {
         }
         let Some(lock) = lock else { return Ok(reports) };
         let chosen: Vec<&Prospect> = ready.iter().map(|index| &prospects[*index]).collect();
+        interrupt::end_if_pressed(UNCHANGED)?;
         let results = machine.carry_out(lock, &chosen);
         for (index, result) in ready.into_iter().zip(results) {
             let prospect = &prospects[index];

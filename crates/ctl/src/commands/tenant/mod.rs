@@ -72,13 +72,6 @@ enum Action {
     Schedule(schedule::Arguments),
 }
 
-impl Arguments {
-    /// Whether it says something itself when Ctrl-C is pressed.
-    pub(crate) fn handle_interrupt(&self) -> bool {
-        matches!(self.action, Action::RunNow(_))
-    }
-}
-
 pub(crate) async fn run(context: &Context, arguments: &Arguments) -> Result<(), Failure> {
     match &arguments.action {
         Action::Check(arguments) => check::run(context, arguments),

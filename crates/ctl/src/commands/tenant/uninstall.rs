@@ -6,11 +6,12 @@ use tessera_systemd::{Machine, Units, Wanted};
 use tessera_types::Name;
 
 use super::host;
-use super::install::Words;
+use super::install::{FINISHED, UNCHANGED, Words};
 use crate::cli::Format;
 use crate::commands::ended;
 use crate::context::Context;
 use crate::failure::Failure;
+use crate::interrupt;
 
 /// Which tenants are removed, and how.
 #[derive(Debug, Args)]
@@ -33,6 +34,7 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> Result<(), Failur
         true => None,
         false => Some(machine.lock().map_err(|error| host::failed(&error))?),
     };
+    interrupt::note()?;
     let mut names = arguments.names.clone();
     names.sort();
     names.dedup();
@@ -40,6 +42,7 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> Result<(), Failur
     for tenant in names {
         let wanted = Wanted { tenant, units: Units::Nothing };
         let prospect = machine.look(&wanted, arguments.force);
+        interrupt::end_if_pressed(UNCHANGED)?;
         prospects.push(prospect.map_err(|error| host::failed(&error))?);
     }
     let mut exits = Vec::new();
@@ -47,5 +50,6 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> Result<(), Failur
     let lock = lock.as_ref();
     let reports = words.carry_out(context, format, &machine, lock, &prospects, &mut exits)?;
     host::print_json(format, &reports)?;
+    interrupt::end_if_pressed(FINISHED)?;
     ended(exits)
 }
