@@ -95,14 +95,17 @@ impl<'a> Area<'a> {
     /// names.
     pub(crate) fn visible(&self) -> Vec<PathBuf> {
         let named = self.subject.service.environment.values();
-        let named = named.flat_map(|value| value.split(':')).map(PathBuf::from);
+        let named = named.flat_map(|value| value.split(':')).filter(|path| path.contains('/'));
+        // It starts in its folder, and finds from there what is not absolute.
+        let named = named.map(|path| self.subject.folder.join(path));
         // All of the machine is no place of the tenant's.
-        let named = named.filter(|path| path.is_absolute() && path.parent().is_some());
+        let named =
+            named.filter(|path| fs::canonicalize(path).map_or(true, |it| it.parent().is_some()));
         let own = [self.subject.folder.clone(), self.path("home"), self.path("tmp")];
         match self.subject.service.image {
             // Nothing else of the machine is there.
             Some(_) => Vec::new(),
-            None => own.into_iter().chain(named).collect(),
+            None => own.into_iter().chain(named).flat_map(roots).collect(),
         }
     }
 
@@ -192,6 +195,15 @@ impl<'a> Area<'a> {
             ends.into_values().map(|end| Recorded { first: end.clone(), ended: Some(end) });
         runs.extend(lonely);
         Ok(runs)
+    }
+}
+
+/// A place by its real path; and where it is a link, the link.
+fn roots(path: PathBuf) -> Vec<PathBuf> {
+    match fs::canonicalize(&path) {
+        Ok(real) if path.is_symlink() => vec![path, real],
+        Ok(real) => vec![real],
+        Err(_) => vec![path],
     }
 }
 

@@ -117,6 +117,23 @@ fn fails_alone(fault: &str, check: &str) {
 }
 
 #[test]
+fn a_lake_that_is_named_from_the_folder_or_by_a_link_is_looked_at() {
+    if !tessera_testkit::part("python") {
+        return;
+    }
+    let (area, mut subject) = tenant("rewrites-lake");
+    let link = area.path().join("link");
+    std::os::unix::fs::symlink("lake", &link).unwrap();
+    for lake in ["../lake", link.to_str().unwrap(), "../link"] {
+        subject.service.environment.insert("LAKE".to_owned(), lake.to_owned());
+        fs::write(area.path().join("lake/items.csv"), "aaa").unwrap();
+        let options = Options { patience: PATIENCE, in_earnest: false, interrupted: None };
+        let checks = conform(&subject, options, |_| {}).unwrap();
+        assert_eq!(failed(&checks), ["dry-run"], "{lake}: {checks:?}");
+    }
+}
+
+#[test]
 fn an_end_that_is_recorded_before_the_work_is_found() {
     if !tessera_testkit::part("python") {
         return;
