@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tessera_tenant::plan::{Declared, Observed, Plan, plan};
+use tessera_tenant::registry::unit_of_file;
 use tessera_tenant::units::UnitFile;
 use tessera_types::Name;
 
@@ -240,7 +241,12 @@ impl Machine {
         }
         let own = Path::new(&self.places.layout.quadlet).join(tenant.as_str());
         let entries = std::fs::read_dir(own).into_iter().flatten().flatten();
-        let targets = entries.filter_map(|entry| std::fs::read_link(entry.path()).ok());
+        // What was set aside is whoever's it was.
+        let links = entries.filter(|entry| {
+            let name = entry.file_name();
+            unit_of_file(&name.to_string_lossy()).is_some()
+        });
+        let targets = links.filter_map(|entry| std::fs::read_link(entry.path()).ok());
         let folders = targets.filter_map(|target| text(target.parent()?).ok());
         let folders: BTreeSet<String> = folders.filter(|folder| folder.len() > 1).collect();
         // A link that somebody pointed elsewhere is not the tenant's: only an agreement counts.
