@@ -159,3 +159,33 @@ fn what_is_installed_and_not_declared_is_told_by_install_and_diff() {
     let diff = home.ends(1, &["diff", "box"]);
     assert!(diff.stdout.starts_with("box: installed and not declared"), "{diff:?}");
 }
+
+#[test]
+fn a_mistyped_name_is_not_uninstalled() {
+    let home = Home::new();
+    home.declare("circ", true);
+    home.ends(0, &["install", "circ"]);
+    let ended = home.ends(3, &["uninstall", "cric"]);
+    assert!(ended.stderr.contains("did you mean `circ`?"), "{ended:?}");
+    home.ends(0, &["uninstall", "circ"]);
+    home.ends(0, &["uninstall", "circ"]);
+}
+
+#[test]
+fn metrics_go_with_the_tenant_and_records_stay() {
+    let home = Home::new();
+    home.declare("circ", true);
+    home.ends(0, &["install", "circ"]);
+    let metrics = ["metrics", "state/metrics"].map(|it| format!("{it}/tessera_tenant_circ.prom"));
+    let records = "state/circ/runs.jsonl";
+    for name in metrics.iter().map(String::as_str).chain([records, "metrics/other.prom"]) {
+        home.write(name, "");
+    }
+    home.ends(0, &["uninstall", "circ", "--dry-run"]);
+    assert!(metrics.iter().all(|name| home.path().join(name).exists()));
+    let ended = home.ends(0, &["uninstall", "circ"]);
+    let told = "circ: its metrics are removed; the records of its runs stay in ";
+    assert!(ended.stdout.contains(told), "{ended:?}");
+    assert!(metrics.iter().all(|name| !home.path().join(name).exists()));
+    assert!([records, "metrics/other.prom"].iter().all(|name| home.path().join(name).exists()));
+}
