@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use tessera_tenant::plan::{Declared, Observed, Plan, plan};
+use tessera_tenant::plan::{Declared, Observed, Plan, Seen, is_quadlet, plan};
+use tessera_tenant::registry::unit_of_file;
 use tessera_tenant::units::UnitFile;
 use tessera_types::Name;
 
@@ -72,7 +73,7 @@ impl Prospect {
     /// Whether all is as it is wanted.
     #[must_use]
     pub fn is_done(&self) -> bool {
-        self.plan.is_empty()
+        self.plan.is_empty() && self.faults.is_empty()
     }
 
     /// The timers that run the tenant.
@@ -173,15 +174,26 @@ impl Machine {
             declared,
             folder,
         };
-        if !prospect.is_done() {
+        // A file that somebody put beside the tenant's may keep Quadlet from making any unit.
+        if !prospect.is_done() || self.has_strangers(&prospect, &observed) {
             prospect.faults = self.trial(&prospect, &observed)?;
         }
         Ok(prospect)
     }
 
+    fn has_strangers(&self, prospect: &Prospect, observed: &Observed) -> bool {
+        let links = prospect.declared.links();
+        let own = format!("{}/{}/", self.places.layout.quadlet, prospect.tenant);
+        observed.paths.iter().any(|(path, seen)| {
+            let is_read = path.starts_with(&own) && is_quadlet(path);
+            is_read && *seen != Seen::Folder && !links.contains_key(path)
+        })
+    }
+
     fn trial(&self, prospect: &Prospect, observed: &Observed) -> Result<Vec<Fault>, MachineError> {
         let quadlet = &self.places.layout.quadlet;
-        trial::of(self.manager(), &prospect.declared, quadlet, observed)
+        let own = format!("{quadlet}/{}/", prospect.tenant);
+        trial::of(self.manager(), &prospect.declared, (quadlet, &own), observed)
     }
 
     /// Looks, and makes it so.
@@ -240,7 +252,12 @@ impl Machine {
         }
         let own = Path::new(&self.places.layout.quadlet).join(tenant.as_str());
         let entries = std::fs::read_dir(own).into_iter().flatten().flatten();
-        let targets = entries.filter_map(|entry| std::fs::read_link(entry.path()).ok());
+        // What was set aside is whoever's it was.
+        let links = entries.filter(|entry| {
+            let name = entry.file_name();
+            unit_of_file(&name.to_string_lossy()).is_some()
+        });
+        let targets = links.filter_map(|entry| std::fs::read_link(entry.path()).ok());
         let folders = targets.filter_map(|target| text(target.parent()?).ok());
         let folders: BTreeSet<String> = folders.filter(|folder| folder.len() > 1).collect();
         // A link that somebody pointed elsewhere is not the tenant's: only an agreement counts.

@@ -44,11 +44,12 @@ impl fmt::Display for Fault {
     }
 }
 
-/// All that is wrong with a tenant's units.
+/// All that is wrong with a tenant's units, which Quadlet reads in the second of these folders, that
+/// is in the first one.
 pub(crate) fn of(
     programs: &dyn ServiceManager,
     declared: &Declared,
-    quadlet_folder: &str,
+    (quadlet_folder, own): (&str, &str),
     observed: &Observed,
 ) -> Result<Vec<Fault>, MachineError> {
     let mut trial = Trial::of(declared);
@@ -57,7 +58,7 @@ pub(crate) fn of(
         let staging = staging.map_err(file("created", &env::temp_dir()))?;
         let others = others(declared, quadlet_folder, observed);
         trial.stage(staging.path(), &others).map_err(file("written", staging.path()))?;
-        trial.quadlet(programs, staging.path())?;
+        trial.quadlet(programs, staging.path(), &others, own)?;
         trial.systemd(programs, staging.path())?;
     }
     trial.faults.sort();
@@ -166,6 +167,8 @@ impl<'a> Trial<'a> {
         &mut self,
         programs: &dyn ServiceManager,
         staging: &Path,
+        others: &[String],
+        own: &str,
     ) -> Result<(), MachineError> {
         let units: Vec<(String, String)> = self.for_quadlet();
         if units.is_empty() {
@@ -185,7 +188,9 @@ impl<'a> Trial<'a> {
             return Ok(());
         };
         for line in said.lines() {
-            self.told_by_quadlet(line, staging);
+            if !self.told_of_others(line, staging, others, own) {
+                self.told_by_quadlet(line, staging);
+            }
         }
         let made = made(&printed);
         // Those of others as well: units may depend on them.
@@ -208,6 +213,27 @@ impl<'a> Trial<'a> {
     fn for_quadlet(&self) -> Vec<(String, String)> {
         let units = self.units.iter().filter(|unit| is_quadlet(unit.name));
         units.map(|unit| (unit.name.to_owned(), unit.path.to_owned())).collect()
+    }
+
+    /// A file of somebody else's that Quadlet cannot load. It matters in the tenant's own folder: of
+    /// what is beside it nothing is made.
+    fn told_of_others(&mut self, line: &str, staging: &Path, others: &[String], own: &str) -> bool {
+        for (number, other) in others.iter().enumerate() {
+            let name = other.rsplit('/').next().unwrap_or(other);
+            let staged = staging.join(format!("quadlet/other-{number}")).join(name);
+            let staged = format!("{}\"", staged.display());
+            let Some((before, rest)) = line.split_once(&staged) else { continue };
+            if before.contains("error loading") && other.starts_with(own) {
+                let message = rest.trim_start_matches([':', ',', ' ']);
+                let said = if message.is_empty() { "Quadlet cannot read it" } else { message };
+                let message =
+                    format!("{said}: correct or remove it, Quadlet drops the units beside it");
+                let line = line_in(said);
+                self.wrong(other, line, message);
+            }
+            return true;
+        }
+        false
     }
 
     /// A line such as `quadlet-generator[7]: converting "x.container": no Image …`.
@@ -279,6 +305,10 @@ impl<'a> Trial<'a> {
             },
             None => (None, rest),
         };
+        let message = message.trim();
+        if is_mild(message) {
+            return None;
+        }
         let line = line.and_then(|line| match is_quadlet(unit.name) {
             false => Some(line),
             // The line is one of what Quadlet made: it may be one of its source, too.
@@ -288,9 +318,14 @@ impl<'a> Trial<'a> {
                 Some(unit.text.lines().position(|line| line.trim() == made.trim())? + 1)
             }
         });
-        let message = inside.iter().fold(message.trim().to_owned(), |message, inside| {
-            message.replace(inside.as_str(), "")
-        });
+        let mut message = inside
+            .iter()
+            .fold(message.to_owned(), |message, inside| message.replace(inside.as_str(), ""));
+        if unit.is_rendered && message.contains("is not executable") {
+            // The file is not there yet, or is an earlier one: nobody finds the program in it.
+            message += "; it is the `entrypoint` of the manifest: a name without `/` is looked up \
+                        in systemd's own path, so write a path";
+        }
         Some((unit.path.to_owned(), line, message))
     }
 }
@@ -302,15 +337,28 @@ impl Unit<'_> {
 
     /// The line that a message of Quadlet's is about.
     fn line_of(&self, message: &str) -> Option<usize> {
-        if let Some((_, rest)) = message.split_once(" line ") {
-            let digits: String = rest.chars().take_while(char::is_ascii_digit).collect();
-            return digits.parse().ok();
+        if message.contains(" line ") {
+            return line_in(message);
         }
         let (_, rest) = message.split_once("key '")?;
         let (key, _) = rest.split_once('\'')?;
         let sets = |line: &str| line.split_once('=').is_some_and(|(name, _)| name.trim() == key);
         Some(self.text.lines().position(sets)? + 1)
     }
+}
+
+/// The line that a message names.
+fn line_in(message: &str) -> Option<usize> {
+    let (_, rest) = message.split_once(" line ")?;
+    let digits: String = rest.chars().take_while(char::is_ascii_digit).collect();
+    digits.parse().ok()
+}
+
+/// Whether a message of systemd's says no more than that there is a newer way: such a unit works.
+fn is_mild(message: &str) -> bool {
+    let is_fault = ["Unknown", "Failed", "Invalid"].iter().any(|it| message.starts_with(it));
+    let mild = ["deprecated", "obsolete", "legacy directory", "will be removed soon"];
+    !is_fault && mild.iter().any(|mild| message.contains(mild))
 }
 
 /// What Quadlet printed: each unit by its name.
@@ -387,6 +435,39 @@ mod tests {
         ] {
             assert_eq!(told(text, &line), expected, "{line}");
         }
+    }
+
+    #[test]
+    fn a_broken_file_of_somebody_else_is_told_with_its_own_path() {
+        let others = ["/q/a/y.container".to_owned(), "/q/x/z.container".to_owned()];
+        let mut trial = Trial { units: vec![unit("")], faults: vec![] };
+        let told = "quadlet-generator[7]: error loading \"/s/quadlet/other-1/z.container\", file \
+                    contains line 1: “[Containe” which is not a key-value pair";
+        assert!(trial.told_of_others(told, Path::new("/s"), &others, "/q/a/"));
+        assert_eq!(trial.faults, vec![]);
+        assert!(trial.told_of_others(told, Path::new("/s"), &others, "/q/x/"));
+        let [fault] = &trial.faults[..] else { panic!("{:?}", trial.faults) };
+        assert_eq!((fault.path.as_str(), fault.line), ("/q/x/z.container", Some(1)));
+        assert!(fault.message.contains("Quadlet drops the units beside it"), "{fault}");
+        let told = "quadlet-generator[7]: converting \"x.container\": no Image";
+        assert!(!trial.told_of_others(told, Path::new("/s"), &others, "/q/x/"));
+    }
+
+    #[test]
+    fn only_faults_of_systemds_refuse_a_plan() {
+        let folders = [PathBuf::from("/u"), PathBuf::from("/m")];
+        let text = String::new();
+        let unit = Unit { name: "x.service", path: "/own/x.service", text, is_rendered: true };
+        let trial = Trial { units: vec![unit], faults: vec![] };
+        let names = [("x.service".to_owned(), 0)].into();
+        let told = |line: &str| trial.told_by_systemd(line, &folders, &names);
+        let mild = "/u/x.service:3: Standard output type syslog is obsolete, automatically \
+                    updating to journal.";
+        assert_eq!(told(mild), None);
+        assert!(told("/u/x.service:3: Unknown key 'deprecated' in section [Service]").is_some());
+        let missing = "x.service: Command mytool is not executable: No such file or directory";
+        let (.., message) = told(missing).unwrap();
+        assert!(message.contains("`entrypoint` of the manifest"), "{message}");
     }
 
     #[test]

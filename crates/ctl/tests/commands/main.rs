@@ -6,6 +6,7 @@ mod errors;
 mod examples;
 mod following;
 mod hostile;
+mod installing;
 mod instances;
 mod objects;
 mod program;

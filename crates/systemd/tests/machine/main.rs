@@ -352,3 +352,14 @@ proptest! {
         });
     }
 }
+
+#[test]
+fn what_was_set_aside_is_no_ones_when_the_tenant_is_gone() {
+    let user = User::new();
+    let own = Path::new(&user.machine.places().layout.quadlet).join("circ-trans");
+    fs::create_dir_all(&own).unwrap();
+    let backup = own.join("circ-trans.container.tessera-backup");
+    symlink(user.home.path().join("mine/circ-trans.container"), &backup).unwrap();
+    assert!(user.machine.uninstall(&tenant(), false).unwrap().is_done());
+    assert!(backup.is_symlink());
+}

@@ -1,9 +1,11 @@
 //! `tenant diff`: how what is installed differs from what is declared. As with `kubectl`, the exit
 //! code says whether there is a difference.
 
+use std::collections::BTreeSet;
+
 use clap::Args;
 use serde::Serialize;
-use tessera_systemd::{Fault, Machine};
+use tessera_systemd::{Fault, Machine, MachineError};
 use tessera_tenant::manifest::Tier;
 use tessera_tenant::plan::Plan;
 use tessera_types::Name;
@@ -11,6 +13,7 @@ use tessera_types::Name;
 use super::host;
 use super::instance::{Instance, Which};
 use crate::cli::Format;
+use crate::commands::ended;
 use crate::context::{Context, json, print};
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -36,76 +39,157 @@ struct Difference {
     differs: bool,
     plan: Option<Plan>,
     faults: Vec<Fault>,
+    /// Why it cannot be told, or not all of it.
+    error: Option<String>,
+}
+
+impl Difference {
+    /// One of which nothing else is known.
+    fn bare(tenant: Name, declared: bool, installed: bool) -> Self {
+        let (plan, faults, error) = (None, Vec::new(), None);
+        Self { tenant, declared, installed, differs: false, plan, faults, error }
+    }
+}
+
+/// What is compared, and what came of it.
+struct Comparison<'c> {
+    context: &'c Context,
+    instance: Instance,
+    machine: Machine,
+    installed: BTreeSet<Name>,
+    differences: Vec<Difference>,
+    /// Why something cannot be told.
+    exits: Vec<Exit>,
 }
 
 pub(super) fn run(context: &Context, arguments: &Arguments) -> Result<(), Failure> {
-    match compare(context, arguments) {
-        Ok(false) => Ok(()),
-        Ok(true) => Err(Failure::Told(Exit::Failed)),
-        // 1 is taken: it says that there is a difference.
-        Err(failure) if failure.exit() == Exit::Failed => {
-            context.complain(&failure);
-            Err(Failure::Told(Exit::Usage))
-        }
-        Err(failure) => Err(failure),
+    let format = context.format(&[Format::Table, Format::Json])?;
+    let told = |error: &MachineError| {
+        let failure = host::failed(error);
+        context.complain(&failure);
+        Failure::Told(unknown(&failure))
+    };
+    let instance = Instance::read(&arguments.which)?;
+    let machine = Machine::of_user().map_err(|error| told(&error))?;
+    let installed = machine.installed().map_err(|error| told(&error))?;
+    let (differences, exits) = (Vec::new(), Vec::new());
+    let mut all = Comparison { context, instance, machine, installed, differences, exits };
+    match arguments.names.is_empty() {
+        true => all.all(),
+        false => arguments.names.iter().for_each(|name| all.named(name)),
+    }
+    match format {
+        Format::Json => print(&json(&all.differences)?)?,
+        _ => all.differences.iter().try_for_each(show)?,
+    }
+    ended(all.exits)?;
+    match all.differences.iter().any(|difference| difference.differs) {
+        true => Err(Failure::Told(Exit::Failed)),
+        false => Ok(()),
     }
 }
 
-/// Prints the differences, and says whether there are any.
-fn compare(context: &Context, arguments: &Arguments) -> Result<bool, Failure> {
-    let format = context.format(&[Format::Table, Format::Json])?;
-    let instance = Instance::read(&arguments.which)?;
-    let machine = Machine::of_user().map_err(|error| host::failed(&error))?;
-    let installed = machine.installed().map_err(|error| host::failed(&error))?;
-    let mut tenants = Vec::new();
-    for name in &arguments.names {
-        tenants.push(instance.tenant(context, name)?);
+/// 1 is taken: it says that there is a difference.
+fn unknown(failure: &Failure) -> Exit {
+    match failure.exit() {
+        Exit::Failed | Exit::Unreachable => Exit::Usage,
+        other => other,
     }
-    let is_all = arguments.names.is_empty();
-    if is_all {
-        if !instance.tell_problems(context) {
-            return Err(Failure::Told(Exit::Usage));
+}
+
+impl Comparison<'_> {
+    /// All that are installed. What is wrong with one leaves the others.
+    fn all(&mut self) {
+        if !self.instance.tell_problems(self.context) {
+            self.exits.push(Exit::Usage);
         }
-        let operated = instance.registry.tenants.iter();
-        tenants.extend(operated.filter(|tenant| tenant.manifest.tier() == Tier::Three));
+        let tenants = self.instance.registry.tenants.iter();
+        let operated = tenants.filter(|tenant| tenant.manifest.tier() == Tier::Three);
+        let operated: Vec<Name> = operated.map(|tenant| tenant.manifest.name.clone()).collect();
+        for name in &operated {
+            self.compare(name, true);
+        }
+        let rest: Vec<Name> = self.installed.iter().cloned().collect();
+        for name in rest.into_iter().filter(|name| !operated.contains(name)) {
+            let is_valid = self.instance.registry.tenant_named(name.as_str()).is_some();
+            match self.instance.lists(name.as_str()) && !is_valid {
+                true => {
+                    let error = Some("it is not valid".to_owned());
+                    let bare = Difference::bare(name, true, true);
+                    self.differences.push(Difference { error, ..bare });
+                }
+                false => {
+                    let bare = Difference::bare(name, false, true);
+                    self.differences.push(Difference { differs: true, ..bare });
+                }
+            }
+        }
     }
-    let mut differences = Vec::new();
-    for tenant in &tenants {
-        let wanted = host::wanted(context, &instance, tenant)?;
-        let prospect = machine.look(&wanted, false).map_err(|error| host::failed(&error))?;
-        host::tell_unreachable([&prospect]);
-        let is_installed =
-            installed.contains(&prospect.tenant) || !prospect.plan.already_ok.is_empty();
-        differences.push(Difference {
-            declared: true,
-            installed: is_installed,
-            // Whoever asks for all asks about those that are installed.
+
+    fn named(&mut self, name: &str) {
+        let tenant = match self.instance.tenant(self.context, name) {
+            Ok(tenant) => tenant.manifest.name.clone(),
+            Err(failure) => return self.cannot_tell(&failure),
+        };
+        let tier = self.instance.registry.tenant_named(name).map(|it| it.manifest.tier());
+        // What is of Tier 2 has no units; what is there is left from before.
+        if tier != Some(Tier::Three) && self.installed.contains(&tenant) {
+            let bare = Difference::bare(tenant, false, true);
+            return self.differences.push(Difference { differs: true, ..bare });
+        }
+        self.compare(&tenant, false);
+    }
+
+    /// Compares one that is valid. Whoever asks for all asks about those that are installed.
+    fn compare(&mut self, name: &Name, is_all: bool) {
+        let look = || {
+            let tenant = self.instance.tenant(self.context, name.as_str())?;
+            let wanted = host::wanted(self.context, &self.instance, tenant)?;
+            self.machine.look(&wanted, false).map_err(|error| host::failed(&error))
+        };
+        let prospect = match look() {
+            Ok(prospect) => prospect,
+            Err(failure) => {
+                self.cannot_tell(&failure);
+                let is_installed = self.installed.contains(name);
+                let bare = Difference::bare(name.clone(), true, is_installed);
+                let error = Some(failure.to_string());
+                return self.differences.push(Difference { error, ..bare });
+            }
+        };
+        if self.differences.iter().all(|it| it.error.is_none()) {
+            host::tell_unreachable([&prospect]);
+        }
+        if prospect.unreachable.is_some() {
+            self.exits.push(Exit::Usage);
+        }
+        let is_installed = self.installed.contains(name) || !prospect.plan.already_ok.is_empty();
+        self.differences.push(Difference {
             differs: !prospect.is_done() && (is_installed || !is_all),
             plan: Some(prospect.plan),
             faults: prospect.faults,
-            tenant: prospect.tenant,
+            error: prospect.unreachable.map(|_| "what systemd has is not known".to_owned()),
+            ..Difference::bare(prospect.tenant, true, is_installed)
         });
     }
-    let declared = |name: &Name| tenants.iter().any(|tenant| tenant.manifest.name == *name);
-    for tenant in installed.into_iter().filter(|name| is_all && !declared(name)) {
-        let (plan, faults) = (None, Vec::new());
-        let (declared, installed, differs) = (false, true, true);
-        differences.push(Difference { tenant, declared, installed, differs, plan, faults });
+
+    fn cannot_tell(&mut self, failure: &Failure) {
+        self.context.complain(failure);
+        self.exits.push(unknown(failure));
     }
-    match format {
-        Format::Json => print(&json(&differences)?)?,
-        _ => differences.iter().try_for_each(show)?,
-    }
-    Ok(differences.iter().any(|difference| difference.differs))
 }
 
 fn show(difference: &Difference) -> Result<(), Failure> {
-    let Difference { tenant, declared, installed, differs, plan, faults } = difference;
+    let Difference { tenant, declared, installed, differs, plan, faults, error } = difference;
     let said = match (declared, installed, differs) {
         (false, ..) => {
             format!("installed and not declared: `tesseractl tenant uninstall {tenant}` removes it")
         }
         (_, false, false) => "not installed".to_owned(),
+        (_, true, false) if plan.is_none() => "installed, and cannot be compared".to_owned(),
+        (_, true, false) if error.is_some() => {
+            "the files are as declared; what systemd has is not known".to_owned()
+        }
         (_, true, false) => "as declared".to_owned(),
         (_, false, true) => "not installed; this would be done".to_owned(),
         (_, true, true) => "differs; this would be done".to_owned(),

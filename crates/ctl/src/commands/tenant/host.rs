@@ -5,12 +5,14 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use serde::Serialize;
+use tessera_systemd::systemctl::SystemctlError;
 use tessera_systemd::{Fault, Machine, MachineError, Prospect, Units, Wanted};
 use tessera_tenant::manifest::Tier;
 use tessera_tenant::plan::Plan;
 use tessera_tenant::registry::Tenant;
 use tessera_tenant::units::{Places, render};
-use tessera_types::{Name, Timestamp};
+use tessera_types::problem::Code;
+use tessera_types::{Name, Problem as Refusal, Timestamp};
 
 use super::instance::Instance;
 use super::list::hub;
@@ -77,11 +79,21 @@ fn text(path: &Path) -> Result<String, Failure> {
 
 /// What went wrong on the machine.
 pub(super) fn failed(error: &MachineError) -> Failure {
+    if let MachineError::Systemctl(error @ SystemctlError::NoManager(_)) = error {
+        return unreachable(error);
+    }
     let details = match error {
         MachineError::Faulty(faults) => faults.iter().map(ToString::to_string).collect(),
         _ => Vec::new(),
     };
     Failure::Failed { message: error.to_string(), details }
+}
+
+/// systemd could not be asked.
+pub(super) fn unreachable(error: &SystemctlError) -> Failure {
+    let refusal = Refusal::new(Code::Unavailable, error.to_string());
+    let refusal = refusal.remedy("`tesseractl tenant doctor` tells more");
+    Failure::Api(tessera_client::Error::Refused(Box::new(refusal)))
 }
 
 /// A refusal of a plan, with what is in the way and what to do.

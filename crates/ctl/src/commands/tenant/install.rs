@@ -10,7 +10,7 @@ use super::host::{self, Report, count};
 use super::instance::{Instance, Which};
 use crate::cli::Format;
 use crate::commands::ended;
-use crate::context::{Context, print};
+use crate::context::{Context, print, tell};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::interrupt;
@@ -44,6 +44,9 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> Result<(), Failur
     let mut exits = Vec::new();
     let tenants = tenants(context, &instance, arguments, format, &mut exits)?;
     let machine = Machine::of_user().map_err(|error| host::failed(&error))?;
+    if arguments.all {
+        tell_others(&instance, &machine, &tenants)?;
+    }
     let lock = match arguments.dry_run {
         true => None,
         false => Some(machine.lock().map_err(|error| host::failed(&error))?),
@@ -116,6 +119,24 @@ fn tenants<'i>(
     Ok(operated)
 }
 
+/// Names what is installed and not to be, since it goes on to run.
+fn tell_others(
+    instance: &Instance,
+    machine: &Machine,
+    operated: &[&Tenant],
+) -> Result<(), Failure> {
+    for name in machine.installed().map_err(|error| host::failed(&error))? {
+        let is_valid = instance.registry.tenant_named(name.as_str()).is_some();
+        let is_broken = instance.lists(name.as_str()) && !is_valid;
+        if !is_broken && !operated.iter().any(|tenant| tenant.manifest.name == name) {
+            tell(&format!(
+                "{name}: installed and not declared: `tesseractl tenant uninstall {name}` removes it\n"
+            ));
+        }
+    }
+    Ok(())
+}
+
 /// How it is said that something was done, or that there was nothing to do.
 pub(super) struct Words {
     pub(super) done: &'static str,
@@ -136,6 +157,10 @@ impl Words {
         host::tell_unreachable(prospects);
         for prospect in prospects {
             match (format, prospect.is_done()) {
+                // Only systemd knows whether that is all.
+                (Format::Table, true) if prospect.unreachable.is_some() => {
+                    print(&format!("{}: the files are as they should be\n", prospect.tenant))?;
+                }
                 (Format::Table, true) => {
                     print(&format!("{}: {}\n", prospect.tenant, self.nothing))?;
                 }
@@ -151,7 +176,8 @@ impl Words {
         };
         let mut ready = Vec::new();
         for (index, prospect) in prospects.iter().enumerate() {
-            match host::refused(prospect) {
+            let unreachable = prospect.unreachable.as_ref().filter(|_| lock.is_some());
+            match host::refused(prospect).or_else(|| unreachable.map(host::unreachable)) {
                 Some(failure) => fail(&mut reports[index], &failure),
                 None if !prospect.is_done() => ready.push(index),
                 None => {}

@@ -76,12 +76,17 @@ impl Instance {
         self.registry.instance.as_ref().map(|instance| &instance.org).ok_or_else(told)
     }
 
+    /// Whether a tenant with this name has a file, valid or not.
+    pub(super) fn lists(&self, name: &str) -> bool {
+        self.listed.iter().any(|listed| listed == name)
+    }
+
     /// The tenant with this name, or why there is none.
     pub(super) fn tenant(&self, context: &Context, name: &str) -> Result<&Tenant, Failure> {
         if let Some(tenant) = self.registry.tenant_named(name) {
             return Ok(tenant);
         }
-        if self.listed.iter().any(|listed| listed == name) {
+        if self.lists(name) {
             return Err(self.told(context, &format!("the tenant {name} is not valid")));
         }
         let known: Vec<_> = self.listed.iter().map(String::as_str).collect();

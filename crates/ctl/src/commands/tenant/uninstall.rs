@@ -1,15 +1,22 @@
 //! `tenant uninstall`: tenants off this machine. The instance is not asked, so what it does not
 //! declare any more can be removed as well.
 
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::{fs, io};
+
 use clap::Args;
+use tessera_manifest::nearest;
 use tessera_systemd::{Machine, Units, Wanted};
-use tessera_types::Name;
+use tessera_types::problem::Code;
+use tessera_types::{Name, Problem as Refusal};
 
 use super::host;
 use super::install::{FINISHED, UNCHANGED, Words};
+use super::list::hub;
 use crate::cli::Format;
 use crate::commands::ended;
-use crate::context::Context;
+use crate::context::{Context, print};
 use crate::failure::Failure;
 use crate::interrupt;
 
@@ -38,18 +45,68 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> Result<(), Failur
     let mut names = arguments.names.clone();
     names.sort();
     names.dedup();
+    let installed = machine.installed().map_err(|error| host::failed(&error))?;
     let mut prospects = Vec::new();
     for tenant in names {
         let wanted = Wanted { tenant, units: Units::Nothing };
         let prospect = machine.look(&wanted, arguments.force);
         interrupt::end_if_pressed(UNCHANGED)?;
-        prospects.push(prospect.map_err(|error| host::failed(&error))?);
+        let prospect = prospect.map_err(|error| host::failed(&error))?;
+        if prospect.is_done() {
+            not_mistyped(&prospect.tenant, &installed)?;
+        }
+        prospects.push(prospect);
     }
     let mut exits = Vec::new();
     let words = Words { done: "uninstalled", nothing: "not installed; nothing to do" };
     let lock = lock.as_ref();
     let reports = words.carry_out(context, format, &machine, lock, &prospects, &mut exits)?;
+    let gone = reports.iter().filter(|report| report.changed && report.error.is_none());
+    for report in gone {
+        let told = forget_metrics(&report.tenant).unwrap_or_else(|failure| {
+            context.complain(&failure);
+            exits.push(failure.exit());
+            String::new()
+        });
+        if format == Format::Table {
+            print(&told)?;
+        }
+    }
     host::print_json(format, &reports)?;
     interrupt::end_if_pressed(FINISHED)?;
     ended(exits)
+}
+
+/// Whoever mistypes a name is not told that all is done.
+fn not_mistyped(name: &Name, installed: &BTreeSet<Name>) -> Result<(), Failure> {
+    let known: Vec<_> = installed.iter().map(Name::as_str).collect();
+    let Some(meant) = nearest(name.as_str(), &known) else { return Ok(()) };
+    let detail = format!("{name} is not installed; nothing was changed");
+    let refusal = Refusal::new(Code::NotFound, detail).remedy(format!("did you mean `{meant}`?"));
+    Err(Failure::Api(tessera_client::Error::Refused(Box::new(refusal))))
+}
+
+/// Removes the text files with a tenant's metrics, which would be read for ever; gives what to say.
+fn forget_metrics(tenant: &Name) -> Result<String, Failure> {
+    let hub = hub()?;
+    let own = std::env::var_os("TESSERA_TEXTFILE_DIR").filter(|folder| !folder.is_empty());
+    let mut removed = "";
+    for folder in [Some(hub.join("metrics")), own.map(PathBuf::from)].into_iter().flatten() {
+        let path = folder.join(format!("tessera_tenant_{tenant}.prom"));
+        match fs::remove_file(&path) {
+            Ok(()) => removed = "its metrics are removed; ",
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => {
+                let message = format!("{} cannot be removed: {error}", path.display());
+                return Err(Failure::Failed { message, details: Vec::new() });
+            }
+        }
+    }
+    let records = hub.join(tenant.as_str());
+    Ok(match records.exists() {
+        true => {
+            format!("{tenant}: {removed}the records of its runs stay in {}\n", records.display())
+        }
+        false => String::new(),
+    })
 }
