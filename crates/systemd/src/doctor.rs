@@ -286,9 +286,9 @@ fn beside(path: &str, paths: &BTreeMap<String, Seen>) -> Vec<String> {
 
 /// What a program says on standard output, if it can be run and succeeds.
 fn said(program: &str, arguments: &[&str]) -> Option<String> {
-    let output = Command::new(program).args(arguments).env("LC_ALL", "C").output().ok()?;
-    let said = String::from_utf8_lossy(&output.stdout).trim().to_owned();
-    (output.status.success() && !said.is_empty()).then_some(said)
+    let mut command = Command::new(program);
+    command.args(arguments).env("LC_ALL", "C");
+    quadlet::told(command)
 }
 
 /// Without it the user's manager ends with the last login, and its timers with it.
