@@ -100,6 +100,7 @@ impl Machine {
             self.tenants_run(&mut findings, &tenants);
         }
         self.same_names(&mut findings, &tenants, &paths);
+        self.overridden(&mut findings, &tenants);
         clock(&mut findings);
         Ok(findings.0)
     }
@@ -240,6 +241,19 @@ impl Machine {
             count => format!("{count} are installed"),
         };
         findings.ok_unless_bad(check, format!("{count}, and systemd has their units"));
+    }
+
+    /// Whoever installs does not know what these say.
+    fn overridden(&self, findings: &mut Findings, tenants: &BTreeMap<Name, Units>) {
+        let check = "drop-ins";
+        for (tenant, units) in tenants {
+            for path in self.drop_ins(units.keys().cloned()) {
+                let said = format!("{path} changes a unit of {tenant}");
+                let remedy = "remove it, unless that is meant";
+                findings.bad(check, Level::Warning, said, remedy);
+            }
+        }
+        findings.ok_unless_bad(check, "no unit of a tenant is changed by one");
     }
 
     /// Of two units of the same name one is read, and nobody is told.
