@@ -100,6 +100,7 @@ impl Machine {
             self.tenants_run(&mut findings, &tenants);
         }
         self.same_names(&mut findings, &tenants, &paths);
+        self.overridden(&mut findings, &tenants);
         clock(&mut findings);
         Ok(findings.0)
     }
@@ -242,6 +243,19 @@ impl Machine {
         findings.ok_unless_bad(check, format!("{count}, and systemd has their units"));
     }
 
+    /// Whoever installs does not know what these say.
+    fn overridden(&self, findings: &mut Findings, tenants: &BTreeMap<Name, Units>) {
+        let check = "drop-ins";
+        for (tenant, units) in tenants {
+            for path in self.drop_ins(units.keys().cloned()) {
+                let said = format!("{path} changes a unit of {tenant}");
+                let remedy = "remove it, unless that is meant";
+                findings.bad(check, Level::Warning, said, remedy);
+            }
+        }
+        findings.ok_unless_bad(check, "no unit of a tenant is changed by one");
+    }
+
     /// Of two units of the same name one is read, and nobody is told.
     fn same_names(
         &self,
@@ -286,9 +300,9 @@ fn beside(path: &str, paths: &BTreeMap<String, Seen>) -> Vec<String> {
 
 /// What a program says on standard output, if it can be run and succeeds.
 fn said(program: &str, arguments: &[&str]) -> Option<String> {
-    let output = Command::new(program).args(arguments).env("LC_ALL", "C").output().ok()?;
-    let said = String::from_utf8_lossy(&output.stdout).trim().to_owned();
-    (output.status.success() && !said.is_empty()).then_some(said)
+    let mut command = Command::new(program);
+    command.args(arguments).env("LC_ALL", "C");
+    quadlet::told(command)
 }
 
 /// Without it the user's manager ends with the last login, and its timers with it.

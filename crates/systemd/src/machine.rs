@@ -64,6 +64,9 @@ pub struct Prospect {
     pub faults: Vec<Fault>,
     /// Why systemd could not be asked; then nothing is known of what it has.
     pub unreachable: Option<SystemctlError>,
+    /// Files that change what the tenant's units say, in folders of systemd's beside them. Nobody
+    /// touches these.
+    pub drop_ins: Vec<String>,
     pub(crate) declared: Declared,
     /// The folder of the units that are written by hand.
     pub(crate) folder: Option<PathBuf>,
@@ -171,6 +174,7 @@ impl Machine {
             plan,
             faults: Vec::new(),
             unreachable,
+            drop_ins: self.drop_ins(declared.units()),
             declared,
             folder,
         };
@@ -179,6 +183,18 @@ impl Machine {
             prospect.faults = self.trial(&prospect, &observed)?;
         }
         Ok(prospect)
+    }
+
+    /// Files in the folders of systemd's that change what these units say.
+    pub(crate) fn drop_ins(&self, units: impl IntoIterator<Item = String>) -> Vec<String> {
+        let folder = |unit: String| Path::new(&self.places.layout.systemd).join(unit + ".d");
+        let entries = |folder: PathBuf| std::fs::read_dir(folder).into_iter().flatten().flatten();
+        let paths = units.into_iter().flat_map(|unit| entries(folder(unit)));
+        let paths = paths.map(|entry| entry.path());
+        let read = paths.filter(|path| path.extension().is_some_and(|it| it == "conf"));
+        let mut paths: Vec<String> = read.map(|path| path.display().to_string()).collect();
+        paths.sort();
+        paths
     }
 
     fn has_strangers(&self, prospect: &Prospect, observed: &Observed) -> bool {

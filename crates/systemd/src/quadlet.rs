@@ -2,13 +2,19 @@
 
 use std::env;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use crate::systemctl;
 
 /// Names the program where it is in none of the usual places.
 pub const VARIABLE: &str = "TESSERA_QUADLET";
 
 /// How deep folders of units are searched.
 pub(crate) const DEPTH_MAX: usize = 8;
+
+/// How long a program may take that only tells something of itself or of the machine.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Where packages of podman put it.
 const INSTALLED: [&str; 3] = [
@@ -33,9 +39,17 @@ pub fn find() -> Option<PathBuf> {
 /// Its version.
 #[must_use]
 pub fn version(quadlet: &Path) -> Option<String> {
-    let output = Command::new(quadlet).arg("-version").output().ok()?;
-    let said = String::from_utf8_lossy(&output.stdout).trim().to_owned();
-    (output.status.success() && !said.is_empty()).then_some(said)
+    let mut command = Command::new(quadlet);
+    command.arg("-version");
+    told(command)
+}
+
+/// What a program says on standard output, if it can be run, succeeds and takes no longer than it may.
+pub(crate) fn told(mut command: Command) -> Option<String> {
+    command.stdin(Stdio::null());
+    let said = systemctl::bounded(command, PATIENCE).ok()??;
+    let told = said.stdout.trim().to_owned();
+    (said.status.success() && !told.is_empty()).then_some(told)
 }
 
 /// The folders that Quadlet reads for a user beside the one in that user's configuration, and how

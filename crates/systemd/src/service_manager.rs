@@ -7,13 +7,13 @@ use std::collections::BTreeMap;
 use std::fmt::Debug;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use jiff::Timestamp;
 use tessera_tenant::plan::Step;
 
 use crate::quadlet;
-use crate::systemctl::{self, SystemctlError};
+use crate::systemctl::{self, Said, SystemctlError};
 
 /// What is asked of the service manager of a user, and of the programs that belong to it.
 pub trait ServiceManager: Debug + Send + Sync {
@@ -51,8 +51,7 @@ pub trait ServiceManager: Debug + Send + Sync {
         let folders: Vec<_> = folders.iter().map(|folder| folder.display().to_string()).collect();
         // A `:` at the end stands for all that are read otherwise.
         command.env("SYSTEMD_UNIT_PATH", folders.join(":") + ":").env("LC_ALL", "C");
-        let output = command.output()?;
-        Ok(String::from_utf8_lossy(&output.stderr).into_owned())
+        Ok(ended(command, "systemd-analyze verify")?.stderr)
     }
     /// What Quadlet makes of the files in a folder, and what it says; none if there is no Quadlet.
     ///
@@ -61,11 +60,17 @@ pub trait ServiceManager: Debug + Send + Sync {
     fn generate(&self, folder: &Path) -> io::Result<Option<Generated>> {
         let Some(program) = quadlet::find() else { return Ok(None) };
         let mut command = Command::new(&program);
-        let output =
-            command.args(["-dryrun", "-user"]).env("QUADLET_UNIT_DIRS", folder).output()?;
-        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-        Ok(Some(Generated { printed: text(&output.stdout), said: text(&output.stderr) }))
+        command.args(["-dryrun", "-user"]).env("QUADLET_UNIT_DIRS", folder);
+        let said = ended(command, &program.display().to_string())?;
+        Ok(Some(Generated { printed: said.stdout, said: said.stderr }))
     }
+}
+
+/// Runs a program to its end, which must come in time.
+fn ended(mut command: Command, name: &str) -> io::Result<Said> {
+    command.stdin(Stdio::null());
+    let said = systemctl::bounded(command, systemctl::PATIENCE)?;
+    said.ok_or_else(|| io::Error::other(format!("{name} does not end")))
 }
 
 /// What Quadlet did.

@@ -45,10 +45,10 @@ pub enum SystemctlError {
 
 /// What a call gave.
 #[derive(Debug)]
-struct Said {
-    status: ExitStatus,
-    stdout: String,
-    stderr: String,
+pub(crate) struct Said {
+    pub(crate) status: ExitStatus,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
 }
 
 /// Properties of a unit, by name.
@@ -190,30 +190,51 @@ fn ended(said: Said, words: &[&str]) -> Result<Said, SystemctlError> {
 }
 
 /// Runs it to its end, within the time that a call may take.
-fn output(mut command: Command, words: &str) -> Result<Said, SystemctlError> {
+fn output(command: Command, words: &str) -> Result<Said, SystemctlError> {
+    let said = bounded(command, PATIENCE).map_err(SystemctlError::NotStarted)?;
+    said.ok_or_else(|| SystemctlError::Silent(words.to_owned()))
+}
+
+/// Runs a program to its end, or kills it after this time; then there is nothing that it said.
+pub(crate) fn bounded(mut command: Command, patience: Duration) -> io::Result<Option<Said>> {
     command.stdout(Stdio::piped()).stderr(Stdio::piped());
-    let mut child = command.spawn().map_err(SystemctlError::NotStarted)?;
+    let mut child = command.spawn()?;
     let stdout = child.stdout.take().map(|pipe| thread::spawn(move || text(pipe)));
     let stderr = child.stderr.take().map(|pipe| thread::spawn(move || text(pipe)));
-    let deadline = Instant::now() + PATIENCE;
+    let deadline = Instant::now() + patience;
     let status = loop {
-        if let Some(status) = child.try_wait().map_err(SystemctlError::NotStarted)? {
+        if let Some(status) = child.try_wait()? {
             break status;
         }
         if Instant::now() > deadline {
             let _gone = child.kill().and_then(|()| child.wait());
-            return Err(SystemctlError::Silent(words.to_owned()));
+            return Ok(None);
         }
         thread::sleep(LOOK_INTERVAL);
     };
     let read = |pipe: Option<thread::JoinHandle<String>>| {
         pipe.and_then(|thread| thread.join().ok()).unwrap_or_default()
     };
-    Ok(Said { status, stdout: read(stdout), stderr: read(stderr) })
+    Ok(Some(Said { status, stdout: read(stdout), stderr: read(stderr) }))
 }
 
 fn text(mut pipe: impl Read) -> String {
     let mut bytes = Vec::new();
     let _as_far_as_it_goes = pipe.read_to_end(&mut bytes);
     String::from_utf8_lossy(&bytes).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_program_that_does_not_end_is_not_waited_for() {
+        let mut endless = Command::new("sleep");
+        endless.arg("1000000");
+        assert!(bounded(endless, Duration::ZERO).unwrap().is_none());
+        let mut brief = Command::new("echo");
+        brief.arg("told");
+        assert_eq!(bounded(brief, PATIENCE).unwrap().unwrap().stdout, "told\n");
+    }
 }

@@ -189,3 +189,17 @@ fn metrics_go_with_the_tenant_and_records_stay() {
     assert!(metrics.iter().all(|name| !home.path().join(name).exists()));
     assert!([records, "metrics/other.prom"].iter().all(|name| home.path().join(name).exists()));
 }
+
+#[test]
+fn what_changes_units_from_beside_is_told() {
+    let home = Home::new();
+    home.declare("circ", true);
+    home.ends(0, &["install", "circ"]);
+    assert!(home.tenant(&["doctor"]).stdout.contains("ok        drop-ins: "));
+    home.write("config/systemd/user/circ.service.d/x.conf", "[Service]\nEnvironment=A=b\n");
+    let diff = home.ends(0, &["diff"]);
+    assert!(diff.stdout.starts_with("circ: as declared\n  changed by /"), "{diff:?}");
+    assert!(diff.stdout.contains("circ.service.d/x.conf, which is not touched"), "{diff:?}");
+    let doctor = home.tenant(&["doctor"]);
+    assert!(doctor.stdout.contains("x.conf changes a unit of circ\n"), "{doctor:?}");
+}

@@ -39,6 +39,8 @@ struct Difference {
     differs: bool,
     plan: Option<Plan>,
     faults: Vec<Fault>,
+    /// Files that change what its units say, and are not touched.
+    drop_ins: Vec<String>,
     /// Why it cannot be told, or not all of it.
     error: Option<String>,
 }
@@ -46,8 +48,9 @@ struct Difference {
 impl Difference {
     /// One of which nothing else is known.
     fn bare(tenant: Name, declared: bool, installed: bool) -> Self {
-        let (plan, faults, error) = (None, Vec::new(), None);
-        Self { tenant, declared, installed, differs: false, plan, faults, error }
+        let (plan, error) = (None, None);
+        let (faults, drop_ins) = (Vec::new(), Vec::new());
+        Self { tenant, declared, installed, differs: false, plan, faults, drop_ins, error }
     }
 }
 
@@ -168,6 +171,7 @@ impl Comparison<'_> {
             differs: !prospect.is_done() && (is_installed || !is_all),
             plan: Some(prospect.plan),
             faults: prospect.faults,
+            drop_ins: prospect.drop_ins,
             error: prospect.unreachable.map(|_| "what systemd has is not known".to_owned()),
             ..Difference::bare(prospect.tenant, true, is_installed)
         });
@@ -180,7 +184,8 @@ impl Comparison<'_> {
 }
 
 fn show(difference: &Difference) -> Result<(), Failure> {
-    let Difference { tenant, declared, installed, differs, plan, faults, error } = difference;
+    let Difference { tenant, declared, installed, differs, plan, faults, drop_ins, error } =
+        difference;
     let said = match (declared, installed, differs) {
         (false, ..) => {
             format!("installed and not declared: `tesseractl tenant uninstall {tenant}` removes it")
@@ -199,6 +204,9 @@ fn show(difference: &Difference) -> Result<(), Failure> {
         let lines = plan.to_string();
         text.extend(lines.lines().map(|line| format!("  {}\n", printable(line))));
         text.extend(faults.iter().map(|fault| format!("  {}\n", printable(&fault.to_string()))));
+    }
+    for path in drop_ins {
+        text += &format!("  changed by {}, which is not touched\n", printable(path));
     }
     print(&text)
 }
