@@ -25,29 +25,35 @@ STATUS = {
 }
 
 
-def append(name, value):
+def append(name, *values):
+    """All lines at once: nobody sees some of them alone."""
     os.makedirs(HUB, exist_ok=True)
     with open(os.path.join(HUB, "lock"), "a") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         with open(os.path.join(HUB, name), "a") as file:
-            file.write(json.dumps(value) + "\n")
+            file.write("".join(json.dumps(value) + "\n" for value in values))
 
 
-def event(run_id, verb, name, **more):
+def line(run_id, verb, name, **more):
     now = datetime.datetime.now(datetime.timezone.utc).isoformat().replace("+00:00", "Z")
     identity = {"run_id": run_id, "tenant": "sample", "service": None, "verb": verb}
     identity.update(version="1.2.0", invocation_id=None, event=name, at=now)
-    append("runs.jsonl", {**identity, **more})
+    return {**identity, **more}
+
+
+def event(*what, **more):
+    append("runs.jsonl", line(*what, **more))
 
 
 def recorded(verb, work):
     run_id = str(uuid.uuid4())
-    if FAULT != "no-record":
-        event(run_id, "run" if FAULT == "recorded-as-run" else verb, "started")
     ended = {"outcome": "success", "exit_code": 0, "rows": None, "duration_ms": 1}
     if FAULT == "ended-early":
-        event(run_id, verb, "ended", **ended)
+        started = line(run_id, verb, "started")
+        append("runs.jsonl", started, line(run_id, verb, "ended", **ended))
         time.sleep(3600)
+    if FAULT != "no-record":
+        event(run_id, "run" if FAULT == "recorded-as-run" else verb, "started")
     code = work()
     said = 0 if FAULT == "says-success" else code
     outcome = "success" if said == 0 or FAULT == "outcome" else "failure"

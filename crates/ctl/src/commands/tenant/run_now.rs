@@ -66,6 +66,7 @@ struct Report<'a> {
     started_at: Option<Timestamp>,
     ended_at: Option<Timestamp>,
     message: String,
+    remedy: Option<String>,
 }
 
 /// Why nothing is waited for any more.
@@ -105,7 +106,16 @@ pub(super) async fn run(context: &Context, arguments: &Arguments) -> Result<(), 
         Err(error) => return Err(unasked(&error, context.error_style)),
     };
     match format {
-        Format::Json => print(&json(&Report::of(&outcome))?)?,
+        Format::Json => {
+            print(&json(&Report::of(&outcome, &arguments.name))?)?;
+            // How it ended is told already; what it said of that is not.
+            tell(
+                &lines(arguments, &outcome)
+                    .iter()
+                    .map(|line| format!("{line}\n"))
+                    .collect::<String>(),
+            );
+        }
         _ => show(context, arguments, &outcome)?,
     }
     match outcome.end.exit_code() {
@@ -232,7 +242,7 @@ impl Watch {
 }
 
 impl Report<'_> {
-    fn of(outcome: &Outcome) -> Report<'_> {
+    fn of<'a>(outcome: &'a Outcome, tenant: &str) -> Report<'a> {
         let time = |seconds: Option<i64>| Timestamp::from_second(seconds?).ok();
         Report {
             unit: &outcome.unit,
@@ -244,6 +254,7 @@ impl Report<'_> {
             started_at: time(outcome.started_at),
             ended_at: time(outcome.ended_at),
             message: outcome.to_string(),
+            remedy: remedy(&outcome.end, tenant, &outcome.unit),
         }
     }
 }
@@ -259,16 +270,22 @@ fn show(context: &Context, arguments: &Arguments, outcome: &Outcome) -> Result<(
         let done = context.style.paint(Tone::Good, "done");
         return print(&format!("{}: {done}{}\n", outcome.unit, took.unwrap_or_default()));
     }
-    let lines = match &outcome.invocation_id {
-        // They were shown.
-        Some(invocation) if !arguments.follow => run::last_lines(invocation, LAST_LINES),
-        _ => Ok(Vec::new()),
-    };
-    // Where there is no journal, there is nothing to show.
-    let lines: Vec<_> = lines.unwrap_or_default().iter().map(|line| printable(line)).collect();
+    let lines = lines(arguments, outcome);
     let remedy = remedy(&outcome.end, &arguments.name, &outcome.unit);
     tell(&said(context.error_style, None, &outcome.to_string(), &lines, remedy.as_deref()));
     Ok(())
+}
+
+/// The last lines of a run that failed, unless they were shown.
+fn lines(arguments: &Arguments, outcome: &Outcome) -> Vec<String> {
+    let lines = match &outcome.invocation_id {
+        Some(invocation) if !arguments.follow && !outcome.end.is_success() => {
+            run::last_lines(invocation, LAST_LINES)
+        }
+        _ => Ok(Vec::new()),
+    };
+    // Where there is no journal, there is nothing to show.
+    lines.unwrap_or_default().iter().map(|line| printable(line)).collect()
 }
 
 /// What to do about an end that is not the program's own.
@@ -304,4 +321,28 @@ fn unasked(error: &SystemctlError, style: Style) -> Failure {
     };
     tell(&said(style, code, &error.to_string(), &[], None));
     Failure::Told(exit)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn programs_are_told_the_remedy_too() {
+        let outcome = |end| Outcome {
+            unit: "circ.service".to_owned(),
+            invocation_id: None,
+            is_joined: false,
+            end,
+            started_at: None,
+            ended_at: None,
+        };
+        let limited = outcome(End::StartLimit);
+        let told = serde_json::to_value(Report::of(&limited, "circ")).unwrap();
+        assert_eq!((&told["result"], &told["exit_code"]), (&"start-limit-hit".into(), &4.into()));
+        let remedy = "run it again later, or after `systemctl --user reset-failed circ.service`";
+        assert_eq!(told["remedy"], remedy);
+        let failed = outcome(End::Exited(7));
+        assert!(serde_json::to_value(Report::of(&failed, "circ")).unwrap()["remedy"].is_null());
+    }
 }
