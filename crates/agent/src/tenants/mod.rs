@@ -1,7 +1,7 @@
 //! Tenants of the fleet on this node.
 //!
-//! [`core`] decides: a pure state machine beside that of workloads. What it wants done is done by
-//! [`hands`]: one thread of its own, since systemd is asked by calls that block, and one after the other,
+//! `core` decides: a pure state machine beside that of workloads. What it wants done is done by
+//! `hands`: one thread of its own, since systemd is asked by calls that block, and one after the other,
 //! since two changes of units at once disturb each other. The thread ends with the agent; what it was doing is
 //! then done again by the next.
 
