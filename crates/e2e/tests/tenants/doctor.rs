@@ -6,7 +6,8 @@ use std::os::unix::fs::symlink;
 use serde_json::Value;
 use tessera_testkit::user_manager;
 
-use crate::lake::{Lake, RARELY, write};
+use crate::host::write;
+use crate::lake::{Lake, RARELY};
 
 /// What is said of each check that is no `ok`, with its level.
 fn findings(lake: &Lake, code: i32) -> Vec<(String, String, String)> {

@@ -7,7 +7,8 @@ use serde_json::Value;
 use tessera_e2e::Ended;
 use tessera_testkit::user_manager;
 
-use crate::lake::{EVERY_SECOND, Lake, RARELY, wait_for, write};
+use crate::host::{wait_for, write};
+use crate::lake::{EVERY_SECOND, Lake, RARELY};
 
 const TIMER: &str =
     "[Timer]\nOnCalendar=*-01-01 00:00:00 UTC\n\n[Install]\nWantedBy=timers.target\n";

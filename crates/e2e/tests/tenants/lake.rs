@@ -5,10 +5,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::thread;
-use std::time::{Instant, SystemTime};
+use std::time::SystemTime;
 
-use tessera_e2e::{BOUND, Ended, POLL, binary};
+use tessera_e2e::{Ended, binary};
 use tessera_testkit::UserManager;
+
+use crate::host::{wait_for, write};
 
 /// Runs once at the beginning of a year that no test sees.
 pub(crate) const RARELY: &str = "*-01-01 00:00:00 UTC";
@@ -142,17 +144,4 @@ fn walk(folder: &Path, tree: &mut Tree) {
         }
         tree.insert(path, (said, data.modified().expect("it has a time")));
     }
-}
-
-pub(crate) fn wait_for(what: &str, mut holds: impl FnMut() -> bool) {
-    let deadline = Instant::now() + BOUND;
-    while !holds() {
-        assert!(Instant::now() < deadline, "not in time: {what}");
-        thread::sleep(POLL);
-    }
-}
-
-pub(crate) fn write(path: &Path, text: &str) {
-    fs::create_dir_all(path.parent().expect("it is in a folder")).expect("the folder is made");
-    fs::write(path, text).expect("the file is written");
 }

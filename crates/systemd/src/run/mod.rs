@@ -82,19 +82,6 @@ impl fmt::Display for Outcome {
     }
 }
 
-/// Starts a unit, or joins the run that is under way, and waits for its end.
-///
-/// # Errors
-/// The service manager cannot be asked.
-pub fn now(unit: &str) -> Result<Outcome, SystemctlError> {
-    let mut run = start(unit)?;
-    loop {
-        if let Some(outcome) = run.wait(PATIENCE)? {
-            return Ok(outcome);
-        }
-    }
-}
-
 /// Starts a unit, or joins the run that is under way. One that cannot be started has an outcome at
 /// once.
 ///
