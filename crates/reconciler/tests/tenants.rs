@@ -259,6 +259,35 @@ fn what_is_wrong_on_a_node_is_said_with_the_node() {
     assert_eq!(fleet.find().status, TenantStatus::Installed);
 }
 
+fn told(fleet: &Fleet, seq: u64, state: &str, reason: &str) -> TenantReport {
+    let id = fleet.find().id;
+    let report = json!({"id": id, "seq": seq, "generation": fleet.find().generation, "state": state, "reason": reason});
+    serde_json::from_value(report).unwrap()
+}
+
+#[test]
+fn the_same_trouble_on_several_nodes_is_said_once() {
+    let mut fleet = Fleet::usual();
+    fleet.settle();
+    for node in [1, 2] {
+        let report = told(&fleet, 1, "Failed", "app.sh is not there");
+        fleet.reports(node, &[report]);
+    }
+    assert_eq!(fleet.waits_for().1, "on n1, n2: app.sh is not there");
+}
+
+#[test]
+fn what_a_removal_waits_for_is_said() {
+    let mut fleet = Fleet::usual();
+    fleet.settle();
+    fleet.edit(Edit::request_deletion);
+    let report = told(&fleet, 1, "Removing", "waits for the end of circ.service, which is running");
+    fleet.reports(1, &[report]);
+    let message =
+        "n1, n2 to remove it (on n1: waits for the end of circ.service, which is running)";
+    assert_eq!(fleet.waits_for().1, message);
+}
+
 #[test]
 fn a_tenant_is_gone_when_the_last_node_says_so_or_is_gone() {
     let mut fleet = Fleet::usual();

@@ -14,11 +14,12 @@ use std::fs::{self, DirBuilder, File, TryLockError};
 use std::io;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use tessera_manifest::Source;
 use tessera_systemd::run::{self, End, Seen};
 use tessera_systemd::systemctl::SystemctlError;
-use tessera_systemd::{Machine, MachineError, Places, Prospect, Units, Wanted};
+use tessera_systemd::{Lock, Machine, MachineError, Places, Prospect, Units, Wanted};
 use tessera_tenant::fleet;
 use tessera_tenant::manifest::{self, FILE_NAME, Manifest, Tier};
 use tessera_tenant::plan::{self, Found, Plan, Reason};
@@ -39,6 +40,10 @@ pub(crate) struct OnSystemd {
     state: PathBuf,
 }
 
+/// How long somebody else who changes units is waited for. It is tried again; and meanwhile other tenants have
+/// their turn.
+const LOCK_PATIENCE: Duration = Duration::from_secs(1);
+
 /// Why a tenant cannot be made as it is declared, in words.
 type Hindrance = String;
 
@@ -53,7 +58,8 @@ impl OnSystemd {
     fn machine(&self) -> Result<Machine, MachineError> {
         let user = Machine::of_user()?;
         let places = Places { state: self.state.clone(), ..user.places().clone() };
-        Ok(Machine::new(places, std::sync::Arc::new(tessera_systemd::Systemctl)))
+        let machine = Machine::new(places, std::sync::Arc::new(tessera_systemd::Systemctl));
+        Ok(machine.with_lock_patience(LOCK_PATIENCE))
     }
 
     fn folder(&self, tenant: &Name) -> PathBuf {
@@ -67,17 +73,20 @@ impl OnSystemd {
 
     fn try_converge(&self, declared: &Declared) -> Result<Converged, Hindrance> {
         let manifest = read(declared)?;
-        let is_rewritten = self
-            .write_manifest(declared)
-            .map_err(|error| format!("the manifest cannot be written on this node: {error}"))?;
         let files = self.units(&manifest, &declared.spec)?;
         let wanted = Wanted { tenant: declared.name.clone(), units: Units::Rendered(files) };
         let machine = self.machine().map_err(words)?;
-        let prospect = install(&machine, &wanted)?;
+        let lock = machine.lock().map_err(words)?;
+        let prospect = look(&machine, &wanted)?;
         let conflicts = conflicts(&prospect.plan);
         if !conflicts.is_empty() {
             return Ok(Converged::Conflict(conflicts));
         }
+        // What is installed goes on with its own manifest until this one can take its place.
+        let is_rewritten = self
+            .write_manifest(declared)
+            .map_err(|error| format!("the manifest cannot be written on this node: {error}"))?;
+        carry_out(&machine, &lock, &prospect)?;
         let unit = |service: manifest::Service| ServiceUnit {
             service: service.suffix,
             unit: service.unit,
@@ -125,21 +134,22 @@ impl OnSystemd {
         units::render(manifest, &org, &places).map_err(|error| error.to_string())
     }
 
-    /// Makes it as if it had never been there. A run that is under way is let end.
+    /// Makes it as if it had never been there. A run that is under way is let end, and no timer begins another.
     pub(super) fn remove(&self, tenant: &Name) -> Result<(), Hindrance> {
         let machine = self.machine().map_err(words)?;
+        let lock = machine.lock().map_err(words)?;
         let wanted = Wanted { tenant: tenant.clone(), units: Units::Nothing };
-        let prospect = install(&machine, &wanted)?;
-        let running =
-            prospect.plan.conflicting.iter().find_map(|conflict| match &conflict.reason {
-                Reason::Running(unit) => {
-                    Some(format!("waits for the end of {unit}, which is running"))
-                }
-                _ => None,
-            });
-        if let Some(first) = prospect.plan.conflicting.first() {
-            return Err(running.unwrap_or_else(|| first.to_string()));
+        let prospect = look(&machine, &wanted)?;
+        if let Some(running) = running(&prospect.plan) {
+            for timer in timers(&prospect.plan) {
+                machine.manager().stop(timer).map_err(|error| error.to_string())?;
+            }
+            return Err(format!("waits for the end of {running}, which is running"));
         }
+        if let Some(first) = prospect.plan.conflicting.first() {
+            return Err(first.to_string());
+        }
+        carry_out(&machine, &lock, &prospect)?;
         self.remove_folder(tenant)
             .map_err(|error| format!("its manifest cannot be removed: {error}"))
     }
@@ -167,8 +177,10 @@ impl OnSystemd {
         let at = || -> Result<(Before, bool), SystemctlError> {
             let manager = run::manager()?;
             let seen = run::seen(std::slice::from_ref(&start.unit))?.remove(&start.unit);
-            let Seen { invocation_id, is_queued, .. } = seen.unwrap_or_default();
-            Ok((Before { manager, invocation: invocation_id.unwrap_or_default() }, is_queued))
+            let Seen { invocation_id, is_queued, is_forgotten, .. } = seen.unwrap_or_default();
+            let before = Before { manager, invocation: invocation_id.unwrap_or_default() };
+            // Of a unit that is forgotten nobody could tell later that it was started.
+            Ok((before, is_queued || is_forgotten))
         };
         match at() {
             Ok((at, false)) if at == start.before => {}
@@ -203,19 +215,36 @@ impl OnSystemd {
     }
 }
 
-/// Installs where that is possible and needed; what is refused is in the prospect.
-fn install(machine: &Machine, wanted: &Wanted) -> Result<Prospect, Hindrance> {
-    let lock = machine.lock().map_err(words)?;
+/// What is to be done; what cannot work is refused.
+fn look(machine: &Machine, wanted: &Wanted) -> Result<Prospect, Hindrance> {
     let prospect = machine.look(wanted, false).map_err(words)?;
     if let Some(error) = &prospect.unreachable {
         return Err(error.to_string());
     }
-    if prospect.is_done() || !prospect.plan.conflicting.is_empty() {
-        return Ok(prospect);
+    if !prospect.faults.is_empty() && prospect.plan.conflicting.is_empty() {
+        return Err(words(MachineError::Faulty(prospect.faults)));
     }
-    let mut done = machine.carry_out(&lock, &[&prospect]);
-    done.remove(0).map_err(words)?;
     Ok(prospect)
+}
+
+fn carry_out(machine: &Machine, lock: &Lock, prospect: &Prospect) -> Result<(), Hindrance> {
+    if prospect.is_done() {
+        return Ok(());
+    }
+    machine.carry_out(lock, &[prospect]).remove(0).map_err(words)
+}
+
+/// What keeps a tenant from being removed for now.
+fn running(plan: &Plan) -> Option<&str> {
+    plan.conflicting.iter().find_map(|conflict| match &conflict.reason {
+        Reason::Running(unit) => Some(unit.as_str()),
+        _ => None,
+    })
+}
+
+/// The tenant's own timers that are to go.
+fn timers(plan: &Plan) -> impl Iterator<Item = &String> {
+    plan.disable.iter().chain(&plan.stop).filter(|unit| unit.ends_with(".timer"))
 }
 
 /// The manifest, which the control plane has checked; this node may know other time zones, and it may be later.
@@ -239,7 +268,14 @@ fn words(error: MachineError) -> Hindrance {
                 true => format!("{}: a variable of the environment is not valid", fault.path),
                 false => fault.to_string(),
             });
-            told.collect::<Vec<_>>().join("; ")
+            // A fault of the manifest is one of each service.
+            let told: Vec<String> = told.collect();
+            match told.as_slice() {
+                [first, more @ ..] if !more.is_empty() => {
+                    format!("{first}; and {} more", more.len())
+                }
+                told => told.join("; "),
+            }
         }
         other => other.to_string(),
     }
@@ -295,6 +331,7 @@ fn unit_seen(unit: &str, seen: Seen) -> UnitSeen {
         unusable: seen.refusal.map(|end| run_end(unit, &end, ended_at)),
         invocation: seen.invocation_id.unwrap_or_default(),
         queued: seen.is_queued,
+        forgets: seen.is_forgotten,
         running: seen.is_running,
         started_at: seen.started_at.map(at),
         ended: seen.end.map(|end| run_end(unit, &end, ended_at)),

@@ -27,6 +27,7 @@ enum Happens {
     Fire(u8),
     EndRun(u8),
     Drift(u8),
+    StopTimer(u8),
     Conflict(u8, bool),
     DiskFull(bool),
     NoManager(bool),
@@ -51,6 +52,7 @@ fn happens() -> impl Strategy<Value = Happens> {
         2 => which.clone().prop_map(Fire),
         4 => which.clone().prop_map(EndRun),
         1 => which.clone().prop_map(Drift),
+        1 => which.clone().prop_map(StopTimer),
         1 => (which, any::<bool>()).prop_map(|(which, there)| Conflict(which, there)),
         1 => any::<bool>().prop_map(DiskFull),
         1 => any::<bool>().prop_map(NoManager),
@@ -74,6 +76,7 @@ fn happen(world: &mut World, what: Happens) {
         Happens::Fire(which) => world.fire(which),
         Happens::EndRun(which) => world.end_run(which, 0),
         Happens::Drift(which) => world.drift(which),
+        Happens::StopTimer(which) => world.stop_timer(which),
         Happens::Conflict(which, there) => {
             let name = format!("t{which}").parse().unwrap();
             if there {
@@ -214,4 +217,87 @@ fn nothing_is_installed_while_the_disk_is_full_and_it_is_said() {
     world.now = world.now.plus(INTERVAL);
     world.settle();
     assert_eq!(world.installed.len(), 1);
+}
+
+/// systemd forgets a unit that nothing refers to once it has ended well, and with it that it ran.
+#[test]
+fn a_run_whose_timer_is_off_is_not_started_twice_when_the_agent_dies() {
+    let mut world = World::new();
+    world.declare(1);
+    world.settle();
+    world.stop_timer(1);
+    world.ask(1);
+    world.deliver();
+    // Whichever job is under way when it dies, and the program ends well meanwhile.
+    while world.step(true) {
+        world.end_run(1, 0);
+        world.deliver();
+        world.now = world.now.plus(Duration::from_secs(1));
+        if world.jobs > 40 {
+            break;
+        }
+    }
+    world.settle();
+    assert!(world.starts.values().all(|starts| *starts == 1), "{:?}", world.starts);
+    assert_eq!(world.ends.len(), 1);
+}
+
+#[test]
+fn a_run_begins_when_its_timer_is_on_again_and_its_end_is_told() {
+    let mut world = World::new();
+    world.declare(2);
+    world.settle();
+    world.stop_timer(2);
+    world.ask(2);
+    world.settle();
+    let ends: Vec<_> = world.ends.values().map(|end| end.exit_code).collect();
+    assert_eq!(ends, [0], "{:?}", world.ends);
+    assert_eq!(world.starts.len(), 1);
+}
+
+#[test]
+fn a_tenant_that_runs_without_a_pause_can_be_deleted() {
+    let mut world = World::new();
+    world.declare(1);
+    world.settle();
+    world.busy.insert(1);
+    world.fire(1);
+    world.delete(1);
+    world.settle();
+    assert!(world.installed.is_empty());
+}
+
+#[test]
+fn units_that_cannot_be_looked_at_are_told_at_once() {
+    let mut world = World::new();
+    world.declare(1);
+    world.settle();
+    world.no_manager = true;
+    world.ask(1);
+    world.deliver();
+    while world.step(false) {}
+    world.post(true);
+    let report = world.wanted.values().next().unwrap().report.clone().unwrap();
+    assert_eq!(
+        (report.state, report.reason.as_deref()),
+        (InstallState::Failed, Some("no manager"))
+    );
+    assert_eq!(world.ends.len(), 1);
+}
+
+#[test]
+fn a_deletion_says_which_run_it_waits_for() {
+    let mut world = World::new();
+    world.declare(1);
+    world.settle();
+    world.ask(1);
+    world.deliver();
+    while world.step(false) {}
+    world.delete(1);
+    world.deliver();
+    while world.step(false) {}
+    world.post(true);
+    let report = world.wanted.values().next().unwrap().report.clone().unwrap();
+    assert_eq!(report.state, InstallState::Removing);
+    assert_eq!(report.reason.as_deref(), Some("waits for the end of t1.service, which is running"));
 }

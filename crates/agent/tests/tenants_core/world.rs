@@ -54,6 +54,10 @@ pub(crate) struct World {
     /// The service manager.
     manager: u64,
     units: BTreeMap<String, Unit>,
+    /// The tenants whose timers are on. The unit of another is forgotten once it has ended well.
+    timers: BTreeSet<Name>,
+    /// The tenants that run again as soon as they have ended, as their timers have fired meanwhile.
+    pub(crate) busy: BTreeSet<u8>,
     /// How often a run was really started.
     pub(crate) starts: BTreeMap<RunRequestId, u32>,
     pub(crate) jobs: u32,
@@ -80,6 +84,8 @@ impl World {
             no_manager: false,
             manager: 1,
             units: BTreeMap::new(),
+            timers: BTreeSet::new(),
+            busy: BTreeSet::new(),
             starts: BTreeMap::new(),
             jobs: 0,
         }
@@ -238,7 +244,7 @@ impl World {
     pub(crate) fn fire(&mut self, which: u8) {
         let name = name(&format!("t{which}"));
         let invocation = self.number();
-        let there = self.installed.contains_key(&name);
+        let there = self.installed.contains_key(&name) && self.timers.contains(&name);
         let unit = self.unit(&name);
         if there && !unit.running {
             *unit = Unit { invocation, running: true, ..Unit::default() };
@@ -247,14 +253,32 @@ impl World {
 
     pub(crate) fn end_run(&mut self, which: u8, exit_code: i32) {
         let now = self.now;
-        let unit = self.unit(&name(&format!("t{which}")));
+        let tenant = name(&format!("t{which}"));
+        let unit = self.unit(&tenant);
         if unit.running {
             (unit.running, unit.exit_code, unit.ended_at) = (false, exit_code, now);
+        }
+        self.forget_unreferred(&tenant);
+    }
+
+    /// Somebody stops a timer.
+    pub(crate) fn stop_timer(&mut self, which: u8) {
+        let tenant = name(&format!("t{which}"));
+        self.timers.remove(&tenant);
+        self.forget_unreferred(&tenant);
+    }
+
+    fn forget_unreferred(&mut self, tenant: &Name) {
+        let is_referred = self.timers.contains(tenant);
+        let unit = self.unit(tenant);
+        if !is_referred && !unit.running && unit.exit_code == 0 {
+            *unit = Unit::default();
         }
     }
 
     pub(crate) fn drift(&mut self, which: u8) {
         self.installed.remove(&name(&format!("t{which}")));
+        self.stop_timer(which);
     }
 
     fn carry_out(&mut self, job: Job) -> Done {
@@ -276,6 +300,11 @@ impl World {
             }
             Job::Remove { .. } if self.no_manager => Done::Removed(Err("no manager".to_owned())),
             Job::Remove { name, .. } => {
+                self.timers.remove(&name);
+                self.forget_unreferred(&name);
+                if self.unit(&name).running {
+                    return Done::Removed(Err("it runs".to_owned()));
+                }
                 self.installed.remove(&name);
                 Done::Removed(Ok(()))
             }
@@ -294,7 +323,9 @@ impl World {
             return Converged::Conflict(vec![TenantConflict { path, found }]);
         }
         let before = self.installed.insert(name.clone(), text.to_owned());
-        let changed = if before.as_deref() == Some(text) { vec![] } else { vec!["it".to_owned()] };
+        let was_on = !self.timers.insert(name.clone());
+        let is_same = was_on && before.as_deref() == Some(text);
+        let changed = if is_same { vec![] } else { vec!["it".to_owned()] };
         let services = vec![ServiceUnit { service: None, unit: name.to_string() }];
         Converged::Installed { services, changed }
     }
@@ -304,8 +335,12 @@ impl World {
             return Started::Unclear;
         }
         let (manager, invocation) = (self.manager.to_string(), self.number());
+        let is_referred = self.timers.iter().any(|it| start.unit == format!("{it}.service"));
         let unit = self.units.entry(start.unit.clone()).or_default();
-        if manager != start.before.manager || said(unit.invocation) != start.before.invocation {
+        if !is_referred
+            || manager != start.before.manager
+            || said(unit.invocation) != start.before.invocation
+        {
             return Started::Unclear;
         }
         *self.starts.entry(start.run.clone()).or_default() += 1;
@@ -317,7 +352,8 @@ impl World {
         let seen = |unit: String| {
             let found = self.units.get(&unit).cloned().unwrap_or_default();
             let tenant = unit.strip_suffix(".service").map(name);
-            let there = tenant.is_some_and(|tenant| self.installed.contains_key(&tenant));
+            let there = tenant.as_ref().is_some_and(|it| self.installed.contains_key(it));
+            let is_referred = tenant.is_some_and(|tenant| self.timers.contains(&tenant));
             let end = |exit_code| RunEnd {
                 at: found.ended_at,
                 result: None,
@@ -330,6 +366,7 @@ impl World {
                 unusable: (!there).then(|| end(3)),
                 invocation: said(found.invocation),
                 queued: false,
+                forgets: !is_referred,
                 running: found.running,
                 started_at: None,
                 ended: ended.then(|| end(found.exit_code)),
@@ -347,7 +384,10 @@ impl World {
         for _ in 0..STEPS_MAX {
             self.deliver();
             for which in 0..4 {
-                self.end_run(which, 7);
+                self.end_run(which, 7 * i32::from(which % 2));
+                if self.busy.contains(&which) {
+                    self.fire(which);
+                }
             }
             let mut worked = false;
             for _ in 0..20 {

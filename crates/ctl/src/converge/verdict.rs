@@ -139,6 +139,8 @@ fn node_verdict(node: &Object<Node>) -> Option<Verdict> {
 fn tenant_verdict(tenant: &Object<Tenant>) -> Option<Verdict> {
     let conflict = tenant.waiting_for.as_ref().filter(|it| it.reason == WaitReason::Conflict);
     match (tenant.status, conflict) {
+        // What it was before this was declared says nothing.
+        _ if tenant.observed.generation < tenant.generation => None,
         (TenantStatus::Installed, _) => Some(Verdict::Reached),
         (TenantStatus::Degraded, Some(conflict)) => Some(Verdict::Failed(conflict.message.clone())),
         _ => None,
@@ -285,6 +287,18 @@ mod tests {
             let verdict = judge(&Goal::Drained, Some(&Node::wrap(Arc::new(node))));
             assert_eq!(verdict.is_settled(), *status == NodeStatus::Drained, "{status}");
         }
+    }
+
+    #[test]
+    fn a_tenant_that_was_installed_before_it_was_changed_has_not_converged() {
+        let key = ResourceKey::new(KindName::Tenant, None, "circ".parse().unwrap());
+        let mut tenant = Object::<Tenant>::new(&key, Arc::default(), Actor::API, Timestamp::EPOCH);
+        tenant.status = TenantStatus::Installed;
+        (tenant.generation, tenant.observed.generation) = (2, 1);
+        let goal = Goal::Converged { generation: 2 };
+        assert!(!judge(&goal, Some(&Tenant::wrap(Arc::new(tenant.clone())))).is_settled());
+        tenant.observed.generation = 2;
+        assert_eq!(judge(&goal, Some(&Tenant::wrap(Arc::new(tenant)))), Verdict::Reached);
     }
 
     #[test]

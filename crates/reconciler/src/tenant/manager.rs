@@ -24,6 +24,7 @@ impl Manager for TenantManager {
         }
         let mut edit = Edit::of(tenant, now.wall);
         hash(&mut edit.object);
+        edit.object.observed.generation = edit.object.generation;
         choose(&mut edit.object, world);
         end_runs(&mut edit.object, now.wall);
         go(&mut edit, world);

@@ -15,13 +15,48 @@ pub(super) struct Standing {
     /// How many nodes it is to be on.
     wanted: usize,
     /// What is wrong on some of them, the worst first.
-    troubles: Vec<(WaitReason, String)>,
+    troubles: Vec<Trouble>,
     /// Those whose agents have something to do.
     behind: Vec<Name>,
     /// Those that it is to leave.
     leaving: Vec<Name>,
     /// Of these, the ones that cannot be reached.
     leaving_away: Vec<Name>,
+    /// What the others wait for.
+    held: Vec<Trouble>,
+}
+
+/// The same thing, on one node or more.
+struct Trouble {
+    reason: WaitReason,
+    nodes: Vec<Name>,
+    what: String,
+}
+
+impl Trouble {
+    fn on(node: &Name, reason: WaitReason, what: String) -> Self {
+        Self { reason, nodes: vec![node.clone()], what }
+    }
+
+    fn message(&self) -> String {
+        match self.nodes.as_slice() {
+            [] => self.what.clone(),
+            nodes => format!("on {}: {}", listed(nodes), self.what),
+        }
+    }
+
+    /// One of each.
+    fn grouped(all: Vec<Self>) -> Vec<Self> {
+        let mut grouped: Vec<Self> = Vec::new();
+        for one in all {
+            let is_same = |it: &&mut Self| it.reason == one.reason && it.what == one.what;
+            match grouped.iter_mut().find(is_same) {
+                Some(known) => known.nodes.extend(one.nodes),
+                None => grouped.push(one),
+            }
+        }
+        grouped
+    }
 }
 
 impl Standing {
@@ -34,6 +69,7 @@ impl Standing {
             behind: Vec::new(),
             leaving: Vec::new(),
             leaving_away: Vec::new(),
+            held: Vec::new(),
         };
         for on in &tenant.observed.nodes {
             let node = world.nodes.get(on.node_id);
@@ -46,9 +82,12 @@ impl Standing {
                 limits::NODE_TENANTS_MAX,
                 limits::TENANT_NODES_MAX
             );
-            standing.troubles.push((WaitReason::NoNodeFits, message));
+            let (reason, nodes) = (WaitReason::NoNodeFits, Vec::new());
+            standing.troubles.push(Trouble { reason, nodes, what: message });
         }
-        standing.troubles.sort_by_key(|(reason, _)| weight(*reason));
+        standing.troubles = Trouble::grouped(standing.troubles);
+        standing.troubles.sort_by_key(|trouble| weight(trouble.reason));
+        standing.held = Trouble::grouped(standing.held);
         standing
     }
 
@@ -57,21 +96,23 @@ impl Standing {
         if on.state == TenantNodeState::Removing {
             self.leaving.push(name());
             self.leaving_away.extend(is_away.then(name));
+            let reason = on.reason.clone().filter(|_| !is_away);
+            let held = reason.map(|what| Trouble::on(&on.node, WaitReason::Agent, what));
+            self.held.extend(held);
             return;
         }
         self.wanted += 1;
         match on.state {
             _ if is_away => {
-                let message = format!("{} is Offline", on.node);
-                self.troubles.push((WaitReason::NodeOffline, message));
+                let (reason, what) = (WaitReason::NodeOffline, format!("{} is Offline", on.node));
+                self.troubles.push(Trouble { reason, nodes: Vec::new(), what });
             }
             TenantNodeState::Conflict => {
-                let message = format!("on {}: {}", on.node, in_the_way(on));
-                self.troubles.push((WaitReason::Conflict, message));
+                self.troubles.push(Trouble::on(&on.node, WaitReason::Conflict, in_the_way(on)));
             }
             TenantNodeState::Failed => {
-                let reason = on.reason.as_deref().unwrap_or("its agent cannot install it");
-                self.troubles.push((WaitReason::Agent, format!("on {}: {reason}", on.node)));
+                let what = on.reason.as_deref().unwrap_or("its agent cannot install it");
+                self.troubles.push(Trouble::on(&on.node, WaitReason::Agent, what.to_owned()));
             }
             TenantNodeState::Waiting | TenantNodeState::Installing => self.behind.push(name()),
             TenantNodeState::Installed | TenantNodeState::Removing => {}
@@ -104,7 +145,7 @@ impl Standing {
     /// What is wrong, if anything is.
     pub(super) fn trouble(&self) -> Option<String> {
         let (named, rest) = self.troubles.split_at(self.troubles.len().min(NAMED_MAX));
-        let named: Vec<_> = named.iter().map(|(_, message)| message.as_str()).collect();
+        let named: Vec<_> = named.iter().map(Trouble::message).collect();
         let more = match rest.len() {
             0 => String::new(),
             count => format!("; and {count} more"),
@@ -116,7 +157,7 @@ impl Standing {
     pub(super) fn waits_for(&self, world: &World) -> Option<(WaitReason, String)> {
         let mut parts = Vec::new();
         if !self.is_deleted {
-            let first = self.troubles.first().map(|(reason, _)| *reason);
+            let first = self.troubles.first().map(|trouble| trouble.reason);
             parts.extend(first.zip(self.trouble()));
             if self.wanted == 0 && parts.is_empty() {
                 parts.push((WaitReason::NoNodeFits, self.no_node(world)));
@@ -135,7 +176,11 @@ impl Standing {
         if self.leaving.is_empty() {
             return None;
         }
-        let message = format!("{} to remove it", listed(&self.leaving));
+        let mut message = format!("{} to remove it", listed(&self.leaving));
+        let held: Vec<_> = self.held.iter().take(NAMED_MAX).map(Trouble::message).collect();
+        if !held.is_empty() {
+            message += &format!(" ({})", held.join("; "));
+        }
         Some(match self.leaving_away.as_slice() {
             [] => (WaitReason::Agent, message),
             away => {

@@ -24,6 +24,8 @@ pub struct Seen {
     pub invocation_id: Option<String>,
     /// A job of the unit waits or is carried out.
     pub is_queued: bool,
+    /// No timer refers to the unit: systemd forgets it, and its run, once that has ended well.
+    pub is_forgotten: bool,
     /// The run is under way.
     pub is_running: bool,
     /// When the run began, in seconds since the epoch.
@@ -74,6 +76,7 @@ fn of(state: &State) -> Seen {
         refusal: judge::refusal(state),
         invocation_id: state.invocation().map(str::to_owned),
         is_queued: state.job().is_some(),
+        is_forgotten: state.get("TriggeredBy").is_empty(),
         is_running: state.is_running(),
         started_at: state.time("InactiveExitTimestamp"),
         end: is_over.then(|| judge::last(state)),

@@ -19,6 +19,8 @@ pub struct TenantObserved {
     /// Since which generation that is so: what agents say of an older one is about
     /// something else.
     pub hash_generation: u64,
+    /// The generation that all else here is about.
+    pub generation: u64,
     /// The nodes that it is on, or is to be on, by name.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub nodes: Vec<TenantNode>,

@@ -158,6 +158,8 @@ pub struct UnitSeen {
     pub invocation: String,
     /// It waits for its turn to start.
     pub queued: bool,
+    /// Nothing refers to the unit: systemd forgets it, and how it ended, once it has ended well.
+    pub forgets: bool,
     /// The run is under way.
     pub running: bool,
     /// When the run began.

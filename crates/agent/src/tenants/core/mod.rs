@@ -268,10 +268,13 @@ impl TenantsCore {
     }
 
     fn looked(&mut self, now: Timestamp, look: Result<Look, String>) {
-        if let Ok(look) = look {
-            for tenant in self.tenants.values_mut() {
-                tenant.looked(now, &look);
-                tenant.seen(&look);
+        for tenant in self.tenants.values_mut() {
+            match &look {
+                Ok(look) => {
+                    tenant.looked(now, look);
+                    tenant.seen(look);
+                }
+                Err(_) => tenant.not_seen(now),
             }
         }
         self.look_at = now.plus(self.pause(now));

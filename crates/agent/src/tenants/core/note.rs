@@ -109,6 +109,12 @@ pub enum Phase {
 }
 
 impl RunNote {
+    /// Whether it is under way, or may be.
+    #[must_use]
+    pub fn is_live(&self) -> bool {
+        matches!(self.phase, Phase::Starting { .. } | Phase::Running { .. })
+    }
+
     /// Whether it is over.
     #[must_use]
     pub fn is_done(&self) -> bool {

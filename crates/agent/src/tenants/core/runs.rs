@@ -19,6 +19,8 @@ pub(super) enum Attempt {
     /// A look has to tell first.
     #[default]
     Unknown,
+    /// systemd would forget it at its end: what is installed is put right first.
+    PutOff,
     /// It was looked at: it was not started.
     Due,
     /// The service manager was asked, and this is what it said.
@@ -44,9 +46,7 @@ impl Tenant {
 
     /// Whether some run that was asked for is under way.
     pub(super) fn has_live_runs(&self) -> bool {
-        let live =
-            |run: &RunNote| matches!(run.phase, Phase::Starting { .. } | Phase::Running { .. });
-        self.note.runs.values().any(live)
+        self.note.runs.values().any(RunNote::is_live)
     }
 
     /// Whether some run waits for a look at its unit.
@@ -92,10 +92,16 @@ impl Tenant {
         let installed = self.is_installed();
         let units: BTreeMap<RunRequestId, String> =
             self.note.runs.iter().map(|(id, run)| (id.clone(), self.unit_of(run))).collect();
+        let mut is_put_off = false;
         for (id, run) in &mut self.note.runs {
             let attempt = self.attempts.entry(id.clone()).or_default();
             let Some(seen) = look.units.get(&units[id]) else { continue };
             let next = match &run.phase {
+                Phase::Asked if installed && seen.forgets && *attempt != Attempt::PutOff => {
+                    *attempt = Attempt::PutOff;
+                    is_put_off = true;
+                    None
+                }
                 Phase::Asked if installed => {
                     // It is due as soon as this is written down.
                     *attempt = Attempt::Due;
@@ -113,6 +119,9 @@ impl Tenant {
             }
         }
         self.attempts.retain(|id, _| self.note.runs.get(id).is_some_and(|run| !run.is_done()));
+        if is_put_off {
+            self.is_to_be_put_right(now);
+        }
     }
 
     /// What there is to tell of runs.
@@ -137,6 +146,9 @@ fn first_look(now: Timestamp, manager: &str, seen: &UnitSeen) -> Phase {
         None if seen.running => {
             Phase::Running { run: at, joined: true, started_at: seen.started_at }
         }
+        None if seen.forgets => {
+            not_run(now, FAILED, "no timer of its unit is on, so how it ends could not be known")
+        }
         None => Phase::Starting { before: at },
     }
 }
@@ -158,9 +170,13 @@ fn starting(
     }
     match attempt {
         _ if seen.queued => None,
+        _ if seen.forgets => {
+            let why = "its timer was stopped just then: whether it ran is not known";
+            Some(not_run(now, FAILED, why))
+        }
         Attempt::Asked(Started::Accepted) => Some(not_started(now, seen)),
         Attempt::Asked(Started::Refused(why)) => Some(not_run(now, FAILED, why)),
-        Attempt::Unknown | Attempt::Due | Attempt::Asked(Started::Unclear) => {
+        _ => {
             *attempt = Attempt::Due;
             None
         }
@@ -195,10 +211,12 @@ fn running(
         let end = seen.ended.clone().filter(|_| !seen.running)?;
         return Some(Phase::Done { invocation, joined, started_at, end });
     }
-    let why = if run.manager == manager {
-        "the next run began before its end was seen: how it ended is not known"
-    } else {
+    let why = if run.manager != manager {
         "systemd's user manager was started anew before its end was seen: how it ended is not known"
+    } else if seen.invocation.is_empty() {
+        "no timer refers to its unit any more, so systemd has forgotten the run: how it ended is not known"
+    } else {
+        "the next run began before its end was seen: how it ended is not known"
     };
     Some(Phase::Done { invocation, joined, started_at, end: unseen(now, FAILED, why) })
 }

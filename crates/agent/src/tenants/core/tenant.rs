@@ -150,7 +150,21 @@ impl Tenant {
         self.dirty = true;
         self.failures = 0;
         self.due = now;
-        self.standing = Standing::of(&self.note, "the agent has been told");
+        let reason = self.waits_for_run().unwrap_or_else(|| "the agent has been told".to_owned());
+        self.standing = Standing::of(&self.note, &reason);
+    }
+
+    /// What is on the machine is not enough for what is to be done there.
+    pub(super) fn is_to_be_put_right(&mut self, now: Timestamp) {
+        self.due = now;
+        self.standing = Standing::of(&self.note, "a timer is not on");
+    }
+
+    /// What its removal waits for, if a run that was asked for is under way.
+    fn waits_for_run(&self) -> Option<String> {
+        let live = self.note.runs.values().find(|run| run.is_live())?;
+        let is_removed = self.note.wish != Wish::Installed;
+        is_removed.then(|| format!("waits for the end of {}, which is running", self.unit_of(live)))
     }
 
     /// Whether it is on the machine as it is declared, as far as is known.
@@ -299,6 +313,13 @@ impl Tenant {
             }
         };
         self.services = self.note.services.iter().map(service).collect();
+    }
+
+    /// Its units cannot be looked at. Why that is, is told as why it cannot be made as it is declared.
+    pub(super) fn not_seen(&mut self, now: Timestamp) {
+        if self.is_installed() {
+            self.due = now;
+        }
     }
 
     /// When one of its timers fires next.
