@@ -11,6 +11,7 @@ use tessera_types::Name;
 
 use crate::error::{MachineError, file};
 use crate::machine::Machine;
+use crate::places::text;
 use crate::quadlet::{self, DEPTH_MAX};
 use crate::systemctl::SystemctlError;
 
@@ -38,8 +39,19 @@ impl Machine {
         observed.enabled = enabled(&observed.paths);
         observed.texts = texts(&self.places.units(tenant))?;
         observed.unfinished = unfinished(&self.places.unfinished(tenant))?;
+        observed.of_others = self.of_others(tenant)?;
         let unreachable = self.ask(declared, tenant, &mut observed);
         Ok((observed, unreachable.err()))
+    }
+
+    /// Where the units of the other tenants are.
+    fn of_others(&self, tenant: &Name) -> Result<Vec<String>, MachineError> {
+        let others = self.installed()?.into_iter().filter(|other| other != tenant);
+        let folders = others.flat_map(|other| {
+            let noted = fs::read_link(self.places.folder_link(&other)).ok();
+            [Some(self.places.units(&other)), noted].into_iter().flatten()
+        });
+        Ok(folders.filter_map(|folder| text(&folder).ok()).collect())
     }
 
     /// What systemd knows, and the folders of others.

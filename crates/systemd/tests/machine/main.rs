@@ -248,10 +248,50 @@ fn links_of_ones_own_in_the_folder_of_a_tenant_are_not_taken_over() {
     let refused = user.machine.install(&rendered(&[""], "container", "1"), false).unwrap_err();
     assert!(matches!(refused, MachineError::Refused(_)), "{refused}");
     assert_eq!(user.tree(), before);
-    // Whoever wants the tenant gone means them.
-    let gone = user.machine.uninstall(&tenant(), false).unwrap();
-    assert_eq!(gone.plan.remove.len(), 1);
-    assert!(mine.exists() && !own.exists());
+    // Whoever wants the tenant gone is told of them.
+    let left = user.machine.uninstall(&tenant(), false).unwrap();
+    assert!(left.is_done());
+    assert!(left.plan.left[0].to_string().contains("that Tessera did not make"), "{left:?}");
+    assert_eq!(user.tree(), before);
+}
+
+#[test]
+fn what_tessera_did_not_install_is_left_and_renamed_by_force_alone() {
+    let user = User::new();
+    // Another tenant, of which a service has a name that could be this one's.
+    user.machine.install(&rendered_as("circ", &["", "-trans-old"], "service", "1"), false).unwrap();
+    let other = rendered_as("circ", &["", "-trans-old"], "service", "1");
+    let files = [
+        ("circ-trans.service", "[Service]\n"),
+        ("circ-trans.timer", TIMER),
+        ("circ-trans-extra.timer", TIMER),
+        ("mine.timer", TIMER),
+    ];
+    user.kept("mine", &files);
+    for (name, _) in files {
+        symlink(user.home.path().join("mine").join(name), user.systemd(name)).unwrap();
+    }
+    let manager = user.machine.manager();
+    manager.enable("circ-trans.timer").unwrap();
+    manager.reload().unwrap();
+    manager.restart("circ-trans.timer").unwrap();
+    let before = user.tree();
+    let left = user.machine.uninstall(&tenant(), false).unwrap();
+    assert_eq!((left.is_done(), left.plan.left.len()), (true, 3));
+    assert_eq!(user.tree(), before);
+
+    let forced = user.machine.uninstall(&tenant(), true).unwrap();
+    assert_eq!((forced.plan.set_aside.len(), forced.plan.remove.len()), (4, 0));
+    assert!(user.systemd("timers.target.wants/circ-trans.timer.tessera-backup").is_symlink());
+    for (name, _) in files {
+        let backup = user.systemd(&format!("{name}.tessera-backup"));
+        assert_eq!(backup.is_symlink(), name != "mine.timer", "{name}");
+        assert!(user.home.path().join("mine").join(name).exists());
+    }
+    user.model.memory(|memory| assert!(!memory.active.contains("circ-trans.timer")));
+    assert!(user.machine.look(&other, false).unwrap().is_done());
+    let again = user.machine.uninstall(&tenant(), true).unwrap();
+    assert!(again.is_done() && again.plan.left.is_empty(), "{again:?}");
 }
 
 #[test]

@@ -17,6 +17,7 @@ pub fn plan(declared: &Declared, observed: &Observed, force: bool) -> Plan {
     decision.texts();
     decision.links();
     decision.leftovers();
+    decision.left();
     decision.same_units();
     decision.timers();
     decision.emptied_folder();
@@ -25,11 +26,11 @@ pub fn plan(declared: &Declared, observed: &Observed, force: bool) -> Plan {
     decision.plan
 }
 
-struct Decision<'a> {
-    declared: &'a Declared,
-    observed: &'a Observed,
-    force: bool,
-    plan: Plan,
+pub(super) struct Decision<'a> {
+    pub(super) declared: &'a Declared,
+    pub(super) observed: &'a Observed,
+    pub(super) force: bool,
+    pub(super) plan: Plan,
 }
 
 impl Decision<'_> {
@@ -117,7 +118,7 @@ impl Decision<'_> {
     }
 
     /// Whether a path is directly in the folder of systemd, under the tenant's name.
-    fn is_own_name(&self, parent: &str, name: &str) -> bool {
+    pub(super) fn is_own_name(&self, parent: &str, name: &str) -> bool {
         let rest = name.strip_prefix(self.declared.tenant.as_str());
         parent == self.declared.layout.systemd
             && rest.is_some_and(|rest| rest.starts_with(['.', '-']))
@@ -263,7 +264,7 @@ impl Decision<'_> {
     }
 
     /// A name at which nothing is.
-    fn backup_of(&self, path: &str) -> String {
+    pub(super) fn backup_of(&self, path: &str) -> String {
         let first = format!("{path}.tessera-backup");
         let further = (2..).map(|number| format!("{first}-{number}"));
         let mut names = std::iter::once(first.clone()).chain(further);

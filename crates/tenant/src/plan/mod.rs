@@ -16,6 +16,7 @@
 
 mod decide;
 mod layout;
+mod left;
 mod show;
 mod texts;
 
@@ -54,6 +55,8 @@ pub struct Observed {
     pub enabled: BTreeSet<String>,
     /// The files in the folder of rendered units, with what they say, by their paths.
     pub texts: BTreeMap<String, String>,
+    /// The folders that have the units of other tenants.
+    pub of_others: Vec<String>,
     /// Units that systemd does not have as they are on the disk.
     pub stale: BTreeSet<String>,
     /// Timers that are known not to be active.
@@ -71,6 +74,8 @@ pub struct Plan {
     pub create: Vec<Create>,
     /// Links that are as they are declared.
     pub already_ok: Vec<String>,
+    /// What is in the places of a tenant that is to go, and is not Tessera's: it is left alone.
+    pub left: Vec<Left>,
     /// What is in the way. While there is any, nothing is changed.
     pub conflicting: Vec<Conflict>,
     /// What was in the way, and is renamed because that was forced.
@@ -180,6 +185,15 @@ impl Reason {
     }
 }
 
+/// Something that bears the name of a tenant that is to go, and that Tessera did not make.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Left {
+    /// Where it is.
+    pub path: String,
+    /// What it is.
+    pub found: Seen,
+}
+
 /// Something that is renamed and kept.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct SetAside {
@@ -232,7 +246,8 @@ impl Plan {
     /// Whether all is as it is declared.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        let ok = Self { already_ok: self.already_ok.clone(), ..Self::default() };
+        let (already_ok, left) = (self.already_ok.clone(), self.left.clone());
+        let ok = Self { already_ok, left, ..Self::default() };
         *self == ok
     }
 

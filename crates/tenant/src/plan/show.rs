@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{Conflict, Create, Erase, Found, Plan, Reason, Seen, Write};
+use super::{Conflict, Create, Erase, Found, Left, Plan, Reason, Seen, Write};
 
 impl fmt::Display for Plan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -63,6 +63,13 @@ impl fmt::Display for Erase {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.path)?;
         self.backup.as_ref().map_or(Ok(()), |kept| write!(f, " (edited by hand; kept as {kept})"))
+    }
+}
+
+impl fmt::Display for Left {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { path, found } = self;
+        write!(f, "{path} is {found} that Tessera did not make: it is left, --force renames it")
     }
 }
 
