@@ -8,12 +8,13 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use tessera_tenant::plan::Step;
+use tessera_tenant::plan::{Seen, Step};
 
 use crate::error::{MachineError, file};
 use crate::files;
 use crate::lock::Lock;
 use crate::machine::{Machine, Prospect};
+use crate::observe::elsewhere;
 use crate::systemctl::SystemctlError;
 
 impl Machine {
@@ -88,6 +89,8 @@ impl Machine {
     fn check(&self, prospect: &Prospect) -> Result<(), MachineError> {
         let units: Vec<String> = prospect.declared.units().into_iter().collect();
         let states = self.manager.states(&units)?;
+        let links = prospect.declared.links().keys().map(|path| (path.clone(), Seen::File));
+        let elsewhere = elsewhere(&states, &links.collect());
         let mut wrong = Vec::new();
         for unit in units {
             let state = states.get(&unit).cloned().unwrap_or_default();
@@ -95,6 +98,8 @@ impl Machine {
                 wrong.push(format!("{unit} is {}", state.load));
             } else if prospect.declared.timers().contains(&unit) && state.active != "active" {
                 wrong.push(format!("{unit} is {}", state.active));
+            } else if let Some(other) = elsewhere.get(&unit) {
+                wrong.push(format!("{unit} is read from {other}"));
             }
         }
         if wrong.is_empty() { Ok(()) } else { Err(MachineError::NotThere(wrong)) }

@@ -60,3 +60,45 @@ fn links_to_rendered_units_are_known_when_the_record_is_lost() {
         assert_eq!(lake.property(unit, "ActiveState"), "inactive");
     }
 }
+
+#[test]
+fn a_container_of_the_same_name_is_told_wherever_quadlet_finds_it() {
+    let Some(manager) = user_manager() else { return };
+    let lake = Lake::new(manager);
+    lake.declare("box", RARELY, "image = \"localhost/box:1\"\nentrypoint = [\"true\"]\n");
+    let quadlet = lake.manager.config().join("containers/systemd");
+    fs::create_dir_all(&quadlet).unwrap();
+    write(&lake.path("far/below/box.container"), "[Container]\nImage=localhost/far:1\n");
+    symlink(lake.path("far"), quadlet.join("aaa")).unwrap();
+    let before = lake.tree();
+    let told = format!("{}/aaa/below/box.container", quadlet.display());
+    for force in [&["install", "box"][..], &["install", "box", "--force"]] {
+        let refused = lake.tenant(force).expect(1);
+        let told = format!("{told} is a file that brings box.service, too");
+        assert!(refused.stderr.contains(&told), "{refused:?}");
+        assert_eq!(lake.tree(), before);
+    }
+
+    // It comes when the tenant is there already.
+    fs::remove_file(quadlet.join("aaa")).unwrap();
+    lake.tenant(&["install", "box"]).expect(0);
+    symlink(lake.path("far"), quadlet.join("aaa")).unwrap();
+    let diff = lake.tenant(&["diff", "box"]).expect(1);
+    assert!(diff.stdout.contains(&told), "{diff:?}");
+    let doctor = lake.tenant(&["doctor"]).expect(1);
+    assert!(doctor.stdout.contains(&format!("{told} brings box.service")), "{doctor:?}");
+    fs::remove_file(quadlet.join("aaa")).unwrap();
+
+    // A file whose name does not tell what it brings.
+    let other = quadlet.join("zzz/other.container");
+    write(&other, "[Container]\nImage=localhost/other:1\nServiceName=box\n");
+    lake.manager.systemctl(&["daemon-reload"]);
+    if lake.property("box.service", "SourcePath") != other.display().to_string() {
+        // Which of the two Quadlet takes is its own business.
+        lake.tenant(&["uninstall", "box"]).expect(0);
+    }
+    assert_eq!(lake.property("box.service", "SourcePath"), other.display().to_string());
+    let refused = lake.tenant(&["install", "box"]).expect(1);
+    let told = format!("{} is a file that brings box.service, too", other.display());
+    assert!(refused.stderr.contains(&told), "{refused:?}");
+}

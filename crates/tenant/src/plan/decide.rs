@@ -137,6 +137,11 @@ impl Decision<'_> {
                 self.conflict(path, seen, Reason::SameUnit(unit));
             }
         }
+        for (unit, path) in &self.observed.elsewhere {
+            if units.contains(unit) && !self.declared.owns(path) {
+                self.conflict(path, &Seen::File, Reason::SameUnit(unit.clone()));
+            }
+        }
     }
 
     /// Whether units are read at a path. systemd reads no folders below its own: those are for

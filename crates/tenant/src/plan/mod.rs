@@ -57,6 +57,8 @@ pub struct Observed {
     pub texts: BTreeMap<String, String>,
     /// The folders that have the units of other tenants.
     pub of_others: Vec<String>,
+    /// Files that units were read from or made of, by these units, where none of `paths` brings them.
+    pub elsewhere: BTreeMap<String, String>,
     /// Units that systemd does not have as they are on the disk.
     pub stale: BTreeSet<String>,
     /// Timers that are known not to be active.
