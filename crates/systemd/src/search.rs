@@ -111,21 +111,23 @@ mod tests {
         symlink(path("far"), path("units/linked")).unwrap();
         symlink(path("far"), path("units/twice")).unwrap();
         symlink(path("units"), path("far/back")).unwrap();
-        let files = |search: &dyn Fn(&mut dyn FnMut(String, Seen))| {
+        let units = path("units");
+        let files = |is_linked: bool, depth: usize| {
             let mut files = Vec::new();
-            search(&mut |path, seen| files.extend((seen == Seen::File).then_some(path)));
+            let mut found = |path, seen| files.extend((seen == Seen::File).then_some(path));
+            match is_linked {
+                true => search_linked(&units, depth, &mut found).unwrap(),
+                false => search(&units, depth, &mut found).unwrap(),
+            }
             files.sort();
             files
         };
-        let units = path("units");
         let own = path("units/circ/circ.container").display().to_string();
-        let plain = files(&|found| search(&units, 8, &mut |p, s| found(p, s)).unwrap());
-        assert_eq!(plain, [own.clone()]);
-        let linked = files(&|found| search_linked(&units, 8, &mut |p, s| found(p, s)).unwrap());
+        assert_eq!(files(false, 8).as_slice(), std::slice::from_ref(&own));
+        let linked = files(true, 8);
         let [first, second] = &linked[..] else { panic!("{linked:?}") };
         assert_eq!(*first, own);
         assert!(second.ends_with("/below/circ.container"), "{second}");
-        let shallow = files(&|found| search_linked(&units, 1, &mut |p, s| found(p, s)).unwrap());
-        assert_eq!(shallow, Vec::<String>::new());
+        assert_eq!(files(true, 1), Vec::<String>::new());
     }
 }
