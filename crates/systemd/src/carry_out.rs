@@ -5,8 +5,10 @@
 //! see: that systemd may not have read what is on the disk.
 
 use std::collections::BTreeSet;
-use std::fs;
+use std::fs::{self, File};
+use std::io;
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use tessera_tenant::plan::{Seen, Step};
 
@@ -131,6 +133,7 @@ impl Machine {
             Step::Disable(timer) => self.disable(timer),
             // What systemd does not have is stopped.
             Step::Stop(unit) => Ok(tolerant(self.manager.stop(unit))?),
+            Step::Halt(timer) => self.halt(timer),
             Step::SetAside(aside) => {
                 let path = Path::new(&aside.path);
                 let set_aside = files::set_aside(path, Path::new(&aside.backup));
@@ -197,6 +200,19 @@ impl Machine {
         Ok(())
     }
 
+    /// Stops a timer, and has systemd believe that it was due at this moment. Where it never was,
+    /// systemd notes that itself when it is started.
+    fn halt(&self, timer: &str) -> Result<(), MachineError> {
+        tolerant(self.manager.stop(timer))?;
+        let stamp = self.places.stamp(timer);
+        let touched = match File::options().write(true).open(&stamp) {
+            Ok(file) => file.set_modified(SystemTime::now()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            Err(error) => Err(error),
+        };
+        touched.map_err(file("written", &stamp))
+    }
+
     fn forget(&self, unit: &str) -> Result<(), MachineError> {
         let state = self.manager.states(&[unit.to_owned()])?.remove(unit).unwrap_or_default();
         // Such as a network that was made, and counts as active ever since.
@@ -205,7 +221,7 @@ impl Machine {
         }
         tolerant(self.manager.reset_failed(unit))?;
         // A timer of the same name that is installed later would catch up a run otherwise.
-        let stamp = self.places.stamps.join(format!("stamp-{unit}"));
+        let stamp = self.places.stamp(unit);
         files::remove(&stamp).map_err(file("removed", &stamp))
     }
 

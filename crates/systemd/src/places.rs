@@ -69,6 +69,11 @@ impl Places {
         [control, self.stamps.with_file_name("user")]
     }
 
+    /// The file whose time is that at which systemd last saw a timer due.
+    pub(crate) fn stamp(&self, timer: &str) -> PathBuf {
+        self.stamps.join(format!("stamp-{timer}"))
+    }
+
     /// The folder with a folder for each tenant that was installed.
     pub(crate) fn tenants(&self) -> PathBuf {
         self.state.join("tenants")

@@ -6,4 +6,5 @@ mod host;
 mod install;
 mod lake;
 mod run_now;
+mod schedule;
 mod strangers;

@@ -246,15 +246,24 @@ impl Decision<'_> {
         let Observed { stale, inactive, unfinished, .. } = self.observed;
         let units = self.declared.units();
         self.plan.reload = unfinished.is_some() || units.iter().any(|unit| stale.contains(unit));
-        let written =
-            |timer: &str| self.plan.write.iter().any(|write| file_name(&write.path) == timer);
-        let enable = &self.plan.enable;
-        let timers = self.declared.timers.iter().filter(|timer| !enable.contains(timer));
-        let restart = timers.filter(|timer| {
-            let is_known = [stale, inactive].iter().any(|timers| timers.contains(*timer));
-            is_known || unfinished.is_some() || written(timer)
+        let is_anew = |timer: &String| {
+            stale.contains(timer) || unfinished.is_some() || self.has_another_text(timer)
+        };
+        let timers = self.declared.timers.iter();
+        let anew: Vec<String> = timers.filter(|timer| is_anew(timer)).cloned().collect();
+        let restart = self.declared.timers.iter().filter(|timer| {
+            let is_enabled = self.plan.enable.contains(timer);
+            !is_enabled && (inactive.contains(*timer) || anew.contains(timer))
         });
         self.plan.restart = restart.cloned().collect();
+        self.plan.anew = anew;
+    }
+
+    /// Whether a timer's file is written or linked.
+    fn has_another_text(&self, timer: &str) -> bool {
+        let Plan { write, create, .. } = &self.plan;
+        write.iter().any(|write| file_name(&write.path) == timer)
+            || create.iter().any(|create| file_name(&create.path) == timer)
     }
 
     /// Something in the way: to be set aside where that is forced.

@@ -98,6 +98,8 @@ pub struct Plan {
     pub erase: Vec<Erase>,
     /// Timers to start anew.
     pub restart: Vec<String>,
+    /// Timers that may have another schedule: of what that had before now, nothing is caught up.
+    pub anew: Vec<String>,
     /// Units to stop.
     pub stop: Vec<String>,
     /// Units that are gone then, with whatever systemd remembers of them.
@@ -212,6 +214,8 @@ pub enum Step {
     Disable(String),
     /// Stop a unit, if systemd has it.
     Stop(String),
+    /// Stop a timer, if systemd has it, and note that it was due now: by that it begins anew.
+    Halt(String),
     /// Rename.
     SetAside(SetAside),
     /// Write a file in one step, and the folders above it; what is there is copied if it is kept.
@@ -266,6 +270,8 @@ impl Plan {
         }
         let mut steps: Vec<Step> = self.disable.iter().cloned().map(Step::Disable).collect();
         steps.extend(self.stop.iter().cloned().map(Step::Stop));
+        // Already a reload would have a timer fire that is due by its new schedule.
+        steps.extend(self.anew.iter().cloned().map(Step::Halt));
         steps.extend(self.set_aside.iter().cloned().map(Step::SetAside));
         steps.extend(self.write.iter().cloned().map(Step::Write));
         steps.extend(self.make_folder.iter().cloned().map(Step::MakeFolder));

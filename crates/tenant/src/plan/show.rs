@@ -19,8 +19,13 @@ impl fmt::Display for Plan {
         list(f, "set aside", &set_aside.collect::<Vec<_>>())?;
         list(f, "remove", remove)?;
         list(f, "erase", erase)?;
-        list(f, "enable", enable)?;
-        list(f, "restart", restart)?;
+        // One that only stood still goes on where it was.
+        let started = |timer: &String| match self.anew.contains(timer) {
+            true => timer.clone(),
+            false => format!("{timer} (if it has missed a run, the tenant runs at once)"),
+        };
+        list(f, "enable", &enable.iter().map(started).collect::<Vec<_>>())?;
+        list(f, "restart", &restart.iter().map(started).collect::<Vec<_>>())?;
         list(f, "disable", disable)?;
         list(f, "stop", stop)?;
         let quiet = write.is_empty() && create.is_empty() && remove.is_empty();
