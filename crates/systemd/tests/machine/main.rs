@@ -195,6 +195,20 @@ fn what_is_refused_changes_nothing() {
 }
 
 #[test]
+fn a_second_unit_is_seen_in_folders_that_systemctl_does_not_print() {
+    let user = User::new();
+    for folder in ["data/systemd/user", "config/systemd/user.control"] {
+        let folder = user.home.path().join(folder);
+        fs::create_dir_all(&folder).unwrap();
+        fs::write(folder.join("circ-trans.timer"), TIMER).unwrap();
+        let refused = user.machine.install(&rendered(&[""], "service", "1"), true).unwrap_err();
+        assert!(matches!(refused, MachineError::Refused(_)), "{refused}");
+        fs::remove_file(folder.join("circ-trans.timer")).unwrap();
+    }
+    user.machine.install(&rendered(&[""], "service", "1"), false).unwrap();
+}
+
+#[test]
 fn units_that_vanished_beside_a_broken_link_come_back() {
     let user = User::new();
     let folder = Path::new(&user.machine.places().layout.quadlet).join("circ-trans");
