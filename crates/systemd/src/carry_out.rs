@@ -5,8 +5,9 @@
 //! see: that systemd may not have read what is on the disk.
 
 use std::collections::BTreeSet;
-use std::fs::{self, File};
+use std::fs::{self, DirBuilder, File};
 use std::io;
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
@@ -228,7 +229,8 @@ impl Machine {
     /// Makes a folder and those above it, and notes which ones there were not.
     fn make_folder(&self, folder: &Path) -> Result<(), MachineError> {
         let missing = missing(folder);
-        fs::create_dir_all(folder).map_err(file("created", folder))?;
+        let made = DirBuilder::new().recursive(true).mode(0o700).create(folder);
+        made.map_err(file("created", folder))?;
         self.note_made(&missing)
     }
 

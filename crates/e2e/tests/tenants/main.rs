@@ -1,5 +1,6 @@
 //! Tenants under a real service manager, by the real `tesseractl`. One file for each command.
 
+mod containers;
 mod doctor;
 mod fleet;
 mod host;

@@ -4,7 +4,7 @@ mod model;
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -115,6 +115,20 @@ fn a_second_run_changes_nothing_and_uninstalling_leaves_no_trace() {
     assert_eq!(user.tree(), before);
     assert!(user.machine.uninstall(&tenant(), false).unwrap().is_done());
     user.model.memory(|memory| assert!(memory.loaded.is_empty() && memory.failed.is_empty()));
+}
+
+#[test]
+fn what_units_say_is_their_users_own() {
+    let user = User::new();
+    let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    for text in ["1", "2"] {
+        user.machine.install(&rendered(&[""], "service", text), false).unwrap();
+        let units = user.machine.places().units(&tenant());
+        assert_eq!((mode(&units), mode(units.parent().unwrap())), (0o700, 0o700));
+        for unit in ["circ-trans.service", "circ-trans.timer"] {
+            assert_eq!(mode(&units.join(unit)), 0o600);
+        }
+    }
 }
 
 #[test]

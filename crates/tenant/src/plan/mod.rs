@@ -24,6 +24,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
+use crate::registry::unit_of_file;
+
 pub use decide::plan;
 pub use layout::{Declared, Layout, is_quadlet};
 pub use texts::signed;
@@ -257,6 +259,20 @@ impl Plan {
         *self == ok
     }
 
+    /// The rendered files that change. One that is new is told by the link to it, or by the unit that
+    /// reads it.
+    pub fn changed(&self) -> impl Iterator<Item = &Write> {
+        let is_linked = |path: &str| self.create.iter().any(|create| create.target == path);
+        self.write.iter().filter(move |it| !is_linked(&it.path) && !self.is_new_beside_unit(it))
+    }
+
+    fn is_new_beside_unit(&self, write: &Write) -> bool {
+        let is_unit = unit_of_file(layout::file_name(&write.path)).is_some();
+        let stem = |it: &Write| it.path.rsplit_once('.').map(|(stem, _)| stem.to_owned());
+        let is_beside = |other: &Write| other.path != write.path && stem(other) == stem(write);
+        !is_unit && write.found == Found::Nothing && self.write.iter().any(is_beside)
+    }
+
     /// What to do, in order. Doing it again does no harm.
     ///
     /// No link ever leads nowhere: files are written before they are linked, and go after their
@@ -287,5 +303,33 @@ impl Plan {
         steps.extend(self.restart.iter().cloned().map(Step::Restart));
         steps.extend(self.forget.iter().cloned().map(Step::Forget));
         Ok(steps)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_beside_a_unit_is_told_when_it_changes() {
+        let write = |name: &str, found| {
+            let text = "LAKE=hidden\n".to_owned();
+            Write { path: format!("/units/{name}"), text, found, backup: None }
+        };
+        let told = |writes: &[(&str, Found)]| {
+            let write = writes.iter().map(|(name, found)| write(name, *found)).collect();
+            let plan = Plan { write, ..Plan::default() };
+            let json = serde_json::to_string(&plan).unwrap();
+            assert!(!format!("{plan}{json}").contains("hidden"), "{plan}");
+            plan.changed().map(|write| write.path.clone()).collect::<Vec<_>>()
+        };
+        let (unit, file) = ("/units/circ.container", "/units/circ.env");
+        assert_eq!(told(&[("circ.env", Found::Earlier)]), [file]);
+        assert_eq!(told(&[("circ.env", Found::Nothing)]), [file]);
+        // With another text of its unit it is no more than that.
+        let writes = [("circ.container", Found::Earlier), ("circ.env", Found::Nothing)];
+        assert_eq!(told(&writes), [unit]);
+        let writes = [("circ.container", Found::Earlier), ("circ.env", Found::Edited)];
+        assert_eq!(told(&writes), [unit, file]);
     }
 }

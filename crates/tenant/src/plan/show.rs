@@ -9,10 +9,7 @@ impl fmt::Display for Plan {
         let Self { create, already_ok, conflicting, set_aside, remove, enable, disable, .. } = self;
         let Self { write, erase, restart, stop, .. } = self;
         list(f, "create", create)?;
-        // What is new is told by the link that leads to it.
-        let is_linked = |path: &str| create.iter().any(|create| create.target == path);
-        let changed = write.iter().filter(|write| !is_linked(&write.path));
-        list(f, "changed", &changed.collect::<Vec<_>>())?;
+        list(f, "changed", &self.changed().collect::<Vec<_>>())?;
         list(f, "already ok", already_ok)?;
         list(f, "conflicting", conflicting)?;
         let set_aside = set_aside.iter().map(|aside| format!("{} -> {}", aside.path, aside.backup));
