@@ -5,15 +5,19 @@
 //! see: that systemd may not have read what is on the disk.
 
 use std::collections::BTreeSet;
-use std::fs;
+use std::fs::{self, DirBuilder, File};
+use std::io;
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
-use tessera_tenant::plan::Step;
+use tessera_tenant::plan::{Seen, Step};
 
 use crate::error::{MachineError, file};
 use crate::files;
 use crate::lock::Lock;
 use crate::machine::{Machine, Prospect};
+use crate::observe::elsewhere;
 use crate::systemctl::SystemctlError;
 
 impl Machine {
@@ -88,6 +92,8 @@ impl Machine {
     fn check(&self, prospect: &Prospect) -> Result<(), MachineError> {
         let units: Vec<String> = prospect.declared.units().into_iter().collect();
         let states = self.manager.states(&units)?;
+        let links = prospect.declared.links().keys().map(|path| (path.clone(), Seen::File));
+        let elsewhere = elsewhere(&states, &links.collect());
         let mut wrong = Vec::new();
         for unit in units {
             let state = states.get(&unit).cloned().unwrap_or_default();
@@ -95,6 +101,8 @@ impl Machine {
                 wrong.push(format!("{unit} is {}", state.load));
             } else if prospect.declared.timers().contains(&unit) && state.active != "active" {
                 wrong.push(format!("{unit} is {}", state.active));
+            } else if let Some(other) = elsewhere.get(&unit) {
+                wrong.push(format!("{unit} is read from {other}"));
             }
         }
         if wrong.is_empty() { Ok(()) } else { Err(MachineError::NotThere(wrong)) }
@@ -126,6 +134,7 @@ impl Machine {
             Step::Disable(timer) => self.disable(timer),
             // What systemd does not have is stopped.
             Step::Stop(unit) => Ok(tolerant(self.manager.stop(unit))?),
+            Step::Halt(timer) => self.halt(timer),
             Step::SetAside(aside) => {
                 let path = Path::new(&aside.path);
                 let set_aside = files::set_aside(path, Path::new(&aside.backup));
@@ -192,6 +201,19 @@ impl Machine {
         Ok(())
     }
 
+    /// Stops a timer, and has systemd believe that it was due at this moment. Where it never was,
+    /// systemd notes that itself when it is started.
+    fn halt(&self, timer: &str) -> Result<(), MachineError> {
+        tolerant(self.manager.stop(timer))?;
+        let stamp = self.places.stamp(timer);
+        let touched = match File::options().write(true).open(&stamp) {
+            Ok(file) => file.set_modified(SystemTime::now()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            Err(error) => Err(error),
+        };
+        touched.map_err(file("written", &stamp))
+    }
+
     fn forget(&self, unit: &str) -> Result<(), MachineError> {
         let state = self.manager.states(&[unit.to_owned()])?.remove(unit).unwrap_or_default();
         // Such as a network that was made, and counts as active ever since.
@@ -200,14 +222,15 @@ impl Machine {
         }
         tolerant(self.manager.reset_failed(unit))?;
         // A timer of the same name that is installed later would catch up a run otherwise.
-        let stamp = self.places.stamps.join(format!("stamp-{unit}"));
+        let stamp = self.places.stamp(unit);
         files::remove(&stamp).map_err(file("removed", &stamp))
     }
 
     /// Makes a folder and those above it, and notes which ones there were not.
     fn make_folder(&self, folder: &Path) -> Result<(), MachineError> {
         let missing = missing(folder);
-        fs::create_dir_all(folder).map_err(file("created", folder))?;
+        let made = DirBuilder::new().recursive(true).mode(0o700).create(folder);
+        made.map_err(file("created", folder))?;
         self.note_made(&missing)
     }
 

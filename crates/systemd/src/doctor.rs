@@ -17,8 +17,9 @@ use tessera_types::Name;
 
 use crate::error::MachineError;
 use crate::machine::Machine;
-use crate::observe::search;
+use crate::observe::elsewhere;
 use crate::quadlet::{self, DEPTH_MAX};
+use crate::search::{search, search_linked};
 use crate::systemctl;
 
 /// How bad a finding is.
@@ -109,11 +110,9 @@ impl Machine {
     fn paths(&self) -> Result<BTreeMap<String, Seen>, MachineError> {
         let mut paths = BTreeMap::new();
         let layout = &self.places.layout;
-        for (folder, depth) in [(&layout.quadlet, DEPTH_MAX), (&layout.systemd, 1)] {
-            search(Path::new(folder), depth, &mut |path, seen| {
-                paths.insert(path, seen);
-            })?;
-        }
+        let mut found = |path, seen| drop(paths.insert(path, seen));
+        search_linked(Path::new(&layout.quadlet), DEPTH_MAX, &mut found)?;
+        search(Path::new(&layout.systemd), 1, &mut found)?;
         Ok(paths)
     }
 
@@ -265,15 +264,18 @@ impl Machine {
     ) {
         let check = "unit names";
         let mut all = paths.clone();
+        let units: Vec<String> = tenants.values().flat_map(|units| units.keys()).cloned().collect();
         // What systemd cannot tell is told elsewhere.
-        let _unreachable = self.foreign(&mut all);
+        let states = self.foreign(&mut all).and_then(|()| self.manager.states(&units));
+        let elsewhere = elsewhere(&states.unwrap_or_default(), &all);
         for (tenant, units) in tenants {
             for (unit, own) in units {
                 let others = all.iter().filter(|(path, seen)| {
                     let is_read = **seen != Seen::Folder && path != &own;
                     is_read && unit_of_file(name_of(path)).as_ref() == Some(unit)
                 });
-                for (path, _) in others {
+                let others = others.map(|(path, _)| path).chain(elsewhere.get(unit));
+                for path in others {
                     let said = format!("{path} brings {unit}, which is a unit of {tenant}");
                     let remedy = "rename or remove one of the two: only one is read";
                     findings.bad(check, Level::Problem, said, remedy);
@@ -311,9 +313,9 @@ fn linger(findings: &mut Findings) {
     let uid = rustix::process::getuid().as_raw().to_string();
     let user = said("id", &["-un"]).unwrap_or_else(|| uid.clone());
     let told = said("loginctl", &["show-user", &uid, "--property=Linger", "--value"]);
-    let is_on = told.is_some_and(|told| told == "yes")
-        || Path::new("/var/lib/systemd/linger").join(&user).exists();
-    if is_on {
+    // It tells nothing of a user who is not there; what it would go by is a file.
+    let is_noted = || Path::new("/var/lib/systemd/linger").join(&user).exists();
+    if told.map_or_else(is_noted, |told| told == "yes") {
         findings.ok(check, format!("on for {user}: timers run without a login"));
     } else {
         let said = format!("off for {user}: timers only run while {user} is logged in");

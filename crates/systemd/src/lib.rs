@@ -17,6 +17,7 @@ mod observe;
 mod places;
 pub mod quadlet;
 pub mod run;
+mod search;
 mod service_manager;
 pub mod systemctl;
 mod trial;

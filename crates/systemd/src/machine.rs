@@ -6,7 +6,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tessera_tenant::plan::{Declared, Observed, Plan, Seen, is_quadlet, plan};
-use tessera_tenant::registry::unit_of_file;
 use tessera_tenant::units::UnitFile;
 use tessera_types::Name;
 
@@ -238,7 +237,7 @@ impl Machine {
         let layout = &self.places.layout;
         let rendered = text(&self.places.units(tenant))?;
         let mut roots = vec![rendered.clone()];
-        roots.extend(self.former_folders(tenant, *units == Units::Nothing));
+        roots.extend(self.former_folder(tenant));
         let (declared, folder) = match units {
             Units::Nothing => (Declared::nothing(layout, tenant, &roots), None),
             Units::Rendered(files) => {
@@ -256,27 +255,9 @@ impl Machine {
         Ok((declared, folder))
     }
 
-    /// Where units written by hand were when the tenant was installed. If nobody noted that, and it
-    /// is to go, where the links in its folder of Quadlet lead.
-    fn former_folders(&self, tenant: &Name, is_to_go: bool) -> Vec<String> {
-        let noted = std::fs::read_link(self.places.folder_link(tenant));
-        if let Ok(folder) = noted {
-            return text(&folder).into_iter().collect();
-        }
-        if !is_to_go || self.places.tenant(tenant).exists() {
-            return Vec::new();
-        }
-        let own = Path::new(&self.places.layout.quadlet).join(tenant.as_str());
-        let entries = std::fs::read_dir(own).into_iter().flatten().flatten();
-        // What was set aside is whoever's it was.
-        let links = entries.filter(|entry| {
-            let name = entry.file_name();
-            unit_of_file(&name.to_string_lossy()).is_some()
-        });
-        let targets = links.filter_map(|entry| std::fs::read_link(entry.path()).ok());
-        let folders = targets.filter_map(|target| text(target.parent()?).ok());
-        let folders: BTreeSet<String> = folders.filter(|folder| folder.len() > 1).collect();
-        // A link that somebody pointed elsewhere is not the tenant's: only an agreement counts.
-        if folders.len() == 1 { folders.into_iter().collect() } else { Vec::new() }
+    /// Where units written by hand were when the tenant was installed.
+    fn former_folder(&self, tenant: &Name) -> Option<String> {
+        let folder = std::fs::read_link(self.places.folder_link(tenant)).ok()?;
+        text(&folder).ok()
     }
 }

@@ -11,7 +11,10 @@ use tessera_types::Name;
 
 use crate::error::{MachineError, file};
 use crate::machine::Machine;
+use crate::places::text;
 use crate::quadlet::{self, DEPTH_MAX};
+use crate::search::{search, search_linked};
+use crate::service_manager::UnitState;
 use crate::systemctl::SystemctlError;
 
 /// A folder of units that is not one of the layout.
@@ -30,16 +33,25 @@ impl Machine {
     ) -> Result<(Observed, Option<SystemctlError>), MachineError> {
         let mut observed = Observed::default();
         let layout = &self.places.layout;
-        for folder in [&layout.quadlet, &layout.systemd] {
-            search(Path::new(folder), DEPTH_MAX, &mut |path, seen| {
-                observed.paths.insert(path, seen);
-            })?;
-        }
+        let mut found = |path, seen| drop(observed.paths.insert(path, seen));
+        search_linked(Path::new(&layout.quadlet), DEPTH_MAX, &mut found)?;
+        search(Path::new(&layout.systemd), DEPTH_MAX, &mut found)?;
         observed.enabled = enabled(&observed.paths);
         observed.texts = texts(&self.places.units(tenant))?;
         observed.unfinished = unfinished(&self.places.unfinished(tenant))?;
+        observed.of_others = self.of_others(tenant)?;
         let unreachable = self.ask(declared, tenant, &mut observed);
         Ok((observed, unreachable.err()))
+    }
+
+    /// Where the units of the other tenants are.
+    fn of_others(&self, tenant: &Name) -> Result<Vec<String>, MachineError> {
+        let others = self.installed()?.into_iter().filter(|other| other != tenant);
+        let folders = others.flat_map(|other| {
+            let noted = fs::read_link(self.places.folder_link(&other)).ok();
+            [Some(self.places.units(&other)), noted].into_iter().flatten()
+        });
+        Ok(folders.filter_map(|folder| text(&folder).ok()).collect())
     }
 
     /// What systemd knows, and the folders of others.
@@ -53,6 +65,8 @@ impl Machine {
         units.extend(self.own_units(tenant, observed));
         let names: Vec<String> = units.into_iter().filter(|unit| !unit.contains('@')).collect();
         let states = self.manager.states(&names)?;
+        self.foreign(&mut observed.paths)?;
+        observed.elsewhere = elsewhere(&states, &observed.paths);
         for unit in names {
             let state = states.get(&unit).cloned().unwrap_or_default();
             if state.is_outdated || state.load != "loaded" {
@@ -64,19 +78,23 @@ impl Machine {
                 observed.running.insert(unit);
             }
         }
-        self.foreign(&mut observed.paths)
+        Ok(())
     }
 
     /// Adds what is in folders of units beside those of the layout.
     pub(crate) fn foreign(&self, paths: &mut BTreeMap<String, Seen>) -> Result<(), SystemctlError> {
         for Foreign { folder, is_of_quadlet, depth } in self.foreign_folders()? {
-            // One that cannot be read is not read by systemd either.
-            let _unreadable = search(&folder, depth, &mut |path, seen| {
+            let mut found = |path: String, seen| {
                 let name = path.rsplit('/').next().unwrap_or_default();
                 if is_quadlet(name) == is_of_quadlet {
                     paths.entry(path).or_insert(seen);
                 }
-            });
+            };
+            // One that cannot be read is not read by systemd either.
+            let _unreadable = match is_of_quadlet {
+                true => search_linked(&folder, depth, &mut found),
+                false => search(&folder, depth, &mut found),
+            };
         }
         Ok(())
     }
@@ -102,7 +120,13 @@ impl Machine {
         let is_made = |folder: &Path| {
             folder.file_name().is_some_and(|name| made.iter().any(|made| name == *made))
         };
-        let folders = self.manager.unit_folders()?.into_iter().filter(|folder| !is_made(folder));
+        let (mut folders, untold): (Vec<_>, Vec<_>) =
+            self.manager.unit_folders()?.into_iter().partition(|folder| folder.is_absolute());
+        if !untold.is_empty() {
+            // systemctl does not print what has a space, as all has that is in such a home.
+            folders.extend(self.places.unit_folders());
+        }
+        let folders = folders.into_iter().filter(|folder| !is_made(folder));
         // systemd reads no folders below its own.
         let folders = folders.map(|folder| Foreign { folder, is_of_quadlet: false, depth: 1 });
         let quadlet = quadlet::folders(&self.places.runtime).into_iter();
@@ -117,6 +141,28 @@ impl Machine {
     }
 }
 
+/// Where units were read from that are brought by none of these paths.
+pub(crate) fn elsewhere(
+    states: &BTreeMap<String, UnitState>,
+    paths: &BTreeMap<String, Seen>,
+) -> BTreeMap<String, String> {
+    let mut brought: BTreeSet<(String, PathBuf)> = BTreeSet::new();
+    for path in paths.keys() {
+        let unit = path.rsplit('/').next().and_then(unit_of_file);
+        if let Some(unit) = unit.filter(|unit| states.contains_key(unit)) {
+            brought.extend(fs::canonicalize(path).ok().map(|path| (unit, path)));
+        }
+    }
+    let read = states.iter().filter_map(|(unit, state)| Some((unit, state.source.as_ref()?)));
+    let unknown = read.filter(|(unit, source)| {
+        // One that is gone is only in systemd's memory.
+        let path = fs::canonicalize(source).ok().filter(|path| path.is_file());
+        path.is_some_and(|path| !brought.contains(&((*unit).clone(), path)))
+    });
+    let texts = unknown.filter_map(|(unit, source)| Some((unit.clone(), text(source).ok()?)));
+    texts.collect()
+}
+
 /// The timers that are enabled: systemd goes by the name of the link, wherever it leads.
 fn enabled(paths: &BTreeMap<String, Seen>) -> BTreeSet<String> {
     let links = paths.iter().filter(|(_, seen)| matches!(seen, Seen::Link { dangling: false, .. }));
@@ -126,48 +172,6 @@ fn enabled(paths: &BTreeMap<String, Seen>) -> BTreeSet<String> {
         is_wish && name.ends_with(".timer")
     });
     wishes.map(|(_, name)| name.to_owned()).collect()
-}
-
-/// Tells of all that is in a folder and below. Links are not followed.
-pub(crate) fn search(
-    folder: &Path,
-    depth: usize,
-    found: &mut impl FnMut(String, Seen),
-) -> Result<(), MachineError> {
-    let entries = match fs::read_dir(folder) {
-        Ok(entries) => entries,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-        Err(error) => return Err(file("read", folder)(error)),
-    };
-    for entry in entries {
-        let path = entry.map_err(file("read", folder))?.path();
-        // No unit has another name, and nothing of a tenant's.
-        let Some(name) = path.to_str().map(str::to_owned) else { continue };
-        match seen(&path) {
-            Some(Seen::Folder) => {
-                found(name, Seen::Folder);
-                if depth > 1 {
-                    search(&path, depth - 1, found)?;
-                }
-            }
-            Some(seen) => found(name, seen),
-            None => {}
-        }
-    }
-    Ok(())
-}
-
-/// What is at a path.
-fn seen(path: &Path) -> Option<Seen> {
-    let metadata = fs::symlink_metadata(path).ok()?;
-    Some(if metadata.is_symlink() {
-        let target = fs::read_link(path).ok()?.to_string_lossy().into_owned();
-        Seen::Link { target, dangling: !path.exists() }
-    } else if metadata.is_dir() {
-        Seen::Folder
-    } else {
-        Seen::File
-    })
 }
 
 /// The files of a folder, if it is there, with what they say.

@@ -63,6 +63,17 @@ impl Places {
         Ok(Self { layout, state, stamps, runtime })
     }
 
+    /// The folders of this user that systemd reads units from, beside the one for links.
+    pub(crate) fn unit_folders(&self) -> [PathBuf; 2] {
+        let control = Path::new(&self.layout.systemd).with_file_name("user.control");
+        [control, self.stamps.with_file_name("user")]
+    }
+
+    /// The file whose time is that at which systemd last saw a timer due.
+    pub(crate) fn stamp(&self, timer: &str) -> PathBuf {
+        self.stamps.join(format!("stamp-{timer}"))
+    }
+
     /// The folder with a folder for each tenant that was installed.
     pub(crate) fn tenants(&self) -> PathBuf {
         self.state.join("tenants")

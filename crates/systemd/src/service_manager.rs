@@ -93,6 +93,8 @@ pub struct UnitState {
     pub sub: String,
     /// What is on the disk was not read.
     pub is_outdated: bool,
+    /// The file that it was read from, or that it was made of.
+    pub source: Option<PathBuf>,
     /// When a timer is due next.
     pub next: Option<Timestamp>,
 }
@@ -110,8 +112,16 @@ impl UnitState {
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Systemctl;
 
-const PROPERTIES: [&str; 6] =
-    ["Id", "LoadState", "ActiveState", "SubState", "NeedDaemonReload", "NextElapseUSecRealtime"];
+const PROPERTIES: [&str; 8] = [
+    "Id",
+    "LoadState",
+    "ActiveState",
+    "SubState",
+    "NeedDaemonReload",
+    "FragmentPath",
+    "SourcePath",
+    "NextElapseUSecRealtime",
+];
 
 impl ServiceManager for Systemctl {
     fn reload(&self) -> Result<(), SystemctlError> {
@@ -143,11 +153,13 @@ impl ServiceManager for Systemctl {
         for properties in systemctl::show_all(units, &PROPERTIES)? {
             let get = |name: &str| properties.get(name).cloned().unwrap_or_default();
             let next = get("NextElapseUSecRealtime");
+            let files = [get("SourcePath"), get("FragmentPath")];
             let state = UnitState {
                 load: get("LoadState"),
                 active: get("ActiveState"),
                 sub: get("SubState"),
                 is_outdated: get("NeedDaemonReload") == "yes",
+                source: files.into_iter().find(|file| !file.is_empty()).map(PathBuf::from),
                 next: time(&next),
             };
             states.insert(get("Id"), state);

@@ -306,7 +306,7 @@ impl<'a> Trial<'a> {
             None => (None, rest),
         };
         let message = message.trim();
-        if is_mild(message) {
+        if is_mild(message) || unit.has_unquoted_mount(message) {
             return None;
         }
         let line = line.and_then(|line| match is_quadlet(unit.name) {
@@ -333,6 +333,14 @@ impl<'a> Trial<'a> {
 impl Unit<'_> {
     fn folder(&self) -> &'static str {
         if is_quadlet(self.name) { "quadlet/tenant" } else { UNITS }
+    }
+
+    /// Whether a message is about the line that Quadlet writes for each volume, in which a path with a
+    /// space is not quoted: only an order of starting is lost by that.
+    fn has_unquoted_mount(&self, message: &str) -> bool {
+        let own = "RequiresMountsFor=";
+        let is_made = is_quadlet(self.name) && !self.text.contains(own);
+        is_made && message.starts_with(&format!("{own} path is not absolute, ignoring"))
     }
 
     /// The line that a message of Quadlet's is about.
@@ -457,8 +465,8 @@ mod tests {
     fn only_faults_of_systemds_refuse_a_plan() {
         let folders = [PathBuf::from("/u"), PathBuf::from("/m")];
         let text = String::new();
-        let unit = Unit { name: "x.service", path: "/own/x.service", text, is_rendered: true };
-        let trial = Trial { units: vec![unit], faults: vec![] };
+        let process = Unit { name: "x.service", path: "/own/x.service", text, is_rendered: true };
+        let trial = Trial { units: vec![process], faults: vec![] };
         let names = [("x.service".to_owned(), 0)].into();
         let told = |line: &str| trial.told_by_systemd(line, &folders, &names);
         let mild = "/u/x.service:3: Standard output type syslog is obsolete, automatically \
@@ -468,6 +476,18 @@ mod tests {
         let missing = "x.service: Command mytool is not executable: No such file or directory";
         let (.., message) = told(missing).unwrap();
         assert!(message.contains("`entrypoint` of the manifest"), "{message}");
+
+        let names = [("x.service".to_owned(), 0)].into();
+        let told = |text: &str, line: &str| {
+            let trial = Trial { units: vec![unit(text)], faults: vec![] };
+            trial.told_by_systemd(line, &folders, &names)
+        };
+        let mount = "/m/x.service:9: RequiresMountsFor= path is not absolute, ignoring: b/c";
+        let volume = "[Container]\nVolume=/a b/c:/c\n";
+        assert_eq!(told(volume, mount), None);
+        // Somebody's own line is somebody's own fault.
+        let own = format!("[Unit]\nRequiresMountsFor=b/c\n{volume}");
+        assert!(told(&own, mount).is_some());
     }
 
     #[test]

@@ -95,6 +95,9 @@ fn apply(plan: &Plan, machine: &mut Observed) {
                     assert_eq!(machine.texts.insert(backup, text), None);
                 }
             }
+            Step::Halt(timer) => {
+                machine.inactive.insert(timer);
+            }
             Step::Stop(unit) => {
                 machine.running.remove(&unit);
             }
@@ -285,7 +288,9 @@ fn what_is_rendered_anew_is_written_and_its_timer_started_anew() {
     );
     assert_eq!(change.to_string(), told);
     let steps = change.steps().unwrap();
-    assert_eq!(steps[1..], [Step::Reload, Step::Restart("circ-trans.timer".to_owned())]);
+    let timer = "circ-trans.timer".to_owned();
+    assert_eq!(steps[0], Step::Halt(timer.clone()));
+    assert_eq!(steps[2..], [Step::Reload, Step::Restart(timer)]);
     apply(&change, &mut machine);
     assert!(plan(&rendered(&later), &machine, false).is_empty());
 }

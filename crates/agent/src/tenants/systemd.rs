@@ -128,6 +128,7 @@ impl OnSystemd {
             folder: spec.folder.clone().map_or_else(|| text(&own), Ok)?,
             manifest: text(&own.join(FILE_NAME))?,
             telemetry: text(&hub)?,
+            units: text(&self.machine().map_err(words)?.places().units(&manifest.name))?,
             textfile: textfile.map(|path| text(Path::new(&path))).transpose()?,
         };
         let org = spec.org.clone().unwrap_or_else(|| Name::new(ORG).expect("it is a name"));
@@ -299,12 +300,10 @@ fn conflicts(plan: &Plan) -> Vec<TenantConflict> {
 /// What was not as it is declared, for people.
 fn changes(plan: &Plan) -> Vec<String> {
     let file = |path: &str| path.rsplit('/').next().unwrap_or(path).to_owned();
-    let linked = |path: &str| plan.create.iter().any(|create| create.target == path);
     let mut changes: Vec<String> = Vec::new();
     changes.extend(plan.create.iter().map(|it| format!("the link to {}", file(&it.target))));
     // A text of an earlier rendering is nobody's change.
-    let is_drift = |it: &&plan::Write| it.found != Found::Earlier && !linked(&it.path);
-    let written = plan.write.iter().filter(is_drift);
+    let written = plan.changed().filter(|it| it.found != Found::Earlier);
     changes.extend(written.map(|it| format!("the text of {}", file(&it.path))));
     changes.extend(plan.remove.iter().map(|path| format!("a link at {path}")));
     changes.extend(plan.erase.iter().map(|it| format!("the file {}", file(&it.path))));

@@ -1,7 +1,7 @@
 //! `tenant doctor`: what it finds, and what it does not.
 
 use std::fs;
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{PermissionsExt as _, symlink};
 
 use serde_json::Value;
 use tessera_testkit::user_manager;
@@ -122,4 +122,34 @@ fn without_a_manager_the_rest_is_looked_at() {
     assert_eq!(code, Some(5), "{told}{errors}");
     assert!(errors.contains("does not answer"), "{errors}");
     assert_eq!(lake.tree(), before);
+}
+
+#[test]
+fn whether_timers_run_without_a_login_is_what_loginctl_says() {
+    let Some(manager) = user_manager() else { return };
+    let lake = Lake::new(manager);
+    let programs = lake.path("programs");
+    for (answer, told) in [
+        ("echo yes", "ok        linger: on for "),
+        ("echo no", "warning   linger: off for "),
+        // As of a user who is not logged in, and whom no file keeps.
+        ("exit 1", "warning   linger: off for nobody-of-that-name"),
+    ] {
+        for (program, script) in [("loginctl", answer), ("id", "echo nobody-of-that-name")] {
+            write(&programs.join(program), &format!("#!/bin/sh\n{script}\n"));
+            let mode = fs::Permissions::from_mode(0o755);
+            fs::set_permissions(programs.join(program), mode).unwrap();
+        }
+        let mut command = lake.manager.command("sh");
+        let script = r#"PATH=$1:$PATH exec "$2" tenant doctor"#;
+        command.args(["-c", script, "sh"]).arg(&programs).arg(tessera_e2e::binary("tesseractl"));
+        let output = command.output().unwrap();
+        let said = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert!(said.contains(told), "{answer}: {said}");
+        assert_eq!(
+            said.contains("loginctl enable-linger nobody-of-that-name"),
+            answer != "echo yes"
+        );
+        assert_eq!(output.status.code(), Some(0), "{said}");
+    }
 }

@@ -80,6 +80,7 @@ impl Host {
             manifest: text(folder.join(manifest::FILE_NAME)),
             folder: text(folder),
             telemetry: text(telemetry),
+            units: text(self.manager.config().join("systemd/user")),
             textfile: None,
         };
         let org = "library".parse().expect("it is a name");

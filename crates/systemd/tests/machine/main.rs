@@ -4,7 +4,7 @@ mod model;
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -118,6 +118,20 @@ fn a_second_run_changes_nothing_and_uninstalling_leaves_no_trace() {
 }
 
 #[test]
+fn what_units_say_is_their_users_own() {
+    let user = User::new();
+    let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    for text in ["1", "2"] {
+        user.machine.install(&rendered(&[""], "service", text), false).unwrap();
+        let units = user.machine.places().units(&tenant());
+        assert_eq!((mode(&units), mode(units.parent().unwrap())), (0o700, 0o700));
+        for unit in ["circ-trans.service", "circ-trans.timer"] {
+            assert_eq!(mode(&units.join(unit)), 0o600);
+        }
+    }
+}
+
+#[test]
 fn folders_that_were_there_stay_empty_as_they_were() {
     let user = User::new();
     fs::create_dir_all(user.systemd("")).unwrap();
@@ -195,6 +209,20 @@ fn what_is_refused_changes_nothing() {
 }
 
 #[test]
+fn a_second_unit_is_seen_in_folders_that_systemctl_does_not_print() {
+    let user = User::new();
+    for folder in ["data/systemd/user", "config/systemd/user.control"] {
+        let folder = user.home.path().join(folder);
+        fs::create_dir_all(&folder).unwrap();
+        fs::write(folder.join("circ-trans.timer"), TIMER).unwrap();
+        let refused = user.machine.install(&rendered(&[""], "service", "1"), true).unwrap_err();
+        assert!(matches!(refused, MachineError::Refused(_)), "{refused}");
+        fs::remove_file(folder.join("circ-trans.timer")).unwrap();
+    }
+    user.machine.install(&rendered(&[""], "service", "1"), false).unwrap();
+}
+
+#[test]
 fn units_that_vanished_beside_a_broken_link_come_back() {
     let user = User::new();
     let folder = Path::new(&user.machine.places().layout.quadlet).join("circ-trans");
@@ -248,10 +276,50 @@ fn links_of_ones_own_in_the_folder_of_a_tenant_are_not_taken_over() {
     let refused = user.machine.install(&rendered(&[""], "container", "1"), false).unwrap_err();
     assert!(matches!(refused, MachineError::Refused(_)), "{refused}");
     assert_eq!(user.tree(), before);
-    // Whoever wants the tenant gone means them.
-    let gone = user.machine.uninstall(&tenant(), false).unwrap();
-    assert_eq!(gone.plan.remove.len(), 1);
-    assert!(mine.exists() && !own.exists());
+    // Whoever wants the tenant gone is told of them.
+    let left = user.machine.uninstall(&tenant(), false).unwrap();
+    assert!(left.is_done());
+    assert!(left.plan.left[0].to_string().contains("that Tessera did not make"), "{left:?}");
+    assert_eq!(user.tree(), before);
+}
+
+#[test]
+fn what_tessera_did_not_install_is_left_and_renamed_by_force_alone() {
+    let user = User::new();
+    // Another tenant, of which a service has a name that could be this one's.
+    user.machine.install(&rendered_as("circ", &["", "-trans-old"], "service", "1"), false).unwrap();
+    let other = rendered_as("circ", &["", "-trans-old"], "service", "1");
+    let files = [
+        ("circ-trans.service", "[Service]\n"),
+        ("circ-trans.timer", TIMER),
+        ("circ-trans-extra.timer", TIMER),
+        ("mine.timer", TIMER),
+    ];
+    user.kept("mine", &files);
+    for (name, _) in files {
+        symlink(user.home.path().join("mine").join(name), user.systemd(name)).unwrap();
+    }
+    let manager = user.machine.manager();
+    manager.enable("circ-trans.timer").unwrap();
+    manager.reload().unwrap();
+    manager.restart("circ-trans.timer").unwrap();
+    let before = user.tree();
+    let left = user.machine.uninstall(&tenant(), false).unwrap();
+    assert_eq!((left.is_done(), left.plan.left.len()), (true, 3));
+    assert_eq!(user.tree(), before);
+
+    let forced = user.machine.uninstall(&tenant(), true).unwrap();
+    assert_eq!((forced.plan.set_aside.len(), forced.plan.remove.len()), (4, 0));
+    assert!(user.systemd("timers.target.wants/circ-trans.timer.tessera-backup").is_symlink());
+    for (name, _) in files {
+        let backup = user.systemd(&format!("{name}.tessera-backup"));
+        assert_eq!(backup.is_symlink(), name != "mine.timer", "{name}");
+        assert!(user.home.path().join("mine").join(name).exists());
+    }
+    user.model.memory(|memory| assert!(!memory.active.contains("circ-trans.timer")));
+    assert!(user.machine.look(&other, false).unwrap().is_done());
+    let again = user.machine.uninstall(&tenant(), true).unwrap();
+    assert!(again.is_done() && again.plan.left.is_empty(), "{again:?}");
 }
 
 #[test]

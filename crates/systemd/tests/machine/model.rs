@@ -185,7 +185,8 @@ impl ServiceManager for Model {
     }
 
     fn unit_folders(&self) -> Result<Vec<PathBuf>, SystemctlError> {
-        Ok(vec![self.systemd("")])
+        // As of a home with a space in its path.
+        Ok(["[unprintable]", "[unprintable]"].map(PathBuf::from).into())
     }
 
     fn before(&self, _step: &Step) -> Done {

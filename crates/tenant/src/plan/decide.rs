@@ -17,6 +17,7 @@ pub fn plan(declared: &Declared, observed: &Observed, force: bool) -> Plan {
     decision.texts();
     decision.links();
     decision.leftovers();
+    decision.left();
     decision.same_units();
     decision.timers();
     decision.emptied_folder();
@@ -25,11 +26,11 @@ pub fn plan(declared: &Declared, observed: &Observed, force: bool) -> Plan {
     decision.plan
 }
 
-struct Decision<'a> {
-    declared: &'a Declared,
-    observed: &'a Observed,
-    force: bool,
-    plan: Plan,
+pub(super) struct Decision<'a> {
+    pub(super) declared: &'a Declared,
+    pub(super) observed: &'a Observed,
+    pub(super) force: bool,
+    pub(super) plan: Plan,
 }
 
 impl Decision<'_> {
@@ -117,7 +118,7 @@ impl Decision<'_> {
     }
 
     /// Whether a path is directly in the folder of systemd, under the tenant's name.
-    fn is_own_name(&self, parent: &str, name: &str) -> bool {
+    pub(super) fn is_own_name(&self, parent: &str, name: &str) -> bool {
         let rest = name.strip_prefix(self.declared.tenant.as_str());
         parent == self.declared.layout.systemd
             && rest.is_some_and(|rest| rest.starts_with(['.', '-']))
@@ -134,6 +135,11 @@ impl Decision<'_> {
             }
             if let Some(unit) = unit_of_file(file_name(path)).filter(|unit| units.contains(unit)) {
                 self.conflict(path, seen, Reason::SameUnit(unit));
+            }
+        }
+        for (unit, path) in &self.observed.elsewhere {
+            if units.contains(unit) && !self.declared.owns(path) {
+                self.conflict(path, &Seen::File, Reason::SameUnit(unit.clone()));
             }
         }
     }
@@ -240,15 +246,24 @@ impl Decision<'_> {
         let Observed { stale, inactive, unfinished, .. } = self.observed;
         let units = self.declared.units();
         self.plan.reload = unfinished.is_some() || units.iter().any(|unit| stale.contains(unit));
-        let written =
-            |timer: &str| self.plan.write.iter().any(|write| file_name(&write.path) == timer);
-        let enable = &self.plan.enable;
-        let timers = self.declared.timers.iter().filter(|timer| !enable.contains(timer));
-        let restart = timers.filter(|timer| {
-            let is_known = [stale, inactive].iter().any(|timers| timers.contains(*timer));
-            is_known || unfinished.is_some() || written(timer)
+        let is_anew = |timer: &String| {
+            stale.contains(timer) || unfinished.is_some() || self.has_another_text(timer)
+        };
+        let timers = self.declared.timers.iter();
+        let anew: Vec<String> = timers.filter(|timer| is_anew(timer)).cloned().collect();
+        let restart = self.declared.timers.iter().filter(|timer| {
+            let is_enabled = self.plan.enable.contains(timer);
+            !is_enabled && (inactive.contains(*timer) || anew.contains(timer))
         });
         self.plan.restart = restart.cloned().collect();
+        self.plan.anew = anew;
+    }
+
+    /// Whether a timer's file is written or linked.
+    fn has_another_text(&self, timer: &str) -> bool {
+        let Plan { write, create, .. } = &self.plan;
+        write.iter().any(|write| file_name(&write.path) == timer)
+            || create.iter().any(|create| file_name(&create.path) == timer)
     }
 
     /// Something in the way: to be set aside where that is forced.
@@ -263,7 +278,7 @@ impl Decision<'_> {
     }
 
     /// A name at which nothing is.
-    fn backup_of(&self, path: &str) -> String {
+    pub(super) fn backup_of(&self, path: &str) -> String {
         let first = format!("{path}.tessera-backup");
         let further = (2..).map(|number| format!("{first}-{number}"));
         let mut names = std::iter::once(first.clone()).chain(further);

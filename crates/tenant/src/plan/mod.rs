@@ -16,12 +16,15 @@
 
 mod decide;
 mod layout;
+mod left;
 mod show;
 mod texts;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
+
+use crate::registry::unit_of_file;
 
 pub use decide::plan;
 pub use layout::{Declared, Layout, is_quadlet};
@@ -54,6 +57,10 @@ pub struct Observed {
     pub enabled: BTreeSet<String>,
     /// The files in the folder of rendered units, with what they say, by their paths.
     pub texts: BTreeMap<String, String>,
+    /// The folders that have the units of other tenants.
+    pub of_others: Vec<String>,
+    /// Files that units were read from or made of, by these units, where none of `paths` brings them.
+    pub elsewhere: BTreeMap<String, String>,
     /// Units that systemd does not have as they are on the disk.
     pub stale: BTreeSet<String>,
     /// Timers that are known not to be active.
@@ -71,6 +78,8 @@ pub struct Plan {
     pub create: Vec<Create>,
     /// Links that are as they are declared.
     pub already_ok: Vec<String>,
+    /// What is in the places of a tenant that is to go, and is not Tessera's: it is left alone.
+    pub left: Vec<Left>,
     /// What is in the way. While there is any, nothing is changed.
     pub conflicting: Vec<Conflict>,
     /// What was in the way, and is renamed because that was forced.
@@ -91,6 +100,8 @@ pub struct Plan {
     pub erase: Vec<Erase>,
     /// Timers to start anew.
     pub restart: Vec<String>,
+    /// Timers that may have another schedule: of what that had before now, nothing is caught up.
+    pub anew: Vec<String>,
     /// Units to stop.
     pub stop: Vec<String>,
     /// Units that are gone then, with whatever systemd remembers of them.
@@ -180,6 +191,15 @@ impl Reason {
     }
 }
 
+/// Something that bears the name of a tenant that is to go, and that Tessera did not make.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Left {
+    /// Where it is.
+    pub path: String,
+    /// What it is.
+    pub found: Seen,
+}
+
 /// Something that is renamed and kept.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct SetAside {
@@ -196,6 +216,8 @@ pub enum Step {
     Disable(String),
     /// Stop a unit, if systemd has it.
     Stop(String),
+    /// Stop a timer, if systemd has it, and note that it was due now: by that it begins anew.
+    Halt(String),
     /// Rename.
     SetAside(SetAside),
     /// Write a file in one step, and the folders above it; what is there is copied if it is kept.
@@ -232,8 +254,23 @@ impl Plan {
     /// Whether all is as it is declared.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        let ok = Self { already_ok: self.already_ok.clone(), ..Self::default() };
+        let (already_ok, left) = (self.already_ok.clone(), self.left.clone());
+        let ok = Self { already_ok, left, ..Self::default() };
         *self == ok
+    }
+
+    /// The rendered files that change. One that is new is told by the link to it, or by the unit that
+    /// reads it.
+    pub fn changed(&self) -> impl Iterator<Item = &Write> {
+        let is_linked = |path: &str| self.create.iter().any(|create| create.target == path);
+        self.write.iter().filter(move |it| !is_linked(&it.path) && !self.is_new_beside_unit(it))
+    }
+
+    fn is_new_beside_unit(&self, write: &Write) -> bool {
+        let is_unit = unit_of_file(layout::file_name(&write.path)).is_some();
+        let stem = |it: &Write| it.path.rsplit_once('.').map(|(stem, _)| stem.to_owned());
+        let is_beside = |other: &Write| other.path != write.path && stem(other) == stem(write);
+        !is_unit && write.found == Found::Nothing && self.write.iter().any(is_beside)
     }
 
     /// What to do, in order. Doing it again does no harm.
@@ -249,6 +286,8 @@ impl Plan {
         }
         let mut steps: Vec<Step> = self.disable.iter().cloned().map(Step::Disable).collect();
         steps.extend(self.stop.iter().cloned().map(Step::Stop));
+        // Already a reload would have a timer fire that is due by its new schedule.
+        steps.extend(self.anew.iter().cloned().map(Step::Halt));
         steps.extend(self.set_aside.iter().cloned().map(Step::SetAside));
         steps.extend(self.write.iter().cloned().map(Step::Write));
         steps.extend(self.make_folder.iter().cloned().map(Step::MakeFolder));
@@ -264,5 +303,33 @@ impl Plan {
         steps.extend(self.restart.iter().cloned().map(Step::Restart));
         steps.extend(self.forget.iter().cloned().map(Step::Forget));
         Ok(steps)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_beside_a_unit_is_told_when_it_changes() {
+        let write = |name: &str, found| {
+            let text = "LAKE=hidden\n".to_owned();
+            Write { path: format!("/units/{name}"), text, found, backup: None }
+        };
+        let told = |writes: &[(&str, Found)]| {
+            let write = writes.iter().map(|(name, found)| write(name, *found)).collect();
+            let plan = Plan { write, ..Plan::default() };
+            let json = serde_json::to_string(&plan).unwrap();
+            assert!(!format!("{plan}{json}").contains("hidden"), "{plan}");
+            plan.changed().map(|write| write.path.clone()).collect::<Vec<_>>()
+        };
+        let (unit, file) = ("/units/circ.container", "/units/circ.env");
+        assert_eq!(told(&[("circ.env", Found::Earlier)]), [file]);
+        assert_eq!(told(&[("circ.env", Found::Nothing)]), [file]);
+        // With another text of its unit it is no more than that.
+        let writes = [("circ.container", Found::Earlier), ("circ.env", Found::Nothing)];
+        assert_eq!(told(&writes), [unit]);
+        let writes = [("circ.container", Found::Earlier), ("circ.env", Found::Edited)];
+        assert_eq!(told(&writes), [unit, file]);
     }
 }

@@ -2,25 +2,27 @@
 
 use std::fmt;
 
-use super::{Conflict, Create, Erase, Found, Plan, Reason, Seen, Write};
+use super::{Conflict, Create, Erase, Found, Left, Plan, Reason, Seen, Write};
 
 impl fmt::Display for Plan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { create, already_ok, conflicting, set_aside, remove, enable, disable, .. } = self;
         let Self { write, erase, restart, stop, .. } = self;
         list(f, "create", create)?;
-        // What is new is told by the link that leads to it.
-        let is_linked = |path: &str| create.iter().any(|create| create.target == path);
-        let changed = write.iter().filter(|write| !is_linked(&write.path));
-        list(f, "changed", &changed.collect::<Vec<_>>())?;
+        list(f, "changed", &self.changed().collect::<Vec<_>>())?;
         list(f, "already ok", already_ok)?;
         list(f, "conflicting", conflicting)?;
         let set_aside = set_aside.iter().map(|aside| format!("{} -> {}", aside.path, aside.backup));
         list(f, "set aside", &set_aside.collect::<Vec<_>>())?;
         list(f, "remove", remove)?;
         list(f, "erase", erase)?;
-        list(f, "enable", enable)?;
-        list(f, "restart", restart)?;
+        // One that only stood still goes on where it was.
+        let started = |timer: &String| match self.anew.contains(timer) {
+            true => timer.clone(),
+            false => format!("{timer} (if it has missed a run, the tenant runs at once)"),
+        };
+        list(f, "enable", &enable.iter().map(started).collect::<Vec<_>>())?;
+        list(f, "restart", &restart.iter().map(started).collect::<Vec<_>>())?;
         list(f, "disable", disable)?;
         list(f, "stop", stop)?;
         let quiet = write.is_empty() && create.is_empty() && remove.is_empty();
@@ -63,6 +65,13 @@ impl fmt::Display for Erase {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.path)?;
         self.backup.as_ref().map_or(Ok(()), |kept| write!(f, " (edited by hand; kept as {kept})"))
+    }
+}
+
+impl fmt::Display for Left {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { path, found } = self;
+        write!(f, "{path} is {found} that Tessera did not make: it is left, --force renames it")
     }
 }
 

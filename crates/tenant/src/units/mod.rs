@@ -4,9 +4,11 @@
 //! several times on the way (by Quadlet, by systemd for specifiers, by systemd for variables, by
 //! podman), so `quoting` has one function for each place that a text can stand in.
 //!
-//! Each service has a `.service`, or a `.container` if it has an image, and a `.timer`. Only timers
-//! have an `[Install]`: enabling a unit that is generated fails. The text is a function of the
-//! manifest and the places on the machine, so that a second rendering changes nothing.
+//! Each service has a `.service`, or a `.container` if it has an image, and a `.timer`. The variables
+//! of a container are in a file beside it, `.env`: on podman's command line, where Quadlet would put
+//! them, everybody on the machine could read them. Only timers have an `[Install]`: enabling a unit
+//! that is generated fails. The text is a function of the manifest and the places on the machine, so
+//! that a second rendering changes nothing.
 
 mod quoting;
 
@@ -37,6 +39,8 @@ pub struct Places {
     pub manifest: String,
     /// The telemetry hub. Absolute.
     pub telemetry: String,
+    /// The folder that the rendered files will be in. Absolute.
+    pub units: String,
     /// The folder of text files for node_exporter, if it is not that of the hub. Absolute.
     pub textfile: Option<String>,
 }
@@ -78,20 +82,27 @@ pub fn render(
     for service in manifest.services() {
         places.check(service.image.is_some())?;
         let unit = Unit { manifest, org, service: &service, places };
-        let (extension, text) = match &service.image {
-            Some(image) => ("container", unit.container(image)),
-            None => ("service", unit.process()),
+        let mut push = |extension: &str, text| {
+            files.push(UnitFile { name: format!("{}.{extension}", service.unit), text });
         };
-        files.push(UnitFile { name: format!("{}.{extension}", service.unit), text });
-        files.push(UnitFile { name: format!("{}.timer", service.unit), text: unit.timer() });
+        match &service.image {
+            Some(image) => {
+                push("container", unit.container(image));
+                if !service.environment.is_empty() {
+                    push("env", unit.variables_of_container());
+                }
+            }
+            None => push("service", unit.process()),
+        }
+        push("timer", unit.timer());
     }
     Ok(files)
 }
 
 impl Places {
     fn check(&self, mounted: bool) -> Result<(), PlaceError> {
-        let Self { folder, manifest, telemetry, textfile } = self;
-        let all = [Some(folder), Some(manifest), Some(telemetry), textfile.as_ref()];
+        let Self { folder, manifest, telemetry, textfile, units } = self;
+        let all = [Some(folder), Some(manifest), Some(telemetry), Some(units), textfile.as_ref()];
         for place in all.into_iter().flatten() {
             if !place.starts_with('/') {
                 return Err(PlaceError::NotAbsolute(place.clone()));
@@ -99,7 +110,7 @@ impl Places {
             if place.chars().any(char::is_control) {
                 return Err(PlaceError::Control(place.clone()));
             }
-            if mounted && place.contains(':') {
+            if mounted && place.contains(':') && place != units {
                 return Err(PlaceError::Colon(place.clone()));
             }
         }
@@ -127,7 +138,8 @@ impl Unit<'_> {
         let _ = writeln!(text, "WorkingDirectory={}", path(&places.folder));
         let _ = writeln!(text, "ExecStart={}{arguments}", program(first, &places.folder));
         let textfile = places.textfile.as_deref();
-        for (name, value) in self.variables(&places.manifest, &places.telemetry, textfile) {
+        let tessera = self.variables_of_tessera(&places.manifest, &places.telemetry, textfile);
+        for (name, value) in self.variables().chain(tessera) {
             let _ = writeln!(text, "Environment={}", assignment(name, value));
         }
         self.limits(&mut text);
@@ -149,7 +161,12 @@ impl Unit<'_> {
         // and those after it.
         let words = service.entrypoint.iter().map(String::as_str).chain(self.verb());
         let _ = writeln!(text, "Entrypoint={}", json_list(words));
-        for (name, value) in self.variables(&manifest, TELEMETRY_IN_CONTAINER, textfile) {
+        if !service.environment.is_empty() {
+            let file = format!("{}/{}.env", places.units.trim_end_matches('/'), service.unit);
+            let _ = writeln!(text, "EnvironmentFile={}", argument(&file));
+        }
+        for (name, value) in self.variables_of_tessera(&manifest, TELEMETRY_IN_CONTAINER, textfile)
+        {
             let _ = writeln!(text, "Environment={}", container_assignment(name, value));
         }
         // Without a value podman takes that of its own environment.
@@ -174,6 +191,12 @@ impl Unit<'_> {
         text.push_str("ExecStartPre=-/bin/rm -f %t/%N.cid\n");
         self.limits(&mut text);
         text
+    }
+
+    /// The tenant's variables as podman reads them: each value is what follows the `=`, to the end of
+    /// its line.
+    fn variables_of_container(&self) -> String {
+        self.variables().map(|(name, value)| format!("{name}={value}\n")).collect()
     }
 
     fn timer(&self) -> String {
@@ -214,24 +237,28 @@ impl Unit<'_> {
         std::iter::once("run").chain(self.service.verb_arguments.iter().map(String::as_str))
     }
 
-    /// The variables of the environment: the tenant's, and those of Tessera.
-    fn variables<'v>(
+    /// The variables that the manifest has.
+    fn variables(&self) -> impl Iterator<Item = (&str, &str)> {
+        let own = self.service.environment.iter();
+        own.map(|(name, value)| (name.as_str(), value.as_str()))
+    }
+
+    /// Those that every program gets.
+    fn variables_of_tessera<'v>(
         &'v self,
         manifest: &'v str,
         telemetry: &'v str,
         textfile: Option<&'v str>,
     ) -> impl Iterator<Item = (&'v str, &'v str)> {
-        let own = self.service.environment.iter();
-        let own = own.map(|(name, value)| (name.as_str(), value.as_str()));
         let suffix = self.service.suffix.as_ref().map(Name::as_str);
-        let tessera = [
+        let all = [
             ("TESSERA_TENANT_MANIFEST", Some(manifest)),
             ("TESSERA_ORG", Some(self.org.as_str())),
             ("TESSERA_SERVICE", suffix),
             ("TESSERA_TELEMETRY_DIR", Some(telemetry)),
             ("TESSERA_TEXTFILE_DIR", textfile),
         ];
-        own.chain(tessera.into_iter().filter_map(|(name, value)| Some((name, value?))))
+        all.into_iter().filter_map(|(name, value)| Some((name, value?)))
     }
 
     /// How long a run may take, and what it may use. The run of a oneshot is its start. A container

@@ -36,6 +36,7 @@ fn places() -> Places {
         folder: "/srv/tenants/circ-trans".to_owned(),
         manifest: "/srv/tenants/circ-trans/tessera-tenant.toml".to_owned(),
         telemetry: "/home/lake/.local/state/tessera/telemetry".to_owned(),
+        units: "/home/lake/.local/share/tessera/100% of $X/units".to_owned(),
         textfile: Some("/var/lib/node_exporter/100% text".to_owned()),
     }
 }
@@ -149,15 +150,21 @@ proptest! {
         let unit = syntax::Unit::read(text_of(&files, &format!("circ-trans-reconcile.{extension}")));
         let verb = ["run", "--window", "30 days"].map(str::to_owned);
         let expected = [&["app".to_owned()], &arguments[..], &verb[..]].concat();
-        let (command, environment) = match image {
-            true => (unit.entrypoint(), unit.container_environment()),
-            false => (unit.command("ExecStart"), unit.environment()),
+        let (command, environment, own) = match image {
+            true => {
+                let path = unit.words("EnvironmentFile").concat();
+                let name = path.rsplit('/').next().unwrap();
+                let own = syntax::variables_of_podman(text_of(&files, name));
+                (unit.entrypoint(), unit.container_environment(), own)
+            }
+            false => (unit.command("ExecStart"), unit.environment(), unit.environment()),
         };
         prop_assert_eq!(command, expected);
-        prop_assert_eq!(&environment["LAKE"], &value);
+        prop_assert_eq!(&own["LAKE"], &value);
+        prop_assert_eq!(&own["MODE"], "reconcile");
         prop_assert_eq!(&environment["TESSERA_SERVICE"], "reconcile");
         prop_assert_eq!(&environment["TESSERA_ORG"], "library");
-        prop_assert_eq!(&environment["MODE"], "reconcile");
+        prop_assert_eq!(environment.contains_key("LAKE"), !image);
     }
 }
 
@@ -195,7 +202,9 @@ fn quadlet_takes_containers() {
     let folder = tempfile::tempdir().unwrap();
     let [container, _] = hard();
     let files = render(&container, &places()).unwrap();
+    let lake = &container.lifecycle.as_ref().unwrap().environment["LAKE"];
     for file in files.iter().filter(|file| file.name.ends_with(".container")) {
+        assert!(!file.text.contains("LAKE"), "{}", file.text);
         fs::write(folder.path().join(&file.name), &file.text).unwrap();
     }
     let mut command = Command::new(quadlet);
@@ -217,8 +226,11 @@ fn quadlet_takes_containers() {
         };
         let entrypoint: Vec<String> = serde_json::from_str(&after("--entrypoint")[0]).unwrap();
         assert_eq!(entrypoint[..lifecycle.entrypoint.len()], lifecycle.entrypoint[..]);
-        let lake = format!("LAKE={}", lifecycle.environment["LAKE"]);
-        assert!(after("--env").contains(&lake), "{words:?}");
+        let [file] = &after("--env-file")[..] else { panic!("{words:?}") };
+        let (folder, name) = file.rsplit_once('/').unwrap();
+        assert_eq!(folder, places().units);
+        assert_eq!(syntax::variables_of_podman(text_of(&files, name))["LAKE"], *lake);
+        assert!(!words.iter().any(|word| word.contains("LAKE")), "{words:?}");
         let volume = "/var/lib/node_exporter/100% text:/var/lib/tessera/textfile:z".to_owned();
         assert!(after("-v").contains(&volume), "{words:?}");
     }

@@ -54,6 +54,14 @@ impl Unit {
     }
 }
 
+/// A file of variables as podman reads it.
+pub(super) fn variables_of_podman(text: &str) -> BTreeMap<String, String> {
+    let lines = text.lines().map(|line| line.trim_start_matches([' ', '\t']));
+    let lines = lines.filter(|line| !line.is_empty() && !line.starts_with('#'));
+    let split = lines.filter_map(|line| line.split_once('='));
+    split.map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
+}
+
 /// Splits at spaces, and removes quotes and backslashes.
 fn words(line: &str) -> Vec<String> {
     let mut words = Vec::new();

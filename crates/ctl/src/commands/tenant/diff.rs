@@ -147,7 +147,7 @@ impl Comparison<'_> {
     fn compare(&mut self, name: &Name, is_all: bool) {
         let look = || {
             let tenant = self.instance.tenant(self.context, name.as_str())?;
-            let wanted = host::wanted(self.context, &self.instance, tenant)?;
+            let wanted = host::wanted(self.context, &self.instance, &self.machine, tenant)?;
             self.machine.look(&wanted, false).map_err(|error| host::failed(&error))
         };
         let prospect = match look() {

@@ -43,6 +43,7 @@ pub(super) struct Report {
 pub(super) fn wanted(
     context: &Context,
     instance: &Instance,
+    machine: &Machine,
     tenant: &Tenant,
 ) -> Result<Wanted, Failure> {
     let name = &tenant.manifest.name;
@@ -62,6 +63,7 @@ pub(super) fn wanted(
                 folder: text(folder)?,
                 manifest: text(&manifest)?,
                 telemetry: text(&hub()?)?,
+                units: text(&machine.places().units(name))?,
                 textfile: textfile.map(|folder| text(Path::new(&folder))).transpose()?,
             };
             let org = instance.org(context)?;

@@ -55,7 +55,7 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> Result<(), Failur
     let mut reports = Vec::new();
     let mut prospects = Vec::new();
     for tenant in tenants {
-        let look = host::wanted(context, &instance, tenant).and_then(|wanted| {
+        let look = host::wanted(context, &instance, &machine, tenant).and_then(|wanted| {
             machine.look(&wanted, arguments.force).map_err(|error| host::failed(&error))
         });
         interrupt::end_if_pressed(UNCHANGED)?;
@@ -227,7 +227,7 @@ fn report(prospect: &Prospect) -> Report {
 
 /// What a plan comes to, in a few words.
 fn summary(plan: &Plan) -> String {
-    let changed = plan.write.len().saturating_sub(plan.create.len());
+    let changed = plan.changed().count();
     let parts = [
         (plan.create.len(), "link", "created"),
         (changed, "unit", "changed"),

@@ -16,9 +16,10 @@ use super::install::{FINISHED, UNCHANGED, Words};
 use super::list::hub;
 use crate::cli::Format;
 use crate::commands::ended;
-use crate::context::{Context, print};
+use crate::context::{Context, print, tell};
 use crate::failure::Failure;
 use crate::interrupt;
+use crate::style::printable;
 
 /// Which tenants are removed, and how.
 #[derive(Debug, Args)]
@@ -29,7 +30,7 @@ pub(crate) struct Arguments {
     /// Only show what would be done
     #[arg(long)]
     dry_run: bool,
-    /// Stop a run that is in progress
+    /// Stop a run that is in progress, and rename what Tessera did not make
     #[arg(long)]
     force: bool,
 }
@@ -54,6 +55,9 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> Result<(), Failur
         let prospect = prospect.map_err(|error| host::failed(&error))?;
         if prospect.is_done() {
             not_mistyped(&prospect.tenant, &installed)?;
+        }
+        for left in &prospect.plan.left {
+            tell(&format!("{}: {}\n", prospect.tenant, printable(&left.to_string())));
         }
         prospects.push(prospect);
     }
