@@ -2,13 +2,15 @@
 //!
 //! The one idea: what is begun is marked, and the mark goes last. Each step leaves the machine in a
 //! state from which a new plan leads to what is wanted, and the mark tells that plan what it cannot
-//! see: that systemd may not have read what is on the disk.
+//! see: that systemd may not have read what is on the disk. Between look and change somebody else may
+//! have been there, so what is removed or replaced is looked at once more.
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
-use tessera_tenant::plan::Step;
+use tessera_tenant::plan::{Observed, Seen, Step};
 
 use crate::error::{MachineError, file};
 use crate::files;
@@ -52,7 +54,7 @@ impl Machine {
         self.mark(prospect)?;
         let is_before = |step: &&Step| !matches!(step, Step::Reload);
         for step in steps.iter().take_while(is_before) {
-            self.step(step)?;
+            self.step(prospect, step)?;
         }
         Ok(steps.contains(&Step::Reload))
     }
@@ -65,7 +67,7 @@ impl Machine {
         }
         let is_before = |step: &&Step| !matches!(step, Step::Reload);
         for step in steps.iter().skip_while(is_before).skip(1) {
-            self.step(step)?;
+            self.step(prospect, step)?;
         }
         self.check(prospect)?;
         self.unmark(prospect)
@@ -120,10 +122,15 @@ impl Machine {
         Ok(())
     }
 
-    fn step(&self, step: &Step) -> Result<(), MachineError> {
+    fn step(&self, prospect: &Prospect, step: &Step) -> Result<(), MachineError> {
         self.manager.before(step)?;
+        let Prospect { observed, .. } = prospect;
         match step {
-            Step::Disable(timer) => self.disable(timer),
+            Step::Disable(timer) => {
+                // systemd removes its link.
+                still_leads(observed, &Path::new(&self.places.layout.systemd).join(timer))?;
+                self.disable(timer)
+            }
             // What systemd does not have is stopped.
             Step::Stop(unit) => Ok(tolerant(self.manager.stop(unit))?),
             Step::SetAside(aside) => {
@@ -134,21 +141,26 @@ impl Machine {
             Step::Write(write) => {
                 let path = Path::new(&write.path);
                 self.make_folder(path.parent().unwrap_or(path))?;
+                still_says(observed, path)?;
                 if let Some(backup) = &write.backup {
-                    fs::copy(path, backup).map_err(file("copied", path))?;
+                    files::copy(path, Path::new(backup)).map_err(file("copied", path))?;
                 }
                 files::write(path, &write.text).map_err(file("written", path))
             }
             Step::MakeFolder(folder) => self.make_folder(Path::new(folder)),
             Step::Remove(path) => {
                 let path = Path::new(path);
+                still_leads(observed, path)?;
                 files::remove(path).map_err(file("removed", path))
             }
             Step::Link(create) => {
                 let path = Path::new(&create.path);
                 self.make_folder(path.parent().unwrap_or(path))?;
                 let linked = match create.replaces {
-                    Some(_) => files::relink(Path::new(&create.target), path),
+                    Some(_) => {
+                        still_leads(observed, path)?;
+                        files::relink(Path::new(&create.target), path)
+                    }
                     None => files::link(&create.target, path),
                 };
                 linked.map_err(file("linked", path))
@@ -160,6 +172,7 @@ impl Machine {
             }
             Step::Erase(erase) => {
                 let path = Path::new(&erase.path);
+                still_says(observed, path)?;
                 match &erase.backup {
                     Some(backup) => files::set_aside(path, Path::new(backup)),
                     None => files::remove(path),
@@ -249,6 +262,29 @@ impl Machine {
 /// The folders that would have to be made for this one.
 fn missing(folder: &Path) -> Vec<PathBuf> {
     folder.ancestors().take_while(|folder| !folder.exists()).map(Path::to_owned).collect()
+}
+
+/// A link that is removed or replaced still leads where it led when it was looked at, or is gone.
+fn still_leads(observed: &Observed, path: &Path) -> Result<(), MachineError> {
+    let led = path.to_str().and_then(|path| observed.paths.get(path));
+    match fs::read_link(path) {
+        Ok(target) => match led {
+            Some(Seen::Link { target: led, .. }) if target == Path::new(led) => Ok(()),
+            _ => Err(MachineError::Changed(path.to_owned())),
+        },
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(_) => Err(MachineError::Changed(path.to_owned())),
+    }
+}
+
+/// A file that is removed or replaced still says what it said when it was looked at, or is gone.
+fn still_says(observed: &Observed, path: &Path) -> Result<(), MachineError> {
+    let said = path.to_str().and_then(|path| observed.texts.get(path));
+    match files::read(path) {
+        Ok(bytes) if said.is_some_and(|said| *said == String::from_utf8_lossy(&bytes)) => Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        _ => Err(MachineError::Changed(path.to_owned())),
+    }
 }
 
 /// What systemd does not know needs not be stopped, disabled or forgotten.

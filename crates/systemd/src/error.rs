@@ -35,6 +35,9 @@ pub enum MachineError {
     /// Something is in the way.
     #[error(transparent)]
     Refused(#[from] Refused),
+    /// Somebody else was there between look and change. What is there is left.
+    #[error("{} is not what it was when it was looked at, and is left: run this again", .0.display())]
+    Changed(PathBuf),
     /// Units that would not work. Nothing was changed.
     #[error("refused: {} wrong with the units; nothing was changed", .0.len())]
     Faulty(Vec<Fault>),

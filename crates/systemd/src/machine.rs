@@ -68,6 +68,8 @@ pub struct Prospect {
     /// touches these.
     pub drop_ins: Vec<String>,
     pub(crate) declared: Declared,
+    /// What the plan was made for.
+    pub(crate) observed: Observed,
     /// The folder of the units that are written by hand.
     pub(crate) folder: Option<PathBuf>,
 }
@@ -176,11 +178,12 @@ impl Machine {
             unreachable,
             drop_ins: self.drop_ins(declared.units()),
             declared,
+            observed,
             folder,
         };
         // A file that somebody put beside the tenant's may keep Quadlet from making any unit.
-        if !prospect.is_done() || self.has_strangers(&prospect, &observed) {
-            prospect.faults = self.trial(&prospect, &observed)?;
+        if !prospect.is_done() || self.has_strangers(&prospect) {
+            prospect.faults = self.trial(&prospect)?;
         }
         Ok(prospect)
     }
@@ -197,19 +200,19 @@ impl Machine {
         paths
     }
 
-    fn has_strangers(&self, prospect: &Prospect, observed: &Observed) -> bool {
+    fn has_strangers(&self, prospect: &Prospect) -> bool {
         let links = prospect.declared.links();
         let own = format!("{}/{}/", self.places.layout.quadlet, prospect.tenant);
-        observed.paths.iter().any(|(path, seen)| {
+        prospect.observed.paths.iter().any(|(path, seen)| {
             let is_read = path.starts_with(&own) && is_quadlet(path);
             is_read && *seen != Seen::Folder && !links.contains_key(path)
         })
     }
 
-    fn trial(&self, prospect: &Prospect, observed: &Observed) -> Result<Vec<Fault>, MachineError> {
+    fn trial(&self, prospect: &Prospect) -> Result<Vec<Fault>, MachineError> {
         let quadlet = &self.places.layout.quadlet;
         let own = format!("{quadlet}/{}/", prospect.tenant);
-        trial::of(self.manager(), &prospect.declared, (quadlet, &own), observed)
+        trial::of(self.manager(), &prospect.declared, (quadlet, &own), &prospect.observed)
     }
 
     /// Looks, and makes it so.

@@ -237,6 +237,71 @@ fn several_tenants_have_one_reload_and_one_that_fails_leaves_the_others() {
 }
 
 #[test]
+fn what_came_after_the_look_is_neither_removed_nor_replaced() {
+    let (units, links) = ("data/tessera/tenants/circ-trans/units", "config/systemd/user");
+    let is_link = [true, false];
+    let places = [
+        // What is to be disabled and removed, replaced, erased and written.
+        (format!("{links}/circ-trans-old.timer"), &is_link[..]),
+        (format!("{links}/circ-trans-old.service"), &is_link[..]),
+        (format!("{links}/circ-trans.service"), &is_link[..]),
+        (format!("{units}/circ-trans-old.timer"), &is_link[1..]),
+        (format!("{units}/circ-trans.timer"), &is_link[1..]),
+        (format!("{units}/circ-trans-new.timer"), &is_link[1..]),
+    ];
+    for (place, ways) in places {
+        for is_link in ways {
+            let user = User::new();
+            user.machine.install(&rendered(&["", "-old"], "service", "1"), false).unwrap();
+            let link = user.systemd("circ-trans.service");
+            let elsewhere = user.home.path().join(units).join("circ-trans.timer");
+            fs::remove_file(&link).unwrap();
+            symlink(elsewhere, &link).unwrap();
+            let wanted = rendered(&["", "-new"], "service", "2");
+            let lock = user.machine.lock().unwrap();
+            let prospect = user.machine.look(&wanted, false).unwrap();
+            let place = user.home.path().join(&place);
+            let _there = fs::remove_file(&place);
+            match is_link {
+                true => symlink("/somewhere/mine", &place).unwrap(),
+                false => fs::write(&place, "# Mine.\n").unwrap(),
+            }
+            let result = user.machine.carry_out(&lock, &[&prospect]).remove(0);
+            let told = result.unwrap_err().to_string();
+            assert!(told.contains(&format!("{} is not what it was", place.display())), "{told}");
+            match is_link {
+                true => assert_eq!(fs::read_link(&place).unwrap(), Path::new("/somewhere/mine")),
+                false => assert_eq!(fs::read_to_string(&place).unwrap(), "# Mine.\n"),
+            }
+            // What is somebody's is kept, and what was begun is finished.
+            drop(lock);
+            user.machine.install(&wanted, true).unwrap();
+            let kept = user.tree().into_values();
+            let mine = if *is_link { "-> /somewhere/mine" } else { "# Mine.\n" };
+            assert_eq!(kept.filter(|said| said == mine).count(), 1, "{}", place.display());
+            user.model.memory(|memory| assert_eq!(memory.active.len(), 2));
+        }
+    }
+}
+
+#[test]
+fn a_file_of_ones_own_beside_a_link_is_left_when_that_is_replaced() {
+    let user = User::new();
+    user.machine.install(&rendered(&[""], "service", "1"), false).unwrap();
+    let (link, mine) = (user.systemd("circ-trans.timer"), user.systemd("circ-trans.timer.new"));
+    let elsewhere = user.machine.places().units(&tenant()).join("circ-trans.service");
+    fs::remove_file(&link).unwrap();
+    symlink(&elsewhere, &link).unwrap();
+    symlink("/somewhere/mine", &mine).unwrap();
+    // What a crash leaves of such a link goes.
+    let scrap = user.systemd(".circ-trans.timer.k3j2.new");
+    symlink(&elsewhere, &scrap).unwrap();
+    user.machine.install(&rendered(&[""], "service", "1"), false).unwrap();
+    assert_ne!(fs::read_link(link).unwrap(), elsewhere);
+    assert!(mine.is_symlink() && !scrap.is_symlink());
+}
+
+#[test]
 fn links_of_ones_own_in_the_folder_of_a_tenant_are_not_taken_over() {
     let user = User::new();
     let own = Path::new(&user.machine.places().layout.quadlet).join("circ-trans");
