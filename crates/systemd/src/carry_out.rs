@@ -5,10 +5,9 @@
 //! see: that systemd may not have read what is on the disk. Between look and change somebody else may
 //! have been there, so what is removed or replaced is looked at once more.
 
-use std::collections::BTreeSet;
 use std::fs;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use tessera_tenant::plan::{Observed, Seen, Step};
 
@@ -18,30 +17,50 @@ use crate::lock::Lock;
 use crate::machine::{Machine, Prospect};
 use crate::systemctl::SystemctlError;
 
+/// What came of one prospect.
+#[derive(Debug)]
+pub struct CarriedOut {
+    /// Whether a step was taken, be it in vain.
+    pub has_changed: bool,
+    /// Whether all is as it is wanted.
+    pub result: Result<(), MachineError>,
+}
+
+/// What came of the part before the reload.
+struct Begun {
+    has_changed: bool,
+    is_to_reload: Result<bool, MachineError>,
+}
+
 impl Machine {
     /// Makes it as these prospects say, with one reload for all. What goes wrong with one leaves the
     /// others.
     #[expect(unused_variables, reason = "the lock is asked for so that it is held")]
-    pub fn carry_out(&self, lock: &Lock, prospects: &[&Prospect]) -> Vec<Result<(), MachineError>> {
-        let mut results: Vec<Result<bool, MachineError>> =
-            prospects.iter().map(|prospect| self.begin(prospect)).collect();
-        if results.iter().any(|result| matches!(result, Ok(true)))
+    pub fn carry_out(&self, lock: &Lock, prospects: &[&Prospect]) -> Vec<CarriedOut> {
+        let mut all: Vec<Begun> = prospects.iter().map(|prospect| self.begin(prospect)).collect();
+        let waits = |begun: &Begun| matches!(begun.is_to_reload, Ok(true));
+        if all.iter().any(waits)
             && let Err(error) = self.manager.reload()
         {
-            let told = error.to_string();
-            for result in results.iter_mut().filter(|result| matches!(result, Ok(true))) {
-                let command = "daemon-reload".to_owned();
-                *result = Err(SystemctlError::Refused { command, said: told.clone() }.into());
+            for begun in all.iter_mut().filter(|begun| waits(begun)) {
+                begun.is_to_reload = Err(error.again().into());
             }
         }
-        let end = |(prospect, result): (&&Prospect, Result<bool, MachineError>)| {
-            result.and_then(|_| self.end(prospect))
+        let end = |(prospect, Begun { has_changed, is_to_reload }): (&&Prospect, Begun)| {
+            let result = is_to_reload.and_then(|_| self.end(prospect));
+            CarriedOut { has_changed, result }
         };
-        prospects.iter().zip(results).map(end).collect()
+        prospects.iter().zip(all).map(end).collect()
     }
 
-    /// What comes before the reload; says whether there is to be one.
-    fn begin(&self, prospect: &Prospect) -> Result<bool, MachineError> {
+    /// What comes before the reload.
+    fn begin(&self, prospect: &Prospect) -> Begun {
+        let mut has_changed = false;
+        let is_to_reload = self.try_begin(prospect, &mut has_changed);
+        Begun { has_changed, is_to_reload }
+    }
+
+    fn try_begin(&self, prospect: &Prospect, changed: &mut bool) -> Result<bool, MachineError> {
         let steps = prospect.plan.steps()?;
         if !prospect.faults.is_empty() {
             return Err(MachineError::Faulty(prospect.faults.clone()));
@@ -52,6 +71,7 @@ impl Machine {
         // Before anything is changed: a manager that is away stays away.
         self.manager.states(&[])?;
         self.mark(prospect)?;
+        *changed = true;
         let is_before = |step: &&Step| !matches!(step, Step::Reload);
         for step in steps.iter().take_while(is_before) {
             self.step(prospect, step)?;
@@ -73,19 +93,6 @@ impl Machine {
         self.unmark(prospect)
     }
 
-    /// Notes what is begun: the units that may be gone when somebody looks again.
-    fn mark(&self, prospect: &Prospect) -> Result<(), MachineError> {
-        let mut units: BTreeSet<String> = prospect.declared.units();
-        units.extend(prospect.plan.forget.iter().cloned());
-        let path = self.places.unfinished(&prospect.tenant);
-        // systemd makes these when a timer is started.
-        let stamps = missing(&self.places.stamps);
-        self.make_folder(&self.places.tenant(&prospect.tenant))?;
-        self.note_made(&stamps)?;
-        let lines: String = units.iter().map(|unit| format!("{unit}\n")).collect();
-        files::write(&path, &lines).map_err(file("written", &path))
-    }
-
     /// Whether systemd has the units as they were installed.
     fn check(&self, prospect: &Prospect) -> Result<(), MachineError> {
         let units: Vec<String> = prospect.declared.units().into_iter().collect();
@@ -102,28 +109,8 @@ impl Machine {
         if wrong.is_empty() { Ok(()) } else { Err(MachineError::NotThere(wrong)) }
     }
 
-    /// All is done. Of a tenant that is gone nothing is left.
-    fn unmark(&self, prospect: &Prospect) -> Result<(), MachineError> {
-        let tenant = &prospect.tenant;
-        let link = self.places.folder_link(tenant);
-        match &prospect.folder {
-            Some(folder) if fs::read_link(&link).ok().as_ref() == Some(folder) => {}
-            Some(folder) => files::relink(folder, &link).map_err(file("linked", &link))?,
-            None => files::remove(&link).map_err(file("removed", &link))?,
-        }
-        let is_gone = prospect.declared.links().is_empty();
-        // Not everything may be there, and what somebody put there stays.
-        let _used = fs::remove_dir(self.places.units(tenant));
-        let mark = self.places.unfinished(tenant);
-        files::remove(&mark).map_err(file("removed", &mark))?;
-        if is_gone && fs::remove_dir(self.places.tenant(tenant)).is_ok() {
-            self.remove_made()?;
-        }
-        Ok(())
-    }
-
     fn step(&self, prospect: &Prospect, step: &Step) -> Result<(), MachineError> {
-        self.manager.before(step)?;
+        self.before_change()?;
         let Prospect { observed, .. } = prospect;
         match step {
             Step::Disable(timer) => {
@@ -190,7 +177,9 @@ impl Machine {
     fn disable(&self, timer: &str) -> Result<(), MachineError> {
         let Err(error) = self.manager.disable(timer) else { return Ok(()) };
         tolerant(Err(error))?;
+        self.before_change()?;
         tolerant(self.manager.stop(timer))?;
+        self.before_change()?;
         let systemd = Path::new(&self.places.layout.systemd);
         let entries = fs::read_dir(systemd).map_err(file("read", systemd))?;
         for entry in entries.flatten() {
@@ -211,57 +200,13 @@ impl Machine {
         if state.active == "active" && !state.is_running() {
             tolerant(self.manager.stop(unit))?;
         }
+        self.before_change()?;
         tolerant(self.manager.reset_failed(unit))?;
+        self.before_change()?;
         // A timer of the same name that is installed later would catch up a run otherwise.
         let stamp = self.places.stamps.join(format!("stamp-{unit}"));
         files::remove(&stamp).map_err(file("removed", &stamp))
     }
-
-    /// Makes a folder and those above it, and notes which ones there were not.
-    fn make_folder(&self, folder: &Path) -> Result<(), MachineError> {
-        let missing = missing(folder);
-        fs::create_dir_all(folder).map_err(file("created", folder))?;
-        self.note_made(&missing)
-    }
-
-    /// Notes folders that go with the last tenant. Those of tenants go with each.
-    fn note_made(&self, made: &[PathBuf]) -> Result<(), MachineError> {
-        let (noted, own) = (self.places.made(), self.places.tenants());
-        let before = fs::read_to_string(&noted).unwrap_or_default();
-        let mut lines = before.clone();
-        for folder in made.iter().filter(|folder| !folder.starts_with(&own) || **folder == own) {
-            let folder = folder.display().to_string();
-            if !lines.lines().any(|line| line == folder) {
-                lines += &format!("{folder}\n");
-            }
-        }
-        if lines == before {
-            return Ok(());
-        }
-        files::write(&noted, &lines).map_err(file("written", &noted))
-    }
-
-    /// With the last tenant go the folders that were made for tenants, unless others use them.
-    fn remove_made(&self) -> Result<(), MachineError> {
-        let (folder, noted) = (self.places.tenants(), self.places.made());
-        let mut entries = fs::read_dir(&folder).map_err(file("read", &folder))?.flatten();
-        if entries.any(|entry| entry.path() != noted) {
-            return Ok(());
-        }
-        let lines = fs::read_to_string(&noted).unwrap_or_default();
-        let mut folders: Vec<&Path> = lines.lines().map(Path::new).collect();
-        folders.sort_by_key(|folder| std::cmp::Reverse(folder.components().count()));
-        files::remove(&noted).map_err(file("removed", &noted))?;
-        for folder in folders {
-            let _used = fs::remove_dir(folder);
-        }
-        Ok(())
-    }
-}
-
-/// The folders that would have to be made for this one.
-fn missing(folder: &Path) -> Vec<PathBuf> {
-    folder.ancestors().take_while(|folder| !folder.exists()).map(Path::to_owned).collect()
 }
 
 /// A link that is removed or replaced still leads where it led when it was looked at, or is gone.

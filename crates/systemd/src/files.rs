@@ -1,6 +1,7 @@
 //! Files and links: each change in one step that a crash cannot tear.
 //!
-//! The one idea: what is new is made beside, under a name that nothing has, and then renamed.
+//! The one idea: what is new is made beside, under a name that nothing has, and then renamed. What a
+//! crash leaves of it is known by that name, see [`is_scrap`].
 
 use std::fs::{self, File};
 use std::io::{self, Read as _, Write as _};
@@ -72,6 +73,11 @@ fn beside<T>(
     let name = format!(".{}.", path.file_name().unwrap_or_default().to_string_lossy());
     let mut builder = tempfile::Builder::new();
     make(builder.prefix(&name).suffix(NEW), path.parent().unwrap_or(path))
+}
+
+/// Whether a name in a folder of Tessera's is that of something that was being made.
+pub(crate) fn is_scrap(name: &str) -> bool {
+    name.starts_with('.') && name.ends_with(NEW)
 }
 
 /// Removes a link or file, if it is there.

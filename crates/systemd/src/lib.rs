@@ -13,6 +13,7 @@ mod error;
 mod files;
 mod lock;
 mod machine;
+mod mark;
 mod observe;
 mod places;
 pub mod quadlet;
@@ -21,6 +22,7 @@ mod service_manager;
 pub mod systemctl;
 mod trial;
 
+pub use carry_out::CarriedOut;
 pub use error::MachineError;
 pub use lock::Lock;
 pub use machine::{Machine, Prospect, Units, Wanted};

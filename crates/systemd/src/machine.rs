@@ -121,12 +121,15 @@ impl Machine {
         &*self.manager
     }
 
-    /// Waits until nobody else changes units, and keeps others from it.
+    /// Waits until nobody else changes units, and keeps others from it. What one who was cut off has
+    /// left goes.
     ///
     /// # Errors
     /// Somebody goes on for too long; or the file cannot be used.
     pub fn lock(&self) -> Result<Lock, MachineError> {
-        lock::take(&self.places, self.lock_patience)
+        let lock = lock::take(&self.places, self.lock_patience)?;
+        self.sweep(&lock);
+        Ok(lock)
     }
 
     /// The tenants that were installed, whoever declares them.
@@ -158,8 +161,10 @@ impl Machine {
             let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
             entries.map(|entry| entry.file_name().to_string_lossy().into_owned())
         };
-        names(&self.places.tenant(tenant)).any(|name| name != "units")
-            || names(&self.places.units(tenant)).any(|name| !name.contains(".tessera-backup"))
+        // What was being made is no sign of anything that is there.
+        names(&self.places.tenant(tenant)).any(|name| name != "units" && !name.starts_with('.'))
+            || names(&self.places.units(tenant))
+                .any(|name| !name.contains(".tessera-backup") && !name.starts_with('.'))
     }
 
     /// What is to be done for a tenant; nothing is changed. With `force`, what is in the way is set
@@ -224,7 +229,7 @@ impl Machine {
         let lock = self.lock()?;
         let prospect = self.look(wanted, force)?;
         let mut done = self.carry_out(&lock, &[&prospect]);
-        done.remove(0).map(|()| prospect)
+        done.remove(0).result.map(|()| prospect)
     }
 
     /// Removes a tenant, whether anybody still declares it or not. A service that runs is stopped

@@ -10,7 +10,6 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use jiff::Timestamp;
-use tessera_tenant::plan::Step;
 
 use crate::quadlet;
 use crate::systemctl::{self, Said, SystemctlError};
@@ -36,8 +35,8 @@ pub trait ServiceManager: Debug + Send + Sync {
     fn states(&self, units: &[String]) -> Result<BTreeMap<String, UnitState>, SystemctlError>;
     /// The folders that it reads units from.
     fn unit_folders(&self) -> Result<Vec<PathBuf>, SystemctlError>;
-    /// A step of a plan is about to be taken.
-    fn before(&self, _step: &Step) -> Result<(), SystemctlError> {
+    /// Something on the disk or of the manager's is about to be changed.
+    fn before_change(&self) -> Result<(), SystemctlError> {
         Ok(())
     }
     /// What systemd's own check says of these units, by their paths. They are in these folders, which

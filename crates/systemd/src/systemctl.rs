@@ -43,6 +43,22 @@ pub enum SystemctlError {
     Silent(String),
 }
 
+impl SystemctlError {
+    /// The same, for one more who waited for it.
+    pub(crate) fn again(&self) -> Self {
+        match self {
+            Self::NotStarted(error) => {
+                Self::NotStarted(io::Error::new(error.kind(), error.to_string()))
+            }
+            Self::NoManager(said) => Self::NoManager(said.clone()),
+            Self::Refused { command, said } => {
+                Self::Refused { command: command.clone(), said: said.clone() }
+            }
+            Self::Silent(command) => Self::Silent(command.clone()),
+        }
+    }
+}
+
 /// What a call gave.
 #[derive(Debug)]
 pub(crate) struct Said {

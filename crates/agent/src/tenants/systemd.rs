@@ -214,7 +214,7 @@ fn install(machine: &Machine, wanted: &Wanted) -> Result<Prospect, Hindrance> {
         return Ok(prospect);
     }
     let mut done = machine.carry_out(&lock, &[&prospect]);
-    done.remove(0).map_err(words)?;
+    done.remove(0).result.map_err(words)?;
     Ok(prospect)
 }
 

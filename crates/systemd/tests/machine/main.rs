@@ -223,7 +223,7 @@ fn several_tenants_have_one_reload_and_one_that_fails_leaves_the_others() {
     // What is in the way by now is not overwritten.
     fs::write(user.systemd("circ-trans.timer"), "# Mine.\n").unwrap();
     let results = user.machine.carry_out(&lock, &prospects.each_ref());
-    let told: Vec<_> = results.iter().map(Result::is_ok).collect();
+    let told: Vec<_> = results.iter().map(|done| done.result.is_ok()).collect();
     assert_eq!(told, [true, false, true]);
     user.model.memory(|memory| assert_eq!((memory.reloads, memory.active.len()), (1, 4)));
     assert_eq!(fs::read_to_string(user.systemd("circ-trans.timer")).unwrap(), "# Mine.\n");
@@ -266,8 +266,8 @@ fn what_came_after_the_look_is_neither_removed_nor_replaced() {
                 true => symlink("/somewhere/mine", &place).unwrap(),
                 false => fs::write(&place, "# Mine.\n").unwrap(),
             }
-            let result = user.machine.carry_out(&lock, &[&prospect]).remove(0);
-            let told = result.unwrap_err().to_string();
+            let done = user.machine.carry_out(&lock, &[&prospect]).remove(0);
+            let told = done.result.unwrap_err().to_string();
             assert!(told.contains(&format!("{} is not what it was", place.display())), "{told}");
             match is_link {
                 true => assert_eq!(fs::read_link(&place).unwrap(), Path::new("/somewhere/mine")),
@@ -320,6 +320,26 @@ fn links_of_ones_own_in_the_folder_of_a_tenant_are_not_taken_over() {
 }
 
 #[test]
+fn what_was_being_made_is_no_sign_of_a_tenant_and_is_swept_away() {
+    let user = User::new();
+    let before = user.tree();
+    let tenants = user.home.path().join("data/tessera/tenants");
+    user.machine.install(&rendered_as("circ", &[""], "service", "1"), false).unwrap();
+    // What a process that is killed leaves before its mark is written, and after it has removed it.
+    for (folder, scrap) in [("", "..made.k3j2.new"), ("circ-trans", ".unfinished.k3j2.new")] {
+        fs::create_dir_all(tenants.join(folder)).unwrap();
+        fs::write(tenants.join(folder).join(scrap), "").unwrap();
+    }
+    fs::create_dir(tenants.join("catalog")).unwrap();
+    let circ = Name::new("circ").unwrap();
+    assert_eq!(user.machine.installed().unwrap(), [circ.clone()].into());
+    assert!(user.machine.uninstall(&tenant(), false).unwrap().is_done());
+    assert_eq!(paths(&tenants).len(), 2, "{:?}", paths(&tenants));
+    user.machine.uninstall(&circ, false).unwrap();
+    assert_eq!(user.tree(), before);
+}
+
+#[test]
 fn units_written_by_hand_are_only_read() {
     let user = User::new();
     // A service of both sorts: one is refused, and neither is touched.
@@ -345,7 +365,7 @@ fn one_after_the_other() {
     let (machine, wanted) = (user.machine.clone(), rendered(&[""], "service", "1"));
     let other = std::thread::spawn(move || machine.install(&wanted, false).map(drop));
     let prospect = user.machine.look(&rendered(&[""], "service", "2"), false).unwrap();
-    user.machine.carry_out(&held, &[&prospect]).remove(0).unwrap();
+    user.machine.carry_out(&held, &[&prospect]).remove(0).result.unwrap();
     drop(held);
     other.join().unwrap().unwrap();
     let path = user.machine.places().units(&tenant()).join("circ-trans.service");
@@ -377,22 +397,35 @@ fn wanted() -> impl Strategy<Value = Wanted> {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(150))]
 
+    /// Wherever the first installation of all is cut off, nothing of it is left when the tenant is
+    /// uninstalled: whether its mark was written or not.
+    #[test]
+    fn what_was_hardly_begun_is_removed(wanted in wanted(), changes in 0..16_usize) {
+        let user = User::new();
+        let before = user.tree();
+        user.model.memory(|memory| memory.changes_left = Some(changes));
+        let _cut_off = user.machine.install(&wanted, false);
+        user.model.memory(|memory| memory.changes_left = None);
+        user.machine.uninstall(&tenant(), false).unwrap();
+        prop_assert_eq!(user.tree(), before);
+    }
+
     /// Wherever a run is cut off, the next one makes it as it is wanted then.
     #[test]
     fn what_was_cut_off_is_repaired(
         first in wanted(),
         second in wanted(),
         third in wanted(),
-        steps in 0..16_usize,
+        changes in 0..40_usize,
         by_hand in any::<bool>(),
     ) {
         let user = User::new();
         let before = user.tree();
         user.machine.install(&first, false).unwrap();
         for wanted in [second, third] {
-            user.model.memory(|memory| memory.steps_left = Some(steps));
+            user.model.memory(|memory| memory.changes_left = Some(changes));
             let _cut_off = user.machine.install(&wanted, false);
-            user.model.memory(|memory| memory.steps_left = None);
+            user.model.memory(|memory| memory.changes_left = None);
             if by_hand {
                 user.machine.manager().reload().unwrap();
             }
@@ -407,9 +440,9 @@ proptest! {
             assert!(memory.loaded.values().all(|text| text.contains("# 3")));
             assert!(memory.failed.is_empty(), "{:?}", memory.failed);
         });
-        user.model.memory(|memory| memory.steps_left = Some(steps));
+        user.model.memory(|memory| memory.changes_left = Some(changes));
         let _cut_off = user.machine.uninstall(&tenant(), false);
-        user.model.memory(|memory| memory.steps_left = None);
+        user.model.memory(|memory| memory.changes_left = None);
         user.machine.uninstall(&tenant(), false).unwrap();
         prop_assert_eq!(user.tree(), before);
         user.model.memory(|memory| {

@@ -9,7 +9,7 @@ use std::sync::Mutex;
 
 use tessera_systemd::systemctl::SystemctlError;
 use tessera_systemd::{Generated, Places, ServiceManager, UnitState};
-use tessera_tenant::plan::{Step, is_quadlet};
+use tessera_tenant::plan::is_quadlet;
 use tessera_tenant::registry::unit_of_file;
 
 /// The model, with what it remembers.
@@ -26,8 +26,8 @@ pub(crate) struct Memory {
     pub(crate) active: BTreeSet<String>,
     pub(crate) failed: BTreeSet<String>,
     pub(crate) reloads: usize,
-    /// After so many steps nothing more can be done.
-    pub(crate) steps_left: Option<usize>,
+    /// After so many changes nothing more can be done.
+    pub(crate) changes_left: Option<usize>,
     pub(crate) is_away: bool,
 }
 
@@ -188,9 +188,9 @@ impl ServiceManager for Model {
         Ok(vec![self.systemd("")])
     }
 
-    fn before(&self, _step: &Step) -> Done {
+    fn before_change(&self) -> Done {
         assert_eq!(self.dangling(), Vec::<PathBuf>::new());
-        self.memory(|memory| match &mut memory.steps_left {
+        self.memory(|memory| match &mut memory.changes_left {
             Some(0) => Err(refused("cut off")),
             Some(left) => {
                 *left -= 1;
