@@ -94,7 +94,7 @@ impl Machine {
     /// # Errors
     /// There is no home, or its path is no text.
     pub fn of_user() -> Result<Self, MachineError> {
-        Ok(Self::new(Places::of_user()?, Arc::new(Systemctl)))
+        Ok(Self::new(Places::of_user()?, Arc::new(Systemctl::default())))
     }
 
     /// One with these folders and this service manager.

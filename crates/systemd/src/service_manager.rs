@@ -8,6 +8,8 @@ use std::fmt::Debug;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::{Mutex, PoisonError};
+use std::time::Instant;
 
 use jiff::Timestamp;
 
@@ -106,40 +108,61 @@ impl UnitState {
 }
 
 /// The service manager of the user whose environment this is.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Systemctl;
+///
+/// Who has several questions waits once: a manager that did not answer is not asked again for as long
+/// as it was waited for.
+#[derive(Debug, Default)]
+pub struct Systemctl {
+    /// When it was found silent last.
+    silent_at: Mutex<Option<Instant>>,
+}
+
+impl Systemctl {
+    fn ask<T>(
+        &self,
+        question: impl FnOnce() -> Result<T, SystemctlError>,
+    ) -> Result<T, SystemctlError> {
+        let mut silent_at = self.silent_at.lock().unwrap_or_else(PoisonError::into_inner);
+        if silent_at.is_some_and(|at| at.elapsed() < systemctl::PATIENCE) {
+            return Err(SystemctlError::Silent("was not asked again".to_owned()));
+        }
+        let answer = question();
+        *silent_at = matches!(answer, Err(SystemctlError::Silent(_))).then(Instant::now);
+        answer
+    }
+}
 
 const PROPERTIES: [&str; 6] =
     ["Id", "LoadState", "ActiveState", "SubState", "NeedDaemonReload", "NextElapseUSecRealtime"];
 
 impl ServiceManager for Systemctl {
     fn reload(&self) -> Result<(), SystemctlError> {
-        systemctl::daemon_reload()
+        self.ask(systemctl::daemon_reload)
     }
 
     fn enable(&self, timer: &str) -> Result<(), SystemctlError> {
-        systemctl::enable(timer)
+        self.ask(|| systemctl::enable(timer))
     }
 
     fn disable(&self, timer: &str) -> Result<(), SystemctlError> {
-        systemctl::disable_now(timer)
+        self.ask(|| systemctl::disable_now(timer))
     }
 
     fn restart(&self, timer: &str) -> Result<(), SystemctlError> {
-        systemctl::restart(timer)
+        self.ask(|| systemctl::restart(timer))
     }
 
     fn stop(&self, unit: &str) -> Result<(), SystemctlError> {
-        systemctl::stop(unit)
+        self.ask(|| systemctl::stop(unit))
     }
 
     fn reset_failed(&self, unit: &str) -> Result<(), SystemctlError> {
-        systemctl::reset_failed(unit)
+        self.ask(|| systemctl::reset_failed(unit))
     }
 
     fn states(&self, units: &[String]) -> Result<BTreeMap<String, UnitState>, SystemctlError> {
         let mut states = BTreeMap::new();
-        for properties in systemctl::show_all(units, &PROPERTIES)? {
+        for properties in self.ask(|| systemctl::show_all(units, &PROPERTIES))? {
             let get = |name: &str| properties.get(name).cloned().unwrap_or_default();
             let next = get("NextElapseUSecRealtime");
             let state = UnitState {
@@ -155,7 +178,7 @@ impl ServiceManager for Systemctl {
     }
 
     fn unit_folders(&self) -> Result<Vec<PathBuf>, SystemctlError> {
-        let properties = systemctl::show_manager(&["UnitPath"])?;
+        let properties = self.ask(|| systemctl::show_manager(&["UnitPath"]))?;
         let folders = properties.get("UnitPath").map(String::as_str).unwrap_or_default();
         Ok(folders.split_whitespace().map(PathBuf::from).collect())
     }
@@ -174,6 +197,20 @@ pub(crate) fn time(told: &str) -> Option<Timestamp> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn who_is_silent_is_not_asked_again() {
+        let manager = Systemctl::default();
+        let silent = || Err::<(), _>(SystemctlError::Silent("show".to_owned()));
+        let refused = || {
+            Err::<(), _>(SystemctlError::Refused { command: String::new(), said: String::new() })
+        };
+        assert!(matches!(manager.ask(refused), Err(SystemctlError::Refused { .. })));
+        assert!(manager.ask(|| Ok(())).is_ok());
+        assert!(manager.ask(silent).is_err());
+        let asked = manager.ask(|| -> Result<(), SystemctlError> { panic!("it was asked") });
+        assert!(matches!(asked, Err(SystemctlError::Silent(_))));
+    }
 
     #[test]
     fn times_are_read_in_both_forms() {

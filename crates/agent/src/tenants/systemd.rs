@@ -14,11 +14,12 @@ use std::fs::{self, DirBuilder, File, TryLockError};
 use std::io;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use tessera_manifest::Source;
 use tessera_systemd::run::{self, End, Seen};
 use tessera_systemd::systemctl::SystemctlError;
-use tessera_systemd::{Machine, MachineError, Places, Prospect, Units, Wanted};
+use tessera_systemd::{Machine, MachineError, Places, Prospect, Systemctl, Units, Wanted};
 use tessera_tenant::fleet;
 use tessera_tenant::manifest::{self, FILE_NAME, Manifest, Tier};
 use tessera_tenant::plan::{self, Found, Plan, Reason};
@@ -37,6 +38,8 @@ const ORG: &str = "default";
 #[derive(Clone, Debug)]
 pub(crate) struct OnSystemd {
     state: PathBuf,
+    /// One for all tenants: if it is silent, it is waited for once, and not once for each.
+    manager: Arc<Systemctl>,
 }
 
 /// Why a tenant cannot be made as it is declared, in words.
@@ -45,7 +48,7 @@ type Hindrance = String;
 impl OnSystemd {
     /// With this state folder, absolute.
     pub(crate) fn new(state: PathBuf) -> Self {
-        Self { state }
+        Self { state, manager: Arc::default() }
     }
 
     /// The user's machine, with what is kept of tenants in the agent's own folder: so what somebody installs here
@@ -53,7 +56,7 @@ impl OnSystemd {
     fn machine(&self) -> Result<Machine, MachineError> {
         let user = Machine::of_user()?;
         let places = Places { state: self.state.clone(), ..user.places().clone() };
-        Ok(Machine::new(places, std::sync::Arc::new(tessera_systemd::Systemctl)))
+        Ok(Machine::new(places, self.manager.clone()))
     }
 
     fn folder(&self, tenant: &Name) -> PathBuf {

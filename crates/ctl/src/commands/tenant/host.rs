@@ -208,7 +208,10 @@ fn text(path: &Path) -> Result<String, Failure> {
 
 /// What went wrong on the machine.
 pub(super) fn failed(error: &MachineError) -> Failure {
-    if let MachineError::Systemctl(error @ SystemctlError::NoManager(_)) = error {
+    if let MachineError::Systemctl(
+        error @ (SystemctlError::NoManager(_) | SystemctlError::Silent(_)),
+    ) = error
+    {
         return unreachable(error);
     }
     let details = match error {
