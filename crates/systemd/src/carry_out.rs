@@ -205,7 +205,11 @@ impl Machine {
         self.before_change()?;
         // A timer of the same name that is installed later would catch up a run otherwise.
         let stamp = self.places.stamps.join(format!("stamp-{unit}"));
-        files::remove(&stamp).map_err(file("removed", &stamp))
+        files::remove(&stamp).map_err(file("removed", &stamp))?;
+        for left in self.places.left_by_runs(unit) {
+            files::remove(&left).map_err(file("removed", &left))?;
+        }
+        Ok(())
     }
 }
 

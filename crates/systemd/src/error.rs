@@ -5,10 +5,10 @@ use std::path::{Path, PathBuf};
 
 use tessera_tenant::plan::Refused;
 
+use crate::fault::Fault;
 use crate::lock::Held;
 use crate::places::PlacesError;
 use crate::systemctl::SystemctlError;
-use crate::trial::Fault;
 
 /// Why something could not be done on a machine.
 #[derive(Debug, thiserror::Error)]

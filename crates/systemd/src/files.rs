@@ -20,7 +20,11 @@ const NEW: &str = ".new";
 pub(crate) fn read(path: &Path) -> io::Result<Vec<u8>> {
     let wish = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
     let file = File::from(rustix::fs::open(path, wish, Mode::empty())?);
-    if !file.metadata()?.is_file() {
+    let kind = file.metadata()?.file_type();
+    if kind.is_dir() {
+        return Err(io::ErrorKind::IsADirectory.into());
+    }
+    if !kind.is_file() {
         return Err(io::Error::other("it is no file"));
     }
     let mut bytes = Vec::new();
@@ -117,7 +121,7 @@ mod tests {
         symlink("file", path("link")).unwrap();
         let told = |name: &str| read(&path(name)).unwrap_err().to_string();
         assert_eq!((&*told("pipe"), &*told("huge")), ("it is no file", "it is larger than 4 MiB"));
-        assert_eq!(told("."), "it is no file");
+        assert_eq!(told("."), "is a directory");
         assert_eq!(read(&path("link")).unwrap(), b"said");
     }
 

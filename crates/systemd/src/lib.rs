@@ -10,6 +10,7 @@
 mod carry_out;
 pub mod doctor;
 mod error;
+mod fault;
 mod files;
 mod lock;
 mod machine;
@@ -19,13 +20,14 @@ mod places;
 pub mod quadlet;
 pub mod run;
 mod service_manager;
+mod session;
 pub mod systemctl;
 mod trial;
 
 pub use carry_out::CarriedOut;
 pub use error::MachineError;
+pub use fault::Fault;
 pub use lock::Lock;
 pub use machine::{Machine, Prospect, Units, Wanted};
 pub use places::{Places, PlacesError};
-pub use service_manager::{Generated, ServiceManager, Systemctl, UnitState};
-pub use trial::Fault;
+pub use service_manager::{Generated, ServiceManager, Systemctl, UnitState, Verified};

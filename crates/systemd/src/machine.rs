@@ -11,11 +11,12 @@ use tessera_tenant::units::UnitFile;
 use tessera_types::Name;
 
 use crate::error::{MachineError, file};
+use crate::fault::Fault;
 use crate::lock::{self, Lock};
 use crate::places::{Places, text};
 use crate::service_manager::{ServiceManager, Systemctl};
 use crate::systemctl::SystemctlError;
-use crate::trial::{self, Fault};
+use crate::trial;
 
 /// How long another one who changes units is waited for.
 const LOCK_PATIENCE: Duration = Duration::from_secs(60);
@@ -127,7 +128,8 @@ impl Machine {
     /// # Errors
     /// Somebody goes on for too long; or the file cannot be used.
     pub fn lock(&self) -> Result<Lock, MachineError> {
-        let lock = lock::take(&self.places, self.lock_patience)?;
+        let path = self.places.session()?.join("units.lock");
+        let lock = lock::take(&path, "changed", self.lock_patience)?;
         self.sweep(&lock);
         Ok(lock)
     }
@@ -186,8 +188,10 @@ impl Machine {
             observed,
             folder,
         };
-        // A file that somebody put beside the tenant's may keep Quadlet from making any unit.
-        if !prospect.is_done() || self.has_strangers(&prospect) {
+        // A file that somebody put beside the tenant's may keep Quadlet from making any unit. Without
+        // a session nothing can be installed, and there is no place to try units in.
+        let is_to_be_tried = !prospect.is_done() || self.has_strangers(&prospect);
+        if is_to_be_tried && self.places.runtime.exists() {
             prospect.faults = self.trial(&prospect)?;
         }
         Ok(prospect)
@@ -217,7 +221,7 @@ impl Machine {
     fn trial(&self, prospect: &Prospect) -> Result<Vec<Fault>, MachineError> {
         let quadlet = &self.places.layout.quadlet;
         let own = format!("{quadlet}/{}/", prospect.tenant);
-        trial::of(self.manager(), &prospect.declared, (quadlet, &own), &prospect.observed)
+        trial::of(self, &prospect.declared, (quadlet, &own), &prospect.observed)
     }
 
     /// Looks, and makes it so.

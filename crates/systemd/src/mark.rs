@@ -93,8 +93,9 @@ impl Machine {
             return Ok(());
         }
         self.before_change()?;
-        fs::create_dir_all(&own).map_err(file("created", &own))?;
-        let written = files::write(&noted, &lines).map_err(file("written", &noted));
+        let created = fs::create_dir_all(&own).map_err(file("created", &own));
+        let written =
+            created.and_then(|()| files::write(&noted, &lines).map_err(file("written", &noted)));
         if written.is_err() {
             remove_empty(first);
         }

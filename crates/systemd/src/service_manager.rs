@@ -46,13 +46,14 @@ pub trait ServiceManager: Debug + Send + Sync {
     ///
     /// # Errors
     /// The program cannot be started.
-    fn verify(&self, folders: &[PathBuf], units: &[PathBuf]) -> io::Result<String> {
+    fn verify(&self, folders: &[PathBuf], units: &[PathBuf]) -> io::Result<Verified> {
         let mut command = Command::new("systemd-analyze");
         command.args(["--user", "verify"]).args(units);
         let folders: Vec<_> = folders.iter().map(|folder| folder.display().to_string()).collect();
         // A `:` at the end stands for all that are read otherwise.
         command.env("SYSTEMD_UNIT_PATH", folders.join(":") + ":").env("LC_ALL", "C");
-        Ok(ended(command, "systemd-analyze verify")?.stderr)
+        let said = ended(command, "systemd-analyze verify")?;
+        Ok(Verified { failure: said.failure(), said: said.stderr })
     }
     /// What Quadlet makes of the files in a folder, and what it says; none if there is no Quadlet.
     ///
@@ -63,7 +64,8 @@ pub trait ServiceManager: Debug + Send + Sync {
         let mut command = Command::new(&program);
         command.args(["-dryrun", "-user"]).env("QUADLET_UNIT_DIRS", folder);
         let said = ended(command, &program.display().to_string())?;
-        Ok(Some(Generated { printed: said.stdout, said: said.stderr }))
+        let failure = said.failure();
+        Ok(Some(Generated { printed: said.stdout, said: said.stderr, failure }))
     }
 }
 
@@ -74,6 +76,15 @@ fn ended(mut command: Command, name: &str) -> io::Result<Said> {
     said.ok_or_else(|| io::Error::other(format!("{name} does not end")))
 }
 
+/// What systemd's check found.
+#[derive(Clone, Debug, Default)]
+pub struct Verified {
+    /// Its messages.
+    pub said: String,
+    /// How it ended, if it failed.
+    pub failure: Option<String>,
+}
+
 /// What Quadlet did.
 #[derive(Clone, Debug, Default)]
 pub struct Generated {
@@ -81,6 +92,27 @@ pub struct Generated {
     pub printed: String,
     /// Its messages.
     pub said: String,
+    /// How it ended, if it failed.
+    pub failure: Option<String>,
+}
+
+impl Generated {
+    /// The units that it made, by their names.
+    pub(crate) fn units(&self) -> BTreeMap<String, String> {
+        let mut units: BTreeMap<String, String> = BTreeMap::new();
+        let mut name = None;
+        for line in self.printed.lines() {
+            let title = line.strip_prefix("---").and_then(|rest| rest.strip_suffix("---"));
+            if let Some(title) = title {
+                name = Some(title.to_owned());
+            } else if let Some(name) = &name {
+                let text = units.entry(name.clone()).or_default();
+                text.push_str(line);
+                text.push('\n');
+            }
+        }
+        units
+    }
 }
 
 /// How a unit is.
@@ -210,6 +242,14 @@ mod tests {
         assert!(manager.ask(silent).is_err());
         let asked = manager.ask(|| -> Result<(), SystemctlError> { panic!("it was asked") });
         assert!(matches!(asked, Err(SystemctlError::Silent(_))));
+    }
+
+    #[test]
+    fn what_quadlet_prints_is_taken_apart() {
+        let printed = "---a.service---\n[Unit]\n\n[Service]\n---b-network.service---\n[Unit]\n";
+        let units = Generated { printed: printed.to_owned(), ..Generated::default() }.units();
+        assert_eq!(units["a.service"], "[Unit]\n\n[Service]\n");
+        assert_eq!(units.len(), 2);
     }
 
     #[test]

@@ -87,6 +87,17 @@ pub(crate) struct Said {
     pub(crate) stderr: String,
 }
 
+impl Said {
+    /// How the program ended, if it failed.
+    pub(crate) fn failure(&self) -> Option<String> {
+        match (self.status.signal(), self.status.code()) {
+            (Some(signal), _) => Some(format!("ended by signal {signal}")),
+            (None, Some(0)) => None,
+            (None, code) => Some(format!("exit code {}", code.unwrap_or(-1))),
+        }
+    }
+}
+
 /// Properties of a unit, by name.
 pub type Properties = BTreeMap<String, String>;
 
@@ -221,9 +232,7 @@ fn call(words: &[&str]) -> Result<Said, SystemctlError> {
 }
 
 fn ended(said: Said, words: &[&str]) -> Result<Said, SystemctlError> {
-    if said.status.success() {
-        return Ok(said);
-    }
+    let Some(failure) = said.failure() else { return Ok(said) };
     let message = said.stderr.trim().to_owned();
     if message.contains("Failed to connect to bus") || message.contains("not been booted") {
         return Err(SystemctlError::NoManager(message));
@@ -232,12 +241,9 @@ fn ended(said: Said, words: &[&str]) -> Result<Said, SystemctlError> {
     if message.contains("Connection timed out") || message.contains("Method call timed out") {
         return Err(SystemctlError::Silent(words.join(" ")));
     }
-    let message = match said.status.signal() {
-        Some(signal) => format!("ended by signal {signal}"),
-        None if message.is_empty() => format!("exit code {}", said.status.code().unwrap_or(-1)),
-        None => message,
-    };
-    Err(SystemctlError::Refused { command: words.join(" "), said: message })
+    let is_told = said.status.signal().is_none() && !message.is_empty();
+    let said = if is_told { message } else { failure };
+    Err(SystemctlError::Refused { command: words.join(" "), said })
 }
 
 /// Runs it to its end, within the time that a call may take.

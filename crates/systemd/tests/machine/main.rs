@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -30,6 +31,7 @@ impl User {
         // In memory where there is such a place: everything is synced.
         let home = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap();
         let path = |name: &str| home.path().join(name);
+        fs::create_dir(path("run")).unwrap();
         let places = Places::new(&path("config"), &path("data"), path("run")).unwrap();
         let model = Arc::new(Model::new(&places));
         let machine = Machine::new(places, model.clone());
@@ -337,6 +339,71 @@ fn what_was_being_made_is_no_sign_of_a_tenant_and_is_swept_away() {
     assert_eq!(paths(&tenants).len(), 2, "{:?}", paths(&tenants));
     user.machine.uninstall(&circ, false).unwrap();
     assert_eq!(user.tree(), before);
+}
+
+#[test]
+fn what_never_ends_is_no_unit() {
+    let user = User::new();
+    let files = [("circ-trans.service", "[Service]\n"), ("circ-trans.timer", TIMER)];
+    let wanted = user.kept("here", &files);
+    let pipe = |path: &Path| {
+        let _there = fs::remove_file(path);
+        assert!(Command::new("mkfifo").arg(path).status().unwrap().success());
+    };
+    pipe(&user.home.path().join("here/circ-trans.service"));
+    let faults = user.machine.look(&wanted, false).unwrap().faults;
+    let [fault] = &faults[..] else { panic!("{faults:?}") };
+    assert!(fault.path.ends_with("here/circ-trans.service"), "{fault}");
+    assert_eq!(fault.message, "it cannot be read: it is no file");
+
+    // Nor does Quadlet get to the end of somebody else's.
+    let mine = Path::new(&user.machine.places().layout.quadlet).join("mine");
+    fs::create_dir_all(&mine).unwrap();
+    pipe(&mine.join("mine.container"));
+    let wanted = rendered(&[""], "container", "1");
+    let faults = user.machine.look(&wanted, false).unwrap().faults;
+    let [fault] = &faults[..] else { panic!("{faults:?}") };
+    assert!(fault.path.ends_with("mine/mine.container"), "{fault}");
+    fs::remove_dir_all(&mine).unwrap();
+
+    user.machine.install(&rendered(&[""], "service", "1"), false).unwrap();
+    pipe(&user.machine.places().units(&tenant()).join("circ-trans.service"));
+    let told = user.machine.look(&wanted, false).unwrap_err().to_string();
+    assert!(told.contains("it is no file"), "{told}");
+}
+
+#[test]
+fn a_check_that_fails_without_a_word_is_a_fault() {
+    let user = User::new();
+    user.model.memory(|memory| memory.verify_fails = Some("exit code 7".to_owned()));
+    let faults = user.machine.look(&rendered(&[""], "service", "1"), false).unwrap().faults;
+    let [fault] = &faults[..] else { panic!("{faults:?}") };
+    assert!(fault.message.contains("verify fails (exit code 7)"), "{fault}");
+}
+
+#[test]
+fn a_session_is_never_made_and_a_trial_leaves_nothing_in_it() {
+    let user = User::new();
+    let run = user.home.path().join("run");
+    // What one that was killed has left.
+    fs::create_dir_all(run.join("tessera/trial/units")).unwrap();
+    user.machine.look(&rendered(&[""], "service", "1"), false).unwrap();
+    assert!(!run.join("tessera/trial").exists());
+    user.machine.install(&rendered(&[""], "container", "1"), false).unwrap();
+    fs::create_dir_all(run.join("tessera/run-now")).unwrap();
+    fs::write(run.join("tessera/run-now/circ-trans.service"), "").unwrap();
+    fs::write(run.join("circ-trans.cid"), "").unwrap();
+    user.machine.uninstall(&tenant(), false).unwrap();
+    let mut tree = BTreeMap::new();
+    walk(&run, &mut tree);
+    let left: Vec<_> = tree.keys().map(|path| path.strip_prefix(&run).unwrap()).collect();
+    let locks = ["tessera", "tessera/run-now", "tessera/trial.lock", "tessera/units.lock"];
+    assert_eq!(left, locks.map(Path::new));
+
+    fs::remove_dir_all(&run).unwrap();
+    let error = user.machine.install(&rendered(&[""], "service", "1"), false).unwrap_err();
+    assert!(error.to_string().contains(&format!("there is no {}", run.display())), "{error}");
+    assert!(!run.exists());
 }
 
 #[test]
