@@ -5,10 +5,10 @@ use std::path::{Path, PathBuf};
 
 use tessera_tenant::plan::Refused;
 
+use crate::fault::Fault;
 use crate::lock::Held;
 use crate::places::PlacesError;
 use crate::systemctl::SystemctlError;
-use crate::trial::Fault;
 
 /// Why something could not be done on a machine.
 #[derive(Debug, thiserror::Error)]
@@ -35,6 +35,9 @@ pub enum MachineError {
     /// Something is in the way.
     #[error(transparent)]
     Refused(#[from] Refused),
+    /// Somebody else was there between look and change. What is there is left.
+    #[error("{} is not what it was when it was looked at, and is left: run this again", .0.display())]
+    Changed(PathBuf),
     /// Units that would not work. Nothing was changed.
     #[error("refused: {} wrong with the units; nothing was changed", .0.len())]
     Faulty(Vec<Fault>),

@@ -10,21 +10,25 @@
 mod carry_out;
 pub mod doctor;
 mod error;
+mod fault;
 mod files;
 mod lock;
 mod machine;
+mod mark;
 mod observe;
 mod places;
 pub mod quadlet;
 pub mod run;
 mod search;
 mod service_manager;
+mod session;
 pub mod systemctl;
 mod trial;
 
+pub use carry_out::CarriedOut;
 pub use error::MachineError;
+pub use fault::Fault;
 pub use lock::Lock;
 pub use machine::{Machine, Prospect, Units, Wanted};
 pub use places::{Places, PlacesError};
-pub use service_manager::{Generated, ServiceManager, Systemctl, UnitState};
-pub use trial::Fault;
+pub use service_manager::{Generated, ServiceManager, Systemctl, UnitState, Verified};

@@ -1,17 +1,15 @@
 //! One at a time: Quadlet's runs disturb each other, and a plan is only right while nothing changes.
-//!
-//! The lock is in the folder of the session, so that nothing of it is left on the disk.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{File, OpenOptions};
 use std::io::{Read, Seek, Write};
 use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use rustix::fs::{FlockOperation, flock};
 
 use crate::error::{MachineError, file};
-use crate::places::Places;
 
 const LOOK_INTERVAL: Duration = Duration::from_millis(20);
 /// No command line is told in full.
@@ -23,26 +21,29 @@ pub struct Lock(#[expect(dead_code, reason = "closing the file gives the lock ba
 
 /// Somebody else holds the lock, and goes on.
 #[derive(Debug, thiserror::Error)]
-#[error("units are being changed by process {holder} for longer than {waited:?}: wait for its end")]
+#[error("units are being {done} by process {holder} for longer than {waited:?}: wait for its end")]
 pub struct Held {
+    done: &'static str,
     holder: String,
     waited: Duration,
 }
 
-/// Takes the lock, waiting for at most so long.
-pub(crate) fn take(places: &Places, patience: Duration) -> Result<Lock, MachineError> {
-    let folder = places.runtime.join("tessera");
-    fs::create_dir_all(&folder).map_err(file("created", &folder))?;
-    let path = folder.join("units.lock");
+/// Takes the lock that is this file, waiting for at most so long; whoever holds it has units
+/// changed, tried or whatever this word says.
+pub(crate) fn take(
+    path: &Path,
+    done: &'static str,
+    patience: Duration,
+) -> Result<Lock, MachineError> {
     let mut options = OpenOptions::new();
     options.read(true).write(true).create(true).truncate(false).mode(0o600);
-    let mut held = options.open(&path).map_err(file("opened", &path))?;
+    let mut held = options.open(path).map_err(file("opened", path))?;
     let deadline = Instant::now() + patience;
     while flock(&held, FlockOperation::NonBlockingLockExclusive).is_err() {
         if Instant::now() >= deadline {
             let mut holder = String::new();
             let _unknown = held.read_to_string(&mut holder);
-            return Err(Held { holder, waited: patience }.into());
+            return Err(Held { done, holder, waited: patience }.into());
         }
         thread::sleep(LOOK_INTERVAL);
     }

@@ -10,11 +10,12 @@ use tessera_tenant::units::UnitFile;
 use tessera_types::Name;
 
 use crate::error::{MachineError, file};
+use crate::fault::Fault;
 use crate::lock::{self, Lock};
 use crate::places::{Places, text};
 use crate::service_manager::{ServiceManager, Systemctl};
 use crate::systemctl::SystemctlError;
-use crate::trial::{self, Fault};
+use crate::trial;
 
 /// How long another one who changes units is waited for.
 const LOCK_PATIENCE: Duration = Duration::from_secs(60);
@@ -67,6 +68,8 @@ pub struct Prospect {
     /// touches these.
     pub drop_ins: Vec<String>,
     pub(crate) declared: Declared,
+    /// What the plan was made for.
+    pub(crate) observed: Observed,
     /// The folder of the units that are written by hand.
     pub(crate) folder: Option<PathBuf>,
 }
@@ -91,7 +94,7 @@ impl Machine {
     /// # Errors
     /// There is no home, or its path is no text.
     pub fn of_user() -> Result<Self, MachineError> {
-        Ok(Self::new(Places::of_user()?, Arc::new(Systemctl)))
+        Ok(Self::new(Places::of_user()?, Arc::new(Systemctl::default())))
     }
 
     /// One with these folders and this service manager.
@@ -118,12 +121,16 @@ impl Machine {
         &*self.manager
     }
 
-    /// Waits until nobody else changes units, and keeps others from it.
+    /// Waits until nobody else changes units, and keeps others from it. What one who was cut off has
+    /// left goes.
     ///
     /// # Errors
     /// Somebody goes on for too long; or the file cannot be used.
     pub fn lock(&self) -> Result<Lock, MachineError> {
-        lock::take(&self.places, self.lock_patience)
+        let path = self.places.session()?.join("units.lock");
+        let lock = lock::take(&path, "changed", self.lock_patience)?;
+        self.sweep(&lock);
+        Ok(lock)
     }
 
     /// The tenants that were installed, whoever declares them.
@@ -155,8 +162,10 @@ impl Machine {
             let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
             entries.map(|entry| entry.file_name().to_string_lossy().into_owned())
         };
-        names(&self.places.tenant(tenant)).any(|name| name != "units")
-            || names(&self.places.units(tenant)).any(|name| !name.contains(".tessera-backup"))
+        // What was being made is no sign of anything that is there.
+        names(&self.places.tenant(tenant)).any(|name| name != "units" && !name.starts_with('.'))
+            || names(&self.places.units(tenant))
+                .any(|name| !name.contains(".tessera-backup") && !name.starts_with('.'))
     }
 
     /// What is to be done for a tenant; nothing is changed. With `force`, what is in the way is set
@@ -175,11 +184,14 @@ impl Machine {
             unreachable,
             drop_ins: self.drop_ins(declared.units()),
             declared,
+            observed,
             folder,
         };
-        // A file that somebody put beside the tenant's may keep Quadlet from making any unit.
-        if !prospect.is_done() || self.has_strangers(&prospect, &observed) {
-            prospect.faults = self.trial(&prospect, &observed)?;
+        // A file that somebody put beside the tenant's may keep Quadlet from making any unit. Without
+        // a session nothing can be installed, and there is no place to try units in.
+        let is_to_be_tried = !prospect.is_done() || self.has_strangers(&prospect);
+        if is_to_be_tried && self.places.runtime.exists() {
+            prospect.faults = self.trial(&prospect)?;
         }
         Ok(prospect)
     }
@@ -196,19 +208,19 @@ impl Machine {
         paths
     }
 
-    fn has_strangers(&self, prospect: &Prospect, observed: &Observed) -> bool {
+    fn has_strangers(&self, prospect: &Prospect) -> bool {
         let links = prospect.declared.links();
         let own = format!("{}/{}/", self.places.layout.quadlet, prospect.tenant);
-        observed.paths.iter().any(|(path, seen)| {
+        prospect.observed.paths.iter().any(|(path, seen)| {
             let is_read = path.starts_with(&own) && is_quadlet(path);
             is_read && *seen != Seen::Folder && !links.contains_key(path)
         })
     }
 
-    fn trial(&self, prospect: &Prospect, observed: &Observed) -> Result<Vec<Fault>, MachineError> {
+    fn trial(&self, prospect: &Prospect) -> Result<Vec<Fault>, MachineError> {
         let quadlet = &self.places.layout.quadlet;
         let own = format!("{quadlet}/{}/", prospect.tenant);
-        trial::of(self.manager(), &prospect.declared, (quadlet, &own), observed)
+        trial::of(self, &prospect.declared, (quadlet, &own), &prospect.observed)
     }
 
     /// Looks, and makes it so.
@@ -220,7 +232,7 @@ impl Machine {
         let lock = self.lock()?;
         let prospect = self.look(wanted, force)?;
         let mut done = self.carry_out(&lock, &[&prospect]);
-        done.remove(0).map(|()| prospect)
+        done.remove(0).result.map(|()| prospect)
     }
 
     /// Removes a tenant, whether anybody still declares it or not. A service that runs is stopped

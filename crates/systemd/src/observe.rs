@@ -10,6 +10,7 @@ use tessera_tenant::registry::unit_of_file;
 use tessera_types::Name;
 
 use crate::error::{MachineError, file};
+use crate::files;
 use crate::machine::Machine;
 use crate::places::text;
 use crate::quadlet::{self, DEPTH_MAX};
@@ -184,7 +185,7 @@ fn texts(folder: &Path) -> Result<BTreeMap<String, String>, MachineError> {
         }
     })?;
     for path in files {
-        let bytes = match fs::read(&path) {
+        let bytes = match files::read(Path::new(&path)) {
             Ok(bytes) => bytes,
             // A link that leads nowhere says nothing, and is no file of Tessera's.
             Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),

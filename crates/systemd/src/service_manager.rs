@@ -8,9 +8,10 @@ use std::fmt::Debug;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::{Mutex, PoisonError};
+use std::time::Instant;
 
 use jiff::Timestamp;
-use tessera_tenant::plan::Step;
 
 use crate::quadlet;
 use crate::systemctl::{self, Said, SystemctlError};
@@ -36,8 +37,8 @@ pub trait ServiceManager: Debug + Send + Sync {
     fn states(&self, units: &[String]) -> Result<BTreeMap<String, UnitState>, SystemctlError>;
     /// The folders that it reads units from.
     fn unit_folders(&self) -> Result<Vec<PathBuf>, SystemctlError>;
-    /// A step of a plan is about to be taken.
-    fn before(&self, _step: &Step) -> Result<(), SystemctlError> {
+    /// Something on the disk or of the manager's is about to be changed.
+    fn before_change(&self) -> Result<(), SystemctlError> {
         Ok(())
     }
     /// What systemd's own check says of these units, by their paths. They are in these folders, which
@@ -45,13 +46,14 @@ pub trait ServiceManager: Debug + Send + Sync {
     ///
     /// # Errors
     /// The program cannot be started.
-    fn verify(&self, folders: &[PathBuf], units: &[PathBuf]) -> io::Result<String> {
+    fn verify(&self, folders: &[PathBuf], units: &[PathBuf]) -> io::Result<Verified> {
         let mut command = Command::new("systemd-analyze");
         command.args(["--user", "verify"]).args(units);
         let folders: Vec<_> = folders.iter().map(|folder| folder.display().to_string()).collect();
         // A `:` at the end stands for all that are read otherwise.
         command.env("SYSTEMD_UNIT_PATH", folders.join(":") + ":").env("LC_ALL", "C");
-        Ok(ended(command, "systemd-analyze verify")?.stderr)
+        let said = ended(command, "systemd-analyze verify")?;
+        Ok(Verified { failure: said.failure(), said: said.stderr })
     }
     /// What Quadlet makes of the files in a folder, and what it says; none if there is no Quadlet.
     ///
@@ -62,7 +64,8 @@ pub trait ServiceManager: Debug + Send + Sync {
         let mut command = Command::new(&program);
         command.args(["-dryrun", "-user"]).env("QUADLET_UNIT_DIRS", folder);
         let said = ended(command, &program.display().to_string())?;
-        Ok(Some(Generated { printed: said.stdout, said: said.stderr }))
+        let failure = said.failure();
+        Ok(Some(Generated { printed: said.stdout, said: said.stderr, failure }))
     }
 }
 
@@ -73,6 +76,15 @@ fn ended(mut command: Command, name: &str) -> io::Result<Said> {
     said.ok_or_else(|| io::Error::other(format!("{name} does not end")))
 }
 
+/// What systemd's check found.
+#[derive(Clone, Debug, Default)]
+pub struct Verified {
+    /// Its messages.
+    pub said: String,
+    /// How it ended, if it failed.
+    pub failure: Option<String>,
+}
+
 /// What Quadlet did.
 #[derive(Clone, Debug, Default)]
 pub struct Generated {
@@ -80,6 +92,27 @@ pub struct Generated {
     pub printed: String,
     /// Its messages.
     pub said: String,
+    /// How it ended, if it failed.
+    pub failure: Option<String>,
+}
+
+impl Generated {
+    /// The units that it made, by their names.
+    pub(crate) fn units(&self) -> BTreeMap<String, String> {
+        let mut units: BTreeMap<String, String> = BTreeMap::new();
+        let mut name = None;
+        for line in self.printed.lines() {
+            let title = line.strip_prefix("---").and_then(|rest| rest.strip_suffix("---"));
+            if let Some(title) = title {
+                name = Some(title.to_owned());
+            } else if let Some(name) = &name {
+                let text = units.entry(name.clone()).or_default();
+                text.push_str(line);
+                text.push('\n');
+            }
+        }
+        units
+    }
 }
 
 /// How a unit is.
@@ -109,8 +142,29 @@ impl UnitState {
 }
 
 /// The service manager of the user whose environment this is.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Systemctl;
+///
+/// Who has several questions waits once: a manager that did not answer is not asked again for as long
+/// as it was waited for.
+#[derive(Debug, Default)]
+pub struct Systemctl {
+    /// When it was found silent last.
+    silent_at: Mutex<Option<Instant>>,
+}
+
+impl Systemctl {
+    fn ask<T>(
+        &self,
+        question: impl FnOnce() -> Result<T, SystemctlError>,
+    ) -> Result<T, SystemctlError> {
+        let mut silent_at = self.silent_at.lock().unwrap_or_else(PoisonError::into_inner);
+        if silent_at.is_some_and(|at| at.elapsed() < systemctl::PATIENCE) {
+            return Err(SystemctlError::Silent("was not asked again".to_owned()));
+        }
+        let answer = question();
+        *silent_at = matches!(answer, Err(SystemctlError::Silent(_))).then(Instant::now);
+        answer
+    }
+}
 
 const PROPERTIES: [&str; 8] = [
     "Id",
@@ -125,32 +179,32 @@ const PROPERTIES: [&str; 8] = [
 
 impl ServiceManager for Systemctl {
     fn reload(&self) -> Result<(), SystemctlError> {
-        systemctl::daemon_reload()
+        self.ask(systemctl::daemon_reload)
     }
 
     fn enable(&self, timer: &str) -> Result<(), SystemctlError> {
-        systemctl::enable(timer)
+        self.ask(|| systemctl::enable(timer))
     }
 
     fn disable(&self, timer: &str) -> Result<(), SystemctlError> {
-        systemctl::disable_now(timer)
+        self.ask(|| systemctl::disable_now(timer))
     }
 
     fn restart(&self, timer: &str) -> Result<(), SystemctlError> {
-        systemctl::restart(timer)
+        self.ask(|| systemctl::restart(timer))
     }
 
     fn stop(&self, unit: &str) -> Result<(), SystemctlError> {
-        systemctl::stop(unit)
+        self.ask(|| systemctl::stop(unit))
     }
 
     fn reset_failed(&self, unit: &str) -> Result<(), SystemctlError> {
-        systemctl::reset_failed(unit)
+        self.ask(|| systemctl::reset_failed(unit))
     }
 
     fn states(&self, units: &[String]) -> Result<BTreeMap<String, UnitState>, SystemctlError> {
         let mut states = BTreeMap::new();
-        for properties in systemctl::show_all(units, &PROPERTIES)? {
+        for properties in self.ask(|| systemctl::show_all(units, &PROPERTIES))? {
             let get = |name: &str| properties.get(name).cloned().unwrap_or_default();
             let next = get("NextElapseUSecRealtime");
             let files = [get("SourcePath"), get("FragmentPath")];
@@ -168,7 +222,7 @@ impl ServiceManager for Systemctl {
     }
 
     fn unit_folders(&self) -> Result<Vec<PathBuf>, SystemctlError> {
-        let properties = systemctl::show_manager(&["UnitPath"])?;
+        let properties = self.ask(|| systemctl::show_manager(&["UnitPath"]))?;
         let folders = properties.get("UnitPath").map(String::as_str).unwrap_or_default();
         Ok(folders.split_whitespace().map(PathBuf::from).collect())
     }
@@ -187,6 +241,28 @@ pub(crate) fn time(told: &str) -> Option<Timestamp> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn who_is_silent_is_not_asked_again() {
+        let manager = Systemctl::default();
+        let silent = || Err::<(), _>(SystemctlError::Silent("show".to_owned()));
+        let refused = || {
+            Err::<(), _>(SystemctlError::Refused { command: String::new(), said: String::new() })
+        };
+        assert!(matches!(manager.ask(refused), Err(SystemctlError::Refused { .. })));
+        assert!(manager.ask(|| Ok(())).is_ok());
+        assert!(manager.ask(silent).is_err());
+        let asked = manager.ask(|| -> Result<(), SystemctlError> { panic!("it was asked") });
+        assert!(matches!(asked, Err(SystemctlError::Silent(_))));
+    }
+
+    #[test]
+    fn what_quadlet_prints_is_taken_apart() {
+        let printed = "---a.service---\n[Unit]\n\n[Service]\n---b-network.service---\n[Unit]\n";
+        let units = Generated { printed: printed.to_owned(), ..Generated::default() }.units();
+        assert_eq!(units["a.service"], "[Unit]\n\n[Service]\n");
+        assert_eq!(units.len(), 2);
+    }
 
     #[test]
     fn times_are_read_in_both_forms() {

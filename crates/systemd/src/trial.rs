@@ -5,58 +5,41 @@
 //! units beside it vanish while the reload succeeds, so afterwards is too late.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::env;
-use std::fmt;
 use std::fs;
 use std::io;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
-use serde::Serialize;
 use tessera_tenant::plan::{Declared, Observed, Seen, is_quadlet};
 use tessera_tenant::registry::unit_of_file;
 
 use crate::error::{MachineError, file};
+use crate::fault::Fault;
+use crate::files;
+use crate::machine::Machine;
 use crate::quadlet;
-use crate::service_manager::{Generated, ServiceManager};
+use crate::service_manager::ServiceManager;
+use crate::session::Staging;
 
 /// Where units for systemd are staged: some are links to the real ones.
 const UNITS: &str = "units";
 /// Where services that Quadlet makes are staged: there is nothing else.
 const MADE: &str = "made";
 
-/// Something that is wrong with a unit.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-pub struct Fault {
-    /// The file.
-    pub path: String,
-    /// The line, from 1, where there is one.
-    pub line: Option<usize>,
-    /// What is wrong with it, and what to do.
-    pub message: String,
-}
-
-impl fmt::Display for Fault {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.path)?;
-        self.line.map_or(Ok(()), |line| write!(f, ":{line}"))?;
-        write!(f, ": {}", self.message)
-    }
-}
-
 /// All that is wrong with a tenant's units, which Quadlet reads in the second of these folders, that
 /// is in the first one.
 pub(crate) fn of(
-    programs: &dyn ServiceManager,
+    machine: &Machine,
     declared: &Declared,
     (quadlet_folder, own): (&str, &str),
     observed: &Observed,
 ) -> Result<Vec<Fault>, MachineError> {
     let mut trial = Trial::of(declared);
     if trial.faults.is_empty() && !trial.units.is_empty() {
-        let staging = tempfile::Builder::new().prefix("tessera-units").tempdir();
-        let staging = staging.map_err(file("created", &env::temp_dir()))?;
-        let others = others(declared, quadlet_folder, observed);
+        let programs = machine.manager();
+        let staging = Staging::new(&machine.places, machine.lock_patience)?;
+        let mut others = others(declared, quadlet_folder, observed);
+        others.retain(|other| trial.is_readable(other));
         trial.stage(staging.path(), &others).map_err(file("written", staging.path()))?;
         trial.quadlet(programs, staging.path(), &others, own)?;
         trial.systemd(programs, staging.path())?;
@@ -99,10 +82,10 @@ impl<'a> Trial<'a> {
             let name = path.rsplit('/').next().unwrap_or(path);
             let rendered = declared.texts().get(path);
             let text = match rendered {
-                Some(text) => Ok(text.clone()),
-                None => fs::read_to_string(path),
+                Some(text) => Ok(text.clone().into_bytes()),
+                None => files::read(Path::new(path)),
             };
-            match text {
+            match text.and_then(|bytes| String::from_utf8(bytes).map_err(io::Error::other)) {
                 Ok(text) => {
                     let unit = Unit { name, path, text, is_rendered: rendered.is_some() };
                     trial.rules(&unit);
@@ -112,6 +95,18 @@ impl<'a> Trial<'a> {
             }
         }
         trial
+    }
+
+    /// Whether Quadlet gets to the end of a file of somebody else's, which it reads together with the
+    /// tenant's.
+    fn is_readable(&mut self, other: &str) -> bool {
+        match files::read(Path::new(other)) {
+            Err(error) if error.kind() == io::ErrorKind::Other => {
+                self.wrong(other, None, format!("{error}: remove it, Quadlet would wait for it"));
+                false
+            }
+            _ => true,
+        }
     }
 
     fn wrong(&mut self, path: &str, line: Option<usize>, message: String) {
@@ -176,7 +171,7 @@ impl<'a> Trial<'a> {
         }
         let folder = staging.join("quadlet");
         let generated = programs.generate(&folder).map_err(file("read by Quadlet", &folder))?;
-        let Some(Generated { printed, said }) = generated else {
+        let Some(generated) = generated else {
             for (_, path) in units {
                 let message = format!(
                     "it needs Quadlet, and there is none: install podman 4.4 or newer, or name the \
@@ -187,12 +182,23 @@ impl<'a> Trial<'a> {
             }
             return Ok(());
         };
+        let said = generated.said.trim();
+        let is_of_another = |line: &str| {
+            let mut names = others.iter().filter_map(|other| other.rsplit('/').next());
+            names.any(|name| line.contains(&format!("\"{name}\"")))
+        };
+        let mut is_understood = false;
         for line in said.lines() {
-            if !self.told_of_others(line, staging, others, own) {
-                self.told_by_quadlet(line, staging);
-            }
+            is_understood |= self.told_of_others(line, staging, others, own)
+                || self.told_by_quadlet(line, staging)
+                || is_of_another(line);
         }
-        let made = made(&printed);
+        let why = generated.failure.as_deref().unwrap_or("it says nothing");
+        let why = if said.is_empty() { why } else { said };
+        if let (Some(failure), false) = (&generated.failure, is_understood) {
+            self.wrong(&units[0].1, None, format!("Quadlet fails ({failure}): {why}"));
+        }
+        let made = generated.units();
         // Those of others as well: units may depend on them.
         for (name, text) in &made {
             let place = staging.join(MADE).join(name);
@@ -203,7 +209,7 @@ impl<'a> Trial<'a> {
             if made.contains_key(&service) || self.faults.iter().any(|fault| fault.path == path) {
                 continue;
             }
-            let message = format!("Quadlet makes no {service} of it: {}", said.trim());
+            let message = format!("Quadlet makes no {service} of it: {why}");
             self.wrong(&path, None, message);
         }
         Ok(())
@@ -236,18 +242,19 @@ impl<'a> Trial<'a> {
         false
     }
 
-    /// A line such as `quadlet-generator[7]: converting "x.container": no Image …`.
-    fn told_by_quadlet(&mut self, line: &str, staging: &Path) {
+    /// A line such as `quadlet-generator[7]: converting "x.container": no Image …`. Says whether it is
+    /// about one of the units.
+    fn told_by_quadlet(&mut self, line: &str, staging: &Path) -> bool {
         let message = line.split_once("]: ").map_or(line, |(_, message)| message);
         let is_news = !message.starts_with("Loading source unit file");
         if !is_news || message.starts_with("Warning: ") {
-            return;
+            return false;
         }
         // Such a message has the path or the name in quotation marks.
         let named = |unit: &&Unit<'_>| {
             ["/", "\""].iter().any(|before| message.contains(&format!("{before}{}\"", unit.name)))
         };
-        let Some(unit) = self.units.iter().find(named) else { return };
+        let Some(unit) = self.units.iter().find(named) else { return false };
         let path = staging.join(unit.folder()).join(unit.name).display().to_string();
         let message = message.replace(&path, unit.path);
         let (path, line) = (unit.path.to_owned(), unit.line_of(&message));
@@ -255,6 +262,7 @@ impl<'a> Trial<'a> {
         let message = message.map_or("", |(_, rest)| rest.trim_start_matches([':', ',', ' ']));
         let said = if message.is_empty() { "Quadlet cannot read it" } else { message };
         self.wrong(&path, line, said.to_owned());
+        true
     }
 
     /// Has systemd check services and timers, those that Quadlet made as well.
@@ -275,10 +283,17 @@ impl<'a> Trial<'a> {
             paths.push(folder.join(&name));
             names.insert(name, index);
         }
-        let said = programs.verify(&folders, &paths).map_err(file("verified", staging))?;
+        let verified = programs.verify(&folders, &paths).map_err(file("verified", staging))?;
+        let said = verified.said.trim();
         let mut told: BTreeSet<(String, Option<usize>, String)> = BTreeSet::new();
         for line in said.lines() {
             told.extend(self.told_by_systemd(line, &folders, &names));
+        }
+        if let (Some(failure), Some(unit), true) =
+            (verified.failure, self.units.first(), told.is_empty())
+        {
+            let message = format!("systemd-analyze verify fails ({failure}): {said}");
+            told.insert((unit.path.to_owned(), None, message));
         }
         for (path, line, message) in told {
             self.wrong(&path, line, message);
@@ -367,23 +382,6 @@ fn is_mild(message: &str) -> bool {
     let is_fault = ["Unknown", "Failed", "Invalid"].iter().any(|it| message.starts_with(it));
     let mild = ["deprecated", "obsolete", "legacy directory", "will be removed soon"];
     !is_fault && mild.iter().any(|mild| message.contains(mild))
-}
-
-/// What Quadlet printed: each unit by its name.
-fn made(printed: &str) -> BTreeMap<String, String> {
-    let mut made: BTreeMap<String, String> = BTreeMap::new();
-    let mut name = None;
-    for line in printed.lines() {
-        let title = line.strip_prefix("---").and_then(|rest| rest.strip_suffix("---"));
-        if let Some(title) = title {
-            name = Some(title.to_owned());
-        } else if let Some(name) = &name {
-            let text = made.entry(name.clone()).or_default();
-            text.push_str(line);
-            text.push('\n');
-        }
-    }
-    made
 }
 
 #[cfg(test)]
@@ -488,13 +486,5 @@ mod tests {
         // Somebody's own line is somebody's own fault.
         let own = format!("[Unit]\nRequiresMountsFor=b/c\n{volume}");
         assert!(told(&own, mount).is_some());
-    }
-
-    #[test]
-    fn what_quadlet_prints_is_taken_apart() {
-        let printed = "---a.service---\n[Unit]\n\n[Service]\n---b-network.service---\n[Unit]\n";
-        let made = made(printed);
-        assert_eq!(made["a.service"], "[Unit]\n\n[Service]\n");
-        assert_eq!(made.len(), 2);
     }
 }

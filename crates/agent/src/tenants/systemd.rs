@@ -14,12 +14,15 @@ use std::fs::{self, DirBuilder, File, TryLockError};
 use std::io;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use tessera_manifest::Source;
 use tessera_systemd::run::{self, End, Seen};
 use tessera_systemd::systemctl::SystemctlError;
-use tessera_systemd::{Lock, Machine, MachineError, Places, Prospect, Units, Wanted};
+use tessera_systemd::{
+    Lock, Machine, MachineError, Places, Prospect, Systemctl, Units, Wanted,
+};
 use tessera_tenant::fleet;
 use tessera_tenant::manifest::{self, FILE_NAME, Manifest, Tier};
 use tessera_tenant::plan::{self, Found, Plan, Reason};
@@ -38,6 +41,8 @@ const ORG: &str = "default";
 #[derive(Clone, Debug)]
 pub(crate) struct OnSystemd {
     state: PathBuf,
+    /// One for all tenants: if it is silent, it is waited for once, and not once for each.
+    manager: Arc<Systemctl>,
 }
 
 /// How long somebody else who changes units is waited for. It is tried again; and meanwhile other tenants have
@@ -50,7 +55,7 @@ type Hindrance = String;
 impl OnSystemd {
     /// With this state folder, absolute.
     pub(crate) fn new(state: PathBuf) -> Self {
-        Self { state }
+        Self { state, manager: Arc::default() }
     }
 
     /// The user's machine, with what is kept of tenants in the agent's own folder: so what somebody installs here
@@ -58,8 +63,7 @@ impl OnSystemd {
     fn machine(&self) -> Result<Machine, MachineError> {
         let user = Machine::of_user()?;
         let places = Places { state: self.state.clone(), ..user.places().clone() };
-        let machine = Machine::new(places, std::sync::Arc::new(tessera_systemd::Systemctl));
-        Ok(machine.with_lock_patience(LOCK_PATIENCE))
+        Ok(Machine::new(places, self.manager.clone()).with_lock_patience(LOCK_PATIENCE))
     }
 
     fn folder(&self, tenant: &Name) -> PathBuf {
@@ -232,7 +236,7 @@ fn carry_out(machine: &Machine, lock: &Lock, prospect: &Prospect) -> Result<(), 
     if prospect.is_done() {
         return Ok(());
     }
-    machine.carry_out(lock, &[prospect]).remove(0).map_err(words)
+    machine.carry_out(lock, &[prospect]).remove(0).result.map_err(words)
 }
 
 /// What keeps a tenant from being removed for now.

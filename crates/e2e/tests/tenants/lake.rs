@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 use std::thread;
 use std::time::SystemTime;
 
@@ -77,14 +77,24 @@ impl Lake {
         self.entry(name, &format!("units = \"../../{name}/units\"\n"));
     }
 
-    /// Runs `tesseractl tenant` to its end.
-    pub(crate) fn tenant(&self, arguments: &[&str]) -> Ended {
+    /// `tesseractl tenant` with these arguments.
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = self.manager.command(binary("tesseractl"));
         command.arg("tenant").args(arguments).env("TESSERA_INSTANCE", self.path("lake"));
         for name in ["TESSERA_TELEMETRY_DIR", "TESSERA_TEXTFILE_DIR", "RUST_LOG", "NO_COLOR"] {
             command.env_remove(name);
         }
         command.env("TZ", "UTC").current_dir("/");
+        command
+    }
+
+    /// Runs it to its end.
+    pub(crate) fn tenant(&self, arguments: &[&str]) -> Ended {
+        Self::end(&mut self.command(arguments))
+    }
+
+    /// Runs a command to its end.
+    pub(crate) fn end(command: &mut Command) -> Ended {
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let child = command.spawn().expect("sh can be executed");
         let waiter = thread::spawn(|| child.wait_with_output().expect("it can be waited for"));
@@ -110,6 +120,14 @@ impl Lake {
     /// As [`Lake::tree`], without the times.
     pub(crate) fn files(&self) -> BTreeMap<PathBuf, String> {
         self.tree().into_iter().map(|(path, (said, _))| (path, said)).collect()
+    }
+
+    /// What there is in the folder of the session that has this in its name.
+    pub(crate) fn in_session(&self, name: &str) -> String {
+        let mut find = self.manager.command("find");
+        find.arg(self.manager.runtime()).args(["-name", &format!("*{name}*")]);
+        let output = find.output().expect("sh can be executed");
+        String::from_utf8_lossy(&output.stdout).into_owned()
     }
 
     /// The link to a unit of systemd's.

@@ -1,5 +1,7 @@
-//! Tenants under a real service manager, by the real `tesseractl`. One file for each command.
+//! Tenants under a real service manager, by the real `tesseractl`. One file for each command, and one
+//! for what goes wrong around them.
 
+mod adversity;
 mod containers;
 mod doctor;
 mod fleet;

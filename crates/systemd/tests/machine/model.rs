@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
 use tessera_systemd::systemctl::SystemctlError;
-use tessera_systemd::{Generated, Places, ServiceManager, UnitState};
-use tessera_tenant::plan::{Step, is_quadlet};
+use tessera_systemd::{Generated, Places, ServiceManager, UnitState, Verified};
+use tessera_tenant::plan::is_quadlet;
 use tessera_tenant::registry::unit_of_file;
 
 /// The model, with what it remembers.
@@ -26,9 +26,11 @@ pub(crate) struct Memory {
     pub(crate) active: BTreeSet<String>,
     pub(crate) failed: BTreeSet<String>,
     pub(crate) reloads: usize,
-    /// After so many steps nothing more can be done.
-    pub(crate) steps_left: Option<usize>,
+    /// After so many changes nothing more can be done.
+    pub(crate) changes_left: Option<usize>,
     pub(crate) is_away: bool,
+    /// How systemd's check ends, without a word.
+    pub(crate) verify_fails: Option<String>,
 }
 
 type Done = Result<(), SystemctlError>;
@@ -54,7 +56,7 @@ impl Model {
     fn on_disk(&self) -> BTreeMap<String, String> {
         let mut units = BTreeMap::new();
         for path in paths(&self.systemd("")) {
-            if let (Some(unit), Ok(text)) = (unit_of(&path), fs::read_to_string(&path)) {
+            if let (Some(unit), Some(text)) = (unit_of(&path), text_of(&path)) {
                 units.insert(unit, text);
             }
         }
@@ -63,7 +65,7 @@ impl Model {
                 paths(&folder).into_iter().filter(|path| is_for_quadlet(path)).collect();
             // One that leads nowhere takes the others with it.
             if files.iter().all(|path| path.exists()) {
-                let read = |path: &PathBuf| Some((unit_of(path)?, fs::read_to_string(path).ok()?));
+                let read = |path: &PathBuf| Some((unit_of(path)?, text_of(path)?));
                 units.extend(files.iter().filter_map(read));
             }
         }
@@ -84,6 +86,11 @@ impl Model {
 
 fn is_for_quadlet(path: &Path) -> bool {
     path.file_name().is_some_and(|name| is_quadlet(&name.to_string_lossy()))
+}
+
+/// What a file says; a pipe says nothing.
+fn text_of(path: &Path) -> Option<String> {
+    path.is_file().then(|| fs::read_to_string(path).unwrap())
 }
 
 fn unit_of(path: &Path) -> Option<String> {
@@ -189,9 +196,9 @@ impl ServiceManager for Model {
         Ok(["[unprintable]", "[unprintable]"].map(PathBuf::from).into())
     }
 
-    fn before(&self, _step: &Step) -> Done {
+    fn before_change(&self) -> Done {
         assert_eq!(self.dangling(), Vec::<PathBuf>::new());
-        self.memory(|memory| match &mut memory.steps_left {
+        self.memory(|memory| match &mut memory.changes_left {
             Some(0) => Err(refused("cut off")),
             Some(left) => {
                 *left -= 1;
@@ -201,8 +208,11 @@ impl ServiceManager for Model {
         })
     }
 
-    fn verify(&self, _folders: &[PathBuf], _units: &[PathBuf]) -> io::Result<String> {
-        Ok(String::new())
+    fn verify(&self, _folders: &[PathBuf], _units: &[PathBuf]) -> io::Result<Verified> {
+        Ok(Verified {
+            failure: self.memory(|memory| memory.verify_fails.clone()),
+            ..Default::default()
+        })
     }
 
     /// Each file is its own service.
@@ -212,6 +222,6 @@ impl ServiceManager for Model {
             let text = fs::read_to_string(&path).unwrap();
             format!("---{}---\n{text}", unit_of(&path).unwrap())
         };
-        Ok(Some(Generated { printed: files.map(made).collect(), said: String::new() }))
+        Ok(Some(Generated { printed: files.map(made).collect(), ..Default::default() }))
     }
 }

@@ -119,6 +119,8 @@ impl Decision<'_> {
 
     /// Whether a path is directly in the folder of systemd, under the tenant's name.
     pub(super) fn is_own_name(&self, parent: &str, name: &str) -> bool {
+        // A link that was being made has a `.` before its name.
+        let name = name.strip_prefix('.').unwrap_or(name);
         let rest = name.strip_prefix(self.declared.tenant.as_str());
         parent == self.declared.layout.systemd
             && rest.is_some_and(|rest| rest.starts_with(['.', '-']))

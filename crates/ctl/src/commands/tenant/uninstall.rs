@@ -11,8 +11,7 @@ use tessera_systemd::{Machine, Units, Wanted};
 use tessera_types::problem::Code;
 use tessera_types::{Name, Problem as Refusal};
 
-use super::host;
-use super::install::{FINISHED, UNCHANGED, Words};
+use super::host::{self, FINISHED, UNCHANGED, Undertaking};
 use super::list::hub;
 use crate::cli::Format;
 use crate::commands::ended;
@@ -62,9 +61,15 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> Result<(), Failur
         prospects.push(prospect);
     }
     let mut exits = Vec::new();
-    let words = Words { done: "uninstalled", nothing: "not installed; nothing to do" };
-    let lock = lock.as_ref();
-    let reports = words.carry_out(context, format, &machine, lock, &prospects, &mut exits)?;
+    let undertaking = Undertaking {
+        context,
+        format,
+        machine: &machine,
+        lock: lock.as_ref(),
+        done: "uninstalled",
+        nothing: "not installed; nothing to do",
+    };
+    let reports = undertaking.carry_out(&prospects, &mut exits)?;
     let gone = reports.iter().filter(|report| report.changed && report.error.is_none());
     for report in gone {
         let told = forget_metrics(&report.tenant).unwrap_or_else(|failure| {
