@@ -16,7 +16,8 @@ use rustix::fs::{FlockOperation, flock};
 use tessera_types::{Name, Timestamp};
 
 use crate::manifest::Manifest;
-use crate::telemetry::{History, ServiceHistory, Status, textfile};
+use crate::telemetry::{Event, History, Line, ServiceHistory, Status, textfile};
+use crate::verb::Verb;
 
 /// The file of all runs.
 pub const RUNS: &str = "runs.jsonl";
@@ -105,6 +106,25 @@ impl Hub {
     pub fn status(&self, manifest: &Manifest, now: Timestamp) -> Result<Status, HubError> {
         let (history, is_running) = self.look(None)?;
         Ok(Status::of(manifest, &history, is_running, now))
+    }
+
+    /// The exit code of the run that systemd calls by this invocation, if its end is recorded.
+    ///
+    /// # Errors
+    /// If the file is there and cannot be read.
+    pub fn exit_code(&self, invocation_id: &str) -> Result<Option<u8>, HubError> {
+        let mut found = None;
+        self.lines(RUNS, |line| {
+            let Ok(Line { identity, event }) = serde_json::from_str::<Line>(line) else { return };
+            let is_this = identity.invocation_id.as_deref() == Some(invocation_id);
+            if let Event::Ended { exit_code, .. } = event
+                && is_this
+                && identity.verb == Verb::Run
+            {
+                found = Some(exit_code);
+            }
+        })?;
+        Ok(found)
     }
 
     /// Gives each line of a file to `take`, the torn ones too. What is not there or is no file (a

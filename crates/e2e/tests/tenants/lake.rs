@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 use std::thread;
 use std::time::SystemTime;
 
@@ -77,14 +77,20 @@ impl Lake {
         self.entry(name, &format!("units = \"../../{name}/units\"\n"));
     }
 
-    /// Runs `tesseractl tenant` to its end.
-    pub(crate) fn tenant(&self, arguments: &[&str]) -> Ended {
+    /// `tesseractl tenant` with these arguments, about the instance.
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = self.manager.command(binary("tesseractl"));
         command.arg("tenant").args(arguments).env("TESSERA_INSTANCE", self.path("lake"));
         for name in ["TESSERA_TELEMETRY_DIR", "TESSERA_TEXTFILE_DIR", "RUST_LOG", "NO_COLOR"] {
             command.env_remove(name);
         }
         command.env("TZ", "UTC").current_dir("/");
+        command
+    }
+
+    /// Runs `tesseractl tenant` to its end.
+    pub(crate) fn tenant(&self, arguments: &[&str]) -> Ended {
+        let mut command = self.command(arguments);
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let child = command.spawn().expect("sh can be executed");
         let waiter = thread::spawn(|| child.wait_with_output().expect("it can be waited for"));
