@@ -237,6 +237,29 @@ fn services_are_named_by_their_suffix() {
 }
 
 #[test]
+fn what_is_installed_is_run_and_that_the_manifest_has_changed_is_said() {
+    let Some(manager) = user_manager() else {
+        return;
+    };
+    let lake = Lake::new(manager);
+    lake.process("circ", "exit 7\n");
+    lake.tenant(&["install", "circ"]).expect(0);
+    let run = || lake.tenant(&["run-now", "circ", "-o", "json"]).expect(7);
+    assert_eq!(run().stderr, "");
+    let manifest = lake.path("circ/tessera-tenant.toml");
+    let text = std::fs::read_to_string(&manifest).unwrap();
+    write(&manifest, &text.replace("\n[lifecycle]\n", "\n[lifecycle]\ntimeout = \"1m\"\n"));
+    let ended = run();
+    assert_eq!(
+        ended.stderr,
+        "circ is run as it is installed; its manifest says otherwise: `tesseractl tenant diff circ`\n"
+    );
+    assert_eq!(report(&ended)["exit_code"], 7);
+    lake.tenant(&["install", "circ"]).expect(0);
+    assert_eq!(run().stderr, "");
+}
+
+#[test]
 fn a_run_whose_tenant_is_uninstalled_was_stopped_and_the_next_one_is_not_begun() {
     let Some(manager) = user_manager() else {
         return;

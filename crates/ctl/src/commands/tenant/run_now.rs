@@ -13,6 +13,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 use tessera_lifecycle::hub::Hub;
 use tessera_manifest::{hint_for_name, nearest, quoted};
+use tessera_systemd::Machine;
 use tessera_systemd::run::{self, End, NoOutput, Outcome, Output, Run, Source};
 use tessera_systemd::systemctl::SystemctlError;
 use tessera_tenant::registry::Tenant;
@@ -21,7 +22,7 @@ use tessera_types::{Name, Problem as Refusal};
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::instance::{Instance, Which};
-use super::{list, run_on_node};
+use super::{host, list, run_on_node};
 use crate::cli::Format;
 use crate::context::{Context, json, print, tell};
 use crate::exit::Exit;
@@ -87,6 +88,7 @@ pub(super) async fn run(context: &Context, arguments: &Arguments) -> Result<(), 
         let instance = Instance::read(&arguments.which)?;
         let tenant = instance.tenant(context, &arguments.name)?;
         let unit = unit_of(tenant, arguments.service.as_deref())?;
+        tell_change(context, &instance, tenant);
         (unit, tenant.manifest.name.clone())
     };
     let watch = Watch {
@@ -124,6 +126,19 @@ pub(super) async fn run(context: &Context, arguments: &Arguments) -> Result<(), 
     match outcome.end.exit_code() {
         0 => Ok(()),
         code => Err(Failure::Ended(code)),
+    }
+}
+
+/// What runs is what was installed, which need not be what the manifest says.
+fn tell_change(context: &Context, instance: &Instance, tenant: &Tenant) {
+    let name = &tenant.manifest.name;
+    let wanted = host::wanted(context, instance, tenant).ok();
+    let is_outdated = |wanted| Machine::of_user().ok()?.is_outdated(&wanted).ok();
+    if wanted.and_then(is_outdated) == Some(true) {
+        tell(&format!(
+            "{name} is run as it is installed; its manifest says otherwise: \
+             `tesseractl tenant diff {name}`\n"
+        ));
     }
 }
 
