@@ -327,6 +327,27 @@ mod tests {
     }
 
     #[test]
+    fn the_exit_code_of_a_run_is_found_by_its_invocation() {
+        let root = tempfile::tempdir().unwrap();
+        let hub = hub(root.path());
+        assert_eq!(hub.exit_code("0f3c").unwrap(), None);
+        let end = |verb: &str, invocation: &str, code: u8| {
+            format!(
+                "{{\"run_id\":\"a\",\"tenant\":\"circ-trans\",\"service\":null,\"verb\":\"{verb}\",\
+                 \"version\":\"1.0.0\",\"invocation_id\":\"{invocation}\",\"event\":\"ended\",\
+                 \"at\":\"2026-05-01T08:35:02Z\",\"outcome\":\"failure\",\"exit_code\":{code},\
+                 \"rows\":null,\"duration_ms\":1}}"
+            )
+        };
+        let run = end("run", "0f3c", 7);
+        for line in [&run, &end("run", "0f3d", 8), &end("dry-run", "0f3c", 9), &run[..50]] {
+            hub.append(RUNS, line).unwrap();
+        }
+        assert_eq!(hub.exit_code("0f3c").unwrap(), Some(7));
+        assert_eq!(hub.exit_code("0f3e").unwrap(), None);
+    }
+
+    #[test]
     fn two_writers_leave_every_line_whole() {
         let root = tempfile::tempdir().unwrap();
         let line = |writer: usize, n: usize| format!("{writer}:{n}:{}", "x".repeat(5000));

@@ -380,7 +380,7 @@ fn without_a_journal_a_run_is_waited_for_all_the_same() {
 }
 
 /// A journal of the manager's own, which units write to from now on.
-fn journal(host: &Host) -> Started {
+pub(crate) fn journal(host: &Host) -> Started {
     let start = r#"
         mkdir -p /run/systemd/journald.conf.d /run/log/journal /run/user
         ln -s "$XDG_RUNTIME_DIR" /run/user/0

@@ -6,7 +6,7 @@ use serde_json::Value;
 use tessera_testkit::user_manager;
 
 use crate::host::{Host, Started, wait_for, write};
-use crate::run_now::{WAITS, invocation, is_joined, report, signal, started, waiters};
+use crate::run_now::{WAITS, invocation, is_joined, journal, report, signal, started, waiters};
 
 #[test]
 fn a_run_that_is_under_way_is_joined() {
@@ -109,19 +109,25 @@ fn each_gets_the_end_of_his_own_run_however_short_these_are() {
 /// Waits until a run, of a tenant that waits for a file, is known to who has started it; holds him up
 /// until it has ended with 7 and another has begun and ended well; and lets him go on.
 fn overtaken(host: &Host, name: &str) -> Value {
-    host.process(name, &format!("{WAITS}echo $INVOCATION_ID >>ids\n[ -e mended ] || exit 7\n"));
+    let script = format!("echo begun\n{WAITS}echo $INVOCATION_ID >>ids\n[ -e mended ] || exit 7\n");
+    host.process(name, &script);
     let mut command = host.command(&["tenant", "run-now", name, "--follow"]);
     command.args(["-o", "json"]);
     let run = Started::new(command);
-    // It looks for what the run writes as soon as it knows which one it is.
-    wait_for("it knows its run", || run.complaints().contains("--follow shows nothing"));
+    // As soon as it knows which run it is, it shows what that writes, or that there is none of it.
+    wait_for("it knows its run", || {
+        let told = run.complaints();
+        told.contains("begun\n") || told.contains("--follow shows nothing")
+    });
     signal(&run, "-STOP");
     write(&host.folder(name).join("go"), "");
     let unit = format!("{name}.service");
     host.await_property(&unit, "ActiveState", "failed");
     let invocation = host.read(name, "ids").trim().to_owned();
-    if name == "recorded" {
-        record(host, name, &invocation);
+    match name {
+        "recorded" => record(host, name, &invocation),
+        "written" => tell_journal(host, &invocation),
+        _ => {}
     }
     write(&host.folder(name).join("mended"), "");
     host.manager.systemctl(&["start", &unit]);
@@ -143,6 +149,22 @@ fn record(host: &Host, name: &str, invocation: &str) {
     write(&hub.join(name).join("runs.jsonl"), &line);
 }
 
+/// Tells the journal that a run ended with 7, as systemd does: this manager says it elsewhere.
+fn tell_journal(host: &Host, invocation: &str) {
+    let told = [
+        "MESSAGE=written.service: Main process exited, code=exited, status=7/NOTRUNNING\n\
+         EXIT_CODE=exited\nEXIT_STATUS=7\n",
+        "MESSAGE=written.service: Failed with result 'exit-code'.\nUNIT_RESULT=exit-code\n",
+    ];
+    for (number, fields) in told.into_iter().enumerate() {
+        let entry = host.manager.home().join(format!("entry-{number}"));
+        write(&entry, &format!("USER_INVOCATION_ID={invocation}\n{fields}"));
+        let mut logger = host.manager.command("logger");
+        let logger = logger.arg(format!("--journald={}", entry.display()));
+        assert!(logger.status().unwrap().success());
+    }
+}
+
 #[test]
 fn the_end_of_a_run_that_another_followed_is_its_own_or_not_known() {
     let Some(manager) = user_manager() else {
@@ -155,6 +177,10 @@ fn the_end_of_a_run_that_another_followed_is_its_own_or_not_known() {
     let recorded = overtaken(&host, "recorded");
     assert_eq!((&recorded["result"], &recorded["exit_code"]), (&"exit-code".into(), &7.into()));
     assert_eq!(recorded["source"], "tenant", "{recorded}");
+    let _journal = journal(&host);
+    let written = overtaken(&host, "written");
+    assert_eq!((&written["result"], &written["exit_code"]), (&"exit-code".into(), &7.into()));
+    assert_eq!(written["source"], "tenant", "{written}");
 }
 
 #[test]

@@ -11,11 +11,13 @@ use super::judge::{self, Job, Whose};
 use super::state::State;
 use super::turn::Turn;
 use super::waiter::Waiter;
-use super::{Outcome, fired, look};
+use super::{End, Outcome, fired, journal, look};
 use crate::systemctl::{LOOK_INTERVAL, PATIENCE, SystemctlError};
 
-/// Between two looks at a unit. While its start job waits, only the end of that is looked for.
+/// Between two looks at a unit: until its run is known; while that is under way, where only the end of
+/// its start job is looked for and whether the manager answers; and after that job.
 const STATE_INTERVAL: Duration = Duration::from_millis(50);
+const MANAGER_INTERVAL: Duration = Duration::from_secs(30);
 const END_INTERVAL: Duration = Duration::from_millis(500);
 
 /// A start of a unit.
@@ -69,22 +71,25 @@ impl Begun {
     /// One look at how it is; its outcome, when it is over.
     pub(super) fn step(&mut self) -> Result<Option<Outcome>, SystemctlError> {
         self.reap()?;
-        // Before the start job is over there is nothing to learn but which run it is.
-        let is_pending = self.job.is_some() || self.invocation.is_none();
-        if !is_pending || Instant::now() < self.next_look {
+        if Instant::now() < self.next_look {
             return Ok(None);
         }
         let now = look(&self.unit)?;
         self.learn(&now)?;
-        let Some(job) = self.job else {
-            self.next_look = Instant::now() + STATE_INTERVAL;
-            return Ok(None);
+        let pause = match (self.job, &self.invocation) {
+            (Some(_), _) => END_INTERVAL,
+            (None, Some(_)) => MANAGER_INTERVAL,
+            (None, None) => STATE_INTERVAL,
         };
-        self.next_look = Instant::now() + END_INTERVAL;
+        self.next_look = Instant::now() + pause;
+        let Some(job) = self.job else { return Ok(None) };
         let whose = Whose::of(&now, self.before.invocation(), self.invocation.as_deref());
         let is_over = now.is_settled() || whose != Whose::Its;
         Ok(is_over.then(|| {
-            let end = judge::judge(job, &now, whose);
+            let end = match (judge::judge(job, &now, whose), &self.invocation) {
+                (End::Unknown, Some(invocation)) => recalled(&now, invocation),
+                (end, _) => end,
+            };
             Outcome::of(&self.unit, self.invocation.as_deref(), self.is_joined, &now, end)
         }))
     }
@@ -133,4 +138,10 @@ impl Begun {
         self.invocation = Some(current.to_owned());
         Ok(())
     }
+}
+
+/// How a failed run ended of which the unit tells no more.
+pub(super) fn recalled(now: &State, invocation: &str) -> End {
+    let state = journal::recall(now, invocation);
+    state.map_or(End::Unknown, |state| judge::judge(Job::Failed, &state, Whose::Its))
 }

@@ -6,11 +6,11 @@
 
 use std::time::{Duration, Instant};
 
-use super::begun::Begun;
+use super::begun::{Begun, recalled};
 use super::judge::{self, Whose};
 use super::state::State;
 use super::turn::{Turn, Turns};
-use super::{Outcome, look};
+use super::{End, Outcome, look};
 use crate::systemctl::SystemctlError;
 
 /// Between two looks at the unit.
@@ -98,7 +98,10 @@ impl Beside {
     }
 
     fn ended(&self, now: &State, whose: Whose) -> Outcome {
-        let end = judge::without_job(now, whose);
+        let end = match judge::without_job(now, whose) {
+            End::Unknown => recalled(now, &self.invocation),
+            end => end,
+        };
         Outcome::of(&self.unit, Some(&self.invocation), true, now, end)
     }
 }

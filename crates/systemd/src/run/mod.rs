@@ -10,6 +10,7 @@
 mod begun;
 mod beside;
 mod end;
+mod journal;
 mod judge;
 mod output;
 mod seen;

@@ -347,7 +347,9 @@ fn remedy(end: &End, tenant: &str, unit: &str) -> Option<String> {
 /// The service manager cannot be asked.
 fn unasked(error: &SystemctlError, style: Style) -> Failure {
     let (code, exit) = match error {
-        SystemctlError::NoManager(_) => (Some("unreachable"), Exit::Unreachable),
+        SystemctlError::NoManager(_) | SystemctlError::Silent(_) => {
+            (Some("unreachable"), Exit::Unreachable)
+        }
         _ => (None, Exit::Failed),
     };
     tell(&said(style, code, &error.to_string(), &[], None));
