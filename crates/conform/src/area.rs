@@ -14,6 +14,7 @@ use rustix::process::{Pid, Signal, kill_process_group};
 use tempfile::TempDir;
 use tessera_lifecycle::hub::{Hub, RUNS};
 use tessera_lifecycle::telemetry::{Event, Line};
+use tessera_tenant::manifest::Volume;
 
 use crate::container::Container;
 use crate::{Options, Subject};
@@ -104,9 +105,18 @@ impl<'a> Area<'a> {
         let own = [self.subject.folder.clone(), self.path("home"), self.path("tmp")];
         match self.subject.service.image {
             // Nothing else of the machine is there.
-            Some(_) => Vec::new(),
+            Some(_) => self.volumes().flat_map(roots).collect(),
             None => own.into_iter().chain(named).flat_map(roots).collect(),
         }
+    }
+
+    /// What a container could write of the machine.
+    fn volumes(&self) -> impl Iterator<Item = PathBuf> {
+        let is_readonly = |volume: &&Volume| {
+            volume.options.as_ref().is_some_and(|all| all.split(',').any(|option| option == "ro"))
+        };
+        let volumes = self.subject.service.volumes.iter().filter(move |it| !is_readonly(it));
+        volumes.map(|volume| PathBuf::from(&volume.from))
     }
 
     /// Calls the program with these words, to its end.
@@ -116,12 +126,18 @@ impl<'a> Area<'a> {
         variables: &[(&str, &str)],
         options: Options,
     ) -> io::Result<Ended> {
-        self.start(words, variables)?.end(options)
+        self.start(words, variables, options)?.end(options)
     }
 
-    pub(crate) fn start(&self, words: &[&str], variables: &[(&str, &str)]) -> io::Result<Call> {
+    pub(crate) fn start(
+        &self,
+        words: &[&str],
+        variables: &[(&str, &str)],
+        options: Options,
+    ) -> io::Result<Call> {
         let image = self.subject.service.image.as_deref();
-        let container = image.map(|_| Container::new(&self.subject.podman, self.folder.path()));
+        let container = image
+            .map(|_| Container::new(&self.subject.podman, self.folder.path(), options.patience));
         let said = self.path("said");
         let mut command = match (image, &container) {
             (Some(image), Some(container)) => {
@@ -207,6 +223,25 @@ fn roots(path: PathBuf) -> Vec<PathBuf> {
     }
 }
 
+/// The status of a program, if it ends in this time; as long as it may go on.
+pub(crate) fn ended_within(
+    child: &mut Child,
+    patience: Duration,
+    may_go_on: impl Fn() -> io::Result<()>,
+) -> io::Result<Option<ExitStatus>> {
+    let began = Instant::now();
+    loop {
+        may_go_on()?;
+        if let Some(status) = child.try_wait()? {
+            return Ok(Some(status));
+        }
+        if began.elapsed() > patience {
+            return Ok(None);
+        }
+        thread::sleep(LOOK);
+    }
+}
+
 impl Call {
     /// Waits for its end, and ends it if that takes too long.
     pub(crate) fn end(mut self, options: Options) -> io::Result<Ended> {
@@ -234,17 +269,7 @@ impl Call {
 
     /// Its status, if it ends in time.
     fn wait(&mut self, options: Options) -> io::Result<Option<ExitStatus>> {
-        let began = Instant::now();
-        loop {
-            options.go_on()?;
-            if let Some(status) = self.child.try_wait()? {
-                return Ok(Some(status));
-            }
-            if began.elapsed() > options.patience {
-                return Ok(None);
-            }
-            thread::sleep(LOOK);
-        }
+        ended_within(&mut self.child, options.patience, || options.go_on())
     }
 
     /// Stops it where it is, unless it is in a container, and tells whether it did.

@@ -44,6 +44,23 @@ type Prove = fn(&Subject, Options) -> io::Result<Vec<(Named, Verdict)>>;
 /// All of them, the harmless first.
 pub(crate) const ALL: [Prove; 6] = [verbs, status, dry_run, killed, migrate, run];
 
+/// What is told of each.
+const TOLD: [Named; 7] = [VERBS, STATUS, WRITES, RECORD, EXIT_CODE, KILLED, FORESEEN];
+/// What is told of those that do the work in earnest.
+const TOLD_IN_EARNEST: [Named; 3] = [MIGRATE, RUN_DRY, RUN];
+
+/// What is told where the program cannot be started: the first check says why.
+pub(crate) fn not_made(
+    options: Options,
+    hindrance: Verdict,
+) -> impl Iterator<Item = (Named, Verdict)> {
+    let [first, others @ ..] = TOLD;
+    let in_earnest = TOLD_IN_EARNEST.into_iter().filter(move |_| options.in_earnest);
+    let skipped = others.into_iter().chain(in_earnest);
+    let why = || Verdict::skipped("the program cannot be started");
+    std::iter::once((first, hindrance)).chain(skipped.map(move |named| (named, why())))
+}
+
 /// The variable that makes a run write nothing.
 const DRY_RUN: (&str, &str) = ("TESSERA_DRY_RUN", "1");
 
@@ -177,13 +194,17 @@ fn watched(
     let visible = area.visible();
     let before = Snapshot::of(&visible)?;
     let ended = area.call(words, variables, options)?;
-    let mut changes = before.changes(&Snapshot::of(&visible)?);
-    if !ended.changed.is_empty() {
-        // What a start of the container itself changes is none of the program's.
-        let idle = Area::new(area.subject)?.call(&["status"], &[], options)?;
-        changes = container::changes(&idle.changed, &ended.changed);
-    }
-    Ok((ended, changes))
+    let around = before.changes(&Snapshot::of(&visible)?);
+    let inside = match ended.changed.is_empty() {
+        true => None,
+        false => {
+            // What a start of the container itself changes is none of the program's.
+            let idle = Area::new(area.subject)?.call(&["status"], &[], options)?;
+            container::changes(&idle.changed, &ended.changed)
+        }
+    };
+    let changes: Vec<_> = around.into_iter().chain(inside).collect();
+    Ok((ended, (!changes.is_empty()).then(|| changes.join(", "))))
 }
 
 /// Whether the hub has one run, which is a dry-run of this service.
@@ -240,7 +261,7 @@ fn honest(ended: &Ended, recorded: &Recorded) -> Verdict {
 /// writing the second. One that has written it already was too quick.
 fn killed(subject: &Subject, options: Options) -> io::Result<Vec<(Named, Verdict)>> {
     let area = Area::new(subject)?;
-    let mut call = area.start(&work("dry-run", subject), &[])?;
+    let mut call = area.start(&work("dry-run", subject), &[], options)?;
     let began = Instant::now();
     while area.recorded()?.is_empty() {
         options.go_on()?;

@@ -12,6 +12,7 @@ pub mod area;
 mod checks;
 mod container;
 mod snapshot;
+mod start;
 
 use std::io;
 use std::path::PathBuf;
@@ -108,7 +109,8 @@ impl Verdict {
     }
 }
 
-/// Checks a program, and gives each check to `tell` as soon as it is over.
+/// Checks a program, and gives each check to `tell` as soon as it is over. Of one that cannot be
+/// started the first says why, and the others are skipped.
 ///
 /// # Errors
 /// If the area of a check cannot be made or looked at, or it was interrupted. Of its folders,
@@ -118,15 +120,18 @@ pub fn conform(
     options: Options,
     mut tell: impl FnMut(&Check),
 ) -> io::Result<Vec<Check>> {
-    if let Some(image) = &subject.service.image {
-        container::is_there(subject, image)?;
-    }
     let mut told = Vec::new();
-    for prove in checks::ALL {
-        for (checks::Named { check, what }, verdict) in prove(subject, options)? {
-            let check = Check { check, what, verdict };
-            tell(&check);
-            told.push(check);
+    let mut take = |(checks::Named { check, what }, verdict)| {
+        let check = Check { check, what, verdict };
+        tell(&check);
+        told.push(check);
+    };
+    match start::hindrance(subject, options)? {
+        Some(hindrance) => checks::not_made(options, hindrance).for_each(take),
+        None => {
+            for prove in checks::ALL {
+                prove(subject, options)?.into_iter().for_each(&mut take);
+            }
         }
     }
     Ok(told)

@@ -8,7 +8,7 @@ use std::time::Duration;
 use tempfile::TempDir;
 use tessera_conform::{Check, Options, Subject, Verdict, conform};
 use tessera_manifest::Source;
-use tessera_tenant::manifest::{Tier, check};
+use tessera_tenant::manifest::{Tier, Volume, check};
 
 /// Far more than any call takes.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -151,14 +151,68 @@ fn an_end_that_is_recorded_before_the_work_is_found() {
     assert!(seen.starts_with("it did not end in time"), "{seen}");
 }
 
+/// What is seen of a program that cannot be started: all but the first check are skipped.
+fn hindrance(subject: &Subject) -> (String, &'static str) {
+    let options = Options { patience: PATIENCE, in_earnest: true, interrupted: None };
+    let checks = conform(subject, options, |_| {}).unwrap();
+    let [first, others @ ..] = checks.as_slice() else { panic!("{checks:?}") };
+    let is_skipped = |check: &Check| {
+        check.verdict == Verdict::Skipped { why: "the program cannot be started".to_owned() }
+    };
+    assert!(others.len() == 9 && others.iter().all(is_skipped), "{checks:?}");
+    let Verdict::Failed { seen, remedy } = &first.verdict else { panic!("{checks:?}") };
+    (seen.clone(), remedy)
+}
+
 #[test]
-fn a_program_that_is_not_there_cannot_be_checked() {
+fn a_program_that_is_not_there_is_told_once() {
     let (area, mut subject) = tenant("");
     subject.service.entrypoint = vec!["./no-such-program".to_owned()];
-    let options = Options { patience: PATIENCE, in_earnest: false, interrupted: None };
-    let error = conform(&subject, options, |_| {}).unwrap_err().to_string();
+    let (seen, remedy) = hindrance(&subject);
     let program = area.path().join("sample/./no-such-program");
-    assert!(error.starts_with(&format!("{} cannot be started: ", program.display())), "{error}");
+    assert!(seen.starts_with(&format!("{} cannot be started: ", program.display())), "{seen}");
+    assert_eq!(remedy, "correct `entrypoint` in the manifest");
+    subject.service.entrypoint = ["sh", "-c", "no-such-program"].map(str::to_owned).to_vec();
+    let (seen, _) = hindrance(&subject);
+    assert!(
+        seen.starts_with("what it starts is not there: it ended with 127, and said: "),
+        "{seen}"
+    );
+    // One that can be written, and not executed.
+    subject.service.entrypoint = vec!["./app.py".to_owned()];
+    let (seen, _) = hindrance(&subject);
+    assert!(seen.contains("app.py cannot be started: "), "{seen}");
+}
+
+#[test]
+fn a_program_that_lacks_a_part_is_told_once() {
+    if !tessera_testkit::part("python") {
+        return;
+    }
+    let (area, mut subject) = tenant("");
+    fs::write(area.path().join("sample/app.py"), "import no_such_module\n").unwrap();
+    let (seen, remedy) = hindrance(&subject);
+    assert_eq!(
+        seen,
+        "a part of the program is not there: it ended with 1, and said: ModuleNotFoundError: No \
+         module named 'no_such_module'"
+    );
+    assert!(remedy.starts_with("install that"), "{remedy}");
+    subject.service.entrypoint[1] = "./mian.py".to_owned();
+    let (seen, _) = hindrance(&subject);
+    assert!(seen.starts_with("the program is not there: it ended with 2, and said: "), "{seen}");
+}
+
+#[test]
+fn a_podman_that_hangs_is_not_waited_for() {
+    let (area, mut subject) = tenant("");
+    subject.service.image = Some("localhost/no-such-image:1".to_owned());
+    subject.podman = ["sh", "-c", "exec sleep 1000000", "podman"].map(str::to_owned).to_vec();
+    let options = Options { patience: Duration::ZERO, in_earnest: false, interrupted: None };
+    let error = conform(&subject, options, |_| {}).unwrap_err().to_string();
+    let asked = "`podman image exists localhost/no-such-image:1` does not end within 0ns";
+    assert!(error.ends_with(asked), "{error}");
+    drop(area);
 }
 
 /// A tenant of busybox, which has no locks.
@@ -179,6 +233,7 @@ dry-run)
     append started
     case "$FAULT" in
     writes) echo x > /tmp/out.csv ;;
+    writes-lake) echo x > /lake/out.csv ;;
     never-ends) sleep 3600 ;;
     esac
     append ended ',"outcome":"failure","exit_code":7,"duration_ms":1'
@@ -198,6 +253,52 @@ fn contained(podman: &tessera_testkit::Podman, fault: &str) -> (TempDir, Subject
     subject.service.image = Some(podman.image().to_owned());
     subject.service.entrypoint = ["sh", "-c", BUSYBOX, "sample"].map(str::to_owned).to_vec();
     (area, subject)
+}
+
+#[test]
+fn a_container_has_the_volumes_of_its_unit_and_they_are_looked_at() {
+    let Some(podman) = tessera_testkit::podman() else { return };
+    let (area, mut subject) = contained(&podman, "writes-lake");
+    let lake = area.path().join("lake").display().to_string();
+    let volume = |from: &str, options: Option<&str>| Volume {
+        from: from.to_owned(),
+        to: "/lake".to_owned(),
+        options: options.map(str::to_owned),
+    };
+    subject.service.volumes = vec![volume(&lake, None)];
+    let options = Options { patience: PATIENCE, in_earnest: false, interrupted: None };
+    let mut checks = conform(&subject, options, |_| {}).unwrap();
+    checks.retain(|check| check.check != "killed");
+    assert_eq!(failed(&checks), ["dry-run"], "{checks:?}");
+    assert!(format!("{checks:?}").contains(&format!("it has made {lake}/out.csv")), "{checks:?}");
+    subject.service.volumes = vec![volume("/no/such/folder", Some("ro"))];
+    let (seen, _) = hindrance(&subject);
+    assert!(seen.starts_with("podman could not run the container: "), "{seen}");
+    subject.service.volumes.clear();
+    subject.service.entrypoint = vec!["/no/such/program".to_owned()];
+    let (seen, _) = hindrance(&subject);
+    assert!(seen.starts_with("podman found no such program in the image: "), "{seen}");
+}
+
+/// A podman that only tells how it was called.
+#[test]
+fn what_the_environment_says_is_not_on_the_command_line() {
+    let (area, mut subject) = tenant("");
+    let said = area.path().join("said");
+    let tells = format!("echo \"$*\" >>{0}; echo \"$SECRET\" >>{0}", said.display());
+    subject.podman = ["sh", "-c", &tells, "podman"].map(str::to_owned).to_vec();
+    subject.service.image = Some("localhost/an-image:1".to_owned());
+    let own = [("SECRET", "two  words"), ("HOME", "/data")];
+    let own = own.map(|(name, value)| (name.to_owned(), value.to_owned()));
+    subject.service.environment.extend(own);
+    let options = Options { patience: PATIENCE, in_earnest: false, interrupted: None };
+    conform(&subject, options, |_| {}).unwrap();
+    let said = fs::read_to_string(said).unwrap();
+    let run = said.lines().find(|line| line.starts_with("run ")).unwrap();
+    assert!(run.contains("--env SECRET ") && !run.contains("words"), "{run}");
+    // It would take this for its own.
+    assert!(run.contains("--env HOME=/data "), "{run}");
+    assert!(said.lines().any(|line| line == "two  words"), "{said}");
 }
 
 #[test]
@@ -228,9 +329,9 @@ fn a_program_in_a_container_is_checked_there() {
 
     let (_area, mut subject) = contained(&podman, "");
     subject.service.image = Some("localhost/no-such-image:1".to_owned());
-    let error = conform(&subject, options, |_| {}).unwrap_err().to_string();
-    assert_eq!(error, "the image localhost/no-such-image:1 is not here: make or pull it");
+    let missing = "the image localhost/no-such-image:1 is not here".to_owned();
+    assert_eq!(hindrance(&subject), (missing, "make or pull it"));
     subject.podman = vec!["/no/such/podman".to_owned()];
     let error = conform(&subject, options, |_| {}).unwrap_err().to_string();
-    assert!(error.starts_with("it runs in a container, and podman cannot be started: "), "{error}");
+    assert!(error.starts_with("it runs in a container, and podman cannot be asked: "), "{error}");
 }

@@ -16,7 +16,8 @@ use rustix::fs::{FlockOperation, flock};
 use tessera_types::{Name, Timestamp};
 
 use crate::manifest::Manifest;
-use crate::telemetry::{History, ServiceHistory, Status, textfile};
+use crate::telemetry::{Event, History, Line, ServiceHistory, Status, textfile};
+use crate::verb::Verb;
 
 /// The file of all runs.
 pub const RUNS: &str = "runs.jsonl";
@@ -105,6 +106,25 @@ impl Hub {
     pub fn status(&self, manifest: &Manifest, now: Timestamp) -> Result<Status, HubError> {
         let (history, is_running) = self.look(None)?;
         Ok(Status::of(manifest, &history, is_running, now))
+    }
+
+    /// The exit code of the run that systemd calls by this invocation, if its end is recorded.
+    ///
+    /// # Errors
+    /// If the file is there and cannot be read.
+    pub fn exit_code(&self, invocation_id: &str) -> Result<Option<u8>, HubError> {
+        let mut found = None;
+        self.lines(RUNS, |line| {
+            let Ok(Line { identity, event }) = serde_json::from_str::<Line>(line) else { return };
+            let is_this = identity.invocation_id.as_deref() == Some(invocation_id);
+            if let Event::Ended { exit_code, .. } = event
+                && is_this
+                && identity.verb == Verb::Run
+            {
+                found = Some(exit_code);
+            }
+        })?;
+        Ok(found)
     }
 
     /// Gives each line of a file to `take`, the torn ones too. What is not there or is no file (a
@@ -304,6 +324,27 @@ mod tests {
         let mut lines = Vec::new();
         hub.lines(RUNS, |line| lines.push(line.to_owned())).unwrap();
         lines
+    }
+
+    #[test]
+    fn the_exit_code_of_a_run_is_found_by_its_invocation() {
+        let root = tempfile::tempdir().unwrap();
+        let hub = hub(root.path());
+        assert_eq!(hub.exit_code("0f3c").unwrap(), None);
+        let end = |verb: &str, invocation: &str, code: u8| {
+            format!(
+                "{{\"run_id\":\"a\",\"tenant\":\"circ-trans\",\"service\":null,\"verb\":\"{verb}\",\
+                 \"version\":\"1.0.0\",\"invocation_id\":\"{invocation}\",\"event\":\"ended\",\
+                 \"at\":\"2026-05-01T08:35:02Z\",\"outcome\":\"failure\",\"exit_code\":{code},\
+                 \"rows\":null,\"duration_ms\":1}}"
+            )
+        };
+        let run = end("run", "0f3c", 7);
+        for line in [&run, &end("run", "0f3d", 8), &end("dry-run", "0f3c", 9), &run[..50]] {
+            hub.append(RUNS, line).unwrap();
+        }
+        assert_eq!(hub.exit_code("0f3c").unwrap(), Some(7));
+        assert_eq!(hub.exit_code("0f3e").unwrap(), None);
     }
 
     #[test]

@@ -196,6 +196,20 @@ impl Machine {
         Ok(prospect)
     }
 
+    /// Whether a tenant was installed from texts, and those are others than the ones that are wanted
+    /// now. systemd is not asked.
+    ///
+    /// # Errors
+    /// The path of a folder is no text.
+    pub fn is_outdated(&self, wanted: &Wanted) -> Result<bool, MachineError> {
+        let (declared, _) = self.declare(wanted)?;
+        let differs = |(path, text): (&String, &String)| {
+            std::fs::read_to_string(path).map_or(true, |found| found != *text)
+        };
+        let is_installed = self.places.units(&wanted.tenant).is_dir();
+        Ok(is_installed && declared.texts().iter().any(differs))
+    }
+
     /// Files in the folders of systemd's that change what these units say.
     pub(crate) fn drop_ins(&self, units: impl IntoIterator<Item = String>) -> Vec<String> {
         let folder = |unit: String| Path::new(&self.places.layout.systemd).join(unit + ".d");

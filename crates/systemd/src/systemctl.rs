@@ -134,7 +134,8 @@ pub fn disable_now(unit: &str) -> Result<(), SystemctlError> {
 pub fn show(unit: &str, names: &[&str]) -> Result<Properties, SystemctlError> {
     let property = format!("--property={}", names.join(","));
     // Times are those of the machine otherwise, in words.
-    let said = call(&["show", &property, "--timestamp=unix", "--", unit])?;
+    let words = ["show", &property, "--timestamp=unix", "--", unit];
+    let said = ended(output(command(&words), &format!("show {unit}"))?, &words)?;
     let pairs = said.stdout.lines().filter_map(|line| line.split_once('='));
     Ok(pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).collect())
 }

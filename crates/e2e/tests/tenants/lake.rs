@@ -77,7 +77,7 @@ impl Lake {
         self.entry(name, &format!("units = \"../../{name}/units\"\n"));
     }
 
-    /// `tesseractl tenant` with these arguments.
+    /// `tesseractl tenant` with these arguments, about the instance.
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = self.manager.command(binary("tesseractl"));
         command.arg("tenant").args(arguments).env("TESSERA_INSTANCE", self.path("lake"));

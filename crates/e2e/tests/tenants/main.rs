@@ -9,5 +9,6 @@ mod host;
 mod install;
 mod lake;
 mod run_now;
+mod runs_at_once;
 mod schedule;
 mod strangers;

@@ -1,5 +1,6 @@
 //! `tenant run-now` ends as the tenant does, and says whose failure it was.
 
+use std::collections::BTreeSet;
 use std::process::Command;
 
 use serde_json::Value;
@@ -7,9 +8,10 @@ use tessera_e2e::Ended;
 use tessera_testkit::{UserManager, user_manager};
 
 use crate::host::{Host, Started, wait_for, write};
+use crate::lake::Lake;
 
 /// Appends a line to a file, and waits until another file is there.
-const WAITS: &str = "echo run >>runs\nuntil [ -e go ]; do sleep 0.05; done\n";
+pub(crate) const WAITS: &str = "echo run >>runs\nuntil [ -e go ]; do sleep 0.05; done\n";
 
 /// A script that ends with an exit code.
 fn exits(code: u8) -> String {
@@ -17,7 +19,7 @@ fn exits(code: u8) -> String {
 }
 
 /// What `-o json` prints.
-fn report(ended: &Ended) -> Value {
+pub(crate) fn report(ended: &Ended) -> Value {
     serde_json::from_str(&ended.stdout)
         .unwrap_or_else(|error| panic!("{error}: {}\n{}", ended.stdout, ended.stderr))
 }
@@ -37,13 +39,13 @@ fn run(host: &Host, name: &str, code: i32, source: &str, result: &str) -> Value 
 }
 
 /// A run that another step of the test ends.
-fn started(host: &Host, name: &str) -> Started {
+pub(crate) fn started(host: &Host, name: &str) -> Started {
     let run = Started::new(host.command(&["tenant", "run-now", name, "-o", "json"]));
     wait_for("the tenant runs", || !host.read(name, "runs").is_empty());
     run
 }
 
-fn invocation(report: &Value) -> &str {
+pub(crate) fn invocation(report: &Value) -> &str {
     report["invocation_id"].as_str().unwrap_or_else(|| panic!("{report}"))
 }
 
@@ -151,77 +153,6 @@ fn a_run_that_is_stopped_is_never_a_success() {
 }
 
 #[test]
-fn a_run_that_is_under_way_is_joined() {
-    let Some(manager) = user_manager() else {
-        return;
-    };
-    let host = Host::new(manager);
-    host.process("once", &format!("{WAITS}exit 7\n"));
-    let first = started(&host, "once");
-    let others = [&["-o", "json"][..], &["--follow"]].map(|options| {
-        let mut command = host.command(&["tenant", "run-now", "once"]);
-        command.args(options);
-        Started::new(command)
-    });
-    wait_for("both join", || others.iter().all(is_joined));
-    write(&host.folder("once").join("go"), "");
-    let first = report(&first.end().expect(7));
-    assert_eq!(first["joined"], false, "{first}");
-    for other in others {
-        let ended = other.end().expect(7);
-        assert!(ended.stderr.contains("once.service runs already: joined that run\n"), "{ended:?}");
-        if !ended.stdout.is_empty() {
-            let other = report(&ended);
-            assert_eq!(other["joined"], true, "{other}");
-            assert_eq!(invocation(&other), invocation(&first));
-        }
-    }
-    assert_eq!(host.read("once", "runs"), "run\n");
-}
-
-#[test]
-fn of_many_at_the_same_moment_one_begins_the_run() {
-    let Some(manager) = user_manager() else {
-        return;
-    };
-    let host = Host::new(manager);
-    host.process("once", &format!("{WAITS}exit 3\n"));
-    let all: Vec<_> = (0..4)
-        .map(|_| Started::new(host.command(&["tenant", "run-now", "once", "-o", "json"])))
-        .collect();
-    let joined = || all.iter().filter(|it| is_joined(it)).count();
-    wait_for("one begins it", || {
-        joined() == all.len() - 1 && !host.read("once", "runs").is_empty()
-    });
-    write(&host.folder("once").join("go"), "");
-    let reports: Vec<_> = all.into_iter().map(|it| report(&it.end().expect(3))).collect();
-    let begun = reports.iter().filter(|report| report["joined"] == false);
-    assert_eq!(begun.count(), 1, "{reports:?}");
-    assert!(reports.iter().all(|it| invocation(it) == invocation(&reports[0])), "{reports:?}");
-    assert_eq!(host.read("once", "runs"), "run\n");
-}
-
-#[test]
-fn a_run_that_the_timer_began_is_joined() {
-    let Some(manager) = user_manager() else {
-        return;
-    };
-    let host = Host::new(manager);
-    host.process("timed", &format!("{WAITS}exit 5\n"));
-    let often = host.manager.config().join("systemd/user/timed.timer");
-    write(&often, "[Timer]\nOnActiveSec=1ms\nAccuracySec=1ms\nUnit=timed.service\n");
-    host.manager.systemctl(&["daemon-reload"]);
-    host.manager.systemctl(&["restart", "timed.timer"]);
-    wait_for("the timer fires", || !host.read("timed", "runs").is_empty());
-    let joining = started(&host, "timed");
-    wait_for("it joins", || is_joined(&joining));
-    write(&host.folder("timed").join("go"), "");
-    let report = report(&joining.end().expect(5));
-    assert_eq!(report["joined"], true, "{report}");
-    assert_eq!(host.read("timed", "runs"), "run\n");
-}
-
-#[test]
 fn a_run_goes_on_when_nobody_waits_any_more() {
     let Some(manager) = user_manager() else {
         return;
@@ -229,13 +160,12 @@ fn a_run_goes_on_when_nobody_waits_any_more() {
     let host = Host::new(manager);
     host.process("long", &format!("{WAITS}exit 7\n"));
     let run = started(&host, "long");
-    let sent = Command::new("kill").args(["-INT", &run.pid.to_string()]).status().unwrap();
-    assert!(sent.success());
+    signal(&run, "-INT");
     let ended = run.end().expect(130);
     assert!(ended.stderr.starts_with("long.service goes on: "), "{ended:?}");
     assert_eq!(ended.stdout, "");
     // What waited is gone, and the run is not.
-    wait_for("nobody waits", || !is_waited_for(&host, "long"));
+    wait_for("nobody waits", || waiters(&host, "long").is_empty());
     host.await_property("long.service", "ActiveState", "activating");
     let again = started(&host, "long");
     wait_for("it joins", || is_joined(&again));
@@ -304,6 +234,48 @@ fn services_are_named_by_their_suffix() {
     assert!(unlike.stderr.contains("reconcile"), "{unlike:?}");
     let unknown = host.tesseractl(&["tenant", "run-now", "cirk"]).expect(3);
     assert!(unknown.stderr.contains("did you mean `circ`?"), "{unknown:?}");
+}
+
+#[test]
+fn what_is_installed_is_run_and_that_the_manifest_has_changed_is_said() {
+    let Some(manager) = user_manager() else {
+        return;
+    };
+    let lake = Lake::new(manager);
+    lake.process("circ", "exit 7\n");
+    lake.tenant(&["install", "circ"]).expect(0);
+    let run = || lake.tenant(&["run-now", "circ", "-o", "json"]).expect(7);
+    assert_eq!(run().stderr, "");
+    let manifest = lake.path("circ/tessera-tenant.toml");
+    let text = std::fs::read_to_string(&manifest).unwrap();
+    write(&manifest, &text.replace("\n[lifecycle]\n", "\n[lifecycle]\ntimeout = \"1m\"\n"));
+    let ended = run();
+    assert_eq!(
+        ended.stderr,
+        "circ is run as it is installed; its manifest says otherwise: `tesseractl tenant diff circ`\n"
+    );
+    assert_eq!(report(&ended)["exit_code"], 7);
+    lake.tenant(&["install", "circ"]).expect(0);
+    assert_eq!(run().stderr, "");
+}
+
+#[test]
+fn a_run_whose_tenant_is_uninstalled_was_stopped_and_the_next_one_is_not_begun() {
+    let Some(manager) = user_manager() else {
+        return;
+    };
+    let lake = Lake::new(manager);
+    // It takes the end of the tenant for a wish.
+    lake.process("circ", &format!("trap 'exit 0' TERM\n{WAITS}"));
+    lake.tenant(&["install", "circ"]).expect(0);
+    let run = Started::new(lake.command(&["run-now", "circ", "-o", "json"]));
+    wait_for("the tenant runs", || lake.path("circ/runs").exists());
+    lake.tenant(&["uninstall", "circ"]).expect(1);
+    lake.tenant(&["uninstall", "circ", "--force"]).expect(0);
+    assert_eq!(report(&run.end().expect(128 + 15))["result"], "stopped");
+    let next = lake.tenant(&["run-now", "circ", "-o", "json"]).expect(3);
+    assert_eq!(report(&next)["result"], "not-found");
+    assert_eq!(std::fs::read_to_string(lake.path("circ/runs")).unwrap(), "run\n");
 }
 
 #[test]
@@ -408,7 +380,7 @@ fn without_a_journal_a_run_is_waited_for_all_the_same() {
 }
 
 /// A journal of the manager's own, which units write to from now on.
-fn journal(host: &Host) -> Started {
+pub(crate) fn journal(host: &Host) -> Started {
     let start = r#"
         mkdir -p /run/systemd/journald.conf.d /run/log/journal /run/user
         ln -s "$XDG_RUNTIME_DIR" /run/user/0
@@ -430,12 +402,18 @@ fn journal(host: &Host) -> Started {
 }
 
 /// Whether it has said that it has joined a run. One that is only about to might begin the next.
-fn is_joined(run: &Started) -> bool {
+pub(crate) fn is_joined(run: &Started) -> bool {
     run.complaints().contains(" runs already: joined that run\n")
 }
 
-/// Whether a process waits for the end of a tenant's start job.
-fn is_waited_for(host: &Host, name: &str) -> bool {
+/// Sends a signal to a program.
+pub(crate) fn signal(run: &Started, signal: &str) {
+    let sent = Command::new("kill").args([signal, &run.pid.to_string()]).status().unwrap();
+    assert!(sent.success());
+}
+
+/// The processes that wait for the end of a tenant's start job.
+pub(crate) fn waiters(host: &Host, name: &str) -> BTreeSet<String> {
     let words = format!("--show-transaction -- {name}.service");
     let mut listing = host.manager.command("cat");
     let listed = listing.arg("/sys/fs/cgroup/commands/cgroup.procs").output().unwrap();
@@ -444,5 +422,5 @@ fn is_waited_for(host: &Host, name: &str) -> bool {
         String::from_utf8_lossy(&line).replace('\0', " ")
     };
     let pids = String::from_utf8_lossy(&listed.stdout).into_owned();
-    pids.lines().any(|pid| line(pid).contains(&words))
+    pids.lines().filter(|pid| line(pid).contains(&words)).map(str::to_owned).collect()
 }

@@ -5,10 +5,10 @@
 
 use std::fmt;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// How a run ended.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum End {
     /// Well.
     Success,
@@ -44,6 +44,8 @@ pub enum End {
     Masked,
     /// The unit's file cannot be used; what systemd says.
     Broken(String),
+    /// Badly, and more is not known: another run has begun since.
+    Unknown,
     /// Otherwise; what systemd calls it.
     Other(String),
 }
@@ -74,7 +76,12 @@ impl End {
             Self::Stopped => 128 + 15,
             Self::NotInstalled => 3,
             Self::Masked | Self::Condition | Self::StartLimit | Self::StaysActive => 4,
-            Self::Before | Self::After | Self::Dependency | Self::Broken(_) | Self::Other(_) => 1,
+            Self::Before
+            | Self::After
+            | Self::Dependency
+            | Self::Broken(_)
+            | Self::Unknown
+            | Self::Other(_) => 1,
         }
     }
 
@@ -107,6 +114,7 @@ impl End {
             Self::NotInstalled => "not-found",
             Self::Masked => "masked",
             Self::Broken(_) => "bad-setting",
+            Self::Unknown => "unknown",
             Self::Other(result) => result,
         }
     }
@@ -168,6 +176,9 @@ impl fmt::Display for End {
             Self::NotInstalled => f.write_str("not installed"),
             Self::Masked => f.write_str("masked: neither this nor its timer can start it"),
             Self::Broken(why) => write!(f, "its file cannot be used: {why}"),
+            Self::Unknown => {
+                f.write_str("another run has begun since, and how this one ended is not known")
+            }
             Self::Other(result) => write!(f, "failed: {result}"),
         }
     }

@@ -13,9 +13,6 @@ const SETUP: std::ops::RangeInclusive<u8> = 200..=243;
 /// Podman's own codes, for what goes wrong before the container's program runs.
 const PODMAN: std::ops::RangeInclusive<u8> = 125..=127;
 
-/// What is left to say of a run that systemd remembers no more.
-const OVERTAKEN: &str = "another run has begun since, and of this one no more is known";
-
 /// How the start job ended, as `systemctl start` says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Job {
@@ -60,18 +57,55 @@ pub(super) fn refusal(state: &State) -> Option<End> {
     }
 }
 
-/// How the run with this invocation ended; `state` is that of the unit when its start job was over
-/// and it had come to rest.
-pub(super) fn judge(job: Job, state: &State, invocation: Option<&str>) -> End {
-    let is_known = invocation.is_some() && state.invocation() == invocation;
-    match (job, is_known) {
-        (Job::Canceled, _) => End::Stopped,
+/// Of which run a unit tells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Whose {
+    /// Of the very one.
+    Its,
+    /// Of the one before: none has begun since.
+    Former,
+    /// Of none any more, though it has begun.
+    Nobodys,
+    /// Of another one that has begun since.
+    Anothers,
+}
+
+impl Whose {
+    /// By the invocation before, and that of the run, as far as it is known.
+    pub(super) fn of(state: &State, before: Option<&str>, invocation: Option<&str>) -> Self {
+        match (state.invocation(), invocation) {
+            (Some(now), Some(ours)) if now == ours => Self::Its,
+            (None, Some(_)) => Self::Nobodys,
+            (now, None) if now.is_none() || now == before => Self::Former,
+            _ => Self::Anothers,
+        }
+    }
+}
+
+/// How the run with this job ended; `state` is that of the unit when the job was over and it had come
+/// to rest.
+pub(super) fn judge(job: Job, state: &State, whose: Whose) -> End {
+    match (job, whose) {
+        // Had it failed, it would be known still.
+        (Job::Canceled, _) | (Job::Failed, Whose::Nobodys) => End::Stopped,
         (Job::Dependency, _) => End::Dependency,
-        (Job::Done, true) => known(state, End::Success),
-        (_, true) => known(state, End::Stopped),
-        (Job::Done, false) => not_run(state).unwrap_or_else(|| unseen(state)),
-        (Job::TimedOut, false) => End::Timeout,
-        (Job::Failed, false) => not_started(state, invocation),
+        // That is of a start after this run.
+        (Job::Done, Whose::Its) if state.get("Result") == "start-limit-hit" => End::Success,
+        (Job::Done, Whose::Its) => known(state, End::Success),
+        (_, Whose::Its) => known(state, End::Stopped),
+        (Job::Done, Whose::Former) => not_run(state).unwrap_or_else(|| unseen(state)),
+        (Job::Done, _) => unseen(state),
+        (Job::TimedOut, _) => End::Timeout,
+        (Job::Failed, Whose::Former) => not_started(state),
+        (Job::Failed, Whose::Anothers) => End::Unknown,
+    }
+}
+
+/// How a run ended whose job nobody has waited for.
+pub(super) fn without_job(state: &State, whose: Whose) -> End {
+    match whose {
+        Whose::Its => last(state),
+        _ => End::Unknown,
     }
 }
 
@@ -120,19 +154,16 @@ fn unseen(state: &State) -> End {
     }
 }
 
-/// The job failed, and of the run nothing is known.
-fn not_started(state: &State, invocation: Option<&str>) -> End {
-    match (state.get("Result"), invocation) {
-        ("start-limit-hit", _) => End::StartLimit,
-        (_, None) if state.get("AssertResult") == "no" => End::Condition,
-        // Had it failed, it would be known still.
-        ("success", Some(_)) if state.invocation().is_none() => End::Stopped,
-        (_, Some(_)) => End::Other(OVERTAKEN.to_owned()),
-        ("success", None) => End::Other("its start job failed".to_owned()),
+/// The job failed before any run began.
+fn not_started(state: &State) -> End {
+    match state.get("Result") {
+        "start-limit-hit" => End::StartLimit,
+        _ if state.get("AssertResult") == "no" => End::Condition,
+        "success" => End::Other("its start job failed".to_owned()),
         // The result is that of the run before: one that failed keeps it, so that only the missing
         // run says that systemd refused to begin one.
-        (_, None) if state.invocation().is_some() => End::StartLimit,
-        (other, None) => End::Other(other.to_owned()),
+        _ if state.invocation().is_some() => End::StartLimit,
+        other => End::Other(other.to_owned()),
     }
 }
 
@@ -182,9 +213,12 @@ mod tests {
             (failed("oom-kill", "2", "9"), End::OutOfMemory),
             (failed("resources", "0", "0"), End::Other("resources".to_owned())),
         ] {
-            assert_eq!(judge(Job::Failed, &state, Some(OURS)), end, "{state:?}");
+            assert_eq!(judge(Job::Failed, &state, Whose::Its), end, "{state:?}");
         }
-        assert_eq!(judge(Job::Done, &state(&[]), Some(OURS)), End::Success);
+        assert_eq!(judge(Job::Done, &state(&[]), Whose::Its), End::Success);
+        // A start after it was refused.
+        let limit = state(&[("Result", "start-limit-hit")]);
+        assert_eq!(judge(Job::Done, &limit, Whose::Its), End::Success);
     }
 
     #[test]
@@ -194,7 +228,7 @@ mod tests {
             for code in [124, 125, 126, 127, 128, 137] {
                 let mut state = failed("exit-code", "1", &code.to_string());
                 state.0.insert(sign.0.to_owned(), sign.1.to_owned());
-                let end = judge(Job::Failed, &state, Some(OURS));
+                let end = judge(Job::Failed, &state, Whose::Its);
                 let is_podmans = (125..=127).contains(&code);
                 assert_eq!(end == End::Podman(code), is_podmans, "{code}");
                 assert_eq!(end.exit_code(), code);
@@ -207,29 +241,55 @@ mod tests {
     fn a_run_that_was_stopped_is_never_taken_for_done() {
         // It caught the signal and ended with 0; it did not; and the manager has forgotten it.
         let forgotten = state(&[("InvocationID", ""), ("TriggeredBy", "")]);
-        for state in [state(&[]), failed("signal", "2", "15"), forgotten.clone()] {
-            assert_eq!(judge(Job::Canceled, &state, Some(OURS)), End::Stopped, "{state:?}");
+        for (state, whose) in [
+            (state(&[]), Whose::Its),
+            (failed("signal", "2", "15"), Whose::Its),
+            (forgotten.clone(), Whose::Nobodys),
+        ] {
+            assert_eq!(judge(Job::Canceled, &state, whose), End::Stopped, "{state:?}");
         }
-        for state in [state(&[]), forgotten] {
-            assert_eq!(judge(Job::Failed, &state, Some(OURS)), End::Stopped, "{state:?}");
+        for (state, whose) in [(state(&[]), Whose::Its), (forgotten, Whose::Nobodys)] {
+            assert_eq!(judge(Job::Failed, &state, whose), End::Stopped, "{state:?}");
         }
     }
 
     #[test]
     fn the_end_of_another_run_is_not_taken_for_this_ones() {
         let other = failed("exit-code", "1", "7");
-        assert_eq!(judge(Job::Done, &other, Some("of this one")), End::Success);
-        let end = judge(Job::Failed, &state(&[]), Some("of this one"));
-        assert_eq!(end, End::Other(OVERTAKEN.to_owned()));
+        assert_eq!(judge(Job::Done, &other, Whose::Anothers), End::Success);
+        let never = state(&[("ConditionResult", "no"), ("Result", "exec-condition")]);
+        assert_eq!(judge(Job::Done, &never, Whose::Anothers), End::Success);
+        for state in [other, state(&[]), failed("start-limit-hit", "1", "0")] {
+            assert_eq!(judge(Job::Failed, &state, Whose::Anothers), End::Unknown, "{state:?}");
+            assert_eq!(without_job(&state, Whose::Anothers), End::Unknown, "{state:?}");
+        }
+        assert_ne!(End::Unknown.exit_code(), 0);
+    }
+
+    #[test]
+    fn a_unit_tells_of_the_run_with_its_invocation() {
+        let (now, forgotten) = (state(&[]), state(&[("InvocationID", "")]));
+        for (state, before, invocation, whose) in [
+            (&now, None, Some(OURS), Whose::Its),
+            (&now, Some(OURS), Some(OURS), Whose::Its),
+            (&now, Some(OURS), None, Whose::Former),
+            (&now, Some("older"), None, Whose::Anothers),
+            (&now, None, None, Whose::Anothers),
+            (&now, Some("older"), Some("ours"), Whose::Anothers),
+            (&forgotten, Some("older"), Some(OURS), Whose::Nobodys),
+            (&forgotten, Some("older"), None, Whose::Former),
+        ] {
+            assert_eq!(Whose::of(state, before, invocation), whose, "{before:?} {invocation:?}");
+        }
     }
 
     #[test]
     fn what_is_no_oneshot_goes_on_after_its_job() {
         let simple = [("Type", "simple"), ("ExecMainCode", "2"), ("ExecMainStatus", "15")];
-        assert_eq!(judge(Job::Done, &state(&simple[..1]), Some(OURS)), End::Success);
-        assert_eq!(judge(Job::Done, &state(&simple), Some(OURS)), End::Stopped);
-        for invocation in [Some("of this one"), None] {
-            assert!(!judge(Job::Done, &state(&simple[..1]), invocation).is_success());
+        assert_eq!(judge(Job::Done, &state(&simple[..1]), Whose::Its), End::Success);
+        assert_eq!(judge(Job::Done, &state(&simple), Whose::Its), End::Stopped);
+        for whose in [Whose::Former, Whose::Nobodys, Whose::Anothers] {
+            assert!(!judge(Job::Done, &state(&simple[..1]), whose).is_success());
         }
     }
 
@@ -252,11 +312,11 @@ mod tests {
             (Job::Failed, resources, End::Other("resources".to_owned())),
             (Job::Dependency, condition, End::Dependency),
         ] {
-            assert_eq!(judge(job, &state(&changes), None), end, "{changes:?}");
+            assert_eq!(judge(job, &state(&changes), Whose::Former), end, "{changes:?}");
         }
         // A unit that nothing refers to is forgotten when it is done.
         let forgotten = [("InvocationID", ""), ("ConditionResult", "no"), ("TriggeredBy", "")];
-        assert_eq!(judge(Job::Done, &state(&forgotten), None), End::Success);
+        assert_eq!(judge(Job::Done, &state(&forgotten), Whose::Former), End::Success);
     }
 
     #[test]

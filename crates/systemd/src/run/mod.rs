@@ -1,36 +1,41 @@
 //! Runs a unit now, on the way that its timer takes, and says how that ended.
 //!
 //! The one idea: a run has a name, its invocation. What systemd knows of a unit is that of its last
-//! run, so the invocation before is noted, that of this run is learnt, and only what is known of that
-//! one counts. A start while a run is under way joins it; systemd then has one job, and one run.
+//! run, so only what is known of the very run counts. Who starts one has the turn until its end has
+//! been seen, and others join it meanwhile; systemd then has one job, and one run.
 //!
 //! It goes in steps, so that who waits may stop waiting, or look at the output meanwhile: see [`Run`].
 //! A run does not end with the waiting.
 
+mod begun;
+mod beside;
 mod end;
+mod journal;
 mod judge;
-mod lock;
 mod output;
 mod seen;
 mod state;
+mod turn;
 mod waiter;
 
 use std::fmt;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use serde::{Deserialize, Serialize};
+
 pub use end::{End, Source};
 pub use output::{NoOutput, Output, last_lines};
 pub use seen::{Seen, begin, manager, seen};
 
 use crate::systemctl::{self, LOOK_INTERVAL, PATIENCE, SystemctlError};
-use judge::Job;
+use begun::Begun;
+use beside::{Beside, Step};
 use state::State;
-use waiter::Waiter;
+use turn::{Turn, Turns};
 
-/// Between two looks at a unit. While its start job waits, only the end of that is looked for.
-const STATE_INTERVAL: Duration = Duration::from_millis(50);
-const END_INTERVAL: Duration = Duration::from_millis(500);
+/// Between two looks at a unit while another has the turn with it.
+const TURN_INTERVAL: Duration = Duration::from_millis(50);
 const PAUSE_MAX: Duration = Duration::from_millis(100);
 
 /// A run of a unit that was begun or joined.
@@ -39,20 +44,28 @@ const PAUSE_MAX: Duration = Duration::from_millis(100);
 #[derive(Debug)]
 pub struct Run {
     unit: String,
-    before: State,
-    /// When the timers that start the unit have fired last, before.
-    fired: Vec<String>,
-    invocation: Option<String>,
-    is_joined: bool,
-    waiter: Option<Waiter>,
-    job: Option<Job>,
-    outcome: Option<Outcome>,
+    turns: Option<Turns>,
+    stage: Stage,
+    /// Where its output goes, if that is not the journal.
+    output: Option<String>,
     begun: Instant,
-    next_look: Instant,
+}
+
+/// How far it is.
+#[derive(Debug)]
+enum Stage {
+    /// Another has the turn, and no run is under way.
+    Waits { give_up: Instant, next_look: Instant },
+    /// It was started.
+    Begun(Box<Begun>),
+    /// Another waits for it.
+    Beside(Box<Beside>),
+    /// It is over.
+    Over(Outcome),
 }
 
 /// How a run ended.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Outcome {
     /// The unit.
     pub unit: String,
@@ -69,6 +82,20 @@ pub struct Outcome {
 }
 
 impl Outcome {
+    /// With the times of the unit, as far as they are those of the run.
+    fn of(unit: &str, invocation: Option<&str>, is_joined: bool, now: &State, end: End) -> Self {
+        let is_known = invocation.is_some() && now.invocation() == invocation;
+        let time = |name| now.time(name).filter(|_| is_known);
+        Self {
+            unit: unit.to_owned(),
+            invocation_id: invocation.map(str::to_owned),
+            is_joined,
+            started_at: time("InactiveExitTimestamp"),
+            ended_at: time("InactiveEnterTimestamp").filter(|_| now.is_settled()),
+            end,
+        }
+    }
+
     /// Whether it was over and forgotten before its invocation was known.
     #[must_use]
     pub fn is_unseen(&self) -> bool {
@@ -88,25 +115,15 @@ impl fmt::Display for Outcome {
 /// # Errors
 /// The service manager cannot be asked.
 pub fn start(unit: &str) -> Result<Run, SystemctlError> {
-    let _one_at_a_time = lock::lock(unit);
-    let before = look(unit)?;
-    let refusal = judge::refusal(&before);
+    let now = Instant::now();
     let mut run = Run {
         unit: unit.to_owned(),
-        fired: fired(&before)?,
-        before,
-        invocation: None,
-        is_joined: false,
-        waiter: None,
-        job: None,
-        outcome: None,
-        begun: Instant::now(),
-        next_look: Instant::now(),
+        turns: Turns::of(unit),
+        stage: Stage::Waits { give_up: now + PATIENCE, next_look: now },
+        output: None,
+        begun: now,
     };
-    match refusal {
-        Some(end) => run.outcome = Some(run.nothing(end)),
-        None => run.begin()?,
-    }
+    run.step()?;
     Ok(run)
 }
 
@@ -129,27 +146,31 @@ impl Run {
     /// What systemd calls the run, as soon as that is known.
     #[must_use]
     pub fn invocation_id(&self) -> Option<&str> {
-        self.invocation.as_deref()
+        match &self.stage {
+            Stage::Waits { .. } => None,
+            Stage::Begun(begun) => begun.invocation.as_deref(),
+            Stage::Beside(beside) => Some(&beside.invocation),
+            Stage::Over(outcome) => outcome.invocation_id.as_deref(),
+        }
     }
 
     /// Whether the run was under way already.
     #[must_use]
     pub fn is_joined(&self) -> bool {
-        self.is_joined
-    }
-
-    /// The unit.
-    #[must_use]
-    pub fn unit(&self) -> &str {
-        &self.unit
+        match &self.stage {
+            Stage::Waits { .. } => false,
+            Stage::Begun(begun) => begun.is_joined,
+            Stage::Beside(_) => true,
+            Stage::Over(outcome) => outcome.is_joined,
+        }
     }
 
     /// What it writes, from its beginning; none before the run is known.
     #[must_use]
     pub fn output(&self) -> Option<Result<Output, NoOutput>> {
         let invocation = self.invocation_id()?;
-        Some(match self.before.output() {
-            Some(place) => Err(NoOutput::Elsewhere(place.to_owned())),
+        Some(match &self.output {
+            Some(place) => Err(NoOutput::Elsewhere(place.clone())),
             None => Output::of(invocation),
         })
     }
@@ -161,11 +182,12 @@ impl Run {
     pub fn wait(&mut self, at_most: Duration) -> Result<Option<Outcome>, SystemctlError> {
         let deadline = Instant::now() + at_most;
         loop {
-            if self.outcome.is_none() {
-                self.step()?;
+            self.step()?;
+            if let Stage::Over(outcome) = &self.stage {
+                return Ok(Some(outcome.clone()));
             }
-            if self.outcome.is_some() || Instant::now() >= deadline {
-                return Ok(self.outcome.clone());
+            if Instant::now() >= deadline {
+                return Ok(None);
             }
             thread::sleep(self.pause());
         }
@@ -176,115 +198,61 @@ impl Run {
         (self.begun.elapsed() / 20).clamp(LOOK_INTERVAL, PAUSE_MAX)
     }
 
-    /// Starts it, and waits until systemd has taken that in.
-    fn begin(&mut self) -> Result<(), SystemctlError> {
-        self.waiter = Some(Waiter::start(&self.unit)?);
-        let deadline = Instant::now() + PATIENCE;
-        loop {
-            self.reap()?;
-            let Some(waiter) = &mut self.waiter else { return Ok(()) };
-            if let Some(id) = waiter.job_id() {
-                let is_same = self.before.job() == Some(&id);
-                self.joins(is_same);
-                return Ok(());
-            }
-            if Instant::now() > deadline {
-                return Err(SystemctlError::Silent(format!("start {}", self.unit)));
-            }
-            thread::sleep(LOOK_INTERVAL);
-        }
-    }
-
-    /// The job was there before, or was not.
-    fn joins(&mut self, is_same: bool) {
-        self.is_joined = is_same;
-        if is_same && self.before.is_running() {
-            self.invocation = self.before.invocation().map(str::to_owned);
-        }
-    }
-
-    /// Learns which run this is.
-    fn learn(&mut self, now: &State) -> Result<(), SystemctlError> {
-        let Some(current) = now.invocation().filter(|_| self.invocation.is_none()) else {
-            return Ok(());
-        };
-        if Some(current) != self.before.invocation() {
-            // A timer that has fired since may have been faster; its job and this one are the same.
-            self.is_joined |= fired(now)? != self.fired;
-        } else if self.job == Some(Job::Done) && self.before.is_running() {
-            // It is no oneshot, so that there was no job to join.
-            self.is_joined = true;
-        } else {
-            return Ok(());
-        }
-        self.invocation = Some(current.to_owned());
-        Ok(())
-    }
-
-    /// Looks whether the start job is over.
-    fn reap(&mut self) -> Result<(), SystemctlError> {
-        if let Some(waiter) = &mut self.waiter
-            && let Some((is_success, said)) = waiter.ended()?
-        {
-            if let Some(id) = waiter.job_id()
-                && self.invocation.is_none()
-            {
-                let is_same = self.before.job() == Some(&id);
-                self.joins(self.is_joined || is_same);
-            }
-            self.job = Some(Job::of(is_success, &said));
-            self.waiter = None;
-            self.next_look = Instant::now();
-        }
-        Ok(())
-    }
-
     /// One look at how it is.
     fn step(&mut self) -> Result<(), SystemctlError> {
-        self.reap()?;
-        // Before the start job is over there is nothing to learn but which run it is.
-        let is_pending = self.job.is_some() || self.invocation.is_none();
-        if !is_pending || Instant::now() < self.next_look {
-            return Ok(());
-        }
-        let now = look(&self.unit)?;
-        self.learn(&now)?;
-        let Some(job) = self.job else {
-            self.next_look = Instant::now() + STATE_INTERVAL;
-            return Ok(());
+        let next = match &mut self.stage {
+            Stage::Waits { .. } => self.take_turn()?,
+            Stage::Begun(begun) => begun.step()?.map(|outcome| {
+                if let (Some(turns), Some(turn)) = (&self.turns, &begun.turn) {
+                    turns.tell(turn, &outcome);
+                }
+                Stage::Over(outcome)
+            }),
+            Stage::Beside(beside) => {
+                let turns = self.turns.as_ref().expect("another has the turn");
+                match beside.step(turns)? {
+                    Step::Waits => None,
+                    Step::Inherited(begun) => Some(Stage::Begun(begun)),
+                    Step::Ended(outcome) => Some(Stage::Over(outcome)),
+                }
+            }
+            Stage::Over(_) => None,
         };
-        let is_ours = self.invocation.as_deref() == now.invocation();
-        if now.is_settled() || !is_ours {
-            self.outcome = Some(self.ended(job, &now));
+        if let Some(stage) = next {
+            self.stage = stage;
         }
-        self.next_look = Instant::now() + END_INTERVAL;
         Ok(())
     }
 
-    fn ended(&self, job: Job, now: &State) -> Outcome {
-        let invocation = self.invocation.as_deref();
-        let end = judge::judge(job, now, invocation);
-        let is_known = invocation.is_some() && now.invocation() == invocation;
-        let time = |name| now.time(name).filter(|_| is_known);
-        Outcome {
-            unit: self.unit.clone(),
-            invocation_id: invocation.map(str::to_owned),
-            is_joined: self.is_joined,
-            started_at: time("InactiveExitTimestamp"),
-            ended_at: time("InactiveEnterTimestamp").filter(|_| now.is_settled()),
-            end,
-        }
+    /// Starts the unit, or joins the run of who has started it.
+    fn take_turn(&mut self) -> Result<Option<Stage>, SystemctlError> {
+        let Stage::Waits { give_up, next_look } = &mut self.stage else { return Ok(None) };
+        let now = Instant::now();
+        let turn = match self.turns.as_ref().map(Turns::take) {
+            Some(Ok(Some(turn))) => Some(turn),
+            Some(Ok(None)) if now < *next_look => return Ok(None),
+            Some(Ok(None)) if now < *give_up => {
+                *next_look = now + TURN_INTERVAL;
+                let state = look(&self.unit)?;
+                if state.job().is_some() {
+                    *give_up = now + PATIENCE;
+                }
+                self.output = state.output().map(str::to_owned);
+                let beside = Beside::join(&self.unit, &state);
+                return Ok(beside.map(|beside| Stage::Beside(Box::new(beside))));
+            }
+            // Where no turn can be had, it goes without.
+            Some(Ok(None) | Err(_)) | None => None,
+        };
+        self.begin(turn).map(Some)
     }
 
-    /// The outcome where nothing was run.
-    fn nothing(&self, end: End) -> Outcome {
-        Outcome {
-            unit: self.unit.clone(),
-            invocation_id: None,
-            is_joined: false,
-            end,
-            started_at: None,
-            ended_at: None,
-        }
+    fn begin(&mut self, turn: Option<Turn>) -> Result<Stage, SystemctlError> {
+        let before = look(&self.unit)?;
+        self.output = before.output().map(str::to_owned);
+        Ok(match judge::refusal(&before) {
+            Some(end) => Stage::Over(Outcome::of(&self.unit, None, false, &before, end)),
+            None => Stage::Begun(Box::new(Begun::start(&self.unit, turn, before)?)),
+        })
     }
 }

@@ -49,6 +49,11 @@ pub struct Output {
     is_complete: bool,
 }
 
+/// Whether somebody keeps a journal.
+pub(super) fn is_kept() -> bool {
+    Path::new(JOURNAL).exists()
+}
+
 impl Output {
     /// That of the run with this invocation, from its beginning.
     ///
@@ -59,7 +64,7 @@ impl Output {
     }
 
     fn since(invocation_id: &str, lines: &str) -> Result<Self, NoOutput> {
-        if !Path::new(JOURNAL).exists() {
+        if !is_kept() {
             return Err(NoOutput::NoJournal);
         }
         let mut command = Command::new("journalctl");

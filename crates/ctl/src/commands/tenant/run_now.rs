@@ -11,7 +11,9 @@ use std::time::Duration;
 use clap::Args;
 use jiff::Timestamp;
 use serde::Serialize;
+use tessera_lifecycle::hub::Hub;
 use tessera_manifest::{hint_for_name, nearest, quoted};
+use tessera_systemd::Machine;
 use tessera_systemd::run::{self, End, NoOutput, Outcome, Output, Run, Source};
 use tessera_systemd::systemctl::SystemctlError;
 use tessera_tenant::registry::Tenant;
@@ -20,7 +22,7 @@ use tessera_types::{Name, Problem as Refusal};
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::instance::{Instance, Which};
-use super::run_on_node;
+use super::{host, list, run_on_node};
 use crate::cli::Format;
 use crate::context::{Context, json, print, tell};
 use crate::exit::Exit;
@@ -82,9 +84,12 @@ pub(super) async fn run(context: &Context, arguments: &Arguments) -> Result<(), 
         return run_on_node::on_node(context, &name, service.as_ref(), node).await;
     }
     let format = context.format(&[Format::Table, Format::Json])?;
-    let unit = {
+    let (unit, tenant) = {
         let instance = Instance::read(&arguments.which)?;
-        unit_of(instance.tenant(context, &arguments.name)?, arguments.service.as_deref())?
+        let tenant = instance.tenant(context, &arguments.name)?;
+        let unit = unit_of(tenant, arguments.service.as_deref())?;
+        tell_change(context, &instance, tenant);
+        (unit, tenant.manifest.name.clone())
     };
     let watch = Watch {
         unit: unit.clone(),
@@ -95,7 +100,7 @@ pub(super) async fn run(context: &Context, arguments: &Arguments) -> Result<(), 
         output: None,
     };
     let outcome = match waited(watch).await? {
-        Ok(Ended::Outcome(outcome)) => outcome,
+        Ok(Ended::Outcome(outcome)) => by_record(outcome, &tenant),
         Ok(Ended::Interrupted) => {
             tell(&format!(
                 "{unit} goes on: `systemctl --user status {unit}` shows it, and `run-now` waits for \
@@ -122,6 +127,31 @@ pub(super) async fn run(context: &Context, arguments: &Arguments) -> Result<(), 
         0 => Ok(()),
         code => Err(Failure::Ended(code)),
     }
+}
+
+/// What runs is what was installed, which need not be what the manifest says.
+fn tell_change(context: &Context, instance: &Instance, tenant: &Tenant) {
+    let name = &tenant.manifest.name;
+    let wanted = host::wanted(context, instance, tenant).ok();
+    let is_outdated = |wanted| Machine::of_user().ok()?.is_outdated(&wanted).ok();
+    if wanted.and_then(is_outdated) == Some(true) {
+        tell(&format!(
+            "{name} is run as it is installed; its manifest says otherwise: \
+             `tesseractl tenant diff {name}`\n"
+        ));
+    }
+}
+
+/// Where systemd remembers the run no more, its record has the exit code.
+fn by_record(mut outcome: Outcome, tenant: &Name) -> Outcome {
+    let recorded =
+        |invocation: &str| Hub::new(&list::hub().ok()?, None, tenant).exit_code(invocation).ok()?;
+    if outcome.end == End::Unknown
+        && let Some(code @ 1..) = outcome.invocation_id.as_deref().and_then(recorded)
+    {
+        outcome.end = End::Exited(code);
+    }
+    outcome
 }
 
 /// What the control plane takes for the name of a tenant or of a service.
@@ -305,6 +335,7 @@ fn remedy(end: &End, tenant: &str, unit: &str) -> Option<String> {
             "`podman images` shows whether the image of the manifest is there".to_owned()
         }
         End::Podman(_) | End::Setup(_) => "correct `entrypoint` in the manifest".to_owned(),
+        End::Unknown => format!("`journalctl --user -u {unit}` may have how each run ended"),
         End::Timeout => "if it needs the time, raise `timeout` in the manifest".to_owned(),
         End::OutOfMemory => {
             "if it needs the memory, raise `resources.memory` in the manifest".to_owned()
@@ -316,7 +347,9 @@ fn remedy(end: &End, tenant: &str, unit: &str) -> Option<String> {
 /// The service manager cannot be asked.
 fn unasked(error: &SystemctlError, style: Style) -> Failure {
     let (code, exit) = match error {
-        SystemctlError::NoManager(_) => (Some("unreachable"), Exit::Unreachable),
+        SystemctlError::NoManager(_) | SystemctlError::Silent(_) => {
+            (Some("unreachable"), Exit::Unreachable)
+        }
         _ => (None, Exit::Failed),
     };
     tell(&said(style, code, &error.to_string(), &[], None));
