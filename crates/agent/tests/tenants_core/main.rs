@@ -215,3 +215,32 @@ fn nothing_is_installed_while_the_disk_is_full_and_it_is_said() {
     world.settle();
     assert_eq!(world.installed.len(), 1);
 }
+
+#[test]
+fn a_manager_that_does_not_answer_is_asked_once_for_all_tenants() {
+    let mut world = World::new();
+    (0..4).for_each(|which| world.declare(which));
+    world.settle();
+    (0..4).for_each(|which| world.declare(which));
+    world.delete(3);
+    world.no_manager = true;
+    world.deliver();
+    let before = world.jobs;
+    while world.step(false) {}
+    assert_eq!(world.jobs - before, 4 + 1, "each is written down, and somebody is asked once");
+    world.post(true);
+    for wanted in world.wanted.values() {
+        let report = wanted.report.as_ref().unwrap();
+        let state = if wanted.remove { InstallState::Removing } else { InstallState::Failed };
+        assert_eq!((report.state, report.reason.as_deref()), (state, Some("no manager")));
+    }
+    // Who wants a run is told that, and does not wait.
+    world.ask(1);
+    world.deliver();
+    while world.step(false) {}
+    world.post(true);
+    let end = world.ends.values().next().unwrap();
+    assert_eq!((end.exit_code, end.message.as_deref()), (5, Some("no manager")));
+    world.settle();
+    assert_eq!(world.installed.len(), 3);
+}

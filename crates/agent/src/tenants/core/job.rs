@@ -88,6 +88,8 @@ pub enum Done {
     Started(Started),
     /// Of [`Job::Look`].
     Looked(Result<Look, String>),
+    /// Of any job that asks the service manager: it does not answer, whichever tenant it is asked about.
+    Unanswered(String),
 }
 
 /// What came of [`Job::Converge`].

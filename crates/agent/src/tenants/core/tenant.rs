@@ -19,6 +19,8 @@ const DOUBLINGS_MAX: u32 = 10;
 
 /// The exit code of a run that cannot begin for what is in the tenant's way.
 const CONFLICT: i32 = 4;
+/// The exit code of a run that cannot begin as there is nobody to start it.
+const UNREACHABLE: i32 = 5;
 
 /// One tenant.
 #[derive(Debug)]
@@ -279,6 +281,21 @@ impl Tenant {
                 self.failed(now, interval);
             }
         }
+    }
+
+    /// What is to be done with it cannot be, as the service manager does not answer.
+    pub(super) fn unanswered(&mut self, now: Timestamp, interval: Duration, why: &str) {
+        match self.note.wish {
+            Wish::Installed => {
+                self.give_up_asked(now, UNREACHABLE, why);
+                self.standing = Standing::new(InstallState::Failed, why);
+            }
+            Wish::Removed | Wish::Forgotten if self.note.removed => return,
+            Wish::Removed | Wish::Forgotten => {
+                self.standing = Standing::new(InstallState::Removing, why);
+            }
+        }
+        self.failed(now, interval);
     }
 
     /// Takes in how its units are, for people to see.
