@@ -170,6 +170,11 @@ pub(crate) fn listed(problems: &[ManifestProblem], style: Style, tone: Tone) -> 
     text
 }
 
+/// The same of what is allowed and probably not meant.
+pub(crate) fn warned(warnings: &[ManifestProblem], style: Style) -> String {
+    listed(warnings, style, Tone::Plain).replace("error[", "warning[")
+}
+
 fn api(error: &Error, style: Style) -> String {
     match error {
         Error::Refused(problem) => refused(problem, style),

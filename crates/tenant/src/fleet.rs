@@ -6,9 +6,11 @@
 //! lines are not shown, and of its environment nothing is: what is said here is logged and
 //! sent, and values of variables may be secrets.
 
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
 use jiff::tz::TimeZoneDatabase;
-use tessera_manifest::{Problem, Source, quoted};
+use tessera_manifest::{Format, Limits, Problem, Source, quoted};
 use tessera_types::tenant::TenantSpec;
 use tessera_types::{Invalid, Name, limits};
 
@@ -46,6 +48,37 @@ pub fn services(spec: &TenantSpec, zones: &TimeZoneDatabase, now: Timestamp) -> 
     let manifest = check_manifest(spec, zones, now).manifest;
     let services = manifest.iter().flat_map(Manifest::services);
     services.map(|service| service.suffix).collect()
+}
+
+/// A unit that two tenants, each with its name, both bring. A node has one set of units, so
+/// two such tenants cannot both be on it.
+#[must_use]
+pub fn shared_unit(one: (&Name, &TenantSpec), other: (&Name, &TenantSpec)) -> Option<String> {
+    // Units carry their tenant's name, so most tenants need not be looked into.
+    let begins = |with: &Name, name: &Name| {
+        name.as_str().strip_prefix(with.as_str()).is_some_and(|rest| rest.starts_with('-'))
+    };
+    if !begins(one.0, other.0) && !begins(other.0, one.0) {
+        return None;
+    }
+    units(one.0, one.1).intersection(&units(other.0, other.1)).next().cloned()
+}
+
+/// The units that a tenant brings. They are told from names alone, so also those of a manifest
+/// that is not valid any more, as its last time to run has passed.
+fn units(name: &Name, spec: &TenantSpec) -> BTreeSet<String> {
+    if !spec.units.is_empty() {
+        return spec.units.keys().filter_map(|file| unit_of_file(file)).collect();
+    }
+    let source = Source::new(FILE_NAME, spec.manifest.as_str());
+    let read = tessera_manifest::read(source, Format::Toml, &Limits::default(), |document| {
+        let services = document.root().get("services");
+        let entries = services.map(tessera_manifest::Node::entries).unwrap_or_default();
+        Ok(entries.iter().map(|entry| format!("{name}-{}", entry.key)).collect::<Vec<_>>())
+    });
+    let further = read.ok().and_then(|mut all| all.pop()).unwrap_or_default();
+    let all = further.into_iter().chain([name.to_string()]);
+    all.flat_map(|unit| [format!("{unit}.service"), format!("{unit}.timer")]).collect()
 }
 
 fn check_manifest(
@@ -140,6 +173,7 @@ fn twice(spec: &TenantSpec, problems: &mut Vec<Invalid>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
     use std::collections::BTreeMap;
 
     const MANIFEST: &str = r#"name = "circ"
@@ -242,5 +276,48 @@ environment = {PIN = "4711"}
         let now = "2026-05-01T08:00:00Z".parse().unwrap();
         let services = services(&spec, &TimeZoneDatabase::none(), now);
         assert_eq!(services, [None, Some("reconcile".parse().unwrap())]);
+    }
+
+    fn tenant(name: &str, services: &[&str], files: &[String]) -> (Name, TenantSpec) {
+        let sections = services.iter().map(|suffix| format!("[services.{suffix}]\n"));
+        let units = files.iter().map(|file| (file.clone(), String::new()));
+        let (manifest, units) = (sections.collect(), units.collect());
+        (name.parse().unwrap(), TenantSpec { manifest, units, ..TenantSpec::default() })
+    }
+
+    #[test]
+    fn a_service_and_a_tenant_may_come_to_the_same_unit() {
+        let (circ, circ_trans) = (tenant("circ", &["trans"], &[]), tenant("circ-trans", &[], &[]));
+        let shared = |a: &(Name, TenantSpec), b: &(Name, TenantSpec)| {
+            shared_unit((&a.0, &a.1), (&b.0, &b.1))
+        };
+        let unit = Some("circ-trans.service".to_owned());
+        assert_eq!(shared(&circ, &circ_trans), unit);
+        assert_eq!(shared(&circ_trans, &circ), unit);
+        assert_eq!(shared(&tenant("circ", &["recon"], &[]), &circ_trans), None);
+        // What Quadlet makes of a file has another name than the file.
+        let by_hand = tenant("circ", &[], &["circ.service".into(), "circ-trans.container".into()]);
+        assert_eq!(shared(&by_hand, &circ_trans), unit);
+    }
+
+    proptest! {
+        /// Tenants that are not looked into have nothing in common.
+        #[test]
+        fn what_two_tenants_share_is_what_is_in_both(
+            names in prop::collection::vec("[ab](-[ab]){0,2}", 2),
+            services in prop::collection::vec(prop::collection::btree_set("[ab](-[ab]){0,1}", 0..3), 2),
+            files in prop::collection::vec(prop::collection::btree_set("[-.][ab](-volume)?\\.(service|timer|container|volume)", 0..3), 2),
+        ) {
+            let tenant = |i: usize| {
+                let services: Vec<_> = services[i].iter().map(String::as_str).collect();
+                let files: Vec<_> = files[i].iter().map(|it| format!("{}{it}", names[i])).collect();
+                tenant(&names[i], &services, &files)
+            };
+            let ((a, a_spec), (b, b_spec)) = (tenant(0), tenant(1));
+            prop_assume!(a != b);
+            let both = units(&a, &a_spec).intersection(&units(&b, &b_spec)).next().cloned();
+            prop_assert_eq!(shared_unit((&a, &a_spec), (&b, &b_spec)), both.clone());
+            prop_assert_eq!(shared_unit((&b, &b_spec), (&a, &a_spec)), both);
+        }
     }
 }

@@ -89,10 +89,10 @@ impl Idle {
         match job {
             Job::Save(note) => Done::Saved(self.notes.save(&note).map_err(said)),
             Job::Forget(id) => Done::Forgotten(self.notes.forget(id).map_err(said)),
-            Job::Converge(declared) => Done::Converged(self.machine.converge(&declared)),
-            Job::Remove { name, .. } => Done::Removed(self.machine.remove(&name)),
+            Job::Converge(declared) => self.machine.converge(&declared),
+            Job::Remove { name, .. } => self.machine.remove(&name),
             Job::Start(start) => Done::Started(self.machine.start(&start)),
-            Job::Look(units) => Done::Looked(self.machine.look(&units)),
+            Job::Look(units) => self.machine.look(&units),
         }
     }
 }

@@ -29,7 +29,7 @@ use tessera_tenant::plan::{self, Found, Plan, Reason};
 use tessera_tenant::units::{self, UnitFile};
 use tessera_types::{Name, Timestamp, limits};
 
-use super::core::{Before, Converged, Declared, Look, ServiceUnit, Start, Started, UnitSeen};
+use super::core::{Before, Converged, Declared, Done, Look, ServiceUnit, Start, Started, UnitSeen};
 use crate::state_dir::write_durably;
 use tessera_types::sync::RunEnd;
 use tessera_types::tenant::{RunSource, TenantConflict, TenantSpec};
@@ -49,8 +49,30 @@ pub(crate) struct OnSystemd {
 /// their turn.
 const LOCK_PATIENCE: Duration = Duration::from_secs(1);
 
-/// Why a tenant cannot be made as it is declared, in words.
-type Hindrance = String;
+/// Why something cannot be done, in words.
+#[derive(Debug)]
+enum Hindrance {
+    /// systemd does not answer, whichever tenant it is asked about.
+    Silence(String),
+    /// Something that is about this tenant.
+    Own(String),
+}
+
+impl From<String> for Hindrance {
+    fn from(why: String) -> Self {
+        Self::Own(why)
+    }
+}
+
+impl Hindrance {
+    /// What came of a job that met with it; `own` says it of one that is about a tenant.
+    fn done(self, own: impl FnOnce(String) -> Done) -> Done {
+        match self {
+            Self::Silence(why) => Done::Unanswered(why),
+            Self::Own(why) => own(why),
+        }
+    }
+}
 
 impl OnSystemd {
     /// With this state folder, absolute.
@@ -71,8 +93,11 @@ impl OnSystemd {
     }
 
     /// Makes it so.
-    pub(super) fn converge(&self, declared: &Declared) -> Converged {
-        self.try_converge(declared).unwrap_or_else(Converged::Failed)
+    pub(super) fn converge(&self, declared: &Declared) -> Done {
+        match self.try_converge(declared) {
+            Ok(converged) => Done::Converged(converged),
+            Err(why) => why.done(|why| Done::Converged(Converged::Failed(why))),
+        }
     }
 
     fn try_converge(&self, declared: &Declared) -> Result<Converged, Hindrance> {
@@ -126,7 +151,7 @@ impl OnSystemd {
         }
         let own = self.folder(&manifest.name);
         let hub = tessera_lifecycle::hub_folder(|name| std::env::var_os(name))
-            .ok_or("no folder for telemetry is known: set HOME, XDG_STATE_HOME or TESSERA_TELEMETRY_DIR for the agent")?;
+            .ok_or_else(|| "no folder for telemetry is known: set HOME, XDG_STATE_HOME or TESSERA_TELEMETRY_DIR for the agent".to_owned())?;
         let textfile = std::env::var_os("TESSERA_TEXTFILE_DIR").filter(|it| !it.is_empty());
         let places = units::Places {
             folder: spec.folder.clone().map_or_else(|| text(&own), Ok)?,
@@ -136,27 +161,34 @@ impl OnSystemd {
             textfile: textfile.map(|path| text(Path::new(&path))).transpose()?,
         };
         let org = spec.org.clone().unwrap_or_else(|| Name::new(ORG).expect("it is a name"));
-        units::render(manifest, &org, &places).map_err(|error| error.to_string())
+        units::render(manifest, &org, &places).map_err(|error| error.to_string().into())
     }
 
     /// Makes it as if it had never been there. A run that is under way is let end, and no timer begins another.
-    pub(super) fn remove(&self, tenant: &Name) -> Result<(), Hindrance> {
+    pub(super) fn remove(&self, tenant: &Name) -> Done {
+        match self.try_remove(tenant) {
+            Ok(()) => Done::Removed(Ok(())),
+            Err(why) => why.done(|why| Done::Removed(Err(why))),
+        }
+    }
+
+    fn try_remove(&self, tenant: &Name) -> Result<(), Hindrance> {
         let machine = self.machine().map_err(words)?;
         let lock = machine.lock().map_err(words)?;
         let wanted = Wanted { tenant: tenant.clone(), units: Units::Nothing };
         let prospect = look(&machine, &wanted)?;
         if let Some(running) = running(&prospect.plan) {
             for timer in timers(&prospect.plan) {
-                machine.manager().stop(timer).map_err(|error| error.to_string())?;
+                machine.manager().stop(timer).map_err(|error| unasked(&error))?;
             }
-            return Err(format!("waits for the end of {running}, which is running"));
+            return Err(format!("waits for the end of {running}, which is running").into());
         }
         if let Some(first) = prospect.plan.conflicting.first() {
-            return Err(first.to_string());
+            return Err(first.to_string().into());
         }
         carry_out(&machine, &lock, &prospect)?;
         self.remove_folder(tenant)
-            .map_err(|error| format!("its manifest cannot be removed: {error}"))
+            .map_err(|error| format!("its manifest cannot be removed: {error}").into())
     }
 
     /// What its program left in its folder stays.
@@ -208,23 +240,29 @@ impl OnSystemd {
     }
 
     /// Looks at units.
-    pub(super) fn look(&self, units: &[String]) -> Result<Look, String> {
-        let said = |error: SystemctlError| error.to_string();
-        let manager = run::manager().map_err(said)?;
-        let all = run::seen(units).map_err(said)?;
-        let seen = |(unit, seen): (String, Seen)| {
-            let seen = unit_seen(&unit, seen);
-            (unit, seen)
-        };
-        Ok(Look { manager, units: all.into_iter().map(seen).collect() })
+    pub(super) fn look(&self, units: &[String]) -> Done {
+        match try_look(units) {
+            Ok(look) => Done::Looked(look),
+            Err(error) => unasked(&error).done(Done::Unanswered),
+        }
     }
+}
+
+fn try_look(units: &[String]) -> Result<Look, SystemctlError> {
+    let manager = run::manager()?;
+    let all = run::seen(units)?;
+    let seen = |(unit, seen): (String, Seen)| {
+        let seen = unit_seen(&unit, seen);
+        (unit, seen)
+    };
+    Ok(Look { manager, units: all.into_iter().map(seen).collect() })
 }
 
 /// What is to be done; what cannot work is refused.
 fn look(machine: &Machine, wanted: &Wanted) -> Result<Prospect, Hindrance> {
     let prospect = machine.look(wanted, false).map_err(words)?;
     if let Some(error) = &prospect.unreachable {
-        return Err(error.to_string());
+        return Err(unasked(error));
     }
     if !prospect.faults.is_empty() && prospect.plan.conflicting.is_empty() {
         return Err(words(MachineError::Faulty(prospect.faults)));
@@ -258,15 +296,27 @@ fn read(declared: &Declared) -> Result<Manifest, Hindrance> {
     // What is wrong, without the lines: they may hold secrets.
     let problems = fleet::problems(&declared.name, &declared.spec, zones, now);
     if let Some(first) = problems.first() {
-        return Err(format!("it is not valid on this node: {first}"));
+        return Err(format!("it is not valid on this node: {first}").into());
     }
     let source = Source::new(FILE_NAME, declared.spec.manifest.as_str());
     let checked = manifest::check(source, Tier::Three, zones, now);
-    checked.manifest.ok_or_else(|| "its manifest cannot be read on this node".to_owned())
+    checked.manifest.ok_or_else(|| "its manifest cannot be read on this node".to_owned().into())
+}
+
+/// systemd was asked in vain.
+fn unasked(error: &SystemctlError) -> Hindrance {
+    match error {
+        SystemctlError::Refused { .. } => Hindrance::Own(error.to_string()),
+        SystemctlError::Silent(_) => {
+            Hindrance::Silence(format!("systemd's user manager does not answer: {error}"))
+        }
+        _ => Hindrance::Silence(error.to_string()),
+    }
 }
 
 fn words(error: MachineError) -> Hindrance {
     match error {
+        MachineError::Systemctl(error) => unasked(&error),
         MachineError::Faulty(faults) => {
             let told = faults.iter().map(|fault| match fault.message.contains("nvironment") {
                 // What systemd says of a variable repeats its value.
@@ -277,17 +327,17 @@ fn words(error: MachineError) -> Hindrance {
             let told: Vec<String> = told.collect();
             match told.as_slice() {
                 [first, more @ ..] if !more.is_empty() => {
-                    format!("{first}; and {} more", more.len())
+                    format!("{first}; and {} more", more.len()).into()
                 }
-                told => told.join("; "),
+                told => told.join("; ").into(),
             }
         }
-        other => other.to_string(),
+        other => other.to_string().into(),
     }
 }
 
 fn text(path: &Path) -> Result<String, Hindrance> {
-    let told = || format!("{path:?} is no UTF-8, so no unit can name it");
+    let told = || format!("{path:?} is no UTF-8, so no unit can name it").into();
     path.to_str().map(str::to_owned).ok_or_else(told)
 }
 

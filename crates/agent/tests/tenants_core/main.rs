@@ -268,21 +268,32 @@ fn a_tenant_that_runs_without_a_pause_can_be_deleted() {
 }
 
 #[test]
-fn units_that_cannot_be_looked_at_are_told_at_once() {
+fn a_manager_that_does_not_answer_is_asked_once_for_all_tenants() {
     let mut world = World::new();
-    world.declare(1);
+    (0..4).for_each(|which| world.declare(which));
     world.settle();
+    (0..4).for_each(|which| world.declare(which));
+    world.delete(3);
     world.no_manager = true;
+    world.deliver();
+    let before = world.jobs;
+    while world.step(false) {}
+    assert_eq!(world.jobs - before, 4 + 1, "each is written down, and somebody is asked once");
+    world.post(true);
+    for wanted in world.wanted.values() {
+        let report = wanted.report.as_ref().unwrap();
+        let state = if wanted.remove { InstallState::Removing } else { InstallState::Failed };
+        assert_eq!((report.state, report.reason.as_deref()), (state, Some("no manager")));
+    }
+    // Who wants a run is told that, and does not wait.
     world.ask(1);
     world.deliver();
     while world.step(false) {}
     world.post(true);
-    let report = world.wanted.values().next().unwrap().report.clone().unwrap();
-    assert_eq!(
-        (report.state, report.reason.as_deref()),
-        (InstallState::Failed, Some("no manager"))
-    );
-    assert_eq!(world.ends.len(), 1);
+    let end = world.ends.values().next().unwrap();
+    assert_eq!((end.exit_code, end.message.as_deref()), (5, Some("no manager")));
+    world.settle();
+    assert_eq!(world.installed.len(), 3);
 }
 
 #[test]

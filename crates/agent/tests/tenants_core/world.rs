@@ -294,11 +294,13 @@ impl World {
                 self.notes.remove(&id);
                 Done::Forgotten(Ok(()))
             }
+            Job::Converge(_) | Job::Remove { .. } | Job::Look(_) if self.no_manager => {
+                Done::Unanswered("no manager".to_owned())
+            }
             Job::Converge(declared) => {
                 assert!(self.notes.contains_key(&declared.id), "installed before it was noted");
                 Done::Converged(self.install(&declared.name, &declared.spec.manifest))
             }
-            Job::Remove { .. } if self.no_manager => Done::Removed(Err("no manager".to_owned())),
             Job::Remove { name, .. } => {
                 self.timers.remove(&name);
                 self.forget_unreferred(&name);
@@ -309,15 +311,11 @@ impl World {
                 Done::Removed(Ok(()))
             }
             Job::Start(start) => Done::Started(self.start(&start)),
-            Job::Look(_) if self.no_manager => Done::Looked(Err("no manager".to_owned())),
-            Job::Look(units) => Done::Looked(Ok(self.look(units))),
+            Job::Look(units) => Done::Looked(self.look(units)),
         }
     }
 
     fn install(&mut self, name: &Name, text: &str) -> Converged {
-        if self.no_manager {
-            return Converged::Failed("no manager".to_owned());
-        }
         if self.conflicts.contains(name) {
             let (path, found) = (format!("/{name}"), "a file".to_owned());
             return Converged::Conflict(vec![TenantConflict { path, found }]);

@@ -11,10 +11,10 @@ use crate::cli::{Files, Format};
 use crate::context::{Context, json, print, tell, yaml};
 use crate::converge::{Board, Goal};
 use crate::exit::Exit;
-use crate::failure::{Failure, refused};
+use crate::failure::{Failure, refused, warned};
 use crate::follow::{Follow, Scope};
 use crate::kinds;
-use crate::manifests::Declaration;
+use crate::manifests::{Declaration, warnings};
 use crate::show::change::KEY_TONE;
 use crate::show::diff::planned;
 use crate::story;
@@ -53,6 +53,7 @@ const FORMATS: [Format; 4] = [Format::Table, Format::Name, Format::Json, Format:
 pub(crate) async fn run(context: &Context, arguments: &Arguments) -> Result<(), Failure> {
     let format = context.format(&FORMATS)?;
     let declarations = context.read_manifests(arguments.files.sources()).await?;
+    tell(&warned(&warnings(&declarations), context.error_style));
     if arguments.dry_run {
         return dry_run(context, &declarations).await;
     }

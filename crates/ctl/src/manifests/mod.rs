@@ -5,6 +5,7 @@
 
 mod document;
 mod files;
+mod tenants;
 
 use std::collections::BTreeMap;
 
@@ -12,6 +13,7 @@ use tessera_manifest::{Limits, Problem, Source, read as read_source};
 use tessera_types::{Name, ResourceKey};
 
 pub use files::Sources;
+pub use tenants::warnings;
 
 use crate::failure::Failure;
 

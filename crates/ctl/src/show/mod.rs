@@ -8,6 +8,8 @@ pub(crate) mod diff;
 #[cfg(test)]
 mod golden;
 #[cfg(test)]
+mod golden_tenant;
+#[cfg(test)]
 mod golden_timed;
 pub(crate) mod host;
 pub(crate) mod node;

@@ -172,9 +172,15 @@ pub(super) fn of_run(run: &TenantRun, now: Timestamp) -> (String, Tone) {
             let whose = run.source.map_or_else(String::new, |source| format!(" ({source})"));
             (format!("done, exit code {code}{whose}"), Tone::Bad)
         }
+        (RunState::Done, None) if has_begun(run) => ("done".to_owned(), Tone::Bad),
         (RunState::Done, None) => ("never started".to_owned(), Tone::Bad),
     };
     let message = run.message.as_ref().filter(|_| run.exit_code != Some(0));
     let message = message.map_or_else(String::new, |message| format!(": {message}"));
     (format!("{of}, {asked}{joined}: {state}{message}"), tone)
+}
+
+/// Whether it was ever seen to run.
+fn has_begun(run: &TenantRun) -> bool {
+    run.invocation_id.is_some() || run.started_at.is_some()
 }

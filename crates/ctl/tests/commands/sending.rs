@@ -177,3 +177,41 @@ fn illegal_states_are_conflicts() {
     assert_eq!(run(&stub.url(), &["cordon", "node-a"]).code, 4);
     assert_eq!(run(&stub.url(), &["delete", "workload", "web"]).code, 4);
 }
+
+#[test]
+fn what_a_tenant_probably_does_not_mean_is_said_and_not_refused() {
+    let results =
+        json!({"results": [{"key": {"kind": "Tenant", "name": "circ"}, "outcome": "created"}]});
+    let stub = Stub::start(move |_| Answer::Json(200, results.clone()));
+    let tenant = r#"
+kind: Tenant
+name: circ
+spec:
+  manifest: |
+    name = "circ"
+    kind = "extract"
+    version = "1.2.0"
+    schema = "circ"
+    owner = "data@library.example"
+    sources = ["sierra"]
+    schedule = "*-*-* 08:35:00 UTC"
+    freshness = "26h"
+
+    [telemetry]
+
+    [lifecycle]
+    entrypoint = ["/srv/pull", "$HOME/lake"]
+    subcommands = ["run", "status", "dry-run", "migrate"]
+    environment = {PIN = "4711"}
+"#;
+    let ended = run_with(&stub.url(), &["apply", "-f", "-"], tenant);
+    assert_eq!((ended.code, ended.stdout.as_str()), (0, "tenant/circ created\n"), "{ended:?}");
+    assert_eq!(
+        ended.stderr,
+        "warning[shell_text]: `$HOME/lake` arrives as it is: no shell reads it\n  \
+         --> <stdin>:2:1 (tenant/circ) spec.manifest:13:28 (lifecycle.entrypoint[1])\n   \
+         = help: write the value in full\n\n"
+    );
+    // What a value is made of stays where it is.
+    assert!(!ended.stderr.contains("4711"), "{ended:?}");
+}

@@ -6,12 +6,12 @@ use std::sync::Arc;
 use tessera_types::manifest::{Declared, DeclaredOwner};
 use tessera_types::{
     Host, Job, Kind, KindName, Object, OwnerRef, Pod, Report, Resource, ResourceKey, Session,
-    Timestamp, Write,
+    Tenant, Timestamp, Write,
 };
 
 use super::{
     AdmissionError, Effort, admit_host, admit_job, admit_pod, admit_report, admit_session,
-    readmit_session, service::check_end,
+    readmit_session, service::check_end, tenant::check_units,
 };
 use crate::world::World;
 
@@ -57,6 +57,7 @@ pub const fn is_admitted(kind: KindName) -> bool {
             | KindName::Host
             | KindName::Job
             | KindName::Report
+            | KindName::Tenant
     )
 }
 
@@ -98,6 +99,10 @@ fn create(
         Resource::Host(it) => one(Write::create(admit_host(world, None, owned::<Host>(it), now)?)),
         Resource::Job(it) => one(Write::create(admit_job(world, owned::<Job>(it), now)?)),
         Resource::Report(it) => one(Write::create(admit_report(world, owned::<Report>(it))?)),
+        Resource::Tenant(it) => {
+            check_units(world, &it)?;
+            one(Write::create(owned::<Tenant>(it)))
+        }
         other => tessera_types::with_object!(other, object => {
             one(Write::create(owned(object)))
         }),
@@ -130,6 +135,10 @@ fn update<K: Kind>(
         }
         (Resource::Workload(before), Resource::Workload(after)) => {
             check_end(world, before, after, now)?;
+            Ok(Declared::Update(object).write().into_iter().collect())
+        }
+        (Resource::Tenant(_), Resource::Tenant(after)) => {
+            check_units(world, after)?;
             Ok(Declared::Update(object).write().into_iter().collect())
         }
         (

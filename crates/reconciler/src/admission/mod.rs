@@ -18,6 +18,7 @@ mod rebook;
 mod resolve;
 mod service;
 mod session;
+mod tenant;
 mod window;
 
 pub use book::{DoesNotFit, Earliest};

@@ -87,7 +87,9 @@ pub enum Done {
     /// Of [`Job::Start`].
     Started(Started),
     /// Of [`Job::Look`].
-    Looked(Result<Look, String>),
+    Looked(Look),
+    /// Of any job that asks the service manager: it does not answer, whichever tenant it is asked about.
+    Unanswered(String),
 }
 
 /// What came of [`Job::Converge`].

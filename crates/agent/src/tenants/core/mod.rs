@@ -8,6 +8,8 @@
 //! - What is needed to go on after a crash is saved before anything depends on it. A job may be cut off anywhere, and
 //!   is then done again: installing and removing twice is as once, and a start is preceded by its note.
 //! - A run that was asked for is started once. See [`runs`](self).
+//! - A service manager that does not answer one job is not asked the next: that is told of all tenants, and tried
+//!   again after a pause.
 //! - A report says what is. One is made when it differs from the last, so a node where nothing happens says nothing.
 
 mod job;
@@ -240,7 +242,8 @@ impl TenantsCore {
                 self.with(id, |tenant| tenant.started(run, started));
                 self.look_at = now;
             }
-            (Some(UnderWay::Look), Done::Looked(look)) => self.looked(now, look),
+            (Some(UnderWay::Look), Done::Looked(look)) => self.looked(now, &look),
+            (Some(_), Done::Unanswered(why)) => self.unanswered(now, &why),
             // Nothing else is ever under way; whatever it was, it is decided anew.
             _ => {}
         }
@@ -267,16 +270,19 @@ impl TenantsCore {
         }
     }
 
-    fn looked(&mut self, now: Timestamp, look: Result<Look, String>) {
+    fn looked(&mut self, now: Timestamp, look: &Look) {
         for tenant in self.tenants.values_mut() {
-            match &look {
-                Ok(look) => {
-                    tenant.looked(now, look);
-                    tenant.seen(look);
-                }
-                Err(_) => tenant.not_seen(now),
-            }
+            tenant.looked(now, look);
+            tenant.seen(look);
         }
+        self.look_at = now.plus(self.pause(now));
+    }
+
+    /// Nobody is asked again at once for the next tenant: with a service manager that hangs, each would wait as
+    /// long as the first.
+    fn unanswered(&mut self, now: Timestamp, why: &str) {
+        let interval = self.interval;
+        self.tenants.values_mut().for_each(|tenant| tenant.unanswered(now, interval, why));
         self.look_at = now.plus(self.pause(now));
     }
 

@@ -19,6 +19,8 @@ const DOUBLINGS_MAX: u32 = 10;
 
 /// The exit code of a run that cannot begin for what is in the tenant's way.
 const CONFLICT: i32 = 4;
+/// The exit code of a run that cannot begin as there is nobody to start it.
+const UNREACHABLE: i32 = 5;
 
 /// One tenant.
 #[derive(Debug)]
@@ -295,6 +297,21 @@ impl Tenant {
         }
     }
 
+    /// What is to be done with it cannot be, as the service manager does not answer.
+    pub(super) fn unanswered(&mut self, now: Timestamp, interval: Duration, why: &str) {
+        match self.note.wish {
+            Wish::Installed => {
+                self.give_up_asked(now, UNREACHABLE, why);
+                self.standing = Standing::new(InstallState::Failed, why);
+            }
+            Wish::Removed | Wish::Forgotten if self.note.removed => return,
+            Wish::Removed | Wish::Forgotten => {
+                self.standing = Standing::new(InstallState::Removing, why);
+            }
+        }
+        self.failed(now, interval);
+    }
+
     /// Takes in how its units are, for people to see.
     pub(super) fn seen(&mut self, look: &Look) {
         let before = std::mem::take(&mut self.services);
@@ -313,13 +330,6 @@ impl Tenant {
             }
         };
         self.services = self.note.services.iter().map(service).collect();
-    }
-
-    /// Its units cannot be looked at. Why that is, is told as why it cannot be made as it is declared.
-    pub(super) fn not_seen(&mut self, now: Timestamp) {
-        if self.is_installed() {
-            self.due = now;
-        }
     }
 
     /// When one of its timers fires next.

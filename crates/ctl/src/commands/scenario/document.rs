@@ -8,7 +8,7 @@ use tessera_workflow::reading::{self, LIMITS, Reading, Source, format_of, read};
 
 use crate::context::{Context, tell};
 use crate::exit::Exit;
-use crate::failure::{Failure, listed};
+use crate::failure::{Failure, listed, warned};
 use crate::style::{Style, Tone};
 
 /// Bytes of a file that are read at most. That a document is too large is said of less.
@@ -51,7 +51,7 @@ fn of_file(source_name: String, code: &'static str, message: String, hint: &str)
 
 /// What is allowed in a document and probably not meant, as people see it.
 pub(super) fn warnings(warnings: &[Problem], style: Style) -> String {
-    listed(warnings, style, Tone::Plain).replace("error[", "warning[")
+    warned(warnings, style)
 }
 
 /// The documents in a folder, by their names; of a file itself.

@@ -12,7 +12,7 @@ use tessera_tenant::manifest::{self, Checked, Tier};
 use crate::cli::Format;
 use crate::context::{Context, json, print};
 use crate::exit::Exit;
-use crate::failure::{Failure, listed};
+use crate::failure::{Failure, listed, warned};
 use crate::style::Tone;
 
 /// How deep folders are searched.
@@ -123,6 +123,6 @@ fn show(context: &Context, report: &Report) -> Result<(), Failure> {
         (count, _) => format!("{count} problems"),
     };
     let style = context.style;
-    let warnings = listed(warnings, style, Tone::Plain).replace("error[", "warning[");
+    let warnings = warned(warnings, style);
     print(&format!("{}{warnings}{file}: {verdict}\n", listed(problems, style, Tone::Bad)))
 }
