@@ -11,6 +11,7 @@ mod carry_out;
 pub mod doctor;
 mod error;
 mod files;
+pub mod journal;
 mod lock;
 mod machine;
 mod observe;

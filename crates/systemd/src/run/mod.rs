@@ -20,9 +20,10 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 pub use end::{End, Source};
-pub use output::{NoOutput, Output, last_lines};
+pub use output::{Output, last_lines};
 pub use seen::{Seen, begin, manager, seen};
 
+use crate::journal::NoOutput;
 use crate::systemctl::{self, LOOK_INTERVAL, PATIENCE, SystemctlError};
 use judge::Job;
 use state::State;
