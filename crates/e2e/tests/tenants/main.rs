@@ -5,4 +5,5 @@ mod fleet;
 mod host;
 mod install;
 mod lake;
+mod logs;
 mod run_now;
