@@ -79,7 +79,7 @@ impl<'a> LogFollow<'a> {
     ) -> Result<Self, Error> {
         let began_at = now();
         let stream = open(api, &of, &asked).await?;
-        if let LogOf::Tenant { node, .. } = &mut of {
+        if let LogOf::Tenant { node: node @ None, .. } = &mut of {
             // It may be on a second one when this is opened again.
             *node = stream.node().cloned();
         }
