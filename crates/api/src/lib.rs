@@ -18,7 +18,7 @@ pub use error::ApiError;
 pub use kinds::{AcceptedAnswer, Answer, KindApi, register_kinds};
 pub use params::{
     ApplyQuery, CalendarQuery, DeleteQuery, HistoryQuery, IdempotencyHeader, ListQuery, LogsQuery,
-    NamePath, NamespaceQuery, NodeLogPath, WatchQuery,
+    NamePath, NamespaceQuery, NodeLogPath, TenantLogsQuery, WatchQuery,
 };
 
 use dropshot::{
@@ -144,6 +144,14 @@ pub trait TesseraApi {
         path: Path<NamePath>,
         body: TypedBody<RunTenantRequest>,
     ) -> Result<HttpResponseAccepted<TenantRun>, ApiError>;
+
+    /// What a service of a tenant wrote on a node: one JSON `LogLine` a line.
+    #[endpoint { method = GET, path = "/v1/tenants/{name}/logs", tags = ["tenants"] }]
+    async fn tenant_logs(
+        ctx: RequestContext<Self::Context>,
+        path: Path<NamePath>,
+        query: Query<TenantLogsQuery>,
+    ) -> Result<Response<HttpBody>, ApiError>;
 
     /// Try again what has failed in a host.
     #[endpoint { method = POST, path = "/v1/hosts/{name}/retry", tags = ["hosts"] }]

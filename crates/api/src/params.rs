@@ -87,6 +87,21 @@ pub struct LogsQuery {
     pub follow: Option<bool>,
 }
 
+/// Which part of which log of a tenant.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct TenantLogsQuery {
+    /// The node; not needed where the tenant is on one only.
+    pub node: Option<Name>,
+    /// The suffix of the service; the primary unless given.
+    pub service: Option<Name>,
+    /// Only the last so many lines.
+    pub tail: Option<u32>,
+    /// Only lines at or after this time.
+    pub since: Option<Timestamp>,
+    /// Go on as lines are written.
+    pub follow: Option<bool>,
+}
+
 /// What to watch.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct WatchQuery {

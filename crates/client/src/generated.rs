@@ -1246,6 +1246,58 @@ Arguments:
             _ => Err(Error::UnexpectedResponse(response)),
         }
     }
+    /**What a service of a tenant wrote on a node: one JSON `LogLine` a line
+
+Sends a `GET` request to `/v1/tenants/{name}/logs`
+
+Arguments:
+- `name`: The resource's name.
+- `follow`: Go on as lines are written.
+- `node`: The node; not needed where the tenant is on one only.
+- `service`: The suffix of the service; the primary unless given.
+- `since`: Only lines at or after this time.
+- `tail`: Only the last so many lines.*/
+    pub async fn tenant_logs<'a>(
+        &'a self,
+        name: &'a tessera_types::Name,
+        follow: Option<bool>,
+        node: Option<&'a tessera_types::Name>,
+        service: Option<&'a tessera_types::Name>,
+        since: Option<&'a tessera_types::Timestamp>,
+        tail: Option<u32>,
+    ) -> Result<ResponseValue<ByteStream>, Error<ByteStream>> {
+        let url = format!(
+            "{}/v1/tenants/{}/logs", self.baseurl, encode_path(& name.to_string()),
+        );
+        let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
+        header_map
+            .append(
+                ::reqwest::header::HeaderName::from_static("api-version"),
+                ::reqwest::header::HeaderValue::from_static(Self::api_version()),
+            );
+        #[allow(unused_mut)]
+        let mut request = self
+            .client
+            .get(url)
+            .query(&progenitor_client::QueryParam::new("follow", &follow))
+            .query(&progenitor_client::QueryParam::new("node", &node))
+            .query(&progenitor_client::QueryParam::new("service", &service))
+            .query(&progenitor_client::QueryParam::new("since", &since))
+            .query(&progenitor_client::QueryParam::new("tail", &tail))
+            .headers(header_map)
+            .build()?;
+        let info = OperationInfo {
+            operation_id: "tenant_logs",
+        };
+        self.pre(&mut request, &info).await?;
+        let result = self.exec(request, &info).await;
+        self.post(&result, &info).await?;
+        let response = result?;
+        match response.status().as_u16() {
+            200..=299 => Ok(ResponseValue::stream(response)),
+            _ => Err(Error::ErrorResponse(ResponseValue::stream(response))),
+        }
+    }
     /**Ask for a run of a tenant's service on a node. Asking twice under one `request_id`
 
 is asking once.

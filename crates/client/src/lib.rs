@@ -37,7 +37,7 @@ pub use error::{Error, call};
 pub use generated::Client;
 pub use generated_engine::Client as EngineClient;
 pub use kinds::{DeleteOptions, HistoryOptions, ListOptions, PutOptions};
-pub use logs::{LogOptions, LogStream};
+pub use logs::{LogOf, LogOptions, LogStream};
 pub use watch::{Watch, WatchOptions};
 
 use std::ops::Deref;

@@ -1,16 +1,37 @@
-//! Logs of workloads, as lines.
+//! Logs of workloads and tenants, as lines.
 
 use std::collections::VecDeque;
 
 use progenitor_client::ClientInfo;
 use tessera_types::sync::LogItem;
-use tessera_types::{Name, Timestamp};
+use tessera_types::{KindName, Name, ResourceKey, Timestamp};
 
 use crate::Api;
 use crate::error::{Error, of_response};
 
 /// Longest line of an answer: one of a log, in JSON, is far shorter.
 const LINE_BYTES_MAX: usize = 8 << 20;
+
+/// Whose log to read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LogOf {
+    /// A workload's.
+    Workload {
+        /// Its namespace.
+        namespace: Name,
+        /// Its name.
+        name: Name,
+    },
+    /// A tenant's on one node.
+    Tenant {
+        /// Its name.
+        name: Name,
+        /// The node; none where the tenant is on one only.
+        node: Option<Name>,
+        /// The suffix of the service; none for the primary.
+        service: Option<Name>,
+    },
+}
 
 /// Which part of a log to read.
 #[derive(Clone, Debug, Default)]
@@ -31,22 +52,44 @@ pub struct LogStream {
     lines: Lines,
 }
 
+impl LogOf {
+    /// The resource that wrote it.
+    #[must_use]
+    pub fn key(&self) -> ResourceKey {
+        match self {
+            Self::Workload { namespace, name } => {
+                ResourceKey::new(KindName::Workload, Some(namespace.clone()), name.clone())
+            }
+            Self::Tenant { name, .. } => ResourceKey::new(KindName::Tenant, None, name.clone()),
+        }
+    }
+
+    /// Where it is in the API, and what is asked with.
+    fn address(&self) -> (String, Vec<(&'static str, String)>) {
+        match self {
+            Self::Workload { namespace, name } => {
+                (format!("workloads/{name}"), vec![("namespace", namespace.to_string())])
+            }
+            Self::Tenant { name, node, service } => {
+                let node = node.iter().map(|node| ("node", node.to_string()));
+                let service = service.iter().map(|service| ("service", service.to_string()));
+                (format!("tenants/{name}"), node.chain(service).collect())
+            }
+        }
+    }
+}
+
 impl LogStream {
-    /// Begins to read the log of a workload.
+    /// Begins to read a log.
     ///
     /// # Errors
     /// [`Error`] when it cannot be read.
-    pub async fn open(
-        api: &Api,
-        namespace: &Name,
-        name: &Name,
-        options: &LogOptions,
-    ) -> Result<Self, Error> {
-        let mut query = vec![("namespace", namespace.to_string())];
+    pub async fn open(api: &Api, of: &LogOf, options: &LogOptions) -> Result<Self, Error> {
+        let (path, mut query) = of.address();
         query.extend(options.tail.map(|lines| ("tail", lines.to_string())));
         query.extend(options.since.map(|at| ("since", at.to_string())));
         query.push(("follow", options.follow.to_string()));
-        let url = format!("{}/v1/workloads/{name}/logs", api.url());
+        let url = format!("{}/v1/{path}/logs", api.url());
         let request = api.client().get(url).query(&query);
         let response = request.send().await.map_err(|error| Error::transport(&error))?;
         if !response.status().is_success() {

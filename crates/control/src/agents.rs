@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 use tessera_reconciler::{NotInSession, Sessions, World};
-use tessera_types::sync::{LogRequest, Registration, Usage};
+use tessera_types::sync::{LogRequest, Registration, TenantLogRequest, Usage};
 use tessera_types::{BootTime, Name, Timestamp, Uid};
 use tokio::sync::Notify;
 
@@ -39,10 +39,27 @@ pub(crate) struct Agent {
     log_requests: Vec<Asked>,
 }
 
-/// A log that somebody wants to read, and that the agent has not begun to send.
+/// A log that somebody wants to read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum WantedLog {
+    Workload(LogRequest),
+    Tenant(TenantLogRequest),
+}
+
+impl WantedLog {
+    /// What names the request.
+    fn request(&self) -> &str {
+        match self {
+            Self::Workload(wanted) => &wanted.request,
+            Self::Tenant(wanted) => &wanted.request,
+        }
+    }
+}
+
+/// One that the agent has not begun to send.
 #[derive(Clone)]
 struct Asked {
-    request: LogRequest,
+    wanted: WantedLog,
     told_at: Option<Instant>,
 }
 
@@ -80,7 +97,7 @@ impl Agents {
             // Its open call, if it has one, ends: it is not the agent any more.
             before.news.notify_waiters();
             // What it has not begun, the new one does.
-            let anew = |Asked { request, .. }| Asked { request, told_at: None };
+            let anew = |Asked { wanted, .. }| Asked { wanted, told_at: None };
             agent.log_requests = before.log_requests.into_iter().map(anew).collect();
         }
         all.by_node.insert(name.clone(), agent);
@@ -122,10 +139,10 @@ impl Agents {
     }
 
     /// Asks the agent for a log; says whether there is an agent to ask.
-    pub(crate) fn ask_for_log(&self, name: &Name, request: LogRequest) -> bool {
+    pub(crate) fn ask_for_log(&self, name: &Name, wanted: WantedLog) -> bool {
         let mut all = self.all.lock();
         let Some(agent) = all.by_node.get_mut(name) else { return false };
-        agent.log_requests.push(Asked { request, told_at: None });
+        agent.log_requests.push(Asked { wanted, told_at: None });
         agent.news.notify_waiters();
         true
     }
@@ -134,19 +151,19 @@ impl Agents {
     /// told of it.
     pub(crate) fn settle_log_request(&self, name: &Name, request: &str) {
         if let Some(agent) = self.all.lock().by_node.get_mut(name) {
-            agent.log_requests.retain(|asked| asked.request.request != request);
+            agent.log_requests.retain(|asked| asked.wanted.request() != request);
         }
     }
 
     /// The logs that the agent is to send, if there are any that it has to be told of. It
     /// counts as told then.
-    pub(crate) fn log_requests(&self, name: &Name, now: Instant) -> Vec<LogRequest> {
+    pub(crate) fn log_requests(&self, name: &Name, now: Instant) -> Vec<WantedLog> {
         let mut all = self.all.lock();
         let Some(agent) = all.by_node.get_mut(name) else { return Vec::new() };
         let due = agent.log_requests.iter_mut().filter(|asked| asked.is_news(now));
         due.map(|asked| {
             asked.told_at = Some(now);
-            asked.request.clone()
+            asked.wanted.clone()
         })
         .collect()
     }
@@ -181,15 +198,15 @@ mod tests {
     use tessera_types::Labels;
     use tessera_types::node::{Capacity, Executors};
 
-    fn request(number: usize) -> LogRequest {
-        LogRequest {
+    fn request(number: usize) -> WantedLog {
+        WantedLog::Workload(LogRequest {
             request: number.to_string(),
             namespace: Name::default_namespace(),
             name: Name::new("web").unwrap(),
             tail: None,
             since: None,
             follow: true,
-        }
+        })
     }
 
     fn registration() -> Registration {

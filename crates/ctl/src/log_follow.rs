@@ -1,5 +1,5 @@
 //! Following a log over whatever happens between: connections that break, agents that
-//! fall silent, and workloads that move.
+//! fall silent, and workloads that move. That of a tenant is followed on one node.
 //!
 //! The one idea: each node has a log of its own of a workload, and a [`Bookmark`] says
 //! how far that one was read. Times are no exact places, since several lines can have
@@ -10,10 +10,10 @@ use std::collections::HashMap;
 use std::fmt;
 use std::time::{Duration, Instant};
 
-use tessera_client::{Api, Error, LogOptions, LogStream};
+use tessera_client::{Api, Error, LogOf, LogOptions, LogStream};
 use tessera_types::problem::Code;
 use tessera_types::sync::{LogEnding, LogItem, LogLine};
-use tessera_types::{Duration as Period, KindName, Name, Resource, ResourceKey, Timestamp};
+use tessera_types::{Duration as Period, Name, Resource, Timestamp};
 
 use crate::kinds::{self, bounded};
 use crate::moment::now;
@@ -44,7 +44,7 @@ pub(crate) enum Followed {
 /// A log being followed.
 pub(crate) struct LogFollow<'a> {
     api: &'a Api,
-    key: ResourceKey,
+    of: LogOf,
     /// What was asked for, with which the first node's log is read.
     asked: LogOptions,
     began_at: Timestamp,
@@ -74,16 +74,18 @@ impl<'a> LogFollow<'a> {
     /// waiting for.
     pub(crate) async fn start(
         api: &'a Api,
-        namespace: &Name,
-        name: &Name,
+        mut of: LogOf,
         asked: LogOptions,
     ) -> Result<Self, Error> {
-        let key = ResourceKey::new(KindName::Workload, Some(namespace.clone()), name.clone());
         let began_at = now();
-        let stream = open(api, &key, &asked).await?;
+        let stream = open(api, &of, &asked).await?;
+        if let LogOf::Tenant { node: node @ None, .. } = &mut of {
+            // It may be on a second one when this is opened again.
+            *node = stream.node().cloned();
+        }
         Ok(Self {
             api,
-            key,
+            of,
             asked,
             began_at,
             first: stream.node().cloned(),
@@ -97,7 +99,7 @@ impl<'a> LogFollow<'a> {
     }
 
     /// The next line or notice; none when nothing more will be written, as the workload
-    /// is gone.
+    /// is gone, or the tenant has left the node.
     ///
     /// # Errors
     /// [`Error`] when the control plane refuses to go on, or cannot be reached for ten
@@ -172,7 +174,7 @@ impl<'a> LogFollow<'a> {
     /// Opens the log where the workload is by now; a notice if there is one.
     async fn open_again(&mut self) -> Result<Option<Followed>, Error> {
         let options = self.options().await;
-        match open(self.api, &self.key, &options).await {
+        match open(self.api, &self.of, &options).await {
             Ok(stream) if stream.node() == self.node.as_ref() => {
                 if let Some(bookmark) = self.node.as_ref().and_then(|it| self.bookmarks.get_mut(it))
                 {
@@ -193,7 +195,7 @@ impl<'a> LogFollow<'a> {
                 self.node = stream.node().cloned();
                 self.trouble = None;
                 let node = self.node.as_ref().map_or("another node", Name::as_str);
-                Ok(Some(Followed::Notice(format!("{} runs on {node} now", self.key))))
+                Ok(Some(Followed::Notice(format!("{} runs on {node} now", self.of.key()))))
             }
             Err(error) => self.failed(error).await,
         }
@@ -240,7 +242,7 @@ impl<'a> LogFollow<'a> {
 
     /// When the workload was placed where it is.
     async fn placed_at(&self) -> Option<Timestamp> {
-        match kinds::get(self.api, &self.key).await {
+        match kinds::get(self.api, &self.of.key()).await {
             Ok(Resource::Workload(workload)) => {
                 workload.observed.assigned.as_ref().map(|it| it.since)
             }
@@ -259,9 +261,16 @@ fn broken(error: &Error) -> String {
     }
 }
 
-async fn open(api: &Api, key: &ResourceKey, options: &LogOptions) -> Result<LogStream, Error> {
-    let namespace = key.namespace.clone().unwrap_or_else(Name::default_namespace);
-    bounded("workload_logs", LogStream::open(api, &namespace, &key.name, options)).await
+/// Opens a log.
+///
+/// # Errors
+/// [`Error`] when it cannot be read.
+pub(crate) async fn open(api: &Api, of: &LogOf, options: &LogOptions) -> Result<LogStream, Error> {
+    let operation = match of {
+        LogOf::Workload { .. } => "workload_logs",
+        LogOf::Tenant { .. } => "tenant_logs",
+    };
+    bounded(operation, LogStream::open(api, of, options)).await
 }
 
 /// The error after the last attempt, which says that there were some.

@@ -104,6 +104,14 @@ pub(crate) fn one(words: &[String], within: &Namespace) -> Result<ResourceKey, F
     }
 }
 
+/// The kind that is named in `KIND/NAME`; `usual` where none is.
+///
+/// # Errors
+/// [`Failure::Usage`] when there is no such kind.
+pub(crate) fn kind_of(word: &str, usual: KindName) -> Result<KindName, Failure> {
+    word.split_once('/').map_or(Ok(usual), |(kind_word, _)| kind(kind_word))
+}
+
 /// The name in `NAME`, `KIND/NAME` or `KIND/NAMESPACE/NAME`, which must be of `kind` and in the
 /// namespace of the command.
 ///

@@ -12,6 +12,7 @@ pub mod doctor;
 mod error;
 mod fault;
 mod files;
+pub mod journal;
 mod lock;
 mod machine;
 mod mark;

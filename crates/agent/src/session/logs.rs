@@ -1,17 +1,18 @@
-//! Sending the log of a workload to somebody who reads it through the control plane.
+//! Sending the log of a workload or a tenant to somebody who reads it through the control plane.
 
 use std::collections::VecDeque;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use tessera_client::Error;
-use tessera_types::sync::{LogChunk, LogLine, LogRequest, LogStream};
+use tessera_types::sync::{LogChunk, LogLine, LogStream};
 use tessera_types::{Name, limits};
 use tokio::time::{sleep, timeout};
 use tracing::debug;
 
 use crate::control::Control;
 use crate::logs::{self, LogReader, ReadOptions, Stream};
+use crate::tenants::JournalReader;
 
 const LINES_MAX: usize = limits::LOG_LINES_MAX;
 const BYTES_MAX: usize = 256 * 1024;
@@ -32,14 +33,14 @@ pub(super) struct LogRequests {
 
 impl LogRequests {
     /// Whether this request is new.
-    pub(super) fn take(&mut self, request: &LogRequest) -> bool {
-        if self.taken.contains(&request.request) {
+    pub(super) fn take(&mut self, request: &str) -> bool {
+        if self.taken.iter().any(|taken| taken == request) {
             return false;
         }
         if self.taken.len() == REMEMBERED {
             self.taken.pop_front();
         }
-        self.taken.push_back(request.request.clone());
+        self.taken.push_back(request.to_owned());
         true
     }
 }
@@ -49,50 +50,72 @@ pub(super) struct Sender<C> {
     pub(super) control: C,
     pub(super) node: Name,
     pub(super) session: String,
-    pub(super) request: LogRequest,
+    /// What names the request.
+    pub(super) request: String,
     /// How many chunks were sent.
     pub(super) sent: u64,
 }
 
+/// Where a log is.
+#[derive(Debug)]
+pub(super) enum Source {
+    /// In this folder, as that of a workload.
+    Folder(PathBuf),
+    /// In the journal, under this unit.
+    Journal(String),
+    /// Nowhere, for this reason.
+    Nowhere(String),
+}
+
+/// A log that is being read.
+enum Reader {
+    Files(LogReader),
+    Journal(Box<JournalReader>),
+}
+
+impl Reader {
+    fn open(source: Source, options: ReadOptions) -> Result<Self, String> {
+        match source {
+            Source::Folder(dir) => LogReader::open(&dir, options)
+                .map(Self::Files)
+                .map_err(|error| format!("the log cannot be read: {error}")),
+            Source::Journal(unit) => JournalReader::open(&unit, options)
+                .map(|reader| Self::Journal(Box::new(reader)))
+                .map_err(|error| error.to_string()),
+            Source::Nowhere(why) => Err(why),
+        }
+    }
+
+    /// The next lines; none at the end. It may be dropped while it waits.
+    async fn next(&mut self) -> Result<Option<Vec<logs::LogLine>>, String> {
+        match self {
+            Self::Files(reader) => reader
+                .next()
+                .await
+                .map_err(|error| format!("the log cannot be read any further: {error}")),
+            Self::Journal(reader) => reader.next().await.map_err(|error| error.to_string()),
+        }
+    }
+}
+
 impl<C: Control> Sender<C> {
-    /// Sends the log until its end, or until nobody reads it any more. No folder: there are no logs here.
-    pub(super) async fn run(mut self, dir: Option<PathBuf>) {
-        let result = match dir {
-            Some(dir) => self.send_log(dir).await,
-            None => {
-                let why = "the node is simulated: it has no logs".to_owned();
-                self.send(Vec::new(), true, Some(why)).await.map(drop)
-            }
+    /// Sends the log until its end, or until nobody reads it any more.
+    pub(super) async fn run(mut self, source: Source, options: ReadOptions) {
+        let result = match Reader::open(source, options) {
+            Ok(mut reader) => self.send_lines(&mut reader).await,
+            Err(why) => self.send(Vec::new(), true, Some(why)).await.map(drop),
         };
         if let Err(error) = result {
             debug!(target: "tessera::agent", node = %self.node, %error, "a log is not sent any more");
         }
     }
 
-    async fn send_log(&mut self, dir: PathBuf) -> Result<(), Error> {
-        let options = ReadOptions {
-            tail: self.request.tail.map(|lines| lines as usize),
-            since: self.request.since.map(Into::into),
-            follow: self.request.follow,
-        };
-        match LogReader::open(&dir, options) {
-            Ok(mut reader) => self.send_lines(&mut reader).await,
-            Err(error) => {
-                let why = format!("the log cannot be read: {error}");
-                self.send(Vec::new(), true, Some(why)).await.map(drop)
-            }
-        }
-    }
-
-    async fn send_lines(&mut self, reader: &mut LogReader) -> Result<(), Error> {
+    async fn send_lines(&mut self, reader: &mut Reader) -> Result<(), Error> {
         loop {
             let lines = match timeout(ASK_INTERVAL, reader.next()).await {
                 Ok(Ok(Some(lines))) => lines,
                 Ok(Ok(None)) => return self.send(Vec::new(), true, None).await.map(drop),
-                Ok(Err(error)) => {
-                    let why = format!("the log cannot be read any further: {error}");
-                    return self.send(Vec::new(), true, Some(why)).await.map(drop);
-                }
+                Ok(Err(why)) => return self.send(Vec::new(), true, Some(why)).await.map(drop),
                 Err(_nothing_new) => Vec::new(),
             };
             for chunk in chunks(lines) {
@@ -116,7 +139,7 @@ impl<C: Control> Sender<C> {
         let chunk = LogChunk { session: self.session.clone(), seq: self.sent, lines, end, error };
         let mut attempt = 1;
         loop {
-            let call = self.control.log_chunk(&self.node, &self.request.request, &chunk);
+            let call = self.control.log_chunk(&self.node, &self.request, &chunk);
             let answer = timeout(CALL_TIME, call).await;
             match answer.unwrap_or_else(|_| Err(Error::Unreachable("no answer in time".to_owned())))
             {
@@ -188,18 +211,10 @@ mod tests {
 
     #[test]
     fn a_repeated_request_is_taken_once() {
-        let request = |n: usize| LogRequest {
-            request: n.to_string(),
-            namespace: Name::default_namespace(),
-            name: Name::default_namespace(),
-            tail: None,
-            since: None,
-            follow: false,
-        };
         let mut requests = LogRequests::default();
-        assert!(requests.take(&request(1)));
-        assert!(!requests.take(&request(1)));
-        assert!((2..3000).all(|n| requests.take(&request(n))));
+        assert!(requests.take("1"));
+        assert!(!requests.take("1"));
+        assert!((2..3000).all(|n| requests.take(&n.to_string())));
         assert!(requests.taken.len() <= REMEMBERED);
     }
 }

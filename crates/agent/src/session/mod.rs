@@ -20,7 +20,8 @@ use std::time::{Duration, SystemTime};
 
 use tessera_types::problem::Code;
 use tessera_types::sync::{
-    RefusedReport, Registration, Report, ReportResponse, SyncResponse, Usage, WorkloadUsage,
+    LogRequest, RefusedReport, Registration, Report, ReportResponse, SyncResponse,
+    TenantLogRequest, Usage, WorkloadUsage,
 };
 use tessera_types::{Name, Revision, Timestamp};
 use tokio::sync::{mpsc, oneshot};
@@ -28,14 +29,14 @@ use tokio::time::{Instant, sleep_until};
 use tracing::{debug, info, warn};
 
 use self::link::{Heard, Link, Reports, Synced};
-use self::logs::{LogRequests, Sender};
+use self::logs::{LogRequests, Sender, Source};
 use self::posting::Posting;
 use self::tenants::Tenants;
 use crate::clock::{SetDetector, now};
 use crate::control::Control;
 use crate::core::{Action, AgentCore, Progress, RunEvent, RunId};
 use crate::executor::Executor;
-use crate::logs::{Retention, retention};
+use crate::logs::{ReadOptions, Retention, retention};
 use crate::machine::MachineMeter;
 use crate::state_dir::ProgressStore;
 use crate::supervisor::{BootInstant, Lease};
@@ -52,6 +53,8 @@ const HALT_SLACK: Duration = Duration::from_secs(10);
 /// When nothing runs any more: for the last reports, and to clean up.
 const LAST_WORK: Duration = Duration::from_secs(2);
 const CLEAN_UP_LOOK: Duration = Duration::from_millis(10);
+/// Why there is no log.
+const SIMULATED: &str = "the node is simulated: it has no logs";
 /// Logs of workloads that are gone: two weeks, and two gigabytes together.
 const KEPT_LOGS: Retention =
     Retention { max_total_bytes: 2 << 30, max_age: Duration::from_secs(14 * 24 * 3600) };
@@ -117,6 +120,10 @@ struct Shutdown {
 
 fn is_too_large(error: &tessera_client::Error) -> bool {
     error.problem().is_some_and(|problem| problem.code == Code::TooLarge)
+}
+
+fn read_options(tail: Option<u32>, since: Option<Timestamp>, follow: bool) -> ReadOptions {
+    ReadOptions { tail: tail.map(|lines| lines as usize), since: since.map(Into::into), follow }
 }
 
 impl<C: Control> Node<C> {
@@ -368,19 +375,42 @@ impl<C: Control> Node<C> {
         let wall = self.now();
         self.core.synced(wall, wall.plus(left), answer.revision, answer.assignments.as_deref());
         self.tenants.assigned(wall, answer.revision, answer.tenants.as_deref());
-        for request in &answer.log_requests {
-            if self.log_requests.take(request) {
-                let sender = Sender {
-                    control: self.link.control().clone(),
-                    node: self.name.clone(),
-                    session: self.link.session().to_owned(),
-                    request: request.clone(),
-                    sent: 0,
-                };
-                let dir = self.executor.log_dir(&request.namespace, &request.name);
-                tokio::spawn(sender.run(dir));
-            }
+        self.send_logs(answer);
+    }
+
+    /// Begins to send the logs that are asked for.
+    fn send_logs(&mut self, answer: &SyncResponse) {
+        for LogRequest { request, namespace, name, tail, since, follow } in &answer.log_requests {
+            let source = match self.executor.log_dir(namespace, name) {
+                Some(dir) => Source::Folder(dir),
+                None => Source::Nowhere(SIMULATED.to_owned()),
+            };
+            self.send_log(request, source, read_options(*tail, *since, *follow));
         }
+        for TenantLogRequest { request, id, service, tail, since, follow } in
+            &answer.tenant_log_requests
+        {
+            let source = match self.tenants.unit(*id, service.as_ref()) {
+                _ if self.executor.executors().simulated => Source::Nowhere(SIMULATED.to_owned()),
+                Ok(unit) => Source::Journal(unit),
+                Err(why) => Source::Nowhere(why),
+            };
+            self.send_log(request, source, read_options(*tail, *since, *follow));
+        }
+    }
+
+    fn send_log(&mut self, request: &str, source: Source, options: ReadOptions) {
+        if !self.log_requests.take(request) {
+            return;
+        }
+        let sender = Sender {
+            control: self.link.control().clone(),
+            node: self.name.clone(),
+            session: self.link.session().to_owned(),
+            request: request.to_owned(),
+            sent: 0,
+        };
+        tokio::spawn(sender.run(source, options));
     }
 
     // The logs of workloads that are gone.

@@ -5,13 +5,14 @@ use std::collections::BTreeMap;
 use tessera_types::sync::{
     InstallState, RefusedTenantReport, ReportResponse, TenantAssignment, TenantReport,
 };
+use tessera_types::tenant::service_name;
 use tessera_types::{Name, Revision, Timestamp, Uid};
 use tokio::time::Instant;
 use tracing::{debug, info, warn};
 
 use super::posting::Posting;
 use crate::tenants::Hands;
-use crate::tenants::core::{Done, TenantsCore};
+use crate::tenants::core::{Done, ServiceUnit, TenantsCore};
 
 /// The tenants of one node.
 pub(super) struct Tenants {
@@ -96,6 +97,16 @@ impl Tenants {
         }
         let core = &self.core;
         self.logged.retain(|id, _| core.notes().any(|note| note.id == *id));
+    }
+
+    /// The unit of a service as it was installed last, or why there is none.
+    pub(super) fn unit(&self, id: Uid, service: Option<&Name>) -> Result<String, String> {
+        let note = self.core.notes().find(|note| note.id == id);
+        let note = note.ok_or("the tenant is not on this node")?;
+        let installed = note.services.iter().find(|it| it.service.as_ref() == service);
+        installed.map(ServiceUnit::service_unit).ok_or_else(|| {
+            format!("no unit of its {} service was installed on this node", service_name(service))
+        })
     }
 
     // Reports.

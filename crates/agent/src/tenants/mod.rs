@@ -7,11 +7,13 @@
 
 pub mod core;
 mod hands;
+mod journal;
 mod notes;
 mod simulated;
 mod systemd;
 
 pub(crate) use hands::Hands;
+pub(crate) use journal::JournalReader;
 pub(crate) use notes::NoteStore;
 pub(crate) use systemd::OnSystemd;
 

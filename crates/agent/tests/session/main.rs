@@ -1,5 +1,6 @@
 //! A whole agent with real processes, against a control plane in memory.
 
+mod logs;
 mod plane;
 
 use std::path::{Path, PathBuf};
@@ -262,19 +263,6 @@ async fn stopping_everything_leaves_it_to_the_next_agent() {
     let agent = home.agent(&plane).await;
     plane.until_state(1, CopyState::Running).await;
     plane.until_state(2, CopyState::Running).await;
-    agent.shutdown(true).await;
-}
-
-#[tokio::test]
-async fn logs_are_sent_on_request() {
-    let (home, plane) = (Home::new(), Plane::new(LONG_LEASE_MS));
-    let agent = home.agent(&plane).await;
-    plane.place(1, script("for n in $(seq 1 1200); do echo line $n; done"));
-    plane.until_state(1, CopyState::Completed).await;
-    plane.read_log(1, "first", false);
-    eventually("the end of the log", || plane.log().1).await;
-    let expected: Vec<_> = (1..=1200).map(|n| format!("line {n}")).collect();
-    assert_eq!(plane.log().0, expected);
     agent.shutdown(true).await;
 }
 

@@ -9,7 +9,7 @@ use tessera_client::Error;
 use tessera_types::problem::{Code, Problem};
 use tessera_types::sync::{
     Assignment, CopyState, LogChunk, LogChunkAnswer, LogLine, LogRequest, Registered, Registration,
-    Report, ReportRequest, ReportResponse, SyncRequest, SyncResponse,
+    Report, ReportRequest, ReportResponse, SyncRequest, SyncResponse, TenantLogRequest,
 };
 use tessera_types::{Epoch, Name, Revision, Timestamp, Uid};
 use tokio::sync::Notify;
@@ -38,7 +38,9 @@ struct State {
     reports: Vec<Report>,
     body_bytes_max: Option<usize>,
     log_requests: Vec<LogRequest>,
+    tenant_log_requests: Vec<TenantLogRequest>,
     log: Vec<LogLine>,
+    log_error: Option<String>,
     log_ended: bool,
     log_wanted: bool,
     left: bool,
@@ -163,6 +165,25 @@ impl Plane {
         });
     }
 
+    pub(crate) fn read_tenant_log(&self, id: u64, request: &str) {
+        self.change(|state| {
+            state.log_wanted = true;
+            state.tenant_log_requests.push(TenantLogRequest {
+                request: request.to_owned(),
+                id: Uid(id),
+                service: None,
+                tail: None,
+                since: None,
+                follow: true,
+            });
+        });
+    }
+
+    /// Why the log could not be read, if so.
+    pub(crate) fn log_error(&self) -> Option<String> {
+        self.state().log_error.clone()
+    }
+
     /// What came of the log so far, and whether it has ended.
     pub(crate) fn log(&self) -> (Vec<String>, bool) {
         let state = self.state();
@@ -227,14 +248,17 @@ impl Plane {
     fn answer(&self, since: Revision) -> Option<SyncResponse> {
         let mut state = self.state();
         let log_requests = std::mem::take(&mut state.log_requests);
+        let tenant_log_requests = std::mem::take(&mut state.tenant_log_requests);
+        let asks = !log_requests.is_empty() || !tenant_log_requests.is_empty();
         let news = state.revision > since.0 || since == Revision::ZERO;
-        (news || !log_requests.is_empty()).then(|| SyncResponse {
+        (news || asks).then(|| SyncResponse {
             lease: self.lease(),
             at: state.at(),
             revision: Revision(state.revision),
             assignments: Some(state.assignments.values().cloned().collect()),
             tenants: None,
             log_requests,
+            tenant_log_requests,
         })
     }
 }
@@ -275,8 +299,15 @@ impl Control for Plane {
         };
         timeout(body.wait.as_std(), wait).await.unwrap_or_else(|_| {
             let (revision, lease) = (body.since, self.lease());
-            let (at, assignments, log_requests) = (self.state().at(), None, Vec::new());
-            Ok(SyncResponse { lease, at, revision, assignments, tenants: None, log_requests })
+            Ok(SyncResponse {
+                lease,
+                at: self.state().at(),
+                revision,
+                assignments: None,
+                tenants: None,
+                log_requests: Vec::new(),
+                tenant_log_requests: Vec::new(),
+            })
         })
     }
 
@@ -307,6 +338,7 @@ impl Control for Plane {
         let mut state = self.state();
         state.log.extend(body.lines.iter().cloned());
         state.log_ended |= body.end;
+        state.log_error = body.error.clone();
         Ok(LogChunkAnswer { wanted: state.log_wanted, taken: true })
     }
 }

@@ -13,7 +13,7 @@ use tessera_types::sync::{
 use tessera_types::{Name, Node, Object, Problem, Revision, Uid};
 
 use crate::agent_limits::check_log_chunk;
-use crate::agents::Agent;
+use crate::agents::{Agent, WantedLog};
 use crate::clock;
 use crate::failure::commit_error;
 use crate::plane::{LoopMessage, Plane};
@@ -159,6 +159,7 @@ async fn leave(plane: &Plane, name: &Name, session: &str) -> Result<SyncResponse
                 assignments: None,
                 tenants: None,
                 log_requests: Vec::new(),
+                tenant_log_requests: Vec::new(),
             });
         }
     }
@@ -168,6 +169,7 @@ fn has_news(response: &SyncResponse) -> bool {
     response.assignments.is_some()
         || response.tenants.is_some()
         || !response.log_requests.is_empty()
+        || !response.tenant_log_requests.is_empty()
 }
 
 /// The node still counts as Offline: the loop is busy, or the store cannot write.
@@ -198,13 +200,21 @@ fn in_session(plane: &Plane, name: &Name, session: &str) -> Result<Agent, Proble
 /// The answer to give now; none while the node counts as Offline.
 fn answer(plane: &Plane, name: &Name, agent: &Agent, since: Revision) -> Option<SyncResponse> {
     let news = news_for(&plane.world.read(), agent.node_id, since)?;
+    let (mut log_requests, mut tenant_log_requests) = (Vec::new(), Vec::new());
+    for wanted in plane.agents.log_requests(name, Instant::now()) {
+        match wanted {
+            WantedLog::Workload(request) => log_requests.push(request),
+            WantedLog::Tenant(request) => tenant_log_requests.push(request),
+        }
+    }
     Some(SyncResponse {
         lease: plane.options.lease,
         at: clock::now(),
         revision: news.revision,
         assignments: news.assignments,
         tenants: news.tenants,
-        log_requests: plane.agents.log_requests(name, Instant::now()),
+        log_requests,
+        tenant_log_requests,
     })
 }
 

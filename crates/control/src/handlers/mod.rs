@@ -28,7 +28,8 @@ use dropshot::{
 use http::Response;
 use tessera_api::{
     ApiError, ApplyQuery, CalendarQuery, DeleteQuery, HistoryQuery, IdempotencyHeader, KindApi,
-    ListQuery, LogsQuery, NamePath, NamespaceQuery, NodeLogPath, TesseraApi, WatchQuery,
+    ListQuery, LogsQuery, NamePath, NamespaceQuery, NodeLogPath, TenantLogsQuery, TesseraApi,
+    WatchQuery,
 };
 use tessera_reconciler::admission::{Effort, Stretch};
 use tessera_serving::Front;
@@ -73,7 +74,7 @@ impl TesseraApi for Handlers {
     type Context = Arc<Front<Plane>>;
 
     async fn workload_logs(ctx: Context, path: Path<NamePath>, query: Query<LogsQuery>) -> Raw {
-        logs::read(plane(&ctx)?, path.into_inner().name, query.into_inner()).await
+        logs::read_workload(plane(&ctx)?, path.into_inner().name, query.into_inner()).await
     }
 
     async fn node_cordon(ctx: Context, path: Path<NamePath>) -> Accepted<Object<Node>> {
@@ -120,6 +121,10 @@ impl TesseraApi for Handlers {
         body: TypedBody<RunTenantRequest>,
     ) -> Accepted<TenantRun> {
         tenant::run(plane(&ctx)?, path.into_inner().name, body.into_inner()).await
+    }
+
+    async fn tenant_logs(ctx: Context, path: Path<NamePath>, query: Query<TenantLogsQuery>) -> Raw {
+        logs::read_tenant(plane(&ctx)?, path.into_inner().name, query.into_inner()).await
     }
 
     async fn session_approve(

@@ -128,28 +128,36 @@ fn node<'t>(
             .instance(key)
             .remedy("ask again when its agent is heard of, or for another node"));
     }
-    if on.hash.is_none() {
-        let detail = format!("{key} is not installed on {} yet ({})", on.node, on.state);
-        return Err(Problem::new(Code::NotNow, detail)
-            .instance(key)
-            .remedy(format!("`tesseractl describe tenant {}` shows what it waits for", key.name)));
-    }
-    Ok(on)
+    if on.hash.is_none() { Err(not_installed(key, on)) } else { Ok(on) }
 }
 
-fn not_on(tenant: &Object<Tenant>, key: &ResourceKey, node: &Object<Node>) -> Problem {
+/// The tenant is on the node, or will be, and there is nothing of it that was installed.
+pub(super) fn not_installed(key: &ResourceKey, on: &TenantNode) -> Problem {
+    let detail = format!("{key} is not installed on {} yet ({})", on.node, on.state);
+    Problem::new(Code::NotNow, detail)
+        .instance(key)
+        .remedy(format!("`tesseractl describe tenant {}` shows what it waits for", key.name))
+}
+
+/// The tenant is not on the node, nor will be.
+pub(super) fn not_on(tenant: &Object<Tenant>, key: &ResourceKey, node: &Object<Node>) -> Problem {
     let on = tenant.observed.nodes.iter().filter(|on| on.state != TenantNodeState::Removing);
-    let names: Vec<_> = on.map(|on| on.node.as_str()).take(limits::PAGE_DEFAULT).collect();
-    let remedy = match names.as_slice() {
-        [] => "it is on no node".to_owned(),
-        names => format!("its nodes are {}", names.join(", ")),
+    let remedy = match names_of(on) {
+        none if none.is_empty() => "it is on no node".to_owned(),
+        names => format!("its nodes are {names}"),
     };
     let detail = format!("{key} does not belong on {}", node.name);
     Problem::new(Code::NotNow, detail).instance(key).remedy(remedy)
 }
 
+/// The names of nodes, for people.
+pub(super) fn names_of<'t>(nodes: impl Iterator<Item = &'t TenantNode>) -> String {
+    let names: Vec<_> = nodes.map(|on| on.node.as_str()).take(limits::PAGE_DEFAULT).collect();
+    names.join(", ")
+}
+
 /// A service is one of the manifest, or one that the agent has told of.
-fn check_service(
+pub(super) fn check_service(
     tenant: &Object<Tenant>,
     key: &ResourceKey,
     on: &TenantNode,

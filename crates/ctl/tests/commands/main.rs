@@ -8,6 +8,7 @@ mod following;
 mod hostile;
 mod installing;
 mod instances;
+mod logs;
 mod objects;
 mod program;
 mod reading;

@@ -8,6 +8,7 @@ mod fleet;
 mod host;
 mod install;
 mod lake;
+mod logs;
 mod run_now;
 mod runs_at_once;
 mod schedule;

@@ -25,9 +25,10 @@ use std::time::{Duration, Instant};
 use serde::{Deserialize, Serialize};
 
 pub use end::{End, Source};
-pub use output::{NoOutput, Output, last_lines};
+pub use output::{Output, last_lines};
 pub use seen::{Seen, begin, manager, seen};
 
+use crate::journal::NoOutput;
 use crate::systemctl::{self, LOOK_INTERVAL, PATIENCE, SystemctlError};
 use begun::Begun;
 use beside::{Beside, Step};

@@ -8,35 +8,19 @@
 
 use std::io::{BufRead, BufReader, Read};
 use std::os::unix::net::UnixDatagram;
-use std::os::unix::process::CommandExt;
-use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::Child;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// Where systemd hands over what units write.
-const JOURNAL: &str = "/run/systemd/journal/stdout";
+use crate::journal::{self, NoOutput};
+
 /// Where anybody may write to the journal, in its own form: a field a line.
 const ENTRANCE: &str = "/run/systemd/journal/socket";
 /// Of much output some may come after the line that ends it: so long nothing has come.
 const QUIET: Duration = Duration::from_millis(200);
 /// No longer is waited for it.
 const PATIENCE: Duration = Duration::from_secs(10);
-
-/// Why there is no output to be seen.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum NoOutput {
-    /// Nobody keeps it.
-    #[error("no journal is kept on this machine, so what the run writes is lost")]
-    NoJournal,
-    /// The unit has it written to another place; `StandardOutput=` of it.
-    #[error("what the run writes goes where its unit says (StandardOutput={0})")]
-    Elsewhere(String),
-    /// It is not for this user, or otherwise not to be had.
-    #[error("the journal cannot be read: {0}")]
-    Unreadable(String),
-}
 
 /// The output of one run, as it is written.
 #[derive(Debug)]
@@ -49,11 +33,6 @@ pub struct Output {
     is_complete: bool,
 }
 
-/// Whether somebody keeps a journal.
-pub(super) fn is_kept() -> bool {
-    Path::new(JOURNAL).exists()
-}
-
 impl Output {
     /// That of the run with this invocation, from its beginning.
     ///
@@ -64,17 +43,7 @@ impl Output {
     }
 
     fn since(invocation_id: &str, lines: &str) -> Result<Self, NoOutput> {
-        if !is_kept() {
-            return Err(NoOutput::NoJournal);
-        }
-        let mut command = Command::new("journalctl");
-        command.args(["--quiet", "--no-pager", "--all", "--output=cat", "--follow"]);
-        command.arg(format!("--lines={lines}"));
-        // Without `--user`: a user of the system's own has no journal apart.
-        command.arg(format!("_SYSTEMD_INVOCATION_ID={invocation_id}")).arg("+");
-        command.arg(format!("TESSERA_INVOCATION_ID={invocation_id}"));
-        command.env("LC_ALL", "C").process_group(0).stdin(Stdio::null());
-        command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut command = journal::of_run(invocation_id, lines)?;
         let mut child = command.spawn().map_err(|error| NoOutput::Unreadable(error.to_string()))?;
         let (lines, complaints) = (read(child.stdout.take()), read(child.stderr.take()));
         let invocation_id = invocation_id.to_owned();
@@ -90,7 +59,7 @@ impl Output {
         let taken: Vec<_> = self.lines.try_iter().collect();
         let taken: Vec<_> = taken.into_iter().filter(|line| self.is_of_the_run(line)).collect();
         match ended {
-            Ok(Some(_)) if taken.is_empty() => Err(NoOutput::Unreadable(self.complaint())),
+            Ok(Some(_)) if taken.is_empty() => Err(self.complaint()),
             _ => Ok(taken.concat()),
         }
     }
@@ -115,10 +84,7 @@ impl Output {
     /// Writes the line that comes after all others.
     fn send_end(&self) -> bool {
         let id = &self.invocation_id;
-        let entry = format!(
-            "MESSAGE={}\nTESSERA_INVOCATION_ID={id}\nPRIORITY=7\nSYSLOG_IDENTIFIER=tessera\n",
-            end_of(id)
-        );
+        let entry = journal::ending(id, &end_of(id));
         let socket = UnixDatagram::unbound();
         socket.and_then(|socket| socket.send_to(entry.as_bytes(), ENTRANCE)).is_ok()
     }
@@ -130,9 +96,8 @@ impl Output {
         !is_end
     }
 
-    fn complaint(&self) -> String {
-        let said: Vec<u8> = self.complaints.iter().flatten().collect();
-        String::from_utf8_lossy(&said).lines().next().unwrap_or("journalctl has ended").to_owned()
+    fn complaint(&self) -> NoOutput {
+        journal::complaint(&self.complaints.iter().flatten().collect::<Vec<u8>>())
     }
 }
 

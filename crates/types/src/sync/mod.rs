@@ -7,6 +7,13 @@
 //! all assignments of the node, and a report is numbered and states what is, so
 //! losing, repeating or delaying any message does no harm.
 
+mod logs;
+
+pub use logs::{
+    LogChunk, LogChunkAnswer, LogEnd, LogEnding, LogItem, LogLine, LogRequest, LogStream,
+    TenantLogRequest,
+};
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -16,7 +23,6 @@ use crate::identity::{Epoch, Revision, Uid};
 use crate::labels::Labels;
 use crate::name::Name;
 use crate::node::{Capacity, Executors};
-use crate::problem::{Code, Problem};
 use crate::state::state_enum;
 use crate::tenant::{
     Repaired, RunRequestId, RunSource, TenantConflict, TenantHash, TenantService, TenantSpec,
@@ -114,6 +120,10 @@ pub struct SyncResponse {
     /// Logs that somebody wants to read.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub log_requests: Vec<LogRequest>,
+    /// Logs of tenants that somebody wants to read. They are a list of their own, so that an
+    /// agent that does not know of them leaves them alone.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tenant_log_requests: Vec<TenantLogRequest>,
 }
 
 /// One copy of one workload that a node has to do with.
@@ -397,119 +407,4 @@ pub struct RefusedTenantReport {
     pub seq: u64,
     /// What is wrong with it.
     pub reason: String,
-}
-
-/// Somebody wants to read a workload's log.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct LogRequest {
-    /// Names this request.
-    pub request: String,
-    /// The workload's namespace.
-    pub namespace: Name,
-    /// The workload's name.
-    pub name: Name,
-    /// Only the last so many lines; all when not given.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub tail: Option<u32>,
-    /// Only lines at or after this time.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub since: Option<Timestamp>,
-    /// Whether to go on as lines are written.
-    #[serde(default)]
-    pub follow: bool,
-}
-
-/// A part of the answer to a [`LogRequest`].
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct LogChunk {
-    /// As in the registration.
-    pub session: String,
-    /// Numbers the chunks of a request, from 1 on. One that is sent again has the
-    /// number that it had, and is passed on once.
-    pub seq: u64,
-    /// The lines, oldest first.
-    pub lines: Vec<LogLine>,
-    /// Whether nothing follows.
-    pub end: bool,
-    /// Why the log cannot be read.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub error: Option<String>,
-}
-
-/// The answer to a [`LogChunk`].
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct LogChunkAnswer {
-    /// Whether somebody still reads.
-    pub wanted: bool,
-    /// Whether the chunk was taken. The reader may be slow: then the same chunk is
-    /// to be sent again.
-    pub taken: bool,
-}
-
-/// One line of a workload's output.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct LogLine {
-    /// When it was written.
-    pub at: Timestamp,
-    /// `stdout` or `stderr`.
-    pub stream: LogStream,
-    /// The text, without its line feed.
-    pub text: String,
-}
-
-/// Where a line was written to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum LogStream {
-    /// Standard output.
-    Stdout,
-    /// Standard error.
-    Stderr,
-}
-
-/// One line of what `GET /v1/workloads/{name}/logs` answers.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(untagged)]
-pub enum LogItem {
-    /// A line of the log.
-    Line(LogLine),
-    /// The last line of the answer, when it ends before the log does.
-    End(LogEnd),
-}
-
-/// Why an answer ends before the log does.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct LogEnd {
-    /// What happened.
-    pub ended: LogEnding,
-    /// The node whose log it was.
-    pub node: Name,
-    /// What happened, for people.
-    pub message: String,
-}
-
-/// What ends an answer before the log does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum LogEnding {
-    /// The node's agent says nothing any more.
-    Silent,
-    /// The node's agent cannot read the log any further.
-    Unreadable,
-    /// The workload runs on another node now: its log goes on there.
-    Moved,
-    /// The control plane stops.
-    Stopping,
-}
-
-impl LogEnd {
-    /// The same as an error, for whoever wanted all of the log.
-    #[must_use]
-    pub fn problem(&self) -> Problem {
-        let code = match self.ended {
-            LogEnding::Silent | LogEnding::Unreadable | LogEnding::Moved => Code::NodeUnavailable,
-            LogEnding::Stopping => Code::Unavailable,
-        };
-        Problem::new(code, &self.message).remedy("the lines above are not all: read it again")
-    }
 }

@@ -1,9 +1,15 @@
-//! `GET /v1/workloads/{name}/logs`: asks the agent that has the log, and passes
-//! on what it posts.
+//! `GET /v1/workloads/{name}/logs` and `GET /v1/tenants/{name}/logs`: ask the agent that has
+//! the log, and pass on what it posts.
 //!
 //! An answer that ends before the log does says so in a last line of its own
 //! ([`LogEnd`]): the agent fell silent, or the workload runs elsewhere now. Going on
 //! from there is the reader's affair, who knows what it has seen.
+
+mod tenant;
+mod workload;
+
+pub(super) use tenant::read as read_tenant;
+pub(super) use workload::read as read_workload;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,18 +17,16 @@ use std::time::Duration;
 use bytes::Bytes;
 use dropshot::Body as HttpBody;
 use http::{HeaderName, HeaderValue, Response};
-use tessera_api::{ApiError, LogsQuery};
-use tessera_store::HistoryPage;
+use tessera_api::ApiError;
 use tessera_types::problem::Code;
-use tessera_types::sync::{LogChunk, LogEnd, LogEnding, LogItem, LogRequest};
-use tessera_types::{KindName, Name, Node, Problem, ResourceKey, Workload, limits};
+use tessera_types::sync::{LogChunk, LogEnd, LogEnding, LogItem};
+use tessera_types::{KindName, Name, Node, Problem, ResourceKey, limits};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 
+use crate::agents::WantedLog;
 use crate::body;
-use crate::failure;
 use crate::log_broker::LogReader;
-use crate::missing::missing;
 use crate::plane::Plane;
 
 /// How long an agent may take to begin.
@@ -37,25 +41,47 @@ const LAST_WORD_WITHIN: Duration = Duration::from_secs(1);
 /// Names the node whose log the answer is.
 const NODE_HEADER: HeaderName = HeaderName::from_static("tessera-node");
 
-/// Begins to read a log.
-pub(super) async fn read(
+/// A log on a node.
+struct Log {
+    /// What wrote it.
+    key: ResourceKey,
+    node: Name,
+    follow: bool,
+    /// Where that is now; asked while the log is followed.
+    place: fn(&Plane, &ResourceKey, &Name) -> Place,
+}
+
+/// Where is now what wrote the log of a node.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Place {
+    /// Still where the log is.
+    Here,
+    /// On this node now.
+    Elsewhere(Name),
+    /// Gone: nothing will be written any more.
+    Nowhere,
+}
+
+/// Begins to read a log. `wanted` is what the agent is asked with, under this name.
+async fn read(
     plane: &Arc<Plane>,
-    name: Name,
-    query: LogsQuery,
+    log: Log,
+    wanted: impl FnOnce(String) -> WantedLog,
 ) -> Result<Response<HttpBody>, ApiError> {
-    let key = ResourceKey::new(KindName::Workload, query.namespace.clone(), name);
-    let node = node_of(plane, &key).await?;
-    if !is_reachable(plane, &node) {
-        return Err(silent(&key, &node).into());
+    if !is_reachable(plane, &log.node) {
+        return Err(silent(&log).into());
     }
-    let Some(reader) = plane.logs.open(&node) else {
+    let Some(reader) = plane.logs.open(&log.node) else {
         let detail = format!("{} logs are being read already", limits::LOG_READERS_MAX);
         return body::busy(&detail);
     };
-    let mut reading = ask(plane, key, node, &query, reader)?;
+    if !plane.agents.ask_for_log(&log.node, wanted(reader.request.clone())) {
+        return Err(silent(&log).into());
+    }
+    let mut reading = Reading { plane: Arc::clone(plane), log, reader };
     let first = reading.first().await?;
     let (sender, stream) = body::stream();
-    let header = HeaderValue::from_str(reading.node.as_str());
+    let header = HeaderValue::from_str(reading.log.node.as_str());
     tokio::spawn(reading.pass_on(first, sender));
     let mut response = body::respond("application/x-ndjson", HttpBody::wrap(stream))?;
     if let Ok(header) = header {
@@ -70,75 +96,17 @@ fn is_reachable(plane: &Plane, node: &Name) -> bool {
     plane.find::<Node>(&key).is_some_and(|node| node.status.is_reachable())
 }
 
-fn ask(
-    plane: &Arc<Plane>,
-    key: ResourceKey,
-    node: Name,
-    query: &LogsQuery,
-    reader: LogReader,
-) -> Result<Reading, Problem> {
-    let follow = query.follow.unwrap_or(false);
-    let request = LogRequest {
-        request: reader.request.clone(),
-        namespace: key.namespace.clone().unwrap_or_else(Name::default_namespace),
-        name: key.name.clone(),
-        tail: query.tail,
-        since: query.since,
-        follow,
-    };
-    if !plane.agents.ask_for_log(&node, request) {
-        return Err(silent(&key, &node));
-    }
-    Ok(Reading { plane: Arc::clone(plane), key, node, follow, reader })
-}
-
-/// The node that has the log: where the workload runs, ran last, or, when it is
-/// gone, where its history says that it ran.
-async fn node_of(plane: &Plane, key: &ResourceKey) -> Result<Name, ApiError> {
-    if let Some(workload) = plane.find::<Workload>(key) {
-        return place_of(&workload).cloned().ok_or_else(|| {
-            Problem::new(Code::NotFound, format!("{key} has not run yet, so it has no log"))
-                .instance(key)
-                .remedy(format!("see why with `tesseractl describe workload {}`", key.name))
-                .into()
-        });
-    }
-    let page = HistoryPage { before_seq: None, limit: 100 };
-    let history = plane.store.history(key, page).await.map_err(failure::of_store)?;
-    let node = history.iter().find_map(|entry| entry.record.metadata.get("node")?.parse().ok());
-    node.ok_or_else(|| missing(&plane.world.read(), key).into())
-}
-
-/// Where the workload runs, or ran last.
-fn place_of(workload: &tessera_types::Object<Workload>) -> Option<&Name> {
-    let observed = &workload.observed;
-    observed.assigned.as_ref().map(|assigned| &assigned.node).or(observed.last_node.as_ref())
-}
-
 /// A log being read. Dropping it takes the request back.
 struct Reading {
     plane: Arc<Plane>,
-    key: ResourceKey,
-    node: Name,
-    follow: bool,
+    log: Log,
     reader: LogReader,
 }
 
 impl Drop for Reading {
     fn drop(&mut self) {
-        self.plane.agents.settle_log_request(&self.node, &self.reader.request);
+        self.plane.agents.settle_log_request(&self.log.node, &self.reader.request);
     }
-}
-
-/// Where a workload is whose log is followed.
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum Place {
-    /// Still where the log is.
-    Here,
-    /// On this node now.
-    Elsewhere(Name),
-    /// Gone: nothing will be written any more.
-    Nowhere,
 }
 
 impl Reading {
@@ -146,11 +114,12 @@ impl Reading {
     async fn first(&mut self) -> Result<LogChunk, Problem> {
         let within = FIRST_CHUNK_WITHIN.min(self.plane.options.log_silence.as_std());
         let first = timeout(within, self.reader.next()).await.ok().flatten();
-        let first = first.ok_or_else(|| silent(&self.key, &self.node))?;
+        let first = first.ok_or_else(|| silent(&self.log))?;
+        let Log { key, node, .. } = &self.log;
         match &first.error {
             Some(error) => {
-                let detail = format!("{} cannot read the log of {}: {error}", self.node, self.key);
-                Err(Problem::new(Code::NodeUnavailable, detail).instance(&self.key))
+                let detail = format!("{node} cannot read the log of {key}: {error}");
+                Err(Problem::new(Code::NodeUnavailable, detail).instance(key))
             }
             None => Ok(first),
         }
@@ -182,7 +151,7 @@ impl Reading {
                 next = self.reader.next() => chunk = next,
                 _ = looks.tick() => {
                     if heard_at.elapsed() >= silence_max {
-                        let text = format!("{} does not answer", self.node);
+                        let text = format!("{} does not answer", self.log.node);
                         self.end(&sender, LogEnding::Silent, &text).await;
                         return;
                     }
@@ -190,7 +159,7 @@ impl Reading {
                         Place::Here => {}
                         Place::Nowhere => return,
                         Place::Elsewhere(node) => {
-                            let text = format!("{} runs on {node} now", self.key);
+                            let text = format!("{} runs on {node} now", self.log.key);
                             self.end(&sender, LogEnding::Moved, &text).await;
                             return;
                         }
@@ -210,30 +179,22 @@ impl Reading {
             body::write(sender, &self.plane.stopping, text.into()).await?;
         }
         if let Some(error) = chunk.error {
-            let text = format!("{} cannot read the log any further: {error}", self.node);
+            let text = format!("{} cannot read the log any further: {error}", self.log.node);
             self.end(sender, LogEnding::Unreadable, &text).await;
         }
         (!chunk.end).then_some(())
     }
 
     async fn end(&self, sender: &mpsc::Sender<Bytes>, ended: LogEnding, message: &str) {
-        let end = LogEnd { ended, node: self.node.clone(), message: message.to_owned() };
+        let end = LogEnd { ended, node: self.log.node.clone(), message: message.to_owned() };
         // The reader may be gone as well, or not read any more.
         let last = line_of(&LogItem::End(end)).into();
         let _ = sender.send_timeout(last, LAST_WORD_WITHIN).await;
     }
 
     fn place(&self) -> Place {
-        if !self.follow {
-            return Place::Here;
-        }
-        match self.plane.find::<Workload>(&self.key) {
-            None => Place::Nowhere,
-            Some(workload) => match place_of(&workload) {
-                Some(node) if *node != self.node => Place::Elsewhere(node.clone()),
-                _ => Place::Here,
-            },
-        }
+        let Log { key, node, follow, place } = &self.log;
+        if *follow { place(&self.plane, key, node) } else { Place::Here }
     }
 }
 
@@ -244,8 +205,8 @@ fn line_of(item: &LogItem) -> Vec<u8> {
     text
 }
 
-/// When to stop reading the log of a workload that has left: not before its last
-/// lines have come.
+/// When to stop reading the log of what has left the node: not before its last lines have
+/// come.
 #[derive(Default)]
 struct Departure {
     left_at: Option<Instant>,
@@ -272,13 +233,21 @@ impl Departure {
     }
 }
 
-fn silent(key: &ResourceKey, node: &Name) -> Problem {
+fn silent(log: &Log) -> Problem {
+    let Log { key, node, .. } = log;
+    let remedy = format!("see `tesseractl describe node {node}`");
+    let remedy = match key.kind {
+        KindName::Tenant => {
+            format!("{remedy}; an agent of an earlier release does not know logs of tenants")
+        }
+        _ => remedy,
+    };
     Problem::new(
         Code::NodeUnavailable,
         format!("the log of {key} is on {node}, whose agent does not answer"),
     )
     .instance(key)
-    .remedy(format!("see `tesseractl describe node {node}`"))
+    .remedy(remedy)
 }
 
 #[cfg(test)]
