@@ -336,7 +336,6 @@ fn remedy(end: &End, tenant: &str, unit: &str) -> Option<String> {
             "`podman images` shows whether the image of the manifest is there".to_owned()
         }
         End::Podman(_) | End::Setup(_) => "correct `entrypoint` in the manifest".to_owned(),
-        End::Unknown => format!("`journalctl --user -u {unit}` may have how each run ended"),
         End::Timeout => "if it needs the time, raise `timeout` in the manifest".to_owned(),
         End::OutOfMemory => {
             "if it needs the memory, raise `resources.memory` in the manifest".to_owned()
