@@ -80,6 +80,13 @@ pub(crate) fn of_run(invocation_id: &str, lines: &str) -> Result<Command, NoOutp
     Ok(command)
 }
 
+/// `journalctl`, for what the service manager wrote about one run: an object a line.
+pub(crate) fn about_run(invocation_id: &str) -> Result<Command, NoOutput> {
+    let mut command = command()?;
+    command.arg("--output=json").arg(format!("USER_INVOCATION_ID={invocation_id}"));
+    Ok(command)
+}
+
 /// An entry in the form in which anybody may write one, which belongs to a run.
 pub(crate) fn ending(invocation_id: &str, text: &str) -> String {
     format!(

@@ -20,9 +20,7 @@ use std::time::Duration;
 use tessera_manifest::Source;
 use tessera_systemd::run::{self, End, Seen};
 use tessera_systemd::systemctl::SystemctlError;
-use tessera_systemd::{
-    Lock, Machine, MachineError, Places, Prospect, Systemctl, Units, Wanted,
-};
+use tessera_systemd::{Lock, Machine, MachineError, Places, Prospect, Systemctl, Units, Wanted};
 use tessera_tenant::fleet;
 use tessera_tenant::manifest::{self, FILE_NAME, Manifest, Tier};
 use tessera_tenant::plan::{self, Found, Plan, Reason};

@@ -11,7 +11,7 @@ use super::judge::{self, Job, Whose};
 use super::state::State;
 use super::turn::Turn;
 use super::waiter::Waiter;
-use super::{End, Outcome, fired, journal, look};
+use super::{End, Outcome, fired, look, recall};
 use crate::systemctl::{LOOK_INTERVAL, PATIENCE, SystemctlError};
 
 /// Between two looks at a unit: until its run is known; while that is under way, where only the end of
@@ -142,6 +142,6 @@ impl Begun {
 
 /// How a failed run ended of which the unit tells no more.
 pub(super) fn recalled(now: &State, invocation: &str) -> End {
-    let state = journal::recall(now, invocation);
+    let state = recall::recall(now, invocation);
     state.map_or(End::Unknown, |state| judge::judge(Job::Failed, &state, Whose::Its))
 }

@@ -10,9 +10,9 @@
 mod begun;
 mod beside;
 mod end;
-mod journal;
 mod judge;
 mod output;
+mod recall;
 mod seen;
 mod state;
 mod turn;

@@ -4,15 +4,13 @@
 //! invocation. That is what the unit had said before another run began.
 
 use std::collections::BTreeMap;
-use std::os::unix::process::CommandExt;
-use std::process::{Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use super::output;
 use super::state::State;
+use crate::journal;
 use crate::systemctl::{LOOK_INTERVAL, bounded};
 
 /// How long it may take until the journal has it, and to read it there.
@@ -21,7 +19,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// The unit as it was after this run, which failed; `now` is what it is after another.
 pub(super) fn recall(now: &State, invocation: &str) -> Option<State> {
     let deadline = Instant::now() + PATIENCE;
-    while output::is_kept() && Instant::now() < deadline {
+    while Instant::now() < deadline {
         if let Some(state) = after(now, invocation, &written(invocation)?) {
             return Some(state);
         }
@@ -32,10 +30,7 @@ pub(super) fn recall(now: &State, invocation: &str) -> Option<State> {
 
 /// What was written of the run by its service manager: an object a line.
 fn written(invocation: &str) -> Option<String> {
-    let mut command = Command::new("journalctl");
-    command.args(["--quiet", "--no-pager", "--output=json"]);
-    command.arg(format!("USER_INVOCATION_ID={invocation}"));
-    command.env("LC_ALL", "C").process_group(0).stdin(Stdio::null());
+    let command = journal::about_run(invocation).ok()?;
     let said = bounded(command, PATIENCE).ok().flatten()?;
     said.status.success().then_some(said.stdout)
 }
