@@ -76,7 +76,7 @@ impl Findings {
 }
 
 /// The units of a tenant that is installed, with the paths that bring them.
-type Units = BTreeMap<String, String>;
+type UnitPaths = BTreeMap<String, String>;
 
 impl Machine {
     /// Looks at everything; `hub` is the folder in which tenants keep their telemetry.
@@ -86,7 +86,7 @@ impl Machine {
     pub fn examine(&self, hub: &Path) -> Result<Vec<Finding>, MachineError> {
         let mut findings = Findings::default();
         let paths = self.paths()?;
-        let mut tenants: BTreeMap<Name, Units> = BTreeMap::new();
+        let mut tenants: BTreeMap<Name, UnitPaths> = BTreeMap::new();
         for tenant in self.installed()? {
             let units = self.units_of(&tenant, &paths);
             tenants.insert(tenant, units);
@@ -117,7 +117,7 @@ impl Machine {
     }
 
     /// The units that links of a tenant bring: those that lead to where its units are.
-    fn units_of(&self, tenant: &Name, paths: &BTreeMap<String, Seen>) -> Units {
+    fn units_of(&self, tenant: &Name, paths: &BTreeMap<String, Seen>) -> UnitPaths {
         let mut folders = vec![self.places.units(tenant)];
         folders.extend(fs::read_link(self.places.folder_link(tenant)));
         let links = paths.iter().filter(|(_, seen)| match seen {
@@ -210,7 +210,7 @@ impl Machine {
         findings.ok_unless_bad(check, "every link leads somewhere, and every file can be read");
     }
 
-    fn tenants_run(&self, findings: &mut Findings, tenants: &BTreeMap<Name, Units>) {
+    fn tenants_run(&self, findings: &mut Findings, tenants: &BTreeMap<Name, UnitPaths>) {
         let check = "tenants";
         for (tenant, units) in tenants {
             let names: Vec<String> = units.keys().cloned().collect();
@@ -243,7 +243,7 @@ impl Machine {
     }
 
     /// Whoever installs does not know what these say.
-    fn overridden(&self, findings: &mut Findings, tenants: &BTreeMap<Name, Units>) {
+    fn overridden(&self, findings: &mut Findings, tenants: &BTreeMap<Name, UnitPaths>) {
         let check = "drop-ins";
         for (tenant, units) in tenants {
             for path in self.drop_ins(units.keys().cloned()) {
@@ -259,7 +259,7 @@ impl Machine {
     fn same_names(
         &self,
         findings: &mut Findings,
-        tenants: &BTreeMap<Name, Units>,
+        tenants: &BTreeMap<Name, UnitPaths>,
         paths: &BTreeMap<String, Seen>,
     ) {
         let check = "unit names";

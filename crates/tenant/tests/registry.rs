@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use jiff::tz::db;
 use tessera_manifest::Source;
-use tessera_tenant::registry::{Found, Registry, read, unit_of_file};
+use tessera_tenant::registry::{EntryFiles, Registry, read, unit_of_file};
 
 const INSTANCE: &str = "org = 'library'\nscope = 'dev'\n";
 
@@ -32,7 +32,7 @@ fn registry(
     let files = entries.iter().map(|(name, text)| Source::new(format!("tenants/{name}"), *text));
     let listing = read(Source::new("instance.toml", INSTANCE), files.collect());
     let none = || "no such file".to_owned();
-    let find = |entry: &tessera_tenant::registry::Entry| Found {
+    let find = |entry: &tessera_tenant::registry::Entry| EntryFiles {
         manifest: manifests
             .get(entry.manifest.as_str())
             .map(|text| Source::new(&entry.manifest, text.as_str()))

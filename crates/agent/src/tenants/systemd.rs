@@ -151,7 +151,7 @@ impl OnSystemd {
         let hub = tessera_lifecycle::hub_folder(|name| std::env::var_os(name))
             .ok_or_else(|| "no folder for telemetry is known: set HOME, XDG_STATE_HOME or TESSERA_TELEMETRY_DIR for the agent".to_owned())?;
         let textfile = std::env::var_os("TESSERA_TEXTFILE_DIR").filter(|it| !it.is_empty());
-        let places = units::Places {
+        let places = units::UnitPlaces {
             folder: spec.folder.clone().map_or_else(|| text(&own), Ok)?,
             manifest: text(&own.join(FILE_NAME))?,
             telemetry: text(&hub)?,

@@ -12,7 +12,7 @@ use jiff::Timestamp;
 use tessera_e2e::{BOUND, Ended, POLL, binary};
 use tessera_manifest::Source;
 use tessera_tenant::manifest::{self, Manifest, Tier};
-use tessera_tenant::units::{Places, render};
+use tessera_tenant::units::{UnitPlaces, render};
 use tessera_testkit::UserManager;
 
 /// A user manager whose home has an instance.
@@ -76,7 +76,7 @@ impl Host {
         let text = |path: PathBuf| path.to_str().expect("the path is plain").to_owned();
         let folder = self.folder(manifest.name.as_str());
         let telemetry = self.manager.home().join(".local/state/tessera/telemetry");
-        let places = Places {
+        let places = UnitPlaces {
             manifest: text(folder.join(manifest::FILE_NAME)),
             folder: text(folder),
             telemetry: text(telemetry),

@@ -74,9 +74,9 @@ pub struct Entry {
     document: Document,
 }
 
-/// What was found where an entry points to.
+/// The files that an entry points to, as they were found.
 #[derive(Debug)]
-pub struct Found {
+pub struct EntryFiles {
     /// The manifest, or why it could not be read.
     pub manifest: Result<Source, String>,
     /// The names of the files in the folder of units, or why they could not be read.
@@ -192,7 +192,7 @@ impl Listing {
     #[must_use]
     pub fn assemble(
         self,
-        mut find: impl FnMut(&Entry) -> Found,
+        mut find: impl FnMut(&Entry) -> EntryFiles,
         zones: &TimeZoneDatabase,
         now: Timestamp,
     ) -> Registry {
@@ -221,7 +221,7 @@ impl Registry {
     fn tenant(
         &mut self,
         entry: &Entry,
-        found: Found,
+        found: EntryFiles,
         zones: &TimeZoneDatabase,
         now: Timestamp,
     ) -> Option<Tenant> {

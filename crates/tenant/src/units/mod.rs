@@ -32,7 +32,7 @@ const STOP_SECONDS: u32 = 10;
 
 /// The places on the machine that units name.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Places {
+pub struct UnitPlaces {
     /// The folder that a process starts in: that of the manifest. Absolute.
     pub folder: String,
     /// The manifest itself. Absolute.
@@ -76,7 +76,7 @@ pub struct UnitFile {
 pub fn render(
     manifest: &Manifest,
     org: &Name,
-    places: &Places,
+    places: &UnitPlaces,
 ) -> Result<Vec<UnitFile>, PlaceError> {
     let mut files = Vec::new();
     for service in manifest.services() {
@@ -99,7 +99,7 @@ pub fn render(
     Ok(files)
 }
 
-impl Places {
+impl UnitPlaces {
     fn check(&self, mounted: bool) -> Result<(), PlaceError> {
         let Self { folder, manifest, telemetry, textfile, units } = self;
         let all = [Some(folder), Some(manifest), Some(telemetry), Some(units), textfile.as_ref()];
@@ -123,7 +123,7 @@ struct Unit<'a> {
     manifest: &'a Manifest,
     org: &'a Name,
     service: &'a Service,
-    places: &'a Places,
+    places: &'a UnitPlaces,
 }
 
 impl Unit<'_> {

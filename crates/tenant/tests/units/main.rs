@@ -16,7 +16,7 @@ use jiff::tz::db;
 use proptest::prelude::*;
 use tessera_manifest::Source;
 use tessera_tenant::manifest::{Manifest, Tier, check};
-use tessera_tenant::units::{self, PlaceError, Places, UnitFile};
+use tessera_tenant::units::{self, PlaceError, UnitFile, UnitPlaces};
 use tessera_types::Name;
 
 const FULL: &str = include_str!("../manifest/full.toml");
@@ -27,12 +27,12 @@ fn manifest(text: &str) -> Manifest {
     checked.into_result().unwrap()
 }
 
-fn render(manifest: &Manifest, places: &Places) -> Result<Vec<UnitFile>, PlaceError> {
+fn render(manifest: &Manifest, places: &UnitPlaces) -> Result<Vec<UnitFile>, PlaceError> {
     units::render(manifest, &Name::new("library").unwrap(), places)
 }
 
-fn places() -> Places {
-    Places {
+fn places() -> UnitPlaces {
+    UnitPlaces {
         folder: "/srv/tenants/circ-trans".to_owned(),
         manifest: "/srv/tenants/circ-trans/tessera-tenant.toml".to_owned(),
         telemetry: "/home/lake/.local/state/tessera/telemetry".to_owned(),
@@ -104,12 +104,13 @@ fn a_contract_alone_has_no_units() {
 
 #[test]
 fn places_that_a_unit_cannot_name_are_refused() {
-    let at = |folder: &str| render(&manifest(FULL), &Places { folder: folder.into(), ..places() });
+    let at =
+        |folder: &str| render(&manifest(FULL), &UnitPlaces { folder: folder.into(), ..places() });
     assert_eq!(at("tenants"), Err(PlaceError::NotAbsolute("tenants".into())));
     assert_eq!(at("/a\nExecStart=/b"), Err(PlaceError::Control("/a\nExecStart=/b".into())));
     assert_eq!(at("/a:b"), Err(PlaceError::Colon("/a:b".into())));
     let [_, process] = hard();
-    assert!(render(&process, &Places { folder: "/a:b".into(), ..places() }).is_ok());
+    assert!(render(&process, &UnitPlaces { folder: "/a:b".into(), ..places() }).is_ok());
 }
 
 #[test]
@@ -179,7 +180,7 @@ fn systemd_takes_processes_and_timers() {
     let work = path("work place");
     fs::create_dir_all(work.join("bin")).unwrap();
     fs::copy("/bin/true", work.join("bin/app")).unwrap();
-    let places = Places { folder: work.to_str().unwrap().to_owned(), ..places() };
+    let places = UnitPlaces { folder: work.to_str().unwrap().to_owned(), ..places() };
     let [_, process] = hard();
     let files = render(&process, &places).unwrap();
     assert_eq!(files.len(), 4);

@@ -10,7 +10,7 @@ use tessera_systemd::{Fault, Lock, Machine, MachineError, Prospect, Units, Wante
 use tessera_tenant::manifest::Tier;
 use tessera_tenant::plan::Plan;
 use tessera_tenant::registry::Tenant;
-use tessera_tenant::units::{Places, render};
+use tessera_tenant::units::{UnitPlaces, render};
 use tessera_types::problem::Code;
 use tessera_types::{Name, Problem as Refusal, Timestamp};
 
@@ -188,7 +188,7 @@ pub(super) fn wanted(
             let folder = manifest.parent().unwrap_or(Path::new("/"));
             let textfile = std::env::var_os("TESSERA_TEXTFILE_DIR");
             let textfile = textfile.filter(|folder| !folder.is_empty());
-            let places = Places {
+            let places = UnitPlaces {
                 folder: text(folder)?,
                 manifest: text(&manifest)?,
                 telemetry: text(&hub()?)?,

@@ -12,7 +12,7 @@ use std::path::{Component, Path, PathBuf};
 use clap::Args;
 use jiff::Timestamp;
 use tessera_manifest::{Problem, Source, hint_for_name, nearest, quoted};
-use tessera_tenant::registry::{self, Found, Registry, Tenant, code};
+use tessera_tenant::registry::{self, EntryFiles, Registry, Tenant, code};
 use tessera_types::problem::Code;
 use tessera_types::{Name, Problem as Refusal};
 
@@ -191,10 +191,10 @@ fn entries_of(folder: &Path, listed: &[String]) -> (Vec<Source>, Vec<Problem>) {
 }
 
 /// What is there where an entry points to.
-fn found(entries: &Path, entry: &registry::Entry) -> Found {
+fn found(entries: &Path, entry: &registry::Entry) -> EntryFiles {
     let why = |error: io::Error| error.to_string();
     let shown = |path: &str| without_dots(&entries.join(path));
-    Found {
+    EntryFiles {
         manifest: source(&shown(&entry.manifest)).map_err(why),
         units: entry.units.as_ref().map(|path| names_of(&shown(path)).map_err(why)),
     }
