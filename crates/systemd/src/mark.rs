@@ -25,10 +25,16 @@ impl Machine {
         let lines: String = units.iter().map(|unit| format!("{unit}\n")).collect();
         let marked = self.write_mark(&prospect.tenant, &lines);
         if marked.is_err() {
-            let _used = fs::remove_dir(self.places.tenant(&prospect.tenant));
-            let _others = self.remove_made();
+            let _left_for_the_next_one = self.take_back(&prospect.tenant);
         }
         marked
+    }
+
+    /// Removes what was made for a mark that could not be written, unless there is an earlier one.
+    fn take_back(&self, tenant: &Name) -> Result<(), MachineError> {
+        self.before_change()?;
+        let _used = fs::remove_dir(self.places.tenant(tenant));
+        self.remove_made()
     }
 
     fn write_mark(&self, tenant: &Name, lines: &str) -> Result<(), MachineError> {

@@ -147,8 +147,8 @@ impl UnitState {
 /// as it was waited for.
 #[derive(Debug, Default)]
 pub struct Systemctl {
-    /// When it was found silent last.
-    silent_at: Mutex<Option<Instant>>,
+    /// When it was found silent last, and how that was said.
+    silence: Mutex<Option<(Instant, SystemctlError)>>,
 }
 
 impl Systemctl {
@@ -156,12 +156,17 @@ impl Systemctl {
         &self,
         question: impl FnOnce() -> Result<T, SystemctlError>,
     ) -> Result<T, SystemctlError> {
-        let mut silent_at = self.silent_at.lock().unwrap_or_else(PoisonError::into_inner);
-        if silent_at.is_some_and(|at| at.elapsed() < systemctl::PATIENCE) {
-            return Err(SystemctlError::Silent("was not asked again".to_owned()));
+        let mut silence = self.silence.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((at, error)) = &*silence
+            && at.elapsed() < systemctl::PATIENCE
+        {
+            return Err(error.again());
         }
         let answer = question();
-        *silent_at = matches!(answer, Err(SystemctlError::Silent(_))).then(Instant::now);
+        *silence = match &answer {
+            Err(error @ SystemctlError::Silent(_)) => Some((Instant::now(), error.again())),
+            _ => None,
+        };
         answer
     }
 }

@@ -182,20 +182,11 @@ impl<'a> Trial<'a> {
             }
             return Ok(());
         };
+        let is_understood = self.heed(&generated.said, staging, others, own);
         let said = generated.said.trim();
-        let is_of_another = |line: &str| {
-            let mut names = others.iter().filter_map(|other| other.rsplit('/').next());
-            names.any(|name| line.contains(&format!("\"{name}\"")))
-        };
-        let mut is_understood = false;
-        for line in said.lines() {
-            is_understood |= self.told_of_others(line, staging, others, own)
-                || self.told_by_quadlet(line, staging)
-                || is_of_another(line);
-        }
-        let why = generated.failure.as_deref().unwrap_or("it says nothing");
-        let why = if said.is_empty() { why } else { said };
-        if let (Some(failure), false) = (&generated.failure, is_understood) {
+        let failure = generated.failure.as_deref();
+        let why = if said.is_empty() { failure.unwrap_or("it says nothing") } else { said };
+        if let (Some(failure), false) = (failure, is_understood) {
             self.wrong(&units[0].1, None, format!("Quadlet fails ({failure}): {why}"));
         }
         let made = generated.units();
@@ -213,6 +204,21 @@ impl<'a> Trial<'a> {
             self.wrong(&path, None, message);
         }
         Ok(())
+    }
+
+    /// Takes in what Quadlet says. Says whether anything of that is about a unit or somebody else's.
+    fn heed(&mut self, said: &str, staging: &Path, others: &[String], own: &str) -> bool {
+        let is_of_another = |line: &str| {
+            let mut names = others.iter().filter_map(|other| other.rsplit('/').next());
+            names.any(|name| line.contains(&format!("\"{name}\"")))
+        };
+        let mut is_understood = false;
+        for line in said.lines() {
+            is_understood |= self.told_of_others(line, staging, others, own)
+                || self.told_by_quadlet(line, staging)
+                || is_of_another(line);
+        }
+        is_understood
     }
 
     /// The units that Quadlet reads: their names and paths.

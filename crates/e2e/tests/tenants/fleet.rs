@@ -14,6 +14,8 @@ use tessera_types::problem::Code;
 use tessera_types::tenant::{RunState, TenantNode, TenantNodeState, TenantRun, TenantStatus};
 use tessera_types::{Manifest, Name, Object, Tenant};
 
+use crate::host::wait_for;
+
 const NODES: [&str; 2] = ["alpha", "beta"];
 
 /// Two nodes, their managers, and a control plane.
@@ -223,7 +225,8 @@ async fn a_tenant_comes_to_two_nodes_runs_there_and_leaves_no_trace() {
     it.gone("good").await;
     it.gone("bad").await;
     for (node, before) in NODES.iter().zip(before) {
-        assert_eq!(it.traces(node), before);
+        // What an agent remembers goes when the control plane has taken in that nothing is there.
+        wait_for("nothing is left", || it.traces(node) == before);
         let units = it.manager(node).systemctl(&["list-units", "--all", "good*", "bad*"]);
         assert!(units.contains("0 loaded units"), "{units}");
     }
