@@ -84,6 +84,17 @@ impl TenantsCore {
         self.incomplete
     }
 
+    /// What to ask the control plane with, where that of workloads would ask with `workloads`; zero for everything.
+    /// One list that is newer than the other says that of the other there was nothing new.
+    #[must_use]
+    pub fn since(&self, workloads: Revision) -> Revision {
+        match workloads {
+            Revision::ZERO => Revision::ZERO,
+            _ if self.incomplete => Revision::ZERO,
+            since => since.max(self.revision),
+        }
+    }
+
     /// The revision of the list that is applied.
     #[must_use]
     pub fn revision(&self) -> Revision {
