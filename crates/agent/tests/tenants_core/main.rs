@@ -215,3 +215,22 @@ fn nothing_is_installed_while_the_disk_is_full_and_it_is_said() {
     world.settle();
     assert_eq!(world.installed.len(), 1);
 }
+
+/// Else the control plane, which has forgotten the first, could take a late report of it for newer than all of the
+/// second.
+#[test]
+fn the_numbers_of_reports_go_on_when_a_tenant_comes_back() {
+    let mut world = World::new();
+    world.declare(1);
+    world.declare(1);
+    world.settle();
+    let wanted = world.wanted.values().next().unwrap().clone();
+    world.drop(1);
+    world.settle();
+    assert_eq!(world.core.notes().count(), 0);
+    world.wanted.insert(wanted.id, wanted.clone());
+    world.settle();
+    let (before, after) =
+        (wanted.report.unwrap(), world.wanted[&wanted.id].report.clone().unwrap());
+    assert!(after.seq > before.seq, "{} after {}", after.seq, before.seq);
+}

@@ -50,6 +50,8 @@ pub struct TenantsCore {
     /// Some assignment came without the spec that is needed.
     incomplete: bool,
     under_way: Option<UnderWay>,
+    /// The number of the last report. One count for all tenants: one that leaves and comes back has no number twice.
+    seq: u64,
 }
 
 /// What is remembered of the job that is under way.
@@ -75,6 +77,7 @@ impl TenantsCore {
             revision: Revision::ZERO,
             incomplete: false,
             under_way: None,
+            seq: 0,
         }
     }
 
@@ -326,7 +329,7 @@ impl TenantsCore {
     // What there is to tell.
 
     fn refresh_reports(&mut self) {
-        self.tenants.values_mut().for_each(Tenant::refresh_report);
+        self.tenants.values_mut().for_each(|tenant| tenant.refresh_report(&mut self.seq));
     }
 
     /// What was not acknowledged.
