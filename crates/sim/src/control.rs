@@ -7,12 +7,12 @@ use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
 
 use tessera_reconciler::{
-    Answer, Batch, EngineUse, NotInSession, Pass, Reconciler, Reported, Sessions, World,
-    apply_reports, news_for, registered,
+    Answer, Batch, EngineUse, NotInSession, Pass, Reconciler, Reported, Reporter, Sessions, World,
+    apply_reports, apply_tenant_reports, news_for, registered,
 };
 use tessera_store::{Commit, CommitError, EmbeddedStore, MemoryDisk, Options, Store};
 use tessera_types::node::Executors;
-use tessera_types::sync::{Registration, Report};
+use tessera_types::sync::{Registration, Report, TenantReport};
 use tessera_types::{
     Committed, Duration, KindName, Labels, Name, Revision, Timestamp, Uid, Write, limits,
 };
@@ -163,7 +163,11 @@ impl Control {
                 self.polls.insert(name.clone(), Poll_ { session, since, sent_at, until });
                 None
             }
-            ToControl::Report { reports } => self.report(name, reports, now),
+            ToControl::Report { reports, tenants } => {
+                let session = session.to_string();
+                let from = Reporter { node: name, node_id: id, session: &session };
+                self.report(from, reports, tenants, now)
+            }
         }
     }
 
@@ -199,13 +203,20 @@ impl Control {
         Some(ToAgent::Registered)
     }
 
-    fn report(&mut self, name: &Name, reports: Vec<Report>, now: Timestamp) -> Option<ToAgent> {
-        let Reported { writes, stale } =
-            apply_reports(&self.world, name, &reports, self.clock.wall(now));
+    fn report(
+        &mut self,
+        from: Reporter<'_>,
+        reports: Vec<Report>,
+        tenants: Vec<TenantReport>,
+        now: Timestamp,
+    ) -> Option<ToAgent> {
+        let wall = self.clock.wall(now);
+        let Reported { mut writes, stale } = apply_reports(&self.world, from.node, &reports, wall);
+        writes.extend(apply_tenant_reports(&self.world, from, &tenants, wall).writes);
         if !writes.is_empty() {
             self.commit(writes, now).ok()?;
         }
-        Some(ToAgent::Reported { reports, stale })
+        Some(ToAgent::Reported { reports, tenants, stale })
     }
 
     /// The open calls that can be answered now.
@@ -221,7 +232,11 @@ impl Control {
                 }
             };
             match news_for(&self.world, id, poll.since) {
-                Some(news) if news.assignments.is_some() || poll.until <= now => {
+                Some(news)
+                    if news.assignments.is_some()
+                        || news.tenants.is_some()
+                        || poll.until <= now =>
+                {
                     let (at, sent_at) = (self.clock.wall(now), poll.sent_at);
                     answers.push((name, poll.session, ToAgent::News { news, at, sent_at }));
                 }

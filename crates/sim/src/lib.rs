@@ -19,5 +19,6 @@ mod machine;
 mod message;
 mod rng;
 mod sim;
+mod tenants;
 
 pub use sim::{Config, Failure, Outcome, run};

@@ -12,6 +12,7 @@ use tessera_types::{BootTime, Bytes, Duration, Millicores, Name, Now, Timestamp,
 
 use crate::clock::Clock;
 use crate::rng::Rng;
+use crate::tenants::Tenants;
 
 /// One start of one copy on the machine.
 #[derive(Clone, Debug)]
@@ -57,6 +58,7 @@ pub(crate) struct Machine {
     pub(crate) report_sent_at: Option<Timestamp>,
     pub(crate) runs: BTreeMap<RunId, Run>,
     pub(crate) disk: BTreeMap<CopyId, Progress>,
+    pub(crate) tenants: Tenants,
     lease_until: BootTime,
     pids: u32,
     pub(crate) clock: Clock,
@@ -65,7 +67,7 @@ pub(crate) struct Machine {
 }
 
 impl Machine {
-    pub(crate) fn new(name: Name, cpu: u64, clock: Clock) -> Self {
+    pub(crate) fn new(name: Name, cpu: u64, clock: Clock, tenants: Tenants) -> Self {
         Self {
             name,
             cpu,
@@ -79,6 +81,7 @@ impl Machine {
             report_sent_at: None,
             runs: BTreeMap::new(),
             disk: BTreeMap::new(),
+            tenants,
             lease_until: BootTime::default(),
             pids: 0,
             clock,
@@ -87,8 +90,9 @@ impl Machine {
     }
 
     /// The agent is killed; its runs go on.
-    pub(crate) fn kill_agent(&mut self) {
+    pub(crate) fn kill_agent(&mut self, now: Timestamp) {
         self.agent = None;
+        self.tenants.kill_agent(now, &self.clock);
         self.is_registered = false;
     }
 
@@ -106,6 +110,7 @@ impl Machine {
         let saved = self.disk.values().cloned().collect();
         let agent = AgentCore::restore(self.clock.wall(now), saved, adopted);
         self.agent = Some(agent.with_capacity(capacity(self.cpu)));
+        self.tenants.start_agent(now, &self.clock);
         self.session += 1;
         self.is_registered = false;
         self.is_frozen = false;
@@ -126,7 +131,10 @@ impl Machine {
         let wall = self.clock.wall(now);
         match std::mem::take(&mut self.unnoticed_ms) {
             0 => {}
-            by_ms => agent.clock_set(wall, by_ms),
+            by_ms => {
+                agent.clock_set(wall, by_ms);
+                self.tenants.clock_set(by_ms);
+            }
         }
         Some((agent, wall))
     }
@@ -219,7 +227,9 @@ impl Machine {
         });
         let agent = self.agent.as_ref().filter(|_| !self.is_frozen);
         let of_agent = agent.and_then(|agent| agent.next_wakeup(self.clock.wall(now)));
-        of_runs.chain(of_agent.map(|at| self.clock.when_wall(now, at))).min()
+        let of_agent = of_agent.map(|at| self.clock.when_wall(now, at));
+        let of_tenants = agent.and_then(|_| self.tenants.next_at(now, &self.clock));
+        of_runs.chain(of_agent).chain(of_tenants).min()
     }
 
     /// Lets happen what happens by `now`.
@@ -236,6 +246,9 @@ impl Machine {
             agent.tick(wall);
         }
         self.act(now, rng);
+        if !self.is_frozen {
+            self.tenants.advance(now, &self.clock);
+        }
     }
 
     fn advance_run(

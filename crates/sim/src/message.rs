@@ -1,7 +1,7 @@
 //! What goes over the simulated network.
 
 use tessera_reconciler::News;
-use tessera_types::sync::Report;
+use tessera_types::sync::{Report, TenantReport};
 use tessera_types::{Revision, Timestamp, Uid};
 
 /// From an agent to the control plane.
@@ -9,7 +9,7 @@ use tessera_types::{Revision, Timestamp, Uid};
 pub(crate) enum ToControl {
     Register,
     Sync { since: Revision, told: Option<Timestamp>, sent_at: Timestamp },
-    Report { reports: Vec<Report> },
+    Report { reports: Vec<Report>, tenants: Vec<TenantReport> },
 }
 
 /// From the control plane to an agent.
@@ -27,6 +27,7 @@ pub(crate) enum ToAgent {
     },
     Reported {
         reports: Vec<Report>,
+        tenants: Vec<TenantReport>,
         stale: Vec<Uid>,
     },
 }

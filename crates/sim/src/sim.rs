@@ -3,14 +3,14 @@
 
 mod faults;
 mod jobs;
+mod network;
+mod tenants;
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use tessera_agent::core::AgentCore;
 use tessera_store::MemoryDisk;
-use tessera_types::sync::ReportResponse;
-use tessera_types::{Duration, KindName, Name, Object, Timestamp, Workload};
+use tessera_types::{Duration, Name, Timestamp};
 
 use self::faults::Mend;
 use self::jobs::EngineEvent;
@@ -18,12 +18,13 @@ use crate::check::jobs::Tries;
 use crate::check::timed::Seen;
 use crate::check::{self, Placed};
 use crate::clock::{BEGIN, Clock};
-use crate::control::{Control, LEASE};
+use crate::control::Control;
 use crate::engine::Engine;
 use crate::life;
 use crate::machine::Machine;
 use crate::message::{ToAgent, ToControl};
 use crate::rng::Rng;
+use crate::tenants::Tenants;
 
 /// What a run is like.
 #[derive(Clone, Copy, Debug)]
@@ -86,6 +87,8 @@ enum Event {
     Down(usize, u64, ToAgent),
     /// Somebody does something.
     Operate,
+    /// Somebody does something about tenants, or to them.
+    Tenants,
     /// Something breaks.
     Break,
     /// Something that broke is mended.
@@ -100,6 +103,7 @@ const DISK_RECOVERY: Duration = Duration::from_secs(40);
 struct Sim {
     config: Config,
     rng: Rng,
+    tenant_rng: Rng,
     now: Timestamp,
     queue: BTreeMap<(Timestamp, u64), Event>,
     made: u64,
@@ -118,15 +122,6 @@ struct Sim {
     disk_failed_at: Timestamp,
     peace_at: Timestamp,
     trace: Vec<String>,
-}
-
-/// Whether a job has still to see that its program has ended.
-fn has_unseen_end(control: &Control) -> bool {
-    let is_unseen = |workload: &Arc<Object<Workload>>| {
-        let is_of_job = workload.owner.as_ref().is_some_and(|owner| owner.kind == KindName::Job);
-        is_of_job && !workload.status.holds_node() && workload.observed.last_exit.is_some()
-    };
-    control.world.workloads.iter().any(is_unseen)
 }
 
 /// Runs one seed.
@@ -155,7 +150,9 @@ impl Sim {
             .map(|i| {
                 let name = Name::new(&format!("n{i}")).expect("a DNS label");
                 let cpu = rng.between(2, 6) * 1000;
-                Machine::new(name, cpu, Clock::new(&mut rng))
+                let clock = Clock::new(&mut rng);
+                let tenants = Tenants::new(Rng::new(config.seed ^ (0x7E4A << 32) ^ i), &clock);
+                Machine::new(name, cpu, clock, tenants)
             })
             .collect();
         let peace_at = now.plus(config.busy);
@@ -163,6 +160,8 @@ impl Sim {
         Self {
             config,
             rng,
+            // Of its own, so that a seed is much the same without tenants.
+            tenant_rng: Rng::new(config.seed ^ 0x7E4A_4175),
             now,
             queue,
             made: 0,
@@ -224,6 +223,7 @@ impl Sim {
 
     fn live(&mut self) -> Result<u64, String> {
         self.after(10, Event::Operate);
+        self.after(2000, Event::Tenants);
         if self.config.faults {
             self.after(5000, Event::Break);
             self.after(20_000, Event::Engine(EngineEvent::Dies));
@@ -233,7 +233,7 @@ impl Sim {
         let mut was_peace = false;
         while self.now < end {
             events += 1;
-            if events > 2_000_000 {
+            if events > 200_000 {
                 return Err("it does not come to rest".to_owned());
             }
             self.step(end)?;
@@ -261,6 +261,7 @@ impl Sim {
                 check::timed::nothing_outlives_its_deadline(control, self.now)?;
             }
         }
+        check::tenants::always(self.control.as_ref(), &self.machines)?;
         check::always(&self.machines, &self.placed, self.now)
     }
 
@@ -323,83 +324,12 @@ impl Sim {
         }
     }
 
-    /// When the agent calls next by itself.
-    fn next_call(&self, i: usize) -> Option<Timestamp> {
-        let machine = &self.machines[i];
-        if machine.agent.is_none() || machine.is_frozen {
-            return None;
-        }
-        // A call that got no answer is given up after two polls.
-        let patience = Duration::from_secs(11);
-        match machine.sync_sent_at {
-            None => Some(self.now),
-            Some(at) => Some(at.plus(patience)),
-        }
-    }
-
-    /// Lets an agent say what it has to say.
-    fn call(&mut self, i: usize) {
-        let now = self.now;
-        let machine = &mut self.machines[i];
-        let session = machine.session;
-        let patience = Duration::from_secs(11);
-        let given_up = |sent: Option<Timestamp>| sent.is_none_or(|at| now.since(at) >= patience);
-        let (call, report) = (given_up(machine.sync_sent_at), given_up(machine.report_sent_at));
-        let (is_registered, answered_at) = (machine.is_registered, machine.answered_at);
-        let Some((agent, _)) = machine.awake(now) else { return };
-        let reports = if is_registered && report { agent.reports(20) } else { Vec::new() };
-        let since = agent.since();
-        let told = answered_at.filter(|_| !agent.has_reports());
-        if call {
-            machine.sync_sent_at = Some(now);
-            let message = if is_registered {
-                ToControl::Sync { since, told, sent_at: now }
-            } else {
-                ToControl::Register
-            };
-            self.send_up(i, session, &message);
-        }
-        if !reports.is_empty() {
-            self.machines[i].report_sent_at = Some(now);
-            self.send_up(i, session, &ToControl::Report { reports });
-        }
-    }
-
-    /// Over a network that delays, drops and doubles, as long as there are faults.
-    fn send_up(&mut self, from: usize, session: u64, message: &ToControl) {
-        for ms in self.deliveries(from) {
-            self.after(ms, Event::Up(from, session, message.clone()));
-        }
-    }
-
-    fn send_down(&mut self, to: usize, session: u64, message: &ToAgent) {
-        for ms in self.deliveries(to) {
-            self.after(ms, Event::Down(to, session, message.clone()));
-        }
-    }
-
-    fn deliveries(&mut self, machine: usize) -> Vec<u64> {
-        if self.machines[machine].is_cut_off {
-            return Vec::new();
-        }
-        if !self.config.faults || self.is_peace() {
-            return vec![1];
-        }
-        let delay = |rng: &mut Rng| {
-            if rng.percent(5) { rng.between(100, 8000) } else { rng.between(1, 20) }
-        };
-        match self.rng.between(0, 100) {
-            0..=2 => Vec::new(),
-            3..=5 => vec![delay(&mut self.rng), delay(&mut self.rng)],
-            _ => vec![delay(&mut self.rng)],
-        }
-    }
-
     fn happen(&mut self, event: Event) -> Result<(), String> {
         match event {
             Event::Up(from, session, message) => self.reach_control(from, session, message),
             Event::Down(to, session, message) => self.reach_agent(to, session, message),
-            Event::Operate | Event::Break if self.is_peace() => {}
+            Event::Operate | Event::Tenants | Event::Break if self.is_peace() => {}
+            Event::Tenants => self.operate_tenants(),
             Event::Operate => {
                 let nodes = self.config.nodes;
                 if let Some(control) = &mut self.control {
@@ -420,85 +350,11 @@ impl Sim {
         Ok(())
     }
 
-    fn reach_control(&mut self, from: usize, session: u64, message: ToControl) {
-        let machine = &self.machines[from];
-        if machine.is_cut_off {
-            return;
-        }
-        let Some(control) = &mut self.control else { return };
-        let (name, cpu) = (machine.name.clone(), machine.cpu);
-        let is_report = matches!(message, ToControl::Report { .. });
-        let answer = control.receive(&name, cpu, session, message, self.now);
-        let percent = if has_unseen_end(control) { 20 } else { 1 };
-        if let Some(answer) = answer {
-            self.send_down(from, session, &answer);
-        }
-        // What was reported is written down, and nobody has followed it yet.
-        if is_report && self.config.faults && !self.is_peace() && self.rng.percent(percent) {
-            self.crash_control("after a report");
-        }
-    }
-
     fn crash_control(&mut self, when: &str) {
         self.control = None;
         self.note(&format!("the control plane crashes {when}"));
         let ms = self.rng.between(10, 20_000);
         self.after(ms, Event::Mend(Mend::Control));
-    }
-
-    fn reach_agent(&mut self, to: usize, session: u64, message: ToAgent) {
-        let now = self.now;
-        let machine = &mut self.machines[to];
-        if machine.session != session || machine.is_cut_off || machine.awake(now).is_none() {
-            return;
-        }
-        match message {
-            ToAgent::Registered => {
-                machine.is_registered = true;
-                machine.sync_sent_at = None;
-                if let Some((agent, _)) = machine.awake(now) {
-                    agent.registered();
-                }
-            }
-            ToAgent::NotRegistered => {
-                machine.is_registered = false;
-                machine.sync_sent_at = None;
-                machine.report_sent_at = None;
-            }
-            ToAgent::Superseded => {
-                // It ends, and is started again as a service is.
-                machine.kill_agent();
-                self.note(&format!("the agent of {} is superseded", self.machines[to].name));
-                let ms = self.rng.between(1000, 5000);
-                return self.after(ms, Event::Mend(Mend::Agent(to)));
-            }
-            ToAgent::News { news, at, sent_at } => {
-                // Only the answer to the call that is open counts.
-                if machine.sync_sent_at != Some(sent_at) {
-                    return;
-                }
-                machine.sync_sent_at = None;
-                machine.answered_at = Some(at);
-                let until = machine.clock.boot(sent_at).plus(LEASE);
-                let left = until.since(machine.clock.boot(now));
-                if left > Duration::ZERO {
-                    machine.renew(until);
-                }
-                if let Some((agent, wall)) = machine.awake(now) {
-                    let (revision, list) = (news.revision, news.assignments);
-                    agent.synced(wall, wall.plus(left), revision, list.as_deref());
-                }
-            }
-            ToAgent::Reported { reports, stale } => {
-                machine.report_sent_at = None;
-                if let Some((agent, _)) = machine.awake(now) {
-                    let answer = ReportResponse { stale, ..ReportResponse::default() };
-                    agent.acknowledged(&reports, &answer);
-                }
-            }
-        }
-        let machine = &mut self.machines[to];
-        machine.act(now, &mut self.rng);
     }
 
     fn judge(&mut self) -> Result<(), String> {
@@ -507,6 +363,7 @@ impl Sim {
         let control = self.control.as_mut().ok_or("there is no control plane in the end")?;
         check::world_is_the_stores(control)?;
         check::converged(control, &self.machines, self.now)?;
+        check::tenants::converged(control, &self.machines, self.now)?;
         check::timed::converged(control, self.now)?;
         check::jobs::converged(&control.world, &self.engine, control.clock.wall(self.now))?;
         control.reconciler.resync(&control.world);

@@ -290,14 +290,9 @@ impl<C: Control> Node<C> {
         }
     }
 
-    /// What to ask the control plane with. One list that is newer than the other says that of the other there was
-    /// nothing new.
+    /// What to ask the control plane with.
     fn since(&self) -> Revision {
-        match self.core.since() {
-            Revision::ZERO => Revision::ZERO,
-            _ if self.tenants.is_incomplete() => Revision::ZERO,
-            since => since.max(self.tenants.since()),
-        }
+        self.tenants.since(self.core.since())
     }
 
     fn next_reports(&mut self) -> Option<Reports> {

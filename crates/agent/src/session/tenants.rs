@@ -30,13 +30,9 @@ impl Tenants {
         Self { node, core, hands, posting, logged: BTreeMap::new() }
     }
 
-    /// The list that is applied; zero where the control plane is to tell everything.
-    pub(super) fn since(&self) -> Revision {
-        if self.core.is_incomplete() { Revision::ZERO } else { self.core.revision() }
-    }
-
-    pub(super) fn is_incomplete(&self) -> bool {
-        self.core.is_incomplete()
+    /// What to ask the control plane with, where workloads would ask with `workloads`.
+    pub(super) fn since(&self, workloads: Revision) -> Revision {
+        self.core.since(workloads)
     }
 
     pub(super) fn registered(&mut self) {

@@ -312,3 +312,22 @@ fn a_deletion_says_which_run_it_waits_for() {
     assert_eq!(report.state, InstallState::Removing);
     assert_eq!(report.reason.as_deref(), Some("waits for the end of t1.service, which is running"));
 }
+
+/// Else the control plane, which has forgotten the first, could take a late report of it for newer than all of the
+/// second.
+#[test]
+fn the_numbers_of_reports_go_on_when_a_tenant_comes_back() {
+    let mut world = World::new();
+    world.declare(1);
+    world.declare(1);
+    world.settle();
+    let wanted = world.wanted.values().next().unwrap().clone();
+    world.drop(1);
+    world.settle();
+    assert_eq!(world.core.notes().count(), 0);
+    world.wanted.insert(wanted.id, wanted.clone());
+    world.settle();
+    let (before, after) =
+        (wanted.report.unwrap(), world.wanted[&wanted.id].report.clone().unwrap());
+    assert!(after.seq > before.seq, "{} after {}", after.seq, before.seq);
+}

@@ -33,7 +33,7 @@ impl Sim {
                 ("the control plane crashes".to_owned(), Mend::Control)
             }
             1 => {
-                self.machines[i].kill_agent();
+                self.machines[i].kill_agent(self.now);
                 (format!("the agent of {name} is killed"), Mend::Agent(i))
             }
             2 => {
@@ -107,6 +107,7 @@ impl Sim {
     /// Faults are over: everything is mended, and every node is wanted.
     pub(super) fn make_peace(&mut self) {
         self.note("peace");
+        self.mend_tenants();
         for i in 0..self.machines.len() {
             self.mend(Mend::Agent(i));
             self.mend(Mend::Frozen(i));

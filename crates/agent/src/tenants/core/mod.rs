@@ -52,6 +52,8 @@ pub struct TenantsCore {
     /// Some assignment came without the spec that is needed.
     incomplete: bool,
     under_way: Option<UnderWay>,
+    /// The number of the last report. One count for all tenants: one that leaves and comes back has no number twice.
+    seq: u64,
 }
 
 /// What is remembered of the job that is under way.
@@ -77,6 +79,7 @@ impl TenantsCore {
             revision: Revision::ZERO,
             incomplete: false,
             under_way: None,
+            seq: 0,
         }
     }
 
@@ -84,6 +87,17 @@ impl TenantsCore {
     #[must_use]
     pub fn is_incomplete(&self) -> bool {
         self.incomplete
+    }
+
+    /// What to ask the control plane with, where that of workloads would ask with `workloads`; zero for everything.
+    /// One list that is newer than the other says that of the other there was nothing new.
+    #[must_use]
+    pub fn since(&self, workloads: Revision) -> Revision {
+        match workloads {
+            Revision::ZERO => Revision::ZERO,
+            _ if self.incomplete => Revision::ZERO,
+            since => since.max(self.revision),
+        }
     }
 
     /// The revision of the list that is applied.
@@ -324,7 +338,7 @@ impl TenantsCore {
     // What there is to tell.
 
     fn refresh_reports(&mut self) {
-        self.tenants.values_mut().for_each(Tenant::refresh_report);
+        self.tenants.values_mut().for_each(|tenant| tenant.refresh_report(&mut self.seq));
     }
 
     /// What was not acknowledged.

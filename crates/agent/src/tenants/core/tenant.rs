@@ -41,8 +41,7 @@ pub(super) struct Tenant {
     pub(super) attempts: BTreeMap<RunRequestId, Attempt>,
     standing: Standing,
     services: Vec<TenantService>,
-    /// The number of the last report that was made, and that report's text.
-    seq: u64,
+    /// The last report that was made.
     made: Option<TenantReport>,
     /// The number of the last report that was acknowledged.
     acknowledged: u64,
@@ -86,7 +85,6 @@ impl Tenant {
             attempts: BTreeMap::new(),
             standing,
             services: Vec::new(),
-            seq: 0,
             made: None,
             acknowledged: 0,
         }
@@ -344,9 +342,9 @@ impl Tenant {
 
     // What there is to tell.
 
-    /// Makes a new report if there is anything to tell that is not in the last one. What could be lost again by a
-    /// crash is not told.
-    pub(super) fn refresh_report(&mut self) {
+    /// Makes a new report if there is anything to tell that is not in the last one, and numbers it. What could be lost
+    /// again by a crash is not told.
+    pub(super) fn refresh_report(&mut self, seq: &mut u64) {
         if self.note.wish == Wish::Forgotten
             || ((self.dirty || self.saving) && self.unsaved.is_none())
         {
@@ -359,11 +357,12 @@ impl Tenant {
         }) {
             return;
         }
-        self.seq += 1;
-        report.seq = self.seq;
+        *seq += 1;
+        report.seq = *seq;
         self.made = Some(report);
     }
 
+    /// How it is, without a number.
     fn report(&self) -> TenantReport {
         let standing = match &self.unsaved {
             Some(why) => &Standing::new(InstallState::Failed, why),
@@ -371,7 +370,7 @@ impl Tenant {
         };
         TenantReport {
             id: self.note.id,
-            seq: self.seq,
+            seq: 0,
             generation: self.note.generation,
             state: standing.state,
             hash: self.note.installed.as_ref().map(|installed| installed.hash),

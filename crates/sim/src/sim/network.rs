@@ -1,0 +1,181 @@
+//! What goes between agents and the control plane, over a network that delays, drops and
+//! doubles.
+
+use std::sync::Arc;
+
+use tessera_types::sync::ReportResponse;
+use tessera_types::{Duration, KindName, Object, Timestamp, Workload};
+
+use super::faults::Mend;
+use super::{Event, Sim};
+use crate::control::{Control, LEASE};
+use crate::message::{ToAgent, ToControl};
+use crate::rng::Rng;
+
+/// Whether a job has still to see that its program has ended.
+fn has_unseen_end(control: &Control) -> bool {
+    let is_unseen = |workload: &Arc<Object<Workload>>| {
+        let is_of_job = workload.owner.as_ref().is_some_and(|owner| owner.kind == KindName::Job);
+        is_of_job && !workload.status.holds_node() && workload.observed.last_exit.is_some()
+    };
+    control.world.workloads.iter().any(is_unseen)
+}
+
+impl Sim {
+    /// When the agent calls next by itself.
+    pub(super) fn next_call(&self, i: usize) -> Option<Timestamp> {
+        let machine = &self.machines[i];
+        if machine.agent.is_none() || machine.is_frozen {
+            return None;
+        }
+        // A call that got no answer is given up after two polls.
+        let patience = Duration::from_secs(11);
+        match machine.sync_sent_at {
+            None => Some(self.now),
+            Some(at) => Some(at.plus(patience)),
+        }
+    }
+
+    /// Lets an agent say what it has to say.
+    pub(super) fn call(&mut self, i: usize) {
+        let now = self.now;
+        let machine = &mut self.machines[i];
+        let session = machine.session;
+        let patience = Duration::from_secs(11);
+        let given_up = |sent: Option<Timestamp>| sent.is_none_or(|at| now.since(at) >= patience);
+        let (call, report) = (given_up(machine.sync_sent_at), given_up(machine.report_sent_at));
+        let (is_registered, answered_at) = (machine.is_registered, machine.answered_at);
+        let Some((agent, _)) = machine.awake(now) else { return };
+        let may_report = is_registered && report;
+        let reports = if may_report { agent.reports(20) } else { Vec::new() };
+        let workloads_since = agent.since();
+        let told = answered_at.filter(|_| !agent.has_reports());
+        let since = machine.tenants.since(workloads_since);
+        let tenants = if may_report { machine.tenants.reports() } else { Vec::new() };
+        if !tenants.is_empty() {
+            machine.tenants.reported_at = now;
+        }
+        if call {
+            machine.sync_sent_at = Some(now);
+            let message = if is_registered {
+                ToControl::Sync { since, told, sent_at: now }
+            } else {
+                ToControl::Register
+            };
+            self.send_up(i, session, &message);
+        }
+        if !reports.is_empty() || !tenants.is_empty() {
+            self.machines[i].report_sent_at = Some(now);
+            self.send_up(i, session, &ToControl::Report { reports, tenants });
+        }
+    }
+
+    /// Over a network that delays, drops and doubles, as long as there are faults.
+    pub(super) fn send_up(&mut self, from: usize, session: u64, message: &ToControl) {
+        for ms in self.deliveries(from) {
+            self.after(ms, Event::Up(from, session, message.clone()));
+        }
+    }
+
+    pub(super) fn send_down(&mut self, to: usize, session: u64, message: &ToAgent) {
+        for ms in self.deliveries(to) {
+            self.after(ms, Event::Down(to, session, message.clone()));
+        }
+    }
+
+    fn deliveries(&mut self, machine: usize) -> Vec<u64> {
+        if self.machines[machine].is_cut_off {
+            return Vec::new();
+        }
+        if !self.config.faults || self.is_peace() {
+            return vec![1];
+        }
+        let delay = |rng: &mut Rng| {
+            if rng.percent(5) { rng.between(100, 8000) } else { rng.between(1, 20) }
+        };
+        match self.rng.between(0, 100) {
+            0..=2 => Vec::new(),
+            3..=5 => vec![delay(&mut self.rng), delay(&mut self.rng)],
+            _ => vec![delay(&mut self.rng)],
+        }
+    }
+
+    pub(super) fn reach_control(&mut self, from: usize, session: u64, message: ToControl) {
+        let machine = &self.machines[from];
+        if machine.is_cut_off {
+            return;
+        }
+        let Some(control) = &mut self.control else { return };
+        let (name, cpu) = (machine.name.clone(), machine.cpu);
+        let is_report = matches!(message, ToControl::Report { .. });
+        let answer = control.receive(&name, cpu, session, message, self.now);
+        let percent = if has_unseen_end(control) { 20 } else { 1 };
+        if let Some(answer) = answer {
+            self.send_down(from, session, &answer);
+        }
+        // What was reported is written down, and nobody has followed it yet.
+        if is_report && self.config.faults && !self.is_peace() && self.rng.percent(percent) {
+            self.crash_control("after a report");
+        }
+    }
+
+    pub(super) fn reach_agent(&mut self, to: usize, session: u64, message: ToAgent) {
+        let now = self.now;
+        let machine = &mut self.machines[to];
+        if machine.session != session || machine.is_cut_off || machine.awake(now).is_none() {
+            return;
+        }
+        match message {
+            ToAgent::Registered => {
+                machine.is_registered = true;
+                machine.sync_sent_at = None;
+                if let Some((agent, _)) = machine.awake(now) {
+                    agent.registered();
+                }
+                machine.tenants.registered();
+            }
+            ToAgent::NotRegistered => {
+                machine.is_registered = false;
+                machine.sync_sent_at = None;
+                machine.report_sent_at = None;
+            }
+            ToAgent::Superseded => {
+                // It ends, and is started again as a service is.
+                machine.kill_agent(now);
+                self.note(&format!("the agent of {} is superseded", self.machines[to].name));
+                let ms = self.rng.between(1000, 5000);
+                return self.after(ms, Event::Mend(Mend::Agent(to)));
+            }
+            ToAgent::News { news, at, sent_at } => {
+                // Only the answer to the call that is open counts.
+                if machine.sync_sent_at != Some(sent_at) {
+                    return;
+                }
+                machine.sync_sent_at = None;
+                machine.answered_at = Some(at);
+                let until = machine.clock.boot(sent_at).plus(LEASE);
+                let left = until.since(machine.clock.boot(now));
+                if left > Duration::ZERO {
+                    machine.renew(until);
+                }
+                let revision = news.revision;
+                if let Some((agent, wall)) = machine.awake(now) {
+                    agent.synced(wall, wall.plus(left), revision, news.assignments.as_deref());
+                }
+                if let Some(list) = news.tenants {
+                    machine.tenants.listed(machine.clock.wall(now), revision, &list);
+                }
+            }
+            ToAgent::Reported { reports, tenants, stale } => {
+                machine.tenants.acknowledged(&tenants);
+                machine.report_sent_at = None;
+                if let Some((agent, _)) = machine.awake(now) {
+                    let answer = ReportResponse { stale, ..ReportResponse::default() };
+                    agent.acknowledged(&reports, &answer);
+                }
+            }
+        }
+        let machine = &mut self.machines[to];
+        machine.act(now, &mut self.rng);
+    }
+}
