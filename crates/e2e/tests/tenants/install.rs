@@ -123,11 +123,11 @@ fn drift_is_shown_and_put_right() {
         ("restart      1", &|| {
             lake.manager.systemctl(&["stop", "circ-trans-reconcile.timer"]);
         }),
-        ("(edited by hand; kept as ", &|| {
+        ("(edited by hand; to be kept as ", &|| {
             let text = fs::read_to_string(&rendered).unwrap() + "Nice=5\n";
             fs::write(&rendered, text).unwrap();
         }),
-        ("(it was gone)", &|| fs::remove_file(&rendered).unwrap()),
+        ("(it is not there)", &|| fs::remove_file(&rendered).unwrap()),
     ];
     for (told, drift) in drifts {
         drift();
