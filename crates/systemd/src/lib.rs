@@ -22,8 +22,8 @@ pub mod systemctl;
 mod trial;
 
 pub use error::MachineError;
-pub use lock::Lock;
+pub use lock::{Held, Lock};
 pub use machine::{Machine, Prospect, Units, Wanted};
 pub use places::{Places, PlacesError};
-pub use service_manager::{Generated, ServiceManager, Systemctl, UnitState};
+pub use service_manager::{Generated, ServiceManager, Systemctl, UnitState, time};
 pub use trial::Fault;

@@ -29,6 +29,14 @@ pub struct Held {
     waited: Duration,
 }
 
+impl Held {
+    /// Who it is: the id of a process, and what it does.
+    #[must_use]
+    pub fn holder(&self) -> &str {
+        &self.holder
+    }
+}
+
 /// Takes the lock, waiting for at most so long.
 pub(crate) fn take(places: &Places, patience: Duration) -> Result<Lock, MachineError> {
     let folder = places.runtime.join("tessera");
