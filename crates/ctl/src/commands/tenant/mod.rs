@@ -13,6 +13,7 @@ mod instance;
 mod left_over;
 mod list;
 mod on_machine;
+mod options;
 mod run_now;
 mod run_on_node;
 mod schedule;
@@ -20,6 +21,8 @@ mod turn;
 mod uninstall;
 
 use clap::{Args, Subcommand};
+
+pub(crate) use options::narrowed;
 
 use crate::context::Context;
 use crate::failure::Failure;
