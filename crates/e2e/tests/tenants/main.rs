@@ -6,3 +6,4 @@ mod host;
 mod install;
 mod lake;
 mod run_now;
+mod started;
