@@ -5,5 +5,6 @@ mod fleet;
 mod host;
 mod install;
 mod lake;
+mod list;
 mod run_now;
 mod started;
