@@ -72,11 +72,14 @@ fn with_head_of(wanted: &str, there: &str) -> String {
 fn masked(text: &str, is_unit: bool) -> Vec<String> {
     let mut goes_on = false;
     let shown = |line: &str| -> String {
-        let (shown, is_secret) = match () {
-            () if goes_on => (MASK.to_owned(), true),
-            () if is_head(line) => (line.to_owned(), false),
-            () if is_unit => setting(line),
-            () => (assignment(line), true),
+        let (shown, is_secret) = if goes_on {
+            (MASK.to_owned(), true)
+        } else if is_head(line) {
+            (line.to_owned(), false)
+        } else if is_unit {
+            setting(line)
+        } else {
+            (assignment(line), true)
         };
         // What ends so goes on in the next line.
         goes_on = is_secret && line.ends_with('\\');
