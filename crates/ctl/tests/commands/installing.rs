@@ -193,8 +193,8 @@ fn what_is_installed_and_not_declared_is_told_by_whatever_sees_all() {
         let ended = home.ends(0, arguments);
         for name in ["box", "poll"] {
             let told = format!(
-                "{name}: installed and not declared: `tesseractl tenant uninstall {name}` removes \
-                 it\n"
+                "{name}: installed and not declared here: `tesseractl tenant uninstall {name}` \
+                 removes it\n"
             );
             assert!(ended.stderr.contains(&told), "{ended:?}");
         }

@@ -1,5 +1,6 @@
-//! Tenants that are installed and are not to be: nobody declares them any more, or not to be
-//! operated. They go on to run, so every command that sees all tenants names them.
+//! Tenants that are installed and are not to be: the instance does not declare them any more, or not
+//! to be operated. They go on to run, so every command that sees all tenants names them. They may be
+//! those of another instance, and nobody but its owner knows.
 
 use std::collections::BTreeSet;
 
@@ -21,7 +22,9 @@ pub(super) fn left_over<'n>(instance: &Instance, installed: &'n BTreeSet<Name>) 
 
 /// What to do about one.
 pub(super) fn told(name: &Name) -> String {
-    format!("{name}: installed and not declared: `tesseractl tenant uninstall {name}` removes it\n")
+    format!(
+        "{name}: installed and not declared here: `tesseractl tenant uninstall {name}` removes it\n"
+    )
 }
 
 /// Names them on standard error.

@@ -13,7 +13,12 @@ use crate::style::printable;
 pub(super) fn take(machine: &Machine) -> Result<Lock, Failure> {
     match machine.clone().with_lock_patience(Duration::ZERO).lock() {
         Err(MachineError::Held(held)) => {
-            tell(&format!("waiting for process {}\n", printable(held.holder())));
+            // Who has just begun may not have said yet who he is.
+            let holder = match held.holder() {
+                "" => "another process".to_owned(),
+                holder => format!("process {}", printable(holder)),
+            };
+            tell(&format!("waiting for {holder}\n"));
             machine.lock().map_err(|error| host::failed(&error))
         }
         taken => taken.map_err(|error| host::failed(&error)),
