@@ -68,7 +68,10 @@ impl Program {
     #[must_use]
     pub fn command(&self) -> clap::Command {
         let own = self.commands.iter().cloned().map(|command| command.display_order(0));
-        Cli::command().name(self.name).bin_name(self.name).subcommands(own)
+        let cli = Cli::command();
+        let globals: Vec<_> = cli.get_arguments().cloned().collect();
+        let cli = cli.mut_subcommand("tenant", |it| commands::tenant::narrowed(it, &globals));
+        cli.name(self.name).bin_name(self.name).subcommands(own)
     }
 }
 

@@ -28,6 +28,14 @@ pub struct Held {
     waited: Duration,
 }
 
+impl Held {
+    /// Who it is: the id of a process, and what it does.
+    #[must_use]
+    pub fn holder(&self) -> &str {
+        &self.holder
+    }
+}
+
 /// Takes the lock that is this file, waiting for at most so long; whoever holds it has units
 /// changed, tried or whatever this word says.
 pub(crate) fn take(

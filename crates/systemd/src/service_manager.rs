@@ -234,7 +234,8 @@ impl ServiceManager for Systemctl {
 }
 
 /// A time in UTC, such as `@1795334400` or `Sun 2026-11-22 08:00:00 UTC`.
-pub(crate) fn time(told: &str) -> Option<Timestamp> {
+#[must_use]
+pub fn time(told: &str) -> Option<Timestamp> {
     if let Some(seconds) = told.strip_prefix('@') {
         return Timestamp::from_second(seconds.parse().ok()?).ok();
     }

@@ -192,8 +192,7 @@ fn a_link_that_was_pointed_elsewhere_is_refused_and_kept_when_forced() {
     let refused = plan(&four(), &machine, false);
     assert_eq!(
         refused.to_string(),
-        "create       0\n\
-         already ok   3\n  /c/containers/systemd/circ-trans/circ-trans-reconcile.container\n  \
+        "already ok   3\n  /c/containers/systemd/circ-trans/circ-trans-reconcile.container\n  \
          /c/systemd/user/circ-trans-reconcile.timer\n  /c/systemd/user/circ-trans.timer\n\
          conflicting  1\n  /c/containers/systemd/circ-trans/circ-trans.container is a link to \
          /home/me/mine.container\n"
@@ -282,7 +281,7 @@ fn what_is_rendered_anew_is_written_and_its_timer_started_anew() {
     let later = [files[0].clone(), unit("circ-trans.timer", "[Timer]\nOnCalendar=daily\n")];
     let change = plan(&rendered(&later), &machine, false);
     let told = format!(
-        "create       0\nchanged      1\n  {ROOT}/circ-trans.timer\nalready ok   2\n  \
+        "changed      1\n  {ROOT}/circ-trans.timer\nalready ok   2\n  \
          {SYSTEMD}/circ-trans.service\n  {SYSTEMD}/circ-trans.timer\nconflicting  0\n\
          restart      1\n  circ-trans.timer\n"
     );

@@ -154,11 +154,14 @@ fn two_managers_do_not_know_each_other_and_a_restart_keeps_the_home() {
 }
 
 #[test]
-fn a_frozen_manager_goes_on() {
+fn a_frozen_manager_does_not_answer_and_goes_on() {
     let Some(manager) = user_manager() else {
         return;
     };
     manager.freeze(true);
+    let ask = ["1", "systemctl", "--user", "daemon-reload"];
+    let timeout_ended_it = Some(124);
+    assert_eq!(manager.command("timeout").args(ask).status().unwrap().code(), timeout_ended_it);
     let mut asked = manager.command("systemctl").args(["--user", "daemon-reload"]).spawn().unwrap();
     manager.freeze(false);
     assert!(asked.wait().unwrap().success());

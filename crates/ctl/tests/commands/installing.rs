@@ -8,7 +8,7 @@ use std::path::Path;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::program::{Ended, run_in};
+use crate::program::{Ended, Running};
 
 const SYSTEMCTL: &str = r#"#!/bin/sh
 if [ -e "$HOME/away" ]; then
@@ -73,21 +73,29 @@ impl Home {
         self.write(&format!("tenants/{name}.toml"), &entry);
     }
 
-    fn tenant(&self, arguments: &[&str]) -> Ended {
+    fn variables(&self) -> Vec<(&'static str, String)> {
         let below = |name: &str| self.path().join(name).to_str().unwrap().to_owned();
         let path = format!("{}:{}", below("bin"), std::env::var("PATH").unwrap_or_default());
-        let folders = ["config", "data", "run", "state", "metrics", "no-quadlet"].map(below);
-        let [config, data, run, state, metrics, quadlet] = &folders;
-        let variables = [
-            ("PATH", path.as_str()),
-            ("XDG_CONFIG_HOME", config),
-            ("XDG_DATA_HOME", data),
-            ("XDG_RUNTIME_DIR", run),
-            ("TESSERA_TELEMETRY_DIR", state),
-            ("TESSERA_TEXTFILE_DIR", metrics),
-            ("TESSERA_QUADLET", quadlet),
-        ];
-        run_in(self.path(), &variables, &[&["tenant"], arguments].concat())
+        vec![
+            ("PATH", path),
+            ("XDG_CONFIG_HOME", below("config")),
+            ("XDG_DATA_HOME", below("data")),
+            ("XDG_RUNTIME_DIR", below("run")),
+            ("TESSERA_TELEMETRY_DIR", below("state")),
+            ("TESSERA_TEXTFILE_DIR", below("metrics")),
+            ("TESSERA_QUADLET", below("no-quadlet")),
+        ]
+    }
+
+    fn start(&self, arguments: &[&str]) -> Running {
+        let variables = self.variables();
+        let variables: Vec<_> =
+            variables.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        Running::start_in(self.path(), &variables, &[&["tenant"], arguments].concat())
+    }
+
+    fn tenant(&self, arguments: &[&str]) -> Ended {
+        self.start(arguments).end()
     }
 
     /// As [`Home::tenant`], where that is to end with this code.
@@ -140,7 +148,40 @@ fn what_is_wrong_with_one_tenant_leaves_the_comparison_of_the_others() {
 }
 
 #[test]
-fn what_is_installed_and_not_declared_is_told_by_install_and_diff() {
+fn a_unit_that_changes_is_shown_without_values() {
+    let home = Home::new();
+    home.declare("circ", true);
+    let manifest = "circ/tessera-tenant.toml";
+    let text = fs::read_to_string(home.path().join(manifest)).unwrap();
+    let with = |token: &str, timeout: &str| {
+        home.write(
+            manifest,
+            &format!("{text}timeout = \"{timeout}\"\nenvironment = {{TOKEN = \"{token}\"}}\n"),
+        );
+    };
+    with("s3cret-1", "1m");
+    home.ends(0, &["install", "circ"]);
+    with("s3cret-2", "5s");
+    let diff = home.ends(1, &["diff"]);
+    assert!(diff.stdout.contains("/units/circ.service\n    @@ "), "{diff:?}");
+    for line in ["TimeoutStartSec=60", "Environment=TOKEN=…"] {
+        assert!(diff.stdout.contains(&format!("    -{line}\n")), "{line}: {diff:?}");
+    }
+    for line in ["TimeoutStartSec=5", "Environment=TOKEN=…"] {
+        assert!(diff.stdout.contains(&format!("    +{line}\n")), "{line}: {diff:?}");
+    }
+    let json = home.ends(1, &["diff", "-o", "json"]);
+    let list: Value = serde_json::from_str(&json.stdout).unwrap();
+    let change = &list[0]["changes"][0];
+    assert!(change["path"].as_str().unwrap().ends_with("/units/circ.service"), "{change}");
+    assert!(change["diff"].as_str().unwrap().contains("\n+TimeoutStartSec=5\n"), "{change}");
+    assert!(![&diff.stdout, &json.stdout].iter().any(|told| told.contains("s3cret")));
+    home.ends(0, &["install", "circ"]);
+    assert_eq!(home.ends(0, &["diff"]).stdout, "circ: as declared\n");
+}
+
+#[test]
+fn what_is_installed_and_not_declared_is_told_by_whatever_sees_all() {
     let home = Home::new();
     for name in ["box", "circ", "poll"] {
         home.declare(name, true);
@@ -148,16 +189,34 @@ fn what_is_installed_and_not_declared_is_told_by_install_and_diff() {
     home.ends(0, &["install", "--all"]);
     fs::remove_file(home.path().join("tenants/poll.toml")).unwrap();
     home.declare("box", false);
-    let install = home.ends(0, &["install", "--all"]);
-    for name in ["box", "poll"] {
-        let told = format!(
-            "{name}: installed and not declared: `tesseractl tenant uninstall {name}` removes it\n"
-        );
-        assert!(install.stderr.contains(&told), "{install:?}");
+    for arguments in [&["install", "--all"][..], &["list"], &["list", "-o", "json"]] {
+        let ended = home.ends(0, arguments);
+        for name in ["box", "poll"] {
+            let told = format!(
+                "{name}: installed and not declared here: `tesseractl tenant uninstall {name}` \
+                 removes it\n"
+            );
+            assert!(ended.stderr.contains(&told), "{ended:?}");
+        }
+        assert!(!ended.stderr.contains("circ:"), "{ended:?}");
     }
-    assert!(!install.stderr.contains("circ:"), "{install:?}");
+    assert_eq!(home.ends(0, &["list", "circ"]).stderr, "");
     let diff = home.ends(1, &["diff", "box"]);
     assert!(diff.stdout.starts_with("box: installed and not declared"), "{diff:?}");
+}
+
+#[test]
+fn who_waits_for_another_one_is_told_at_once() {
+    let home = Home::new();
+    home.declare("circ", true);
+    home.write("run/tessera/units.lock", "17 (somebody)");
+    let lock = fs::File::open(home.path().join("run/tessera/units.lock")).unwrap();
+    lock.lock().unwrap();
+    let waiting = home.start(&["install", "circ"]);
+    assert_eq!(waiting.error_line(), "waiting for process 17 (somebody)");
+    drop(lock);
+    let ended = waiting.end();
+    assert_eq!((ended.code, ended.stderr.as_str()), (0, ""), "{ended:?}");
 }
 
 #[test]

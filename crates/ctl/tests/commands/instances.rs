@@ -82,6 +82,8 @@ fn an_instance_is_where_it_is_said_to_be_or_the_nearest_one() {
     let given = [&export[..], &["--instance", "../lake"]].concat();
     let ended = run_in(&root.join("catalog"), &[("TESSERA_INSTANCE", "/no/such")], &given);
     assert_eq!(ended.code, 0, "{ended:?}");
+    let file = [&export[..], &["--instance", "../lake/instance.toml"]].concat();
+    assert_eq!(run_in(&root.join("catalog"), &[], &file).code, 0);
 
     let ended = run_in(&root.join("catalog"), &[], &export);
     assert_eq!(ended.code, 2, "{ended:?}");
@@ -160,6 +162,11 @@ fn an_entry_that_cannot_be_read_is_a_problem_of_its_own() {
     assert_eq!(ended.code, 1, "{ended:?}");
     assert!(ended.stderr.contains("tenants/gone.toml:1:1"), "{ended:?}");
     assert_eq!(tenant(&area, &["export", "catalog"]).code, 0);
+
+    // A path that is not there is told as what it comes to.
+    write(area.path(), "lake/tenants/gone.toml", "manifest = \"~/gone.toml\"\n");
+    let ended = tenant(&area, &["list"]);
+    assert!(ended.stderr.contains("cannot be read: tenants/~/gone.toml: No such"), "{ended:?}");
 }
 
 /// Writes what a run of a service left in the hub, some seconds ago.
@@ -236,8 +243,10 @@ fn what_systemd_knows_of_units_is_listed_where_it_answers() {
         "Id=circ-trans.service\nLoadState=loaded\nActiveState=failed\nResult=exit-code\n\
          ExecMainCode=1\nExecMainStatus=203\nInactiveExitTimestamp=@{began}\n\
          InactiveEnterTimestamp=@{began}\n\n\
-         Id=circ-trans.timer\nLoadState=loaded\nActiveState=active\n",
-        began = now - 3610
+         Id=circ-trans.timer\nLoadState=loaded\nActiveState=active\n\
+         NextElapseUSecRealtime=@{due}\n",
+        began = now - 3610,
+        due = now + 100
     );
     let reconcile = "Id=circ-trans-reconcile.service\nLoadState=loaded\nActiveState=inactive\n\n\
                      Id=circ-trans-reconcile.timer\nLoadState=loaded\nActiveState=inactive\n";
@@ -246,24 +255,55 @@ fn what_systemd_knows_of_units_is_listed_where_it_answers() {
     let ended = tenant_with(&area, &both, &["list"]);
     let told = row(&ended.stdout, "circ-trans");
     assert!(told.ends_with(" failed (203) 60m ago failing"), "{told}");
-    assert!(!told.contains(" - "), "{told}");
+    assert!(told.contains(" in ") && !told.contains(" - "), "{told}");
     let told = row(&ended.stdout, "reconcile");
     assert!(told.ends_with(" UTC - (timer off) success 2h ago"), "{told}");
 
     let list = tenant_with(&area, &both, &["list", "-o", "json"]).stdout;
     let list: Value = serde_json::from_str(&list).unwrap();
-    assert_eq!((&list[1]["installed"], &list[1]["health"]), (&json!(true), &json!("failing")));
+    assert_eq!((&list[1]["timer"], &list[1]["health"]), (&json!("on"), &json!("failing")));
+    let due: jiff::Timestamp = list[1]["next"].as_str().unwrap().parse().unwrap();
+    assert_eq!(due.as_second(), now + 100, "that of the timer, whatever the schedule says");
     assert_eq!(list[1]["unit"]["result"], "exit-code");
     assert_eq!(list[1]["unit"]["exit_code"], 203);
     let ended_at: jiff::Timestamp = list[1]["unit"]["ended_at"].as_str().unwrap().parse().unwrap();
     assert_eq!(ended_at.as_second(), now - 3610);
-    assert_eq!(list[1]["services"][0]["next"], Value::Null);
-    assert_eq!(list[0]["installed"], Value::Null);
+    let reconcile = &list[1]["services"][0];
+    assert_eq!((&reconcile["next"], &reconcile["timer"]), (&Value::Null, &json!("off")));
+    assert_eq!(list[0]["timer"], Value::Null);
 
     let nothing = "Id=circ-trans.service\nLoadState=not-found\nActiveState=inactive\n";
     let ended = tenant_with(&area, &says(nothing), &["list"]);
     let told = row(&ended.stdout, "circ-trans");
     assert!(told.ends_with(" - (not installed) success 2h ago healthy"), "{told}");
+}
+
+#[test]
+fn a_list_is_of_those_that_are_asked_for_and_checked_if_that_is_wished() {
+    let area = lake();
+    write(area.path(), "poll/tessera-tenant.toml", &operated("poll"));
+    write(area.path(), "lake/tenants/poll.toml", "manifest = \"../../poll/tessera-tenant.toml\"\n");
+    ran(&area, "poll", "", 60, Some(0));
+    let names = |arguments: &[&str], code: i32| -> Vec<String> {
+        let ended = tenant(&area, &[&["list", "-o", "json"], arguments].concat());
+        assert_eq!(ended.code, code, "{arguments:?}: {ended:?}");
+        let list: Value = serde_json::from_str(&ended.stdout).unwrap();
+        let names = list.as_array().unwrap().iter().map(|it| it["name"].as_str().unwrap());
+        names.map(str::to_owned).collect()
+    };
+    assert_eq!(names(&["poll", "catalog", "poll"], 0), ["catalog", "poll"]);
+    assert_eq!(names(&["--health", "healthy"], 0), ["poll"]);
+    assert_eq!(names(&["--health", "stale,unknown"], 0), ["circ-trans"]);
+    assert_eq!(names(&["--check"], 1), ["catalog", "circ-trans", "poll"]);
+    assert_eq!(names(&["--check", "poll", "catalog"], 0), ["catalog", "poll"]);
+    let none = tenant(&area, &["list", "--health", "stale"]);
+    assert_eq!((none.stdout.as_str(), none.stderr.as_str()), ("", ""), "{none:?}");
+    let ended = tenant(&area, &["list", "pol"]);
+    assert!(ended.code == 3 && ended.stderr.contains("did you mean `poll`?"), "{ended:?}");
+
+    // One that is not valid is no matter to whoever asks about another one.
+    write(area.path(), "circ-trans/tessera-tenant.toml", "name = 1\n");
+    assert_eq!(names(&["poll"], 0), ["poll"]);
 }
 
 #[test]
@@ -274,6 +314,11 @@ fn an_instance_without_tenants_is_told_so() {
     assert_eq!((ended.code, ended.stdout.as_str()), (0, ""), "{ended:?}");
     assert_eq!(ended.stderr, "no tenants: a file tenants/NAME.toml adds one\n");
     assert_eq!(tenant(&area, &["list", "-o", "json"]).stdout, "[]\n");
+    let none = tenant(&area, &["install", "--all", "--dry-run"]);
+    assert_eq!((none.code, none.stderr.as_str()), (0, ended.stderr.as_str()), "{none:?}");
+    write(area.path(), "lake/instance.toml", "org = 1\n");
+    let broken = tenant(&area, &["list"]);
+    assert_eq!((broken.code, broken.stdout.as_str()), (1, ""), "{broken:?}");
 }
 
 #[test]

@@ -60,7 +60,7 @@ fn command_in(folder: &Path, variables: &[(&str, &str)], arguments: &[&str]) -> 
             command.env_remove(name);
         }
     }
-    command.env("HOME", folder).env_remove("XDG_STATE_HOME");
+    command.env("HOME", folder).env_remove("XDG_STATE_HOME").env_remove("XDG_DATA_HOME");
     command.current_dir(folder).envs(variables.iter().copied());
     command
 }
@@ -141,9 +141,14 @@ impl Running {
     }
 
     /// Presses Ctrl-C.
-    pub(crate) fn interrupt(mut self) -> Ended {
+    pub(crate) fn interrupt(self) -> Ended {
         let pid = rustix::process::Pid::from_child(&self.child);
         rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();
+        self.end()
+    }
+
+    /// Waits for its end, with what was not read yet.
+    pub(crate) fn end(mut self) -> Ended {
         let code = wait(&mut self.child);
         let rest = |lines: &Receiver<String>| lines.iter().map(|line| line + "\n").collect();
         Ended { code, stdout: rest(&self.stdout), stderr: rest(&self.stderr) }

@@ -95,3 +95,27 @@ fn expressions_are_shown_with_their_next_times() {
     assert!(ended.stdout.contains("2026-11-21T13:35:00Z"), "{ended:?}");
     assert!(ended.stderr.contains("did you mean `Fri`?"), "{ended:?}");
 }
+
+#[test]
+fn help_offers_what_the_command_takes() {
+    let help = |action| tenant(&[action, "--help"]).stdout;
+    let formats = |help: &str| ["table", "wide", "json", "yaml"].map(|it| help.contains(it));
+    assert_eq!(formats(&help("diff")), [true, false, true, false], "{}", help("diff"));
+    assert_eq!(formats(&help("list")), [true, false, true, true], "{}", help("list"));
+    assert_eq!(formats(&help("export")), [false, false, true, true], "{}", help("export"));
+    assert!(!help("diff").contains("--server") && help("run-now").contains("--server"));
+    // Where the option stands makes no difference.
+    let daily = ["tenant", "schedule", "daily"];
+    for arguments in [
+        vec!["-o", "json", daily[0], daily[1], daily[2]],
+        vec![daily[0], "-o", "json", daily[1], daily[2]],
+        vec![daily[0], daily[1], daily[2], "-o", "json"],
+    ] {
+        let ended = run(NOBODY, &arguments);
+        assert!(ended.code == 0 && ended.stdout.starts_with('['), "{arguments:?}: {ended:?}");
+    }
+    let refused = tenant(&["schedule", "daily", "-o", "yaml"]);
+    assert!(refused.code == 2 && refused.stderr.contains("table, json"), "{refused:?}");
+    let refused = run(NOBODY, &["-o", "yaml", daily[0], daily[1], daily[2]]);
+    assert!(refused.code == 2 && refused.stderr.contains("table, json"), "{refused:?}");
+}

@@ -7,7 +7,7 @@ use std::thread;
 
 use tessera_testkit::user_manager;
 
-use crate::host::{wait_for, write};
+use crate::host::{Started, wait_for, write};
 use crate::lake::{Lake, RARELY};
 
 const TENANTS: [&str; 3] = ["catalog", "circ", "circ-trans"];
@@ -90,7 +90,8 @@ fn a_manager_that_is_silent_is_asked_once() {
     let path = format!("{}:{}", lake.path("bin").display(), std::env::var("PATH").unwrap());
     for arguments in [&["install", "--all"][..], &["install", "circ", "catalog", "-o", "json"]] {
         let mut command = lake.command(arguments);
-        let ended = Lake::end(command.env("PATH", &path)).expect(5);
+        command.env("PATH", &path);
+        let ended = Started::new(command).end().expect(5);
         assert!(ended.stderr.contains("does not answer in time"), "{ended:?}");
         assert!(!ended.stdout.contains("\"changed\": true"), "{ended:?}");
         assert_eq!(fs::read_to_string(&calls).unwrap(), "called\n");
@@ -106,7 +107,8 @@ fn without_a_session_there_is_no_manager_and_none_is_made() {
     let absent = lake.path("absent");
     for arguments in [["install", "circ-trans"], ["uninstall", "circ-trans"]] {
         let mut command = lake.command(&arguments);
-        let ended = Lake::end(command.env("XDG_RUNTIME_DIR", &absent)).expect(5);
+        command.env("XDG_RUNTIME_DIR", &absent);
+        let ended = Started::new(command).end().expect(5);
         assert!(ended.stderr.contains(&format!("there is no {}", absent.display())), "{ended:?}");
     }
     assert!(!absent.exists());

@@ -1,54 +1,52 @@
-//! A machine with an instance, whose tenants run under a user manager of the test's own.
+//! A lake whose tenants run without being installed: their units are put in place by hand.
 
 use std::fs;
-use std::io::{BufRead, BufReader, Read};
-use std::path::{Path, PathBuf};
-use std::process::{Command, ExitStatus, Stdio};
-use std::sync::{Arc, Mutex};
-use std::thread;
-use std::time::Instant;
+use std::ops::Deref;
+use std::path::PathBuf;
+use std::process::Command;
 
 use jiff::Timestamp;
-use tessera_e2e::{BOUND, Ended, POLL, binary};
+use tessera_e2e::Ended;
 use tessera_manifest::Source;
 use tessera_tenant::manifest::{self, Manifest, Tier};
 use tessera_tenant::units::{UnitPlaces, render};
 use tessera_testkit::UserManager;
 
-/// A user manager whose home has an instance.
+pub(crate) use crate::lake::write;
+use crate::lake::{Lake, RARELY};
+pub(crate) use crate::started::{Started, wait_for};
+
+/// A lake in which a tenant that is declared runs at once.
 #[derive(Debug)]
-pub(crate) struct Host {
-    pub(crate) manager: UserManager,
+pub(crate) struct Host(Lake);
+
+impl Deref for Host {
+    type Target = Lake;
+
+    fn deref(&self) -> &Lake {
+        &self.0
+    }
 }
 
 impl Host {
     pub(crate) fn new(manager: UserManager) -> Self {
-        let host = Self { manager };
-        write(&host.instance().join("instance.toml"), "org = \"library\"\nscope = \"dev\"\n");
-        host
+        Self(Lake::new(manager))
     }
 
     pub(crate) fn instance(&self) -> PathBuf {
-        self.manager.home().join("instance")
+        self.path("lake")
     }
 
     /// The folder of a tenant's manifest.
     pub(crate) fn folder(&self, name: &str) -> PathBuf {
-        self.manager.home().join("tenants").join(name)
+        self.path(name)
     }
 
     /// Adds a tenant to the instance; `lifecycle` is that section and what follows it.
     pub(crate) fn declare(&self, name: &str, lifecycle: &str) -> Manifest {
-        let text = format!(
-            "name = \"{name}\"\nkind = \"extract\"\nversion = \"1.0.0\"\nschema = \"rows\"\n\
-             owner = \"data@library.example\"\nsources = [\"sierra\"]\nfreshness = \"800d\"\n\
-             schedule = \"*-01-01 00:00:00 UTC\"\ntelemetry = {{}}\n\n[lifecycle]\n\
-             subcommands = [\"run\", \"status\", \"dry-run\", \"migrate\"]\n{lifecycle}"
-        );
+        self.0.declare(name, RARELY, lifecycle);
         let path = self.folder(name).join(manifest::FILE_NAME);
-        write(&path, &text);
-        let entry = format!("manifest = \"../../tenants/{name}/{}\"\n", manifest::FILE_NAME);
-        write(&self.instance().join(format!("tenants/{name}.toml")), &entry);
+        let text = fs::read_to_string(&path).expect("it was written");
         let source = Source::new(path.display().to_string(), text);
         let checked = manifest::check(source, Tier::Three, jiff::tz::db(), Timestamp::now());
         checked.manifest.unwrap_or_else(|| panic!("{:?}", checked.problems))
@@ -98,12 +96,10 @@ impl Host {
         self.manager.systemctl(&[&["enable", "--now", "--quiet"], &timers[..]].concat());
     }
 
-    /// `tesseractl` with these arguments, about the instance.
+    /// `tesseractl` with these arguments, the first of which is `tenant`.
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = self.manager.command(binary("tesseractl"));
-        command.args(arguments).env("TESSERA_INSTANCE", self.instance()).current_dir("/");
-        command.env_remove("RUST_LOG").env_remove("NO_COLOR");
-        command
+        assert_eq!(arguments[0], "tenant");
+        self.0.command(&arguments[1..])
     }
 
     /// Runs `tesseractl` to its end.
@@ -122,82 +118,4 @@ impl Host {
             self.manager.systemctl(&["show", unit, "-p", property, "--value"]).trim() == value
         });
     }
-}
-
-/// What a program has written to one of its pipes.
-type Written = Arc<Mutex<Vec<u8>>>;
-
-/// A program whose output is collected.
-pub(crate) struct Started {
-    pub(crate) pid: u32,
-    waiter: thread::JoinHandle<ExitStatus>,
-    stdout: Written,
-    stderr: Written,
-}
-
-impl Started {
-    pub(crate) fn new(mut command: Command) -> Self {
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut child = command.spawn().expect("sh can be executed");
-        let pid = child.id();
-        let (stdout, output) = collect(child.stdout.take().expect("it was piped"));
-        let (stderr, errors) = collect(child.stderr.take().expect("it was piped"));
-        let waiter = thread::spawn(move || {
-            for reader in [output, errors] {
-                reader.join().expect("reading does not panic");
-            }
-            child.wait().expect("a child can be waited for")
-        });
-        Self { pid, waiter, stdout, stderr }
-    }
-
-    /// What it has written to standard output.
-    pub(crate) fn output(&self) -> String {
-        text(&self.stdout)
-    }
-
-    /// What it has written to standard error.
-    pub(crate) fn complaints(&self) -> String {
-        text(&self.stderr)
-    }
-
-    /// Waits for its end. What does not end is ended with its manager.
-    pub(crate) fn end(self) -> Ended {
-        wait_for("the program ends", || self.waiter.is_finished());
-        let (stdout, stderr) = (self.output(), self.complaints());
-        let status = self.waiter.join().expect("waiting does not panic");
-        Ended { code: status.code().unwrap_or(-1), stdout, stderr }
-    }
-}
-
-/// Reads a pipe to its end, line by line.
-fn collect(pipe: impl Read + Send + 'static) -> (Written, thread::JoinHandle<()>) {
-    let written = Written::default();
-    let to = Arc::clone(&written);
-    let reader = thread::spawn(move || {
-        let mut pipe = BufReader::new(pipe);
-        let mut line = Vec::new();
-        while let Ok(1..) = pipe.read_until(b'\n', &mut line) {
-            to.lock().expect("nobody panics with it").append(&mut line);
-        }
-    });
-    (written, reader)
-}
-
-fn text(written: &Written) -> String {
-    let bytes = written.lock().expect("nobody panics with it");
-    String::from_utf8_lossy(&bytes).into_owned()
-}
-
-pub(crate) fn wait_for(what: &str, mut holds: impl FnMut() -> bool) {
-    let deadline = Instant::now() + BOUND;
-    while !holds() {
-        assert!(Instant::now() < deadline, "not in time: {what}");
-        thread::sleep(POLL);
-    }
-}
-
-pub(crate) fn write(path: &Path, text: &str) {
-    fs::create_dir_all(path.parent().expect("it is in a folder")).expect("the folder is made");
-    fs::write(path, text).expect("the file is written");
 }

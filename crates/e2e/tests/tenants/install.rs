@@ -8,7 +8,7 @@ use serde_json::Value;
 use tessera_e2e::Ended;
 use tessera_testkit::user_manager;
 
-use crate::host::{wait_for, write};
+use crate::host::{Started, wait_for, write};
 use crate::lake::{EVERY_SECOND, Lake, RARELY};
 
 const TIMER: &str =
@@ -124,11 +124,11 @@ fn drift_is_shown_and_put_right() {
         ("restart      1", &|| {
             lake.manager.systemctl(&["stop", "circ-trans-reconcile.timer"]);
         }),
-        ("(edited by hand; kept as ", &|| {
+        ("(edited by hand; to be kept as ", &|| {
             let text = fs::read_to_string(&rendered).unwrap() + "Nice=5\n";
             fs::write(&rendered, text).unwrap();
         }),
-        ("(it was gone)", &|| fs::remove_file(&rendered).unwrap()),
+        ("(it is not there)", &|| fs::remove_file(&rendered).unwrap()),
     ];
     for (told, drift) in drifts {
         drift();
@@ -294,7 +294,7 @@ fn a_container_without_quadlet_is_refused() {
     }
     let mut command = lake.command(&["install", "circ"]);
     command.env("SYSTEMD_GENERATOR_PATH", "/nowhere").env("TESSERA_QUADLET", "");
-    let said = Lake::end(&mut command).expect(1).stderr;
+    let said = Started::new(command).end().expect(1).stderr;
     assert!(said.contains("it needs Quadlet, and there is none: install podman 4.4"), "{said}");
     assert_eq!(lake.tree(), before);
 }

@@ -3,20 +3,20 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
-use std::thread;
+use std::process::Command;
 use std::time::SystemTime;
 
 use tessera_e2e::{Ended, binary};
 use tessera_testkit::UserManager;
 
-use crate::host::{wait_for, write};
+use crate::started::Started;
 
 /// Runs once at the beginning of a year that no test sees.
 pub(crate) const RARELY: &str = "*-01-01 00:00:00 UTC";
 pub(crate) const EVERY_SECOND: &str = "*-*-* *:*:* UTC";
 
 /// A user manager, and an instance in a folder beside its configuration.
+#[derive(Debug)]
 pub(crate) struct Lake {
     pub(crate) manager: UserManager,
 }
@@ -88,24 +88,9 @@ impl Lake {
         command
     }
 
-    /// Runs it to its end.
+    /// Runs `tesseractl tenant` to its end.
     pub(crate) fn tenant(&self, arguments: &[&str]) -> Ended {
-        Self::end(&mut self.command(arguments))
-    }
-
-    /// Runs a command to its end.
-    pub(crate) fn end(command: &mut Command) -> Ended {
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let child = command.spawn().expect("sh can be executed");
-        let waiter = thread::spawn(|| child.wait_with_output().expect("it can be waited for"));
-        // What does not end is ended with its manager, when the test has failed.
-        wait_for("tesseractl ends", || waiter.is_finished());
-        let output = waiter.join().expect("waiting does not panic");
-        Ended {
-            code: output.status.code().unwrap_or(-1),
-            stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
-            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
-        }
+        Started::new(self.command(arguments)).end()
     }
 
     /// All that installing could change.
@@ -162,4 +147,9 @@ fn walk(folder: &Path, tree: &mut Tree) {
         }
         tree.insert(path, (said, data.modified().expect("it has a time")));
     }
+}
+
+pub(crate) fn write(path: &Path, text: &str) {
+    fs::create_dir_all(path.parent().expect("it is in a folder")).expect("the folder is made");
+    fs::write(path, text).expect("the file is written");
 }

@@ -123,7 +123,7 @@ fn what_ends_a_run_instead_of_the_tenant_is_told_apart() {
     std::fs::rename(host.folder("homeless"), gone).unwrap();
     // Its manifest is gone with its folder, so the instance has another for it.
     let entry = host.instance().join("tenants/homeless.toml");
-    write(&entry, "manifest = \"../../tenants/elsewhere/tessera-tenant.toml\"\n");
+    write(&entry, "manifest = \"../../elsewhere/tessera-tenant.toml\"\n");
     run(&host, "homeless", 200, "systemd", "exit-code");
 }
 

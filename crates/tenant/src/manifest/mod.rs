@@ -82,6 +82,8 @@ pub mod code {
     pub const SHELL_TEXT: &str = "shell_text";
     /// A warning: a path that the container does not have from the machine.
     pub const PATH_NOT_MOUNTED: &str = "path_not_mounted";
+    /// A warning: a program in an image that is not named by its path from the root.
+    pub const RELATIVE_IN_IMAGE: &str = "relative_in_image";
 }
 
 /// How deep a tenant takes part.

@@ -166,7 +166,7 @@ impl<'d> Reader<'d> {
     pub(crate) fn line(&mut self, node: &'d Node, what: &str) -> Option<&'d str> {
         let text = self.text(node)?;
         let (message, hint) = if text.trim().is_empty() {
-            (format!("{what} is empty"), None)
+            (format!("{what} is empty"), Some("fill it in".to_owned()))
         } else if text.chars().any(char::is_control) {
             let message = format!("{what} has a control character, such as the end of a line");
             (message, Some("write it in one line".to_owned()))

@@ -131,6 +131,7 @@ impl<'d> Reader<'d> {
         self.needs_image(lifecycle, any_image);
         if image.is_some() {
             self.paths_are_mounted(lifecycle, lifecycle.get("volumes"));
+            self.program_is_found(lifecycle);
         }
         for Entry { value: own, .. } in services {
             let image = own.get("image").or(image);
@@ -138,7 +139,24 @@ impl<'d> Reader<'d> {
             if image.is_some() {
                 let volumes = own.get("volumes").or_else(|| lifecycle.get("volumes"));
                 self.paths_are_mounted(own, volumes);
+                self.program_is_found(own);
             }
+        }
+    }
+
+    /// Warns of a program whose place depends on the folder that the image starts in.
+    fn program_is_found(&mut self, service: &'d Node) {
+        let program = service.get("entrypoint").and_then(|node| node.elements().first());
+        let Some((node, program)) = program.and_then(|node| Some((node, node.as_str()?))) else {
+            return;
+        };
+        if program.contains('/') && !program.starts_with('/') {
+            let message = format!(
+                "{} is from the folder that the image starts in, not from that of the manifest",
+                quoted(program)
+            );
+            let hint = "write its path in the image, from `/`".to_owned();
+            self.warn(node, code::RELATIVE_IN_IMAGE, message, hint);
         }
     }
 

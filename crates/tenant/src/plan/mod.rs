@@ -28,7 +28,7 @@ use crate::registry::unit_of_file;
 
 pub use decide::plan;
 pub use layout::{Declared, Layout, is_quadlet};
-pub use texts::signed;
+pub use texts::{is_head, signed};
 
 /// What is at a path. Nothing is there where a path is not observed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]

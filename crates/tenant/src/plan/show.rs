@@ -33,9 +33,9 @@ impl fmt::Display for Plan {
     }
 }
 
-/// The first two lists are shown when they are empty, too: they are what people look for.
+/// What is in the way is shown when it is nothing, too: it is what people look for.
 fn list(f: &mut fmt::Formatter<'_>, title: &str, items: &[impl fmt::Display]) -> fmt::Result {
-    if items.is_empty() && !matches!(title, "create" | "conflicting") {
+    if items.is_empty() && title != "conflicting" {
         return Ok(());
     }
     writeln!(f, "{title:<12} {}", items.len())?;
@@ -53,10 +53,10 @@ impl fmt::Display for Write {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.path)?;
         match (self.found, &self.backup) {
-            (Found::Nothing, _) => f.write_str(" (it was gone)"),
+            (Found::Nothing, _) => f.write_str(" (it is not there)"),
             (Found::Earlier, _) => Ok(()),
             (Found::Edited, None) => f.write_str(" (edited by hand)"),
-            (Found::Edited, Some(backup)) => write!(f, " (edited by hand; kept as {backup})"),
+            (Found::Edited, Some(backup)) => write!(f, " (edited by hand; to be kept as {backup})"),
         }
     }
 }
@@ -64,7 +64,9 @@ impl fmt::Display for Write {
 impl fmt::Display for Erase {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.path)?;
-        self.backup.as_ref().map_or(Ok(()), |kept| write!(f, " (edited by hand; kept as {kept})"))
+        self.backup
+            .as_ref()
+            .map_or(Ok(()), |kept| write!(f, " (edited by hand; to be kept as {kept})"))
     }
 }
 

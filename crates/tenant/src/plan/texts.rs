@@ -13,6 +13,12 @@ pub fn signed(text: &str) -> String {
     format!("{HEAD}{:016x}\n{text}", Fingerprint::of(text))
 }
 
+/// Whether this is the line on top of a rendered unit.
+#[must_use]
+pub fn is_head(line: &str) -> bool {
+    line.starts_with(HEAD)
+}
+
 /// Whether a file says what [`signed`] once gave.
 pub(super) fn is_signed(file: &str) -> bool {
     file.split_once('\n').is_some_and(|(_, text)| signed(text) == file)

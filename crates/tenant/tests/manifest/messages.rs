@@ -80,6 +80,22 @@ fn volumes_are_of_containers_and_are_checked() {
 }
 
 #[test]
+fn a_program_in_an_image_has_a_path_from_the_root() {
+    let image = "image = \"localhost/circ-trans:1\"";
+    let mounted = format!("{image}\nvolumes = [\"/srv/lake:/srv/lake\"]");
+    let warnings = |program: &str, image: &str| {
+        let text = with("[\"python3\", \"app.py\"]", &format!("[\"{program}\"]"));
+        let text = text.replace("image = \"localhost/circ-trans:1\"", image);
+        let warnings = checked(&text, Tier::Three).warnings;
+        warnings.iter().map(|warning| warning.code.to_string()).collect::<Vec<_>>()
+    };
+    assert_eq!(warnings("./box.sh", &mounted), ["relative_in_image"]);
+    assert_eq!(warnings("/app/box.sh", &mounted), [""; 0]);
+    assert_eq!(warnings("python3", &mounted), [""; 0]);
+    assert_eq!(warnings("./box.sh", ""), [""; 0]);
+}
+
+#[test]
 fn a_path_that_a_container_does_not_have_is_warned_of() {
     let image = "image = \"localhost/circ-trans:1\"";
     let places = |volumes: &str| {

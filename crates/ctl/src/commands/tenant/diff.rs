@@ -10,14 +10,16 @@ use tessera_tenant::manifest::Tier;
 use tessera_tenant::plan::Plan;
 use tessera_types::Name;
 
+use super::changes::{Change, changes};
 use super::host;
 use super::instance::{Instance, Which};
+use super::left_over::{left_over, told};
 use crate::cli::Format;
 use crate::commands::ended;
 use crate::context::{Context, json, print};
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::style::printable;
+use crate::style::{Style, Tone, printable};
 
 /// Which tenants are compared.
 #[derive(Debug, Args)]
@@ -38,6 +40,8 @@ struct Difference {
     installed: bool,
     differs: bool,
     plan: Option<Plan>,
+    /// What changes in the texts of units, without values of variables.
+    changes: Vec<Change>,
     faults: Vec<Fault>,
     /// Files that change what its units say, and are not touched.
     drop_ins: Vec<String>,
@@ -49,8 +53,12 @@ impl Difference {
     /// One of which nothing else is known.
     fn bare(tenant: Name, declared: bool, installed: bool) -> Self {
         let (plan, error) = (None, None);
-        let (faults, drop_ins) = (Vec::new(), Vec::new());
-        Self { tenant, declared, installed, differs: false, plan, faults, drop_ins, error }
+        let (changes, faults, drop_ins) = Default::default();
+        Self { tenant, declared, installed, differs: false, plan, changes, faults, drop_ins, error }
+    }
+
+    fn left_over(tenant: &Name) -> Self {
+        Self { differs: true, ..Self::bare(tenant.clone(), false, true) }
     }
 }
 
@@ -67,14 +75,14 @@ struct Comparison<'c> {
 
 pub(super) fn run(context: &Context, arguments: &Arguments) -> Result<(), Failure> {
     let format = context.format(&[Format::Table, Format::Json])?;
-    let told = |error: &MachineError| {
+    let failed = |error: &MachineError| {
         let failure = host::failed(error);
         context.complain(&failure);
         Failure::Told(unknown(&failure))
     };
     let instance = Instance::read(&arguments.which)?;
-    let machine = Machine::of_user().map_err(|error| told(&error))?;
-    let installed = machine.installed().map_err(|error| told(&error))?;
+    let machine = Machine::of_user().map_err(|error| failed(&error))?;
+    let installed = machine.installed().map_err(|error| failed(&error))?;
     let (differences, exits) = (Vec::new(), Vec::new());
     let mut all = Comparison { context, instance, machine, installed, differences, exits };
     match arguments.names.is_empty() {
@@ -83,7 +91,7 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> Result<(), Failur
     }
     match format {
         Format::Json => print(&json(&all.differences)?)?,
-        _ => all.differences.iter().try_for_each(show)?,
+        _ => all.differences.iter().try_for_each(|it| show(it, context.style))?,
     }
     ended(all.exits)?;
     match all.differences.iter().any(|difference| difference.differs) {
@@ -112,21 +120,19 @@ impl Comparison<'_> {
         for name in &operated {
             self.compare(name, true);
         }
-        let rest: Vec<Name> = self.installed.iter().cloned().collect();
-        for name in rest.into_iter().filter(|name| !operated.contains(name)) {
-            let is_valid = self.instance.registry.tenant_named(name.as_str()).is_some();
-            match self.instance.lists(name.as_str()) && !is_valid {
-                true => {
-                    let error = Some("it is not valid".to_owned());
-                    let bare = Difference::bare(name, true, true);
-                    self.differences.push(Difference { error, ..bare });
-                }
-                false => {
-                    let bare = Difference::bare(name, false, true);
-                    self.differences.push(Difference { differs: true, ..bare });
-                }
-            }
+        for name in left_over(&self.instance, &self.installed) {
+            self.differences.push(Difference::left_over(name));
         }
+        let broken = self.installed.iter().filter(|name| {
+            let name = name.as_str();
+            self.instance.lists(name) && self.instance.registry.tenant_named(name).is_none()
+        });
+        for name in broken {
+            let error = Some("it is not valid".to_owned());
+            let bare = Difference::bare(name.clone(), true, true);
+            self.differences.push(Difference { error, ..bare });
+        }
+        self.differences.sort_by(|a, b| a.tenant.cmp(&b.tenant));
     }
 
     fn named(&mut self, name: &str) {
@@ -134,11 +140,9 @@ impl Comparison<'_> {
             Ok(tenant) => tenant.manifest.name.clone(),
             Err(failure) => return self.cannot_tell(&failure),
         };
-        let tier = self.instance.registry.tenant_named(name).map(|it| it.manifest.tier());
         // What is of Tier 2 has no units; what is there is left from before.
-        if tier != Some(Tier::Three) && self.installed.contains(&tenant) {
-            let bare = Difference::bare(tenant, false, true);
-            return self.differences.push(Difference { differs: true, ..bare });
+        if left_over(&self.instance, &self.installed).contains(&&tenant) {
+            return self.differences.push(Difference::left_over(&tenant));
         }
         self.compare(&tenant, false);
     }
@@ -169,6 +173,7 @@ impl Comparison<'_> {
         let is_installed = self.installed.contains(name) || !prospect.plan.already_ok.is_empty();
         self.differences.push(Difference {
             differs: !prospect.is_done() && (is_installed || !is_all),
+            changes: changes(&prospect.plan),
             plan: Some(prospect.plan),
             faults: prospect.faults,
             drop_ins: prospect.drop_ins,
@@ -183,30 +188,48 @@ impl Comparison<'_> {
     }
 }
 
-fn show(difference: &Difference) -> Result<(), Failure> {
-    let Difference { tenant, declared, installed, differs, plan, faults, drop_ins, error } =
-        difference;
-    let said = match (declared, installed, differs) {
-        (false, ..) => {
-            format!("installed and not declared: `tesseractl tenant uninstall {tenant}` removes it")
-        }
-        (_, false, false) => "not installed".to_owned(),
-        (_, true, false) if plan.is_none() => "installed, and cannot be compared".to_owned(),
-        (_, true, false) if error.is_some() => {
-            "the files are as declared; what systemd has is not known".to_owned()
-        }
-        (_, true, false) => "as declared".to_owned(),
-        (_, false, true) => "not installed; this would be done".to_owned(),
-        (_, true, true) => "differs; this would be done".to_owned(),
-    };
-    let mut text = format!("{tenant}: {said}\n");
+fn show(difference: &Difference, style: Style) -> Result<(), Failure> {
+    let Difference { tenant, declared, plan, changes, faults, drop_ins, differs, .. } = difference;
+    if !declared {
+        return print(&told(tenant));
+    }
+    let mut text = format!("{tenant}: {}\n", difference.in_words());
     if let Some(plan) = plan.as_ref().filter(|_| *differs) {
         let lines = plan.to_string();
         text.extend(lines.lines().map(|line| format!("  {}\n", printable(line))));
+        text.extend(changes.iter().map(|change| shown(change, style)));
         text.extend(faults.iter().map(|fault| format!("  {}\n", printable(&fault.to_string()))));
     }
     for path in drop_ins {
         text += &format!("  changed by {}, which is not touched\n", printable(path));
     }
     print(&text)
+}
+
+impl Difference {
+    fn in_words(&self) -> &'static str {
+        match (self.installed, self.differs) {
+            (false, false) => "not installed",
+            (true, false) if self.plan.is_none() => "installed, and cannot be compared",
+            (true, false) if self.error.is_some() => {
+                "the files are as declared; what systemd has is not known"
+            }
+            (true, false) => "as declared",
+            (false, true) => "not installed; this would be done",
+            (true, true) => "differs; this would be done",
+        }
+    }
+}
+
+/// The lines of a text that change, below the name of its file.
+fn shown(change: &Change, style: Style) -> String {
+    let lines = change.diff.lines().map(|line| {
+        let tone = match line.as_bytes().first() {
+            Some(b'-') => Tone::Bad,
+            Some(b'+') => Tone::Good,
+            _ => Tone::Plain,
+        };
+        format!("    {}\n", style.paint(tone, &printable(line)))
+    });
+    format!("  {}\n{}", printable(&change.path), lines.collect::<String>())
 }

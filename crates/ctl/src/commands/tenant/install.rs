@@ -6,7 +6,9 @@ use tessera_tenant::manifest::Tier;
 use tessera_tenant::registry::Tenant;
 
 use super::host::{self, FINISHED, Report, UNCHANGED, Undertaking};
-use super::instance::{Instance, Which};
+use super::instance::{Instance, NO_TENANTS, Which};
+use super::left_over::tell_left_over;
+use super::turn;
 use crate::cli::Format;
 use crate::commands::ended;
 use crate::context::{Context, print, tell};
@@ -40,11 +42,12 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> Result<(), Failur
     let tenants = tenants(context, &instance, arguments, format, &mut exits)?;
     let machine = Machine::of_user().map_err(|error| host::failed(&error))?;
     if arguments.all {
-        tell_others(&instance, &machine, &tenants)?;
+        let installed = machine.installed().map_err(|error| host::failed(&error))?;
+        tell_left_over(&instance, &installed);
     }
     let lock = match arguments.dry_run {
         true => None,
-        false => Some(machine.lock().map_err(|error| host::failed(&error))?),
+        false => Some(turn::take(&machine)?),
     };
     interrupt::note()?;
     let mut reports = Vec::new();
@@ -96,6 +99,8 @@ fn tenants<'i>(
     }
     if !instance.tell_problems(context) {
         exits.push(Exit::Failed);
+    } else if instance.registry.tenants.is_empty() {
+        tell(NO_TENANTS);
     }
     let (operated, trusted): (Vec<_>, Vec<_>) =
         instance.registry.tenants.iter().partition(|it| it.manifest.tier() == Tier::Three);
@@ -105,22 +110,4 @@ fn tenants<'i>(
         }
     }
     Ok(operated)
-}
-
-/// Names what is installed and not to be, since it goes on to run.
-fn tell_others(
-    instance: &Instance,
-    machine: &Machine,
-    operated: &[&Tenant],
-) -> Result<(), Failure> {
-    for name in machine.installed().map_err(|error| host::failed(&error))? {
-        let is_valid = instance.registry.tenant_named(name.as_str()).is_some();
-        let is_broken = instance.lists(name.as_str()) && !is_valid;
-        if !is_broken && !operated.iter().any(|tenant| tenant.manifest.name == name) {
-            tell(&format!(
-                "{name}: installed and not declared: `tesseractl tenant uninstall {name}` removes it\n"
-            ));
-        }
-    }
-    Ok(())
 }

@@ -29,6 +29,9 @@ const VARIABLE: &str = "TESSERA_INSTANCE";
 /// The largest file that is read. No manifest or unit that people write is near it.
 const BYTES_MAX: u64 = 4 << 20;
 
+/// What is said of an instance that has none.
+pub(super) const NO_TENANTS: &str = "no tenants: a file tenants/NAME.toml adds one\n";
+
 /// Which instance.
 #[derive(Debug, Args)]
 pub(super) struct Which {
@@ -131,7 +134,7 @@ impl Instance {
 fn folder_of(which: &Which) -> Result<PathBuf, Failure> {
     let variable = || std::env::var_os(VARIABLE).filter(|folder| !folder.is_empty());
     if let Some(folder) = which.instance.clone().or_else(|| variable().map(PathBuf::from)) {
-        return Ok(folder);
+        return Ok(folder_meant(folder));
     }
     let current = std::env::current_dir().map_err(|error| unreadable(Path::new("."), &error))?;
     let is_instance = |folder: &&Path| folder.join(FILE_NAME).exists();
@@ -140,6 +143,14 @@ fn folder_of(which: &Which) -> Result<PathBuf, Failure> {
         Some(folder) if folder == current => Ok(PathBuf::new()),
         Some(folder) => Ok(folder.to_owned()),
         None => Err(no_instance(&current)),
+    }
+}
+
+/// The folder, where somebody names the file in it.
+fn folder_meant(path: PathBuf) -> PathBuf {
+    match path.parent() {
+        Some(folder) if path.ends_with(FILE_NAME) && path.is_file() => folder.to_owned(),
+        _ => path,
     }
 }
 
@@ -192,11 +203,14 @@ fn entries_of(folder: &Path, listed: &[String]) -> (Vec<Source>, Vec<Problem>) {
 
 /// What is there where an entry points to.
 fn found(entries: &Path, entry: &registry::Entry) -> EntryFiles {
-    let why = |error: io::Error| error.to_string();
     let shown = |path: &str| without_dots(&entries.join(path));
+    // The entry has a path from its own folder: what that comes to is what is to be looked at.
+    let why = |path: &Path, error: &io::Error| format!("{}: {error}", path.display());
+    let manifest = shown(&entry.manifest);
+    let units = entry.units.as_ref().map(|path| shown(path));
     EntryFiles {
-        manifest: source(&shown(&entry.manifest)).map_err(why),
-        units: entry.units.as_ref().map(|path| names_of(&shown(path)).map_err(why)),
+        manifest: source(&manifest).map_err(|error| why(&manifest, &error)),
+        units: units.map(|path| names_of(&path).map_err(|error| why(&path, &error))),
     }
 }
 

@@ -1,5 +1,6 @@
 //! `tenant list`: the tenants of the instance, when they run next, and how they are.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use clap::Args;
@@ -9,12 +10,15 @@ use tessera_lifecycle::Manifest as Declared;
 use tessera_lifecycle::hub::{Hub, HubError};
 use tessera_lifecycle::manifest::Freshness;
 use tessera_lifecycle::telemetry::{Health, LastRun, Status};
+use tessera_systemd::Machine;
 use tessera_tenant::calendar::Calendar;
 use tessera_tenant::manifest::{Kind, Manifest, Tier};
+use tessera_tenant::registry::Tenant;
 use tessera_types::{Name, Timestamp};
 
-use super::instance::{Instance, Which};
-use super::on_machine::{OnMachine, Timed, UnitEnd};
+use super::instance::{Instance, NO_TENANTS, Which};
+use super::left_over::tell_left_over;
+use super::on_machine::{OnMachine, TimerState, UnitEnd};
 use crate::cli::Format;
 use crate::context::{Context, json, print, tell, yaml};
 use crate::exit::Exit;
@@ -23,9 +27,18 @@ use crate::moment::{age, near, now};
 use crate::style::Tone;
 use crate::table::{Cell, Column, Table};
 
-/// Of which instance the tenants are listed.
+/// Which tenants are listed.
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
+    /// The tenants; all of the instance unless given
+    #[arg(value_name = "NAME")]
+    names: Vec<String>,
+    /// Only those whose health is one of these
+    #[arg(long, value_delimiter = ',', value_parser = ["healthy", "stale", "failing", "unknown"])]
+    health: Vec<String>,
+    /// End with 1 unless all that are listed and operated are healthy
+    #[arg(long)]
+    check: bool,
     #[command(flatten)]
     which: Which,
 }
@@ -60,16 +73,15 @@ struct Further {
 #[derive(Debug, Serialize)]
 struct Service {
     schedule: String,
+    /// When its timer starts it next. Where systemd was not asked, or gave no answer, the next time
+    /// of the schedule.
     next: Option<Timestamp>,
+    /// Whether its timer starts it, if systemd answers.
+    timer: Option<TimerState>,
     last_run: Option<LastRun>,
     running_since: Option<Timestamp>,
-    /// Whether systemd has its unit and its timer. None where it was not asked, or gave no answer.
-    installed: Option<bool>,
     /// How its unit ended last.
     unit: Option<UnitEnd>,
-    /// Whether its timer runs it.
-    #[serde(skip)]
-    timed: Option<Timed>,
 }
 
 /// What the tenants are listed from, beside the registry.
@@ -83,11 +95,13 @@ struct Sources {
 pub(super) fn run(context: &Context, arguments: &Arguments) -> Result<(), Failure> {
     let format = context.format(&[Format::Table, Format::Json, Format::Yaml])?;
     let instance = Instance::read(&arguments.which)?;
-    let machine = OnMachine::ask(&units(&instance));
+    let tenants = arguments.tenants(context, &instance)?;
+    let machine = OnMachine::ask(&units(&tenants));
     let sources = Sources { hub: hub()?, local: TimeZone::system(), now: now(), machine };
-    let mut is_all_good = instance.tell_problems(context);
+    let is_all = arguments.names.is_empty();
+    let mut is_all_good = !is_all || instance.tell_problems(context);
     let mut list = Vec::new();
-    for tenant in &instance.registry.tenants {
+    for tenant in tenants {
         let manifest = instance.manifest_of(tenant);
         let listed = sources.listed(&tenant.manifest, manifest, |error| {
             is_all_good = false;
@@ -96,21 +110,47 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> Result<(), Failur
         });
         list.push(listed);
     }
+    let is_without_tenants = is_all && is_all_good && list.is_empty();
+    list.retain(|tenant| arguments.is_wanted(tenant));
     match format {
         Format::Json => print(&json(&list)?)?,
         Format::Yaml => print(&yaml(&list)?)?,
-        _ if list.is_empty() && is_all_good => {
-            tell("no tenants: a file tenants/NAME.toml adds one\n");
-        }
+        _ if is_without_tenants => tell(NO_TENANTS),
+        _ if list.is_empty() => {}
         _ => print(&table(&list, sources.now).render(context.style, context.width()))?,
     }
-    if is_all_good { Ok(()) } else { Err(Failure::Told(Exit::Failed)) }
+    if is_all {
+        // Where that cannot be read, nothing was ever installed from here.
+        let installed = Machine::of_user().and_then(|machine| machine.installed());
+        tell_left_over(&instance, &installed.unwrap_or_default());
+    }
+    let is_well = !arguments.check || list.iter().all(Listed::is_well);
+    if is_all_good && is_well { Ok(()) } else { Err(Failure::Told(Exit::Failed)) }
+}
+
+impl Arguments {
+    /// Those that are named, or all, by name.
+    fn tenants<'i>(
+        &self,
+        context: &Context,
+        instance: &'i Instance,
+    ) -> Result<Vec<&'i Tenant>, Failure> {
+        if self.names.is_empty() {
+            return Ok(instance.registry.tenants.iter().collect());
+        }
+        let names = self.names.iter().collect::<BTreeSet<_>>().into_iter();
+        names.map(|name| instance.tenant(context, name)).collect()
+    }
+
+    fn is_wanted(&self, tenant: &Listed) -> bool {
+        let health = tenant.health.map(|health| health.to_string());
+        self.health.is_empty() || health.is_some_and(|health| self.health.contains(&health))
+    }
 }
 
 /// The units of all services that are operated, without extensions.
-fn units(instance: &Instance) -> Vec<String> {
-    let tenants = instance.registry.tenants.iter();
-    let services = tenants.flat_map(|tenant| tenant.manifest.services());
+fn units(tenants: &[&Tenant]) -> Vec<String> {
+    let services = tenants.iter().flat_map(|tenant| tenant.manifest.services());
     services.map(|service| service.unit).collect()
 }
 
@@ -166,23 +206,36 @@ impl Sources {
 
     /// A service of which no run is recorded.
     fn scheduled(&self, schedule: &str, unit: Option<&str>) -> Service {
-        let calendar = Calendar::parse(schedule, jiff::tz::db()).ok();
-        let next =
-            calendar.and_then(|calendar| calendar.times_after(self.now.into(), &self.local).next());
-        let timed = unit.and_then(|unit| self.machine.timed(unit));
+        let timer = unit.and_then(|unit| self.machine.timer(unit));
+        let next = match timer {
+            None => self.next_of(schedule),
+            Some(TimerState::On) => unit
+                .and_then(|unit| self.machine.next(unit, self.now))
+                .or_else(|| self.next_of(schedule)),
+            Some(TimerState::Off | TimerState::NotInstalled) => None,
+        };
         Service {
             schedule: schedule.to_owned(),
-            next: next.map(Timestamp::from).filter(|_| timed.is_none_or(|at| at == Timed::On)),
+            next,
+            timer,
             last_run: None,
             running_since: None,
-            installed: timed.map(|timed| timed != Timed::NotInstalled),
             unit: unit.and_then(|unit| self.machine.end(unit)),
-            timed,
         }
+    }
+
+    fn next_of(&self, schedule: &str) -> Option<Timestamp> {
+        let calendar = Calendar::parse(schedule, jiff::tz::db()).ok()?;
+        calendar.times_after(self.now.into(), &self.local).next().map(Timestamp::from)
     }
 }
 
 impl Listed {
+    /// Whether nobody needs to look at it. Who is not operated cannot be otherwise.
+    fn is_well(&self) -> bool {
+        self.tier != Tier::Three || self.health == Some(Health::Healthy)
+    }
+
     /// A run that failed before the program could tell of it is known to systemd alone. What is
     /// stale or has never succeeded stays that, as after any failure.
     fn judge_unit(&mut self, now: Timestamp) {
@@ -256,9 +309,9 @@ fn health(health: Option<Health>, is_operated: bool) -> Cell {
 impl Service {
     /// Its schedule, when it runs next, and how it ended last.
     fn cells(&self, is_operated: bool, now: Timestamp) -> [Cell; 3] {
-        let next = match self.timed {
-            Some(Timed::NotInstalled) => Cell::toned("- (not installed)", Tone::Quiet),
-            Some(Timed::Off) => Cell::toned("- (timer off)", Tone::Bad),
+        let next = match self.timer {
+            Some(TimerState::NotInstalled) => Cell::toned("- (not installed)", Tone::Quiet),
+            Some(TimerState::Off) => Cell::toned("- (timer off)", Tone::Bad),
             _ => self.next.map_or_else(|| "never".to_owned(), |next| near(next, now)).into(),
         };
         [self.schedule.as_str().into(), next, self.last(is_operated, now)]

@@ -1,6 +1,7 @@
 //! `tenant`: data pipelines that declare themselves in one manifest, on this machine. No control
 //! plane is asked.
 
+mod changes;
 mod check;
 mod conform;
 mod diff;
@@ -9,14 +10,19 @@ mod export;
 mod host;
 mod install;
 mod instance;
+mod left_over;
 mod list;
 mod on_machine;
+mod options;
 mod run_now;
 mod run_on_node;
 mod schedule;
+mod turn;
 mod uninstall;
 
 use clap::{Args, Subcommand};
+
+pub(crate) use options::narrowed;
 
 use crate::context::Context;
 use crate::failure::Failure;

@@ -17,7 +17,7 @@ use tessera_types::Timestamp;
 /// How long an answer is waited for.
 const BOUND: Duration = Duration::from_secs(10);
 
-const PROPERTIES: [&str; 8] = [
+const PROPERTIES: [&str; 9] = [
     "Id",
     "LoadState",
     "ActiveState",
@@ -26,14 +26,16 @@ const PROPERTIES: [&str; 8] = [
     "ExecMainStatus",
     "InactiveExitTimestamp",
     "InactiveEnterTimestamp",
+    "NextElapseUSecRealtime",
 ];
 
 /// What systemd knows of units, by their names. None where it does not answer.
 pub(super) struct OnMachine(Option<BTreeMap<String, Properties>>);
 
 /// Whether a service runs by itself.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Timed {
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum TimerState {
     /// Its timer waits.
     On,
     /// It is installed, and nothing starts it.
@@ -72,19 +74,26 @@ impl OnMachine {
     }
 
     /// Whether a service runs by itself, if that is known.
-    pub(super) fn timed(&self, unit: &str) -> Option<Timed> {
+    pub(super) fn timer(&self, unit: &str) -> Option<TimerState> {
         let units = self.0.as_ref()?;
         let has = |unit: String, name: &str, value: &str| {
             units.get(&unit).and_then(|unit| unit.get(name)).is_some_and(|found| found == value)
         };
         let is_loaded = |extension| has(format!("{unit}.{extension}"), "LoadState", "loaded");
         Some(if !is_loaded("service") || !is_loaded("timer") {
-            Timed::NotInstalled
+            TimerState::NotInstalled
         } else if has(format!("{unit}.timer"), "ActiveState", "active") {
-            Timed::On
+            TimerState::On
         } else {
-            Timed::Off
+            TimerState::Off
         })
+    }
+
+    /// When its timer is due next. A timer whose service runs, or that goes by what the machine does,
+    /// does not tell.
+    pub(super) fn next(&self, unit: &str, now: Timestamp) -> Option<Timestamp> {
+        let timer = self.0.as_ref()?.get(&format!("{unit}.timer"))?;
+        time(timer.get("NextElapseUSecRealtime")?).filter(|next| *next > now)
     }
 
     /// How its unit ended last, if it has run since systemd knows it.
@@ -118,8 +127,7 @@ fn exit_code(code: &str, status: &str) -> Option<u8> {
 }
 
 fn time(told: &str) -> Option<Timestamp> {
-    let seconds: i64 = told.strip_prefix('@')?.parse().ok()?;
-    jiff::Timestamp::from_second(seconds).ok().map(Timestamp::from)
+    tessera_systemd::time(told).map(Timestamp::from)
 }
 
 /// systemd's times are asked for in seconds.
@@ -211,11 +219,23 @@ mod tests {
         let loaded = ("LoadState", "loaded");
         let missing = [("LoadState", "not-found")];
         let (on, off) = (("ActiveState", "active"), ("ActiveState", "inactive"));
-        assert_eq!(on_machine(&[loaded], &[loaded, on]).timed("circ"), Some(Timed::On));
-        assert_eq!(on_machine(&[loaded], &[loaded, off]).timed("circ"), Some(Timed::Off));
-        assert_eq!(on_machine(&[loaded], &missing).timed("circ"), Some(Timed::NotInstalled));
-        assert_eq!(on_machine(&missing, &missing).timed("circ"), Some(Timed::NotInstalled));
-        assert_eq!(OnMachine(None).timed("circ"), None);
+        assert_eq!(on_machine(&[loaded], &[loaded, on]).timer("circ"), Some(TimerState::On));
+        assert_eq!(on_machine(&[loaded], &[loaded, off]).timer("circ"), Some(TimerState::Off));
+        assert_eq!(on_machine(&[loaded], &missing).timer("circ"), Some(TimerState::NotInstalled));
+        assert_eq!(on_machine(&missing, &missing).timer("circ"), Some(TimerState::NotInstalled));
+        assert_eq!(OnMachine(None).timer("circ"), None);
+    }
+
+    #[test]
+    fn a_timer_tells_when_it_is_due_next() {
+        let now: Timestamp = "2026-11-22T07:00:00Z".parse().unwrap();
+        let due = |told| on_machine(&[], &[("NextElapseUSecRealtime", told)]).next("circ", now);
+        let at = Some("2026-11-22T08:00:00Z".parse().unwrap());
+        assert_eq!(due("Sun 2026-11-22 08:00:00 UTC"), at);
+        assert_eq!(due("@1795334400"), at);
+        // What is over was told of the run that is under way.
+        assert_eq!(due("Sun 2026-11-22 06:00:00 UTC"), None);
+        assert_eq!(due(""), None);
     }
 
     #[test]

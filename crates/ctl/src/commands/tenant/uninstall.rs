@@ -13,6 +13,7 @@ use tessera_types::{Name, Problem as Refusal};
 
 use super::host::{self, FINISHED, UNCHANGED, Undertaking};
 use super::list::hub;
+use super::turn;
 use crate::cli::Format;
 use crate::commands::ended;
 use crate::context::{Context, print, tell};
@@ -39,7 +40,7 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> Result<(), Failur
     let machine = Machine::of_user().map_err(|error| host::failed(&error))?;
     let lock = match arguments.dry_run {
         true => None,
-        false => Some(machine.lock().map_err(|error| host::failed(&error))?),
+        false => Some(turn::take(&machine)?),
     };
     interrupt::note()?;
     let mut names = arguments.names.clone();
