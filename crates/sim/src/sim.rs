@@ -328,7 +328,7 @@ impl Sim {
         match event {
             Event::Up(from, session, message) => self.reach_control(from, session, message),
             Event::Down(to, session, message) => self.reach_agent(to, session, message),
-            Event::Operate | Event::Tenants | Event::Break if self.is_peace() => {}
+            Event::Operate | Event::Break if self.is_peace() => {}
             Event::Tenants => self.operate_tenants(),
             Event::Operate => {
                 let nodes = self.config.nodes;

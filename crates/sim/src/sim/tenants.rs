@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use tessera_reconciler::request_run;
 use tessera_types::tenant::{RunState, TenantNode, TenantNodeState, TenantRun};
-use tessera_types::{Actor, Edit, Manifest, Name, Node, Object, Tenant, Write, limits};
+use tessera_types::{Actor, Duration, Edit, Manifest, Name, Node, Object, Tenant, Write, limits};
 
 use super::faults::Mend;
 use super::{Event, Sim};
@@ -15,11 +15,18 @@ use crate::machine::Machine;
 /// Names of tenants in play.
 const TENANTS: u64 = 4;
 
+/// So long after everything else is at peace people go on with tenants: then nothing but
+/// tenants is news to agents.
+const GOES_ON: Duration = Duration::from_secs(300);
+
 impl Sim {
     /// Something happens to a tenant, and the next thing later; or at once, so that one is
     /// in the middle of another.
     pub(super) fn operate_tenants(&mut self) {
-        let faults = if self.config.faults { 8 } else { 0 };
+        if self.now >= self.peace_at.plus(GOES_ON) {
+            return;
+        }
+        let faults = if self.config.faults && !self.is_peace() { 8 } else { 0 };
         let line = match self.tenant_rng.between(0, 10 + faults) {
             0..=2 => self.declare_tenant(),
             3 => self.delete_tenant(),
