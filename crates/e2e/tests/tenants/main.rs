@@ -2,6 +2,8 @@
 
 mod doctor;
 mod fleet;
+mod fleet_faults;
+mod fleet_run_now;
 mod host;
 mod install;
 mod lake;
