@@ -18,19 +18,19 @@ use crate::host::wait_for;
 
 const NODES: [&str; 2] = ["alpha", "beta"];
 
-/// Two nodes, their managers, and a control plane.
-struct Fleeted {
+/// Nodes, their managers, and a control plane.
+pub(crate) struct Fleeted {
     // First who starts things, then where they are.
-    fleet: Fleet,
+    pub(crate) fleet: Fleet,
     managers: BTreeMap<&'static str, UserManager>,
 }
 
-fn name(text: &str) -> Name {
+pub(crate) fn name(text: &str) -> Name {
     text.parse().unwrap()
 }
 
 /// A script that writes down that it ran, waits for `go` in its home if it is to, and ends with this.
-fn program(folder: &Path, exit_code: u8, waits: bool) {
+pub(crate) fn program(folder: &Path, exit_code: u8, waits: bool) {
     fs::create_dir_all(folder).unwrap();
     let wait = if waits { "until [ -e \"$HOME/go\" ]; do sleep 0.05; done\n" } else { "" };
     let text = format!("echo \"$1 $INVOCATION_ID\" >>\"$HOME/ran\"\n{wait}exit {exit_code}\n");
@@ -38,25 +38,35 @@ fn program(folder: &Path, exit_code: u8, waits: bool) {
 }
 
 impl Fleeted {
-    async fn start() -> Option<Self> {
+    pub(crate) async fn start() -> Option<Self> {
         let managers: Option<BTreeMap<_, _>> =
             NODES.iter().map(|node| Some((*node, user_manager()?))).collect();
-        let managers = managers?;
+        Some(Self::of(managers?).await)
+    }
+
+    /// With nodes of these names and managers.
+    pub(crate) async fn of(managers: BTreeMap<&'static str, UserManager>) -> Self {
         let mut fleet = Fleet::start().await;
         for (node, manager) in &managers {
             let arguments = ["--label", "role=lake", "--tenant-interval", "1s"];
             fleet.add_node_within(node, &arguments, manager.command_line()).await;
         }
-        Some(Self { fleet, managers })
+        Self { fleet, managers }
     }
 
-    fn manager(&self, node: &str) -> &UserManager {
+    pub(crate) fn manager(&self, node: &str) -> &UserManager {
         &self.managers[node]
     }
 
     /// Declares a tenant that is `program.sh` in the area's folder of its name.
-    async fn declare(&self, tenant: &str, version: &str) {
+    pub(crate) async fn declare(&self, tenant: &str, version: &str) {
         let folder = self.fleet.area().join(tenant);
+        let entrypoint = format!("entrypoint = [\"/bin/sh\", \"{}/program.sh\"]", folder.display());
+        self.declare_with(tenant, version, &entrypoint).await;
+    }
+
+    /// Declares a tenant; `lifecycle` is what that section has besides the verbs.
+    pub(crate) async fn declare_with(&self, tenant: &str, version: &str, lifecycle: &str) {
         let manifest = format!(
             r#"
 name = "{tenant}"
@@ -71,10 +81,9 @@ freshness = "800d"
 [telemetry]
 
 [lifecycle]
-entrypoint = ["/bin/sh", "{}/program.sh"]
 subcommands = ["run", "status", "dry-run", "migrate"]
-"#,
-            folder.display()
+{lifecycle}
+"#
         );
         let declared = json!({
             "kind": "Tenant",
@@ -86,7 +95,7 @@ subcommands = ["run", "status", "dry-run", "migrate"]
         put.unwrap_or_else(|error| panic!("{tenant}: {error}"));
     }
 
-    async fn until(
+    pub(crate) async fn until(
         &self,
         tenant: &str,
         what: &str,
@@ -101,11 +110,12 @@ subcommands = ["run", "status", "dry-run", "migrate"]
             .await
     }
 
-    async fn installed(&self, tenant: &str) -> Object<Tenant> {
+    pub(crate) async fn installed(&self, tenant: &str) -> Object<Tenant> {
         let is = |it: &Object<Tenant>| {
-            it.status == TenantStatus::Installed && it.observed.nodes.len() == 2
+            let count = self.managers.len();
+            it.status == TenantStatus::Installed && it.observed.nodes.len() == count
         };
-        self.until(tenant, "installed on both nodes", is).await
+        self.until(tenant, "installed on all nodes", is).await
     }
 
     async fn delete(&self, tenant: &str) {
@@ -124,7 +134,7 @@ subcommands = ["run", "status", "dry-run", "migrate"]
     }
 
     /// Asks for a run, and again under the same id until that is answered.
-    async fn ask(&self, tenant: &str, node: &str, id: &str) {
+    pub(crate) async fn ask(&self, tenant: &str, node: &str, id: &str) {
         let body =
             RunTenantRequest { request_id: id.parse().unwrap(), node: name(node), service: None };
         self.fleet
@@ -134,7 +144,7 @@ subcommands = ["run", "status", "dry-run", "migrate"]
             .await;
     }
 
-    async fn ended(&self, tenant: &str, id: &str) -> TenantRun {
+    pub(crate) async fn ended(&self, tenant: &str, id: &str) -> TenantRun {
         let of = |it: &Object<Tenant>| -> Option<TenantRun> {
             let run = it.observed.runs.iter().find(|run| run.id.as_str() == id)?;
             (run.state == RunState::Done).then(|| run.clone())
@@ -144,7 +154,7 @@ subcommands = ["run", "status", "dry-run", "migrate"]
     }
 
     /// The lines that the program of a tenant wrote on a node.
-    fn ran(&self, node: &str) -> Vec<String> {
+    pub(crate) fn ran(&self, node: &str) -> Vec<String> {
         let text = fs::read_to_string(self.manager(node).home().join("ran")).unwrap_or_default();
         text.lines().map(str::to_owned).collect()
     }
@@ -177,7 +187,7 @@ fn walk(folder: &Path, found: &mut Vec<String>) {
     }
 }
 
-fn on<'t>(tenant: &'t Object<Tenant>, node: &str) -> &'t TenantNode {
+pub(crate) fn on<'t>(tenant: &'t Object<Tenant>, node: &str) -> &'t TenantNode {
     let found = tenant.observed.nodes.iter().find(|on| on.node.as_str() == node);
     found.unwrap_or_else(|| panic!("not on {node}: {:?}", tenant.observed))
 }

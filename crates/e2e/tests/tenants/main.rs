@@ -5,6 +5,8 @@ mod adversity;
 mod containers;
 mod doctor;
 mod fleet;
+mod fleet_faults;
+mod fleet_run_now;
 mod host;
 mod install;
 mod lake;

@@ -19,20 +19,22 @@ use crate::moment::brief;
 use crate::once::once;
 use crate::style::{Tone, printable};
 
-/// How a run ended, for programs: as on one machine, with the node and the id.
+/// How a run ended, for programs: as on one machine, with the node, the service and the id.
 #[derive(Debug, Serialize)]
 struct Report<'a> {
     id: &'a RunRequestId,
     node: &'a Name,
     service: Option<&'a Name>,
+    unit: String,
     invocation_id: Option<&'a str>,
     joined: bool,
     result: Option<&'a str>,
-    exit_code: Option<i32>,
+    exit_code: u8,
     source: Option<RunSource>,
     started_at: Option<Timestamp>,
     ended_at: Option<Timestamp>,
-    message: Option<&'a str>,
+    message: &'a str,
+    remedy: Option<String>,
 }
 
 /// Asks for a run on a node, and waits for its end.
@@ -58,14 +60,29 @@ pub(super) async fn on_node(
         }
     };
     match format {
-        Format::Json => print(&json(&Report::of(&over))?)?,
-        _ => show(context, &what, &over)?,
+        Format::Json => print(&json(&Report::of(name, &over))?)?,
+        _ => show(context, name, &what, &over)?,
     }
-    match over.exit_code {
-        Some(0) => Ok(()),
-        // What has no exit code was never started, or nobody knows.
-        code => Err(Failure::Ended(code.and_then(|code| u8::try_from(code).ok()).unwrap_or(1))),
+    match exit_code(&over) {
+        0 => Ok(()),
+        code => Err(Failure::Ended(code)),
     }
+}
+
+/// What has no exit code was never started, or nobody knows.
+fn exit_code(run: &TenantRun) -> u8 {
+    run.exit_code.and_then(|code| u8::try_from(code).ok()).unwrap_or(1)
+}
+
+fn message(run: &TenantRun) -> &str {
+    run.message.as_deref().or(run.result.as_deref()).unwrap_or("it was not started")
+}
+
+/// What to do about a run that nobody ended: neither the program nor systemd.
+fn remedy(tenant: &Name, run: &TenantRun) -> Option<String> {
+    let remedy =
+        || format!("`tesseractl describe tenant {tenant}` shows how it is on {}", run.node);
+    run.source.is_none().then(remedy)
 }
 
 /// Asks once, however often it has to be sent.
@@ -119,33 +136,35 @@ fn of<'t>(tenant: &'t Object<Tenant>, id: &RunRequestId) -> Option<&'t TenantRun
 }
 
 impl Report<'_> {
-    fn of(run: &TenantRun) -> Report<'_> {
+    fn of<'a>(tenant: &Name, run: &'a TenantRun) -> Report<'a> {
+        let suffix = run.service.as_ref().map(|suffix| format!("-{suffix}")).unwrap_or_default();
         Report {
             id: &run.id,
             node: &run.node,
             service: run.service.as_ref(),
+            unit: format!("{tenant}{suffix}.service"),
             invocation_id: run.invocation_id.as_deref(),
             joined: run.joined,
             result: run.result.as_deref(),
-            exit_code: run.exit_code,
+            exit_code: exit_code(run),
             source: run.source,
             started_at: run.started_at,
             ended_at: run.ended_at,
-            message: run.message.as_deref(),
+            message: message(run),
+            remedy: remedy(tenant, run),
         }
     }
 }
 
 /// How a run ended, for people.
-fn show(context: &Context, what: &str, run: &TenantRun) -> Result<(), Failure> {
-    if run.exit_code == Some(0) {
+fn show(context: &Context, tenant: &Name, what: &str, run: &TenantRun) -> Result<(), Failure> {
+    if exit_code(run) == 0 {
         let took = run.ended_at.zip(run.started_at).map(|(end, start)| end.since(start));
         let took = took.filter(|took| took.as_std() >= Duration::from_secs(1));
         let took = took.map_or_else(String::new, |took| format!(", after {}", brief(took)));
         return print(&format!("{what}: {}{took}\n", context.style.paint(Tone::Good, "done")));
     }
-    let how = run.message.as_deref().or(run.result.as_deref()).unwrap_or("it was not started");
-    let message = format!("{what}: {}", printable(how));
-    tell(&said(context.error_style, None, &message, &[], None));
+    let message = format!("{what}: {}", printable(message(run)));
+    tell(&said(context.error_style, None, &message, &[], remedy(tenant, run).as_deref()));
     Ok(())
 }
