@@ -24,7 +24,7 @@ pub(crate) struct Ground {
     pub(crate) foreign: BTreeSet<Name>,
     /// How often each run was started.
     pub(crate) started: BTreeMap<RunRequestId, u32>,
-    /// How each invocation ended or will end, unless it was cut off.
+    /// How each invocation ended or will end, unless it was cut off or systemd has forgotten it.
     pub(crate) ends: BTreeMap<String, i32>,
     pub(crate) is_disk_full: bool,
     pub(crate) is_manager_away: bool,
@@ -41,7 +41,7 @@ pub(crate) struct Ground {
 pub(crate) struct Installed {
     pub(crate) id: Uid,
     pub(crate) hash: TenantHash,
-    /// It is there in part, or somebody has changed something of it.
+    /// It is there in part, or somebody has changed something of it. Its timer is off.
     pub(crate) is_drifted: bool,
 }
 
@@ -71,6 +71,7 @@ impl Ground {
         rng: &mut Rng,
     ) -> Done {
         let full = || Err("the disk is full".to_owned());
+        self.forget_ended(now);
         match job {
             Job::Save(_) if self.is_disk_full => Done::Saved(full()),
             Job::Save(note) => {
@@ -82,11 +83,13 @@ impl Ground {
                 self.notes.remove(&id);
                 Done::Forgotten(Ok(()))
             }
+            Job::Converge(_) | Job::Remove { .. } | Job::Look(_) if self.is_manager_away => {
+                Done::Unanswered("no answer".to_owned())
+            }
             Job::Converge(declared) => Done::Converged(self.converge(&declared)),
             Job::Remove { name, .. } => Done::Removed(self.remove(&name, now)),
             Job::Start(start) => Done::Started(self.start(&start, now, clock, rng)),
-            Job::Look(_) if self.is_manager_away => Done::Looked(Err("no answer".to_owned())),
-            Job::Look(units) => Done::Looked(Ok(self.look(units, now, clock))),
+            Job::Look(units) => Done::Looked(self.look(units, now, clock)),
         }
     }
 
@@ -113,9 +116,6 @@ impl Ground {
         if let Some(other) = before.filter(|there| there.id != *id) {
             self.wrong = Some(format!("{name} is installed over {}", other.id));
         }
-        if self.is_manager_away {
-            return Converged::Failed("no answer".to_owned());
-        }
         if self.foreign.contains(name) {
             let (path, found) = (format!("/{name}.timer"), "a file".to_owned());
             return Converged::Conflict(vec![TenantConflict { path, found }]);
@@ -131,11 +131,11 @@ impl Ground {
     }
 
     fn remove(&mut self, name: &Name, now: Timestamp) -> Result<(), String> {
-        if self.is_manager_away {
-            return Err("no answer".to_owned());
-        }
         let unit = unit_of(name);
         if self.units.get(&unit).is_some_and(|unit| unit.ends > now) {
+            if let Some(there) = self.installed.get_mut(name) {
+                there.is_drifted = true;
+            }
             return Err(format!("waits for the end of {unit}, which is running"));
         }
         self.units.remove(&unit);
@@ -151,11 +151,8 @@ impl Ground {
         let invocation = self.units.get(&start.unit).map_or("", |unit| &unit.invocation);
         let is_as_before = self.manager.to_string() == start.before.manager
             && invocation == start.before.invocation;
-        if self.is_manager_away || !is_as_before {
+        if self.is_manager_away || !is_as_before || !self.is_referred_to(&start.unit) {
             return Started::Unclear;
-        }
-        if !self.installed.keys().any(|name| unit_of(name) == start.unit) {
-            return Started::Refused("there is no such unit".to_owned());
         }
         *self.started.entry(start.run.clone()).or_default() += 1;
         self.begin(&start.unit, now, clock, rng);
@@ -176,9 +173,27 @@ impl Ground {
     pub(crate) fn fire(&mut self, name: &Name, now: Timestamp, clock: &Clock, rng: &mut Rng) {
         let unit = unit_of(name);
         let is_running = self.units.get(&unit).is_some_and(|unit| unit.ends > now);
-        if self.installed.contains_key(name) && !is_running {
+        self.forget_ended(now);
+        if self.is_referred_to(&unit) && !is_running {
             self.begin(&unit, now, clock, rng);
         }
+    }
+
+    /// Whether a timer that is on is of this unit.
+    fn is_referred_to(&self, unit: &str) -> bool {
+        self.installed.iter().any(|(name, there)| !there.is_drifted && unit_of(name) == unit)
+    }
+
+    /// A unit that nothing refers to is forgotten once it has ended well.
+    fn forget_ended(&mut self, now: Timestamp) {
+        let mut units = std::mem::take(&mut self.units);
+        units.retain(|name, unit| {
+            unit.ends > now || unit.exit_code != 0 || self.is_referred_to(name) || {
+                self.ends.remove(&unit.invocation);
+                false
+            }
+        });
+        self.units = units;
     }
 
     /// The service manager ends and is started anew: what ran does not any more.
@@ -199,8 +214,9 @@ impl Ground {
     fn seen(&mut self, name: &str, now: Timestamp, clock: &Clock) -> UnitSeen {
         let is_there = self.installed.keys().any(|tenant| unit_of(tenant) == name);
         let unusable = (!is_there).then(|| end(clock.wall(now), 3));
+        let forgets = !self.is_referred_to(name);
         let Some(unit) = self.units.get_mut(name) else {
-            return UnitSeen { unusable, ..UnitSeen::default() };
+            return UnitSeen { unusable, forgets, ..UnitSeen::default() };
         };
         let running = unit.ends > now;
         let ended = (!running).then(|| *unit.ended_at.get_or_insert_with(|| clock.wall(unit.ends)));
@@ -208,6 +224,7 @@ impl Ground {
             unusable,
             invocation: unit.invocation.clone(),
             queued: false,
+            forgets,
             running,
             started_at: Some(unit.started_at),
             ended: ended.map(|at| end(at, unit.exit_code)),

@@ -26,7 +26,10 @@ impl Turns {
     /// None where there is no folder for them: then everybody goes at once, and of runs that follow
     /// each other quickly the end may stay unknown.
     pub(super) fn of(unit: &str) -> Option<Self> {
-        let folder = PathBuf::from(env::var_os("XDG_RUNTIME_DIR")?).join("tessera/run-now");
+        let session = PathBuf::from(env::var_os("XDG_RUNTIME_DIR")?);
+        // That one comes with the login, and is not Tessera's to make.
+        session.is_dir().then_some(())?;
+        let folder = session.join("tessera/run-now");
         fs::create_dir_all(&folder).ok()?;
         Some(Self(folder.join(unit)))
     }

@@ -133,9 +133,9 @@ pub(super) async fn run(context: &Context, arguments: &Arguments) -> Result<(), 
 /// What runs is what was installed, which need not be what the manifest says.
 fn tell_change(context: &Context, instance: &Instance, tenant: &Tenant) {
     let name = &tenant.manifest.name;
-    let wanted = host::wanted(context, instance, tenant).ok();
-    let is_outdated = |wanted| Machine::of_user().ok()?.is_outdated(&wanted).ok();
-    if wanted.and_then(is_outdated) == Some(true) {
+    let Ok(machine) = Machine::of_user() else { return };
+    let wanted = host::wanted(context, instance, &machine, tenant);
+    if wanted.is_ok_and(|wanted| machine.is_outdated(&wanted).unwrap_or_default()) {
         tell(&format!(
             "{name} is run as it is installed; its manifest says otherwise: \
              `tesseractl tenant diff {name}`\n"
