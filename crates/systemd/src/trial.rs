@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 
 use tessera_tenant::plan::{Declared, Observed, Seen, is_quadlet};
 use tessera_tenant::registry::unit_of_file;
+use tessera_tenant::units::{Reach, reach};
 
 use crate::error::{MachineError, file};
 use crate::fault::Fault;
@@ -120,18 +121,8 @@ impl<'a> Trial<'a> {
                 "the name of a unit has letters, digits, `-`, `_` and `.` alone: rename it";
             self.wrong(unit.path, None, message.to_owned());
         }
-        let install = unit.text.lines().position(|line| line.trim() == "[Install]");
-        match (unit.name.ends_with(".timer"), install) {
-            (true, None) => {
-                let message = "a timer without [Install] cannot be enabled: \
-                               add [Install] with WantedBy=timers.target";
-                self.wrong(unit.path, None, message.to_owned());
-            }
-            (false, Some(line)) => {
-                let message = "[Install] belongs in timers only, which start the tenant: remove it";
-                self.wrong(unit.path, Some(line + 1), message.to_owned());
-            }
-            _ => {}
+        for Reach { line, message } in reach(unit.name, &unit.text) {
+            self.wrong(unit.path, line, message);
         }
     }
 

@@ -16,6 +16,7 @@ use tessera_types::{Invalid, Name, limits};
 
 use crate::manifest::{self, FILE_NAME, Manifest, Tier, check, code};
 use crate::registry::unit_of_file;
+use crate::units::{Reach, reach};
 
 /// All that is wrong with what is declared under `name`. `zones` knows the time zones of the
 /// machines that will run it.
@@ -150,10 +151,9 @@ fn of_unit(name: &Name, file: &str, text: &str, problems: &mut Vec<Invalid>) {
                        .container or another of theirs";
         problems.push(Invalid::new(&path, message));
     }
-    let installs = text.lines().any(|line| line.trim() == "[Install]");
-    if installs && !file.ends_with(".timer") {
-        let message = "only a timer has an [Install]: remove the section";
-        problems.push(Invalid::new(&path, message));
+    for Reach { line, message } in reach(file, text) {
+        let line = line.map_or(String::new(), |line| format!("line {line}: "));
+        problems.push(Invalid::new(&path, format!("{line}{message}")));
     }
 }
 
@@ -222,14 +222,15 @@ environment = {PIN = "4711"}
                 "spec.units.circ-x: it is no unit of systemd or Quadlet: its name ends in \
                  .service, .timer, .container or another of theirs",
                 "spec.units.web.socket: it does not carry the tenant's name: circ.… or circ-….…",
-                "spec.units.web.socket: only a timer has an [Install]: remove the section",
+                "spec.units.web.socket: line 1: [Install] belongs in timers only, which start the tenant: remove it",
             ]
         );
     }
 
     #[test]
     fn the_name_and_the_units_are_those_of_the_manifest() {
-        let units = [("other-a.timer", ""), ("other.container", ""), ("other.service", "")];
+        let units =
+            [("other-a.timer", "[Install]"), ("other.container", ""), ("other.service", "")];
         assert_eq!(
             found("other", MANIFEST, &units),
             [

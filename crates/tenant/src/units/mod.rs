@@ -11,6 +11,7 @@
 //! that a second rendering changes nothing.
 
 mod quoting;
+mod reach;
 
 use std::fmt::Write as _;
 
@@ -18,6 +19,8 @@ use tessera_types::{Millicores, Name};
 
 use crate::manifest::{FILE_NAME, Manifest, Service};
 use quoting::{argument, assignment, container_assignment, json_list, line, path, program};
+
+pub use reach::{Reach, reach};
 
 /// The folder in which a container finds its tenant's manifest.
 pub const MANIFEST_IN_CONTAINER: &str = "/run/tessera/";
