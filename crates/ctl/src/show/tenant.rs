@@ -34,7 +34,7 @@ pub(super) fn row(tenant: &Object<Tenant>, detail: Detail, now: Timestamp) -> Ve
         nodes(tenant).into(),
         declared.schedule.unwrap_or_else(|| "-".to_owned()).into(),
         last_run(tenant, now),
-        time(next_run_at(tenant), detail, now),
+        time(next_run_at(tenant, now), detail, now),
         status(tenant),
     ]);
     if detail.wide {
@@ -64,19 +64,21 @@ fn services(tenant: &Object<Tenant>) -> impl Iterator<Item = &TenantService> {
     tenant.observed.nodes.iter().flat_map(|node| &node.services)
 }
 
-/// When any service runs next on any node.
-fn next_run_at(tenant: &Object<Tenant>) -> Option<Timestamp> {
-    services(tenant).filter_map(|service| service.next_run_at).min()
+/// When any service runs next on any node. Of a node that is not heard of any more, what it
+/// said was next has passed.
+fn next_run_at(tenant: &Object<Tenant>, now: Timestamp) -> Option<Timestamp> {
+    let all = services(tenant).filter_map(|service| service.next_run_at);
+    all.filter(|at| *at >= now).min()
 }
 
-/// The last run of any service on any node: one that is under way, or else the one that
-/// ended last.
+/// The last run of any service on any node: one that is under way, or else one that did not
+/// end well, or else the one that ended last.
 fn last_run(tenant: &Object<Tenant>, now: Timestamp) -> Cell {
     if let Some(since) = services(tenant).filter_map(|service| service.running_since).min() {
         return Cell::toned(format!("running for {}", age(since, now)), Tone::Busy);
     }
     let runs = services(tenant).filter_map(|service| service.last_run.as_ref());
-    match runs.max_by_key(|run| run.ended_at) {
+    match runs.max_by_key(|run| (run.result != "success", run.ended_at)) {
         Some(run) => {
             let when = run.ended_at.map_or_else(String::new, |at| format!(" {} ago", age(at, now)));
             Cell::toned(format!("{}{when}", outcome(run)), tone_of(&run.result))

@@ -114,6 +114,14 @@ fn a_tenant_that_is_not_there_or_not_valid_is_told_apart() {
 }
 
 #[test]
+fn a_tenant_that_cannot_be_operated_is_no_resource() {
+    let area = lake();
+    let ended = tenant(&area, &["export", "catalog", "--format", "resource"]);
+    assert_eq!((ended.code, ended.stdout.as_str()), (1, ""), "{ended:?}");
+    assert!(ended.stderr.contains("catalog is of Tier 2"), "{ended:?}");
+}
+
+#[test]
 fn a_contract_is_printed_in_the_form_of_the_standard() {
     let area = lake();
     let ended = tenant(&area, &["export", "circ-trans"]);

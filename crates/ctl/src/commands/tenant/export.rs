@@ -6,9 +6,11 @@ use std::path::Path;
 use clap::{Args, ValueEnum};
 use jiff::Timestamp;
 use serde::Serialize;
+use tessera_tenant::manifest::Tier;
 use tessera_tenant::registry::{Tenant, unit_of_file};
 use tessera_types::Name;
 
+use super::host;
 use super::instance::{Instance, Which, text_of};
 use crate::cli::Format;
 use crate::context::{Context, json, print, yaml};
@@ -65,6 +67,9 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> Result<(), Failur
             let zones = jiff::tz::db();
             let now = Timestamp::now();
             tessera_tenant::export::odcs(&tenant.manifest, org.as_str(), zones, now)
+        }
+        Form::Resource if tenant.manifest.tier() != Tier::Three => {
+            return Err(host::not_operated(&tenant.manifest.name));
         }
         Form::Resource => {
             let resource = resource(&instance, tenant, org)?;

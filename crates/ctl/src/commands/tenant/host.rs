@@ -168,6 +168,13 @@ impl Undertaking<'_> {
     }
 }
 
+/// A tenant is trusted, and no more.
+pub(super) fn not_operated(name: &Name) -> Failure {
+    let message = format!("{name} is of Tier 2, so there is nothing to install");
+    let details = vec!["a tenant with [lifecycle] in its manifest can be operated".to_owned()];
+    Failure::Failed { message, details }
+}
+
 /// What is wanted of a tenant that can be operated.
 pub(super) fn wanted(
     context: &Context,
@@ -177,9 +184,7 @@ pub(super) fn wanted(
 ) -> Result<Wanted, Failure> {
     let name = &tenant.manifest.name;
     if tenant.manifest.tier() != Tier::Three {
-        let message = format!("{name} is of Tier 2, so there is nothing to install");
-        let details = vec!["a tenant with [lifecycle] in its manifest can be operated".to_owned()];
-        return Err(Failure::Failed { message, details });
+        return Err(not_operated(name));
     }
     let units = match instance.units_of(tenant) {
         Some(folder) => Units::Kept { folder, files: tenant.unit_files() },
