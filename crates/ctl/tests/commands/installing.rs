@@ -43,6 +43,7 @@ impl Home {
             let path = home.path().join("bin").join(name);
             fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
         }
+        fs::create_dir(home.path().join("run")).unwrap();
         home.write("instance.toml", "org = \"library\"\nscope = \"dev\"\n");
         home
     }
