@@ -7,7 +7,8 @@ use serde_json::{Value, json};
 use tessera_e2e::{Ended, tesseractl};
 use tessera_testkit::user_manager;
 use tessera_types::node::NodeStatus;
-use tessera_types::tenant::RunState;
+use tessera_types::tenant::{RunState, TenantNode};
+use tessera_types::{Object, Tenant};
 
 use crate::fleet::{Fleeted, program};
 
@@ -113,4 +114,35 @@ async fn a_tenant_in_a_container_runs_on_a_node() {
     it.installed("lost").await;
     let told = report(&run_now(&it, &["lost", "--node", "alpha", "-o", "json"]).expect(125));
     assert_eq!(told["source"], "podman", "{told}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn timers_fire_on_each_node_and_what_takes_too_long_is_stopped() {
+    let Some(it) = Fleeted::start().await else { return };
+    program(&it.fleet.area().join("ticks"), 0, false);
+    let program = it.fleet.area().join("ticks/program.sh");
+    let lifecycle = format!(
+        "entrypoint = [\"/bin/sh\", \"{}\"]\n\n[services.often]\nschedule = \"*-*-* *:*:* UTC\"",
+        program.display()
+    );
+    it.declare_with("ticks", "1.0.0", &lifecycle).await;
+    let has_run = |tenant: &Object<Tenant>| {
+        let on_node = |on: &TenantNode| {
+            let often = on.services.iter().find(|it| it.unit == "ticks-often.service");
+            often.is_some_and(|it| it.last_run.as_ref().is_some_and(|run| run.result == "success"))
+        };
+        tenant.observed.nodes.len() == 2 && tenant.observed.nodes.iter().all(on_node)
+    };
+    it.until("ticks", "its timer has fired on both nodes", has_run).await;
+    assert!(!it.ran("alpha").is_empty() && !it.ran("beta").is_empty());
+
+    let lifecycle = "entrypoint = [\"/bin/sh\", \"-c\", \"sleep 600\"]\ntimeout = \"1s\"";
+    it.declare_with("long", "1.0.0", lifecycle).await;
+    it.installed("long").await;
+    let told = report(&run_now(&it, &["long", "--node", "beta", "-o", "json"]).expect(124));
+    assert_eq!(
+        (&told["result"], &told["source"]),
+        (&json!("timeout"), &json!("systemd")),
+        "{told}"
+    );
 }
