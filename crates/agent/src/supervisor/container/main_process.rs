@@ -4,7 +4,9 @@
 //! the kernel kills all others in it.
 
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
 use rustix::event::{PollFd, PollFlags, poll};
@@ -19,7 +21,7 @@ use crate::cgroup::Cgroup;
 #[derive(Debug)]
 pub(super) struct MainProcess {
     pid: u32,
-    held: Option<Held>,
+    held: Option<Arc<Held>>,
 }
 
 /// What is known to be the container's process. It is not where the runtime keeps its containers in
@@ -28,11 +30,20 @@ pub(super) struct MainProcess {
 struct Held {
     process: OwnedFd,
     group: Cgroup,
+    oom_killed: AtomicBool,
+}
+
+impl Held {
+    /// Notes whether the kernel has killed something for want of memory. The runtime removes the
+    /// group soon after the end.
+    fn note_oom(&self) {
+        self.oom_killed.fetch_or(self.group.oom_kills() > 0, Ordering::AcqRel);
+    }
 }
 
 impl MainProcess {
     pub(super) fn find(container_id: &str, pid: u32) -> Self {
-        Self { pid, held: hold(container_id, pid) }
+        Self { pid, held: hold(container_id, pid).map(Arc::new) }
     }
 
     pub(super) fn pid(&self) -> u32 {
@@ -55,18 +66,22 @@ impl MainProcess {
         !has_ended(&held.process, Some(&Timespec { tv_sec: 0, tv_nsec: 0 }))
     }
 
-    /// Whether the kernel has killed something in the container for want of memory. Ask at once
-    /// when it has ended, before the runtime removes the group.
+    /// Whether the kernel is known to have killed something in the container for want of memory. Ask at
+    /// once when it has ended, unless its end was watched for.
     pub(super) fn oom_killed(&self) -> bool {
-        self.held.as_ref().is_some_and(|held| held.group.oom_kills() > 0)
+        let Some(held) = &self.held else { return false };
+        held.note_oom();
+        held.oom_killed.load(Ordering::Acquire)
     }
 
     /// Resolves when it ends; none if that cannot be watched.
     pub(super) fn watch(&self) -> Option<oneshot::Receiver<()>> {
-        let process = self.held.as_ref()?.process.as_fd().try_clone_to_owned().ok()?;
+        let held = Arc::clone(self.held.as_ref()?);
         let (say, ended) = oneshot::channel();
         let watch = move || {
-            while !has_ended(&process, None) {}
+            while !has_ended(&held.process, None) {}
+            // Here, since whoever is told may have its turn too late.
+            held.note_oom();
             let _nobody_waits = say.send(());
         };
         thread::Builder::new().name("watch".into()).spawn(watch).ok()?;
@@ -84,5 +99,5 @@ fn hold(container_id: &str, pid: u32) -> Option<Held> {
     let process = pidfd_open(number, PidfdFlags::empty()).ok()?;
     // Only now, as the number may have passed to another process before.
     let group = Cgroup::of_container(pid, container_id)?;
-    Some(Held { process, group })
+    Some(Held { process, group, oom_killed: AtomicBool::new(false) })
 }
