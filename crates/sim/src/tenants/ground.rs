@@ -24,7 +24,7 @@ pub(crate) struct Ground {
     pub(crate) foreign: BTreeSet<Name>,
     /// How often each run was started.
     pub(crate) started: BTreeMap<RunRequestId, u32>,
-    /// How each invocation ended or will end, unless it was cut off or systemd has forgotten it.
+    /// How each invocation ended or will end, unless it was cut off.
     pub(crate) ends: BTreeMap<String, i32>,
     pub(crate) is_disk_full: bool,
     pub(crate) is_manager_away: bool,
@@ -188,10 +188,7 @@ impl Ground {
     fn forget_ended(&mut self, now: Timestamp) {
         let mut units = std::mem::take(&mut self.units);
         units.retain(|name, unit| {
-            unit.ends > now || unit.exit_code != 0 || self.is_referred_to(name) || {
-                self.ends.remove(&unit.invocation);
-                false
-            }
+            unit.ends > now || unit.exit_code != 0 || self.is_referred_to(name)
         });
         self.units = units;
     }
