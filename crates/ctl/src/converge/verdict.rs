@@ -141,6 +141,8 @@ fn tenant_verdict(tenant: &Object<Tenant>) -> Option<Verdict> {
     match (tenant.status, conflict) {
         // What it was before this was declared says nothing.
         _ if tenant.observed.generation < tenant.generation => None,
+        // A node that it is to leave still runs it.
+        (TenantStatus::Installed, _) if tenant.waiting_for.is_some() => None,
         (TenantStatus::Installed, _) => Some(Verdict::Reached),
         (TenantStatus::Degraded, Some(conflict)) => Some(Verdict::Failed(conflict.message.clone())),
         _ => None,
@@ -210,7 +212,7 @@ mod tests {
     use proptest::prelude::*;
     use std::sync::Arc;
     use tessera_types::workload::WorkloadSpec;
-    use tessera_types::{Actor, Kind, KindName, State, Timestamp};
+    use tessera_types::{Actor, Kind, KindName, State, Timestamp, WaitingFor};
 
     fn workload(status: WorkloadStatus) -> Object<Workload> {
         let key = ResourceKey::new(KindName::Workload, None, "web".parse().unwrap());
@@ -298,7 +300,19 @@ mod tests {
         let goal = Goal::Converged { generation: 2 };
         assert!(!judge(&goal, Some(&Tenant::wrap(Arc::new(tenant.clone())))).is_settled());
         tenant.observed.generation = 2;
-        assert_eq!(judge(&goal, Some(&Tenant::wrap(Arc::new(tenant)))), Verdict::Reached);
+        let judged =
+            |tenant: &Object<Tenant>| judge(&goal, Some(&Tenant::wrap(Arc::new(tenant.clone()))));
+        assert_eq!(judged(&tenant), Verdict::Reached);
+        // It has moved, and the node that it was on has it still.
+        let message = "n1 to remove it".to_owned();
+        let waiting = WaitingFor {
+            reason: WaitReason::Agent,
+            message: message.clone(),
+            since: Timestamp::EPOCH,
+            until: None,
+        };
+        tenant.waiting_for = Some(waiting);
+        assert_eq!(judged(&tenant), Verdict::Waiting(message));
     }
 
     #[test]

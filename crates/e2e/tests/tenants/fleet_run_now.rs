@@ -34,7 +34,8 @@ async fn the_exit_code_is_that_of_the_tenant_on_the_node() {
     assert!(good.stdout.starts_with("primary of good on alpha: done"), "{good:?}");
     assert_eq!((good.stderr.as_str(), it.ran("alpha").len()), ("", 1));
     let bad = run_now(&it, &["bad", "--node", "beta"]).expect(7);
-    let message = "error: primary of bad on beta: bad.service: failed with exit code 7\n";
+    let message = "error: primary of bad on beta: bad.service: failed with exit code 7\n  \
+                   remedy: `tesseractl logs tenant/bad --node beta` shows what it wrote\n";
     assert_eq!((bad.stdout.as_str(), bad.stderr.as_str()), ("", message));
     assert_eq!((it.ran("alpha").len(), it.ran("beta").len()), (1, 1));
 

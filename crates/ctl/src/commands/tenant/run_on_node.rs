@@ -78,11 +78,18 @@ fn message(run: &TenantRun) -> &str {
     run.message.as_deref().or(run.result.as_deref()).unwrap_or("it was not started")
 }
 
-/// What to do about a run that nobody ended: neither the program nor systemd.
+/// Where to look on.
 fn remedy(tenant: &Name, run: &TenantRun) -> Option<String> {
+    let node = &run.node;
+    if run.source.is_none() {
+        // Nobody ended it: neither the program nor systemd.
+        return Some(format!("`tesseractl describe tenant {tenant}` shows how it is on {node}"));
+    }
+    let service = run.service.as_ref().map(|suffix| format!(" --service {suffix}"));
+    let service = service.unwrap_or_default();
     let remedy =
-        || format!("`tesseractl describe tenant {tenant}` shows how it is on {}", run.node);
-    run.source.is_none().then(remedy)
+        || format!("`tesseractl logs tenant/{tenant} --node {node}{service}` shows what it wrote");
+    (exit_code(run) != 0).then(remedy)
 }
 
 /// Asks once, however often it has to be sent.
