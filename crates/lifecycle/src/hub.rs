@@ -195,6 +195,20 @@ impl Hub {
         replace(&path, &text).map_err(|source| HubError { path, source })
     }
 
+    /// Removes the text file, of which nobody else would: it would be read for ever. Answers whether
+    /// it was there.
+    ///
+    /// # Errors
+    /// If it could not be removed.
+    pub fn forget_textfile(&self, tenant: &Name) -> Result<bool, HubError> {
+        let path = self.textfiles.join(format!("tessera_tenant_{tenant}.prom"));
+        match fs::remove_file(&path) {
+            Ok(()) => Ok(true),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+            Err(source) => Err(HubError { path, source }),
+        }
+    }
+
     /// Marks a service as running.
     ///
     /// # Errors

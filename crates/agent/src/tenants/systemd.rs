@@ -17,6 +17,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use tessera_lifecycle::hub::Hub;
 use tessera_manifest::Source;
 use tessera_systemd::run::{self, End, Seen};
 use tessera_systemd::systemctl::SystemctlError;
@@ -52,6 +53,8 @@ const LOCK_PATIENCE: Duration = Duration::from_secs(1);
 enum Hindrance {
     /// systemd does not answer, whichever tenant it is asked about.
     Silence(String),
+    /// Somebody else changes units just now.
+    HeldUp(String),
     /// Something that is about this tenant.
     Own(String),
 }
@@ -67,6 +70,7 @@ impl Hindrance {
     fn done(self, own: impl FnOnce(String) -> Done) -> Done {
         match self {
             Self::Silence(why) => Done::Unanswered(why),
+            Self::HeldUp(why) => Done::HeldUp(why),
             Self::Own(why) => own(why),
         }
     }
@@ -185,6 +189,7 @@ impl OnSystemd {
             return Err(first.to_string().into());
         }
         carry_out(&machine, &lock, &prospect)?;
+        forget_metrics(tenant)?;
         self.remove_folder(tenant)
             .map_err(|error| format!("its manifest cannot be removed: {error}").into())
     }
@@ -268,6 +273,19 @@ fn look(machine: &Machine, wanted: &Wanted) -> Result<Prospect, Hindrance> {
     Ok(prospect)
 }
 
+/// What a tenant that is gone has told of its runs for others to read. Its own records stay.
+fn forget_metrics(tenant: &Name) -> Result<(), Hindrance> {
+    let Some(hub) = tessera_lifecycle::hub_folder(|name| std::env::var_os(name)) else {
+        return Ok(());
+    };
+    let own = std::env::var_os("TESSERA_TEXTFILE_DIR").filter(|it| !it.is_empty());
+    for folder in [None, own.as_deref().map(Path::new)] {
+        let forgotten = Hub::new(&hub, folder, tenant).forget_textfile(tenant);
+        forgotten.map_err(|error| format!("its metrics cannot be removed: {error}"))?;
+    }
+    Ok(())
+}
+
 fn carry_out(machine: &Machine, lock: &Lock, prospect: &Prospect) -> Result<(), Hindrance> {
     if prospect.is_done() {
         return Ok(());
@@ -304,7 +322,9 @@ fn read(declared: &Declared) -> Result<Manifest, Hindrance> {
 /// systemd was asked in vain.
 fn unasked(error: &SystemctlError) -> Hindrance {
     match error {
-        SystemctlError::Refused { .. } => Hindrance::Own(error.to_string()),
+        SystemctlError::Refused { .. } | SystemctlError::NotStopped { .. } => {
+            Hindrance::Own(error.to_string())
+        }
         SystemctlError::Silent(_) => {
             Hindrance::Silence(format!("systemd's user manager does not answer: {error}"))
         }
@@ -330,6 +350,7 @@ fn words(error: MachineError) -> Hindrance {
                 told => told.join("; ").into(),
             }
         }
+        MachineError::Held(held) => Hindrance::HeldUp(held.to_string()),
         other => other.to_string().into(),
     }
 }

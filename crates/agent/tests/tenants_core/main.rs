@@ -31,6 +31,7 @@ enum Happens {
     Conflict(u8, bool),
     DiskFull(bool),
     NoManager(bool),
+    Held(bool),
     Pass(u64),
 }
 
@@ -56,6 +57,7 @@ fn happens() -> impl Strategy<Value = Happens> {
         1 => (which, any::<bool>()).prop_map(|(which, there)| Conflict(which, there)),
         1 => any::<bool>().prop_map(DiskFull),
         1 => any::<bool>().prop_map(NoManager),
+        1 => any::<bool>().prop_map(Held),
         4 => (0..40u64).prop_map(Pass),
     ]
 }
@@ -87,6 +89,7 @@ fn happen(world: &mut World, what: Happens) {
         }
         Happens::DiskFull(full) => world.disk_full = full,
         Happens::NoManager(away) => world.no_manager = away,
+        Happens::Held(held) => world.is_held = held,
         Happens::Pass(seconds) => world.now = world.now.plus(Duration::from_secs(seconds)),
     }
 }
@@ -294,6 +297,33 @@ fn a_manager_that_does_not_answer_is_asked_once_for_all_tenants() {
     assert_eq!((end.exit_code, end.message.as_deref()), (5, Some("no manager")));
     world.settle();
     assert_eq!(world.installed.len(), 3);
+}
+
+#[test]
+fn who_else_changes_units_makes_no_tenant_fail_and_ends_no_run() {
+    let mut world = World::new();
+    world.declare(1);
+    world.settle();
+    world.is_held = true;
+    world.declare(2);
+    world.stop_timer(1);
+    world.ask(1);
+    world.deliver();
+    while world.step(false) {}
+    // The specs that it lacked.
+    world.deliver();
+    while world.step(false) {}
+    world.post(true);
+    assert_eq!(world.ends.len(), 0, "{:?}", world.ends);
+    let reports = world.wanted.values().map(|it| it.report.as_ref().unwrap());
+    for report in reports {
+        assert_eq!(
+            (report.state, report.reason.as_deref()),
+            (InstallState::Installing, Some("somebody installs"))
+        );
+    }
+    world.settle();
+    assert_eq!(world.ends.values().map(|end| end.exit_code).collect::<Vec<_>>(), [7]);
 }
 
 #[test]

@@ -51,6 +51,8 @@ pub(crate) struct World {
     pub(crate) conflicts: BTreeSet<Name>,
     pub(crate) disk_full: bool,
     pub(crate) no_manager: bool,
+    /// Somebody else changes units.
+    pub(crate) is_held: bool,
     /// The service manager.
     manager: u64,
     units: BTreeMap<String, Unit>,
@@ -82,6 +84,7 @@ impl World {
             conflicts: BTreeSet::new(),
             disk_full: false,
             no_manager: false,
+            is_held: false,
             manager: 1,
             units: BTreeMap::new(),
             timers: BTreeSet::new(),
@@ -294,6 +297,9 @@ impl World {
                 self.notes.remove(&id);
                 Done::Forgotten(Ok(()))
             }
+            Job::Converge(_) | Job::Remove { .. } if self.is_held => {
+                Done::HeldUp("somebody installs".to_owned())
+            }
             Job::Converge(_) | Job::Remove { .. } | Job::Look(_) if self.no_manager => {
                 Done::Unanswered("no manager".to_owned())
             }
@@ -378,7 +384,7 @@ impl World {
 
     /// Lets everything settle: nothing fails any more, time passes, runs end.
     pub(crate) fn settle(&mut self) {
-        (self.disk_full, self.no_manager) = (false, false);
+        (self.disk_full, self.no_manager, self.is_held) = (false, false, false);
         for _ in 0..STEPS_MAX {
             self.deliver();
             for which in 0..4 {

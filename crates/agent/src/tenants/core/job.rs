@@ -88,6 +88,9 @@ pub enum Done {
     Started(Started),
     /// Of [`Job::Look`].
     Looked(Look),
+    /// Of [`Job::Converge`] and [`Job::Remove`]: somebody else changes units just now, for this reason nothing was
+    /// done.
+    HeldUp(String),
     /// Of any job that asks the service manager: it does not answer, whichever tenant it is asked about.
     Unanswered(String),
 }

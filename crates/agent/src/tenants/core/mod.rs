@@ -257,6 +257,9 @@ impl TenantsCore {
                 self.look_at = now;
             }
             (Some(UnderWay::Look), Done::Looked(look)) => self.looked(now, &look),
+            (Some(UnderWay::Converge(id, _) | UnderWay::Remove(id)), Done::HeldUp(why)) => {
+                self.with(id, |tenant| tenant.held_up(now, interval, &why));
+            }
             (Some(_), Done::Unanswered(why)) => self.unanswered(now, &why),
             // Nothing else is ever under way; whatever it was, it is decided anew.
             _ => {}

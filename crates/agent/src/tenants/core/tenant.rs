@@ -295,6 +295,14 @@ impl Tenant {
         }
     }
 
+    /// Somebody else has units changed. How it stands is not touched by that, nor what waits for it.
+    pub(super) fn held_up(&mut self, now: Timestamp, interval: Duration, why: &str) {
+        if self.standing.state != InstallState::Installed {
+            self.standing.reason = limits::clip(why, limits::REASON_BYTES_MAX);
+        }
+        self.failed(now, interval);
+    }
+
     /// What is to be done with it cannot be, as the service manager does not answer.
     pub(super) fn unanswered(&mut self, now: Timestamp, interval: Duration, why: &str) {
         match self.note.wish {

@@ -2,10 +2,10 @@
 //! declare any more can be removed as well.
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
-use std::{fs, io};
+use std::path::Path;
 
 use clap::Args;
+use tessera_lifecycle::hub::Hub;
 use tessera_manifest::nearest;
 use tessera_systemd::{Machine, Units, Wanted};
 use tessera_types::problem::Code;
@@ -101,13 +101,12 @@ fn forget_metrics(tenant: &Name) -> Result<String, Failure> {
     let hub = hub()?;
     let own = std::env::var_os("TESSERA_TEXTFILE_DIR").filter(|folder| !folder.is_empty());
     let mut removed = "";
-    for folder in [Some(hub.join("metrics")), own.map(PathBuf::from)].into_iter().flatten() {
-        let path = folder.join(format!("tessera_tenant_{tenant}.prom"));
-        match fs::remove_file(&path) {
-            Ok(()) => removed = "its metrics are removed; ",
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+    for folder in [None, own.as_deref().map(Path::new)] {
+        match Hub::new(&hub, folder, tenant).forget_textfile(tenant) {
+            Ok(true) => removed = "its metrics are removed; ",
+            Ok(false) => {}
             Err(error) => {
-                let message = format!("{} cannot be removed: {error}", path.display());
+                let message = format!("its metrics cannot be removed: {error}");
                 return Err(Failure::Failed { message, details: Vec::new() });
             }
         }
