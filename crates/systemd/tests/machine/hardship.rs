@@ -48,6 +48,8 @@ fn what_came_after_the_look_is_neither_removed_nor_replaced() {
                 true => assert_eq!(fs::read_link(&place).unwrap(), Path::new("/somewhere/mine")),
                 false => assert_eq!(fs::read_to_string(&place).unwrap(), "# Mine.\n"),
             }
+            // What is installed goes on meanwhile.
+            user.model.memory(|memory| assert!(memory.active.contains("circ-trans.timer")));
             // What is somebody's is kept, and what was begun is finished.
             drop(lock);
             user.machine.install(&wanted, true).unwrap();
