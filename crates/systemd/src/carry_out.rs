@@ -227,8 +227,11 @@ impl Machine {
         // A timer of the same name that is installed later would catch up a run otherwise.
         let stamp = self.places.stamp(unit);
         files::remove(&stamp).map_err(file("removed", &stamp))?;
-        for left in self.places.left_by_runs(unit) {
-            files::remove(&left).map_err(file("removed", &left))?;
+        // A run that goes on needs what it has there, to stop its container and to tell how it ended.
+        if unit.ends_with(".service") && !state.is_running() {
+            for left in self.places.left_by_runs(unit) {
+                files::remove(&left).map_err(file("removed", &left))?;
+            }
         }
         Ok(())
     }

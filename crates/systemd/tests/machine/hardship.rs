@@ -79,6 +79,27 @@ fn a_file_of_ones_own_beside_a_link_is_left_when_that_is_replaced() {
 }
 
 #[test]
+fn a_service_that_is_dropped_while_it_runs_keeps_what_its_run_has() {
+    for is_running in [true, false] {
+        let user = User::new();
+        user.machine.install(&rendered(&["", "-old"], "container", "1"), false).unwrap();
+        let path = |name: &str| user.home.path().join("run").join(name);
+        fs::create_dir_all(path("tessera/run-now")).unwrap();
+        let of_runs =
+            |name: &str| [format!("tessera/run-now/{name}.service"), name.to_owned() + ".cid"];
+        let (kept, dropped) = (of_runs("circ-trans"), of_runs("circ-trans-old"));
+        kept.iter().chain(&dropped).for_each(|name| fs::write(path(name), "").unwrap());
+        if is_running {
+            let service = "circ-trans-old.service".to_owned();
+            user.model.memory(|memory| memory.active.insert(service));
+        }
+        user.machine.install(&rendered(&[""], "container", "1"), false).unwrap();
+        assert!(kept.iter().all(|name| path(name).exists()));
+        assert!(dropped.iter().all(|name| path(name).exists() == is_running));
+    }
+}
+
+#[test]
 fn what_never_ends_is_no_unit() {
     let user = User::new();
     let files = [("circ-trans.service", "[Service]\n"), ("circ-trans.timer", TIMER)];
