@@ -74,11 +74,38 @@ impl Machine {
         self.manager.states(&[])?;
         self.mark(prospect)?;
         *changed = true;
+        let switches_off = |step: &&Step| matches!(step, Step::Disable(_) | Step::Stop(_));
+        for step in steps.iter().take_while(switches_off) {
+            self.step(prospect, step)?;
+        }
+        self.none_has_begun(prospect)?;
         let is_before = |step: &&Step| !matches!(step, Step::Reload);
-        for step in steps.iter().take_while(is_before) {
+        for step in steps.iter().skip_while(switches_off).take_while(is_before) {
             self.step(prospect, step)?;
         }
         Ok(steps.contains(&Step::Reload))
+    }
+
+    /// Of a tenant that goes, no service runs that is not to be stopped: until just now its timer may
+    /// have started it.
+    fn none_has_begun(
+        &self,
+        Prospect { plan, declared, .. }: &Prospect,
+    ) -> Result<(), MachineError> {
+        if !declared.links().is_empty() {
+            return Ok(());
+        }
+        let goes = |unit: &&String| unit.ends_with(".service") && !unit.contains('@');
+        let services = plan.forget.iter().filter(goes).filter(|unit| !plan.stop.contains(unit));
+        let services: Vec<String> = services.cloned().collect();
+        if services.is_empty() {
+            return Ok(());
+        }
+        let mut states = self.manager.states(&services)?.into_iter();
+        match states.find(|(_, state)| state.is_running()) {
+            Some((service, _)) => Err(MachineError::HasBegun(service)),
+            None => Ok(()),
+        }
     }
 
     /// What comes after it.

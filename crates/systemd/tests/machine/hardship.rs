@@ -6,6 +6,7 @@ use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::process::Command;
 
+use tessera_systemd::{Units, Wanted};
 use tessera_types::Name;
 
 use crate::model::paths;
@@ -96,6 +97,39 @@ fn a_service_that_is_dropped_while_it_runs_keeps_what_its_run_has() {
         user.machine.install(&rendered(&[""], "container", "1"), false).unwrap();
         assert!(kept.iter().all(|name| path(name).exists()));
         assert!(dropped.iter().all(|name| path(name).exists() == is_running));
+    }
+}
+
+#[test]
+fn a_service_that_is_started_after_the_look_is_left_when_its_tenant_goes() {
+    for is_forced in [false, true] {
+        let user = User::new();
+        let before = user.tree();
+        user.machine.install(&rendered(&["", "-old"], "container", "1"), false).unwrap();
+        let lock = user.machine.lock().unwrap();
+        let nothing = Wanted { tenant: tenant(), units: Units::Nothing };
+        let prospect = user.machine.look(&nothing, is_forced).unwrap();
+        let service = "circ-trans-old.service";
+        user.model.memory(|memory| memory.active.insert(service.to_owned()));
+        let cid = user.home.path().join("run/circ-trans-old.cid");
+        fs::write(&cid, "").unwrap();
+        let done = user.machine.carry_out(&lock, &[&prospect]).remove(0);
+        drop(lock);
+        if is_forced {
+            done.result.unwrap();
+        } else {
+            let told = done.result.unwrap_err().to_string();
+            assert!(told.starts_with(&format!("{service} runs by now")), "{told}");
+            // No timer starts it once more.
+            user.model.memory(|memory| assert_eq!(memory.active, [service.to_owned()].into()));
+            let units = user.machine.places().units(&tenant());
+            assert!(cid.exists() && units.join("circ-trans-old.container").exists());
+            user.machine.uninstall(&tenant(), false).unwrap_err();
+            user.model.memory(|memory| memory.active.clear());
+            user.machine.uninstall(&tenant(), false).unwrap();
+        }
+        assert!(!cid.exists());
+        assert_eq!(user.tree(), before);
     }
 }
 
