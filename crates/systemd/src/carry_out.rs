@@ -164,7 +164,7 @@ impl Machine {
                 self.make_folder(path.parent().unwrap_or(path))?;
                 still_says(observed, path)?;
                 if let Some(backup) = &write.backup {
-                    files::copy(path, Path::new(backup)).map_err(file("copied", path))?;
+                    keep(path, Path::new(backup)).map_err(file("copied", path))?;
                 }
                 files::write(path, &write.text).map_err(file("written", path))
             }
@@ -261,6 +261,18 @@ impl Machine {
             }
         }
         Ok(())
+    }
+}
+
+/// Keeps what is to be replaced. A link that leads nowhere has nothing to copy, and is renamed; what is
+/// gone by now needs no keeping.
+fn keep(path: &Path, backup: &Path) -> io::Result<()> {
+    match files::copy(path, backup) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => match path.is_symlink() {
+            true => files::set_aside(path, backup),
+            false => Ok(()),
+        },
+        copied => copied,
     }
 }
 

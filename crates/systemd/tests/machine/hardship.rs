@@ -7,6 +7,7 @@ use std::path::Path;
 use std::process::Command;
 
 use tessera_systemd::{Units, Wanted};
+use tessera_tenant::units::UnitFile;
 use tessera_types::Name;
 
 use crate::model::paths;
@@ -131,6 +132,25 @@ fn a_service_that_is_started_after_the_look_is_left_when_its_tenant_goes() {
         assert!(!cid.exists());
         assert_eq!(user.tree(), before);
     }
+}
+
+#[test]
+fn a_link_that_leads_nowhere_in_the_place_of_a_rendered_file_is_kept() {
+    let user = User::new();
+    let mut wanted = rendered(&[""], "container", "1");
+    let name = "circ-trans.env".to_owned();
+    let Units::Rendered(files) = &mut wanted.units else { panic!() };
+    files.push(UnitFile { name: name.clone(), text: "# 1\nLAKE=1\n".to_owned() });
+    user.machine.install(&wanted, false).unwrap();
+    let place = user.machine.places().units(&tenant()).join(&name);
+    let installed = fs::read(&place).unwrap();
+    fs::remove_file(&place).unwrap();
+    symlink("/somewhere/mine", &place).unwrap();
+    user.machine.install(&wanted, false).unwrap();
+    assert_eq!(fs::read(&place).unwrap(), installed);
+    let backup = place.with_file_name(name + ".tessera-backup");
+    assert_eq!(fs::read_link(backup).unwrap(), Path::new("/somewhere/mine"));
+    assert!(user.machine.install(&wanted, false).unwrap().is_done());
 }
 
 #[test]
