@@ -156,6 +156,7 @@ impl Machine {
             Step::Halt(timer) => self.halt(timer),
             Step::SetAside(aside) => {
                 let path = Path::new(&aside.path);
+                still_is(observed, path)?;
                 let set_aside = files::set_aside(path, Path::new(&aside.backup));
                 set_aside.map_err(file("renamed", path))
             }
@@ -287,6 +288,18 @@ fn still_leads(observed: &Observed, path: &Path) -> Result<(), MachineError> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
         Err(_) => Err(MachineError::Changed(path.to_owned())),
     }
+}
+
+/// What is set aside is still of the kind that was seen, or is gone.
+fn still_is(observed: &Observed, path: &Path) -> Result<(), MachineError> {
+    let Ok(there) = fs::symlink_metadata(path) else { return Ok(()) };
+    let is_same = match path.to_str().and_then(|path| observed.paths.get(path)) {
+        Some(Seen::Link { .. }) => return still_leads(observed, path),
+        Some(Seen::Folder) => there.is_dir(),
+        Some(Seen::File) => !there.is_dir() && !there.is_symlink(),
+        None => false,
+    };
+    if is_same { Ok(()) } else { Err(MachineError::Changed(path.to_owned())) }
 }
 
 /// A file that is removed or replaced still says what it said when it was looked at, or is gone.

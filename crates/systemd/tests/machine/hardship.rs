@@ -154,6 +154,23 @@ fn a_link_that_leads_nowhere_in_the_place_of_a_rendered_file_is_kept() {
 }
 
 #[test]
+fn what_came_after_the_look_is_not_set_aside() {
+    let user = User::new();
+    let wanted = rendered(&[""], "service", "1");
+    let place = user.systemd("circ-trans.service");
+    fs::create_dir_all(place.parent().unwrap()).unwrap();
+    symlink("/somewhere/mine", &place).unwrap();
+    let lock = user.machine.lock().unwrap();
+    let prospect = user.machine.look(&wanted, true).unwrap();
+    fs::remove_file(&place).unwrap();
+    fs::write(&place, "# Mine.\n").unwrap();
+    let done = user.machine.carry_out(&lock, &[&prospect]).remove(0);
+    let told = done.result.unwrap_err().to_string();
+    assert!(told.contains("is not what it was"), "{told}");
+    assert_eq!(fs::read(&place).unwrap(), b"# Mine.\n");
+}
+
+#[test]
 fn what_never_ends_is_no_unit() {
     let user = User::new();
     let files = [("circ-trans.service", "[Service]\n"), ("circ-trans.timer", TIMER)];
