@@ -74,11 +74,38 @@ impl Machine {
         self.manager.states(&[])?;
         self.mark(prospect)?;
         *changed = true;
+        let switches_off = |step: &&Step| matches!(step, Step::Disable(_) | Step::Stop(_));
+        for step in steps.iter().take_while(switches_off) {
+            self.step(prospect, step)?;
+        }
+        self.none_has_begun(prospect)?;
         let is_before = |step: &&Step| !matches!(step, Step::Reload);
-        for step in steps.iter().take_while(is_before) {
+        for step in steps.iter().skip_while(switches_off).take_while(is_before) {
             self.step(prospect, step)?;
         }
         Ok(steps.contains(&Step::Reload))
+    }
+
+    /// Of a tenant that goes, no service runs that is not to be stopped: until just now its timer may
+    /// have started it.
+    fn none_has_begun(
+        &self,
+        Prospect { plan, declared, .. }: &Prospect,
+    ) -> Result<(), MachineError> {
+        if !declared.links().is_empty() {
+            return Ok(());
+        }
+        let goes = |unit: &&String| unit.ends_with(".service") && !unit.contains('@');
+        let services = plan.forget.iter().filter(goes).filter(|unit| !plan.stop.contains(unit));
+        let services: Vec<String> = services.cloned().collect();
+        if services.is_empty() {
+            return Ok(());
+        }
+        let mut states = self.manager.states(&services)?.into_iter();
+        match states.find(|(_, state)| state.is_running()) {
+            Some((service, _)) => Err(MachineError::HasBegun(service)),
+            None => Ok(()),
+        }
     }
 
     /// What comes after it.
@@ -129,6 +156,7 @@ impl Machine {
             Step::Halt(timer) => self.halt(timer),
             Step::SetAside(aside) => {
                 let path = Path::new(&aside.path);
+                still_is(observed, path)?;
                 let set_aside = files::set_aside(path, Path::new(&aside.backup));
                 set_aside.map_err(file("renamed", path))
             }
@@ -137,7 +165,7 @@ impl Machine {
                 self.make_folder(path.parent().unwrap_or(path))?;
                 still_says(observed, path)?;
                 if let Some(backup) = &write.backup {
-                    files::copy(path, Path::new(backup)).map_err(file("copied", path))?;
+                    keep(path, Path::new(backup)).map_err(file("copied", path))?;
                 }
                 files::write(path, &write.text).map_err(file("written", path))
             }
@@ -227,10 +255,25 @@ impl Machine {
         // A timer of the same name that is installed later would catch up a run otherwise.
         let stamp = self.places.stamp(unit);
         files::remove(&stamp).map_err(file("removed", &stamp))?;
-        for left in self.places.left_by_runs(unit) {
-            files::remove(&left).map_err(file("removed", &left))?;
+        // A run that goes on needs what it has there, to stop its container and to tell how it ended.
+        if unit.ends_with(".service") && !state.is_running() {
+            for left in self.places.left_by_runs(unit) {
+                files::remove(&left).map_err(file("removed", &left))?;
+            }
         }
         Ok(())
+    }
+}
+
+/// Keeps what is to be replaced. A link that leads nowhere has nothing to copy, and is renamed; what is
+/// gone by now needs no keeping.
+fn keep(path: &Path, backup: &Path) -> io::Result<()> {
+    match files::copy(path, backup) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => match path.is_symlink() {
+            true => files::set_aside(path, backup),
+            false => Ok(()),
+        },
+        copied => copied,
     }
 }
 
@@ -245,6 +288,18 @@ fn still_leads(observed: &Observed, path: &Path) -> Result<(), MachineError> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
         Err(_) => Err(MachineError::Changed(path.to_owned())),
     }
+}
+
+/// What is set aside is still of the kind that was seen, or is gone.
+fn still_is(observed: &Observed, path: &Path) -> Result<(), MachineError> {
+    let Ok(there) = fs::symlink_metadata(path) else { return Ok(()) };
+    let is_same = match path.to_str().and_then(|path| observed.paths.get(path)) {
+        Some(Seen::Link { .. }) => return still_leads(observed, path),
+        Some(Seen::Folder) => there.is_dir(),
+        Some(Seen::File) => !there.is_dir() && !there.is_symlink(),
+        None => false,
+    };
+    if is_same { Ok(()) } else { Err(MachineError::Changed(path.to_owned())) }
 }
 
 /// A file that is removed or replaced still says what it said when it was looked at, or is gone.

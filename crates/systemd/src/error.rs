@@ -38,6 +38,10 @@ pub enum MachineError {
     /// Somebody else was there between look and change. What is there is left.
     #[error("{} is not what it was when it was looked at, and is left: run this again", .0.display())]
     Changed(PathBuf),
+    /// A service that is to go was started between look and change. Its timers are off, and all else
+    /// is left.
+    #[error("{0} runs by now, and is left: run this again when it has ended")]
+    HasBegun(String),
     /// Units that would not work. Nothing was changed.
     #[error("refused: {} wrong with the units; nothing was changed", .0.len())]
     Faulty(Vec<Fault>),

@@ -8,7 +8,8 @@ use std::io::{self, Read as _, Write as _};
 use std::os::unix::fs::symlink;
 use std::path::Path;
 
-use rustix::fs::{Mode, OFlags};
+use rustix::fs::{CWD, Mode, OFlags, RenameFlags};
+use rustix::io::Errno;
 use tempfile::{NamedTempFile, TempPath};
 
 /// No unit is larger, and nobody waits for a file that never ends.
@@ -95,10 +96,19 @@ pub(crate) fn remove(path: &Path) -> io::Result<()> {
 
 /// Renames, if nothing has that name.
 pub(crate) fn set_aside(path: &Path, backup: &Path) -> io::Result<()> {
-    if fs::symlink_metadata(backup).is_ok() {
-        return Err(io::Error::new(io::ErrorKind::AlreadyExists, "its backup is there already"));
+    let taken = || io::Error::new(io::ErrorKind::AlreadyExists, "its backup is there already");
+    match rustix::fs::renameat_with(CWD, path, CWD, backup, RenameFlags::NOREPLACE) {
+        Ok(()) => {}
+        Err(Errno::EXIST) => return Err(taken()),
+        // Not every file system can do that in one step.
+        Err(Errno::INVAL | Errno::NOSYS) => {
+            if fs::symlink_metadata(backup).is_ok() {
+                return Err(taken());
+            }
+            fs::rename(path, backup)?;
+        }
+        Err(error) => return Err(error.into()),
     }
-    fs::rename(path, backup)?;
     sync_folder(path)
 }
 
@@ -124,6 +134,19 @@ mod tests {
         assert_eq!((&*told("pipe"), &*told("huge")), ("it is no file", "it is larger than 4 MiB"));
         assert_eq!(told("."), "is a directory");
         assert_eq!(read(&path("link")).unwrap(), b"said");
+    }
+
+    #[test]
+    fn what_is_set_aside_replaces_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        fs::write(path("file"), "new").unwrap();
+        symlink("nowhere", path("kept")).unwrap();
+        let told = set_aside(&path("file"), &path("kept")).unwrap_err().to_string();
+        assert_eq!(told, "its backup is there already");
+        assert!(path("kept").is_symlink() && path("file").is_file());
+        set_aside(&path("file"), &path("free")).unwrap();
+        assert_eq!(fs::read(path("free")).unwrap(), b"new");
     }
 
     #[test]

@@ -62,7 +62,8 @@ pub(crate) fn take(
 }
 
 fn own_name() -> String {
-    let words: Vec<_> = std::env::args().collect();
-    let command: String = words.join(" ").chars().take(HOLDER_CHARS_MAX).collect();
+    let words = std::env::args_os().map(|word| word.to_string_lossy().into_owned());
+    let command: String =
+        words.collect::<Vec<_>>().join(" ").chars().take(HOLDER_CHARS_MAX).collect();
     format!("{} ({command})", std::process::id())
 }

@@ -29,11 +29,11 @@ impl Places {
         }
     }
 
-    /// What runs of a unit leave in the session: the lock of those who start it, and what podman
+    /// What runs of a service leave in the session: the lock of those who start it, and what podman
     /// notes of its container.
-    pub(crate) fn left_by_runs(&self, unit: &str) -> [PathBuf; 2] {
-        let name = unit.rsplit_once('.').map_or(unit, |(name, _)| name);
-        let lock = self.runtime.join("tessera/run-now").join(unit);
+    pub(crate) fn left_by_runs(&self, service: &str) -> [PathBuf; 2] {
+        let name = service.strip_suffix(".service").unwrap_or(service);
+        let lock = self.runtime.join("tessera/run-now").join(service);
         [lock, self.runtime.join(format!("{name}.cid"))]
     }
 }

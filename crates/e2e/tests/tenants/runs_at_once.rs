@@ -1,6 +1,7 @@
 //! Who asks for a run while there is one, or right after another, gets the end of his own.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::os::unix::fs::PermissionsExt;
 
 use serde_json::Value;
 use tessera_testkit::user_manager;
@@ -212,6 +213,48 @@ fn who_has_joined_a_run_waits_on_when_nobody_else_does() {
         }
         assert_eq!(host.read(name, "runs"), "run\n");
     }
+}
+
+/// A `systemctl` that waits for a file before it starts anything.
+const LATE: &str = r#"#!/bin/sh
+case " $* " in *" --show-transaction "*)
+    : >"$FOLDER/late"
+    until [ -e "$FOLDER/on" ]; do sleep 0.05; done
+esac
+PATH=${PATH#*:}
+exec systemctl "$@"
+"#;
+
+#[test]
+fn a_run_that_ends_before_it_is_waited_for_has_its_own_end() {
+    let Some(manager) = user_manager() else {
+        return;
+    };
+    let host = Host::new(manager);
+    host.process("late", &format!("{WAITS}[ -e mended ] || exit 7\n"));
+    let (folder, programs) = (host.folder("late"), host.manager.home().join("programs"));
+    let systemctl = programs.join("systemctl");
+    write(&systemctl, LATE);
+    std::fs::set_permissions(&systemctl, PermissionsExt::from_mode(0o755)).unwrap();
+    let first = started(&host, "late");
+    let property = ["show", "late.service", "-p", "InvocationID", "--value"];
+    let invocation_id = host.manager.systemctl(&property).trim().to_owned();
+    let mut command = host.command(&["tenant", "run-now", "late", "-o", "json"]);
+    let path = std::env::var("PATH").unwrap();
+    command.env("PATH", format!("{}:{path}", programs.display())).env("FOLDER", &folder);
+    let other = Started::new(command);
+    wait_for("it joins", || is_joined(&other));
+    signal(&first, "-INT");
+    first.end().expect(130);
+    wait_for("it waits in his place", || folder.join("late").exists());
+    write(&folder.join("go"), "");
+    host.await_property("late.service", "ActiveState", "failed");
+    record(&host, "late", &invocation_id);
+    write(&folder.join("mended"), "");
+    write(&folder.join("on"), "");
+    let report = report(&other.end().expect(7));
+    assert_eq!(invocation(&report), invocation_id);
+    assert_eq!((&report["result"], &report["joined"]), (&"exit-code".into(), &true.into()));
 }
 
 #[test]

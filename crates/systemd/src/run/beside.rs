@@ -2,7 +2,8 @@
 //!
 //! The one idea: to start the unit once more would join that run, or begin another if it has just ended;
 //! so it is only waited until the other has written down how it ended. Where nobody does, because he was
-//! interrupted or is held up, it is looked at the unit.
+//! interrupted or is held up, it is looked at the unit. Only who waits in his place starts it, since its
+//! job alone tells that it was stopped. A run that ends at that very moment has its own end all the same.
 
 use std::time::{Duration, Instant};
 
@@ -73,8 +74,11 @@ impl Beside {
         whose: Whose,
     ) -> Result<Step, SystemctlError> {
         if whose == Whose::Its && now.is_running() {
+            let has_job = now.job().is_some();
             let begun = Begun::start(&self.unit, Some(turn), now)?;
-            return Ok(Step::Inherited(Box::new(begun)));
+            // With another job it is another run: this one has just ended, and that is looked at next.
+            let is_its = begun.is_joined || !has_job;
+            return Ok(if is_its { Step::Inherited(Box::new(begun)) } else { Step::Waits });
         }
         if whose == Whose::Its && !now.is_settled() {
             return Ok(Step::Waits);

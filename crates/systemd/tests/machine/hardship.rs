@@ -6,6 +6,8 @@ use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::process::Command;
 
+use tessera_systemd::{Units, Wanted};
+use tessera_tenant::units::UnitFile;
 use tessera_types::Name;
 
 use crate::model::paths;
@@ -48,6 +50,8 @@ fn what_came_after_the_look_is_neither_removed_nor_replaced() {
                 true => assert_eq!(fs::read_link(&place).unwrap(), Path::new("/somewhere/mine")),
                 false => assert_eq!(fs::read_to_string(&place).unwrap(), "# Mine.\n"),
             }
+            // What is installed goes on meanwhile.
+            user.model.memory(|memory| assert!(memory.active.contains("circ-trans.timer")));
             // What is somebody's is kept, and what was begun is finished.
             drop(lock);
             user.machine.install(&wanted, true).unwrap();
@@ -74,6 +78,96 @@ fn a_file_of_ones_own_beside_a_link_is_left_when_that_is_replaced() {
     user.machine.install(&rendered(&[""], "service", "1"), false).unwrap();
     assert_ne!(fs::read_link(link).unwrap(), elsewhere);
     assert!(mine.is_symlink() && !scrap.is_symlink());
+}
+
+#[test]
+fn a_service_that_is_dropped_while_it_runs_keeps_what_its_run_has() {
+    for is_running in [true, false] {
+        let user = User::new();
+        user.machine.install(&rendered(&["", "-old"], "container", "1"), false).unwrap();
+        let path = |name: &str| user.home.path().join("run").join(name);
+        fs::create_dir_all(path("tessera/run-now")).unwrap();
+        let of_runs =
+            |name: &str| [format!("tessera/run-now/{name}.service"), name.to_owned() + ".cid"];
+        let (kept, dropped) = (of_runs("circ-trans"), of_runs("circ-trans-old"));
+        kept.iter().chain(&dropped).for_each(|name| fs::write(path(name), "").unwrap());
+        if is_running {
+            let service = "circ-trans-old.service".to_owned();
+            user.model.memory(|memory| memory.active.insert(service));
+        }
+        user.machine.install(&rendered(&[""], "container", "1"), false).unwrap();
+        assert!(kept.iter().all(|name| path(name).exists()));
+        assert!(dropped.iter().all(|name| path(name).exists() == is_running));
+    }
+}
+
+#[test]
+fn a_service_that_is_started_after_the_look_is_left_when_its_tenant_goes() {
+    for is_forced in [false, true] {
+        let user = User::new();
+        let before = user.tree();
+        user.machine.install(&rendered(&["", "-old"], "container", "1"), false).unwrap();
+        let lock = user.machine.lock().unwrap();
+        let nothing = Wanted { tenant: tenant(), units: Units::Nothing };
+        let prospect = user.machine.look(&nothing, is_forced).unwrap();
+        let service = "circ-trans-old.service";
+        user.model.memory(|memory| memory.active.insert(service.to_owned()));
+        let cid = user.home.path().join("run/circ-trans-old.cid");
+        fs::write(&cid, "").unwrap();
+        let done = user.machine.carry_out(&lock, &[&prospect]).remove(0);
+        drop(lock);
+        if is_forced {
+            done.result.unwrap();
+        } else {
+            let told = done.result.unwrap_err().to_string();
+            assert!(told.starts_with(&format!("{service} runs by now")), "{told}");
+            // No timer starts it once more.
+            user.model.memory(|memory| assert_eq!(memory.active, [service.to_owned()].into()));
+            let units = user.machine.places().units(&tenant());
+            assert!(cid.exists() && units.join("circ-trans-old.container").exists());
+            user.machine.uninstall(&tenant(), false).unwrap_err();
+            user.model.memory(|memory| memory.active.clear());
+            user.machine.uninstall(&tenant(), false).unwrap();
+        }
+        assert!(!cid.exists());
+        assert_eq!(user.tree(), before);
+    }
+}
+
+#[test]
+fn a_link_that_leads_nowhere_in_the_place_of_a_rendered_file_is_kept() {
+    let user = User::new();
+    let mut wanted = rendered(&[""], "container", "1");
+    let name = "circ-trans.env".to_owned();
+    let Units::Rendered(files) = &mut wanted.units else { panic!() };
+    files.push(UnitFile { name: name.clone(), text: "# 1\nLAKE=1\n".to_owned() });
+    user.machine.install(&wanted, false).unwrap();
+    let place = user.machine.places().units(&tenant()).join(&name);
+    let installed = fs::read(&place).unwrap();
+    fs::remove_file(&place).unwrap();
+    symlink("/somewhere/mine", &place).unwrap();
+    user.machine.install(&wanted, false).unwrap();
+    assert_eq!(fs::read(&place).unwrap(), installed);
+    let backup = place.with_file_name(name + ".tessera-backup");
+    assert_eq!(fs::read_link(backup).unwrap(), Path::new("/somewhere/mine"));
+    assert!(user.machine.install(&wanted, false).unwrap().is_done());
+}
+
+#[test]
+fn what_came_after_the_look_is_not_set_aside() {
+    let user = User::new();
+    let wanted = rendered(&[""], "service", "1");
+    let place = user.systemd("circ-trans.service");
+    fs::create_dir_all(place.parent().unwrap()).unwrap();
+    symlink("/somewhere/mine", &place).unwrap();
+    let lock = user.machine.lock().unwrap();
+    let prospect = user.machine.look(&wanted, true).unwrap();
+    fs::remove_file(&place).unwrap();
+    fs::write(&place, "# Mine.\n").unwrap();
+    let done = user.machine.carry_out(&lock, &[&prospect]).remove(0);
+    let told = done.result.unwrap_err().to_string();
+    assert!(told.contains("is not what it was"), "{told}");
+    assert_eq!(fs::read(&place).unwrap(), b"# Mine.\n");
 }
 
 #[test]

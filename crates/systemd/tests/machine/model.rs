@@ -107,8 +107,9 @@ impl ServiceManager for Model {
         let disk = self.on_disk();
         self.memory(|memory| {
             memory.reloads += 1;
-            let gone = memory.active.iter().filter(|unit| !disk.contains_key(*unit));
-            let gone: Vec<_> = gone.cloned().collect();
+            // A service that runs goes on.
+            let is_gone = |unit: &&String| unit.ends_with(".timer") && !disk.contains_key(*unit);
+            let gone: Vec<_> = memory.active.iter().filter(is_gone).cloned().collect();
             for unit in gone {
                 memory.active.remove(&unit);
                 memory.failed.insert(unit);

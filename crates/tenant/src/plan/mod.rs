@@ -286,8 +286,6 @@ impl Plan {
         }
         let mut steps: Vec<Step> = self.disable.iter().cloned().map(Step::Disable).collect();
         steps.extend(self.stop.iter().cloned().map(Step::Stop));
-        // Already a reload would have a timer fire that is due by its new schedule.
-        steps.extend(self.anew.iter().cloned().map(Step::Halt));
         steps.extend(self.set_aside.iter().cloned().map(Step::SetAside));
         steps.extend(self.write.iter().cloned().map(Step::Write));
         steps.extend(self.make_folder.iter().cloned().map(Step::MakeFolder));
@@ -296,6 +294,9 @@ impl Plan {
         steps.extend(self.remove_folder.iter().cloned().map(Step::RemoveFolder));
         steps.extend(self.erase.iter().cloned().map(Step::Erase));
         steps.extend(self.enable.iter().cloned().map(Step::Enable));
+        // Already a reload would have a timer fire that is due by its new schedule; until then what
+        // is installed goes on, so that it does where one of these steps fails.
+        steps.extend(self.anew.iter().cloned().map(Step::Halt));
         if self.reload || !steps.is_empty() {
             steps.push(Step::Reload);
         }
