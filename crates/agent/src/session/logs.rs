@@ -19,6 +19,8 @@ const BYTES_MAX: usize = 256 * 1024;
 /// How often it is said that the agent is there, and asked whether somebody still reads, where there is
 /// nothing to send. The control plane gives up an agent that says nothing for four times as long.
 const ASK_INTERVAL: Duration = Duration::from_secs(5);
+/// How soon it is said for the first time: who reads waits for that, where nothing has been written.
+const FIRST_ASK: Duration = Duration::from_secs(1);
 const CALL_TIME: Duration = Duration::from_secs(15);
 const ATTEMPTS: u32 = 10;
 const RETRY: Duration = Duration::from_millis(500);
@@ -111,13 +113,15 @@ impl<C: Control> Sender<C> {
     }
 
     async fn send_lines(&mut self, reader: &mut Reader) -> Result<(), Error> {
+        let mut pause = FIRST_ASK;
         loop {
-            let lines = match timeout(ASK_INTERVAL, reader.next()).await {
+            let lines = match timeout(pause, reader.next()).await {
                 Ok(Ok(Some(lines))) => lines,
                 Ok(Ok(None)) => return self.send(Vec::new(), true, None).await.map(drop),
                 Ok(Err(why)) => return self.send(Vec::new(), true, Some(why)).await.map(drop),
                 Err(_nothing_new) => Vec::new(),
             };
+            pause = ASK_INTERVAL;
             for chunk in chunks(lines) {
                 if !self.send(chunk, false, None).await? {
                     return Ok(());

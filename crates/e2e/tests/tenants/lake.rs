@@ -136,7 +136,8 @@ impl Lake {
 fn walk(folder: &Path, tree: &mut Tree) {
     for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
         let path = entry.path();
-        let data = fs::symlink_metadata(&path).expect("nobody else is here");
+        // What is gone by now, as something of podman's may be, is not there.
+        let Ok(data) = fs::symlink_metadata(&path) else { continue };
         let said = match fs::read_link(&path) {
             Ok(target) => format!("-> {}", target.display()),
             Err(_) if data.is_dir() => "a folder".to_owned(),

@@ -157,13 +157,19 @@ fn tell_journal(host: &Host, invocation: &str) {
          EXIT_CODE=exited\nEXIT_STATUS=7\n",
         "MESSAGE=written.service: Failed with result 'exit-code'.\nUNIT_RESULT=exit-code\n",
     ];
-    for (number, fields) in told.into_iter().enumerate() {
+    for (number, fields) in told.iter().enumerate() {
         let entry = host.manager.home().join(format!("entry-{number}"));
         write(&entry, &format!("USER_INVOCATION_ID={invocation}\n{fields}"));
         let mut logger = host.manager.command("logger");
         let logger = logger.arg(format!("--journald={}", entry.display()));
         assert!(logger.status().unwrap().success());
     }
+    wait_for("the journal has both", || {
+        let mut reader = host.manager.command("journalctl");
+        let reader = reader.args(["--quiet", "--no-pager", "--output=cat"]);
+        let said = reader.arg(format!("USER_INVOCATION_ID={invocation}")).output().unwrap();
+        String::from_utf8_lossy(&said.stdout).lines().count() == told.len()
+    });
 }
 
 #[test]

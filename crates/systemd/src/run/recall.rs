@@ -11,27 +11,31 @@ use serde_json::Value;
 
 use super::state::State;
 use crate::journal;
-use crate::systemctl::{LOOK_INTERVAL, bounded};
+use crate::systemctl::bounded;
 
-/// How long it may take until the journal has it, and to read it there.
+/// How long it may take until the journal has it.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// How long one look into the journal may take: on a busy machine, or in a large journal, much longer than usual.
+const LOOK_WITHIN: Duration = Duration::from_secs(15);
+/// Between two looks.
+const PAUSE: Duration = Duration::from_millis(200);
 
 /// The unit as it was after this run, which failed; `now` is what it is after another.
 pub(super) fn recall(now: &State, invocation: &str) -> Option<State> {
     let deadline = Instant::now() + PATIENCE;
-    while Instant::now() < deadline {
-        if let Some(state) = after(now, invocation, &written(invocation)?) {
-            return Some(state);
+    loop {
+        let state = after(now, invocation, &written(invocation)?);
+        if state.is_some() || Instant::now() >= deadline {
+            return state;
         }
-        thread::sleep(LOOK_INTERVAL);
+        thread::sleep(PAUSE);
     }
-    None
 }
 
 /// What was written of the run by its service manager: an object a line.
 fn written(invocation: &str) -> Option<String> {
     let command = journal::about_run(invocation).ok()?;
-    let said = bounded(command, PATIENCE).ok().flatten()?;
+    let said = bounded(command, LOOK_WITHIN).ok().flatten()?;
     said.status.success().then_some(said.stdout)
 }
 

@@ -30,7 +30,7 @@ use crate::log_broker::LogReader;
 use crate::plane::Plane;
 
 /// How long an agent may take to begin.
-const FIRST_CHUNK_WITHIN: Duration = Duration::from_secs(10);
+const FIRST_CHUNK_WITHIN: Duration = Duration::from_secs(20);
 /// How often it is looked whether the agent still sends, and the workload is still there.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 /// A copy that was replaced has written its last line; so long, at least, and until so
