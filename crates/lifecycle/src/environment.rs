@@ -36,7 +36,7 @@ impl Environment {
         let text = |name: &str| set(name).map(|value| value.to_string_lossy().into_owned());
         Self {
             hub: hub_folder(&variable),
-            textfiles: path("TESSERA_TEXTFILE_DIR"),
+            textfiles: textfile_folder(&variable),
             manifest: path("TESSERA_TENANT_MANIFEST"),
             service: text("TESSERA_SERVICE").unwrap_or_default(),
             organisation: text("TESSERA_ORG"),
@@ -51,6 +51,12 @@ impl Environment {
     pub(crate) fn must_say_dry(&self, is_asked: bool) -> bool {
         (is_asked || self.is_dry) && !self.says_dry
     }
+}
+
+/// The folder that node_exporter reads, where it is not the hub's own, by the variable that `variable`
+/// gives.
+pub fn textfile_folder(variable: impl Fn(&str) -> Option<OsString>) -> Option<PathBuf> {
+    variable("TESSERA_TEXTFILE_DIR").filter(|value| !value.is_empty()).map(PathBuf::from)
 }
 
 /// The folder of the telemetry hub, by the variables that `variable` gives; none if not even a home

@@ -23,6 +23,8 @@ use crate::verb::Verb;
 pub const RUNS: &str = "runs.jsonl";
 /// The file of all events for OpenLineage.
 pub const OPENLINEAGE: &str = "openlineage.jsonl";
+/// The folder of text files for node_exporter, unless another is named.
+const METRICS: &str = "metrics";
 /// The file of all migrations.
 pub const MIGRATIONS: &str = "migrations.jsonl";
 
@@ -58,13 +60,41 @@ pub struct HubError {
 #[derive(Debug)]
 pub struct Held(#[expect(dead_code, reason = "closing the file gives the lock back")] File);
 
+/// Removes what a tenant that is gone has told of its runs for others to read, which would be read for
+/// ever: its text files in the hub at `root` and in `textfiles`. Answers whether there was any. Its own
+/// records stay.
+///
+/// # Errors
+/// If one could not be removed.
+pub fn forget_metrics(
+    root: &Path,
+    textfiles: Option<&Path>,
+    tenant: &Name,
+) -> Result<bool, HubError> {
+    let own = root.join(METRICS);
+    let mut was_there = false;
+    for folder in [Some(own.as_path()), textfiles].into_iter().flatten() {
+        let path = textfile_of(folder, tenant);
+        match fs::remove_file(&path) {
+            Ok(()) => was_there = true,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(source) => return Err(HubError { path, source }),
+        }
+    }
+    Ok(was_there)
+}
+
+fn textfile_of(folder: &Path, tenant: &Name) -> PathBuf {
+    folder.join(format!("tessera_tenant_{tenant}.prom"))
+}
+
 impl Hub {
     /// The tenant's part of the hub at `root`, with its text file in `textfiles` or else in the
     /// hub's `metrics`. Nothing is touched yet.
     pub fn new(root: &Path, textfiles: Option<&Path>, tenant: &Name) -> Self {
         Self {
             folder: root.join(tenant.as_str()),
-            textfiles: textfiles.map_or_else(|| root.join("metrics"), Path::to_owned),
+            textfiles: textfiles.map_or_else(|| root.join(METRICS), Path::to_owned),
         }
     }
 
@@ -191,22 +221,8 @@ impl Hub {
         // Under the lock, so that of two writers the later one has seen what the other did.
         let _held = self.lock(LOCK, FlockOperation::NonBlockingLockExclusive, LOCK_WAIT)?;
         let text = textfile(manifest, &self.history()?);
-        let path = self.textfiles.join(format!("tessera_tenant_{}.prom", manifest.name));
+        let path = textfile_of(&self.textfiles, &manifest.name);
         replace(&path, &text).map_err(|source| HubError { path, source })
-    }
-
-    /// Removes the text file, of which nobody else would: it would be read for ever. Answers whether
-    /// it was there.
-    ///
-    /// # Errors
-    /// If it could not be removed.
-    pub fn forget_textfile(&self, tenant: &Name) -> Result<bool, HubError> {
-        let path = self.textfiles.join(format!("tessera_tenant_{tenant}.prom"));
-        match fs::remove_file(&path) {
-            Ok(()) => Ok(true),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
-            Err(source) => Err(HubError { path, source }),
-        }
     }
 
     /// Marks a service as running.

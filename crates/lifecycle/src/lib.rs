@@ -37,7 +37,7 @@ mod verb;
 
 pub use app::LifecycleApp;
 pub use context::Context;
-pub use environment::hub_folder;
+pub use environment::{hub_folder, textfile_folder};
 pub use manifest::Manifest;
 pub use outcome::{Done, Failure, IntoFailure, IntoOutcome, Outcome};
 pub use verb::Verb;

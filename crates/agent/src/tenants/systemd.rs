@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use tessera_lifecycle::hub::Hub;
+use tessera_lifecycle::hub::forget_metrics;
 use tessera_manifest::Source;
 use tessera_systemd::run::{self, End, Seen};
 use tessera_systemd::systemctl::SystemctlError;
@@ -154,13 +154,13 @@ impl OnSystemd {
         let own = self.folder(&manifest.name);
         let hub = tessera_lifecycle::hub_folder(|name| std::env::var_os(name))
             .ok_or_else(|| "no folder for telemetry is known: set HOME, XDG_STATE_HOME or TESSERA_TELEMETRY_DIR for the agent".to_owned())?;
-        let textfile = std::env::var_os("TESSERA_TEXTFILE_DIR").filter(|it| !it.is_empty());
+        let textfile = tessera_lifecycle::textfile_folder(|name| std::env::var_os(name));
         let places = units::UnitPlaces {
             folder: spec.folder.clone().map_or_else(|| text(&own), Ok)?,
             manifest: text(&own.join(FILE_NAME))?,
             telemetry: text(&hub)?,
             units: text(&self.machine().map_err(words)?.places().units(&manifest.name))?,
-            textfile: textfile.map(|path| text(Path::new(&path))).transpose()?,
+            textfile: textfile.map(|path| text(&path)).transpose()?,
         };
         let org = spec.org.clone().unwrap_or_else(|| Name::new(ORG).expect("it is a name"));
         units::render(manifest, &org, &places).map_err(|error| error.to_string().into())
@@ -189,7 +189,11 @@ impl OnSystemd {
             return Err(first.to_string().into());
         }
         carry_out(&machine, &lock, &prospect)?;
-        forget_metrics(tenant)?;
+        if let Some(hub) = tessera_lifecycle::hub_folder(|name| std::env::var_os(name)) {
+            let textfiles = tessera_lifecycle::textfile_folder(|name| std::env::var_os(name));
+            forget_metrics(&hub, textfiles.as_deref(), tenant)
+                .map_err(|error| format!("its metrics cannot be removed: {error}"))?;
+        }
         self.remove_folder(tenant)
             .map_err(|error| format!("its manifest cannot be removed: {error}").into())
     }
@@ -271,19 +275,6 @@ fn look(machine: &Machine, wanted: &Wanted) -> Result<Prospect, Hindrance> {
         return Err(words(MachineError::Faulty(prospect.faults)));
     }
     Ok(prospect)
-}
-
-/// What a tenant that is gone has told of its runs for others to read. Its own records stay.
-fn forget_metrics(tenant: &Name) -> Result<(), Hindrance> {
-    let Some(hub) = tessera_lifecycle::hub_folder(|name| std::env::var_os(name)) else {
-        return Ok(());
-    };
-    let own = std::env::var_os("TESSERA_TEXTFILE_DIR").filter(|it| !it.is_empty());
-    for folder in [None, own.as_deref().map(Path::new)] {
-        let forgotten = Hub::new(&hub, folder, tenant).forget_textfile(tenant);
-        forgotten.map_err(|error| format!("its metrics cannot be removed: {error}"))?;
-    }
-    Ok(())
 }
 
 fn carry_out(machine: &Machine, lock: &Lock, prospect: &Prospect) -> Result<(), Hindrance> {

@@ -237,9 +237,17 @@ async fn a_tenant_comes_to_two_nodes_runs_there_and_leaves_no_trace() {
     };
     it.until("bad", "its last run is told", ran).await;
 
+    let metrics = it.manager("alpha").home().join(".local/state/tessera/telemetry/metrics");
+    fs::create_dir_all(&metrics).unwrap();
+    for tenant in ["good", "other"] {
+        fs::write(metrics.join(format!("tessera_tenant_{tenant}.prom")), "").unwrap();
+    }
     it.delete("good").await;
     it.delete("bad").await;
     it.gone("good").await;
+    // Nobody else would remove it, and it would be read for ever.
+    assert!(!metrics.join("tessera_tenant_good.prom").exists());
+    assert!(metrics.join("tessera_tenant_other.prom").exists());
     it.gone("bad").await;
     for (node, before) in NODES.iter().zip(before) {
         // What an agent remembers goes when the control plane has taken in that nothing is there.

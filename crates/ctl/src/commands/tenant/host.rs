@@ -191,8 +191,7 @@ pub(super) fn wanted(
         None => {
             let manifest = instance.manifest_of(tenant);
             let folder = manifest.parent().unwrap_or(Path::new("/"));
-            let textfile = std::env::var_os("TESSERA_TEXTFILE_DIR");
-            let textfile = textfile.filter(|folder| !folder.is_empty());
+            let textfile = tessera_lifecycle::textfile_folder(|name| std::env::var_os(name));
             let places = UnitPlaces {
                 folder: text(folder)?,
                 manifest: text(&manifest)?,

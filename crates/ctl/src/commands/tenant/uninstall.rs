@@ -2,10 +2,9 @@
 //! declare any more can be removed as well.
 
 use std::collections::BTreeSet;
-use std::path::Path;
 
 use clap::Args;
-use tessera_lifecycle::hub::Hub;
+use tessera_lifecycle::hub::forget_metrics;
 use tessera_manifest::nearest;
 use tessera_systemd::{Machine, Units, Wanted};
 use tessera_types::problem::Code;
@@ -73,7 +72,7 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> Result<(), Failur
     let reports = undertaking.carry_out(&prospects, &mut exits)?;
     let gone = reports.iter().filter(|report| report.changed && report.error.is_none());
     for report in gone {
-        let told = forget_metrics(&report.tenant).unwrap_or_else(|failure| {
+        let told = leave_records(&report.tenant).unwrap_or_else(|failure| {
             context.complain(&failure);
             exits.push(failure.exit());
             String::new()
@@ -97,20 +96,17 @@ fn not_mistyped(name: &Name, installed: &BTreeSet<Name>) -> Result<(), Failure> 
 }
 
 /// Removes the text files with a tenant's metrics, which would be read for ever; gives what to say.
-fn forget_metrics(tenant: &Name) -> Result<String, Failure> {
+fn leave_records(tenant: &Name) -> Result<String, Failure> {
     let hub = hub()?;
-    let own = std::env::var_os("TESSERA_TEXTFILE_DIR").filter(|folder| !folder.is_empty());
-    let mut removed = "";
-    for folder in [None, own.as_deref().map(Path::new)] {
-        match Hub::new(&hub, folder, tenant).forget_textfile(tenant) {
-            Ok(true) => removed = "its metrics are removed; ",
-            Ok(false) => {}
-            Err(error) => {
-                let message = format!("its metrics cannot be removed: {error}");
-                return Err(Failure::Failed { message, details: Vec::new() });
-            }
+    let textfiles = tessera_lifecycle::textfile_folder(|name| std::env::var_os(name));
+    let removed = match forget_metrics(&hub, textfiles.as_deref(), tenant) {
+        Ok(true) => "its metrics are removed; ",
+        Ok(false) => "",
+        Err(error) => {
+            let message = format!("its metrics cannot be removed: {error}");
+            return Err(Failure::Failed { message, details: Vec::new() });
         }
-    }
+    };
     let records = hub.join(tenant.as_str());
     Ok(match records.exists() {
         true => {
