@@ -17,6 +17,8 @@ mod session;
 mod tenant;
 mod watch;
 
+#[cfg(feature = "fuzzing")]
+pub(crate) use list::page as list_page;
 pub(crate) use seed::{refuse_deletion_of_seeded, seed};
 
 use std::sync::Arc;
