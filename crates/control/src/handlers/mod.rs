@@ -64,6 +64,9 @@ use crate::missing::missing;
 use crate::plane::{LoopMessage, Plane};
 use once::Asked;
 
+/// The OpenAPI document of what is below.
+pub(crate) const DOCUMENT: &str = include_str!("../../../../openapi/tessera.json");
+
 /// Where the trait is implemented; it has no values.
 pub(crate) enum Handlers {}
 
@@ -293,14 +296,13 @@ impl TesseraApi for Handlers {
 
     async fn openapi(ctx: Context) -> Raw {
         plane(&ctx)?;
-        let document = include_str!("../../../../openapi/tessera.json");
-        body::respond("application/json", document.to_owned().into())
+        body::respond("application/json", DOCUMENT.to_owned().into())
     }
 }
 
 /// The plane, for a request that may be answered.
 fn plane(ctx: &Context) -> Result<&Arc<Plane>, ApiError> {
-    Ok(ctx.context().admit(&ctx.request)?)
+    Ok(ctx.context().admit(ctx)?)
 }
 
 impl KindApi for Handlers {
