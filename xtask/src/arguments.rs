@@ -13,6 +13,11 @@ usage: cargo xtask COMMAND
         drift, docs build, links and RFD list. --fix mends what it can.
   walkthrough [--release] [NAME]...
         run the documents in docs/walkthroughs, or those named
+  fuzz [TARGET]... [--minutes N] [--minimise | --list]
+        give hostile input to the parsers under libFuzzer, a minute each unless
+        told otherwise; see fuzz/README.md
+  fuzz api [--minutes N]
+        make requests from the OpenAPI documents, with schemathesis
   openapi
         write the OpenAPI documents and the generated client again
   sim [FROM] [COUNT]
@@ -32,12 +37,26 @@ pub(crate) enum Command {
         names: Vec<String>,
         release: bool,
     },
+    Fuzz(FuzzOptions),
     Openapi,
     /// Another program of the workspace, with these arguments.
     Tool {
         package: &'static str,
         arguments: Vec<String>,
     },
+}
+
+/// What is fuzzed.
+#[derive(Debug, Default, PartialEq)]
+pub(crate) struct FuzzOptions {
+    /// These targets; all where empty. `api` is the HTTP API.
+    pub(crate) targets: Vec<String>,
+    /// How long, all targets together.
+    pub(crate) minutes: Option<u64>,
+    /// Make the corpora small again, with what was found.
+    pub(crate) minimise: bool,
+    /// Only say what there is.
+    pub(crate) list: bool,
 }
 
 /// What narrows or changes a test run.
@@ -59,6 +78,7 @@ pub(crate) fn parse(words: impl IntoIterator<Item = String>) -> Result<Command, 
         Some("test") => test(words),
         Some("check") => check(words),
         Some("walkthrough") => walkthrough(words),
+        Some("fuzz") => fuzz(words),
         Some("openapi") => match words.next() {
             None => Ok(Command::Openapi),
             Some(word) => Err(unexpected("openapi", &word)),
@@ -91,6 +111,24 @@ fn test(mut words: impl Iterator<Item = String>) -> Result<Command, String> {
         }
     }
     Ok(Command::Test(options))
+}
+
+fn fuzz(mut words: impl Iterator<Item = String>) -> Result<Command, String> {
+    let mut options = FuzzOptions::default();
+    while let Some(word) = words.next() {
+        match word.as_str() {
+            "--minutes" => {
+                let minutes = words.next().and_then(|word| word.parse().ok());
+                let minutes = minutes.filter(|minutes| *minutes > 0);
+                options.minutes = Some(minutes.ok_or("--minutes needs a whole number of them")?);
+            }
+            "--minimise" => options.minimise = true,
+            "--list" => options.list = true,
+            option if option.starts_with('-') => return Err(unexpected("fuzz", option)),
+            _ => options.targets.push(word),
+        }
+    }
+    Ok(Command::Fuzz(options))
 }
 
 fn check(words: impl Iterator<Item = String>) -> Result<Command, String> {
@@ -137,6 +175,16 @@ mod tests {
             runner: ["--release", "-p", "x"].map(String::from).to_vec(),
         };
         assert_eq!(command, Command::Test(expected));
+    }
+
+    #[test]
+    fn targets_and_minutes_come_in_any_order() {
+        let targets = vec!["body".to_owned(), "run".to_owned()];
+        let options = FuzzOptions { targets, minutes: Some(20), ..FuzzOptions::default() };
+        assert_eq!(parse_line("fuzz body --minutes 20 run"), Ok(Command::Fuzz(options)));
+        for line in ["fuzz --minutes", "fuzz --minutes 0", "fuzz --minutes soon", "fuzz --hours"] {
+            assert!(parse_line(line).is_err(), "{line}");
+        }
     }
 
     #[test]

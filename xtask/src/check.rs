@@ -52,6 +52,11 @@ const STEPS: &[Step] = &[
         check: |project, _| licence::check(&Metadata::load(project)?),
     },
     Step {
+        name: "licences of fuzzing",
+        remedy: "run 'cargo xtask check --fix' where fuzz/Cargo.lock is out of date",
+        check: |project, fix| licence::check(&Metadata::load_fuzz(project, fix)?),
+    },
+    Step {
         name: "OpenAPI drift",
         remedy: "run 'cargo xtask openapi' and commit what changed",
         check: openapi::check,

@@ -5,6 +5,7 @@
 
 mod arguments;
 mod check;
+mod fuzz;
 mod markdown;
 mod metadata;
 mod parts;
@@ -44,6 +45,7 @@ fn run(command: Command) -> anyhow::Result<()> {
         Command::Test(options) => test::run(&project, &options),
         Command::Check { fix } => check::run(&project, fix),
         Command::Walkthrough { names, release } => walkthrough::command(&project, &names, release),
+        Command::Fuzz(options) => fuzz::run(&project, &options),
         Command::Openapi => check::openapi::write(&project),
         Command::Tool { package, arguments } => tool(&project, package, &arguments),
     }

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::path::PathBuf;
+use std::process::Command;
 
 use anyhow::Context;
 use serde_json::Value;
@@ -32,7 +33,20 @@ pub(crate) struct Package {
 impl Metadata {
     /// Asks cargo.
     pub(crate) fn load(project: &Project) -> anyhow::Result<Self> {
-        let output = project::output(project.cargo(["metadata", "--format-version", "1"]))?;
+        Self::asked(project.cargo(["metadata", "--format-version", "1"]))
+    }
+
+    /// Asks cargo about the package that is fuzzed with, which has a lock file of its own. With
+    /// `fix`, that is brought up to date.
+    pub(crate) fn load_fuzz(project: &Project, fix: bool) -> anyhow::Result<Self> {
+        let words = ["metadata", "--format-version", "1", "--manifest-path", "fuzz/Cargo.toml"];
+        let mut command = project.cargo(words);
+        command.args((!fix).then_some("--locked"));
+        Self::asked(command)
+    }
+
+    fn asked(command: Command) -> anyhow::Result<Self> {
+        let output = project::output(command)?;
         let json = serde_json::from_slice(&output).context("cargo metadata printed no JSON")?;
         Self::read(&json).context("cargo metadata lacks a field that this program needs")
     }

@@ -2,6 +2,7 @@
 //!
 //! The table itself is in `tessera-testkit`, since tests ask it too.
 
+mod environment;
 mod unpack;
 
 use std::os::unix::fs::MetadataExt;
@@ -44,7 +45,7 @@ pub(crate) fn provide() -> anyhow::Result<Provision> {
         return Ok(provision);
     }
     let elevation = elevation();
-    let packages = |part: &&Part| matches!(part.install, Install::Packages(_));
+    let packages = |part: &&Part| !matches!(part.install, Install::Unpacked { .. });
     if let Ok(elevation) = elevation
         && (lacking.iter().any(packages) || unpack::site().is_err())
     {
@@ -83,11 +84,28 @@ fn provide_one(part: &Part, elevation: Result<&[&str], &str>) -> Result<(), Stri
         Install::Unpacked { suite, package, file } => {
             unpack::file(suite, package, file).map_err(|error| format!("{error:#}"))
         }
+        Install::Environment { name, requirements, packages } => {
+            in_environment(name, requirements, packages, elevation)
+        }
     }?;
     if part.is_present() {
         return Ok(());
     }
     Err("what brings it was installed, but it was not found".to_owned())
+}
+
+/// Debian's Python makes environments only with a package of its own.
+fn in_environment(
+    name: &str,
+    requirements: &str,
+    packages: &[&str],
+    elevation: Result<&[&str], &str>,
+) -> Result<(), String> {
+    if environment::make(name, requirements).is_ok() {
+        return Ok(());
+    }
+    install(packages, elevation?)?;
+    environment::make(name, requirements).map_err(|error| format!("{error:#}"))
 }
 
 fn install(packages: &[&str], elevation: &[&str]) -> Result<(), String> {

@@ -21,6 +21,8 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+#[cfg(feature = "fuzzing")]
+pub(crate) use detect::parse_mounts;
 pub use group::Cgroup;
 pub(crate) use kill::kill;
 

@@ -14,6 +14,8 @@ pub mod control;
 pub mod core;
 mod error;
 pub mod executor;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 pub mod logs;
 mod machine;
 mod session;

@@ -45,7 +45,7 @@ pub fn host_name() -> Result<Name, NameError> {
     Name::new(host.split('.').next().unwrap_or_default())
 }
 
-struct Memory {
+pub(crate) struct Memory {
     total: Bytes,
     available: Bytes,
 }
@@ -54,11 +54,11 @@ fn memory() -> Option<Memory> {
     parse_meminfo(&fs::read_to_string("/proc/meminfo").ok()?)
 }
 
-fn parse_meminfo(text: &str) -> Option<Memory> {
+pub(crate) fn parse_meminfo(text: &str) -> Option<Memory> {
     let field = |name: &str| {
         let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))?;
         let kib: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
-        Some(Bytes(kib * 1024))
+        kib.checked_mul(1024).map(Bytes)
     };
     Some(Memory { total: field("MemTotal")?, available: field("MemAvailable")? })
 }
@@ -71,7 +71,7 @@ pub(crate) struct MachineMeter {
 
 /// Processor time of the machine since it was started, in clock ticks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Ticks {
+pub(crate) struct Ticks {
     busy: u64,
     total: u64,
 }
@@ -93,17 +93,17 @@ fn processors() -> u64 {
     available_parallelism().map_or(1, |cores| cores.get() as u64)
 }
 
-fn share(before: Ticks, now: Ticks, processors: u64) -> Millicores {
+pub(crate) fn share(before: Ticks, now: Ticks, processors: u64) -> Millicores {
     let busy = now.busy.saturating_sub(before.busy);
     let total = now.total.saturating_sub(before.total).max(1);
-    Millicores(busy * processors * 1000 / total)
+    Millicores(busy.saturating_mul(processors * 1000) / total)
 }
 
 /// See proc_stat(5): user, nice, system, idle, iowait, irq, softirq, steal; guests are counted in user.
-fn parse_stat(text: &str) -> Option<Ticks> {
+pub(crate) fn parse_stat(text: &str) -> Option<Ticks> {
     let line = text.lines().next()?.strip_prefix("cpu ")?;
     let fields: Vec<u64> = line.split_whitespace().take(8).filter_map(|f| f.parse().ok()).collect();
-    let total = fields.iter().sum();
+    let total = fields.iter().try_fold(0_u64, |sum, field| sum.checked_add(*field))?;
     let idle = fields.get(3)? + fields.get(4)?;
     Some(Ticks { busy: total - idle, total })
 }
@@ -131,6 +131,16 @@ pub fn default_state_dir(node: &Name) -> PathBuf {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn numbers_that_no_machine_has_are_no_measurement() {
+        let many = u64::MAX;
+        assert_eq!(parse_stat(&format!("cpu  {many} 0 1 0 0 0 0 0")), None);
+        assert!(parse_meminfo(&format!("MemTotal: {many} kB\nMemAvailable: 1 kB")).is_none());
+        let before = Ticks { busy: 0, total: 0 };
+        let now = Ticks { busy: many, total: many };
+        assert!(share(before, now, 64).0 >= 1);
+    }
 
     #[test]
     fn the_machine_is_measured_as_a_mean() {

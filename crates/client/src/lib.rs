@@ -9,6 +9,8 @@
 
 mod engine;
 mod error;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 #[rustfmt::skip]
 #[expect(
     unreachable_pub,

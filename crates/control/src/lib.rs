@@ -27,6 +27,8 @@ mod diff;
 mod engine_link;
 mod engine_news;
 mod failure;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 mod handlers;
 mod health;
 mod log_broker;

@@ -20,7 +20,7 @@ use tokio_util::sync::CancellationToken;
 use crate::agents::Agents;
 use crate::clock;
 use crate::engine_link::{self, EngineBell};
-use crate::handlers::Handlers;
+use crate::handlers::{DOCUMENT, Handlers};
 use crate::health::{Died, Health, supervise};
 use crate::log_broker::LogBroker;
 use crate::metrics::Metrics;
@@ -297,7 +297,8 @@ fn serve(plane: &Arc<Plane>) -> Result<HttpServer<Arc<Front<Plane>>>, StartError
     };
     let log = tessera_serving::logger(plane.metrics.clone());
     let Options { listen, allowed_hosts, .. } = &plane.options;
-    let front = Arc::new(Front::new(Arc::clone(plane), "control plane", *listen, allowed_hosts));
+    let front = Front::new(Arc::clone(plane), "control plane", *listen, allowed_hosts, DOCUMENT);
+    let front = Arc::new(front);
     ServerBuilder::new(api, front, log).config(config).start().map_err(|error| {
         let reason = match &error {
             BuildError::BindError { error, .. } => error.to_string(),
@@ -351,6 +352,21 @@ pub(crate) mod tests {
         let refused = Control::start(options).await.err().unwrap();
         assert_eq!(refused.code(), "listen");
         assert!(!state_dir.exists());
+    }
+
+    #[tokio::test]
+    async fn a_parameter_that_there_is_not_is_refused_and_nothing_is_done() {
+        let folder = tempfile::tempdir().unwrap();
+        let control = Control::start(options(folder.path())).await.unwrap();
+        let workload = r#"{"spec": {"command": "x"}}"#;
+        let refused = ask(&control, "PUT /v1/workloads/web?dry-run=true", workload).await;
+        assert!(refused.starts_with("HTTP/1.1 400"), "{refused}");
+        assert!(refused.contains("did you mean `dry_run`?"), "{refused}");
+        assert!(ask(&control, "GET /v1/workloads/web", "").await.starts_with("HTTP/1.1 404"));
+        let refused = ask(&control, "GET /v1/top?all", "").await;
+        assert!(refused.starts_with("HTTP/1.1 400"), "{refused}");
+        assert!(ask(&control, "GET /v1/workloads?limit=3&", "").await.starts_with("HTTP/1.1 200"));
+        control.stop().await;
     }
 
     #[tokio::test]

@@ -13,6 +13,8 @@ mod emit;
 mod fault;
 mod fetch;
 mod find;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 mod http;
 mod json;
 pub mod local;

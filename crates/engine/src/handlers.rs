@@ -26,6 +26,9 @@ use crate::{incoming, outbox, submit, trace};
 /// Dead letters on one page, unless told otherwise: each has its whole event.
 const DEAD_LETTERS_DEFAULT: usize = 100;
 
+/// The OpenAPI document of what is below.
+pub(crate) const DOCUMENT: &str = include_str!("../../../openapi/tessera-engine.json");
+
 /// Where the trait is implemented; it has no values.
 pub(crate) enum Handlers {}
 
@@ -116,14 +119,13 @@ impl EngineApi for Handlers {
 
     async fn openapi(ctx: Context) -> Raw {
         plane(&ctx)?;
-        let document = include_str!("../../../openapi/tessera-engine.json");
-        respond("application/json", document.to_owned())
+        respond("application/json", DOCUMENT.to_owned())
     }
 }
 
 /// The plane, for a request that may be answered.
 fn plane(ctx: &Context) -> Result<&Arc<Plane>, ApiError> {
-    Ok(ctx.context().admit(&ctx.request)?)
+    Ok(ctx.context().admit(ctx)?)
 }
 
 /// The same, for a request that changes something: not when everything ends.

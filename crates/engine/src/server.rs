@@ -23,7 +23,7 @@ use crate::book::Book;
 use crate::desk::Desk;
 use crate::document::Documents;
 use crate::fleet::{Fleet, NoFleet};
-use crate::handlers::Handlers;
+use crate::handlers::{DOCUMENT, Handlers};
 use crate::memory::Memory;
 use crate::metrics::Metrics;
 use crate::options::Options;
@@ -397,7 +397,8 @@ fn serve(plane: &Arc<Plane>) -> Result<HttpServer<Arc<Front<Plane>>>, StartError
     };
     let log = tessera_serving::logger(plane.metrics.clone());
     let Options { listen, allowed_hosts, .. } = &plane.options;
-    let front = Arc::new(Front::new(Arc::clone(plane), "engine", *listen, allowed_hosts));
+    let front = Front::new(Arc::clone(plane), "engine", *listen, allowed_hosts, DOCUMENT);
+    let front = Arc::new(front);
     ServerBuilder::new(api, front, log).config(config).start().map_err(|error| {
         let reason = match &error {
             BuildError::BindError { error, .. } => error.to_string(),

@@ -102,9 +102,8 @@ impl Problem {
         let mut out = format!("error[{}]: {}\n", self.code, self.message);
         let number = self.line.to_string();
         let gutter = " ".repeat(number.len());
-        let path = if self.path.is_empty() { String::new() } else { format!(" ({})", self.path) };
-        let _ =
-            writeln!(out, "{gutter}--> {}:{}:{}{path}", self.source_name, self.line, self.column);
+        let Self { source_name, line, column, .. } = self;
+        let _ = writeln!(out, "{gutter}--> {source_name}:{line}:{column}{}", self.shown_path());
         if let Some(excerpt) = &self.excerpt {
             let _ = writeln!(
                 out,
@@ -118,14 +117,21 @@ impl Problem {
         }
         out
     }
+
+    /// The path in parentheses; nothing for the whole document. A key of it may have been written so
+    /// that it holds what a terminal would obey.
+    fn shown_path(&self) -> String {
+        match self.path.chars().map(printable).collect::<String>() {
+            path if path.is_empty() => path,
+            path => format!(" ({path})"),
+        }
+    }
 }
 
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}:{}:{}: {}", self.source_name, self.line, self.column, self.message)?;
-        if !self.path.is_empty() {
-            write!(f, " ({})", self.path)?;
-        }
+        f.write_str(&self.shown_path())?;
         match &self.hint {
             Some(hint) => write!(f, ": {hint}"),
             None => Ok(()),
@@ -200,6 +206,16 @@ mod tests {
             \x20  | \t^^^^^^\n\
             \x20  = help: did you mean `command`?\n";
         assert_eq!(problem.render(), expected);
+    }
+
+    #[test]
+    fn a_key_moves_no_cursor() {
+        let source = crate::Source::new("f", "spec:\n  \"\\e[2J\\n\": 1\n");
+        let documents = crate::parse(source, crate::Format::Yaml, &crate::Limits::default());
+        let problem = documents.unwrap()[0].problem("spec.\u{1b}[2J\n", "c", "it is wrong", None);
+        let told = problem.to_string();
+        assert!(told.ends_with(": it is wrong (spec.\u{fffd}[2J\u{fffd})"), "{told:?}");
+        assert!(!problem.render().contains('\u{1b}'), "{problem}");
     }
 
     #[test]

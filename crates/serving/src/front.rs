@@ -5,46 +5,56 @@
 //! name was made to mean 127.0.0.1 (DNS rebinding) sends that name as `Host`; and a
 //! page of another site that sends a change has an `Origin` that is not ours.
 //!
+//! What is answered must also ask for nothing that there is not, so that is looked at here, too.
+//!
 //! The one idea: this is what Dropshot hands to every handler, and the only way from
 //! here to what the handlers share is [`Front::admit`]. So no handler can forget to ask.
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
-use dropshot::RequestInfo;
+use dropshot::{RequestContext, ServerContext};
 use http::header::{HOST, ORIGIN};
 use http::uri::Authority;
 use http::{HeaderMap, Method, Uri};
 use tessera_types::Problem;
 use tessera_types::problem::Code;
 
+use crate::queries::Queries;
+
 /// What stands before what the handlers share.
 #[derive(Debug)]
 pub struct Front<P> {
     plane: Arc<P>,
     hosts: Hosts,
+    queries: Queries,
     /// What the service is called in what is said to outsiders.
     service: &'static str,
 }
 
 impl<P> Front<P> {
     /// Stands before `plane`, the part of a service (such as `control plane`) that
-    /// listens on `listen` and may also be called by the names `allowed`.
+    /// listens on `listen`, may also be called by the names `allowed`, and has the operations of
+    /// the OpenAPI `document`.
     pub fn new(
         plane: Arc<P>,
         service: &'static str,
         listen: SocketAddr,
         allowed: &[String],
+        document: &str,
     ) -> Self {
-        Self { plane, hosts: Hosts::new(listen, allowed), service }
+        let queries = Queries::of(document);
+        Self { plane, hosts: Hosts::new(listen, allowed), queries, service }
     }
 
     /// What is behind, for a request that may be answered.
     ///
     /// # Errors
     /// Why it may not be.
-    pub fn admit(&self, request: &RequestInfo) -> Result<&Arc<P>, Problem> {
+    pub fn admit<C: ServerContext>(&self, ctx: &RequestContext<C>) -> Result<&Arc<P>, Problem> {
+        let request = &ctx.request;
         check(&self.hosts, self.service, request.method(), request.uri(), request.headers())?;
+        self.queries.check(&ctx.endpoint.operation_id, request.uri().query())?;
         Ok(&self.plane)
     }
 }

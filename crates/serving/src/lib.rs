@@ -7,6 +7,7 @@ mod front;
 pub mod nodelay;
 mod options;
 mod program;
+mod queries;
 mod request_log;
 
 pub use front::Front;

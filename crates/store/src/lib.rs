@@ -27,6 +27,8 @@ mod contract;
 mod embedded;
 mod engine;
 mod error;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 pub mod journal;
 mod memory;
 mod options;

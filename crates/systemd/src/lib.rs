@@ -12,6 +12,8 @@ pub mod doctor;
 mod error;
 mod fault;
 mod files;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 pub mod journal;
 mod lock;
 mod machine;

@@ -136,8 +136,7 @@ pub fn show(unit: &str, names: &[&str]) -> Result<Properties, SystemctlError> {
     // Times are those of the machine otherwise, in words.
     let words = ["show", &property, "--timestamp=unix", "--", unit];
     let said = ended(output(command(&words), &format!("show {unit}"))?, &words)?;
-    let pairs = said.stdout.lines().filter_map(|line| line.split_once('='));
-    Ok(pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).collect())
+    Ok(properties(&said.stdout))
 }
 
 /// As [`show`], of several units; in their order, of each one once.
@@ -156,12 +155,19 @@ pub fn show_all(units: &[String], names: &[&str]) -> Result<Vec<Properties>, Sys
     let mut show = command(&words);
     show.env("TZ", "UTC");
     let said = ended(output(show, &words.join(" "))?, &words)?;
-    let blocks = said.stdout.split("\n\n").filter(|block| !block.trim().is_empty());
-    let pairs = |block: &str| {
-        let pairs = block.lines().filter_map(|line| line.split_once('='));
-        pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
-    };
-    Ok(blocks.map(pairs).collect())
+    Ok(properties_of_all(&said.stdout))
+}
+
+/// The properties that one unit is said to have, one a line.
+pub(crate) fn properties(said: &str) -> Properties {
+    let pairs = said.lines().filter_map(|line| line.split_once('='));
+    pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
+}
+
+/// Those of several, with an empty line between them.
+pub(crate) fn properties_of_all(said: &str) -> Vec<Properties> {
+    let blocks = said.split("\n\n").filter(|block| !block.trim().is_empty());
+    blocks.map(properties).collect()
 }
 
 /// Properties of the manager itself.
@@ -170,8 +176,7 @@ pub fn show_all(units: &[String], names: &[&str]) -> Result<Vec<Properties>, Sys
 /// It cannot be asked, or refuses.
 pub fn show_manager(names: &[&str]) -> Result<Properties, SystemctlError> {
     let said = call(&["show", &format!("--property={}", names.join(","))])?;
-    let pairs = said.stdout.lines().filter_map(|line| line.split_once('='));
-    Ok(pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).collect())
+    Ok(properties(&said.stdout))
 }
 
 /// Starts a unit anew.
@@ -197,7 +202,7 @@ pub fn stop(unit: &str) -> Result<(), SystemctlError> {
 }
 
 /// A time span such as `1min 30s`; none where there is no limit.
-fn time_span(told: &str) -> Option<Duration> {
+pub(crate) fn time_span(told: &str) -> Option<Duration> {
     told.parse::<jiff::SignedDuration>().ok()?.try_into().ok()
 }
 

@@ -23,9 +23,9 @@ mod podman;
 mod quadlet;
 mod user_manager;
 
-pub use parts::{Install, PARTS, Part, Sign};
+pub use parts::{Install, PARTS, Part, SCHEMATHESIS, Sign};
 pub use podman::{Podman, podman};
-pub use quadlet::{QUADLET_VARIABLE, quadlet, unpacked};
+pub use quadlet::{COMPLETE, QUADLET_VARIABLE, environment, quadlet, unpacked};
 pub use user_manager::{UserManager, user_manager};
 
 /// The environment variable that lists the parts that are present, separated by commas.

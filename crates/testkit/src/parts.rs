@@ -64,7 +64,20 @@ pub const PARTS: &[Part] = &[
         install: Install::Packages(&["fish"]),
         skipped: "completion for fish",
     },
+    Part {
+        name: "schemathesis",
+        signs: &[Sign::Environment(SCHEMATHESIS)],
+        install: Install::Environment {
+            name: SCHEMATHESIS,
+            requirements: "fuzz/api/requirements.txt",
+            packages: &["python3", "python3-venv"],
+        },
+        skipped: "requests made from the OpenAPI documents",
+    },
 ];
+
+/// The environment that schemathesis is in; another version has another.
+pub const SCHEMATHESIS: &str = "schemathesis-4.32.5";
 
 /// Something of the machine that tests use for real.
 #[derive(Debug)]
@@ -93,6 +106,15 @@ pub enum Install {
         /// The file in it, which goes to [`unpacked`](crate::unpacked) under its last name.
         file: &'static str,
     },
+    /// An environment of Python's, below the folder of [`unpacked`](crate::unpacked).
+    Environment {
+        /// Its folder.
+        name: &'static str,
+        /// The file of the workspace that says what is in it.
+        requirements: &'static str,
+        /// The packages of the machine's own release that make environments.
+        packages: &'static [&'static str],
+    },
 }
 
 impl Install {
@@ -102,6 +124,9 @@ impl Install {
             Self::Packages(packages) => format!("apt-get install {}", packages.join(" ")),
             Self::Unpacked { suite, package, file } => {
                 format!("take {file} out of the package {package} of Debian {suite}")
+            }
+            Self::Environment { name, requirements, .. } => {
+                format!("cargo xtask test, which puts {requirements} into an environment {name}")
             }
         }
     }
@@ -116,6 +141,8 @@ pub enum Sign {
     StaticProgram(&'static str),
     /// The generator that [`quadlet`](crate::quadlet()) finds.
     Quadlet,
+    /// An environment of Python's that is complete.
+    Environment(&'static str),
 }
 
 impl Part {
@@ -138,6 +165,7 @@ impl Sign {
                 is_executable(Path::new(path)) && elf::is_static(Path::new(path))
             }
             Self::Quadlet => quadlet::quadlet().is_some(),
+            Self::Environment(name) => quadlet::environment(name).is_some(),
         }
     }
 }
@@ -150,6 +178,7 @@ impl fmt::Display for Sign {
             Self::Quadlet => {
                 write!(f, "the Quadlet generator of podman 5, which {QUADLET_VARIABLE} may name")
             }
+            Self::Environment(name) => write!(f, "the environment {name}"),
         }
     }
 }
@@ -184,6 +213,10 @@ mod tests {
             match part.install {
                 Install::Packages(packages) => assert!(!packages.is_empty(), "{}", part.name),
                 Install::Unpacked { file, .. } => assert!(!file.starts_with('/'), "{file}"),
+                Install::Environment { requirements, .. } => {
+                    let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+                    assert!(workspace.join(requirements).is_file(), "{requirements}");
+                }
             }
         }
     }

@@ -32,6 +32,15 @@ pub fn unpacked(name: &str) -> Option<PathBuf> {
     Some(cache?.join("tessera/parts").join(name))
 }
 
+/// The file in an environment of Python's that says that all of it is there.
+pub const COMPLETE: &str = "complete";
+
+/// The folder of the programs of an environment of Python's, if it is complete.
+pub fn environment(name: &str) -> Option<PathBuf> {
+    let folder = unpacked(name)?;
+    folder.join(COMPLETE).is_file().then(|| folder.join("bin"))
+}
+
 fn choose(
     named: Option<PathBuf>,
     installed: &[&str],

@@ -42,6 +42,7 @@ const HTTP_CLIENT_USERS: &[&str] = &[
     "tessera-e2e",
     "tessera-effects",
     "tessera-engine",
+    "tessera-fuzz",
     "tessera-sim",
     "tesseractl",
     "tessera-ctl",

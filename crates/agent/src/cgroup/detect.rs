@@ -61,7 +61,7 @@ fn delegated(mount: &Mount, own: &str) -> Option<PathBuf> {
 
 /// One line of `/proc/self/mountinfo`, as far as it matters.
 #[derive(Debug)]
-pub(super) struct Mount {
+pub(crate) struct Mount {
     pub(super) root: PathBuf,
     pub(super) point: PathBuf,
     pub(super) kind: String,
@@ -75,7 +75,7 @@ impl Mount {
 }
 
 /// See proc_pid_mountinfo(5): the optional fields in the middle end with a single hyphen.
-pub(super) fn parse_mounts(text: &str) -> Vec<Mount> {
+pub(crate) fn parse_mounts(text: &str) -> Vec<Mount> {
     let parse = |line: &str| {
         let (front, back) = line.split_once(" - ")?;
         let front: Vec<&str> = front.split(' ').collect();

@@ -96,7 +96,7 @@ async fn follow(api: &ContainerApi, mut answer: Body) -> Result<(), String> {
     }
 }
 
-fn check_line(line: &[u8]) -> Result<(), String> {
+pub(crate) fn check_line(line: &[u8]) -> Result<(), String> {
     #[derive(Deserialize)]
     struct Progress {
         error: Option<String>,
@@ -114,7 +114,7 @@ fn is_permanent(cause: &str) -> bool {
 
 /// From where an image is pulled.
 #[derive(Debug, PartialEq, Eq)]
-struct Source {
+pub(crate) struct Source {
     /// The registry and the name there.
     name: String,
     /// The tag, or the digest.
@@ -123,7 +123,7 @@ struct Source {
 
 impl Source {
     /// Fills in what people leave out.
-    fn of(image: &str) -> Self {
+    pub(crate) fn of(image: &str) -> Self {
         let (name, digest) = match image.split_once('@') {
             Some((name, digest)) => (name, Some(digest)),
             None => (image, None),
@@ -137,7 +137,7 @@ impl Source {
         Self { name: with_registry(name), tag: digest.unwrap_or(tag).to_owned() }
     }
 
-    fn is_local(&self) -> bool {
+    pub(crate) fn is_local(&self) -> bool {
         self.name.split('/').next() == Some(LOCAL)
     }
 }

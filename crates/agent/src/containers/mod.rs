@@ -24,4 +24,6 @@ pub(crate) use exec::exec;
 pub(crate) use frames::Frames;
 pub(crate) use http::{ApiError, Body};
 pub(crate) use image::{ImageError, ensure_image};
+#[cfg(feature = "fuzzing")]
+pub(crate) use image::{Source, check_line};
 pub(crate) use spec::{container_name, creation, missing_mount};

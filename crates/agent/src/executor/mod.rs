@@ -24,6 +24,8 @@ use tokio::sync::mpsc::UnboundedSender;
 
 pub use simulated::Simulated;
 pub use supervised::{Supervised, SupervisedOptions};
+#[cfg(feature = "fuzzing")]
+pub(crate) use usage::parse_stat;
 
 use crate::core::{Launch, RunEvent, RunId};
 use crate::supervisor::Lease;

@@ -16,7 +16,7 @@ use crate::supervisor::{RunHandle, Started};
 
 /// One process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Process {
+pub(crate) struct Process {
     session: u32,
     /// Processor time so far, its dead children's included, in clock ticks.
     ticks: u64,
@@ -98,10 +98,10 @@ fn read_processes() -> HashMap<u32, Process> {
 }
 
 /// See proc_pid_stat(5). The name in parentheses may contain anything, so the fields are counted after the last `)`.
-fn parse_stat(stat: &str) -> Option<Process> {
+pub(crate) fn parse_stat(stat: &str) -> Option<Process> {
     let fields: Vec<&str> = stat.rsplit_once(')')?.1.split_whitespace().collect();
     let field = |number: usize| fields.get(number - 3)?.parse::<i64>().ok();
-    let ticks = field(14)? + field(15)? + field(16)? + field(17)?;
+    let ticks = (14..=17).try_fold(0_i64, |sum, number| sum.checked_add(field(number)?))?;
     Some(Process {
         session: u32::try_from(field(6)?).ok()?,
         ticks: u64::try_from(ticks).ok()?,
@@ -119,6 +119,8 @@ mod tests {
         let expected = Process { session: 42, ticks: 13, resident_pages: 250 };
         assert_eq!(parse_stat(stat), Some(expected));
         assert_eq!(parse_stat("nonsense"), None);
+        let too_many = stat.replace(" 7 3 2 1 ", &format!(" {} 3 2 1 ", i64::MAX));
+        assert_eq!(parse_stat(&too_many), None);
     }
 
     #[test]

@@ -56,7 +56,7 @@ pub struct LogLine {
 impl LogLine {
     /// Reads a line of a log file, without its newline. Answers `None` for what a crash in
     /// mid-write left behind.
-    pub(super) fn parse(line: &str) -> Option<Self> {
+    pub(crate) fn parse(line: &str) -> Option<Self> {
         let mut fields = line.splitn(4, ' ');
         let at = fields.next()?.parse().ok()?;
         let stream = fields.next()?.parse().ok()?;

@@ -68,6 +68,10 @@ pub use fault::StartFault;
 pub use handle::{RunHandle, Scan, Supervisor, SupervisorError, Unreadable};
 pub(crate) use launch::RUN_VARIABLE;
 pub use launch::launch_main;
+#[cfg(feature = "fuzzing")]
+pub(crate) use procfs::parse_stat;
+#[cfg(feature = "fuzzing")]
+pub(crate) use protocol::{Answer, Request};
 pub use protocol::{Phase, Status};
 pub use signal::{Signal, UnknownSignal};
 pub use spec::{

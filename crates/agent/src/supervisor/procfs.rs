@@ -53,7 +53,7 @@ fn pids() -> impl Iterator<Item = u32> {
 
 /// The parent, and whether the process is dead and only waits to be reaped. See proc_pid_stat(5);
 /// the name in parentheses may contain anything.
-fn parse_stat(stat: &str) -> Option<(u32, bool)> {
+pub(crate) fn parse_stat(stat: &str) -> Option<(u32, bool)> {
     let mut fields = stat.rsplit_once(')')?.1.split_whitespace();
     let state = fields.next()?;
     Some((fields.next()?.parse().ok()?, matches!(state, "Z" | "X")))

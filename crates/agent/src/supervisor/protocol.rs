@@ -12,7 +12,7 @@ pub(super) const REQUEST_BYTES_MAX: usize = 4096;
 /// What an agent asks of a supervisor.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub(super) enum Request {
+pub(crate) enum Request {
     /// Stop gracefully. Asking again can only bring the end nearer.
     Stop { signal: Signal, grace_ms: u64 },
     /// Kill everything now.
@@ -34,7 +34,7 @@ pub(super) enum Request {
 /// What the supervisor answers.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub(super) enum Answer {
+pub(crate) enum Answer {
     /// It is done, or under way.
     Done {},
     /// How it is.

@@ -84,7 +84,7 @@ impl JournalReader {
 
 /// From bytes as they come out of a pipe to the lines of whole entries.
 #[derive(Debug, Default)]
-struct Entries {
+pub(crate) struct Entries {
     since: Option<jiff::Timestamp>,
     /// What there is of the next entry.
     begun: Vec<u8>,
@@ -92,7 +92,7 @@ struct Entries {
 }
 
 impl Entries {
-    fn take(&mut self, block: &[u8]) -> Vec<LogLine> {
+    pub(crate) fn take(&mut self, block: &[u8]) -> Vec<LogLine> {
         let mut lines = Vec::new();
         for piece in block.split_inclusive(|byte| *byte == b'\n') {
             self.is_too_long |= self.begun.len() + piece.len() > ENTRY_BYTES_MAX;

@@ -13,6 +13,8 @@ mod simulated;
 mod systemd;
 
 pub(crate) use hands::Hands;
+#[cfg(feature = "fuzzing")]
+pub(crate) use journal::Entries;
 pub(crate) use journal::JournalReader;
 pub(crate) use notes::NoteStore;
 pub(crate) use systemd::OnSystemd;

@@ -12,7 +12,7 @@ use crate::missing::missing;
 type Key = (Option<Name>, Name);
 
 /// One page.
-pub(super) fn page<K: Kind>(world: &World, query: &ListQuery) -> Result<List<K>, ApiError> {
+pub(crate) fn page<K: Kind>(world: &World, query: &ListQuery) -> Result<List<K>, ApiError> {
     let selector = selector(query.selector.as_deref())?;
     let owner = query.owner.as_deref().map(|text| owner(world, text, query)).transpose()?;
     let after = query.page.as_deref().map(key_of_token).transpose()?;

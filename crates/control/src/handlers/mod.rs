@@ -17,6 +17,8 @@ mod session;
 mod tenant;
 mod watch;
 
+#[cfg(feature = "fuzzing")]
+pub(crate) use list::page as list_page;
 pub(crate) use seed::{refuse_deletion_of_seeded, seed};
 
 use std::sync::Arc;
@@ -61,6 +63,9 @@ use crate::failure;
 use crate::missing::missing;
 use crate::plane::{LoopMessage, Plane};
 use once::Asked;
+
+/// The OpenAPI document of what is below.
+pub(crate) const DOCUMENT: &str = include_str!("../../../../openapi/tessera.json");
 
 /// Where the trait is implemented; it has no values.
 pub(crate) enum Handlers {}
@@ -291,14 +296,13 @@ impl TesseraApi for Handlers {
 
     async fn openapi(ctx: Context) -> Raw {
         plane(&ctx)?;
-        let document = include_str!("../../../../openapi/tessera.json");
-        body::respond("application/json", document.to_owned().into())
+        body::respond("application/json", DOCUMENT.to_owned().into())
     }
 }
 
 /// The plane, for a request that may be answered.
 fn plane(ctx: &Context) -> Result<&Arc<Plane>, ApiError> {
-    Ok(ctx.context().admit(&ctx.request)?)
+    Ok(ctx.context().admit(ctx)?)
 }
 
 impl KindApi for Handlers {

@@ -157,6 +157,13 @@ fn quoted(text: &str) -> String {
     format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))
 }
 
+/// What is answered to each challenge in these headers.
+#[cfg(feature = "fuzzing")]
+pub(crate) fn answers(headers: &HeaderMap) -> Vec<String> {
+    let all = challenges(headers).into_iter();
+    all.map(|it| it.answer("ada", "pass\"word", "GET", "/a?b=c", "nonce")).collect()
+}
+
 /// The challenges of the scheme that can be answered.
 fn challenges(headers: &HeaderMap) -> Vec<Challenge> {
     let values = headers.get_all(header::WWW_AUTHENTICATE).iter();

@@ -29,7 +29,7 @@ pub(super) fn assertion(client: &str, secret: &str, audience: &str) -> Result<St
 }
 
 /// The claims of a token. Its signature is not looked at: it came from the authority itself.
-pub(super) fn claims(token: &str) -> Option<Json> {
+pub(crate) fn claims(token: &str) -> Option<Json> {
     let mut parts = token.split('.');
     let claims = parts.nth(1).filter(|_| parts.next().is_some())?;
     let claims = URL_SAFE_NO_PAD.decode(claims).or_else(|_| URL_SAFE.decode(claims)).ok()?;

@@ -19,6 +19,10 @@ use crate::fault;
 use crate::http::{Answer, Ask, Http, Redirects};
 use crate::json::to_json;
 use crate::mask::Mask;
+#[cfg(feature = "fuzzing")]
+pub(crate) use digest::answers;
+#[cfg(feature = "fuzzing")]
+pub(crate) use jwt::claims;
 pub(crate) use jwt::random;
 use tokens::Tokens;
 

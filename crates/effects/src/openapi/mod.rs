@@ -37,6 +37,21 @@ type Kept = HashMap<Key, (Instant, Arc<Document>)>;
 /// what another was given.
 type Key = (String, [u8; 32]);
 
+/// The request that an operation of a document comes to.
+///
+/// # Errors
+/// What is wrong with the document or the arguments.
+#[cfg(feature = "fuzzing")]
+pub(crate) fn request(
+    text: &str,
+    operation: &str,
+    arguments: &serde_json::Value,
+) -> Result<Ask, Error> {
+    let at = crate::fetch::Place::File("openapi.json".into());
+    let document = Document::read(crate::fetch::Fetched { text: text.to_owned(), at })?;
+    bind::request(&document.operation(operation)?, arguments)
+}
+
 impl OpenApi {
     pub(crate) fn new(fetcher: Fetcher, limits: &Limits) -> Self {
         Self { fetcher, limits: Arc::new(limits.clone()), kept: Arc::default() }

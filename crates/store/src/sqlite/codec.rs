@@ -73,7 +73,7 @@ struct Observed<K: Kind> {
 }
 
 /// The declared part of `resource`.
-pub(super) fn declared(resource: &Resource) -> Result<String> {
+pub(crate) fn declared(resource: &Resource) -> Result<String> {
     fn write<K: Kind>(object: &Object<K>) -> Result<String> {
         serde_json::to_string(&DeclaredRef::<K> {
             labels: &object.labels,
@@ -89,7 +89,7 @@ pub(super) fn declared(resource: &Resource) -> Result<String> {
 }
 
 /// The rest of a resource, without its key, identity and revision.
-pub(super) struct StateOf<'a>(pub(super) &'a Resource);
+pub(crate) struct StateOf<'a>(pub(crate) &'a Resource);
 
 impl Serialize for StateOf<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
@@ -108,7 +108,7 @@ impl Serialize for StateOf<'_> {
 }
 
 /// A resource with this declared part and no state yet.
-pub(super) fn read_declared(key: &ResourceKey, id: Uid, text: &str) -> Result<Resource> {
+pub(crate) fn read_declared(key: &ResourceKey, id: Uid, text: &str) -> Result<Resource> {
     fn read<K: Kind>(key: &ResourceKey, id: Uid, text: &str) -> Result<Resource> {
         let declared: Declared<K> = serde_json::from_str(text)?;
         Ok(K::wrap(Arc::new(Object {
@@ -136,7 +136,7 @@ pub(super) fn read_declared(key: &ResourceKey, id: Uid, text: &str) -> Result<Re
 }
 
 /// The same resource with this state, as of `revision`.
-pub(super) fn with_state(
+pub(crate) fn with_state(
     mut resource: Resource,
     revision: Revision,
     text: &str,

@@ -22,7 +22,7 @@
 //! return fields can come and go, and `sqlite3` shows and queries everything.
 
 mod backend;
-mod codec;
+pub(crate) mod codec;
 pub(crate) mod connection;
 pub(crate) mod fault;
 pub(crate) mod file;

@@ -10,6 +10,8 @@
 mod begun;
 mod beside;
 mod end;
+#[cfg(feature = "fuzzing")]
+pub(crate) mod fuzzing;
 mod judge;
 mod output;
 mod recall;

@@ -40,7 +40,7 @@ fn written(invocation: &str) -> Option<String> {
 }
 
 /// None before the result has been written.
-fn after(now: &State, invocation: &str, written: &str) -> Option<State> {
+pub(super) fn after(now: &State, invocation: &str, written: &str) -> Option<State> {
     let mut state = now.clone();
     let mut set = |name: &str, value: &str| state.0.insert(name.to_owned(), value.to_owned());
     set("InvocationID", invocation);

@@ -129,22 +129,29 @@ fn field(text: &str, first: u64, last: u64, width: usize, names: &[&str]) -> Opt
     let number = |text: &str| {
         let named = names.iter().position(|name| name.eq_ignore_ascii_case(text));
         let number = named.map(|at| at as u64 + first).or_else(|| text.parse().ok())?;
-        (first..=last).contains(&number).then(|| format!("{number:0width$}"))
+        (first..=last).contains(&number).then_some(number)
+    };
+    let written = |number: u64| format!("{number:0width$}");
+    // A step that never comes to a second value is the first one; a range that ends before it
+    // begins is none.
+    let range_of = |from: u64, to: u64, step: Option<u64>| match step {
+        _ if from > to => None,
+        Some(step) if step > to - from => Some(written(from)),
+        Some(step) => Some(format!("{}..{}/{step}", written(from), written(to))),
+        None => Some(format!("{}..{}", written(from), written(to))),
     };
     let item = |item: &str| {
         let (range, step) = match item.split_once('/') {
             Some((range, step)) => (range, Some(step.parse::<u64>().ok().filter(|s| *s > 0)?)),
             None => (item, None),
         };
-        let suffix = step.map_or_else(String::new, |step| format!("/{step}"));
-        match (range, range.split_once('-')) {
-            // A step that never comes to a second value is the first one.
-            ("*", _) if step.is_some_and(|step| step > last - first) => number(&first.to_string()),
-            ("*", _) if step.is_some() => Some(format!("{first:0width$}{suffix}")),
-            ("*", _) => Some("*".to_owned()),
-            (_, Some((from, to))) => Some(format!("{}..{}{suffix}", number(from)?, number(to)?)),
-            (_, None) if step.is_some() => None,
-            (value, None) => number(value),
+        match (range, range.split_once('-'), step) {
+            ("*", _, Some(step)) if step > last - first => Some(written(first)),
+            ("*", _, Some(step)) => Some(format!("{}/{step}", written(first))),
+            ("*", _, None) => Some("*".to_owned()),
+            (_, Some((from, to)), step) => range_of(number(from)?, number(to)?, step),
+            (_, None, Some(_)) => None,
+            (value, None, None) => number(value).map(written),
         }
     };
     let items: Option<Vec<String>> = text.split(',').map(item).collect();
@@ -187,6 +194,7 @@ mod tests {
             ("5 4 1,15 jan *", "*-01-01,15 04:05:00"),
             ("0 0 * * 7", "Sun *-*-* 00:00:00"),
             ("0 9-17/2 * * *", "*-*-* 09..17/2:00:00"),
+            ("0 9-17/20 * * *", "*-*-* 09:00:00"),
             ("@midnight", "daily"),
             ("@weekly", "Sun *-*-* 00:00:00"),
         ];
@@ -200,5 +208,7 @@ mod tests {
         for line in ["0 0 13 * 5", "60 * * * *", "@reboot", "daily", "* * * *", "5/2 * * * *"] {
             assert_eq!(from_cron(line), None, "{line}");
         }
+        // A range over midnight is two, for cron and for systemd.
+        assert_eq!(from_cron("30 22-05 * * 1-5"), None);
     }
 }

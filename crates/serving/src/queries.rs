@@ -1,0 +1,95 @@
+//! Which parameters a query may have.
+//!
+//! Dropshot reads the parameters that a handler wants and leaves all others alone. One that is
+//! misspelt would then change what is asked for and nobody would know: `?dry-run=true` would
+//! declare. So what the OpenAPI document does not have is refused, whatever the operation.
+
+use std::collections::HashMap;
+
+use serde_json::Value;
+use tessera_types::problem::Code;
+use tessera_types::{Problem, limits, nearest};
+
+/// A name longer than this is not shown whole.
+const SHOWN_BYTES: usize = 100;
+
+/// The parameters of each operation, by its id.
+#[derive(Debug)]
+pub(crate) struct Queries(HashMap<String, Vec<String>>);
+
+impl Queries {
+    /// Those of an OpenAPI document.
+    pub(crate) fn of(document: &str) -> Self {
+        let document: Value = serde_json::from_str(document).unwrap_or_default();
+        let paths = document["paths"].as_object().into_iter().flat_map(|paths| paths.values());
+        let operations = paths.filter_map(Value::as_object).flat_map(|path| path.values());
+        Self(operations.filter_map(operation).collect())
+    }
+
+    /// Refuses a query that has another parameter than the operation.
+    pub(crate) fn check(&self, operation: &str, query: Option<&str>) -> Result<(), Problem> {
+        let Some(query) = query.filter(|query| !query.is_empty()) else { return Ok(()) };
+        let known = self.0.get(operation).map(Vec::as_slice).unwrap_or_default();
+        let pairs = query.split('&').filter(|pair| !pair.is_empty());
+        // No name of a parameter needs an encoding, so one that has one is another.
+        let mut names = pairs.map(|pair| pair.split_once('=').map_or(pair, |(name, _)| name));
+        match names.find(|name| !known.iter().any(|known| known == name)) {
+            Some(name) => Err(unknown(name, known)),
+            None => Ok(()),
+        }
+    }
+}
+
+/// The id of an operation and the parameters of its query.
+fn operation(operation: &Value) -> Option<(String, Vec<String>)> {
+    let parameters = operation["parameters"].as_array().into_iter().flatten();
+    let names = parameters.filter(|it| it["in"] == "query").filter_map(|it| it["name"].as_str());
+    Some((operation["operationId"].as_str()?.to_owned(), names.map(str::to_owned).collect()))
+}
+
+fn unknown(name: &str, known: &[String]) -> Problem {
+    let shown = limits::clip(name, SHOWN_BYTES);
+    let detail = format!("there is no query parameter `{}` here", shown.escape_debug());
+    let near = nearest(name, known.iter().map(String::as_str));
+    let remedy = match (near, known) {
+        (Some(near), _) => format!("did you mean `{near}`?"),
+        (None, []) => "leave the query away: there are no parameters".to_owned(),
+        (None, known) => format!("known are {}", known.join(", ")),
+    };
+    Problem::new(Code::InvalidRequest, detail).remedy(remedy)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn told(operation: &str, query: &str) -> Option<String> {
+        let document = r#"{"paths": {"/v1/a": {
+            "get": {"operationId": "a_list", "parameters": [
+                {"in": "query", "name": "limit"}, {"in": "query", "name": "dry_run"},
+                {"in": "path", "name": "name"}
+            ]},
+            "post": {"operationId": "a_make"}
+        }}}"#;
+        let problem = Queries::of(document).check(operation, Some(query)).err()?;
+        assert_eq!(problem.code, Code::InvalidRequest);
+        Some(format!("{}: {}", problem.detail, problem.remedy.unwrap()))
+    }
+
+    #[test]
+    fn only_what_the_document_has_is_let_through() {
+        for query in ["", "limit=3", "dry_run=true&limit=", "&&limit=%33&"] {
+            assert_eq!(told("a_list", query), None, "{query}");
+        }
+        let begin = "there is no query parameter";
+        for (operation, query, end) in [
+            ("a_list", "limit=1&dry-run=true", "`dry-run` here: did you mean `dry_run`?"),
+            ("a_list", "name=x", "`name` here: known are limit, dry_run"),
+            ("a_list", "=x", "`` here: known are limit, dry_run"),
+            ("a_make", "x", "`x` here: leave the query away: there are no parameters"),
+            ("unknown", "x", "`x` here: leave the query away: there are no parameters"),
+        ] {
+            assert_eq!(told(operation, query), Some(format!("{begin} {end}")), "{query}");
+        }
+    }
+}
