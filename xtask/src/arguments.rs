@@ -23,7 +23,9 @@ usage: cargo xtask COMMAND
   sim [FROM] [COUNT]
         run seeds of the simulation; a single one prints what happened
   bench [NAME]... [--json FILE]
-        measure the release build: apply (latency), idle (memory, processor)";
+        measure the release build: apply (latency), idle (memory, processor)
+  chaos [--minutes N] [--seed S] [--json FILE]
+        hurt the release build for some minutes, and look at what became of it";
 
 /// What is to be done.
 #[derive(Debug, PartialEq)]
@@ -85,6 +87,7 @@ pub(crate) fn parse(words: impl IntoIterator<Item = String>) -> Result<Command, 
         },
         Some("sim") => Ok(tool("tessera-sim", words)),
         Some("bench") => Ok(tool("tessera-bench", words)),
+        Some("chaos") => Ok(tool("tessera-chaos", words)),
         Some(other) => Err(format!("there is no command '{other}'")),
     }
 }

@@ -17,13 +17,17 @@ pub const BOUND: Duration = Duration::from_secs(60);
 /// Between two looks at a condition that is waited for.
 pub const POLL: Duration = Duration::from_millis(15);
 
-/// The binary of this name, which was built beside the tests.
+/// The binary of this name, which was built beside the tests, or beside the tool that asks.
 ///
 /// # Panics
 /// When it is not there, saying how to build it.
 #[must_use]
 pub fn binary(name: &str) -> PathBuf {
     let test = std::env::current_exe().expect("a test has a path");
+    let beside = test.with_file_name(name);
+    if beside.is_file() {
+        return beside;
+    }
     let folder =
         test.parent().and_then(Path::parent).expect("tests are in <target>/<profile>/deps");
     let path = folder.join(name);

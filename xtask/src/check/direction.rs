@@ -38,6 +38,7 @@ const HTTP_CLIENT_USERS: &[&str] = &[
     "tessera",
     "tessera-agent",
     "tessera-bench",
+    "tessera-chaos",
     "tessera-client",
     "tessera-e2e",
     "tessera-effects",

@@ -1,0 +1,5 @@
+//! `tessera-chaos`: see the library.
+
+fn main() -> std::process::ExitCode {
+    tessera_chaos::main()
+}

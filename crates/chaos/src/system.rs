@@ -1,0 +1,289 @@
+//! The system that is hurt: a control plane, an engine and agents from the real binaries, with
+//! a way that can be broken between each two of them.
+//!
+//! The one idea: whoever hurts it and whoever looks at it share this one value, and a keeper
+//! looks after the programs meanwhile.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::Command;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, bail};
+use tessera_client::{Api, call};
+use tessera_e2e::{Area, plain};
+
+use crate::disk::{self, SmallDisk};
+use crate::findings::{Findings, Invariant};
+use crate::link::{Link, Mode};
+use crate::schedule::{Disk, LEASE, Program, Way};
+use crate::service::{News, Service};
+
+/// Between two looks at the programs.
+const LOOK_EVERY: Duration = Duration::from_millis(20);
+/// How long the system may take to come up; a program that has just begun to may not know yet
+/// what SIGTERM means.
+const START_PATIENCE: Duration = Duration::from_secs(60);
+const CONTROL_DISK_MB: u32 = 96;
+const AGENT_DISK_MB: u32 = 24;
+/// An agent that starts on a full disk says so and ends; after a disk was freed, ends are
+/// explained for so long.
+const FULL_DISK_ECHO: Duration = Duration::from_secs(3);
+
+/// The system.
+pub(crate) struct System {
+    services: BTreeMap<Program, Mutex<Service>>,
+    links: BTreeMap<Way, Link>,
+    disks: BTreeMap<Disk, SmallDisk>,
+    /// Since when a disk is full, or until when it was.
+    full: Mutex<BTreeMap<Disk, (Instant, Option<Instant>)>>,
+    /// When the engine began, each time.
+    engine_starts: Mutex<Vec<Instant>>,
+    findings: Arc<Findings>,
+    // Last, so that programs and disks go before what they are in.
+    area: Area,
+}
+
+/// The identity of an agent names its control groups, and goes with its disk: whoever removes
+/// the groups finds it here.
+impl Drop for System {
+    fn drop(&mut self) {
+        let from = state(&self.area, Program::Agent(0)).join("agent_id");
+        let to = self.area.join("agent-0-identity");
+        let _kept =
+            std::fs::create_dir(&to).and_then(|()| std::fs::copy(from, to.join("agent_id")));
+    }
+}
+
+/// The folder of a program's state.
+fn state(area: &Area, program: Program) -> PathBuf {
+    area.join(&program.to_string()).join("state")
+}
+
+impl System {
+    /// Prepares everything; the keeper starts it.
+    pub(crate) async fn new(findings: Arc<Findings>) -> anyhow::Result<Self> {
+        let area = Area::new();
+        let mut links = BTreeMap::new();
+        for way in Way::all() {
+            links.insert(way, Link::open().await?);
+        }
+        let mut disks = BTreeMap::new();
+        if disk::is_inside() {
+            let control = area.join(&Program::Control.to_string());
+            disks.insert(Disk::Control, SmallDisk::mount(&control, CONTROL_DISK_MB)?);
+            let agent = area.join(&Program::Agent(0).to_string());
+            disks.insert(Disk::Agent, SmallDisk::mount(&agent, AGENT_DISK_MB)?);
+        } else {
+            println!("LEFT OUT: full disks, which take root and a mount namespace");
+        }
+        std::fs::create_dir(area.join("witness"))?;
+        std::fs::create_dir(area.join("scenarios"))?;
+        let mut services = BTreeMap::new();
+        for program in Program::all() {
+            std::fs::create_dir_all(area.join(&program.to_string()))?;
+            let log = area.join(&format!("{program}.log"));
+            let serves = !matches!(program, Program::Agent(_));
+            let command = command(&area, &links, program);
+            services.insert(program, Mutex::new(Service::new(log, serves, command)));
+        }
+        let (full, engine_starts) = (Mutex::default(), Mutex::default());
+        Ok(Self { services, links, disks, full, engine_starts, findings, area })
+    }
+
+    /// Keeps the programs running, for ever.
+    pub(crate) async fn keep(&self) {
+        loop {
+            for program in Program::all() {
+                if let Some(news) = self.service(program).look(Instant::now()) {
+                    self.take_in(program, &news);
+                }
+            }
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+    }
+
+    fn take_in(&self, program: Program, news: &News) {
+        match news {
+            News::Started if program == Program::Engine => {
+                lock(&self.engine_starts).push(Instant::now());
+            }
+            News::Started => {}
+            News::Listens(address) => self.aim(program, Some(*address)),
+            News::Ended(status, age) => {
+                self.aim(program, None);
+                let is_explained = *age < START_PATIENCE / 10 || self.was_full_lately();
+                self.findings.judge(Invariant::Ends, status.success() || is_explained, || {
+                    format!("{program} was asked to end, and ended with {status}")
+                });
+            }
+            News::Died(status) => {
+                self.aim(program, None);
+                let is_explained = self.was_full_lately();
+                self.findings.judge(Invariant::Ends, is_explained, || {
+                    format!("{program} ended by itself: {status}")
+                });
+            }
+            News::Hangs => {
+                self.aim(program, None);
+                self.findings.judge(Invariant::Ends, false, || {
+                    format!("{program} was asked to end, and does not")
+                });
+            }
+        }
+    }
+
+    /// Where a program is; nowhere while it is not running, as its port may soon be another's.
+    fn aim(&self, program: Program, address: Option<SocketAddr>) {
+        for (way, link) in &self.links {
+            let leads_there = match program {
+                Program::Control => *way != Way::ToEngine,
+                Program::Engine => *way == Way::ToEngine,
+                Program::Agent(_) => false,
+            };
+            if leads_there {
+                link.aim(address);
+            }
+        }
+    }
+
+    /// Waits until it serves.
+    pub(crate) async fn come_up(&self) -> anyhow::Result<()> {
+        let api = self.api()?;
+        let deadline = Instant::now() + START_PATIENCE;
+        while Instant::now() < deadline {
+            if call(api.readyz()).await.is_ok_and(|answer| answer.ready) {
+                return Ok(());
+            }
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+        bail!("the system did not come up; its logs are in {}", self.area.path().display())
+    }
+
+    /// The API, as operators reach it.
+    pub(crate) fn api(&self) -> anyhow::Result<Api> {
+        self.api_by(Way::Operators)
+    }
+
+    /// The API, as it is reached by this way.
+    pub(crate) fn api_by(&self, way: Way) -> anyhow::Result<Api> {
+        Api::new(&self.link(way).url()).context("a link has an address")
+    }
+
+    pub(crate) fn link(&self, way: Way) -> &Link {
+        &self.links[&way]
+    }
+
+    pub(crate) fn service(&self, program: Program) -> MutexGuard<'_, Service> {
+        lock(&self.services[&program])
+    }
+
+    /// The folder of everything.
+    pub(crate) fn area(&self) -> &Area {
+        &self.area
+    }
+
+    /// The folder of the witnesses.
+    pub(crate) fn witnesses(&self) -> PathBuf {
+        self.area.join("witness")
+    }
+
+    /// The programs' processes, as far as they run.
+    pub(crate) fn pids(&self) -> BTreeMap<Program, u32> {
+        let all = Program::all().into_iter();
+        all.filter_map(|program| Some((program, self.service(program).pid()?))).collect()
+    }
+
+    /// When the engine began, each time.
+    pub(crate) fn engine_starts(&self) -> Vec<Instant> {
+        lock(&self.engine_starts).clone()
+    }
+
+    /// Fills a disk, if there is one of its own.
+    pub(crate) fn fill(&self, disk: Disk) -> anyhow::Result<()> {
+        if let Some(small) = self.disks.get(&disk) {
+            lock(&self.full).insert(disk, (Instant::now(), None));
+            small.fill().context("filling a disk")?;
+        }
+        Ok(())
+    }
+
+    /// Frees a disk.
+    pub(crate) fn free(&self, disk: Disk) -> anyhow::Result<()> {
+        if let Some(small) = self.disks.get(&disk) {
+            small.free().context("freeing a disk")?;
+            if let Some((_, until)) = lock(&self.full).get_mut(&disk) {
+                *until = Some(Instant::now());
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether some disk is full, or was a moment ago.
+    pub(crate) fn was_full_lately(&self) -> bool {
+        let is_late =
+            |until: &Option<Instant>| until.is_none_or(|until| until.elapsed() < FULL_DISK_ECHO);
+        lock(&self.full).values().any(|(_, until)| is_late(until))
+    }
+
+    /// Ends everything that goes wrong.
+    pub(crate) fn recover(&self) -> anyhow::Result<()> {
+        for link in self.links.values() {
+            link.set(Mode::Open);
+        }
+        for disk in Disk::ALL {
+            self.free(disk)?;
+        }
+        for program in Program::all() {
+            self.service(program).recover();
+        }
+        Ok(())
+    }
+}
+
+/// How a program is started.
+fn command(
+    area: &Area,
+    links: &BTreeMap<Way, Link>,
+    program: Program,
+) -> impl Fn() -> Command + Send + use<> {
+    let url = |way: Way| links[&way].url();
+    let lease = format!("{}ms", LEASE.as_millis());
+    let mut words: Vec<String> = match program {
+        Program::Control => vec![
+            "tessera-control".into(),
+            "--listen=127.0.0.1:0".into(),
+            format!("--lease={lease}"),
+            format!("--engine={}", url(Way::ToEngine)),
+            format!("--engine-callback={}", url(Way::FromEngine)),
+            "--engine-check-every=2s".into(),
+        ],
+        Program::Engine => vec![
+            "tessera-engine".into(),
+            "--listen=127.0.0.1:0".into(),
+            format!("--scenarios={}", area.join("scenarios").display()),
+        ],
+        Program::Agent(at) => vec![
+            "tessera-agent".into(),
+            format!("--name={program}"),
+            format!("--server={}", url(Way::Agent(at))),
+            "--container-socket=none".into(),
+            "--cpu=1000m".into(),
+            "--memory=256MiB".into(),
+            "--workloads-max=10".into(),
+        ],
+    };
+    words.push(format!("--state-dir={}", state(area, program).display()));
+    move || {
+        let (name, arguments) = words.split_first().expect("the first word is the program");
+        let mut command = plain(name);
+        command.args(arguments);
+        command
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
