@@ -228,10 +228,10 @@ impl Operator {
         loop {
             let found = self.life.get::<Workload>(&name).await;
             match (&self.all[i].1, found) {
-                (Known::Declared { habit, desired, .. }, Some(found)) => {
-                    if has_arrived(&found, *habit, *desired) {
-                        break;
-                    }
+                (Known::Declared { habit, desired, .. }, Some(found))
+                    if has_arrived(&found, *habit, *desired) =>
+                {
+                    break;
                 }
                 (Known::Deleting(_) | Known::Nothing, None) => break,
                 _ => {}
