@@ -9,23 +9,28 @@ mod boundaries;
 mod engine;
 mod fleet;
 mod idle;
+mod million;
 mod process;
 mod report;
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 use report::Report;
 
-const USAGE: &str = "usage: tessera-bench [apply|boundaries|engine|idle]… [--json FILE]";
+const USAGE: &str = "usage: tessera-bench [apply|boundaries|engine|idle|million|restart]… [--json FILE] [--scale WORKLOADS] [--nodes N] [--tesseractl]";
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<()> {
     let mut names = Vec::new();
     let mut json = None;
+    let mut scale = million::Scale::default();
     let mut args = std::env::args().skip(1);
     while let Some(arg) = args.next() {
         match arg.as_str() {
             "--json" => json = args.next(),
-            "apply" | "boundaries" | "engine" | "idle" => names.push(arg),
+            "--scale" => scale.workloads = args.next().context(USAGE)?.parse()?,
+            "--nodes" => scale.nodes = Some(args.next().context(USAGE)?.parse()?),
+            "--tesseractl" => scale.by_command = true,
+            "apply" | "boundaries" | "engine" | "idle" | "million" | "restart" => names.push(arg),
             _ => bail!("{USAGE}"),
         }
     }
@@ -38,6 +43,8 @@ async fn main() -> Result<()> {
             "apply" => apply::run(&mut report).await?,
             "boundaries" => boundaries::run(&mut report).await?,
             "engine" => engine::run(&mut report).await?,
+            "million" => million::run(&mut report, scale).await?,
+            "restart" => million::restart(&mut report, scale).await?,
             _ => idle::run(&mut report).await?,
         }
     }

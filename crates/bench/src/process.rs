@@ -16,6 +16,11 @@ pub(crate) fn own_bytes(pid: u32) -> Result<u64> {
     status_bytes(pid, "RssAnon:")
 }
 
+/// The most resident memory that it ever had, in bytes.
+pub(crate) fn peak_bytes(pid: u32) -> Result<u64> {
+    status_bytes(pid, "VmHWM:")
+}
+
 fn status_bytes(pid: u32, field: &str) -> Result<u64> {
     let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
     let line = status.lines().find_map(|line| line.strip_prefix(field));
