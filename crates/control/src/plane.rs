@@ -1,11 +1,12 @@
 //! What all parts of a control plane share.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use parking_lot::RwLock;
 use tessera_reconciler::World;
 use tessera_store::{Commit, CommitError, IdempotencyKey, Outcome, Store};
-use tessera_types::{Committed, Name, Object, Uid, Workload, Write};
+use tessera_types::{BootTime, Committed, Duration, Name, Object, Uid, Workload, Write};
 use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
@@ -47,8 +48,34 @@ pub(crate) struct Plane {
     /// How whoever speaks with the engine is told that there is something for it.
     pub(crate) engine: Arc<EngineBell>,
     pub(crate) health: Health,
+    pub(crate) rush: Rush,
     /// Cancelled when the control plane stops: what waits for news ends.
     pub(crate) stopping: CancellationToken,
+}
+
+/// Whether so much is being placed that agents are told of it together.
+#[derive(Debug, Default)]
+pub(crate) struct Rush {
+    /// By the clock that counts from boot, in milliseconds.
+    until_ms: AtomicU64,
+}
+
+/// A pass that writes so much is part of a rush.
+const RUSH_WRITES: usize = 500;
+/// It lasts so long after such a pass.
+const RUSH_LASTS: Duration = Duration::from_millis(500);
+
+impl Rush {
+    /// A pass has written so much.
+    pub(crate) fn written(&self, writes: usize, now: BootTime) {
+        if writes >= RUSH_WRITES {
+            self.until_ms.store(now.plus(RUSH_LASTS).as_millis(), Ordering::Relaxed);
+        }
+    }
+
+    pub(crate) fn is_on(&self, now: BootTime) -> bool {
+        now.as_millis() < self.until_ms.load(Ordering::Relaxed)
+    }
 }
 
 impl Plane {

@@ -25,7 +25,7 @@ use crate::health::{Died, Health, supervise};
 use crate::log_broker::LogBroker;
 use crate::metrics::Metrics;
 use crate::options::Options;
-use crate::plane::{LoopMessage, Plane};
+use crate::plane::{LoopMessage, Plane, Rush};
 use crate::reconcile_loop;
 use crate::seeds;
 
@@ -244,6 +244,7 @@ fn assemble(
         to_loop,
         engine,
         health: Health::new(),
+        rush: Rush::default(),
         stopping: CancellationToken::new(),
     })
 }

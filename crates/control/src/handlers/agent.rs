@@ -108,6 +108,7 @@ pub(super) async fn sync(
     plane.metrics.heartbeat();
     let wait = request.wait.min(plane.options.lease);
     let deadline = started + wait.as_std();
+    let mut gathering = Gathering::default();
     loop {
         let news = agent.news.notified();
         tokio::pin!(news);
@@ -115,6 +116,10 @@ pub(super) async fn sync(
         news.as_mut().enable();
         in_session(plane, name, &request.session)?;
         let is_over = Instant::now() >= deadline || plane.stopping.is_cancelled();
+        if !is_over && gathering.goes_on(plane, agent.node_id, request.since) {
+            tokio::time::sleep_until((Instant::now() + GATHER_STEP).min(deadline).into()).await;
+            continue;
+        }
         match answer(plane, name, &agent, request.since) {
             Some(response) if is_over || has_news(&response) => {
                 tracing::debug!(target: "tessera::agents", node = %name, assignments = response.assignments.as_ref().map(Vec::len), waited = ?started.elapsed(), "heartbeat");
@@ -128,6 +133,30 @@ pub(super) async fn sync(
             () = &mut news => {}
             () = tokio::time::sleep_until(deadline.into()) => {}
         }
+    }
+}
+
+/// In a rush an agent waits so long at most, until it is told of all that has come for it.
+const GATHER_MAX: std::time::Duration = std::time::Duration::from_secs(2);
+const GATHER_STEP: std::time::Duration = std::time::Duration::from_millis(250);
+
+/// News that are gathered in a rush: each answer lists all assignments of its node, and
+/// costs a request and a report.
+#[derive(Default)]
+struct Gathering {
+    since: Option<Instant>,
+}
+
+impl Gathering {
+    fn goes_on(&mut self, plane: &Plane, node: Uid, known: Revision) -> bool {
+        if !plane.rush.is_on(clock::boot()) {
+            return false;
+        }
+        let world = plane.world.read();
+        if !world.load_of(node).is_some_and(|load| load.changed_at > known) {
+            return false;
+        }
+        self.since.get_or_insert_with(Instant::now).elapsed() < GATHER_MAX
     }
 }
 
