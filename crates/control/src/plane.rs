@@ -98,3 +98,18 @@ impl Plane {
         let _ = self.to_loop.send(message);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_rush_lasts_a_little_beyond_the_last_large_pass() {
+        let (rush, at) = (Rush::default(), BootTime::from_millis);
+        rush.written(RUSH_WRITES - 1, at(1000));
+        assert!(!rush.is_on(at(1000)));
+        rush.written(RUSH_WRITES, at(1000));
+        rush.written(1, at(1100));
+        assert!(rush.is_on(at(1499)) && !rush.is_on(at(1500)));
+    }
+}

@@ -380,7 +380,7 @@ mod tests {
             fleet(std::slice::from_ref(&only)).choose(&big).unwrap_err().to_string(),
             "the only node, node-1, has less than 16 cpu free (1.9) and less than 2GiB memory free (1GiB)"
         );
-        let many = fleet(&[only, node(2, 1000, 1 << 40, &[])]);
+        let mut many = fleet(&[only, node(2, 1000, 1 << 40, &[])]);
         assert_eq!(
             many.choose(&big).unwrap_err().to_string(),
             "none of 2 nodes fits: 2 have less than 16 cpu free (1.9 at most, on node-1), \

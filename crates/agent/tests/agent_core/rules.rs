@@ -91,6 +91,20 @@ impl Node {
 }
 
 #[test]
+fn a_start_is_told_with_what_comes_of_it_unless_that_takes_long() {
+    let told = |node: &Node| node.core.due_reports(node.now).count();
+    let mut slow = Node::new();
+    slow.list(&[assignment(1, serde_json::json!({"command": "a"}))]);
+    assert_eq!((told(&slow), slow.core.next_wakeup(slow.now)), (0, Some(at(100))));
+    slow.pass(100);
+    assert_eq!(told(&slow), 1);
+    let mut quick = Node::new();
+    quick.list(&[assignment(1, serde_json::json!({"command": "a"}))]);
+    quick.started(run(1, 1));
+    assert_eq!(told(&quick), 2);
+}
+
+#[test]
 fn a_crash_loop_backs_off_and_says_so() {
     let mut node = Node::new();
     node.list(&[assignment(1, serde_json::json!({"command": "a"}))]);

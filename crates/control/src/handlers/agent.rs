@@ -153,7 +153,7 @@ impl Gathering {
             return false;
         }
         let world = plane.world.read();
-        if !world.load_of(node).is_some_and(|load| load.changed_at > known) {
+        if world.load_of(node).is_none_or(|load| load.changed_at <= known) {
             return false;
         }
         self.since.get_or_insert_with(Instant::now).elapsed() < GATHER_MAX
