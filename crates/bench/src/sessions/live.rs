@@ -23,16 +23,12 @@ use crate::fleet::Fleet;
 use crate::process::{cpu_time, resident_bytes};
 use crate::samples::Samples;
 
-/// Each wave is over before the next begins.
-const LESSON: Lesson = Lesson {
-    length: Duration::from_secs(8),
-    lead_time: Duration::from_secs(8),
-    teardown_buffer: Duration::from_secs(8),
-};
+/// How long a lesson is, and each of the buffers around it. A second boundary is to
+/// find the first one dealt with, or it is late for two reasons.
+const LENGTH: StdDuration = StdDuration::from_secs(8);
+const LENGTH_MIN: StdDuration = StdDuration::from_secs(1);
 /// Between the last booking and the first boundary.
 const CALM: Duration = Duration::from_secs(3);
-/// Between the starts of the two waves.
-const APART: Duration = Duration::from_secs(26);
 const PATIENCE: StdDuration = StdDuration::from_secs(120);
 
 /// The waves, and how far their starts are apart.
@@ -44,7 +40,10 @@ pub(super) async fn run(context: &Context, report: &mut Report) -> Result<()> {
     let nodes = u32::try_from(hosts)?;
     let size = ["--cpu", "4", "--memory", "8GiB"];
     let mut fleet = Fleet::simulated(context, nodes, &size).await?;
-    catalogue(&mut fleet, hosts, &LESSON).await?;
+    let length = context.time(LENGTH).max(LENGTH_MIN);
+    let length = Duration::from_millis(u64::try_from(length.as_millis())?);
+    let lesson = Lesson { length, lead_time: length, teardown_buffer: length };
+    catalogue(&mut fleet, hosts, &lesson).await?;
     let others = context.count(SESSIONS).saturating_sub(WAVES.len() * burst);
     let mut booked = Samples::default();
     let tomorrow = now().plus(Duration::from_secs(24 * 3600));
@@ -56,7 +55,7 @@ pub(super) async fn run(context: &Context, report: &mut Report) -> Result<()> {
     }
     let options = WatchOptions { kind: Some(KindName::SessionPart), ..WatchOptions::default() };
     let mut watch = Watch::open(&fleet.api, options).await?;
-    let last = book_waves(&fleet, burst, booked.percentile(0.5)).await?;
+    let last = book_waves(&fleet, burst, booked.percentile(0.5), length).await?;
     report.percentiles("over HTTP: a booking", &last, Unit::Millis);
     let what = "over HTTP: the mean booking";
     report.add_against(Base::LogAppends, what, last.mean(), Unit::Millis);
@@ -88,12 +87,19 @@ async fn book(fleet: &Fleet, name: &str, start: Timestamp) -> Result<f64> {
 
 /// Books both waves, as soon as that can be done before the first begins, where a
 /// booking takes about so many milliseconds.
-async fn book_waves(fleet: &Fleet, burst: usize, booking_ms: f64) -> Result<Samples> {
+async fn book_waves(
+    fleet: &Fleet,
+    burst: usize,
+    booking_ms: f64,
+    length: Duration,
+) -> Result<Samples> {
     let time = booking_ms * 1.5 * (WAVES.len() * burst) as f64;
     let begin = now().plus(Duration::from_millis(time as u64)).plus(CALM);
     let mut booked = Samples::default();
     for (wave, (_, apart)) in WAVES.iter().enumerate() {
-        let start = begin.plus(LESSON.lead_time).plus(APART.times(wave as u64));
+        // The first is gone, and a second more, when the second begins.
+        let apart_from_first = length.times(3).plus(Duration::from_secs(1)).times(wave as u64);
+        let start = begin.plus(length).plus(apart_from_first);
         for i in 0..burst {
             let start = start.plus(apart.times(i as u64));
             booked.push(book(fleet, &format!("wave-{wave}-{i}"), start).await?);
