@@ -3,31 +3,41 @@
 
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context as _, Result, bail};
 use tessera_client::{Watch, WatchOptions};
 use tessera_types::api::WatchEvent;
 use tessera_types::workload::WorkloadStatus;
 use tessera_types::{Manifest, Name, Resource, Workload};
 
+use crate::benchmark::{Benchmark, Context, under};
+use crate::figures::{Report, Unit};
 use crate::fleet::Fleet;
-use crate::report::Report;
+use crate::samples::Samples;
 
 /// Workloads, one after the other.
 const RUNS: usize = 100;
 /// One of them may take so long at most.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-pub(crate) async fn run(report: &mut Report) -> Result<()> {
-    let fleet = Fleet::start().await?;
-    let mut took = Vec::with_capacity(RUNS);
-    for i in 0..RUNS {
-        took.push(tokio::time::timeout(PATIENCE, one(&fleet, i)).await.context("too slow")??);
+pub(crate) static BENCHMARK: Benchmark = Benchmark {
+    name: "apply",
+    what: "one workload, from apply to Running",
+    aims: &[
+        under("apply to Running, idle, p50", 20.0),
+        under("apply to Running, idle, p99", 100.0),
+    ],
+    run: |context, report| Box::pin(run(context, report)),
+    load: None,
+};
+
+async fn run(context: &Context, report: &mut Report) -> Result<()> {
+    let fleet = Fleet::start(context).await?;
+    let mut took = Samples::default();
+    for i in 0..context.count(RUNS) {
+        let one = tokio::time::timeout(PATIENCE, one(&fleet, i)).await.context("too slow")??;
+        took.push(one.as_secs_f64() * 1000.0);
     }
-    took.sort_unstable();
-    for (what, percent) in [("apply to Running, p50", 50), ("apply to Running, p99", 99)] {
-        let at = took[(RUNS * percent / 100).min(RUNS - 1)];
-        report.add("apply", what, at.as_secs_f64() * 1000.0, "ms");
-    }
+    report.percentiles("apply to Running, idle", &took, Unit::Millis);
     Ok(())
 }
 

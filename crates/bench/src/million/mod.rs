@@ -3,9 +3,6 @@
 //! it is counted independently whether every node and every constraint was respected,
 //! the control plane is killed, and what it comes back with is compared.
 //!
-//! `restart` is the same up to there; what it reports is how soon the control plane
-//! answers and reconciles again.
-//!
 //! The files are sent as they are, some at a time: what is measured is the product's
 //! side of the API. With `--tesseractl`, `tesseractl apply -f` reads, checks and sends
 //! them, and its time counts.
@@ -19,100 +16,98 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, ensure};
 use tessera_client::call;
 
+use crate::baseline::Base;
+use crate::benchmark::{Benchmark, Context, at_least, under};
+use crate::figures::{Report, Unit};
 use crate::process::{cpu_time, peak_bytes};
-use crate::report::Report;
 use check::Census;
 use files::Files;
 use stage::Stage;
 
+const WORKLOADS: usize = 1_000_000;
+const NODES: usize = 5000;
+/// However few the workloads, so that most racks of all zones have a node.
+const NODES_MIN: usize = 20;
 /// Everything may take so long at most.
 const PATIENCE: Duration = Duration::from_secs(1200);
 /// Files that are on their way at once.
 const SENDERS: usize = 4;
 /// How often it is asked how many run, unless the answer takes long.
 const ASK_EVERY: Duration = Duration::from_millis(100);
+const MEBIBYTE: f64 = 1_048_576.0;
 
-/// How large it is.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Scale {
-    pub(crate) workloads: usize,
-    /// A node for each 200 workloads unless it is said.
-    pub(crate) nodes: Option<u32>,
-    /// Whether `tesseractl` applies the files.
-    pub(crate) by_command: bool,
-}
+pub(crate) static BENCHMARK: Benchmark = Benchmark {
+    name: "million",
+    what: "a million workloads applied in files, until all are Running on 5,000 nodes",
+    aims: &[
+        under("all Running", 20.0),
+        at_least("workloads", 50_000.0),
+        under("control plane, most memory", 2048.0),
+    ],
+    run: |context, report| Box::pin(run(context, report)),
+    load: None,
+};
 
-impl Default for Scale {
-    fn default() -> Self {
-        Self { workloads: 1_000_000, nodes: None, by_command: false }
-    }
-}
-
-impl Scale {
-    fn nodes(self) -> u32 {
-        self.nodes.unwrap_or((self.workloads / 200).clamp(20, 5000) as u32)
-    }
-}
-
-pub(crate) async fn run(report: &mut Report, scale: Scale) -> Result<()> {
-    let (stage, files) = loaded(scale, Some(report)).await?;
-    let before = Census::take(&stage.api, scale.workloads).await?;
+async fn run(context: &Context, report: &mut Report) -> Result<()> {
+    let Loaded { stage, files } = Loaded::new(context, Some(report)).await?;
+    let before = Census::take(&stage.api, files.workloads).await?;
     before.check(&files)?;
     let stage = stage.kill_and_restart().await?;
-    let after = Census::take(&stage.api, scale.workloads).await?;
+    let after = Census::take(&stage.api, files.workloads).await?;
     after.check(&files)?;
     before.compare(&after)
 }
 
-/// How soon a control plane that is killed answers and reconciles again.
-pub(crate) async fn restart(report: &mut Report, scale: Scale) -> Result<()> {
-    let (stage, _files) = loaded(scale, None).await?;
-    let killed = Instant::now();
-    let stage = stage.kill_and_restart().await?;
-    let answers = killed.elapsed();
-    stage.run_one().await?;
-    let reconciles = killed.elapsed();
-    let objects = format!("{} workloads", scale.workloads);
-    for (what, took) in [("the API answers", answers), ("it reconciles", reconciles)] {
-        report.add("restart", &format!("{objects}, {what}"), took.as_secs_f64(), "s");
-    }
-    let peak = peak_bytes(stage.control.id())? as f64 / MEBIBYTE;
-    report.add("restart", "control plane, most memory", peak, "MiB");
-    Ok(())
+/// A control plane and its fleet on which all workloads run.
+pub(crate) struct Loaded {
+    pub(crate) stage: Stage,
+    files: Files,
 }
 
-const MEBIBYTE: f64 = 1_048_576.0;
-
-/// A control plane and its fleet on which all workloads run.
-async fn loaded(scale: Scale, report: Option<&mut Report>) -> Result<(Stage, Files)> {
-    let files = Files::new(scale.workloads, scale.nodes());
-    let stage = Stage::start(&files).await?;
-    files.write(stage.folder.path())?;
-    label_nodes(&stage, &files).await?;
-    let processes = [("control plane", stage.control.id()), ("agents", stage.agent.id())];
-    let before = processes.map(|(_, id)| cpu_time(id).unwrap_or_default());
-    let begun = Instant::now();
-    match scale.by_command {
-        true => stage.apply_by_command(&files).await?,
-        false => stage.apply(&files, SENDERS).await?,
-    }
-    let applied = begun.elapsed();
-    all_run(&stage, scale.workloads, begun).await?;
-    let took = begun.elapsed();
-    if let Some(report) = report {
-        let mut add = |what: &str, value, unit| report.add("million", what, value, unit);
-        let workloads = scale.workloads as f64;
-        add(&format!("{workloads} workloads, all applied"), applied.as_secs_f64(), "s");
-        add(&format!("{workloads} workloads, all Running"), took.as_secs_f64(), "s");
-        add("workloads a second", workloads / took.as_secs_f64(), "/s");
-        for ((name, id), before) in processes.into_iter().zip(before) {
-            let used = cpu_time(id)?.saturating_sub(before).as_secs_f64();
-            add(&format!("{name}, processor time"), used, "s");
-            add(&format!("{name}, for each workload"), used / workloads * 1e6, "us");
-            add(&format!("{name}, most memory"), peak_bytes(id)? as f64 / MEBIBYTE, "MiB");
+impl Loaded {
+    pub(crate) async fn new(context: &Context, report: Option<&mut Report>) -> Result<Self> {
+        let nodes = context.count(NODES).max(NODES_MIN) as u32;
+        let files = Files::new(context.count(WORKLOADS), nodes);
+        let stage = Stage::start(context, &files).await?;
+        files.write(stage.folder.path())?;
+        label_nodes(&stage, &files).await?;
+        let processes = [("control plane", stage.control.id()), ("agents", stage.agent.id())];
+        let before = processes.map(|(_, id)| cpu_time(id).unwrap_or_default());
+        let begun = Instant::now();
+        match context.tesseractl {
+            true => stage.apply_by_command().await?,
+            false => stage.apply(&files, SENDERS).await?,
         }
+        let applied = begun.elapsed();
+        all_run(&stage, files.workloads, begun).await?;
+        let took = begun.elapsed();
+        if let Some(report) = report {
+            let workloads = files.workloads as f64;
+            let rate = workloads / took.as_secs_f64();
+            report.add("all applied", applied.as_secs_f64(), Unit::Seconds);
+            report.add("all Running", took.as_secs_f64(), Unit::Seconds);
+            report.add_against(Base::LogRows, "workloads", rate, Unit::PerSecond);
+            for ((name, id), before) in processes.into_iter().zip(before) {
+                let used = cpu_time(id)?.saturating_sub(before);
+                add_used(report, name, used, workloads);
+                add_peak(report, name, id)?;
+            }
+        }
+        Ok(Self { stage, files })
     }
-    Ok((stage, files))
+}
+
+fn add_used(report: &mut Report, name: &str, used: Duration, workloads: f64) {
+    let used = used.as_secs_f64();
+    report.add(&format!("{name}, processor time"), used, Unit::Seconds);
+    report.add(&format!("{name}, for each workload"), used / workloads * 1e6, Unit::Micros);
+}
+
+/// Adds the most memory that a process ever had.
+pub(crate) fn add_peak(report: &mut Report, name: &str, id: u32) -> Result<()> {
+    let peak = peak_bytes(id)? as f64 / MEBIBYTE;
+    report.add(&format!("{name}, most memory"), peak, Unit::Mebibytes);
+    Ok(())
 }
 
 /// Gives the nodes the labels that constraints look at.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context as _, Result, bail, ensure};
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 use tessera_client::{Api, ListOptions, PutOptions};
@@ -15,14 +15,15 @@ use tessera_types::workload::WorkloadStatus;
 use tessera_types::{Manifest, Name, Node, Workload, limits};
 
 use super::files::{Files, NODE_CPU, NODE_MEMORY_MIB, NODE_WORKLOADS};
+use crate::benchmark::Context;
 use crate::fleet::{Process, binary};
 
 const PATIENCE: Duration = Duration::from_secs(120);
 
 /// A control plane and a fleet.
-pub(super) struct Stage {
+pub(crate) struct Stage {
     pub(super) api: Api,
-    pub(super) control: Process,
+    pub(crate) control: Process,
     pub(super) agent: Process,
     pub(super) folder: TempDir,
     http: reqwest::Client,
@@ -31,8 +32,8 @@ pub(super) struct Stage {
 
 impl Stage {
     /// Starts both, and waits until every node is ready.
-    pub(super) async fn start(files: &Files) -> Result<Self> {
-        let folder = tempfile::tempdir()?;
+    pub(super) async fn start(context: &Context, files: &Files) -> Result<Self> {
+        let folder = context.new_folder()?;
         let (control, url) = start_control(&folder, "127.0.0.1:0")?;
         let agent = Command::new(binary("tessera-agent")?)
             .args(["--server", &url, "--name", "bench"])
@@ -96,7 +97,7 @@ impl Stage {
     }
 
     /// Has `tesseractl` apply the folder of files.
-    pub(super) async fn apply_by_command(&self, _files: &Files) -> Result<()> {
+    pub(super) async fn apply_by_command(&self) -> Result<()> {
         let mut command = tokio::process::Command::new(binary("tesseractl")?);
         command.args(["--server", &self.url, "apply", "-f"]);
         command.arg(Files::folder(self.folder.path())).stdout(Stdio::null());
@@ -120,7 +121,7 @@ impl Stage {
 
     /// Kills the control plane as a crash would, starts it again where it was, and waits
     /// until it answers.
-    pub(super) async fn kill_and_restart(mut self) -> Result<Self> {
+    pub(crate) async fn kill_and_restart(mut self) -> Result<Self> {
         let pid = Pid::from_raw(self.control.id().cast_signed()).context("no process id")?;
         kill_process(pid, Signal::KILL)?;
         self.control.0.wait()?;
@@ -142,7 +143,7 @@ impl Stage {
     }
 
     /// Declares one workload more, and waits until it runs.
-    pub(super) async fn run_one(&self) -> Result<()> {
+    pub(crate) async fn run_one(&self) -> Result<()> {
         let name: Name = "one-more".parse()?;
         let manifest: Manifest<Workload> = serde_json::from_value(serde_json::json!({
             "name": name, "spec": {"command": "/bin/sleep"},
