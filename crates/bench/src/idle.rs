@@ -26,11 +26,11 @@ pub(crate) async fn run(report: &mut Report) -> Result<()> {
         measure(report, name, process, before)?;
     }
     // Only now, so that it is not in the figures of the agent.
-    let run = apply::start(&fleet, "bench").await?;
+    let run = apply::start(&fleet.api, "bench", &serde_json::json!([])).await?;
     let supervisor = parent(run.pid)?;
     report.add("idle", "supervisor of a run, resident memory", mebibytes(supervisor)?, "MiB");
     report.add("idle", "of that its own", own_bytes(supervisor)? as f64 / MEBIBYTE, "MiB");
-    apply::end(&fleet, "bench").await
+    apply::end(&fleet.api, "bench").await
 }
 
 fn mebibytes(pid: u32) -> Result<f64> {
