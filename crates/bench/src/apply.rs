@@ -5,40 +5,51 @@ mod busy;
 
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context as _, Result, bail};
 use serde_json::{Value, json};
 use tessera_client::{Api, Watch, WatchOptions};
 use tessera_types::api::WatchEvent;
 use tessera_types::workload::WorkloadStatus;
 use tessera_types::{Manifest, Name, Resource, Workload};
 
+use crate::benchmark::{Benchmark, Context, under};
+use crate::figures::{Report, Unit};
 use crate::fleet::Fleet;
-use crate::report::Report;
-use crate::scale::Scale;
+use crate::samples::Samples;
 
 /// Workloads, one after the other.
 const RUNS: usize = 100;
 /// One of them may take so long at most.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-pub(crate) async fn run(report: &mut Report, scale: Scale) -> Result<()> {
-    idle(report).await?;
-    busy::run(report, scale).await
+pub(crate) static BENCHMARK: Benchmark = Benchmark {
+    name: "apply",
+    what: "one workload, from apply to Running",
+    aims: &[
+        under("apply to Running, idle, p50", 20.0),
+        under("apply to Running, idle, p99", 100.0),
+        under("apply to Running, busy, p50", 20.0),
+        under("apply to Running, busy, p99", 100.0),
+        under("requests refused, busy", 1.0),
+    ],
+    run: |context, report| Box::pin(run(context, report)),
+    load: None,
+};
+
+async fn run(context: &Context, report: &mut Report) -> Result<()> {
+    idle(context, report).await?;
+    busy::run(context, report).await
 }
 
-async fn idle(report: &mut Report) -> Result<()> {
-    let fleet = Fleet::start().await?;
-    let mut took = Vec::with_capacity(RUNS);
-    for i in 0..RUNS {
-        took.push(tokio::time::timeout(PATIENCE, one(&fleet.api, i)).await.context("too slow")??);
+async fn idle(context: &Context, report: &mut Report) -> Result<()> {
+    let fleet = Fleet::start(context).await?;
+    let mut took = Samples::default();
+    for i in 0..context.count(RUNS) {
+        let one =
+            tokio::time::timeout(PATIENCE, one(&fleet.api, i)).await.context("too slow")??;
+        took.push(one.as_secs_f64() * 1000.0);
     }
-    took.sort_unstable();
-    for (what, percent) in
-        [("idle: apply to Running, p50", 50), ("idle: apply to Running, p99", 99)]
-    {
-        let at = took[(RUNS * percent / 100).min(RUNS - 1)];
-        report.add("apply", what, at.as_secs_f64() * 1000.0, "ms");
-    }
+    report.percentiles("apply to Running, idle", &took, Unit::Millis);
     Ok(())
 }
 

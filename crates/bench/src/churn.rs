@@ -16,9 +16,10 @@ use tessera_types::api::ApplyRequest;
 use tessera_types::workload::WorkloadStatus;
 use tessera_types::{Name, Workload};
 
+use crate::benchmark::{Benchmark, Context, under};
+use crate::figures::{Report, Unit};
 use crate::process::cpu_time;
-use crate::report::Report;
-use crate::scale::{Scale, percentile};
+use crate::samples::Samples;
 use crate::stage::{Figures, Stage};
 
 const WORKLOADS: usize = 100_000;
@@ -36,19 +37,28 @@ const PATIENCE: Duration = Duration::from_secs(600);
 /// Which workloads are declared: the generation of the spec by name.
 type Declared = HashMap<String, usize>;
 
-pub(crate) async fn run(report: &mut Report, scale: Scale) -> Result<()> {
-    let mut stage = Stage::start()?;
-    let (nodes_of_agent, workloads) = (scale.of(NODES).div_ceil(AGENTS), scale.of(WORKLOADS));
+pub(crate) static BENCHMARK: Benchmark = Benchmark {
+    name: "churn",
+    what: "a hundredth replaced each second, and a tenth of the nodes dies",
+    aims: &[under("converged after the last change", 5.0)],
+    run: |context, report| Box::pin(run(context, report)),
+    load: None,
+};
+
+async fn run(context: &Context, report: &mut Report) -> Result<()> {
+    let mut stage = Stage::start(context)?;
+    let nodes_of_agent = context.count(NODES).div_ceil(AGENTS);
+    let workloads = context.count(WORKLOADS);
     for agent in 0..AGENTS {
         stage.simulated(&format!("bench-{agent}"), nodes_of_agent)?;
     }
     let nodes = nodes_of_agent * AGENTS;
     stage.until("registering", PATIENCE, |it| it.count("Node", "Ready") == nodes).await?;
-    let mut fleet = Churn { declared: Declared::new(), next: 0, waits: Vec::new() };
+    let mut fleet = Churn { declared: Declared::new(), next: 0, waits: Samples::default() };
     let begun = Instant::now();
     fleet.declare_new(&stage.api, workloads).await?;
     stage.until("the first start", PATIENCE, |it| is_converged(it, workloads)).await?;
-    report.add("churn", "until all run at first", begun.elapsed().as_secs_f64(), "s");
+    report.add("until all run at first", begun.elapsed().as_secs_f64(), Unit::Seconds);
     let used_before = cpu_time(stage.control.id())?;
     let begun = Instant::now();
     fleet.minute(&mut stage, workloads.div_ceil(100)).await?;
@@ -65,15 +75,13 @@ pub(crate) async fn run(report: &mut Report, scale: Scale) -> Result<()> {
         }
     };
     let used = cpu_time(stage.control.id())?.saturating_sub(used_before);
-    fleet.waits.sort_unstable_by(f64::total_cmp);
-    let mut add = |what: &str, value: f64, unit| report.add("churn", what, value, unit);
-    add("workloads", workloads as f64, "");
     let replaced = workloads.div_ceil(100) * SECONDS;
-    add("replaced", replaced as f64 / changing.as_secs_f64(), "/s");
-    add("converged after the last change", took.as_secs_f64(), "s");
-    add("a call of the declarer, p99", percentile(&fleet.waits, 0.99), "ms");
     let share = used.as_secs_f64() / (changing + took).as_secs_f64() * 100.0;
-    add("processor time of the control plane", share, "% of a core");
+    report.add("workloads", workloads as f64, Unit::Count);
+    report.add("replaced", replaced as f64 / changing.as_secs_f64(), Unit::PerSecond);
+    report.add("converged after the last change", took.as_secs_f64(), Unit::Seconds);
+    report.percentiles("a call of the declarer", &fleet.waits, Unit::Millis);
+    report.add("processor time of the control plane", share, Unit::CorePercent);
     Ok(())
 }
 
@@ -88,7 +96,7 @@ struct Churn {
     /// The number of the next new name.
     next: usize,
     /// How long each call took, in milliseconds.
-    waits: Vec<f64>,
+    waits: Samples,
 }
 
 impl Churn {

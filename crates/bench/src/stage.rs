@@ -5,12 +5,13 @@ use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context as _, Result, ensure};
 use tempfile::TempDir;
 use tessera_client::Api;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
+use crate::benchmark::Context;
 use crate::fleet::{Process, binary};
 
 /// How often it is looked whether what is waited for has come.
@@ -28,8 +29,8 @@ pub(crate) struct Stage {
 
 impl Stage {
     /// A control plane without nodes.
-    pub(crate) fn start() -> Result<Self> {
-        let folder = tempfile::tempdir()?;
+    pub(crate) fn start(context: &Context) -> Result<Self> {
+        let folder = context.new_folder()?;
         let mut control = Command::new(binary("tessera-control")?)
             .args(["--listen", "127.0.0.1:0", "--state-dir"])
             .arg(folder.path().join("control"))

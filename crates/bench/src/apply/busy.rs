@@ -5,16 +5,17 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context as _, Result, ensure};
 use serde_json::{Value, json};
 use tessera_client::{Api, call};
 use tessera_types::api::ApplyRequest;
 use tessera_types::{Manifest, Workload};
 
 use super::{PATIENCE, RUNS};
+use crate::benchmark::Context;
+use crate::figures::{Report, Unit};
 use crate::process::cpu_time;
-use crate::report::Report;
-use crate::scale::{Scale, percentile};
+use crate::samples::Samples;
 use crate::stage::{Figures, Stage};
 
 const OBJECTS: usize = 100_000;
@@ -25,9 +26,9 @@ const APPLIERS: usize = 8;
 const BATCH: usize = 1000;
 const FILLED_WITHIN: Duration = Duration::from_secs(600);
 
-pub(super) async fn run(report: &mut Report, scale: Scale) -> Result<()> {
-    let (objects, nodes) = (scale.of(OBJECTS), scale.of(NODES));
-    let mut stage = Stage::start()?;
+pub(super) async fn run(context: &Context, report: &mut Report) -> Result<()> {
+    let (objects, nodes) = (context.count(OBJECTS), context.count(NODES));
+    let mut stage = Stage::start(context)?;
     stage.simulated("bench", nodes)?;
     stage.agent("real", &["--container-socket", "none", "--label", "real=yes"])?;
     let ready = |figures: &Figures| figures.count("Node", "Ready") == nodes + 1;
@@ -54,27 +55,24 @@ pub(super) async fn run(report: &mut Report, scale: Scale) -> Result<()> {
         ensure!(!applier.is_finished(), "an apply was refused: {:?}", applier.await);
         applier.abort();
     }
-    let mut waits = load.waits.lock().expect("nobody panics").clone();
-    waits.sort_unstable_by(f64::total_cmp);
-    let took = took?;
-    let mut add =
-        |what: &str, value: f64, unit| report.add("apply", &format!("busy: {what}"), value, unit);
-    add("apply to Running, p50", percentile(&took, 0.5), "ms");
-    add("apply to Running, p99", percentile(&took, 0.99), "ms");
-    add("applies of others", waits.len() as f64 / elapsed, "/s");
-    add("one of them, p99", percentile(&waits, 0.99), "ms");
-    add("processor time of the control plane", used.as_secs_f64() / elapsed * 100.0, "% of a core");
+    let waits: Samples = load.waits.lock().expect("nobody panics").iter().copied().collect();
+    report.percentiles("apply to Running, busy", &took?, Unit::Millis);
+    report.add("applies of others, busy", waits.len() as f64 / elapsed, Unit::PerSecond);
+    report.percentiles("one of them, busy", &waits, Unit::Millis);
+    // One that is refused ends the run.
+    report.add("requests refused, busy", 0.0, Unit::Count);
+    let share = used.as_secs_f64() / elapsed * 100.0;
+    report.add("processor time of the control plane, busy", share, Unit::CorePercent);
     Ok(())
 }
 
-/// How long each took, in milliseconds, sorted.
-async fn measure(api: &Api) -> Result<Vec<f64>> {
-    let mut took = Vec::with_capacity(RUNS);
+/// How long each took, in milliseconds.
+async fn measure(api: &Api) -> Result<Samples> {
+    let mut took = Samples::default();
     for i in 0..RUNS {
         let one = tokio::time::timeout(PATIENCE, one(api, i)).await.context("too slow")??;
         took.push(one.as_secs_f64() * 1000.0);
     }
-    took.sort_unstable_by(f64::total_cmp);
     Ok(took)
 }
 

@@ -49,8 +49,8 @@ struct Labels<'a> {
 }
 
 /// Runs the watchers, as the process that was started for them.
-pub(crate) async fn run(setting: &str) -> Result<()> {
-    let setting: Arc<Setting> = Arc::new(serde_json::from_str(setting)?);
+pub(super) async fn run(setting: String) -> Result<()> {
+    let setting: Arc<Setting> = Arc::new(serde_json::from_str(&setting)?);
     let outcome = Arc::new(Mutex::new(Outcome::default()));
     let (finish, finishes) = watch::channel(None);
     let open = Arc::new(Semaphore::new(0));
