@@ -45,7 +45,7 @@ async fn run(context: &Context, report: &mut Report) -> Result<()> {
         measure(report, name, process, before, measured)?;
     }
     // Only now, so that it is not in the figures of the agent.
-    let run = apply::start(&fleet, "bench").await?;
+    let run = apply::start(&fleet.api, "bench", &serde_json::json!([])).await?;
     let supervisor = parent(run.pid)?;
     let memory = mebibytes(supervisor)?;
     report.add("supervisor of a run, resident memory", memory, Unit::Mebibytes);
@@ -54,7 +54,7 @@ async fn run(context: &Context, report: &mut Report) -> Result<()> {
         own_bytes(supervisor)? as f64 / MEBIBYTE,
         Unit::Mebibytes,
     );
-    apply::end(&fleet, "bench").await
+    apply::end(&fleet.api, "bench").await
 }
 
 fn mebibytes(pid: u32) -> Result<f64> {

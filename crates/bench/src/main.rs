@@ -8,11 +8,14 @@
 mod apply;
 mod baseline;
 mod benchmark;
+mod churn;
 mod compare;
 mod figures;
 mod fleet;
+mod heartbeats;
 mod idle;
 mod jobs;
+mod load;
 mod machine;
 mod million;
 mod process;
@@ -20,6 +23,8 @@ mod restart;
 mod results;
 mod samples;
 mod sessions;
+mod stage;
+mod watch;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -33,6 +38,9 @@ use results::Results;
 static BENCHMARKS: &[&Benchmark] = &[
     &million::BENCHMARK,
     &apply::BENCHMARK,
+    &churn::BENCHMARK,
+    &watch::BENCHMARK,
+    &heartbeats::BENCHMARK,
     &restart::BENCHMARK,
     &sessions::BENCHMARK,
     &jobs::BENCHMARK,

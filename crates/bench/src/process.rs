@@ -45,3 +45,8 @@ pub(crate) fn cpu_time(pid: u32) -> Result<Duration> {
     let per_second = rustix::param::clock_ticks_per_second();
     Ok(Duration::from_secs_f64(ticks as f64 / per_second as f64))
 }
+
+/// How many files and connections it has open.
+pub(crate) fn open_files(pid: u32) -> Result<usize> {
+    Ok(fs::read_dir(format!("/proc/{pid}/fd"))?.count())
+}

@@ -27,6 +27,7 @@ mod diff;
 mod engine_link;
 mod engine_news;
 mod failure;
+mod fanout;
 mod handlers;
 mod health;
 mod log_broker;

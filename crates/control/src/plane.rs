@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 use crate::agents::Agents;
 use crate::clock;
 use crate::engine_link::EngineBell;
+use crate::fanout::Fanout;
 use crate::health::Health;
 use crate::log_broker::LogBroker;
 use crate::metrics::Metrics;
@@ -41,6 +42,8 @@ pub(crate) struct Plane {
     pub(crate) searches: Semaphore,
     pub(crate) agents: Arc<Agents>,
     pub(crate) logs: LogBroker,
+    /// How watchers are told of commits.
+    pub(crate) fanout: Arc<Fanout>,
     /// A permit for each watch that may be open.
     pub(crate) watch_places: Arc<Semaphore>,
     pub(crate) metrics: Metrics,
