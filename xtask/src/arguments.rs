@@ -22,8 +22,10 @@ usage: cargo xtask COMMAND
         write the OpenAPI documents and the generated client again
   sim [FROM] [COUNT]
         run seeds of the simulation; a single one prints what happened
-  bench [NAME]... [--json FILE]
-        measure the release build: apply (latency), idle (memory, processor)
+  bench [NAME]... [--json FILE] [--scale N] [--folder FOLDER] [--tesseractl]
+        measure the release build against the aims in docs/performance.md
+  bench --list | --compare A.json B.json
+        what is measured; two runs side by side
   chaos [--minutes N] [--seed S] [--json FILE]
         hurt the release build for some minutes, and look at what became of it";
 

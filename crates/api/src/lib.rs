@@ -9,6 +9,7 @@
 mod engine;
 mod error;
 mod kinds;
+mod later;
 mod params;
 
 pub use engine::{
@@ -16,6 +17,7 @@ pub use engine::{
 };
 pub use error::ApiError;
 pub use kinds::{AcceptedAnswer, Answer, KindApi, register_kinds};
+pub use later::Later;
 pub use params::{
     ApplyQuery, CalendarQuery, DeleteQuery, HistoryQuery, IdempotencyHeader, ListQuery, LogsQuery,
     NamePath, NamespaceQuery, NodeLogPath, TenantLogsQuery, WatchQuery,
@@ -226,7 +228,7 @@ pub trait TesseraApi {
         ctx: RequestContext<Self::Context>,
         path: Path<NamePath>,
         body: TypedBody<SyncRequest>,
-    ) -> Result<HttpResponseOk<SyncResponse>, ApiError>;
+    ) -> Result<Later<SyncResponse>, ApiError>;
 
     /// What happened to an agent's copies.
     #[endpoint { method = POST, path = "/v1/nodes/{name}/reports", tags = ["agents"] }]

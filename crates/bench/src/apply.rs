@@ -1,41 +1,63 @@
 //! `apply`: from the request that declares a process to the moment at which the
-//! API says that it is Running, on a system that does nothing else.
+//! API says that it is Running, on a system that does nothing else, and on a busy one.
+
+mod busy;
 
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail};
-use tessera_client::{Watch, WatchOptions};
+use anyhow::{Context as _, Result, bail};
+use serde_json::{Value, json};
+use tessera_client::{Api, Watch, WatchOptions};
 use tessera_types::api::WatchEvent;
 use tessera_types::workload::WorkloadStatus;
 use tessera_types::{Manifest, Name, Resource, Workload};
 
+use crate::benchmark::{Benchmark, Context, under};
+use crate::figures::{Report, Unit};
 use crate::fleet::Fleet;
-use crate::report::Report;
+use crate::samples::Samples;
 
 /// Workloads, one after the other.
 const RUNS: usize = 100;
 /// One of them may take so long at most.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-pub(crate) async fn run(report: &mut Report) -> Result<()> {
-    let fleet = Fleet::start().await?;
-    let mut took = Vec::with_capacity(RUNS);
-    for i in 0..RUNS {
-        took.push(tokio::time::timeout(PATIENCE, one(&fleet, i)).await.context("too slow")??);
+pub(crate) static BENCHMARK: Benchmark = Benchmark {
+    name: "apply",
+    what: "one workload, from apply to Running",
+    aims: &[
+        under("apply to Running, idle, p50", 20.0),
+        under("apply to Running, idle, p99", 100.0),
+        under("apply to Running, busy, p50", 20.0),
+        under("apply to Running, busy, p99", 100.0),
+        under("requests refused, busy", 1.0),
+    ],
+    run: |context, report| Box::pin(run(context, report)),
+    load: None,
+};
+
+async fn run(context: &Context, report: &mut Report) -> Result<()> {
+    idle(context, report).await?;
+    busy::run(context, report).await
+}
+
+async fn idle(context: &Context, report: &mut Report) -> Result<()> {
+    let fleet = Fleet::start(context).await?;
+    let mut took = Samples::default();
+    for i in 0..context.count(RUNS) {
+        let one =
+            tokio::time::timeout(PATIENCE, one(&fleet.api, i)).await.context("too slow")??;
+        took.push(one.as_secs_f64() * 1000.0);
     }
-    took.sort_unstable();
-    for (what, percent) in [("apply to Running, p50", 50), ("apply to Running, p99", 99)] {
-        let at = took[(RUNS * percent / 100).min(RUNS - 1)];
-        report.add("apply", what, at.as_secs_f64() * 1000.0, "ms");
-    }
+    report.percentiles("apply to Running, idle", &took, Unit::Millis);
     Ok(())
 }
 
 /// Declares a workload, waits until it runs, and deletes it again.
-async fn one(fleet: &Fleet, i: usize) -> Result<Duration> {
+async fn one(api: &Api, i: usize) -> Result<Duration> {
     let name = format!("bench-{i}");
-    let run = start(fleet, &name).await?;
-    end(fleet, &name).await?;
+    let run = start(api, &name, &json!([])).await?;
+    end(api, &name).await?;
     Ok(run.took)
 }
 
@@ -46,32 +68,33 @@ pub(crate) struct Run {
 }
 
 /// Declares a workload and waits until it runs.
-pub(crate) async fn start(fleet: &Fleet, name: &str) -> Result<Run> {
+pub(crate) async fn start(api: &Api, name: &str, constraints: &Value) -> Result<Run> {
     let name: Name = name.parse()?;
-    let manifest: Manifest<Workload> = serde_json::from_value(serde_json::json!({
-        "name": name, "spec": {"command": "/bin/sleep", "args": ["3600"], "stop": {"grace": "1s"}},
-    }))?;
-    let mut watch = watch(fleet, &name).await?;
+    let manifest: Manifest<Workload> = serde_json::from_value(json!({"name": name, "spec": {
+        "command": "/bin/sleep", "args": ["3600"], "stop": {"grace": "1s"},
+        "constraints": constraints,
+    }}))?;
+    let mut watch = watch(api, &name).await?;
     let started = Instant::now();
-    fleet.api.put(&manifest, &Default::default()).await?;
+    api.put(&manifest, &Default::default()).await?;
     until(&mut watch, is_running).await?;
     let took = started.elapsed();
-    let workload = fleet.api.get::<Workload>(&name, None).await?;
+    let workload = api.get::<Workload>(&name, None).await?;
     let pid = workload.observed.instance.and_then(|instance| instance.pid);
     Ok(Run { pid: pid.context("it has no process id")?, took })
 }
 
 /// Deletes a workload and waits until it is gone.
-pub(crate) async fn end(fleet: &Fleet, name: &str) -> Result<()> {
+pub(crate) async fn end(api: &Api, name: &str) -> Result<()> {
     let name: Name = name.parse()?;
-    let mut watch = watch(fleet, &name).await?;
-    fleet.api.delete::<Workload>(&name, None, Default::default()).await?;
+    let mut watch = watch(api, &name).await?;
+    api.delete::<Workload>(&name, None, Default::default()).await?;
     until(&mut watch, |event| Ok(matches!(event, WatchEvent::Deleted { .. }))).await
 }
 
-async fn watch(fleet: &Fleet, name: &Name) -> Result<Watch> {
+async fn watch(api: &Api, name: &Name) -> Result<Watch> {
     let options = WatchOptions { name: Some(name.clone()), ..WatchOptions::default() };
-    Ok(Watch::open(&fleet.api, options).await?)
+    Ok(Watch::open(api, options).await?)
 }
 
 async fn until(watch: &mut Watch, is_it: impl Fn(&WatchEvent) -> Result<bool>) -> Result<()> {

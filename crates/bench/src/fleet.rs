@@ -5,12 +5,14 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context as _, Result, bail};
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 use tessera_client::Api;
 use tessera_types::Name;
 use tessera_types::node::NodeStatus;
+
+use crate::benchmark::Context;
 
 /// How long anything may take to start or to end.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -44,18 +46,25 @@ impl Drop for Process {
 
 impl Fleet {
     /// Starts both and waits until the node is ready.
-    pub(crate) async fn start() -> Result<Self> {
-        Self::start_as(&["--container-socket", "none"], "bench").await
+    pub(crate) async fn start(context: &Context) -> Result<Self> {
+        Self::start_as(context, &["--container-socket", "none"], "bench").await
     }
 
     /// The same with so many nodes that start nothing.
-    pub(crate) async fn simulated(nodes: u32) -> Result<Self> {
+    pub(crate) async fn simulated(
+        context: &Context,
+        nodes: u32,
+        arguments: &[&str],
+    ) -> Result<Self> {
         let nodes = nodes.to_string();
-        Self::start_as(&["--simulated-nodes", &nodes], &format!("bench-{nodes:0>4}")).await
+        let last = format!("bench-{nodes:0>4}");
+        let all: Vec<_> =
+            ["--simulated-nodes", &nodes].into_iter().chain(arguments.iter().copied()).collect();
+        Self::start_as(context, &all, &last).await
     }
 
-    async fn start_as(arguments: &[&str], node: &str) -> Result<Self> {
-        let folder = tempfile::tempdir()?;
+    async fn start_as(context: &Context, arguments: &[&str], node: &str) -> Result<Self> {
+        let folder = context.new_folder()?;
         let state = folder.path().join("control").display().to_string();
         let mut control = Command::new(binary("tessera-control")?)
             .args(["--listen", "127.0.0.1:0", "--state-dir", &state])

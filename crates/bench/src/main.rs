@@ -1,49 +1,164 @@
 //! Measures the real binaries, as they are built for release: each benchmark
-//! starts a control plane and an agent of its own in a temporary folder, prints
-//! a table, and with `--json FILE` writes what it measured.
+//! starts what it needs in a temporary folder, prints a table, and writes what it
+//! measured as JSON, with the machine, the commit, and a baseline of the same run.
 //!
-//! `cargo xtask bench [NAME]` builds everything and runs this.
+//! `cargo xtask bench [NAME]` builds everything and runs this. What the figures
+//! were, and what limits them, is in `docs/performance.md`.
 
 mod apply;
-mod boundaries;
-mod engine;
+mod baseline;
+mod benchmark;
+mod churn;
+mod compare;
+mod figures;
 mod fleet;
+mod heartbeats;
 mod idle;
+mod jobs;
+mod load;
+mod machine;
+mod million;
 mod process;
-mod report;
+mod restart;
+mod results;
+mod samples;
+mod sessions;
+mod stage;
+mod watch;
 
-use anyhow::{Result, bail};
-use report::Report;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 
-const USAGE: &str = "usage: tessera-bench [apply|boundaries|engine|idle]… [--json FILE]";
+use anyhow::{Context as _, Result};
+use benchmark::{Benchmark, Bound, Context};
+use clap::Parser;
+use results::Results;
+
+/// All benchmarks, in the order in which they run.
+static BENCHMARKS: &[&Benchmark] = &[
+    &million::BENCHMARK,
+    &apply::BENCHMARK,
+    &churn::BENCHMARK,
+    &watch::BENCHMARK,
+    &heartbeats::BENCHMARK,
+    &restart::BENCHMARK,
+    &sessions::BENCHMARK,
+    &jobs::BENCHMARK,
+    &idle::BENCHMARK,
+];
+
+/// Measures Tessera, and compares what was measured.
+#[derive(Parser)]
+#[command(name = "cargo xtask bench")]
+struct Args {
+    /// Which benchmarks; all of them if none is named
+    #[arg(value_name = "NAME", value_parser = benchmark_named)]
+    names: Vec<&'static Benchmark>,
+    /// How large everything is; the aims are about 1
+    #[arg(long, default_value_t = 1.0, value_parser = scale)]
+    scale: f64,
+    /// Where the results are written [default: target/bench/<commit>-<time>.json]
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+    /// Where state is kept; the file system decides how long a commit takes [default: the folder for temporary files]
+    #[arg(long, value_name = "FOLDER")]
+    folder: Option<PathBuf>,
+    /// Have tesseractl apply the files of `million` and `restart`, and count its time
+    #[arg(long)]
+    tesseractl: bool,
+    /// List the benchmarks with their aims
+    #[arg(long, exclusive = true)]
+    list: bool,
+    /// Compare the results of two runs
+    #[arg(long, num_args = 2, value_names = ["A", "B"], exclusive = true)]
+    compare: Option<Vec<PathBuf>>,
+}
+
+fn benchmark_named(name: &str) -> Result<&'static Benchmark, String> {
+    let named = BENCHMARKS.iter().find(|benchmark| benchmark.name == name);
+    named.copied().ok_or_else(|| {
+        let names: Vec<_> = BENCHMARKS.iter().map(|benchmark| benchmark.name).collect();
+        format!("it is one of {}", names.join(", "))
+    })
+}
+
+fn scale(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(scale) if scale > 0.0 && scale <= 10.0 => Ok(scale),
+        _ => Err("it is a number above 0 and up to 10".to_owned()),
+    }
+}
 
 #[tokio::main(flavor = "current_thread")]
-async fn main() -> Result<()> {
-    let mut names = Vec::new();
-    let mut json = None;
-    let mut args = std::env::args().skip(1);
-    while let Some(arg) = args.next() {
-        match arg.as_str() {
-            "--json" => json = args.next(),
-            "apply" | "boundaries" | "engine" | "idle" => names.push(arg),
-            _ => bail!("{USAGE}"),
+async fn main() -> ExitCode {
+    let mut words = std::env::args().skip(1);
+    let done = match words.next().as_deref() {
+        Some("load") => make_load(words.next(), words.next()).await,
+        _ => run(Args::parse()).await,
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
         }
     }
-    if names.is_empty() {
-        names = ["apply", "boundaries", "engine", "idle"].map(str::to_owned).to_vec();
+}
+
+/// As a process that a benchmark has started to make load.
+async fn make_load(name: Option<String>, setting: Option<String>) -> Result<()> {
+    let (name, setting) = name.zip(setting).context("a load has a name and a setting")?;
+    let named = BENCHMARKS.iter().find(|benchmark| benchmark.name == name);
+    let load = named.and_then(|benchmark| benchmark.load).context("there is no such load")?;
+    load(setting).await
+}
+
+async fn run(args: Args) -> Result<()> {
+    if args.list {
+        print!("{}", list());
+        return Ok(());
     }
-    let mut report = Report::default();
-    for name in names {
-        match name.as_str() {
-            "apply" => apply::run(&mut report).await?,
-            "boundaries" => boundaries::run(&mut report).await?,
-            "engine" => engine::run(&mut report).await?,
-            _ => idle::run(&mut report).await?,
-        }
+    if let Some([before, after]) = args.compare.as_deref() {
+        print!("{}", compare::compare(&Results::read(before)?, &Results::read(after)?));
+        return Ok(());
     }
-    print!("{}", report.table());
-    if let Some(path) = json {
-        std::fs::write(path, report.json()?)?;
+    let folder = args.folder.unwrap_or_else(std::env::temp_dir);
+    let context = Context { scale: args.scale, folder, tesseractl: args.tesseractl };
+    let names = if args.names.is_empty() { BENCHMARKS.to_vec() } else { args.names };
+    let mut results = Results::begin(&context).await?;
+    print!("{}", results.head());
+    let path = match args.json {
+        Some(path) => path,
+        None => default_path(&results)?,
+    };
+    for benchmark in names {
+        print!("{}", results.measure(benchmark, &context).await?.table());
+        // After each, so that one that fails loses nothing of the others.
+        results.write(&path)?;
     }
+    println!("\nwritten to {}", path.display());
     Ok(())
+}
+
+/// Beside the builds.
+fn default_path(results: &Results) -> Result<PathBuf> {
+    let program = std::env::current_exe()?;
+    let target = program.ancestors().nth(2).map(Path::to_owned).context("it is in no folder")?;
+    let time = results.at.replace(':', "");
+    Ok(target.join("bench").join(format!("{}-{time}.json", results.commit.short())))
+}
+
+fn list() -> String {
+    let mut text = String::new();
+    for benchmark in BENCHMARKS {
+        text += &format!("{}: {}\n", benchmark.name, benchmark.what);
+        for aim in benchmark.aims {
+            let bound = match aim.bound {
+                Bound::Under(bound) => format!("under {bound}"),
+                Bound::AtLeast(bound) => format!("at least {bound}"),
+            };
+            text += &format!("  {}: {bound}\n", aim.figure);
+        }
+    }
+    text
 }

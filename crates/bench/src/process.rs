@@ -16,6 +16,11 @@ pub(crate) fn own_bytes(pid: u32) -> Result<u64> {
     status_bytes(pid, "RssAnon:")
 }
 
+/// The most resident memory that it ever had, in bytes.
+pub(crate) fn peak_bytes(pid: u32) -> Result<u64> {
+    status_bytes(pid, "VmHWM:")
+}
+
 fn status_bytes(pid: u32, field: &str) -> Result<u64> {
     let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
     let line = status.lines().find_map(|line| line.strip_prefix(field));
@@ -39,4 +44,9 @@ pub(crate) fn cpu_time(pid: u32) -> Result<Duration> {
     let ticks = field(11).zip(field(12)).map(|(user, system)| user + system).context("no times")?;
     let per_second = rustix::param::clock_ticks_per_second();
     Ok(Duration::from_secs_f64(ticks as f64 / per_second as f64))
+}
+
+/// How many files and connections it has open.
+pub(crate) fn open_files(pid: u32) -> Result<usize> {
+    Ok(fs::read_dir(format!("/proc/{pid}/fd"))?.count())
 }

@@ -88,9 +88,11 @@ async fn of(error: progenitor_client::Error<Problem>) -> Error {
             let id = request_id(response.headers());
             Error::Refused(Box::new(Problem { request_id: id, ..response.into_inner() }))
         }
-        Generated::CommunicationError(error)
-        | Generated::ResponseBodyError(error)
-        | Generated::InvalidUpgrade(error) => Error::transport(&error),
+        Generated::CommunicationError(error) | Generated::InvalidUpgrade(error) => {
+            Error::transport(&error)
+        }
+        // The body is read before it is decoded.
+        Generated::ResponseBodyError(error) => Error::cut_off(&error),
         Generated::UnexpectedResponse(response) => of_response(response).await,
         Generated::InvalidResponsePayload(_, error) => Error::Protocol(error.to_string()),
         Generated::InvalidRequest(why) | Generated::Custom(why) => Error::Protocol(why),

@@ -28,14 +28,21 @@ struct All {
     by_node: HashMap<Name, Agent>,
 }
 
+/// Who speaks for a node.
+#[derive(Clone)]
+pub(crate) struct Speaker {
+    pub(crate) node_id: Uid,
+    /// Rung when there is news for it.
+    pub(crate) news: Arc<Notify>,
+}
+
 /// One agent.
 #[derive(Clone)]
 pub(crate) struct Agent {
     pub(crate) node_id: Uid,
     pub(crate) heard_at: Timestamp,
     pub(crate) usage: Option<Usage>,
-    /// Rung when there is news for it.
-    pub(crate) news: Arc<Notify>,
+    news: Arc<Notify>,
     log_requests: Vec<Asked>,
 }
 
@@ -114,10 +121,11 @@ impl Agents {
         world: &World,
         name: &Name,
         session: &str,
-    ) -> Result<Agent, NotInSession> {
+    ) -> Result<Speaker, NotInSession> {
         let all = self.all.lock();
         all.sessions.speaks_for(world, name, session)?;
-        all.by_node.get(name).cloned().ok_or(NotInSession::NotRegistered)
+        let agent = all.by_node.get(name).ok_or(NotInSession::NotRegistered)?;
+        Ok(Speaker { node_id: agent.node_id, news: Arc::clone(&agent.news) })
     }
 
     /// Notes that the agent of `name` was heard of.

@@ -2,13 +2,15 @@
 
 use std::convert::Infallible;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderValue, Response, StatusCode};
 use http_body::Frame;
+use parking_lot::Mutex;
 use tessera_api::ApiError;
+use tessera_store::BoxFuture;
 use tessera_types::Problem;
 use tessera_types::problem::Code;
 use tokio::sync::mpsc;
@@ -62,6 +64,39 @@ impl http_body::Body for StreamBody {
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
         self.0.poll_recv(context).map(|piece| piece.map(|bytes| Ok(Frame::data(bytes))))
+    }
+}
+
+/// A body that is one piece, which comes later; none comes where it is broken off.
+pub(crate) fn later<E: std::error::Error + Send + Sync + 'static>(
+    piece: impl Future<Output = Result<Bytes, E>> + Send + 'static,
+) -> dropshot::Body {
+    dropshot::Body::wrap(LaterBody { piece: Some(Mutex::new(Box::pin(piece))) })
+}
+
+/// A body that is one piece.
+struct LaterBody<E> {
+    /// None once it has come. Bodies have to be shared between threads, futures cannot be;
+    /// nobody else ever locks it.
+    piece: Option<Mutex<BoxFuture<'static, Result<Bytes, E>>>>,
+}
+
+impl<E> http_body::Body for LaterBody<E> {
+    type Data = Bytes;
+    type Error = E;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, E>>> {
+        let Some(piece) = &mut self.piece else { return Poll::Ready(None) };
+        let came = ready!(piece.get_mut().as_mut().poll(context));
+        self.piece = None;
+        Poll::Ready(Some(came.map(Frame::data)))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.piece.is_none()
     }
 }
 

@@ -3,9 +3,11 @@
 
 use std::any::Any;
 
+use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use tessera_pipeline::refuse_pipelines;
+use tessera_types::api::ManifestText;
 use tessera_types::manifest::WRITTEN_BY_TESSERA;
 use tessera_types::problem::Code;
 use tessera_types::secret::is_secret;
@@ -50,7 +52,41 @@ pub(crate) fn any_manifest<K: Kind>(mut json: Value) -> Result<Manifest<K>, Prob
             fields.remove(field);
         }
     }
-    let manifest: Manifest<K> = strictly(json)?;
+    checked(strictly(json)?)
+}
+
+/// Reads and validates a manifest of a batch. Most are right, and are read from the text
+/// at once; of any other, what is wrong is found out step by step.
+pub(crate) fn manifest_of<K: Kind>(text: &ManifestText) -> Result<Manifest<K>, Problem> {
+    match serde_json::from_str(text.as_str()) {
+        Ok(manifest) => checked(manifest),
+        Err(_) => any_manifest(json(text)?),
+    }
+}
+
+/// A manifest of a batch as a value.
+pub(crate) fn json(text: &ManifestText) -> Result<Value, Problem> {
+    serde_json::from_str(text.as_str())
+        .map_err(|error| Problem::new(Code::InvalidRequest, error.to_string()))
+}
+
+/// The kind of a manifest of a batch; of a workload if it names none.
+pub(crate) fn kind_of(text: &ManifestText) -> Result<KindName, Problem> {
+    #[derive(Deserialize)]
+    struct Head {
+        #[serde(default)]
+        kind: Option<KindName>,
+    }
+    if let Ok(head) = serde_json::from_str::<Head>(text.as_str()) {
+        return Ok(head.kind.unwrap_or(KindName::Workload));
+    }
+    match json(text)?.get("kind") {
+        None | Some(Value::Null) => Ok(KindName::Workload),
+        Some(named) => kind(named.clone()),
+    }
+}
+
+fn checked<K: Kind>(manifest: Manifest<K>) -> Result<Manifest<K>, Problem> {
     if let Some(kind) = manifest.kind.filter(|kind| *kind != K::KIND) {
         return Err(Problem::new(
             Code::InvalidRequest,
@@ -70,7 +106,7 @@ pub(crate) fn any_manifest<K: Kind>(mut json: Value) -> Result<Manifest<K>, Prob
 /// All that would keep a tenant from being installed. What breaks a limit is not looked
 /// into.
 fn refuse_tenant<K: Kind>(manifest: &Manifest<K>, is_within_limits: bool) -> Vec<Invalid> {
-    let spec: &dyn Any = &manifest.spec;
+    let spec: &dyn Any = &*manifest.spec;
     match spec.downcast_ref::<TenantSpec>().filter(|_| is_within_limits) {
         Some(spec) => {
             let (zones, now) = (jiff::tz::db(), jiff::Timestamp::now());

@@ -27,6 +27,7 @@ mod diff;
 mod engine_link;
 mod engine_news;
 mod failure;
+mod fanout;
 #[cfg(feature = "fuzzing")]
 pub mod fuzzing;
 mod handlers;

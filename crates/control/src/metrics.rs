@@ -1,6 +1,7 @@
 //! Metrics in the Prometheus text format. Counts of what exists are taken from
 //! the world when somebody asks; only what passes is counted as it passes.
 
+use std::collections::HashMap;
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
@@ -238,10 +239,13 @@ impl Metrics {
     fn count_resources(&self, plane: &Plane) {
         self.resources.clear();
         let world = plane.world.read();
-        let count = |kind, status| {
-            self.resources.get_or_create(&KindStatus { kind, status }).inc();
-        };
-        world.all().for_each(|one| count(one.kind().as_str(), one.status()));
+        let mut counts: HashMap<_, i64> = HashMap::new();
+        for one in world.all() {
+            *counts.entry((one.kind(), one.status())).or_default() += 1;
+        }
+        for ((kind, status), count) in counts {
+            self.resources.get_or_create(&KindStatus { kind: kind.as_str(), status }).set(count);
+        }
         for (tier, hits) in world.pipelines().hits() {
             let label = TierLabel { tier: tier.to_string() };
             self.pipeline_tiers.get_or_create(&label).set(hits);

@@ -1,17 +1,19 @@
 //! What all parts of a control plane share.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use parking_lot::RwLock;
 use tessera_reconciler::World;
 use tessera_store::{Commit, CommitError, IdempotencyKey, Outcome, Store};
-use tessera_types::{Committed, Name, Object, Uid, Workload, Write};
+use tessera_types::{BootTime, Committed, Duration, Name, Object, Uid, Workload, Write};
 use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
 use crate::agents::Agents;
 use crate::clock;
 use crate::engine_link::EngineBell;
+use crate::fanout::Fanout;
 use crate::health::Health;
 use crate::log_broker::LogBroker;
 use crate::metrics::Metrics;
@@ -40,6 +42,8 @@ pub(crate) struct Plane {
     pub(crate) searches: Semaphore,
     pub(crate) agents: Arc<Agents>,
     pub(crate) logs: LogBroker,
+    /// How watchers are told of commits.
+    pub(crate) fanout: Arc<Fanout>,
     /// A permit for each watch that may be open.
     pub(crate) watch_places: Arc<Semaphore>,
     pub(crate) metrics: Metrics,
@@ -47,8 +51,34 @@ pub(crate) struct Plane {
     /// How whoever speaks with the engine is told that there is something for it.
     pub(crate) engine: Arc<EngineBell>,
     pub(crate) health: Health,
+    pub(crate) rush: Rush,
     /// Cancelled when the control plane stops: what waits for news ends.
     pub(crate) stopping: CancellationToken,
+}
+
+/// Whether so much is being placed that agents are told of it together.
+#[derive(Debug, Default)]
+pub(crate) struct Rush {
+    /// By the clock that counts from boot, in milliseconds.
+    until_ms: AtomicU64,
+}
+
+/// A pass that writes so much is part of a rush.
+const RUSH_WRITES: usize = 500;
+/// It lasts so long after such a pass.
+const RUSH_LASTS: Duration = Duration::from_millis(500);
+
+impl Rush {
+    /// A pass has written so much.
+    pub(crate) fn written(&self, writes: usize, now: BootTime) {
+        if writes >= RUSH_WRITES {
+            self.until_ms.store(now.plus(RUSH_LASTS).as_millis(), Ordering::Relaxed);
+        }
+    }
+
+    pub(crate) fn is_on(&self, now: BootTime) -> bool {
+        now.as_millis() < self.until_ms.load(Ordering::Relaxed)
+    }
 }
 
 impl Plane {
@@ -69,5 +99,20 @@ impl Plane {
     /// Tells the reconcile loop something. It is gone only when all stops.
     pub(crate) fn tell_loop(&self, message: LoopMessage) {
         let _ = self.to_loop.send(message);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_rush_lasts_a_little_beyond_the_last_large_pass() {
+        let (rush, at) = (Rush::default(), BootTime::from_millis);
+        rush.written(RUSH_WRITES - 1, at(1000));
+        assert!(!rush.is_on(at(1000)));
+        rush.written(RUSH_WRITES, at(1000));
+        rush.written(1, at(1100));
+        assert!(rush.is_on(at(1499)) && !rush.is_on(at(1500)));
     }
 }

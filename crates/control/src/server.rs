@@ -20,12 +20,13 @@ use tokio_util::sync::CancellationToken;
 use crate::agents::Agents;
 use crate::clock;
 use crate::engine_link::{self, EngineBell};
+use crate::fanout::Fanout;
 use crate::handlers::{DOCUMENT, Handlers};
 use crate::health::{Died, Health, supervise};
 use crate::log_broker::LogBroker;
 use crate::metrics::Metrics;
 use crate::options::Options;
-use crate::plane::{LoopMessage, Plane};
+use crate::plane::{LoopMessage, Plane, Rush};
 use crate::reconcile_loop;
 use crate::seeds;
 
@@ -147,6 +148,8 @@ impl Control {
             let link = engine_link::Link::new(&plane, engine, server.local_addr());
             tokio::spawn(link.run())
         });
+        let fanout = Arc::clone(&plane.fanout);
+        tokio::spawn(fanout.run(Arc::clone(&plane.store), plane.stopping.clone()));
         let looping = tokio::spawn(run(Arc::clone(&plane), messages));
         let supervised = Arc::clone(&plane);
         let supervision = tokio::spawn(async move { supervise(&supervised, looping).await });
@@ -233,6 +236,7 @@ fn assemble(
     *world.write() = loaded;
     Ok(Plane {
         options,
+        fanout: Arc::new(Fanout::new(store.revision())),
         store,
         world,
         booking: tokio::sync::Mutex::default(),
@@ -244,6 +248,7 @@ fn assemble(
         to_loop,
         engine,
         health: Health::new(),
+        rush: Rush::default(),
         stopping: CancellationToken::new(),
     })
 }

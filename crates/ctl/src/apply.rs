@@ -46,7 +46,7 @@ pub async fn apply(
 }
 
 async fn send(api: &Api, batch: &[Declaration]) -> Result<ApplyResponse, Failure> {
-    let manifests = batch.iter().map(|declaration| declaration.manifest.clone()).collect();
+    let manifests = batch.iter().map(|declaration| (&declaration.manifest).into()).collect();
     let request = ApplyRequest { manifests };
     once("apply", async |key| call(api.apply(Some(key), &request)).await).await
 }

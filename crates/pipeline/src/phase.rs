@@ -36,7 +36,7 @@ pub fn is_template(phase: &str) -> bool {
 /// kinds have none.
 #[must_use]
 pub fn refuse_pipelines<K: Kind>(manifest: &Manifest<K>) -> Vec<Invalid> {
-    let spec: &dyn Any = &manifest.spec;
+    let spec: &dyn Any = &*manifest.spec;
     let Some(declared) = Declared::of(K::KIND, spec) else { return Vec::new() };
     let mut problems = declared.refuse();
     let pod = spec.downcast_ref::<PodDefinitionSpec>();
@@ -50,7 +50,7 @@ pub fn refuse_pipelines<K: Kind>(manifest: &Manifest<K>) -> Vec<Invalid> {
 /// Other kinds have none, and pipelines that cannot be are left out.
 #[must_use]
 pub fn jobs_of<K: Kind>(manifest: &Manifest<K>) -> Vec<(String, String)> {
-    let spec: &dyn Any = &manifest.spec;
+    let spec: &dyn Any = &*manifest.spec;
     let Some(declared) = Declared::of(K::KIND, spec) else { return Vec::new() };
     let mut jobs = Vec::new();
     for (path, phase) in declared.phases() {

@@ -303,8 +303,11 @@ impl Reconciler {
         };
         demand.booked = booked(workload, &demand, world, now, pass);
         demand.booked.extend(of_other_groups(workload, world));
-        let shape = DemandShape::of(&demand);
-        let choice = match refused.get(&shape) {
+        let known = match refused.is_empty() {
+            true => None,
+            false => refused.get(&DemandShape::of(&demand)),
+        };
+        let choice = match known {
             Some(refusal) => Err(refusal.clone()),
             None => self.fleet.choose(&demand),
         };
@@ -321,7 +324,7 @@ impl Reconciler {
             Err(refusal) => {
                 pass.stats.workloads_unplaced += 1;
                 let plan = self.explain(workload, world, &refusal, now);
-                refused.insert(shape, refusal);
+                refused.insert(DemandShape::of(&demand), refusal);
                 plan
             }
         }

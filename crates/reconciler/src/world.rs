@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use tessera_scheduler::calendar::Calendar;
 use tessera_types::timed::TimedStatus;
-use tessera_types::workload::WorkloadStatus;
+use tessera_types::workload::{Assigned, WorkloadStatus};
 use tessera_types::{
     BootTime, Change, Committed, Duration, Host, Kind, KindName, Node, Object, Pod, Resource,
     Revision, Tenant, Timestamp, Uid, Workload,
@@ -189,9 +189,7 @@ impl World {
             }
             Resource::Workload(workload) => {
                 let before = before.as_ref().and_then(Workload::unwrap);
-                let what =
-                    |it: &Object<Workload>| (it.observed.assigned.clone(), it.spec.not_after);
-                if before.is_none_or(|before| what(before) != what(&workload)) {
+                if before.is_none_or(|before| held_by(before) != held_by(&workload)) {
                     self.bookings.workload_changed(&workload);
                 }
                 self.reload(before.map(|before| &**before), Some(&workload), at)
@@ -455,6 +453,11 @@ impl Deref for World {
     fn deref(&self) -> &Tables {
         &self.tables
     }
+}
+
+/// What of a node a workload holds, and until when.
+fn held_by(workload: &Object<Workload>) -> (Option<&Assigned>, Option<Timestamp>) {
+    (workload.observed.assigned.as_ref(), workload.spec.not_after)
 }
 
 /// Whether an agent has to be told of the difference.

@@ -37,7 +37,7 @@ fn object<K: Kind>(kind: KindName, text: &str, id: u64, spec: serde_json::Value)
 fn node(text: &str, id: u64, zone: &str) -> Object<Node> {
     let mut node = object::<Node>(KindName::Node, text, id, json!({}));
     node.status = NodeStatus::Ready;
-    node.labels = BTreeMap::from([("zone".to_owned(), zone.to_owned())]);
+    node.labels = BTreeMap::from([("zone".to_owned(), zone.to_owned())]).into();
     node
 }
 
@@ -177,7 +177,7 @@ fn a_node_that_is_left_is_waited_for_until_nothing_is_left_there() {
     [1, 2].into_iter().for_each(|node| drop(fleet.report(node, 1, InstallState::Installed)));
     let since = fleet.0.revision();
     assert_eq!(fleet.told(1, since), None);
-    fleet.edit_node(1, |node| node.labels.clear());
+    fleet.edit_node(1, |node| node.labels = Arc::default());
     assert_eq!(fleet.find().status, TenantStatus::Installed);
     assert_eq!(fleet.waits_for(), (WaitReason::Agent, "n1 to remove it".to_owned()));
     let told = fleet.told(1, since).unwrap();
@@ -199,9 +199,9 @@ fn a_node_that_is_wanted_again_gets_the_spec_again_and_is_asked() {
     let mut fleet = Fleet::usual();
     fleet.settle();
     fleet.report(1, 1, InstallState::Installed);
-    fleet.edit_node(1, |node| node.labels.clear());
+    fleet.edit_node(1, |node| node.labels = Arc::default());
     let since = fleet.0.revision();
-    fleet.edit_node(1, |node| node.labels = BTreeMap::from([("zone".into(), "a".into())]));
+    fleet.edit_node(1, |node| node.labels = BTreeMap::from([("zone".into(), "a".into())]).into());
     let told = fleet.told(1, since).unwrap();
     assert!(!told[0].remove && told[0].report && told[0].spec.is_some(), "{told:?}");
     // The agent may have removed it meanwhile.
@@ -311,7 +311,7 @@ fn without_a_node_it_says_what_it_waits_for() {
     fleet.settle();
     [1, 2].into_iter().for_each(|node| drop(fleet.report(node, 1, InstallState::Installed)));
     for id in [1, 2] {
-        fleet.edit_node(id, |node| node.labels.clear());
+        fleet.edit_node(id, |node| node.labels = Arc::default());
         fleet.report(id, 2, InstallState::Removed);
     }
     assert_eq!(fleet.find().status, TenantStatus::Pending);

@@ -20,7 +20,7 @@ pub enum Executor {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct SpreadGroup {
     namespace: Option<Name>,
-    labels: Labels,
+    labels: Arc<Labels>,
     /// The node label over whose values they are spread.
     pub by: String,
 }

@@ -7,8 +7,9 @@ use tessera_types::workload::Protocol;
 use tessera_types::{Labels, Name, Node, Object, Uid};
 
 use crate::demand::{Demand, Executor, SpreadGroup};
+use crate::ranking::{Rankings, crowd_of};
 use crate::refusal::{Refusal, Tally};
-use crate::score::{Load, Score};
+use crate::score::{Load, Score, fit};
 
 /// Whether a node takes workloads, and if not, why.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,10 +23,10 @@ pub enum NodeState {
 }
 
 #[derive(Debug)]
-struct NodeAccount {
+pub(crate) struct NodeAccount {
     name: Name,
     state: NodeState,
-    labels: Labels,
+    pub(crate) labels: Labels,
     processes: bool,
     containers: bool,
     capacity: Load,
@@ -33,7 +34,7 @@ struct NodeAccount {
     ports: HashSet<(u16, Protocol)>,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 struct Reservation {
     node: Uid,
     load: Load,
@@ -48,6 +49,7 @@ pub struct Fleet {
     nodes: BTreeMap<Uid, NodeAccount>,
     reservations: HashMap<Uid, Reservation>,
     spread: HashMap<Arc<SpreadGroup>, HashMap<Uid, u32>>,
+    rankings: Rankings,
 }
 
 impl Fleet {
@@ -55,6 +57,7 @@ impl Fleet {
     pub fn set_node(&mut self, node: &Object<Node>, state: NodeState) {
         let allocatable = node.allocatable();
         let executors = &node.observed.executors;
+        self.rankings.forget();
         let (taken, ports) = match self.nodes.remove(&node.id) {
             Some(account) => (account.taken, account.ports),
             None => self.taken_on(node.id),
@@ -80,26 +83,29 @@ impl Fleet {
 
     /// Forgets a node. Reservations on it stay until they are released.
     pub fn remove_node(&mut self, node: Uid) {
+        self.rankings.forget();
         self.nodes.remove(&node);
     }
 
     /// Sets aside on `node` what `workload` demands. What was set aside for the
     /// workload before, here or elsewhere, is released first.
     pub fn reserve(&mut self, workload: Uid, node: Uid, demand: &Demand) {
+        let reservation = Reservation {
+            node,
+            load: Load::of(demand),
+            ports: demand.ports.clone(),
+            spread: demand.spread.clone(),
+        };
+        if self.reservations.get(&workload) == Some(&reservation) {
+            return;
+        }
         self.release(workload);
-        self.set_aside(
-            workload,
-            Reservation {
-                node,
-                load: Load::of(demand),
-                ports: demand.ports.clone(),
-                spread: demand.spread.clone(),
-            },
-        );
+        self.set_aside(workload, reservation);
     }
 
     fn set_aside(&mut self, workload: Uid, reservation: Reservation) {
         let node = reservation.node;
+        self.rankings.touch(node);
         if let Some(account) = self.nodes.get_mut(&node) {
             account.taken = account.taken.plus(reservation.load);
             account.ports.extend(reservation.ports.iter().copied());
@@ -113,6 +119,7 @@ impl Fleet {
     /// Releases what is set aside for `workload`; says whether anything was.
     pub fn release(&mut self, workload: Uid) -> bool {
         let Some(reservation) = self.reservations.remove(&workload) else { return false };
+        self.rankings.touch(reservation.node);
         if let Some(account) = self.nodes.get_mut(&reservation.node) {
             account.taken = account.taken.minus(reservation.load);
             for port in &reservation.ports {
@@ -143,22 +150,37 @@ impl Fleet {
     ///
     /// # Errors
     /// [`Refusal`] says for each node why it cannot take it.
-    pub fn choose(&self, demand: &Demand) -> Result<(Uid, Name), Refusal> {
+    pub fn choose(&mut self, demand: &Demand) -> Result<(Uid, Name), Refusal> {
+        if !demand.booked.is_empty() {
+            return self.scan(demand);
+        }
+        let Self { nodes, spread, rankings, .. } = self;
+        let ranking = rankings.of(demand, nodes);
+        let group = demand.spread.as_deref();
+        let domains = group.map(|group| domains(nodes, spread, group)).unwrap_or_default();
+        let best = ranking.best(crowd_of(group, &domains));
+        match best.and_then(|id| Some((id, nodes.get(&id)?.name.clone()))) {
+            Some(best) => Ok(best),
+            // Every node is looked at once more, to say why it cannot take it.
+            None => self.scan(demand),
+        }
+    }
+
+    /// The best node, found by looking at each.
+    fn scan(&self, demand: &Demand) -> Result<(Uid, Name), Refusal> {
         let mut tally = Tally::default();
-        let domains = demand.spread.as_ref().map(|group| (group, self.domains(group)));
+        let group = demand.spread.as_deref();
+        let domains =
+            group.map(|group| domains(&self.nodes, &self.spread, group)).unwrap_or_default();
+        let crowd_of = crowd_of(group, &domains);
         let mut best: Option<(Score, Uid, &Name)> = None;
         for (id, account) in &self.nodes {
             if !account.takes(*id, demand, &mut tally) {
                 continue;
             }
-            let crowd = domains.as_ref().map_or(0, |(group, domains)| {
-                account
-                    .labels
-                    .get(&group.by)
-                    .map_or(u32::MAX, |value| domains.get(value.as_str()).copied().unwrap_or(0))
-            });
-            let after = account.taken.plus(Load::of(demand));
-            let score = Score::of(crowd, after, account.capacity, demand.placement);
+            let domain = group.and_then(|group| account.labels.get(&group.by));
+            let crowd = crowd_of(domain.map(String::as_str));
+            let score = Score::new(crowd, account.fit_of(demand));
             if best.as_ref().is_none_or(|(highest, _, _)| score > *highest) {
                 best = Some((score, *id, &account.name));
             }
@@ -184,19 +206,6 @@ impl Fleet {
         choice
     }
 
-    /// How many workloads of `group` there are for each value of its label.
-    fn domains(&self, group: &SpreadGroup) -> HashMap<&str, u32> {
-        let mut domains = HashMap::new();
-        for (node, count) in self.spread.get(group).into_iter().flatten() {
-            if let Some(value) =
-                self.nodes.get(node).and_then(|account| account.labels.get(&group.by))
-            {
-                *domains.entry(value.as_str()).or_default() += count;
-            }
-        }
-        domains
-    }
-
     fn taken_on(&self, node: Uid) -> (Load, HashSet<(u16, Protocol)>) {
         self.reservations.values().filter(|reservation| reservation.node == node).fold(
             (Load::default(), HashSet::new()),
@@ -216,7 +225,50 @@ impl Fleet {
     }
 }
 
+/// How many workloads of `group` there are for each value of its label.
+fn domains<'a>(
+    nodes: &'a BTreeMap<Uid, NodeAccount>,
+    spread: &HashMap<Arc<SpreadGroup>, HashMap<Uid, u32>>,
+    group: &SpreadGroup,
+) -> HashMap<&'a str, u32> {
+    let mut domains = HashMap::new();
+    for (node, count) in spread.get(group).into_iter().flatten() {
+        if let Some(value) = nodes.get(node).and_then(|account| account.labels.get(&group.by)) {
+            *domains.entry(value.as_str()).or_default() += count;
+        }
+    }
+    domains
+}
+
 impl NodeAccount {
+    /// Whether it is one for `demand`, whatever is on it now.
+    pub(crate) fn may_take(&self, demand: &Demand) -> bool {
+        self.state == NodeState::Open
+            && self.runs(demand.executor)
+            && demand.spec.constraints.iter().all(|one| one.is_met_by(&self.labels))
+    }
+
+    fn runs(&self, executor: Executor) -> bool {
+        match executor {
+            Executor::Process => self.processes,
+            Executor::Container => self.containers,
+        }
+    }
+
+    /// How well `demand` fits; none where there is no room for it.
+    pub(crate) fn fit(&self, demand: &Demand) -> Option<i64> {
+        let free = self.capacity.minus(self.taken);
+        let has_room = demand.cpu <= free.cpu
+            && demand.memory <= free.memory
+            && free.workloads > 0
+            && !demand.ports.iter().any(|port| self.ports.contains(port));
+        has_room.then(|| self.fit_of(demand))
+    }
+
+    fn fit_of(&self, demand: &Demand) -> i64 {
+        fit(self.taken.plus(Load::of(demand)), self.capacity, demand.placement)
+    }
+
     /// Whether it can take `demand`; if not, it is counted why: the first
     /// reason, or everything that there is too little of.
     fn takes(&self, id: Uid, demand: &Demand, tally: &mut Tally) -> bool {
@@ -226,11 +278,7 @@ impl NodeAccount {
             NodeState::Closed => return tally.closed(),
             NodeState::Offline => return tally.offline(),
         }
-        let runs = match demand.executor {
-            Executor::Process => self.processes,
-            Executor::Container => self.containers,
-        };
-        if !runs {
+        if !self.runs(demand.executor) {
             return tally.cannot_run();
         }
         if let Some(unmet) =
@@ -332,7 +380,7 @@ mod tests {
             fleet(std::slice::from_ref(&only)).choose(&big).unwrap_err().to_string(),
             "the only node, node-1, has less than 16 cpu free (1.9) and less than 2GiB memory free (1GiB)"
         );
-        let many = fleet(&[only, node(2, 1000, 1 << 40, &[])]);
+        let mut many = fleet(&[only, node(2, 1000, 1 << 40, &[])]);
         assert_eq!(
             many.choose(&big).unwrap_err().to_string(),
             "none of 2 nodes fits: 2 have less than 16 cpu free (1.9 at most, on node-1), \
@@ -364,6 +412,50 @@ mod tests {
         }
         let in_a: u64 = (1..=4).map(|id| fleet.taken(Uid(id)).2).sum();
         assert_eq!(in_a, 5);
+    }
+
+    proptest! {
+        /// However nodes fill up, empty, come and go, the choice is that of a scan.
+        #[test]
+        fn a_ranking_chooses_what_a_scan_does(
+            steps in prop::collection::vec((0u64..60, 0usize..8, 0u8..10), 1..300)
+        ) {
+            let zones = ["a", "b", "c"];
+            let labels = |id: u64| {
+                let zone = zones.get(id as usize % 4).map(|zone| ("zone", *zone));
+                zone.into_iter().collect::<Vec<_>>()
+            };
+            let nodes: Vec<_> =
+                (1..=150).map(|id| node(id, id % 7 * 300, id % 5 * 400, &labels(id))).collect();
+            let mut fleet = fleet(&nodes);
+            let demands: Vec<_> = [
+                serde_json::json!({"resources": {"cpu": 100, "memory": 50}}),
+                serde_json::json!({"resources": {"cpu": 50, "memory": 300}, "placement": "pack"}),
+                serde_json::json!({"spread_by": "zone"}),
+                serde_json::json!({"spread_by": "zone", "resources": {"cpu": 200}}),
+                serde_json::json!({"constraints": [{"label": "zone", "equal": "a"}]}),
+                serde_json::json!({"constraints": [{"label": "zone", "not_equal": "a"}]}),
+                serde_json::json!({"ports": [{"port": 80}]}),
+                serde_json::json!({"resources": {"cpu": 2000}}),
+            ].into_iter().map(demand).collect();
+            for (workload, which, what) in steps {
+                match what {
+                    0 => { fleet.release(Uid(1000 + workload)); }
+                    1 => fleet.set_node(&nodes[workload as usize], NodeState::Closed),
+                    2 => fleet.set_node(&nodes[workload as usize], NodeState::Open),
+                    3 => fleet.remove_node(Uid(workload)),
+                    _ => {
+                        let demand = &demands[which];
+                        fleet.release(Uid(1000 + workload));
+                        let chosen = fleet.choose(demand);
+                        prop_assert_eq!(&chosen, &fleet.scan(demand));
+                        if let Ok((node, _)) = chosen {
+                            fleet.reserve(Uid(1000 + workload), node, demand);
+                        }
+                    }
+                }
+            }
+        }
     }
 
     #[test]

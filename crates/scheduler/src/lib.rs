@@ -11,6 +11,7 @@
 pub mod calendar;
 mod demand;
 mod fleet;
+mod ranking;
 mod refusal;
 mod score;
 

@@ -52,18 +52,21 @@ pub(crate) struct Score {
 const WHOLE: u64 = 1_000_000;
 
 impl Score {
-    /// The score of a node that would carry `after` of `capacity`.
-    pub(crate) fn of(crowd: u32, after: Load, capacity: Load, placement: Placement) -> Self {
-        let cpu = share(after.cpu, capacity.cpu);
-        let memory = share(after.memory, capacity.memory);
-        let workloads = share(after.workloads, capacity.workloads);
-        let fullest = cpu.max(memory).max(workloads);
-        let imbalance = (cpu - memory).abs();
-        let fit = match placement {
-            Placement::Spread => -(2 * fullest + imbalance),
-            Placement::Pack => 2 * fullest - imbalance,
-        };
+    pub(crate) fn new(crowd: u32, fit: i64) -> Self {
         Self { crowd: Reverse(crowd), fit }
+    }
+}
+
+/// How good a node is that would carry `after` of `capacity`; the higher, the better.
+pub(crate) fn fit(after: Load, capacity: Load, placement: Placement) -> i64 {
+    let cpu = share(after.cpu, capacity.cpu);
+    let memory = share(after.memory, capacity.memory);
+    let workloads = share(after.workloads, capacity.workloads);
+    let fullest = cpu.max(memory).max(workloads);
+    let imbalance = (cpu - memory).abs();
+    match placement {
+        Placement::Spread => -(2 * fullest + imbalance),
+        Placement::Pack => 2 * fullest - imbalance,
     }
 }
 
@@ -71,5 +74,8 @@ fn share(part: u64, whole: u64) -> i64 {
     if whole == 0 {
         return 0;
     }
-    (u128::from(part) * u128::from(WHOLE) / u128::from(whole)) as i64
+    match part.checked_mul(WHOLE) {
+        Some(parts) => (parts / whole) as i64,
+        None => (u128::from(part) * u128::from(WHOLE) / u128::from(whole)) as i64,
+    }
 }

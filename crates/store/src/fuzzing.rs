@@ -2,7 +2,7 @@
 
 use tessera_types::{Resource, ResourceKey, Revision, Uid};
 
-use crate::sqlite::codec::{StateOf, declared, read_declared, with_state};
+use crate::sqlite::codec::{Alike, StateOf, declared, read_declared, with_state};
 
 /// The two texts that a resource is kept as: what it declares, and its state.
 ///
@@ -17,5 +17,6 @@ pub fn written(resource: &Resource) -> serde_json::Result<(String, String)> {
 /// # Errors
 /// They are none.
 pub fn read(key: &ResourceKey, declared: &str, state: &str) -> serde_json::Result<Resource> {
-    with_state(read_declared(key, Uid(1), declared)?, Revision(1), state)
+    let declared = read_declared(key, Uid(1), declared, &mut Alike::default())?;
+    with_state(declared, Revision(1), state)
 }

@@ -43,7 +43,7 @@ impl Default for Options {
             log_bytes_max: 1 << 30,
             history_age_max: Duration::from_secs(90 * 24 * 3600),
             checkpoint_commits: 4096,
-            checkpoint_bytes: 8 << 20,
+            checkpoint_bytes: 64 << 20,
             file_bytes_max: None,
         }
     }

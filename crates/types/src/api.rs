@@ -4,6 +4,7 @@ use schemars::JsonSchema;
 use schemars::r#gen::SchemaGenerator;
 use schemars::schema::Schema;
 use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
 
 use crate::change::HistoryEntry;
 use crate::envelope::Object;
@@ -99,7 +100,47 @@ pub struct PlannedPlacement {
 pub struct ApplyRequest {
     /// The manifests, at most [`crate::limits::BATCH_MAX`]; each as for `PUT`,
     /// with its `kind`.
-    pub manifests: Vec<serde_json::Value>,
+    pub manifests: Vec<ManifestText>,
+}
+
+/// A manifest of any kind as JSON, which is read once its kind is known.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct ManifestText(Box<RawValue>);
+
+impl ManifestText {
+    /// The JSON.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        self.0.get()
+    }
+}
+
+impl From<&serde_json::Value> for ManifestText {
+    fn from(manifest: &serde_json::Value) -> Self {
+        let text = RawValue::from_string(manifest.to_string());
+        Self(text.expect("a value is printed as valid JSON"))
+    }
+}
+
+impl PartialEq for ManifestText {
+    fn eq(&self, other: &Self) -> bool {
+        self.as_str() == other.as_str()
+    }
+}
+
+impl JsonSchema for ManifestText {
+    fn is_referenceable() -> bool {
+        false
+    }
+
+    fn schema_name() -> String {
+        serde_json::Value::schema_name()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        serde_json::Value::json_schema(generator)
+    }
 }
 
 /// Asks for a run of a tenant's service on a node.

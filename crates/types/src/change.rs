@@ -1,12 +1,12 @@
 //! Changes of the store: what is asked for, and what came of it.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::envelope::{Edited, Object};
+use crate::facts::Facts;
 use crate::identity::{Revision, Uid};
 use crate::kind::{Kind, Resource, ResourceKey};
 use crate::state::{Actor, State, Transition};
@@ -68,7 +68,7 @@ impl Write {
             at,
             by,
             reason: reason.to_owned(),
-            metadata: BTreeMap::new(),
+            metadata: Facts::default(),
         };
         Self::Delete {
             key: object.key(),
@@ -113,8 +113,8 @@ pub struct Record {
     /// Why.
     pub reason: String,
     /// Facts about it.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub metadata: BTreeMap<String, String>,
+    #[serde(default, skip_serializing_if = "Facts::is_empty")]
+    pub metadata: Facts,
 }
 
 impl Record {

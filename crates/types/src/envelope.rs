@@ -1,12 +1,12 @@
 //! The envelope: what every resource has, whatever its kind.
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::facts::Facts;
 use crate::identity::{Revision, Uid};
 use crate::kind::{Kind, KindName, ResourceKey};
 use crate::labels::Labels;
@@ -28,8 +28,8 @@ pub struct Object<K: Kind> {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub namespace: Option<Name>,
     /// For selection and placement.
-    #[serde(default, skip_serializing_if = "Labels::is_empty")]
-    pub labels: Labels,
+    #[serde(default, skip_serializing_if = "is_unlabelled")]
+    pub labels: Arc<Labels>,
     /// What a person declares.
     pub spec: Arc<K::Spec>,
     /// What a person or a parent wants.
@@ -54,8 +54,8 @@ pub struct Object<K: Kind> {
     #[serde(default)]
     pub observed: K::Observed,
     /// The last transitions, oldest first; `GET …/history` has all of them.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub state_history: Vec<Transition<K::Status>>,
+    #[serde(default, skip_serializing_if = "is_unwritten")]
+    pub state_history: Arc<Vec<Transition<K::Status>>>,
     /// When its deletion was asked for: it disappears once all it has is gone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deletion_requested_at: Option<Timestamp>,
@@ -134,6 +134,16 @@ pub enum WaitReason {
     Conflict,
 }
 
+/// Whether a history has nothing in it.
+fn is_unwritten<T>(history: &Arc<Vec<T>>) -> bool {
+    history.is_empty()
+}
+
+/// Whether there are no labels.
+pub(crate) fn is_unlabelled(labels: &Arc<Labels>) -> bool {
+    labels.is_empty()
+}
+
 impl<K: Kind> Object<K> {
     /// A new resource with nothing observed yet. The store gives it its id and
     /// revision.
@@ -144,13 +154,13 @@ impl<K: Kind> Object<K> {
             at: now,
             by,
             reason: "created".to_owned(),
-            metadata: BTreeMap::new(),
+            metadata: Facts::default(),
         };
         Self {
             kind: K::KIND,
             name: key.name.clone(),
             namespace: key.namespace.clone(),
-            labels: Labels::new(),
+            labels: Arc::default(),
             spec,
             desired_status: K::Desired::default(),
             id: Uid(0),
@@ -161,7 +171,7 @@ impl<K: Kind> Object<K> {
             status_since: now,
             waiting_for: None,
             observed: K::Observed::default(),
-            state_history: vec![first],
+            state_history: Arc::new(vec![first]),
             deletion_requested_at: None,
             created_at: now,
             updated_at: now,
@@ -233,7 +243,7 @@ impl<K: Kind> Edit<K> {
         }
         let reason = limits::clip(&reason.into(), limits::REASON_BYTES_MAX);
         let transition =
-            Transition { from: Some(from), to, at, by, reason, metadata: BTreeMap::new() };
+            Transition { from: Some(from), to, at, by, reason, metadata: Facts::default() };
         self.object.status = to;
         self.object.status_since = at;
         self.object.waiting_for = None;
@@ -247,7 +257,7 @@ impl<K: Kind> Edit<K> {
         let status = self.object.status;
         let reason = limits::clip(&reason.into(), limits::REASON_BYTES_MAX);
         let (from, at) = (Some(status), self.now);
-        let metadata = BTreeMap::new();
+        let metadata = Facts::default();
         self.transitions.push(Transition { from, to: status, at, by, reason, metadata });
         self
     }
@@ -255,7 +265,7 @@ impl<K: Kind> Edit<K> {
     /// Adds a fact to the transition just made; nothing if there is none.
     pub fn with(&mut self, name: &str, value: impl fmt::Display) -> &mut Self {
         if let Some(last) = self.transitions.last_mut() {
-            last.metadata.insert(name.to_owned(), value.to_string());
+            last.metadata.insert(name, &value.to_string());
         }
         self
     }
@@ -307,7 +317,7 @@ impl<K: Kind> Edit<K> {
         if self.transitions.is_empty() && self.object == *self.before {
             return None;
         }
-        let history = &mut self.object.state_history;
+        let history = Arc::make_mut(&mut self.object.state_history);
         history.extend(self.transitions.iter().cloned());
         let excess = history.len().saturating_sub(limits::HISTORY_TAIL_MAX);
         history.drain(..excess);

@@ -109,7 +109,7 @@ pub trait Kind:
 
     /// Completes a spec that is being declared over `existing`: what is said
     /// relative to the moment of its declaration becomes absolute, once.
-    fn settle(_spec: &mut Self::Spec, _existing: Option<&Self::Spec>, _now: Timestamp) {}
+    fn settle(_spec: &mut Arc<Self::Spec>, _existing: Option<&Self::Spec>, _now: Timestamp) {}
 
     /// Why a spec and labels may not replace those of `before`, if `by` may not
     /// do that.

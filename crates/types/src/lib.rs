@@ -13,6 +13,7 @@ mod change;
 pub mod engine;
 mod envelope;
 pub mod event;
+mod facts;
 mod fingerprint;
 pub mod host;
 mod identity;
@@ -45,6 +46,7 @@ pub use catalogue::{
 };
 pub use change::{Change, Committed, HistoryEntry, Record, Write};
 pub use envelope::{Edit, Edited, Object, OwnerRef, WaitReason, WaitingFor};
+pub use facts::Facts;
 pub use fingerprint::Fingerprint;
 pub use host::Host;
 pub use identity::{Epoch, Revision, Uid};

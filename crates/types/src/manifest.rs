@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::change::Write;
-use crate::envelope::{Edit, Edited, Object};
+use crate::envelope::{Edit, Edited, Object, is_unlabelled};
 use crate::identity::{Revision, Uid};
 use crate::kind::{Kind, KindName, ResourceKey};
 use crate::labels::Labels;
@@ -32,10 +32,10 @@ pub struct Manifest<K: Kind> {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub namespace: Option<Name>,
     /// For selection and placement.
-    #[serde(default, skip_serializing_if = "Labels::is_empty")]
-    pub labels: Labels,
+    #[serde(default, skip_serializing_if = "is_unlabelled")]
+    pub labels: Arc<Labels>,
     /// What is declared.
-    pub spec: K::Spec,
+    pub spec: Arc<K::Spec>,
     /// What is wanted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub desired_status: Option<K::Desired>,
@@ -75,6 +75,20 @@ pub const WRITTEN_BY_TESSERA: [&str; 8] = [
     "created_at",
     "updated_at",
 ];
+
+/// Counts what is written to it, in bytes.
+struct Size(usize);
+
+impl std::io::Write for Size {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0 += bytes.len();
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
 
 /// What declaring a manifest comes to.
 #[derive(Clone, Debug, PartialEq)]
@@ -167,7 +181,10 @@ impl<K: Kind> Manifest<K> {
         }
         self.labels.validate("labels", &mut problems);
         self.spec.validate("spec", &mut problems);
-        let bytes = serde_json::to_vec(&self.spec).map_or(0, |json| json.len());
+        let mut size = Size(0);
+        // Counting does not fail.
+        let _ = serde_json::to_writer(&mut size, &self.spec);
+        let Size(bytes) = size;
         if bytes > K::SPEC_BYTES_MAX {
             problems.push(Invalid::new(
                 "spec",
@@ -195,7 +212,7 @@ impl<K: Kind> Manifest<K> {
         let before = existing.map(|existing| &*existing.spec);
         K::settle(&mut self.spec, before, now);
         let Some(existing) = existing else {
-            let mut object = Object::new(&self.key(), Arc::new(self.spec), by, now);
+            let mut object = Object::new(&self.key(), self.spec, by, now);
             object.labels = self.labels;
             object.desired_status = self.desired_status.unwrap_or_default();
             return Ok(Declared::Create(object));
@@ -210,10 +227,10 @@ impl<K: Kind> Manifest<K> {
         });
         let mut edit = Edit::of(existing, now);
         edit.object.labels = self.labels;
-        if *existing.spec != self.spec || existing.desired_status != desired {
+        if existing.spec != self.spec || existing.desired_status != desired {
             edit.object.generation += 1;
             edit.object.desired_status = desired;
-            edit.object.spec = Arc::new(self.spec);
+            edit.object.spec = self.spec;
             K::declared(&mut edit.object, &existing.spec);
         }
         Ok(match edit.finish() {

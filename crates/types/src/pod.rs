@@ -1,6 +1,7 @@
 //! Pods: provisioned environments, each on a host for the time of its window.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -30,7 +31,8 @@ impl Kind for Pod {
     type Desired = DesiredTimedStatus;
     type Observed = PodObserved;
 
-    fn settle(spec: &mut PodSpec, existing: Option<&PodSpec>, now: Timestamp) {
+    fn settle(spec: &mut Arc<PodSpec>, existing: Option<&PodSpec>, now: Timestamp) {
+        let spec = Arc::make_mut(spec);
         spec.timeslot.settle(existing.map(|one| &one.timeslot), now);
     }
 }

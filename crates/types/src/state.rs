@@ -1,13 +1,13 @@
 //! State machines: which status may follow which, and the record of each change.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
 use std::fmt;
 
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use crate::facts::Facts;
 use crate::time::Timestamp;
 
 /// The status of a kind: an enum with one exhaustive `match` that says which
@@ -109,8 +109,8 @@ pub struct Transition<S: State> {
     /// Why, in words.
     pub reason: String,
     /// Facts about it, such as an exit code or a node.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub metadata: BTreeMap<String, String>,
+    #[serde(default, skip_serializing_if = "Facts::is_empty")]
+    pub metadata: Facts,
 }
 
 /// A transition that the state machine does not have. Nothing was written.

@@ -14,6 +14,9 @@ use super::health::Probing;
 use super::identity::{CopyId, RunId};
 use super::progress::{Ending, Progress};
 
+/// How long it may take until a start is told of which nothing has come yet.
+const START_TOLD_AFTER: Duration = Duration::from_millis(100);
+
 /// What keeps a copy from being started, beyond itself.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Gates {
@@ -327,6 +330,17 @@ impl Copy {
             None => self.earliest_start(now, gates),
         };
         [window, due].into_iter().flatten().min()
+    }
+
+    /// When a start that has only begun is told; none where there is more to tell. Most are told
+    /// together with what comes of them: that is one report, and one write, less.
+    pub(super) fn tells_start_at(&self, now: Timestamp) -> Option<Timestamp> {
+        let last = self.progress.reports.back()?;
+        let begins = last.state == CopyState::Provisioning
+            && last.instance.is_none()
+            && last.trouble.is_none();
+        let at = last.at.plus(START_TOLD_AFTER);
+        (begins && (last.at..at).contains(&now)).then_some(at)
     }
 
     /// Reports that were not acknowledged, oldest first.

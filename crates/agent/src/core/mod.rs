@@ -172,8 +172,10 @@ impl AgentCore {
     /// When [`AgentCore::tick`] has something to do, if nothing else happens before.
     #[must_use]
     pub fn next_wakeup(&self, now: Timestamp) -> Option<Timestamp> {
-        let due = |copy: &Copy| copy.next_wakeup(now, &self.gates(copy.id()));
-        self.copies.values().filter_map(due).min()
+        let has_stale = self.has_stale();
+        let due = |copy: &Copy| copy.next_wakeup(now, &self.gates(copy.id(), has_stale));
+        let starts = self.copies.values().filter_map(|copy| copy.tells_start_at(now));
+        self.copies.values().filter_map(due).chain(starts).min()
     }
 
     /// What is to be done, in this order. Saving comes first: a run that is started or removed before that is
@@ -205,6 +207,12 @@ impl AgentCore {
     /// All reports that were not acknowledged, oldest first for each copy.
     pub fn unreported(&self) -> impl Iterator<Item = &Report> {
         self.copies.values().flat_map(Copy::reports)
+    }
+
+    /// Of these, the ones to be told now.
+    pub fn due_reports(&self, now: Timestamp) -> impl Iterator<Item = &Report> {
+        let due = self.copies.values().filter(move |copy| copy.tells_start_at(now).is_none());
+        due.flat_map(Copy::reports)
     }
 
     /// Whether there is any report that was not acknowledged.
@@ -254,12 +262,17 @@ impl AgentCore {
         self.copies.range(all).map(|(_, copy)| copy)
     }
 
-    fn gates(&self, id: CopyId) -> Gates {
+    /// Whether copies run that the control plane does not count any more.
+    fn has_stale(&self) -> bool {
+        self.copies.values().any(|copy| copy.live.is_some() && copy.is_stale())
+    }
+
+    fn gates(&self, id: CopyId, has_stale: bool) -> Gates {
         let other_copy = self.of_workload(id.id).any(|copy| copy.id() != id && copy.live.is_some());
         let orphan = self.orphans.iter().any(|run| run.copy.id == id.id);
         Gates {
             blocked: other_copy || orphan,
-            crowded: self.is_crowded_for(id),
+            crowded: has_stale && self.is_crowded_for(id),
             lease_until: self.lease_until,
             hold_until: self.hold_until,
             halting: self.halting,
@@ -289,18 +302,23 @@ impl AgentCore {
 
     fn advance_all(&mut self, now: Timestamp) {
         let ids: Vec<CopyId> = self.copies.keys().copied().collect();
-        ids.into_iter().for_each(|id| self.advance(now, id));
+        self.advance_these(now, ids);
     }
 
     fn advance_workload(&mut self, now: Timestamp, id: Uid) {
         let ids: Vec<CopyId> = self.of_workload(id).map(Copy::id).collect();
-        ids.into_iter().for_each(|id| self.advance(now, id));
+        self.advance_these(now, ids);
     }
 
-    fn advance(&mut self, now: Timestamp, id: CopyId) {
-        let gates = self.gates(id);
-        if let Some(copy) = self.copies.get_mut(&id) {
-            copy.advance(now, &gates, &mut self.outbox);
+    /// What is stale does not depend on what is advanced, so it is looked for once.
+    fn advance_these(&mut self, now: Timestamp, ids: Vec<CopyId>) {
+        let waits = |id| self.copies.get(id).is_some_and(|copy| copy.live.is_none());
+        let has_stale = ids.iter().any(waits) && self.has_stale();
+        for id in ids {
+            let gates = self.gates(id, has_stale);
+            if let Some(copy) = self.copies.get_mut(&id) {
+                copy.advance(now, &gates, &mut self.outbox);
+            }
         }
     }
 }

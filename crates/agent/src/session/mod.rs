@@ -296,7 +296,7 @@ impl<C: Control> Node<C> {
     }
 
     fn next_reports(&mut self) -> Option<Reports> {
-        let workloads = self.posting.choose(Instant::now(), self.core.unreported());
+        let workloads = self.posting.choose(Instant::now(), self.core.due_reports(now()));
         let tenants = self.tenants.to_post();
         if tenants.is_empty() || (!workloads.is_empty() && !self.tenants_turn) {
             self.tenants_turn = true;

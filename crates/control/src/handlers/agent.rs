@@ -1,9 +1,11 @@
 //! The agents' side of the API: registering, and heartbeats that wait for news.
 
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Instant;
 
-use tessera_api::ApiError;
+use bytes::Bytes;
+use tessera_api::{ApiError, Later};
 use tessera_reconciler::{NotInSession, news_for, registered};
 use tessera_store::CommitError;
 use tessera_types::problem::Code;
@@ -11,9 +13,11 @@ use tessera_types::sync::{
     LogChunk, LogChunkAnswer, Registered, Registration, SyncRequest, SyncResponse, Usage,
 };
 use tessera_types::{Name, Node, Object, Problem, Revision, Uid};
+use tokio::sync::futures::Notified;
 
 use crate::agent_limits::check_log_chunk;
-use crate::agents::{Agent, WantedLog};
+use crate::agents::{Speaker, WantedLog};
+use crate::body;
 use crate::clock;
 use crate::failure::commit_error;
 use crate::plane::{LoopMessage, Plane};
@@ -91,43 +95,144 @@ fn heard(plane: &Plane, node_id: Uid) {
     }
 }
 
-/// A heartbeat that waits for news.
+/// A heartbeat that waits for news. Where there is none, the head of the answer is sent at
+/// once and its body when there is, or when the wait is over: nothing of the request is
+/// kept for so long. A body that is broken off is no answer; why it was, the next call says.
 pub(super) async fn sync(
-    plane: &Plane,
-    name: &Name,
+    plane: &Arc<Plane>,
+    name: Name,
     request: SyncRequest,
-) -> Result<SyncResponse, ApiError> {
+) -> Result<Later<SyncResponse>, ApiError> {
     let started = Instant::now();
     if request.leaving {
-        return leave(plane, name, &request.session).await;
+        return Ok(Later::Now(leave(plane, &name, &request.session).await?));
     }
-    let agent = session(plane, name, &request.session, request.usage)?;
+    let agent = session(plane, &name, &request.session, request.usage)?;
     if let Some(until) = request.told {
         plane.world.write().told(agent.node_id, until);
     }
     plane.metrics.heartbeat();
-    let wait = request.wait.min(plane.options.lease);
-    let deadline = started + wait.as_std();
+    let deadline = started + request.wait.min(plane.options.lease).as_std();
+    let SyncRequest { session, since, .. } = request;
+    let waiting = Waiting { plane: Arc::clone(plane), name, agent, session, since, deadline };
+    let mut gathering = Gathering::default();
     loop {
-        let news = agent.news.notified();
+        let news = waiting.agent.news.notified();
         tokio::pin!(news);
         // Listens from here on: what changes after the look below is not missed.
         news.as_mut().enable();
-        in_session(plane, name, &request.session)?;
-        let is_over = Instant::now() >= deadline || plane.stopping.is_cancelled();
-        match answer(plane, name, &agent, request.since) {
-            Some(response) if is_over || has_news(&response) => {
-                tracing::debug!(target: "tessera::agents", node = %name, assignments = response.assignments.as_ref().map(Vec::len), waited = ?started.elapsed(), "heartbeat");
-                return Ok(response);
-            }
-            None if is_over => return Err(not_ready(name).into()),
-            _ => {}
+        match waiting.look(&mut gathering)? {
+            Seen::News(response) => return Ok(Later::Now(response)),
+            Seen::Nothing | Seen::Gathering => break,
+            Seen::NotReady => waiting.wait(news).await,
         }
+    }
+    let body = async move {
+        let answered = waiting.answered(gathering).await;
+        answered.map_err(|problem| Unanswered(problem.code))
+    };
+    Ok(Later::Body(body::later(body)))
+}
+
+/// A heartbeat that was not answered yet.
+struct Waiting {
+    plane: Arc<Plane>,
+    name: Name,
+    agent: Speaker,
+    session: String,
+    since: Revision,
+    deadline: Instant,
+}
+
+/// What there is to answer.
+enum Seen {
+    News(SyncResponse),
+    Nothing,
+    /// More may come soon, in a rush.
+    Gathering,
+    /// The node counts as Offline: nothing may be answered.
+    NotReady,
+}
+
+/// Why an answer is broken off.
+#[derive(Debug, thiserror::Error)]
+#[error("it cannot be answered: {0}")]
+struct Unanswered(Code);
+
+impl Waiting {
+    fn look(&self, gathering: &mut Gathering) -> Result<Seen, Problem> {
+        in_session(&self.plane, &self.name, &self.session)?;
+        let is_over = Instant::now() >= self.deadline || self.plane.stopping.is_cancelled();
+        if !is_over && gathering.goes_on(&self.plane, self.agent.node_id, self.since) {
+            return Ok(Seen::Gathering);
+        }
+        match answer(&self.plane, &self.name, &self.agent, self.since) {
+            Some(response) if is_over || has_news(&response) => Ok(Seen::News(response)),
+            Some(_) => Ok(Seen::Nothing),
+            None if is_over => Err(not_ready(&self.name)),
+            None => Ok(Seen::NotReady),
+        }
+    }
+
+    async fn wait(&self, news: Pin<&mut Notified<'_>>) {
         tokio::select! {
-            () = plane.stopping.cancelled() => {}
-            () = &mut news => {}
-            () = tokio::time::sleep_until(deadline.into()) => {}
+            () = self.plane.stopping.cancelled() => {}
+            () = news => {}
+            () = tokio::time::sleep_until(self.deadline.into()) => {}
         }
+    }
+
+    /// The answer as JSON, once there is one.
+    async fn answered(&self, mut gathering: Gathering) -> Result<Bytes, Problem> {
+        loop {
+            let news = self.agent.news.notified();
+            tokio::pin!(news);
+            news.as_mut().enable();
+            match self.look(&mut gathering)? {
+                Seen::News(response) => return self.encoded(&response),
+                Seen::Gathering => self.gather().await,
+                Seen::Nothing | Seen::NotReady => self.wait(news).await,
+            }
+        }
+    }
+
+    /// Waits until more has come in a rush.
+    async fn gather(&self) {
+        let until = (Instant::now() + GATHER_STEP).min(self.deadline);
+        tokio::select! {
+            () = self.plane.stopping.cancelled() => {}
+            () = tokio::time::sleep_until(until.into()) => {}
+        }
+    }
+
+    fn encoded(&self, response: &SyncResponse) -> Result<Bytes, Problem> {
+        tracing::debug!(target: "tessera::agents", node = %self.name, assignments = response.assignments.as_ref().map(Vec::len), "heartbeat");
+        let json = serde_json::to_vec(response);
+        json.map(Bytes::from).map_err(|error| Problem::new(Code::Internal, error.to_string()))
+    }
+}
+
+/// In a rush an agent waits so long at most, until it is told of all that has come for it.
+const GATHER_MAX: std::time::Duration = std::time::Duration::from_secs(2);
+const GATHER_STEP: std::time::Duration = std::time::Duration::from_millis(250);
+
+/// News that are gathered in a rush: each answer lists all assignments of its node, and
+/// costs a request and a report.
+#[derive(Default)]
+struct Gathering {
+    since: Option<Instant>,
+}
+
+impl Gathering {
+    fn goes_on(&mut self, plane: &Plane, node: Uid, known: Revision) -> bool {
+        if !plane.rush.is_on(clock::boot()) {
+            return false;
+        }
+        let world = plane.world.read();
+        if world.load_of(node).is_none_or(|load| load.changed_at <= known) {
+            return false;
+        }
+        self.since.get_or_insert_with(Instant::now).elapsed() < GATHER_MAX
     }
 }
 
@@ -184,7 +289,7 @@ pub(super) fn session(
     name: &Name,
     session: &str,
     usage: Option<Usage>,
-) -> Result<Agent, Problem> {
+) -> Result<Speaker, Problem> {
     let agent = in_session(plane, name, session)?;
     plane.agents.heard(name, clock::now(), usage);
     heard(plane, agent.node_id);
@@ -192,13 +297,13 @@ pub(super) fn session(
 }
 
 /// The agent of this session, if it still is.
-fn in_session(plane: &Plane, name: &Name, session: &str) -> Result<Agent, Problem> {
+fn in_session(plane: &Plane, name: &Name, session: &str) -> Result<Speaker, Problem> {
     let world = plane.world.read();
     plane.agents.in_session(&world, name, session).map_err(|why| refused(name, why))
 }
 
 /// The answer to give now; none while the node counts as Offline.
-fn answer(plane: &Plane, name: &Name, agent: &Agent, since: Revision) -> Option<SyncResponse> {
+fn answer(plane: &Plane, name: &Name, agent: &Speaker, since: Revision) -> Option<SyncResponse> {
     let news = news_for(&plane.world.read(), agent.node_id, since)?;
     let (mut log_requests, mut tenant_log_requests) = (Vec::new(), Vec::new());
     for wanted in plane.agents.log_requests(name, Instant::now()) {
@@ -231,3 +336,6 @@ pub(super) async fn log_chunk(
     plane.agents.settle_log_request(name, request);
     Ok(plane.logs.deliver(name, request, chunk).await)
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,18 +1,18 @@
 //! Many manifests in one request. What can be committed together is; a manifest
 //! that is refused, or that somebody else was faster with, is dealt with alone.
 
+use std::any::Any;
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use serde_json::Value;
 use tessera_api::ApiError;
 use tessera_reconciler::admission::Effort;
 use tessera_store::{BoxFuture, CommitError, IdempotencyKey};
-use tessera_types::api::{ApplyOutcome, ApplyRequest, ApplyResponse, ApplyResult};
+use tessera_types::api::{ApplyOutcome, ApplyRequest, ApplyResponse, ApplyResult, ManifestText};
 use tessera_types::problem::Code;
 use tessera_types::{
-    Actor, Fingerprint, Kind, KindName, Manifest, Object, Problem, Resource, ResourceKey, Write,
-    limits, with_kind,
+    Actor, Fingerprint, Kind, Manifest, Object, Problem, Resource, ResourceKey, Write, limits,
+    with_kind,
 };
 
 use super::session::over;
@@ -38,28 +38,43 @@ pub(super) async fn apply(
         return Err(Problem::new(Code::TooLarge, detail).remedy("send it in several").into());
     }
     let key = idempotency(key, || fingerprint(&request.manifests));
-    let manifests: Vec<_> = request.manifests.into_iter().map(read).collect();
+    let manifests = read_all(&request.manifests);
     if let Some(response) = together(plane, &manifests, key.clone()).await? {
         return Ok(response);
     }
     one_by_one(plane, manifests, key).await
 }
 
-fn fingerprint(manifests: &[Value]) -> Fingerprint {
-    manifests.iter().fold(Fingerprint::default(), |all, manifest| all.text(&manifest.to_string()))
+fn fingerprint(manifests: &[ManifestText]) -> Fingerprint {
+    manifests.iter().fold(Fingerprint::default(), |all, manifest| all.text(manifest.as_str()))
 }
 
-fn read(json: Value) -> Result<AnyManifest, Problem> {
-    let kind = match json.get("kind") {
-        None | Some(Value::Null) => KindName::Workload,
-        Some(kind) => decode::kind(kind.clone())?,
-    };
-    with_kind!(kind, K => Ok(Box::new(decode::any_manifest::<K>(json)?)))
+/// Reads all. What is declared alike one after the other, as replicas are, is kept once.
+fn read_all(texts: &[ManifestText]) -> Vec<Result<AnyManifest, Problem>> {
+    let mut manifests: Vec<Result<AnyManifest, Problem>> = Vec::with_capacity(texts.len());
+    for text in texts {
+        let mut manifest = read(text);
+        if let (Ok(manifest), Some(Ok(before))) = (&mut manifest, manifests.last()) {
+            manifest.share_with(before.as_any());
+        }
+        manifests.push(manifest);
+    }
+    manifests
+}
+
+fn read(manifest: &ManifestText) -> Result<AnyManifest, Problem> {
+    let kind = decode::kind_of(manifest)?;
+    with_kind!(kind, K => Ok(Box::new(decode::manifest_of::<K>(manifest)?)))
 }
 
 /// What can be done with a manifest of any kind.
 trait Declare: Send + Sync {
     fn key(&self) -> ResourceKey;
+
+    fn as_any(&self) -> &dyn Any;
+
+    /// Takes over what another manifest declares alike.
+    fn share_with(&mut self, other: &dyn Any);
 
     fn decide(&self, plane: &Plane) -> Result<Step, Problem>;
 
@@ -74,6 +89,20 @@ trait Declare: Send + Sync {
 impl<K: Kind> Declare for Manifest<K> {
     fn key(&self) -> ResourceKey {
         Self::key(self)
+    }
+
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+
+    fn share_with(&mut self, other: &dyn Any) {
+        let Some(other) = other.downcast_ref::<Self>() else { return };
+        if self.spec == other.spec {
+            self.spec = Arc::clone(&other.spec);
+        }
+        if self.labels == other.labels {
+            self.labels = Arc::clone(&other.labels);
+        }
     }
 
     fn decide(&self, plane: &Plane) -> Result<Step, Problem> {
@@ -211,8 +240,8 @@ pub(super) fn over_already(resource: &Resource) -> Option<String> {
 
 /// Why the `start_in` of a manifest moves nothing, if it is not what it was when the
 /// resource was declared first.
-pub(super) fn kept_start<K: Kind>(declared: &K::Spec, object: &Object<K>) -> Option<String> {
-    let (mut anew, mut kept) = (declared.clone(), declared.clone());
+pub(super) fn kept_start<K: Kind>(declared: &Arc<K::Spec>, object: &Object<K>) -> Option<String> {
+    let (mut anew, mut kept) = (Arc::clone(declared), Arc::clone(declared));
     K::settle(&mut anew, None, object.created_at);
     K::settle(&mut kept, Some(&object.spec), object.created_at);
     (anew != kept).then(|| {
@@ -268,7 +297,7 @@ mod tests {
         assert_eq!(kept_start(&manifest("5s").spec, &session()), None);
         let note = kept_start(&manifest("6s").spec, &session()).unwrap();
         assert!(note.contains("give `start` to move it"), "{note}");
-        assert_eq!(kept_start(&*session().spec, &session()), None, "an absolute start moves it");
+        assert_eq!(kept_start(&session().spec, &session()), None, "an absolute start moves it");
     }
 
     #[test]

@@ -30,8 +30,8 @@ use dropshot::{
 use http::Response;
 use tessera_api::{
     ApiError, ApplyQuery, CalendarQuery, DeleteQuery, HistoryQuery, IdempotencyHeader, KindApi,
-    ListQuery, LogsQuery, NamePath, NamespaceQuery, NodeLogPath, TenantLogsQuery, TesseraApi,
-    WatchQuery,
+    Later, ListQuery, LogsQuery, NamePath, NamespaceQuery, NodeLogPath, TenantLogsQuery,
+    TesseraApi, WatchQuery,
 };
 use tessera_reconciler::admission::{Effort, Stretch};
 use tessera_serving::Front;
@@ -247,11 +247,11 @@ impl TesseraApi for Handlers {
         ctx: Context,
         path: Path<NamePath>,
         body: TypedBody<SyncRequest>,
-    ) -> Json<SyncResponse> {
+    ) -> Result<Later<SyncResponse>, ApiError> {
         let plane = plane(&ctx)?;
         let (name, body) = (path.into_inner().name, body.into_inner());
         agent_limits::check_sync(&name, &body)?;
-        Ok(HttpResponseOk(agent::sync(plane, &name, body).await?))
+        agent::sync(plane, name, body).await
     }
 
     async fn agent_report(

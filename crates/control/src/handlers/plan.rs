@@ -30,12 +30,9 @@ pub(super) async fn plan(plane: &Plane, request: ApplyRequest) -> Result<PlanRes
 
 fn plan_in(world: World, request: ApplyRequest) -> Result<PlanResponse, Problem> {
     let mut read = Vec::new();
-    for json in request.manifests {
-        let kind = match json.get("kind") {
-            None | Some(serde_json::Value::Null) => KindName::Workload,
-            Some(kind) => decode::kind(kind.clone())?,
-        };
-        read.push((kind, json));
+    for manifest in request.manifests {
+        let kind = decode::kind_of(&manifest)?;
+        read.push((kind, decode::json(&manifest)?));
     }
     let mut supposed = Supposed { world, next: SUPPOSED, effort: Effort::request() };
     let (planned, given): (Vec<_>, Vec<_>) =

@@ -29,7 +29,7 @@ pub(crate) struct Arguments {
 pub(crate) async fn run(context: &Context, arguments: &Arguments) -> Result<(), Failure> {
     let format = context.format(&[Format::Table, Format::Wide, Format::Json, Format::Yaml])?;
     let declarations = context.read_manifests(arguments.files.sources()).await?;
-    let manifests = declarations.into_iter().map(|declaration| declaration.manifest).collect();
+    let manifests = declarations.iter().map(|declaration| (&declaration.manifest).into()).collect();
     let request = ApplyRequest { manifests };
     let plans = bounded("plan", call(context.api.plan(&request))).await?.plans;
     match format {

@@ -227,7 +227,8 @@ mod tests {
     fn said_of(reason: &str, exit: ExitOutcome) -> String {
         let mut workload = workload();
         workload.status = WorkloadStatus::Failed;
-        reason.clone_into(&mut workload.state_history.last_mut().unwrap().reason);
+        let history = Arc::make_mut(&mut workload.state_history);
+        reason.clone_into(&mut history.last_mut().unwrap().reason);
         workload.observed.last_exit =
             Some(Exit { at: Timestamp::EPOCH, outcome: exit, last_lines: Vec::new() });
         failed(&[&Arc::new(workload)]).unwrap()

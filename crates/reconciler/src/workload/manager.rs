@@ -249,9 +249,9 @@ impl Look<'_> {
 
     fn stop_cause(&self, node: &Object<Node>) -> Option<StopCause> {
         let observed = &self.workload.observed;
-        let labels = node.effective_labels();
         let unmet = || {
-            self.workload.spec.constraints.iter().find(|constraint| !constraint.is_met_by(&labels))
+            let mut constraints = self.workload.spec.constraints.iter();
+            constraints.find(|constraint| !constraint.allows(node.label(&constraint.label)))
         };
         if self.is_deleted() {
             Some(StopCause::Deleted)

@@ -1,6 +1,6 @@
 //! A thousand sessions that live at the same time: each boundary is seen to by the
 //! first pass at its time, however much else there is, and nothing is looked at in
-//! vain. How long a pass takes is a matter of the benchmark `boundaries`.
+//! vain. How long a pass takes is a matter of the benchmark `sessions`.
 
 use std::collections::BTreeMap;
 

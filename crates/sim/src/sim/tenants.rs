@@ -95,7 +95,7 @@ impl Sim {
         let name = Name::new(&format!("n{number}")).expect("a DNS label");
         let node = control.world.nodes.find(None, &name)?.clone();
         let mut edit = Edit::<Node>::of(&node, control.clock.wall(now));
-        edit.object.labels = BTreeMap::from([("zone".to_owned(), zone.to_owned())]);
+        edit.object.labels = BTreeMap::from([("zone".to_owned(), zone.to_owned())]).into();
         let edited = edit.finish()?;
         // A refused label is as if it was never set.
         let _ = control.commit(vec![Write::update(edited)], now);

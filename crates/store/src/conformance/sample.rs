@@ -84,7 +84,7 @@ pub fn declare(resource: &Resource, argument: &str) -> Write {
 
 /// Changes that each touch one declared field and nothing else.
 pub const DECLARED_FIELDS: [fn(&mut Object<Workload>); 7] = [
-    |object| drop(object.labels.insert("tier".to_owned(), "web".to_owned())),
+    |object| drop(Arc::make_mut(&mut object.labels).insert("tier".to_owned(), "web".to_owned())),
     |object| object.spec = Arc::new(WorkloadSpec { args: Vec::new(), ..WorkloadSpec::default() }),
     |object| object.desired_status = DesiredWorkloadStatus::Stopped,
     |object| object.generation += 1,
@@ -139,7 +139,7 @@ pub fn delete(resource: &Resource, now: Timestamp) -> Write {
 pub fn full() -> [Write; 2] {
     let name = |text| Name::new(text).expect("the suite's names are names");
     let mut first = workload("full");
-    first.labels.insert("team".to_owned(), "core".to_owned());
+    Arc::make_mut(&mut first.labels).insert("team".to_owned(), "core".to_owned());
     first.owner = Some(OwnerRef { kind: KindName::Node, name: name("n"), id: Uid(u64::MAX) });
     first.deletion_requested_at = Some(NOW);
     first.observed.epoch = Epoch(7);

@@ -5,6 +5,7 @@
 //! serves the index and a batch on top of it.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 
 use tessera_types::{
     Kind, Object, Resource, ResourceKey, Revision, Uid, Write, limits, with_object,
@@ -157,7 +158,7 @@ fn declares_the_same(a: &Resource, b: &Resource) -> bool {
     fn same<K: Kind>(a: &Object<K>, b: &Resource) -> bool {
         K::unwrap(b).is_some_and(|b| {
             a.generation == b.generation
-                && a.spec == b.spec
+                && (Arc::ptr_eq(&a.spec, &b.spec) || a.spec == b.spec)
                 && a.labels == b.labels
                 && a.desired_status == b.desired_status
                 && a.owner == b.owner

@@ -3,10 +3,14 @@
 //! The one idea: a resource is read in two steps, first what it declares, then
 //! its state on top, so one declared part serves many versions.
 
+use std::any::{Any, TypeId};
+use std::collections::HashMap;
 use std::sync::Arc;
 
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize, Serializer};
 use serde_json::Result;
+use serde_json::value::RawValue;
 use tessera_types::{
     Kind, Labels, Object, OwnerRef, Resource, ResourceKey, Revision, State, Timestamp, Transition,
     Uid, WaitingFor, with_kind, with_object,
@@ -31,10 +35,11 @@ struct DeclaredRef<'a, K: Kind> {
 /// The same as it is read.
 #[derive(Deserialize)]
 #[serde(bound = "")]
-struct Declared<K: Kind> {
-    #[serde(default)]
-    labels: Labels,
-    spec: Arc<K::Spec>,
+struct Declared<'a, K: Kind> {
+    #[serde(borrow, default)]
+    labels: Option<&'a RawValue>,
+    #[serde(borrow)]
+    spec: &'a RawValue,
     desired_status: K::Desired,
     generation: u64,
     #[serde(default)]
@@ -67,8 +72,8 @@ struct Observed<K: Kind> {
     #[serde(default)]
     waiting_for: Option<WaitingFor>,
     observed: K::Observed,
-    #[serde(default = "Vec::new")]
-    state_history: Vec<Transition<K::Status>>,
+    #[serde(default)]
+    state_history: Arc<Vec<Transition<K::Status>>>,
     updated_at: Timestamp,
 }
 
@@ -107,16 +112,54 @@ impl Serialize for StateOf<'_> {
     }
 }
 
+/// Specs and labels that were read, by their text: those that are alike are read once,
+/// and shared. Replicas stand close to each other, so it need not know many.
+#[derive(Default)]
+pub(crate) struct Alike(HashMap<(TypeId, Box<str>), Arc<dyn Any + Send + Sync>>);
+
+/// Texts that are known at once, at most.
+const ALIKE_MAX: usize = 1024;
+
+impl Alike {
+    fn read<T>(&mut self, text: &RawValue) -> Result<Arc<T>>
+    where
+        T: DeserializeOwned + Send + Sync + 'static,
+    {
+        let key = (TypeId::of::<T>(), text.get().into());
+        if let Some(known) = self.0.get(&key)
+            && let Ok(known) = Arc::clone(known).downcast()
+        {
+            return Ok(known);
+        }
+        let read: Arc<T> = Arc::new(serde_json::from_str(text.get())?);
+        if self.0.len() >= ALIKE_MAX {
+            self.0.clear();
+        }
+        self.0.insert(key, Arc::clone(&read) as _);
+        Ok(read)
+    }
+}
+
 /// A resource with this declared part and no state yet.
-pub(crate) fn read_declared(key: &ResourceKey, id: Uid, text: &str) -> Result<Resource> {
-    fn read<K: Kind>(key: &ResourceKey, id: Uid, text: &str) -> Result<Resource> {
-        let declared: Declared<K> = serde_json::from_str(text)?;
+pub(crate) fn read_declared(
+    key: &ResourceKey,
+    id: Uid,
+    text: &str,
+    alike: &mut Alike,
+) -> Result<Resource> {
+    fn read<K: Kind>(
+        key: &ResourceKey,
+        id: Uid,
+        text: &str,
+        alike: &mut Alike,
+    ) -> Result<Resource> {
+        let declared: Declared<'_, K> = serde_json::from_str(text)?;
         Ok(K::wrap(Arc::new(Object {
             kind: K::KIND,
             name: key.name.clone(),
             namespace: key.namespace.clone(),
-            labels: declared.labels,
-            spec: declared.spec,
+            labels: declared.labels.map_or_else(|| Ok(Arc::default()), |it| alike.read(it))?,
+            spec: alike.read(declared.spec)?,
             desired_status: declared.desired_status,
             id,
             generation: declared.generation,
@@ -126,13 +169,13 @@ pub(crate) fn read_declared(key: &ResourceKey, id: Uid, text: &str) -> Result<Re
             status_since: Timestamp::EPOCH,
             waiting_for: None,
             observed: K::Observed::default(),
-            state_history: Vec::new(),
+            state_history: Arc::default(),
             deletion_requested_at: declared.deletion_requested_at,
             created_at: declared.created_at,
             updated_at: Timestamp::EPOCH,
         })))
     }
-    with_kind!(key.kind, K => read::<K>(key, id, text))
+    with_kind!(key.kind, K => read::<K>(key, id, text, alike))
 }
 
 /// The same resource with this state, as of `revision`.

@@ -10,7 +10,7 @@ use tessera_types::{KindName, Name, Record, Resource, ResourceKey, Revision, Tim
 
 use crate::contract::IdempotencyKey;
 use crate::engine::backend::{Fault, LogChange, LogEntry, Versioned};
-use crate::sqlite::codec::{self, StateOf};
+use crate::sqlite::codec::{self, Alike, StateOf};
 use crate::sqlite::fault::damaged;
 
 /// Bytes of bodies in one page, at most, by more than its last entry.
@@ -154,7 +154,7 @@ pub(super) fn page(
         "SELECT revision, at, bytes, body FROM commit_log WHERE revision > ? ORDER BY revision LIMIT ?",
     )?;
     let mut rows = statement.query(params![after.0.cast_signed(), commits_max as i64])?;
-    let mut templates = Templates { connection, known: HashMap::new() };
+    let mut templates = Templates { connection, known: HashMap::new(), alike: Alike::default() };
     let (mut entries, mut read) = (Vec::new(), 0);
     while read < PAGE_BYTES_MAX
         && let Some(row) = rows.next()?
@@ -184,6 +184,7 @@ fn entry(row: &Row<'_>, templates: &mut Templates<'_>) -> Result<LogEntry, Fault
 struct Templates<'a> {
     connection: &'a Connection,
     known: HashMap<(Uid, Revision), Resource>,
+    alike: Alike,
 }
 
 impl Templates<'_> {
@@ -218,8 +219,8 @@ impl Templates<'_> {
             .optional()?;
         let what = || format!("what {key} declares at {declared_at}");
         let body = body.ok_or_else(|| Fault::Damaged(format!("{} is missing", what())))?;
-        let template =
-            codec::read_declared(key, id, &body).map_err(|error| damaged(what(), error))?;
+        let template = codec::read_declared(key, id, &body, &mut self.alike)
+            .map_err(|error| damaged(what(), error))?;
         self.known.insert((id, declared_at), template.clone());
         Ok(template)
     }

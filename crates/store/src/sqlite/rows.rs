@@ -7,7 +7,7 @@ use tessera_types::{
 
 use crate::contract::{AuditEntry, HistoryPage};
 use crate::engine::backend::{Fault, Meta, Step, UsedKey, Versioned};
-use crate::sqlite::codec::{self, StateOf};
+use crate::sqlite::codec::{self, Alike, StateOf};
 use crate::sqlite::fault::damaged;
 
 /// Gives `found` every resource of the checkpoint.
@@ -20,20 +20,21 @@ pub(super) fn objects(
          FROM object o LEFT JOIN declared d ON d.id = o.id AND d.revision = o.declared_at",
     )?;
     let mut rows = statement.query([])?;
+    let mut alike = Alike::default();
     while let Some(row) = rows.next()? {
-        found(object(row)?);
+        found(object(row, &mut alike)?);
     }
     Ok(())
 }
 
-fn object(row: &Row<'_>) -> Result<Versioned, Fault> {
+fn object(row: &Row<'_>, alike: &mut Alike) -> Result<Versioned, Fault> {
     let id = Uid(row.get::<_, i64>(3)?.cast_unsigned());
     let revision = Revision(row.get::<_, i64>(4)?.cast_unsigned());
     let declared_at = Revision(row.get::<_, i64>(5)?.cast_unsigned());
     let unreadable = |error: &dyn std::fmt::Display| damaged(format!("resource {id}"), error);
     let state = row.get_ref(6)?.as_str().map_err(|error| unreadable(&error))?;
     let declared = row.get_ref(7)?.as_str().map_err(|error| unreadable(&error))?;
-    let resource = codec::read_declared(&key(row)?, id, declared)
+    let resource = codec::read_declared(&key(row)?, id, declared, alike)
         .and_then(|template| codec::with_state(template, revision, state))
         .map_err(|error| unreadable(&error))?;
     Ok(Versioned { resource, declared_at })

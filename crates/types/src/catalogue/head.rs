@@ -189,7 +189,7 @@ where
     K: Kind<Observed = DefinitionObserved>,
     K::Spec: Definition,
 {
-    if *before.spec == *spec && before.labels == *labels {
+    if *before.spec == *spec && *before.labels == *labels {
         return None;
     }
     let (old, new) = (before.spec.head(), spec.head());

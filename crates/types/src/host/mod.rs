@@ -4,6 +4,8 @@ mod amounts;
 
 pub use amounts::{Amounts, HostCapacity, HostDemand, PortRange, is_node_port, node_port};
 
+use std::sync::Arc;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -29,7 +31,8 @@ impl Kind for Host {
     type Desired = DesiredTimedStatus;
     type Observed = HostObserved;
 
-    fn settle(spec: &mut HostSpec, existing: Option<&HostSpec>, now: Timestamp) {
+    fn settle(spec: &mut Arc<HostSpec>, existing: Option<&HostSpec>, now: Timestamp) {
+        let spec = Arc::make_mut(spec);
         if let Some(timeslot) = &mut spec.timeslot {
             timeslot.settle(existing.and_then(|one| one.timeslot.as_ref()), now);
         }

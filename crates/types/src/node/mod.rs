@@ -138,7 +138,7 @@ impl Object<Node> {
     #[must_use]
     pub fn effective_labels(&self) -> Labels {
         let mut labels = self.observed.agent_labels.clone();
-        labels.extend(self.labels.clone());
+        labels.extend((*self.labels).clone());
         labels
     }
 

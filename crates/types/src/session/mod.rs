@@ -7,6 +7,7 @@ pub use part::{SessionPart, SessionPartObserved, SessionPartSpec};
 pub use status::SessionStatus;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -32,7 +33,8 @@ impl Kind for Session {
     type Desired = DesiredTimedStatus;
     type Observed = SessionObserved;
 
-    fn settle(spec: &mut SessionSpec, existing: Option<&SessionSpec>, now: Timestamp) {
+    fn settle(spec: &mut Arc<SessionSpec>, existing: Option<&SessionSpec>, now: Timestamp) {
+        let spec = Arc::make_mut(spec);
         spec.timeslot.settle(existing.map(|one| &one.timeslot), now);
         for (name, part) in &mut spec.parts {
             let existing = existing.and_then(|one| one.parts.get(name));

@@ -1,6 +1,7 @@
 //! Parts of sessions.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -29,7 +30,8 @@ impl Kind for SessionPart {
     type Desired = DesiredTimedStatus;
     type Observed = SessionPartObserved;
 
-    fn settle(spec: &mut SessionPartSpec, existing: Option<&SessionPartSpec>, now: Timestamp) {
+    fn settle(spec: &mut Arc<SessionPartSpec>, existing: Option<&SessionPartSpec>, now: Timestamp) {
+        let spec = Arc::make_mut(spec);
         spec.timeslot.settle(existing.map(|one| &one.timeslot), now);
     }
 }

@@ -213,7 +213,7 @@ impl<'de> Deserialize<'de> for Restart {
 }
 
 /// What a node's label must be: exactly one of the four is given.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Constraint {
     /// The label's key. Every node has `node` (its name), `os` and `arch`.
@@ -236,10 +236,18 @@ impl Constraint {
     /// Whether a node with these labels satisfies it.
     #[must_use]
     pub fn is_met_by(&self, labels: &Labels) -> bool {
-        let value = labels.get(&self.label);
-        self.equal.as_ref().is_none_or(|wanted| value == Some(wanted))
-            && self.not_equal.as_ref().is_none_or(|unwanted| value != Some(unwanted))
-            && self.one_of.as_ref().is_none_or(|set| value.is_some_and(|v| set.contains(v)))
+        self.allows(labels.get(&self.label).map(String::as_str))
+    }
+
+    /// Whether a node satisfies it whose label has this value.
+    #[must_use]
+    pub fn allows(&self, value: Option<&str>) -> bool {
+        self.equal.as_deref().is_none_or(|wanted| value == Some(wanted))
+            && self.not_equal.as_deref().is_none_or(|unwanted| value != Some(unwanted))
+            && self
+                .one_of
+                .as_ref()
+                .is_none_or(|set| value.is_some_and(|v| set.iter().any(|one| one == v)))
             && self.exists.is_none_or(|wanted| value.is_some() == wanted)
     }
 }

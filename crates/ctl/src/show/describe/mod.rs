@@ -313,7 +313,7 @@ fn history<K: Kind>(page: &mut Page, object: &Object<K>) {
         false => String::new(),
     };
     page.heading(&format!("history{rest}"));
-    for transition in &object.state_history {
+    for transition in object.state_history.iter() {
         let to = transition.to.to_string();
         let to = page.style.paint(tone_of_status(&to), &to);
         // One that changes no status is a note.

@@ -35,7 +35,7 @@ fn of_job(path: &[WorkloadStatus], epoch: u64) -> World {
     for arrow in path.windows(2) {
         let mut entry = made.clone();
         (entry.from, entry.to) = (Some(arrow[0]), arrow[1]);
-        workload.state_history.push(entry);
+        Arc::make_mut(&mut workload.state_history).push(entry);
     }
     workload.status = *path.last().unwrap();
     world([Resource::Workload(Arc::new(workload))])

@@ -1,4 +1,4 @@
-//! `engine`: ten thousand jobs of ten durable steps through one engine, each step an
+//! `jobs`: ten thousand jobs of ten durable steps through one engine, each step an
 //! effect that ends at once (an event that nobody listens to), so that what is measured
 //! is what the engine adds: the journal, the machine, the queue.
 //!
@@ -11,15 +11,17 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context as _, Result, ensure};
 use serde_json::json;
 use tempfile::TempDir;
 use tessera_client::{Engine, call};
 use tessera_types::engine::{JobStatus, Submission};
 
+use crate::baseline::Base;
+use crate::benchmark::{Benchmark, Context, at_least};
+use crate::figures::{Report, Unit};
 use crate::fleet::{Process, binary};
-use crate::process::resident_bytes;
-use crate::report::Report;
+use crate::process::{cpu_time, resident_bytes};
 
 const JOBS: usize = 10_000;
 const STEPS: usize = 10;
@@ -30,27 +32,51 @@ const SUBMITTERS: usize = 16;
 /// All jobs may take so long at most.
 const PATIENCE: Duration = Duration::from_secs(600);
 
-pub(crate) async fn run(report: &mut Report) -> Result<()> {
-    let many = Subject::start(512).await?;
-    let took = many.run(JOBS).await?;
-    let steps = (JOBS * STEPS) as f64;
-    report.add("engine", "durable steps, 512 jobs at once", steps / took.as_secs_f64(), "/s");
-    report.add("engine", "jobs from submission to end", JOBS as f64 / took.as_secs_f64(), "/s");
-    let memory = resident_bytes(many.process.id())? as f64;
-    report.add("engine", "memory with 10000 jobs", memory / f64::from(1 << 20), "MiB");
-    many.check(JOBS).await?;
-    drop(many);
+pub(crate) static BENCHMARK: Benchmark = Benchmark {
+    name: "jobs",
+    what: "10,000 jobs of ten durable steps through one engine",
+    aims: &[at_least("durable steps, 512 jobs at once", 5000.0)],
+    run: |context, report| Box::pin(run(context, report)),
+    load: None,
+};
+
+async fn run(context: &Context, report: &mut Report) -> Result<()> {
+    many(context, report).await?;
     for jobs_max in [1, 4, 16] {
-        let few = Subject::start(jobs_max).await?;
-        let took = few.run(FEW_JOBS).await?;
-        let per_second = (FEW_JOBS * STEPS) as f64 / took.as_secs_f64();
-        let at = format!("{jobs_max} jobs at once");
-        report.add("engine", &format!("durable steps, {at}"), per_second, "/s");
-        let buckets = few.latency().await?;
-        for (name, share) in [("p50", 0.5), ("p99", 0.99)] {
-            let ms = quantile(&buckets, share) * 1000.0;
-            report.add("engine", &format!("added to a step, {at}, {name}"), ms, "ms");
-        }
+        few(context, report, jobs_max).await?;
+    }
+    Ok(())
+}
+
+/// As many at once as the engine runs.
+async fn many(context: &Context, report: &mut Report) -> Result<()> {
+    let jobs = context.count(JOBS);
+    let engine = Subject::start(context, 512).await?;
+    let took = engine.run(jobs).await?.as_secs_f64();
+    let steps = (jobs * STEPS) as f64;
+    let what = "durable steps, 512 jobs at once";
+    report.add_against(Base::LogRows, what, steps / took, Unit::PerSecond);
+    let what = "jobs from submission to end";
+    report.add_against(Base::HttpRequests, what, jobs as f64 / took, Unit::PerSecond);
+    let pid = engine.process.id();
+    let used = cpu_time(pid)?.as_secs_f64();
+    report.add("processor time of a step", used / steps * 1e6, Unit::Micros);
+    let memory = resident_bytes(pid)? as f64 / f64::from(1 << 20);
+    report.add("memory with all jobs", memory, Unit::Mebibytes);
+    engine.check(jobs).await
+}
+
+/// So few that a step does not wait for others.
+async fn few(context: &Context, report: &mut Report, jobs_max: u32) -> Result<()> {
+    let jobs = context.count(FEW_JOBS);
+    let engine = Subject::start(context, jobs_max).await?;
+    let per_second = (jobs * STEPS) as f64 / engine.run(jobs).await?.as_secs_f64();
+    let what = format!("durable steps, {jobs_max} jobs at once");
+    report.add_against(Base::LogAppends, &what, per_second, Unit::PerSecond);
+    let buckets = engine.latency().await?;
+    for (name, share) in [("p50", 0.5), ("p99", 0.99)] {
+        let what = format!("added to a step, {jobs_max} jobs at once, {name}");
+        report.add(&what, quantile(&buckets, share) * 1000.0, Unit::Millis);
     }
     Ok(())
 }
@@ -64,8 +90,8 @@ struct Subject {
 }
 
 impl Subject {
-    async fn start(jobs_max: u32) -> Result<Self> {
-        let folder = tempfile::tempdir()?;
+    async fn start(context: &Context, jobs_max: u32) -> Result<Self> {
+        let folder = context.new_folder()?;
         let scenarios = folder.path().join("scenarios");
         std::fs::create_dir(&scenarios)?;
         std::fs::write(scenarios.join("steps.v1.yaml"), scenario())?;

@@ -1,0 +1,121 @@
+//! The same on a busy system: while much runs already and something of it is declared anew
+//! all the time, each time so that a new run is needed.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, ensure};
+use serde_json::{Value, json};
+use tessera_client::{Api, call};
+use tessera_types::api::ApplyRequest;
+use tessera_types::{Manifest, Workload};
+
+use super::{PATIENCE, RUNS};
+use crate::benchmark::Context;
+use crate::figures::{Report, Unit};
+use crate::process::cpu_time;
+use crate::samples::Samples;
+use crate::stage::{Figures, Stage};
+
+const OBJECTS: usize = 100_000;
+const NODES: usize = 200;
+const APPLIES_PER_SECOND: usize = 200;
+/// Requests that are under way at once, so that one that is slow holds up no other.
+const APPLIERS: usize = 8;
+const BATCH: usize = 1000;
+const FILLED_WITHIN: Duration = Duration::from_secs(600);
+
+pub(super) async fn run(context: &Context, report: &mut Report) -> Result<()> {
+    let (objects, nodes) = (context.count(OBJECTS), context.count(NODES));
+    let mut stage = Stage::start(context)?;
+    stage.simulated("bench", nodes)?;
+    stage.agent("real", &["--container-socket", "none", "--label", "real=yes"])?;
+    let ready = |figures: &Figures| figures.count("Node", "Ready") == nodes + 1;
+    stage.until("registering", FILLED_WITHIN, ready).await?;
+    for first in (0..objects).step_by(BATCH) {
+        let manifests =
+            (first..objects.min(first + BATCH)).map(|i| (&filler(i, 0)).into()).collect();
+        call(stage.api.apply(None, &ApplyRequest { manifests })).await?;
+    }
+    let filled = |figures: &Figures| figures.count("Workload", "Running") == objects;
+    stage.until("filling", FILLED_WITHIN, filled).await?;
+    let load = Arc::new(Appliers {
+        api: stage.api.clone(),
+        objects,
+        next: 0.into(),
+        waits: Mutex::default(),
+    });
+    let appliers: Vec<_> =
+        (0..APPLIERS).map(|i| tokio::spawn(Arc::clone(&load).apply_for_ever(i))).collect();
+    let (begun, used) = (Instant::now(), cpu_time(stage.control.id())?);
+    let took = measure(&stage.api).await;
+    let (elapsed, used) =
+        (begun.elapsed().as_secs_f64(), cpu_time(stage.control.id())?.saturating_sub(used));
+    for applier in appliers {
+        ensure!(!applier.is_finished(), "an apply was refused: {:?}", applier.await);
+        applier.abort();
+    }
+    let waits: Samples = load.waits.lock().expect("nobody panics").iter().copied().collect();
+    report.percentiles("apply to Running, busy", &took?, Unit::Millis);
+    report.add("applies of others, busy", waits.len() as f64 / elapsed, Unit::PerSecond);
+    report.percentiles("one of them, busy", &waits, Unit::Millis);
+    // One that is refused ends the run.
+    report.add("requests refused, busy", 0.0, Unit::Count);
+    let share = used.as_secs_f64() / elapsed * 100.0;
+    report.add("processor time of the control plane, busy", share, Unit::CorePercent);
+    Ok(())
+}
+
+/// How long each took, in milliseconds.
+async fn measure(api: &Api) -> Result<Samples> {
+    let mut took = Samples::default();
+    for i in 0..RUNS {
+        let one = tokio::time::timeout(PATIENCE, one(api, i)).await.context("too slow")??;
+        took.push(one.as_secs_f64() * 1000.0);
+    }
+    Ok(took)
+}
+
+async fn one(api: &Api, i: usize) -> Result<Duration> {
+    let name = format!("measured-{i}");
+    let constraints = json!([{"label": "real", "exists": true}]);
+    let run = super::start(api, &name, &constraints).await?;
+    super::end(api, &name).await?;
+    Ok(run.took)
+}
+
+fn filler(i: usize, version: usize) -> Value {
+    json!({"name": format!("busy-{i}"), "labels": {"app": "busy"}, "spec": {
+        "command": "/usr/bin/server", "env": {"VERSION": version.to_string()},
+        "constraints": [{"label": "real", "exists": false}],
+    }})
+}
+
+/// Those that declare something anew all the time.
+struct Appliers {
+    api: Api,
+    objects: usize,
+    next: AtomicUsize,
+    /// How long each request took, in milliseconds.
+    waits: Mutex<Vec<f64>>,
+}
+
+impl Appliers {
+    /// Returns only when it is refused.
+    async fn apply_for_ever(self: Arc<Self>, first: usize) -> Result<()> {
+        let begun = tokio::time::Instant::now();
+        for turn in 0.. {
+            let due = (turn * APPLIERS + first) as f64 / APPLIES_PER_SECOND as f64;
+            tokio::time::sleep_until(begun + Duration::from_secs_f64(due)).await;
+            let version = self.next.fetch_add(1, Ordering::Relaxed) + 1;
+            // A stride that shares no factor with their number reaches all of them.
+            let i = version * 7919 % self.objects;
+            let manifest: Manifest<Workload> = serde_json::from_value(filler(i, version))?;
+            let asked = Instant::now();
+            self.api.put(&manifest, &Default::default()).await?;
+            self.waits.lock().expect("nobody panics").push(asked.elapsed().as_secs_f64() * 1000.0);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,226 @@
+//! `churn`: how soon all is as declared again when much of it changes all the time and a
+//! tenth of the nodes dies meanwhile.
+//!
+//! A hundredth of the workloads is replaced each second: of half of these the spec is
+//! changed so that a new run is needed, the others are deleted and declared under new
+//! names. What is there in the end is counted from the list, against what was declared.
+
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, ensure};
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::{Value, json};
+use tessera_client::{Api, DeleteOptions, ListOptions, call};
+use tessera_types::api::ApplyRequest;
+use tessera_types::workload::WorkloadStatus;
+use tessera_types::{Name, Workload};
+
+use crate::benchmark::{Benchmark, Context, under};
+use crate::figures::{Report, Unit};
+use crate::process::cpu_time;
+use crate::samples::Samples;
+use crate::stage::{Figures, Stage};
+
+const WORKLOADS: usize = 100_000;
+const NODES: usize = 500;
+/// Processes of agents; one of them dies, and with it a tenth of the nodes.
+const AGENTS: usize = 10;
+const SECONDS: usize = 60;
+/// In which second they die: their leases lapse within the minute.
+const DEATH_AT: usize = 30;
+const BATCH: usize = 500;
+/// Deletions under way at once.
+const DELETERS: usize = 8;
+const PATIENCE: Duration = Duration::from_secs(600);
+
+/// Which workloads are declared: the generation of the spec by name.
+type Declared = HashMap<String, usize>;
+
+pub(crate) static BENCHMARK: Benchmark = Benchmark {
+    name: "churn",
+    what: "a hundredth replaced each second, and a tenth of the nodes dies",
+    aims: &[under("converged after the last change", 5.0)],
+    run: |context, report| Box::pin(run(context, report)),
+    load: None,
+};
+
+async fn run(context: &Context, report: &mut Report) -> Result<()> {
+    let mut stage = Stage::start(context)?;
+    let nodes_of_agent = context.count(NODES).div_ceil(AGENTS);
+    let workloads = context.count(WORKLOADS);
+    for agent in 0..AGENTS {
+        stage.simulated(&format!("bench-{agent}"), nodes_of_agent)?;
+    }
+    let nodes = nodes_of_agent * AGENTS;
+    stage.until("registering", PATIENCE, |it| it.count("Node", "Ready") == nodes).await?;
+    let mut fleet = Churn { declared: Declared::new(), next: 0, waits: Samples::default() };
+    let begun = Instant::now();
+    fleet.declare_new(&stage.api, workloads).await?;
+    stage.until("the first start", PATIENCE, |it| is_converged(it, workloads)).await?;
+    report.add("until all run at first", begun.elapsed().as_secs_f64(), Unit::Seconds);
+    let used_before = cpu_time(stage.control.id())?;
+    let begun = Instant::now();
+    fleet.minute(&mut stage, workloads.div_ceil(100)).await?;
+    let changing = begun.elapsed();
+    let changed = Instant::now();
+    let took = loop {
+        stage.until("converging", PATIENCE, |it| is_converged(it, workloads)).await?;
+        let took = changed.elapsed();
+        match count(&stage.api, &fleet.declared).await {
+            Ok(()) => break took,
+            Err(why) if took > PATIENCE => return Err(why),
+            // What is counted by status can be Running as it was declared before.
+            Err(_) => {}
+        }
+    };
+    let used = cpu_time(stage.control.id())?.saturating_sub(used_before);
+    let replaced = workloads.div_ceil(100) * SECONDS;
+    let share = used.as_secs_f64() / (changing + took).as_secs_f64() * 100.0;
+    report.add("workloads", workloads as f64, Unit::Count);
+    report.add("replaced", replaced as f64 / changing.as_secs_f64(), Unit::PerSecond);
+    report.add("converged after the last change", took.as_secs_f64(), Unit::Seconds);
+    report.percentiles("a call of the declarer", &fleet.waits, Unit::Millis);
+    report.add("processor time of the control plane", share, Unit::CorePercent);
+    Ok(())
+}
+
+fn is_converged(figures: &Figures, workloads: usize) -> bool {
+    figures.count("Workload", "Running") == workloads
+        && figures.total("Workload") == workloads
+        && figures.of("tessera_reconcile_due") == 0.0
+}
+
+struct Churn {
+    declared: Declared,
+    /// The number of the next new name.
+    next: usize,
+    /// How long each call took, in milliseconds.
+    waits: Samples,
+}
+
+impl Churn {
+    /// Replaces so many each second for a minute.
+    async fn minute(&mut self, stage: &mut Stage, each_second: usize) -> Result<()> {
+        let begun = tokio::time::Instant::now();
+        for second in 0..SECONDS {
+            if second == DEATH_AT {
+                let dead = stage.agents.pop().and_then(|agent| {
+                    Pid::from_raw(agent.id().cast_signed()).map(|pid| (agent, pid))
+                });
+                if let Some((_agent, pid)) = dead {
+                    kill_process(pid, Signal::KILL)?;
+                }
+            }
+            // Spread over all names by a stride that shares no factor with their number.
+            let names: Vec<String> = self.pick(each_second, second);
+            let (edited, replaced) = names.split_at(each_second / 2);
+            self.edit(&stage.api, edited).await?;
+            self.delete(&stage.api, replaced).await?;
+            self.declare_new(&stage.api, replaced.len()).await?;
+            tokio::time::sleep_until(begun + Duration::from_secs(second as u64 + 1)).await;
+        }
+        Ok(())
+    }
+
+    fn pick(&self, count: usize, second: usize) -> Vec<String> {
+        let mut names: Vec<_> = self.declared.keys().cloned().collect();
+        names.sort_unstable();
+        let stride = (names.len() / count).max(1);
+        names.into_iter().skip(second % stride).step_by(stride).take(count).collect()
+    }
+
+    async fn declare_new(&mut self, api: &Api, count: usize) -> Result<()> {
+        let names: Vec<String> =
+            (self.next..self.next + count).map(|i| format!("churn-{i}")).collect();
+        self.next += count;
+        self.declare(api, &names, 0).await
+    }
+
+    async fn edit(&mut self, api: &Api, names: &[String]) -> Result<()> {
+        let version = self.next;
+        self.declare(api, names, version).await
+    }
+
+    async fn declare(&mut self, api: &Api, names: &[String], version: usize) -> Result<()> {
+        for names in names.chunks(BATCH) {
+            let manifests = names.iter().map(|name| (&manifest(name, version)).into()).collect();
+            let begun = Instant::now();
+            let answer = call(api.apply(None, &ApplyRequest { manifests })).await?;
+            self.waits.push(begun.elapsed().as_secs_f64() * 1000.0);
+            let refused = answer.results.iter().find_map(|result| result.problem.as_ref());
+            ensure!(refused.is_none(), "refused: {refused:?}");
+            self.declared.extend(names.iter().map(|name| (name.clone(), version)));
+        }
+        Ok(())
+    }
+
+    async fn delete(&mut self, api: &Api, names: &[String]) -> Result<()> {
+        let mut deleters = tokio::task::JoinSet::new();
+        for deleter in 0..DELETERS {
+            let own: Vec<_> = names.iter().skip(deleter).step_by(DELETERS).cloned().collect();
+            let api = api.clone();
+            deleters.spawn(async move {
+                let mut waits = Vec::with_capacity(own.len());
+                for name in own {
+                    let (name, begun): (Name, _) = (name.parse()?, Instant::now());
+                    api.delete::<Workload>(&name, None, DeleteOptions::default()).await?;
+                    waits.push(begun.elapsed().as_secs_f64() * 1000.0);
+                }
+                anyhow::Ok(waits)
+            });
+        }
+        while let Some(waits) = deleters.join_next().await {
+            self.waits.extend(waits??);
+        }
+        for name in names {
+            self.declared.remove(name);
+        }
+        Ok(())
+    }
+}
+
+fn manifest(name: &str, version: usize) -> Value {
+    json!({"name": name, "labels": {"app": "churn"}, "spec": {
+        "command": "/usr/bin/server", "env": {"VERSION": version.to_string()},
+        "resources": {"cpu": "10m", "memory": "16MiB"},
+    }})
+}
+
+/// Everything that was declared runs as declared, on a node that lives, and nothing else
+/// is there.
+async fn count(api: &Api, declared: &Declared) -> Result<()> {
+    let nodes = api
+        .list::<tessera_types::Node>(&ListOptions { limit: Some(1000), ..ListOptions::default() })
+        .await?;
+    let live: std::collections::HashSet<&Name> = nodes
+        .items
+        .iter()
+        .filter(|node| node.status.is_reachable())
+        .map(|node| &node.name)
+        .collect();
+    let mut options = ListOptions { limit: Some(1000), ..ListOptions::default() };
+    let mut seen = 0;
+    loop {
+        let page = api.list::<Workload>(&options).await?;
+        for one in &page.items {
+            let version = declared.get(one.name.as_str()).map(ToString::to_string);
+            ensure!(
+                version.as_ref() == one.spec.env.get("VERSION"),
+                "{} is not as declared",
+                one.name
+            );
+            ensure!(one.status == WorkloadStatus::Running, "{} is {}", one.name, one.status);
+            let is_of_spec = one.observed.launch_generation <= one.observed.placed_generation;
+            ensure!(is_of_spec, "{} runs as it was declared before", one.name);
+            let node = one.observed.assigned.as_ref().map(|it| &it.node);
+            ensure!(node.is_some_and(|node| live.contains(node)), "{} is on {node:?}", one.name);
+            seen += 1;
+        }
+        options.page = page.next_page;
+        if options.page.is_none() {
+            ensure!(seen == declared.len(), "{seen} of {} are there", declared.len());
+            return Ok(());
+        }
+    }
+}

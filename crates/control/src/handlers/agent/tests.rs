@@ -1,0 +1,101 @@
+//! A heartbeat that waits: its head comes at once, and then a whole answer or none.
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+use crate::Control;
+use crate::server::tests::{ask, options};
+
+async fn register(control: &Control, session: &str) {
+    let body = format!(
+        r#"{{"agent_id": "a", "session": "{session}", "version": "1",
+            "capacity": {{"cpu": "1", "memory": "1GiB", "workloads": 10}},
+            "executors": {{"process": true, "simulated": false, "limits": true}}}}"#
+    );
+    let answer = ask(control, "POST /v1/nodes/a/register", &body).await;
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+}
+
+fn heartbeat(session: &str, since: u64, wait: &str) -> String {
+    format!(r#"{{"session": "{session}", "since": {since}, "wait": "{wait}"}}"#)
+}
+
+const SYNC: &str = "POST /v1/nodes/a/sync";
+
+/// The revision of the first answer, which has news.
+async fn first(control: &Control, session: &str) -> u64 {
+    loop {
+        let answer = ask(control, SYNC, &heartbeat(session, 0, "1s")).await;
+        let revision = answer.split_once(r#""revision":"#).map(|(_, rest)| rest);
+        let digits = revision.map(|it| it.chars().take_while(char::is_ascii_digit).collect());
+        // Until the node counts as reachable there is none.
+        if let Some(revision) = digits.and_then(|it: String| it.parse().ok()) {
+            return revision;
+        }
+    }
+}
+
+/// A heartbeat that waits, of which the head has come.
+async fn waiting(control: &Control, session: &str, wait: &str) -> TcpStream {
+    let since = first(control, session).await;
+    let body = heartbeat(session, since, wait);
+    let mut stream = TcpStream::connect(control.local_addr()).await.unwrap();
+    let head = format!(
+        "{SYNC} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    stream.write_all(head.as_bytes()).await.unwrap();
+    let mut begin = Vec::new();
+    while !begin.ends_with(b"\r\n\r\n") {
+        begin.push(stream.read_u8().await.unwrap());
+    }
+    assert!(begin.starts_with(b"HTTP/1.1 200"), "{}", String::from_utf8_lossy(&begin));
+    stream
+}
+
+async fn rest(mut stream: TcpStream) -> String {
+    let mut rest = String::new();
+    // A connection that is reset has said all that it says.
+    let _ = stream.read_to_string(&mut rest).await;
+    rest
+}
+
+/// How the last piece of a body ends that is whole.
+const WHOLE: &str = "0\r\n\r\n";
+
+#[tokio::test]
+async fn a_heartbeat_with_nothing_new_is_answered_when_its_wait_is_over() {
+    let folder = tempfile::tempdir().unwrap();
+    let control = Control::start(options(folder.path())).await.unwrap();
+    register(&control, "s").await;
+    let answer = rest(waiting(&control, "s", "50ms").await).await;
+    assert!(answer.contains(r#""lease":"15s""#) && answer.ends_with(WHOLE), "{answer}");
+    control.stop().await;
+}
+
+#[tokio::test]
+async fn a_heartbeat_that_waits_is_answered_with_what_is_new() {
+    let folder = tempfile::tempdir().unwrap();
+    let control = Control::start(options(folder.path())).await.unwrap();
+    register(&control, "s").await;
+    let stream = waiting(&control, "s", "15s").await;
+    let workload = r#"{"spec": {"command": "x"}}"#;
+    ask(&control, "PUT /v1/workloads/web", workload).await;
+    let answer = rest(stream).await;
+    assert!(answer.contains(r#""name":"web""#) && answer.ends_with(WHOLE), "{answer}");
+    control.stop().await;
+}
+
+#[tokio::test]
+async fn a_heartbeat_of_an_agent_that_is_superseded_is_broken_off_and_the_next_says_why() {
+    let folder = tempfile::tempdir().unwrap();
+    let control = Control::start(options(folder.path())).await.unwrap();
+    register(&control, "old").await;
+    let stream = waiting(&control, "old", "15s").await;
+    register(&control, "new").await;
+    let answer = rest(stream).await;
+    assert!(!answer.contains("lease") && !answer.ends_with(WHOLE), "{answer}");
+    let refused = ask(&control, SYNC, &heartbeat("old", 0, "1s")).await;
+    assert!(refused.contains(r#""code":"superseded""#), "{refused}");
+    control.stop().await;
+}
