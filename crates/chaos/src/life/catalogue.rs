@@ -5,7 +5,7 @@ use std::fs;
 
 use serde_json::{Value, json};
 use tessera_client::call;
-use tessera_types::api::{ApplyRequest, ApplyResponse};
+use tessera_types::api::{ApplyRequest, ApplyResponse, ManifestText};
 
 use super::Life;
 use crate::effects::Effects;
@@ -42,7 +42,7 @@ impl Life {
     pub(super) async fn declare_catalogue(&self, effects: &Effects) -> anyhow::Result<()> {
         let scenarios = self.system.area().join("scenarios");
         fs::write(scenarios.join("lab_start.v1.yaml"), LAB)?;
-        let manifests = self.catalogue(&effects.url);
+        let manifests = self.catalogue(&effects.url).iter().map(ManifestText::from).collect();
         let request = ApplyRequest { manifests };
         let applied: Result<ApplyResponse, _> =
             self.ask(async || call(self.api.apply(None, &request)).await).await;

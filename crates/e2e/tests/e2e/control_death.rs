@@ -88,7 +88,7 @@ fn declared(object: &Object<Workload>) -> Manifest<Workload> {
         name: object.name.clone(),
         namespace: None,
         labels: object.labels.clone(),
-        spec: (*object.spec).clone(),
+        spec: object.spec.clone(),
         desired_status: None,
         id: None,
         revision: None,

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use tessera_client::{Api, Error, Watch, WatchOptions, call};
 use tessera_e2e::{BOUND, Fleet, Gate, Random};
 use tessera_store::{Options, Store, no_observer};
-use tessera_types::api::{ApplyRequest, WatchEvent};
+use tessera_types::api::{ApplyRequest, ManifestText, WatchEvent};
 use tessera_types::problem::Code;
 use tessera_types::{KindName, Name, Revision};
 use tokio::task::JoinHandle;
@@ -77,6 +77,7 @@ async fn write(fleet: &Fleet, random: &mut Random, rounds: u64) {
 }
 
 async fn batch(fleet: &Fleet, manifests: Vec<Value>) {
+    let manifests = manifests.iter().map(ManifestText::from).collect();
     let applied = call(fleet.api.apply(None, &ApplyRequest { manifests })).await.unwrap();
     for problem in applied.results.into_iter().filter_map(|result| result.problem) {
         assert_eq!(problem.code, Code::BeingDeleted, "{problem:?}");
