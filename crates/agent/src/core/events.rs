@@ -45,7 +45,9 @@ impl Copy {
         if self.progress.ending.is_some() {
             return;
         }
-        if self.progress.spec.health.is_some() {
+        // The check may have been declared, or taken back, only while it started.
+        self.progress.health = self.progress.spec.health.as_ref().map(|_| Health::Starting);
+        if self.progress.health.is_some() {
             live.probing = Some(Probing::new(now, started_at, false));
             let reason = format!("started as {what}; waits for its health check to pass");
             self.enter(now, CopyState::Provisioning, &reason);

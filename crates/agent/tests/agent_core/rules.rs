@@ -91,6 +91,20 @@ impl Node {
 }
 
 #[test]
+fn a_start_is_told_with_what_comes_of_it_unless_that_takes_long() {
+    let told = |node: &Node| node.core.due_reports(node.now).count();
+    let mut slow = Node::new();
+    slow.list(&[assignment(1, serde_json::json!({"command": "a"}))]);
+    assert_eq!((told(&slow), slow.core.next_wakeup(slow.now)), (0, Some(at(100))));
+    slow.pass(100);
+    assert_eq!(told(&slow), 1);
+    let mut quick = Node::new();
+    quick.list(&[assignment(1, serde_json::json!({"command": "a"}))]);
+    quick.started(run(1, 1));
+    assert_eq!(told(&quick), 2);
+}
+
+#[test]
 fn a_crash_loop_backs_off_and_says_so() {
     let mut node = Node::new();
     node.list(&[assignment(1, serde_json::json!({"command": "a"}))]);
@@ -280,6 +294,23 @@ fn a_run_counts_as_running_when_its_check_has_passed_and_ends_when_it_fails() {
     assert!(matches!(&node.event(run(1, 1), refused())[..], [Action::Stop { .. }]));
     node.ended(run(1, 1), ExitOutcome::Signaled { signal: 15 });
     node.says(CopyState::BackingOff, "unhealthy: connection refused; next start in 500ms");
+}
+
+#[test]
+fn a_check_that_was_added_while_it_started_is_waited_for_by_the_next_agent_too() {
+    let mut node = Node::new();
+    node.list(&[assignment(1, serde_json::json!({"command": "a"}))]);
+    let health = serde_json::json!({"tcp": {"port": 80}});
+    node.list(&[assignment(1, serde_json::json!({"command": "a", "health": health}))]);
+    node.started(run(1, 1));
+    assert_eq!(node.last().health, Some(Health::Starting));
+    let instance = Instance { pid: Some(4711), container_id: None, started_at: node.now };
+    let there = Adopted { run: run(1, 1), instance: Some(instance), end: None };
+    let saved = node.core.copies().cloned().collect();
+    node.core = AgentCore::restore(node.now, saved, vec![there]);
+    node.pass(0);
+    node.event(run(1, 1), RunEvent::Probed(Ok(())));
+    node.says(CopyState::Running, "its health check passes");
 }
 
 #[test]
