@@ -57,7 +57,7 @@ struct Args {
     /// How large everything is; the aims are about 1
     #[arg(long, default_value_t = 1.0, value_parser = scale)]
     scale: f64,
-    /// Where the results are written [default: target/bench/<commit>-<time>.json]
+    /// Where the results are written [default: target/bench/COMMIT-TIME.json]
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
     /// Where state is kept; the file system decides how long a commit takes [default: the folder for temporary files]

@@ -7,7 +7,7 @@
 //! and what an outside server was asked (`effects`) are held against each other and against
 //! what the API says in the end (`checks`).
 //!
-//! The schedule is a function of the seed ([`schedule`]); what the machine makes of it is not.
+//! The schedule is a function of the seed (`schedule`); what the machine makes of it is not.
 //! `cargo xtask chaos` builds everything and runs this.
 
 mod capacity;

@@ -468,7 +468,7 @@ fn over(head: &JobHead, what: &str) -> Problem {
 
 fn just_ended(id: &JobId) -> Problem {
     let detail = format!("job {id} has just ended, and its run is not done with that");
-    Problem::new(Code::Unavailable, detail).remedy("ask again in a moment")
+    Problem::new(Code::NotNow, detail).remedy("ask again in a moment")
 }
 
 fn not_over(head: &JobHead) -> Problem {
