@@ -4,6 +4,7 @@
 //! its own set-up. Exit codes: 0 done, 1 something failed, 2 wrong usage.
 
 mod arguments;
+mod bugs;
 mod check;
 mod markdown;
 mod metadata;

@@ -2,6 +2,7 @@
 //! The counts here are independent of the product's own.
 
 pub(crate) mod jobs;
+pub(crate) mod rules;
 pub(crate) mod tenants;
 pub(crate) mod timed;
 

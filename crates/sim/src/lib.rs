@@ -8,6 +8,7 @@
 //! and everything that is declared must come to be.
 
 mod automation;
+pub mod bugs;
 mod check;
 mod clock;
 mod control;

@@ -5,6 +5,9 @@ use std::process::ExitCode;
 use tessera_sim::{Config, run};
 
 fn main() -> ExitCode {
+    if let Some(code) = tessera_sim::bugs::command(std::env::args().skip(1)) {
+        return code;
+    }
     let mut args = std::env::args().skip(1).map(|arg| arg.parse::<u64>().unwrap_or(0));
     let (from, count) = (args.next().unwrap_or(0), args.next().unwrap_or(1));
     let mut failed = 0;

@@ -118,6 +118,7 @@ struct Sim {
     seen: Seen,
     /// What was seen of jobs.
     tries: Tries,
+    rules: check::rules::Rules,
     /// When the disk last refused to write.
     disk_failed_at: Timestamp,
     peace_at: Timestamp,
@@ -173,6 +174,7 @@ impl Sim {
             placed: Placed::default(),
             seen: Seen::default(),
             tries: Tries::default(),
+            rules: check::rules::Rules::default(),
             disk_failed_at: Timestamp::EPOCH,
             peace_at,
             trace,
@@ -257,6 +259,8 @@ impl Sim {
             }
             self.seen.check(control, self.now)?;
             self.tries.check(&control.world, &self.engine)?;
+            let is_behind = !was_writable || control.is_due(self.now);
+            self.rules.check(control, &self.machines, is_behind, self.now)?;
             if was_writable && !control.is_due(self.now) {
                 check::timed::nothing_outlives_its_deadline(control, self.now)?;
             }
@@ -363,6 +367,7 @@ impl Sim {
         let control = self.control.as_mut().ok_or("there is no control plane in the end")?;
         check::world_is_the_stores(control)?;
         check::converged(control, &self.machines, self.now)?;
+        check::rules::converged(control)?;
         check::tenants::converged(control, &self.machines, self.now)?;
         check::timed::converged(control, self.now)?;
         check::jobs::converged(&control.world, &self.engine, control.clock.wall(self.now))?;

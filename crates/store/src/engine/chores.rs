@@ -6,6 +6,7 @@
 
 use std::time::{Duration, Instant};
 
+use tessera_planted::{Bug, planted};
 use tessera_types::{Revision, Timestamp};
 use tokio::sync::oneshot;
 use tracing::{debug, warn};
@@ -176,7 +177,7 @@ impl<B: Backend> Engine<B> {
     /// may be newer than the checkpoint, the size of its log must not be.
     fn meta_after(&self, end: RoundEnd) -> Meta {
         Meta {
-            checkpointed: end.revision,
+            checkpointed: Revision(end.revision.0 + u64::from(planted(Bug::CheckpointAhead))),
             log_bytes: end.log_bytes,
             next_uid: self.head.next_uid,
             next_seq: self.head.next_seq,
