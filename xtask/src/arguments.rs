@@ -5,12 +5,12 @@ pub(crate) const USAGE: &str = "\
 usage: cargo xtask COMMAND
 
   test [-p CRATE]... [--release] [-- ARG...]
-        run every test, the doc tests and the walkthroughs; installs what they
-        need where it may. With -p or ARGs (which go to the test runner), only
-        what they select.
+        run every test, the doc tests, the seeded bugs and the walkthroughs;
+        installs what they need where it may. With -p or ARGs (which go to the
+        test runner), only what they select.
   check [--fix]
-        formatting, clippy, direction of dependencies, licences, OpenAPI
-        drift, docs build, links and RFD list. --fix mends what it can.
+        formatting, clippy, direction of dependencies, seeded bugs, licences,
+        OpenAPI drift, docs build, links and RFD list. --fix mends what it can.
   walkthrough [--release] [NAME]...
         run the documents in docs/walkthroughs, or those named
   openapi

@@ -11,6 +11,7 @@ use tessera_types::workload::{ExitOutcome, Instance, OnDisconnect, WorkloadSpec}
 use tessera_types::{BootTime, Bytes, Duration, Millicores, Name, Now, Timestamp, Uid};
 
 use crate::clock::Clock;
+use crate::life;
 use crate::rng::Rng;
 use crate::tenants::Tenants;
 
@@ -40,7 +41,17 @@ impl Run {
     pub(crate) fn is_alive(&self) -> bool {
         matches!(self.phase, Phase::Running | Phase::Stopping)
     }
+
+    /// When its supervisor has killed it for its lease. To kill what runs takes a while, which
+    /// the control plane leaves it.
+    fn killed_by(&self, id: RunId) -> Option<BootTime> {
+        let takes_ms = if self.is_alive() { id.copy.id.0 * 997 % KILL_MS_MAX } else { 0 };
+        Some(self.lease_until?.plus(Duration::from_millis(takes_ms)))
+    }
 }
+
+/// A supervisor has killed its run within this.
+const KILL_MS_MAX: u64 = 2500;
 
 /// A simulated machine.
 pub(crate) struct Machine {
@@ -52,6 +63,17 @@ pub(crate) struct Machine {
     pub(crate) is_registered: bool,
     pub(crate) is_frozen: bool,
     pub(crate) is_cut_off: bool,
+    /// It is not heard, or hears nothing.
+    pub(crate) is_mute: bool,
+    pub(crate) is_deaf: bool,
+    /// Nothing fails on it any more.
+    pub(crate) is_at_peace: bool,
+    /// Its node was deleted, and with it what was known of what it has.
+    pub(crate) was_deleted: bool,
+    /// Which installation of an agent it has; counts.
+    pub(crate) installation: u64,
+    /// The agent is killed after so many more of its actions.
+    pub(crate) dies_after: Option<u32>,
     pub(crate) sync_sent_at: Option<Timestamp>,
     /// When the last call was answered, by the control plane's clock.
     pub(crate) answered_at: Option<Timestamp>,
@@ -76,6 +98,12 @@ impl Machine {
             is_registered: false,
             is_frozen: false,
             is_cut_off: false,
+            is_mute: false,
+            is_deaf: false,
+            is_at_peace: false,
+            was_deleted: false,
+            installation: 1,
+            dies_after: None,
             sync_sent_at: None,
             answered_at: None,
             report_sent_at: None,
@@ -162,9 +190,38 @@ impl Machine {
                 return;
             }
             for action in actions {
+                if self.dies_before_this() {
+                    return self.kill_agent(now);
+                }
                 self.do_action(action, now, rng);
             }
         }
+    }
+
+    /// Whether the agent is killed between two of its actions.
+    fn dies_before_this(&mut self) -> bool {
+        let left = self.dies_after.map(|left| left.checked_sub(1));
+        self.dies_after = left.flatten();
+        left == Some(None)
+    }
+
+    /// The machine loses its power, and with it all that ran.
+    pub(crate) fn lose_power(&mut self, now: Timestamp) {
+        self.kill_agent(now);
+        let wall = self.clock.wall(now);
+        for run in self.runs.values_mut().filter(|run| run.end.is_none()) {
+            end(run, wall, ExitOutcome::SupervisorLost, false);
+        }
+        self.tenants.ground.restart_manager(now);
+        self.clock.reboot(now);
+    }
+
+    /// The machine is set up anew: nothing that was on it is there any more.
+    pub(crate) fn set_up_anew(&mut self, now: Timestamp) {
+        self.lose_power(now);
+        self.runs.clear();
+        self.disk.clear();
+        self.installation += 1;
     }
 
     fn do_action(&mut self, action: Action, now: Timestamp, rng: &mut Rng) {
@@ -188,7 +245,7 @@ impl Machine {
                 }
             }
             Action::Probe { run, .. } => {
-                let healthy = rng.percent(90);
+                let healthy = self.is_at_peace || rng.percent(90);
                 let result = if healthy { Ok(()) } else { Err("no answer".to_owned()) };
                 if let Some((agent, wall)) = self.awake(now) {
                     agent.event(wall, run, RunEvent::Probed(result));
@@ -219,9 +276,9 @@ impl Machine {
 
     /// When something happens on this machine by itself.
     pub(crate) fn next_at(&self, now: Timestamp) -> Option<Timestamp> {
-        let runs = self.runs.values().filter(|run| run.phase != Phase::Ended);
-        let of_runs = runs.flat_map(|run| {
-            let lease = run.lease_until.map(|until| self.clock.when_boot(now, until));
+        let runs = self.runs.iter().filter(|(_, run)| run.phase != Phase::Ended);
+        let of_runs = runs.flat_map(|(id, run)| {
+            let lease = run.killed_by(*id).map(|until| self.clock.when_boot(now, until));
             let window = run.not_after.map(|end| self.clock.when_wall(now, end));
             [Some(run.next), lease, window].into_iter().flatten()
         });
@@ -263,7 +320,7 @@ impl Machine {
         if run.phase == Phase::Ended {
             return None;
         }
-        if run.lease_until.is_some_and(|until| until <= boot) {
+        if run.killed_by(id).is_some_and(|at| at <= boot) {
             return Some(end(run, wall, ExitOutcome::Disconnected, false));
         }
         if run.not_after.is_some_and(|at| at <= wall) {
@@ -273,8 +330,16 @@ impl Machine {
             return None;
         }
         match run.phase {
-            Phase::Starting if crashes && rng.percent(5) => {
+            Phase::Starting if run.spec.command.as_deref() == Some(life::IMPOSSIBLE) => {
                 let message = "no such file".to_owned();
+                let outcome = ExitOutcome::StartFailed { message };
+                Some(end_for_good(run, wall, outcome))
+            }
+            Phase::Starting
+                if run.spec.command.as_deref() == Some(life::FAILING)
+                    || crashes && rng.percent(5) =>
+            {
+                let message = "no memory".to_owned();
                 Some(end(run, wall, ExitOutcome::StartFailed { message }, false))
             }
             Phase::Starting => {
@@ -327,6 +392,14 @@ impl Machine {
 /// What a machine of this size says that it has.
 pub(crate) fn capacity(cpu: u64) -> Capacity {
     Capacity { cpu: Millicores(cpu), memory: Bytes(1 << 30), workloads: 20 }
+}
+
+/// A start that can never succeed.
+fn end_for_good(run: &mut Run, now: Timestamp, outcome: ExitOutcome) -> RunEvent {
+    end(run, now, outcome, false);
+    let end = run.end.take().map(|end| RunEnd { permanent: true, ..end });
+    run.end.clone_from(&end);
+    end.map_or(RunEvent::Trouble(None), RunEvent::Ended)
 }
 
 fn end(run: &mut Run, now: Timestamp, outcome: ExitOutcome, requested: bool) -> RunEvent {

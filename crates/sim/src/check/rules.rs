@@ -9,10 +9,9 @@ use tessera_reconciler::{Tabled, World};
 use tessera_types::node::DesiredNodeStatus;
 use tessera_types::session::SessionStatus;
 use tessera_types::timed::{Timed, TimedStatus};
-use tessera_types::workload::{Port, WorkloadStatus};
+use tessera_types::workload::WorkloadStatus;
 use tessera_types::{
-    Epoch, Host, Node, Object, Pod, Resource, Revision, SessionPart, Timestamp, Uid, WaitReason,
-    Workload, with_object,
+    Epoch, Host, Node, Object, Pod, Resource, Revision, SessionPart, Timestamp, Uid, with_object,
 };
 
 use crate::control::Control;
@@ -169,42 +168,4 @@ fn no_session_waits_for_what_is_active(world: &World) -> Result<(), String> {
         }
     }
     Ok(())
-}
-
-/// In the end: what no node takes, no node can take, by a count of our own.
-pub(crate) fn converged(control: &Control) -> Result<(), String> {
-    let says_so = |workload: &&std::sync::Arc<Object<Workload>>| {
-        let waits = workload.waiting_for.as_ref();
-        waits.is_some_and(|it| it.reason == WaitReason::NoNodeFits && !is_promised(&it.message))
-    };
-    for workload in control.world.workloads.iter().filter(says_so) {
-        let mut nodes = control.world.nodes.iter();
-        if let Some(node) = nodes.find(|node| has_room(&control.world, node, workload)) {
-            let (name, waits) = (&workload.name, &workload.waiting_for);
-            return Err(format!("{} has room for {name}, which says {waits:?}", node.name));
-        }
-    }
-    Ok(())
-}
-
-/// Whether it says that room is promised to somebody.
-fn is_promised(message: &str) -> bool {
-    message.contains("fleet")
-}
-
-fn has_room(world: &World, node: &Object<Node>, workload: &Object<Workload>) -> bool {
-    let on = world.workloads.iter().filter_map(|other| other.observed.assigned.as_ref());
-    let on: Vec<_> = on.filter(|assigned| assigned.node_id == node.id).collect();
-    let (spec, capacity) = (&workload.spec, node.allocatable());
-    let cpu: u64 = on.iter().map(|assigned| assigned.resources.cpu.0).sum();
-    let memory: u64 = on.iter().map(|assigned| assigned.resources.memory.0).sum();
-    let taken: Vec<_> = on.iter().flat_map(|it| it.ports.iter().map(Port::on_host)).collect();
-    node.status.is_reachable()
-        && node.desired_status == DesiredNodeStatus::Ready
-        && node.deletion_requested_at.is_none()
-        && spec.constraints.iter().all(|one| one.is_met_by(&node.effective_labels()))
-        && cpu + spec.resources.cpu.0 <= capacity.cpu.0
-        && memory + spec.resources.memory.0 <= capacity.memory.0
-        && on.len() < capacity.workloads as usize
-        && !spec.ports.iter().any(|port| taken.contains(&port.on_host()))
 }
