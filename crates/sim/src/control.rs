@@ -17,6 +17,7 @@ use tessera_types::{
     Committed, Duration, KindName, Labels, Name, Revision, Timestamp, Uid, Write, limits,
 };
 
+use crate::chronicle::Chronicle;
 use crate::clock::Clock;
 use crate::link::Link;
 use crate::machine::capacity;
@@ -45,6 +46,7 @@ pub(crate) struct Control {
     sessions: Sessions,
     polls: BTreeMap<Name, Poll_>,
     pub(crate) clock: Clock,
+    chronicle: Chronicle,
     /// When, in truth, each node was heard of last.
     heard_at: BTreeMap<Uid, Timestamp>,
     pub(crate) started_at: Timestamp,
@@ -61,10 +63,17 @@ fn at_once<T>(future: impl Future<Output = T>) -> T {
 
 impl Control {
     /// Starts on what the disk has.
-    pub(crate) fn start(disk: &MemoryDisk, clock: Clock, now: Timestamp) -> Self {
+    pub(crate) fn start(
+        disk: &MemoryDisk,
+        chronicle: &Chronicle,
+        clock: Clock,
+        now: Timestamp,
+    ) -> Self {
         let committed = Arc::new(Mutex::new(Vec::new()));
-        let sink = Arc::clone(&committed);
+        let (sink, chronicle) = (Arc::clone(&committed), chronicle.clone());
+        let written = chronicle.clone();
         let observer = Box::new(move |one: &Arc<Committed>| {
+            written.write(one);
             sink.lock().expect("one thread").push(Arc::clone(one));
         });
         let store = disk.open(Options::default(), observer);
@@ -85,6 +94,7 @@ impl Control {
             sessions,
             polls,
             clock,
+            chronicle,
             heard_at,
             started_at,
             link,
@@ -103,6 +113,9 @@ impl Control {
         writes: Vec<Write>,
         now: Timestamp,
     ) -> Result<Arc<Committed>, CommitError> {
+        if self.chronicle.is_dead() {
+            return Err(CommitError::Closed);
+        }
         let outcome = at_once(self.store.commit(Commit::new(writes, self.clock.wall(now))));
         let commits = std::mem::take(&mut *self.committed.lock().expect("one thread"));
         for committed in commits {

@@ -1,6 +1,8 @@
 //! A simulated machine: the real agent core on it, and what the core's actions
 //! do there. Runs outlive the agent, as real ones do under their supervisors.
 
+mod fate;
+
 use std::collections::BTreeMap;
 
 use tessera_agent::core::{
@@ -10,6 +12,7 @@ use tessera_types::node::Capacity;
 use tessera_types::workload::{ExitOutcome, Instance, OnDisconnect, WorkloadSpec};
 use tessera_types::{BootTime, Bytes, Duration, Millicores, Name, Now, Timestamp, Uid};
 
+pub(crate) use self::fate::Fate;
 use crate::clock::Clock;
 use crate::rng::Rng;
 use crate::tenants::Tenants;
@@ -64,6 +67,14 @@ pub(crate) struct Machine {
     pub(crate) clock: Clock,
     /// What of the clock's being set the agent has not noticed yet.
     unnoticed_ms: i64,
+    /// What becomes of the programs on it.
+    pub(crate) fate: Fate,
+    /// Actions of its agents so far, and jobs for tenants.
+    pub(crate) actions: u64,
+    /// The agent dies right after this one.
+    pub(crate) dies_after: Option<u64>,
+    /// It has, and nobody has noticed.
+    pub(crate) has_died: bool,
 }
 
 impl Machine {
@@ -86,6 +97,24 @@ impl Machine {
             pids: 0,
             clock,
             unnoticed_ms: 0,
+            fate: Fate::Declared,
+            actions: 0,
+            dies_after: None,
+            has_died: false,
+        }
+    }
+
+    /// Everything that runs on it is cut off.
+    pub(crate) fn lose_power(&mut self) {
+        self.runs.clear();
+    }
+
+    /// The agent has done something.
+    fn has_acted(&mut self, now: Timestamp) {
+        self.actions += 1;
+        if self.dies_after == Some(self.actions) {
+            self.kill_agent(now);
+            self.has_died = true;
         }
     }
 
@@ -163,23 +192,27 @@ impl Machine {
             }
             for action in actions {
                 self.do_action(action, now, rng);
+                self.has_acted(now);
+                if self.agent.is_none() {
+                    return;
+                }
             }
         }
     }
 
     fn do_action(&mut self, action: Action, now: Timestamp, rng: &mut Rng) {
+        let fate = self.fate;
         match action {
             Action::Save { progress, .. } => {
                 self.disk.insert(progress.copy, *progress);
             }
-            Action::Start(launch) => self.start(launch, now, rng),
-            Action::Stop { run, stop } => {
-                if let Some(run) = self.runs.get_mut(&run).filter(|run| run.end.is_none())
+            Action::Start(launch) => self.start(launch, now),
+            Action::Stop { run: id, stop } => {
+                if let Some(run) = self.runs.get_mut(&id).filter(|run| run.end.is_none())
                     && run.phase != Phase::Stopping
                 {
                     run.phase = Phase::Stopping;
-                    let ms = rng.between(1, stop.grace.as_millis().max(2));
-                    run.next = now.plus(Duration::from_millis(ms));
+                    run.next = now.plus(fate.time_to_stop(id, stop.grace));
                 }
             }
             Action::SetNotAfter { run, at } => {
@@ -188,7 +221,7 @@ impl Machine {
                 }
             }
             Action::Probe { run, .. } => {
-                let healthy = rng.percent(90);
+                let healthy = fate == Fate::Declared || rng.percent(90);
                 let result = if healthy { Ok(()) } else { Err("no answer".to_owned()) };
                 if let Some((agent, wall)) = self.awake(now) {
                     agent.event(wall, run, RunEvent::Probed(result));
@@ -203,14 +236,14 @@ impl Machine {
         }
     }
 
-    fn start(&mut self, launch: Launch, now: Timestamp, rng: &mut Rng) {
+    fn start(&mut self, launch: Launch, now: Timestamp) {
         let must_stop = launch.spec.on_disconnect == OnDisconnect::Stop;
         let run = Run {
             not_after: launch.spec.not_after,
             lease_until: must_stop.then_some(self.lease_until),
             spec: launch.spec,
             started: None,
-            next: now.plus(Duration::from_millis(rng.between(1, 50))),
+            next: now.plus(self.fate.time_to_start(launch.run)),
             phase: Phase::Starting,
             end: None,
         };
@@ -236,7 +269,7 @@ impl Machine {
     pub(crate) fn advance(&mut self, now: Timestamp, crashes: bool, rng: &mut Rng) {
         let ids: Vec<_> = self.runs.keys().copied().collect();
         for id in ids {
-            if let Some(event) = self.advance_run(id, now, crashes, rng)
+            if let Some(event) = self.advance_run(id, now, crashes)
                 && let Some((agent, wall)) = self.awake(now)
             {
                 agent.event(wall, id, event);
@@ -247,17 +280,16 @@ impl Machine {
         }
         self.act(now, rng);
         if !self.is_frozen {
+            let begun = self.tenants.jobs_begun;
             self.tenants.advance(now, &self.clock);
+            if self.tenants.jobs_begun > begun {
+                self.has_acted(now);
+            }
         }
     }
 
-    fn advance_run(
-        &mut self,
-        id: RunId,
-        now: Timestamp,
-        crashes: bool,
-        rng: &mut Rng,
-    ) -> Option<RunEvent> {
+    fn advance_run(&mut self, id: RunId, now: Timestamp, crashes: bool) -> Option<RunEvent> {
+        let fate = self.fate;
         let Now { wall, boot } = self.clock.now(now);
         let run = self.runs.get_mut(&id)?;
         if run.phase == Phase::Ended {
@@ -273,7 +305,7 @@ impl Machine {
             return None;
         }
         match run.phase {
-            Phase::Starting if crashes && rng.percent(5) => {
+            Phase::Starting if crashes && fate.fails_to_start(id) => {
                 let message = "no such file".to_owned();
                 Some(end(run, wall, ExitOutcome::StartFailed { message }, false))
             }
@@ -283,17 +315,16 @@ impl Machine {
                     Instance { pid: Some(self.pids), container_id: None, started_at: wall };
                 run.started = Some(instance.clone());
                 run.phase = Phase::Running;
-                run.next = now.plus(Duration::from_millis(rng.between(1000, 120_000)));
+                run.next = now.plus(fate.time_to_run(id, &run.spec));
                 Some(RunEvent::Started(instance))
             }
-            Phase::Running if crashes => {
-                let code = i32::from(rng.percent(70));
-                Some(end(run, wall, ExitOutcome::Exited { code }, false))
-            }
-            Phase::Running => {
-                run.next = now.plus(Duration::from_secs(3600));
-                None
-            }
+            Phase::Running => match fate.exit_code(id, &run.spec, crashes) {
+                Some(code) => Some(end(run, wall, ExitOutcome::Exited { code }, false)),
+                None => {
+                    run.next = now.plus(Duration::from_secs(3600));
+                    None
+                }
+            },
             Phase::Stopping => Some(end(run, wall, ExitOutcome::Signaled { signal: 15 }, true)),
             Phase::Ended => None,
         }

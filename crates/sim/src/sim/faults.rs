@@ -79,7 +79,8 @@ impl Sim {
         match mend {
             Mend::Control => {
                 let clock = &self.control_clock;
-                self.control.get_or_insert_with(|| Control::start(&self.disk, clock.clone(), now));
+                let start = || Control::start(&self.disk, &self.chronicle, clock.clone(), now);
+                self.control.get_or_insert_with(start);
             }
             Mend::Agent(i) => {
                 if self.machines[i].agent.is_none() {
