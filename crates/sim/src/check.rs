@@ -2,8 +2,11 @@
 //! The counts here are independent of the product's own.
 
 pub(crate) mod jobs;
+pub(crate) mod ledger;
+pub(crate) mod quiet;
 pub(crate) mod tenants;
 pub(crate) mod timed;
+pub(crate) mod watchers;
 
 use std::collections::BTreeMap;
 

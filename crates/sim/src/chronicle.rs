@@ -22,8 +22,9 @@ struct Contents {
 }
 
 impl Chronicle {
-    pub(crate) fn dying_after(commit: Option<u64>) -> Self {
-        Self(Arc::new(Mutex::new(Contents { dies_after: commit, ..Contents::default() })))
+    /// The control plane dies right after this commit.
+    pub(crate) fn dies_after(&self, commit: u64) {
+        self.contents().dies_after = Some(commit);
     }
 
     fn contents(&self) -> MutexGuard<'_, Contents> {

@@ -4,15 +4,15 @@
 mod act;
 mod boundary;
 mod faults;
+mod following;
 mod jobs;
 mod network;
 mod observe;
-mod people;
 mod tenants;
+mod turns;
 
 use std::collections::BTreeMap;
 
-use tessera_store::MemoryDisk;
 use tessera_types::{Duration, Name, Timestamp, Uid};
 
 use self::faults::Mend;
@@ -20,16 +20,18 @@ use self::jobs::EngineEvent;
 use crate::acts::{Act, Acts, Class};
 use crate::boundary::{Boundary, Counts};
 use crate::check::jobs::Tries;
+use crate::check::quiet::Quiet;
 use crate::check::timed::Seen;
+use crate::check::watchers::Watchers;
 use crate::check::{self, Placed};
-use crate::chronicle::Chronicle;
 use crate::clock::{BEGIN, Clock};
 use crate::config::{Config, Failure, Outcome};
 use crate::control::Control;
+use crate::disk::Disk;
 use crate::engine::Engine;
-use crate::life;
 use crate::machine::{Fate, Machine};
 use crate::message::{ToAgent, ToControl};
+use crate::people::People;
 use crate::rng::Rng;
 use crate::story::Narrator;
 use crate::tenants::Tenants;
@@ -70,8 +72,14 @@ struct Sim {
     now: Timestamp,
     queue: BTreeMap<(Timestamp, u64), Event>,
     made: u64,
-    disk: MemoryDisk,
-    chronicle: Chronicle,
+    disk: Disk,
+    /// Until then commits take their time.
+    slow_until: Timestamp,
+    watchers: Watchers,
+    quiet: Quiet,
+    /// Workloads whose bad specs were mended in the end.
+    mended: Vec<Name>,
+    people: People,
     control: Option<Control>,
     control_clock: Clock,
     machines: Vec<Machine>,
@@ -122,20 +130,21 @@ mod stream {
     pub(super) const TENANTS: u64 = 3 << 56;
     pub(super) const REST: u64 = 4 << 56;
     pub(super) const PASS: u64 = 5 << 56;
+    pub(super) const SLOW: u64 = 6 << 56;
+    pub(super) const WATCHERS: u64 = 7 << 56;
+    pub(super) const QUIET: u64 = 8 << 56;
 }
 
 impl Sim {
     fn new(config: Config) -> Self {
         let of = |stream: u64| Rng::of(config.seed, stream);
         let now = BEGIN;
-        let disk = MemoryDisk::new();
+        let disk = Disk::default();
         let control_clock = Clock::new(&mut of(stream::CONTROL_CLOCK));
-        let dies_after = match config.boundary {
-            Some(Boundary::Commit(number)) => Some(number),
-            _ => None,
-        };
-        let chronicle = Chronicle::dying_after(dies_after);
-        let control = Some(Control::start(&disk, &chronicle, control_clock.clone(), now));
+        if let Some(Boundary::Commit(number)) = config.boundary {
+            disk.chronicle.dies_after(number);
+        }
+        let control = Some(Control::start(&disk, control_clock.clone(), now));
         let machines = (0..config.nodes).map(|i| machine(&config, i)).collect();
         let peace_at = now.plus(config.busy);
         let mut engine = Engine::default();
@@ -153,7 +162,11 @@ impl Sim {
             queue: BTreeMap::new(),
             made: 0,
             disk,
-            chronicle,
+            slow_until: now,
+            watchers: Watchers::new(Rng::of(config.seed, stream::WATCHERS), now),
+            quiet: Quiet::new(Rng::of(config.seed, stream::QUIET), now),
+            mended: Vec::new(),
+            people: People::default(),
             control,
             control_clock,
             machines,
@@ -213,16 +226,20 @@ impl Sim {
     }
 
     fn check(&mut self) -> Result<(), String> {
+        self.check_history()?;
         if let Some(control) = &self.control {
-            self.placed.take_in(control);
-            check::placed_fits(control)?;
+            if self.seen.is_behind(control) {
+                self.placed.take_in(control);
+                check::placed_fits(control)?;
+            }
             let was_writable = self.now.since(self.disk_failed_at) > DISK_RECOVERY;
-            if was_writable {
+            if was_writable && control.is_quiet(self.now) {
                 check::silent_nodes_are_offline(control, self.now)?;
+                self.quiet.check(control, &self.disk, self.now)?;
             }
             self.seen.check(control, self.now)?;
             self.tries.check(&control.world, &self.engine)?;
-            if was_writable && !control.is_due(self.now) {
+            if was_writable && control.is_quiet(self.now) {
                 check::timed::nothing_outlives_its_deadline(control, self.now)?;
             }
         }
@@ -254,23 +271,24 @@ impl Sim {
             machine.advance(self.now, crashes, &mut self.rng);
         }
         self.reconcile();
+        self.bury();
         self.drive_engine();
         (0..self.machines.len()).for_each(|i| self.call(i));
         Ok(())
     }
 
     fn reconcile(&mut self) {
+        self.begin_turn();
         while self.control.as_ref().is_some_and(|control| control.is_due(self.now)) {
             if !self.pass() {
                 return;
             }
             // Something else may come between two passes.
             let is_due = self.control.as_ref().is_some_and(|control| control.is_due(self.now));
-            let at = self.now.since(BEGIN).as_millis();
             if is_due
                 && !self.is_peace()
                 && self.config.script.is_none()
-                && Rng::of(self.config.seed, stream::PASS | at).percent(5)
+                && self.chance_of(stream::PASS).percent(5)
             {
                 break;
             }
@@ -282,6 +300,16 @@ impl Sim {
                 self.send_down(to, session, &answer);
             }
         }
+    }
+
+    /// How long something takes that is no act.
+    fn any_time(&self) -> Rng {
+        self.chance_of(stream::REST)
+    }
+
+    /// What only this moment decides.
+    fn chance_of(&self, stream: u64) -> Rng {
+        Rng::of(self.config.seed, stream | self.now.since(BEGIN).as_millis())
     }
 
     /// One pass, and its commit; false when the control plane dies of it.
@@ -298,10 +326,13 @@ impl Sim {
             }
             sim.crash_control(&format!("in a pass, committed: {committed}"));
         });
-        if let (Some(control), Some(pass)) = (&mut self.control, pass) {
+        let slow = turns::pause(self.slow_until, now, &mut self.chance_of(stream::SLOW));
+        if let (Some(control), Some(pass)) = (&mut self.control, pass)
+            && let Some(pass) = control.hold(pass, slow)
+        {
             control.commit_pass(pass, now);
         }
-        has_died.is_none() && !self.chronicle.is_dead()
+        has_died.is_none() && !self.disk.chronicle.is_dead()
     }
 
     fn happen(&mut self, event: Event) -> Result<(), String> {
@@ -325,18 +356,10 @@ impl Sim {
         Ok(())
     }
 
-    fn operate(&mut self) {
-        let nodes = self.config.nodes;
-        if let Some(control) = &mut self.control {
-            let line = life::operate(control, nodes, self.now, &mut self.rng);
-            self.note(&line);
-        }
-    }
-
     fn crash_control(&mut self, when: &str) {
         self.control = None;
         self.note(&format!("the control plane crashes {when}"));
-        let ms = self.rng.between(10, 20_000);
+        let ms = self.any_time().between(10, 20_000);
         self.after(ms, Event::Mend(Mend::Control));
     }
 
@@ -344,6 +367,7 @@ impl Sim {
         self.script_is_over()?;
         let summary = self.engine.summary();
         self.note(&summary);
+        self.judge_history()?;
         let control = self.control.as_mut().ok_or("there is no control plane in the end")?;
         check::world_is_the_stores(control)?;
         check::converged(control, &self.machines, self.now)?;
@@ -371,7 +395,7 @@ fn machine(config: &Config, i: u64) -> Machine {
     machine.fate = if config.script.is_some() { Fate::Declared } else { Fate::Any(config.seed) };
     match config.boundary {
         Some(Boundary::Action { machine: which, number }) if which as u64 == i => {
-            machine.dies_after = Some(number);
+            machine.dies_at = Some(number);
         }
         _ => {}
     }

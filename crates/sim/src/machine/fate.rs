@@ -1,8 +1,8 @@
 //! What becomes of programs: chance decides, or what is declared.
 
 use tessera_agent::core::RunId;
-use tessera_types::Duration;
 use tessera_types::workload::WorkloadSpec;
+use tessera_types::{Duration, Timestamp};
 
 use crate::rng::Rng;
 
@@ -30,6 +30,10 @@ impl Fate {
 
     pub(super) fn fails_to_start(self, run: RunId) -> bool {
         self.draw(run, "fails", false, |rng| rng.percent(5))
+    }
+
+    pub(super) fn is_healthy(self, run: RunId, now: Timestamp) -> bool {
+        self.draw(run, &now.to_string(), true, |rng| rng.percent(90))
     }
 
     pub(super) fn time_to_stop(self, run: RunId, grace: Duration) -> Duration {

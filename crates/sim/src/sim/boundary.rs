@@ -27,8 +27,8 @@ impl Sim {
 
     /// Whoever has died at a boundary is dead from here on.
     pub(super) fn bury_the_dead(&mut self) {
-        if self.chronicle.is_dead() {
-            self.chronicle.is_buried();
+        if self.disk.chronicle.is_dead() {
+            self.disk.chronicle.is_buried();
             self.control = None;
             self.note("the control plane crashes right after a commit");
             self.after(RESTART_MS, Event::Mend(Mend::Control));
@@ -48,7 +48,7 @@ impl Sim {
 
     pub(super) fn counts(&self) -> Counts {
         Counts {
-            commits: self.chronicle.count(),
+            commits: self.disk.chronicle.count(),
             actions: self.machines.iter().map(|machine| machine.actions).collect(),
             engine: self.engine.steps,
             messages: self.counts.messages,

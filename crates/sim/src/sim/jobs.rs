@@ -48,7 +48,7 @@ impl Sim {
     /// When the engine or the way to it has something to do.
     pub(super) fn next_of_engine(&mut self) -> Option<Timestamp> {
         let now = self.now;
-        let link = self.control.as_mut().and_then(|control| {
+        let link = self.control.as_mut().filter(|it| !it.is_frozen(now)).and_then(|control| {
             let Control { link, world, .. } = control;
             link.next_at(world, now)
         });
@@ -60,7 +60,8 @@ impl Sim {
         for news in self.engine.advance(self.now) {
             self.tell(&news);
         }
-        let Some(control) = &mut self.control else { return };
+        let now = self.now;
+        let Some(control) = self.control.as_mut().filter(|it| !it.is_frozen(now)) else { return };
         let from = control.started_at;
         for task in control.link.due(&control.world, self.now) {
             for ms in self.ways() {
@@ -165,6 +166,10 @@ impl Sim {
     fn answered(&mut self, to: Timestamp, answer: Answer) {
         let now = self.now;
         let Some(control) = self.control.as_mut().filter(|it| it.started_at == to) else { return };
+        if let Some(at) = control.runs_again_at(now) {
+            let ms = at.since(now).as_millis() + 1;
+            return self.after(ms, Event::Engine(EngineEvent::Answer(to, answer)));
+        }
         match answer {
             Answer::Stands { of, job_id, news } => {
                 let told = tell_one(control, &of, &job_id, None, &news, now);
@@ -186,15 +191,15 @@ impl Sim {
     /// An event reaches the control plane; who is not there, or cannot write, gets it again.
     fn heard(&mut self, news: News, attempt: u32) {
         let now = self.now;
-        let told = self.control.as_mut().and_then(|control| {
+        let told = self.control.as_mut().filter(|it| !it.is_frozen(now)).and_then(|control| {
             tell_one(control, &news.of, &news.job_id, Some(news.sequence), &news.news, now)
         });
         // Who died with the answer has not answered.
-        let told = told.filter(|_| !self.chronicle.is_dead());
+        let told = told.filter(|_| !self.disk.chronicle.is_dead());
         match told {
             None if attempt >= ATTEMPTS_MAX => self.lose(&news),
             None => {
-                let ms = self.rng.between(500, 5000);
+                let ms = self.any_time().between(500, 5000);
                 self.after(ms, Event::Engine(EngineEvent::News(news, attempt + 1)));
             }
             Some(Told::Stale) if !news.is_last => {

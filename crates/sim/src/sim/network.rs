@@ -61,7 +61,7 @@ impl Sim {
             let message = if is_registered {
                 ToControl::Sync { since, told, sent_at: now }
             } else {
-                ToControl::Register
+                ToControl::Register { installation: self.machines[i].installation }
             };
             self.send_up(i, session, &message);
         }
@@ -73,13 +73,16 @@ impl Sim {
 
     /// Over a network that delays, drops and doubles, as long as there are faults.
     pub(super) fn send_up(&mut self, from: usize, session: u64, message: &ToControl) {
+        if self.machines[from].is_mute {
+            return;
+        }
         for ms in self.deliveries(from) {
             self.after(ms, Event::Up(from, session, message.clone()));
         }
     }
 
     pub(super) fn send_down(&mut self, to: usize, session: u64, message: &ToAgent) {
-        if self.chronicle.is_dead() {
+        if self.disk.chronicle.is_dead() || self.machines[to].is_deaf {
             return;
         }
         for ms in self.deliveries(to) {
@@ -107,10 +110,14 @@ impl Sim {
 
     pub(super) fn reach_control(&mut self, from: usize, session: u64, message: ToControl) {
         let machine = &self.machines[from];
-        if machine.is_cut_off {
+        if machine.is_cut_off || machine.is_mute {
             return;
         }
         let Some(control) = &mut self.control else { return };
+        if let Some(at) = control.runs_again_at(self.now) {
+            let ms = at.since(self.now).as_millis() + 1;
+            return self.after(ms, Event::Up(from, session, message));
+        }
         let (name, cpu) = (machine.name.clone(), machine.cpu);
         let is_report = matches!(message, ToControl::Report { .. });
         let answer = control.receive(&name, cpu, session, message, self.now);
@@ -128,7 +135,11 @@ impl Sim {
     pub(super) fn reach_agent(&mut self, to: usize, session: u64, message: ToAgent) {
         let now = self.now;
         let machine = &mut self.machines[to];
-        if machine.session != session || machine.is_cut_off || machine.awake(now).is_none() {
+        if machine.session != session
+            || machine.is_cut_off
+            || machine.is_deaf
+            || machine.awake(now).is_none()
+        {
             return;
         }
         match message {
@@ -149,7 +160,7 @@ impl Sim {
                 // It ends, and is started again as a service is.
                 machine.kill_agent(now);
                 self.note(&format!("the agent of {} is superseded", self.machines[to].name));
-                let ms = self.rng.between(1000, 5000);
+                let ms = self.any_time().between(1000, 5000);
                 return self.after(ms, Event::Mend(Mend::Agent(to)));
             }
             ToAgent::News { news, at, sent_at } => {

@@ -14,7 +14,7 @@ impl Sim {
 
     /// Looks at what was committed since it did last.
     pub(super) fn observe(&mut self) {
-        for committed in self.chronicle.fresh() {
+        for committed in self.disk.chronicle.fresh() {
             if self.config.script.is_some() {
                 self.narrator.take_in(&committed);
             }

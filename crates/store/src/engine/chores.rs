@@ -110,6 +110,16 @@ impl<B: Backend> Engine<B> {
             || self.backlog.bytes >= self.options.checkpoint_bytes
     }
 
+    /// Does one step of what there is to do now, whatever the time is; false when there is
+    /// nothing, or it failed.
+    pub(crate) fn press_on(&mut self) -> bool {
+        if !self.has_pressing_chore() {
+            return false;
+        }
+        self.chore();
+        self.chores.paused_until.is_none()
+    }
+
     /// Does one step. A step that fails is left for later: what it would have
     /// written is in the log.
     pub(crate) fn chore(&mut self) {

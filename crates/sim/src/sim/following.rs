@@ -19,7 +19,7 @@ impl Sim {
         let step = step.clone();
         let is_done = self.do_step(&step);
         // Who died with the answer has not answered.
-        let is_done = is_done && !self.chronicle.is_dead();
+        let is_done = is_done && !self.disk.chronicle.is_dead();
         if is_done {
             self.note(&step.to_string());
             self.steps += 1;
@@ -37,10 +37,7 @@ impl Sim {
         match step {
             Step::CutOff(i, is_cut_off) => self.machines[*i].is_cut_off = *is_cut_off,
             Step::Reboot(i) => {
-                let machine = &mut self.machines[*i];
-                machine.kill_agent(now);
-                machine.lose_power();
-                machine.tenants.ground.restart_manager(now);
+                self.machines[*i].lose_power(now);
                 self.after(AGAIN_MS, Event::Mend(Mend::Agent(*i)));
             }
             _ => {}
