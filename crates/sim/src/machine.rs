@@ -15,7 +15,6 @@ use tessera_types::{BootTime, Bytes, Duration, Millicores, Name, Now, Timestamp,
 pub(crate) use self::fate::Fate;
 use crate::clock::Clock;
 use crate::life;
-use crate::rng::Rng;
 use crate::tenants::Tenants;
 
 /// One start of one copy on the machine.
@@ -139,7 +138,7 @@ impl Machine {
     }
 
     /// A new agent takes over what is there.
-    pub(crate) fn start_agent(&mut self, now: Timestamp, rng: &mut Rng) {
+    pub(crate) fn start_agent(&mut self, now: Timestamp) {
         let adopted = self
             .runs
             .iter()
@@ -161,7 +160,7 @@ impl Machine {
         self.report_sent_at = None;
         self.lease_until = BootTime::default();
         self.unnoticed_ms = 0;
-        self.act(now, rng);
+        self.act(now);
     }
 
     /// The agent, if it can act. If the clock was set, it hears of that first.
@@ -196,7 +195,7 @@ impl Machine {
     }
 
     /// Does what the core asks for.
-    pub(crate) fn act(&mut self, now: Timestamp, rng: &mut Rng) {
+    pub(crate) fn act(&mut self, now: Timestamp) {
         loop {
             let actions = self.awake(now).map(|(agent, _)| agent.take_actions());
             let actions = actions.unwrap_or_default();
@@ -207,7 +206,7 @@ impl Machine {
                 if self.dies_before_this() {
                     return self.kill_agent(now);
                 }
-                self.do_action(action, now, rng);
+                self.do_action(action, now);
                 self.has_acted(now);
                 if self.agent.is_none() {
                     return;
@@ -242,7 +241,7 @@ impl Machine {
         self.installation += 1;
     }
 
-    fn do_action(&mut self, action: Action, now: Timestamp, rng: &mut Rng) {
+    fn do_action(&mut self, action: Action, now: Timestamp) {
         let fate = self.fate;
         match action {
             Action::Save { progress, .. } => {
@@ -308,7 +307,7 @@ impl Machine {
     }
 
     /// Lets happen what happens by `now`.
-    pub(crate) fn advance(&mut self, now: Timestamp, crashes: bool, rng: &mut Rng) {
+    pub(crate) fn advance(&mut self, now: Timestamp, crashes: bool) {
         let ids: Vec<_> = self.runs.keys().copied().collect();
         for id in ids {
             if let Some(event) = self.advance_run(id, now, crashes)
@@ -320,7 +319,7 @@ impl Machine {
         if let Some((agent, wall)) = self.awake(now) {
             agent.tick(wall);
         }
-        self.act(now, rng);
+        self.act(now);
         if !self.is_frozen {
             let begun = self.tenants.jobs_begun;
             self.tenants.advance(now, &self.clock);
@@ -381,7 +380,7 @@ impl Machine {
     }
 
     /// What the agent found out only now that it is awake again.
-    pub(crate) fn wake_up(&mut self, now: Timestamp, rng: &mut Rng) {
+    pub(crate) fn wake_up(&mut self, now: Timestamp) {
         self.is_frozen = false;
         let mut events = Vec::new();
         for (id, run) in &self.runs {
@@ -396,7 +395,7 @@ impl Machine {
         let Some((agent, wall)) = self.awake(now) else { return };
         events.into_iter().for_each(|(id, event)| agent.event(wall, id, event));
         agent.tick(wall);
-        self.act(now, rng);
+        self.act(now);
     }
 
     /// The runs of a workload of which a process exists.

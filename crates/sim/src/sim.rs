@@ -137,7 +137,8 @@ mod stream {
 
 impl Sim {
     fn new(config: Config) -> Self {
-        let of = |stream: u64| Rng::of(config.seed, stream);
+        let seed = config.seed;
+        let of = |stream: u64| Rng::of(seed, stream);
         let now = BEGIN;
         let disk = Disk::default();
         let control_clock = Clock::new(&mut of(stream::CONTROL_CLOCK));
@@ -147,11 +148,12 @@ impl Sim {
         let control = Some(Control::start(&disk, control_clock.clone(), now));
         let machines = (0..config.nodes).map(|i| machine(&config, i)).collect();
         let peace_at = now.plus(config.busy);
-        let mut engine = Engine::default();
-        engine.is_steady = config.script.is_some();
-        if let Some(Boundary::Engine(number)) = config.boundary {
-            engine.dies_after = Some(number);
-        }
+        let dies_after = match config.boundary {
+            Some(Boundary::Engine(number)) => Some(number),
+            _ => None,
+        };
+        let is_steady = config.script.is_some();
+        let engine = Engine { is_steady, dies_after, ..Engine::default() };
         Self {
             acts: Acts::default(),
             acting: None,
@@ -163,8 +165,8 @@ impl Sim {
             made: 0,
             disk,
             slow_until: now,
-            watchers: Watchers::new(Rng::of(config.seed, stream::WATCHERS), now),
-            quiet: Quiet::new(Rng::of(config.seed, stream::QUIET), now),
+            watchers: Watchers::new(of(stream::WATCHERS), now),
+            quiet: Quiet::new(of(stream::QUIET), now),
             mended: Vec::new(),
             people: People::default(),
             control,
@@ -213,7 +215,6 @@ impl Sim {
                 return Err("it does not come to rest".to_owned());
             }
             self.step(end)?;
-            self.bury_the_dead();
             self.observe();
             if self.is_peace() && !was_peace {
                 was_peace = true;
@@ -265,14 +266,17 @@ impl Sim {
             && let Some((_, event)) = self.queue.pop_first()
         {
             self.happen(event)?;
+            self.bury_the_dead();
         }
         let crashes = !self.is_peace();
         for machine in &mut self.machines {
-            machine.advance(self.now, crashes, &mut self.rng);
+            machine.advance(self.now, crashes);
         }
         self.reconcile();
         self.bury();
+        self.bury_the_dead();
         self.drive_engine();
+        self.bury_the_dead();
         (0..self.machines.len()).for_each(|i| self.call(i));
         Ok(())
     }

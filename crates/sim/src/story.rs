@@ -93,7 +93,6 @@ const MAY_DIFFER: &[&str] = &[
     "heard_at",
     // Where, and with which of several like things.
     "node",
-    "nodes",
     "instance",
     "session",
     "agent_id",
@@ -109,22 +108,32 @@ const MAY_DIFFER: &[&str] = &[
     "correlation_id",
     "job_id",
     "sequence",
+    // What a simulated program of a tenant ended with, which is chance.
+    "invocation_id",
+    "exit_code",
+    "result",
+    "joined",
 ];
+
+/// Where a tenant is follows from labels alone.
+const MAY_NOT_DIFFER_OF_TENANTS: &str = "node";
 
 /// What is kept of a resource.
 pub(crate) fn normalised(resource: &Resource) -> Value {
     let mut value = serde_json::to_value(resource).unwrap_or_default();
-    strip(&mut value);
+    let is_tenant = matches!(resource, Resource::Tenant(_));
+    let kept = if is_tenant { MAY_NOT_DIFFER_OF_TENANTS } else { "" };
+    strip(&mut value, kept);
     value
 }
 
-fn strip(value: &mut Value) {
+fn strip(value: &mut Value, kept: &str) {
     match value {
         Value::Object(fields) => {
-            fields.retain(|name, _| !MAY_DIFFER.contains(&name.as_str()));
-            fields.values_mut().for_each(strip);
+            fields.retain(|name, _| name == kept || !MAY_DIFFER.contains(&name.as_str()));
+            fields.values_mut().for_each(|value| strip(value, kept));
         }
-        Value::Array(items) => items.iter_mut().for_each(strip),
+        Value::Array(items) => items.iter_mut().for_each(|value| strip(value, kept)),
         _ => {}
     }
 }
@@ -180,5 +189,40 @@ impl io::Write for Hash {
 
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn story(status: &str) -> Story {
+        let end = BTreeMap::from([("workload/default/w".to_owned(), json!({"status": status}))]);
+        let lives = BTreeMap::from([("workload/default/w".to_owned(), vec!["made"])]);
+        Story { digest: 0, lives, end }
+    }
+
+    #[test]
+    fn what_may_differ_is_left_out_wherever_it_stands() {
+        let mut value = json!({"id": 7, "spec": {"cpu": 1}, "observed": [{"at": 1, "port": 2}]});
+        strip(&mut value, "");
+        assert_eq!(value, json!({"spec": {"cpu": 1}, "observed": [{"port": 2}]}));
+        let mut tenant = json!({"nodes": [{"node": "n0", "node_id": 4}]});
+        strip(&mut tenant, MAY_NOT_DIFFER_OF_TENANTS);
+        assert_eq!(tenant, json!({"nodes": [{"node": "n0"}]}));
+    }
+
+    #[test]
+    fn a_difference_says_where_it_is() {
+        assert_eq!(story("Running").difference(&story("Running")), None);
+        let other = story("Running").difference(&story("Lost")).unwrap();
+        assert!(other.contains("workload/default/w.status") && other.contains("Lost"), "{other}");
+        let mut twice = story("Running");
+        twice.lives.get_mut("workload/default/w").unwrap().extend(["removed", "made"]);
+        assert!(story("Running").difference(&twice).unwrap().contains("removed"));
+        let nothing = story("Running").difference(&Story::default()).unwrap();
+        assert!(nothing.contains("workload/default/w"), "{nothing}");
     }
 }

@@ -193,6 +193,6 @@ impl Sim {
             }
         }
         let machine = &mut self.machines[to];
-        machine.act(now, &mut self.rng);
+        machine.act(now);
     }
 }
