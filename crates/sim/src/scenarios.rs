@@ -45,12 +45,17 @@ fn script(what: &str, busy: u64, steps: Vec<Step>) -> Script {
     Script { name: what.to_owned(), nodes: 2, busy, calm, steps }
 }
 
-fn service(named: &str, more: Value) -> Step {
-    let mut spec =
-        json!({"command": "serve", "resources": {"cpu": "500m"}, "stop": {"grace": "2s"}});
-    for (field, value) in more.as_object().into_iter().flatten() {
-        spec[field] = value.clone();
+/// The fields of both.
+fn with(mut spec: Value, more: Value) -> Value {
+    if let Value::Object(fields) = more {
+        fields.into_iter().for_each(|(field, value)| spec[field.as_str()] = value);
     }
+    spec
+}
+
+fn service(named: &str, more: Value) -> Step {
+    let spec = json!({"command": "serve", "resources": {"cpu": "500m"}, "stop": {"grace": "2s"}});
+    let spec = with(spec, more);
     Step::Declare(KindName::Workload, json!({"name": named, "spec": spec}))
 }
 
@@ -145,10 +150,7 @@ fn drain() -> Script {
 
 /// A definition of the catalogue.
 fn definition(kind: KindName, key: &str, more: Value) -> Step {
-    let mut spec = json!({"type_key": key, "version": "1.0.0"});
-    for (field, value) in more.as_object().into_iter().flatten() {
-        spec[field] = value.clone();
-    }
+    let spec = with(json!({"type_key": key, "version": "1.0.0"}), more);
     Step::Declare(kind, json!({"name": key, "spec": spec}))
 }
 
@@ -196,8 +198,8 @@ pub(crate) fn lessons() -> Vec<Step> {
         "part_execution": {"order": "sequential", "on_failure": "abort"},
         "on_late": "shift", "report": {"type_key": "sum"},
         "parts": [
-            {"name": "one", "gate": "none", "selector": {"type_key": "lesson"}},
-            {"name": "two", "gate": "approval", "selector": {"type_key": "lesson"}},
+            {"name": "one", "gate": "approval", "selector": {"type_key": "lesson"}},
+            {"name": "two", "gate": "none", "selector": {"type_key": "lesson"}},
         ],
     });
     vec![
@@ -221,10 +223,10 @@ fn session() -> Script {
         comes_to(KindName::SessionPart, "s-one", "Active"),
         Step::Ask(name("s-one"), Request::Grade),
         comes_to(KindName::SessionPart, "s-one", "Terminated"),
-        Step::Ask(name("s-two"), Request::Approve),
+        Step::Ask(name("s-one"), Request::Approve),
         comes_to(KindName::SessionPart, "s-two", "Active"),
         Step::Ask(name("s-two"), Request::Finish),
-        comes_to(KindName::Session, "s", "Completed"),
+        comes_to(KindName::Session, "s", "Inactive"),
     ]);
     script("session", 700, steps)
 }

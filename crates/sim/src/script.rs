@@ -179,8 +179,6 @@ fn label(control: &mut Control, name: &Name, zone: &str, now: Timestamp) -> bool
     })
 }
 
-/// Asking twice for the same is asking once: what was asked for stands in the part until it
-/// was looked at, so only a request that is lost with its answer comes a second time.
 fn ask(control: &mut Control, part: &Name, request: Request, now: Timestamp) -> bool {
     let key = in_default(KindName::SessionPart, part);
     let at = control.clock.wall(now);

@@ -1,5 +1,6 @@
 //! People who follow a script: each step until it is acknowledged.
 
+use tessera_store::IdempotencyKey;
 use tessera_types::Duration;
 
 use super::faults::Mend;
@@ -42,7 +43,13 @@ impl Sim {
             }
             _ => {}
         }
-        self.control.as_mut().is_some_and(|control| follow(control, step, now))
+        let number = self.steps as u64;
+        let Some(control) = &mut self.control else { return false };
+        // Whoever does it again does it under the same key, and it is done once.
+        control.once = Some(IdempotencyKey { key: format!("step-{number}"), fingerprint: number });
+        let is_done = follow(control, step, now);
+        control.once = None;
+        is_done
     }
 
     /// The script came to its end, or did not.

@@ -9,7 +9,7 @@ impl Sim {
     pub(super) fn note(&mut self, line: &str) {
         let now = self.now.since(self.peace_at.minus(self.config.busy)).as_millis();
         let by = self.acting.map(|act| format!(" {act}")).unwrap_or_default();
-        self.trace.push(format!("{:>10}{by} {line}", now));
+        self.trace.push(format!("{now:>10}{by} {line}"));
     }
 
     /// Looks at what was committed since it did last.
