@@ -15,8 +15,10 @@ usage: cargo xtask COMMAND
         run the documents in docs/walkthroughs, or those named
   openapi
         write the OpenAPI documents and the generated client again
-  sim [FROM] [COUNT]
-        run seeds of the simulation; a single one prints what happened
+  sim [--seeds N] [--from S] | --seed S | --boundaries | --bugs
+        run seeds of the simulation on all cores, one of them with its trace,
+        every scenario with one thing going wrong at each place where it can, or
+        seeds with each seeded bug until one finds it; sim --help has the rest
   bench [NAME]... [--json FILE]
         measure the release build: apply (latency), idle (memory, processor)";
 
@@ -33,6 +35,8 @@ pub(crate) enum Command {
         release: bool,
     },
     Openapi,
+    /// The simulation, with these arguments.
+    Sim(Vec<String>),
     /// Another program of the workspace, with these arguments.
     Tool {
         package: &'static str,
@@ -63,7 +67,7 @@ pub(crate) fn parse(words: impl IntoIterator<Item = String>) -> Result<Command, 
             None => Ok(Command::Openapi),
             Some(word) => Err(unexpected("openapi", &word)),
         },
-        Some("sim") => Ok(tool("tessera-sim", words)),
+        Some("sim") => Ok(Command::Sim(words.collect())),
         Some("bench") => Ok(tool("tessera-bench", words)),
         Some(other) => Err(format!("there is no command '{other}'")),
     }

@@ -10,6 +10,7 @@ mod markdown;
 mod metadata;
 mod parts;
 mod project;
+mod sim;
 mod test;
 mod walkthrough;
 
@@ -46,6 +47,7 @@ fn run(command: Command) -> anyhow::Result<()> {
         Command::Check { fix } => check::run(&project, fix),
         Command::Walkthrough { names, release } => walkthrough::command(&project, &names, release),
         Command::Openapi => check::openapi::write(&project),
+        Command::Sim(arguments) => sim::run(&project, &arguments),
         Command::Tool { package, arguments } => tool(&project, package, &arguments),
     }
 }

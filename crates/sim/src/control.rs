@@ -93,8 +93,9 @@ impl Control {
     /// Starts on what the disk has.
     pub(crate) fn start(disk: &Disk, clock: Clock, now: Timestamp) -> Self {
         let committed = Arc::new(Mutex::new(Vec::new()));
-        let sink = Arc::clone(&committed);
+        let (sink, written) = (Arc::clone(&committed), disk.chronicle.clone());
         let observer = Box::new(move |one: &Arc<Committed>| {
+            written.write(one);
             sink.lock().expect("one thread").push(Arc::clone(one));
         });
         let store = disk.memory.open(disk::options(), observer);
@@ -161,6 +162,9 @@ impl Control {
         once: Option<IdempotencyKey>,
         now: Timestamp,
     ) -> Result<Arc<Committed>, CommitError> {
+        if self.disk.chronicle.is_dead() {
+            return Err(CommitError::Closed);
+        }
         self.disk.ledger.borrow_mut().asked(&writes, once.as_ref());
         let commit = Commit { idempotency: once, ..Commit::new(writes, self.clock.wall(now)) };
         let outcome = at_once(self.store.commit(commit));

@@ -8,12 +8,14 @@ use tessera_store::{DiskFault, MemoryDisk, Options};
 use tessera_types::Duration;
 
 use crate::check::ledger::Ledger;
+use crate::chronicle::Chronicle;
 
 /// The control plane's disk. Clones are the same.
 #[derive(Clone, Default)]
 pub(crate) struct Disk {
     pub(crate) memory: MemoryDisk,
     pub(crate) ledger: Rc<RefCell<Ledger>>,
+    pub(crate) chronicle: Chronicle,
     dies: Rc<Cell<bool>>,
 }
 

@@ -23,7 +23,11 @@ pub(crate) const PORTS: u16 = 8;
 const SESSIONS: u64 = 4;
 
 /// Declares something as a person would; says whether it was taken.
-fn apply<K: Tabled>(control: &mut Control, json: serde_json::Value, now: Timestamp) -> bool {
+pub(crate) fn apply<K: Tabled>(
+    control: &mut Control,
+    json: serde_json::Value,
+    now: Timestamp,
+) -> bool {
     declare::<K>(control, serde_json::from_value(json).expect("a valid manifest"), now)
 }
 

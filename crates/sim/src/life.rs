@@ -20,7 +20,7 @@ fn name(rng: &mut Rng) -> Name {
 }
 
 /// Any spec: policies, windows, sizes and constraints as they come.
-fn spec(now: Timestamp, rng: &mut Rng) -> WorkloadSpec {
+pub(crate) fn spec(now: Timestamp, rng: &mut Rng) -> WorkloadSpec {
     let mut json = serde_json::json!({
         "command": "x",
         "args": [rng.between(0, 3).to_string()],

@@ -178,15 +178,16 @@ impl Sim {
                     self.disk_failed_at = now;
                 }
                 let clock = &self.control_clock;
-                self.control.get_or_insert_with(|| Control::start(&self.disk, clock.clone(), now));
+                let start = || Control::start(&self.disk, clock.clone(), now);
+                self.control.get_or_insert_with(start);
             }
             Mend::Agent(i) => {
                 self.machines[i].dies_after = None;
                 if self.machines[i].agent.is_none() {
-                    self.machines[i].start_agent(now, &mut self.rng);
+                    self.machines[i].start_agent(now);
                 }
             }
-            Mend::Frozen(i) => self.machines[i].wake_up(now, &mut self.rng),
+            Mend::Frozen(i) => self.machines[i].wake_up(now),
             Mend::CutOff(i) => self.machines[i].is_cut_off = false,
             Mend::OneWay(i) => {
                 (self.machines[i].is_mute, self.machines[i].is_deaf) = (false, false);
@@ -221,7 +222,7 @@ impl Sim {
             self.machines[i].is_at_peace = true;
             self.mend(Mend::Clock(i));
             // What a clock that was just set has made due, happens now.
-            self.machines[i].advance(self.now, false, &mut self.rng);
+            self.machines[i].advance(self.now, false);
         }
         self.mend(Mend::ControlClock);
         self.disk.revive();
@@ -237,7 +238,7 @@ impl Sim {
         let now = self.now;
         // Their clocks were put right, which may have ended windows.
         for machine in &mut self.machines {
-            machine.advance(now, false, &mut self.rng);
+            machine.advance(now, false);
         }
         if let Some(control) = &mut self.control {
             for name in names {

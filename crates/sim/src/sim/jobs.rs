@@ -6,9 +6,11 @@ use tessera_types::timed::Timed;
 use tessera_types::{Duration, Edit, ResourceKey, Timestamp, Write, with_pipelined};
 
 use super::{Event, Sim};
+use crate::acts::Class;
 use crate::control::Control;
 use crate::engine::{News, OfStep};
 use crate::link::Task;
+use crate::rng::Rng;
 
 /// How often an event is sent before it is given up.
 const ATTEMPTS_MAX: u32 = 20;
@@ -69,15 +71,14 @@ impl Sim {
     }
 
     fn ways(&mut self) -> Vec<u64> {
-        if !self.config.faults || self.is_peace() {
-            return vec![1];
-        }
-        let late = if self.rng.percent(10) { 8000 } else { 30 };
-        match self.rng.between(0, 100) {
-            0..=4 => Vec::new(),
-            5..=9 => vec![self.rng.between(1, late), self.rng.between(1, late)],
-            _ => vec![self.rng.between(1, late)],
-        }
+        self.arrivals("between the control plane and the engine", |rng| {
+            let late = if rng.percent(10) { 8000 } else { 30 };
+            match rng.between(0, 100) {
+                0..=4 => Some(Vec::new()),
+                5..=9 => Some(vec![rng.between(1, late), rng.between(1, late)]),
+                _ => Some(vec![rng.between(1, late)]),
+            }
+        })
     }
 
     /// Sends an event: some are lost for good, and some come more than once.
@@ -103,12 +104,13 @@ impl Sim {
             EngineEvent::Answer(to, answer) => self.answered(to, answer),
             EngineEvent::News(news, attempt) => self.heard(news, attempt),
             EngineEvent::Dies if !self.is_peace() => {
-                self.engine.is_down = true;
-                self.note("the engine dies");
-                let ms = self.rng.between(100, 30_000);
-                self.after(ms, Event::Engine(EngineEvent::Starts));
-                let ms = self.rng.between(5000, 120_000);
-                self.after(ms, Event::Engine(EngineEvent::Dies));
+                let mut pause = self.act(Class::Engine, |sim| {
+                    sim.engine.is_down = true;
+                    sim.note("the engine dies");
+                    let ms = sim.rng.between(100, 30_000);
+                    sim.after(ms, Event::Engine(EngineEvent::Starts));
+                });
+                self.after(pause.between(5000, 120_000), Event::Engine(EngineEvent::Dies));
             }
             EngineEvent::Dies => {}
             EngineEvent::Starts => {
@@ -126,7 +128,8 @@ impl Sim {
         }
         let answer = match task {
             Task::Submit { of, input } => {
-                let job = self.engine.submit(&of, &input, self.now, &mut self.rng)?;
+                let rng = &mut Rng::of_text(self.config.seed, &of.correlation_id);
+                let job = self.engine.submit(&of, &input, self.now, rng)?;
                 let (job_id, news) = (job.id.clone(), job.news());
                 Answer::Stands { of, job_id, news }
             }
@@ -144,6 +147,9 @@ impl Sim {
                 Answer::Ended { job_id }
             }
         };
+        if self.engine.has_died {
+            return Ok(());
+        }
         for ms in self.ways() {
             self.after(ms, Event::Engine(EngineEvent::Answer(from, answer.clone())));
         }
@@ -188,10 +194,12 @@ impl Sim {
         let told = self.control.as_mut().filter(|it| !it.is_frozen(now)).and_then(|control| {
             tell_one(control, &news.of, &news.job_id, Some(news.sequence), &news.news, now)
         });
+        // Who died with the answer has not answered.
+        let told = told.filter(|_| !self.disk.chronicle.is_dead());
         match told {
             None if attempt >= ATTEMPTS_MAX => self.lose(&news),
             None => {
-                let ms = self.rng.between(500, 5000);
+                let ms = self.any_time().between(500, 5000);
                 self.after(ms, Event::Engine(EngineEvent::News(news, attempt + 1)));
             }
             Some(Told::Stale) if !news.is_last => {
@@ -201,9 +209,9 @@ impl Sim {
             }
             Some(_) => {
                 // What was heard is written down, and nobody has followed it yet.
-                if self.config.faults && !self.is_peace() && self.rng.percent(5) {
-                    self.crash_control("after an event of the engine");
-                }
+                let dies = |rng: &mut Rng| rng.percent(5);
+                let when = "after an event of the engine";
+                self.may(Class::Crash, dies, |sim| sim.crash_control(when));
             }
         }
     }

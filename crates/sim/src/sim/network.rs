@@ -8,6 +8,7 @@ use tessera_types::{Duration, KindName, Object, Timestamp, Workload};
 
 use super::faults::Mend;
 use super::{Event, Sim};
+use crate::acts::Class;
 use crate::control::{Control, LEASE};
 use crate::message::{ToAgent, ToControl};
 use crate::rng::Rng;
@@ -81,7 +82,7 @@ impl Sim {
     }
 
     pub(super) fn send_down(&mut self, to: usize, session: u64, message: &ToAgent) {
-        if self.machines[to].is_deaf {
+        if self.disk.chronicle.is_dead() || self.machines[to].is_deaf {
             return;
         }
         for ms in self.deliveries(to) {
@@ -93,17 +94,18 @@ impl Sim {
         if self.machines[machine].is_cut_off {
             return Vec::new();
         }
-        if !self.config.faults || self.is_peace() {
-            return vec![1];
-        }
-        let delay = |rng: &mut Rng| {
-            if rng.percent(5) { rng.between(100, 8000) } else { rng.between(1, 20) }
-        };
-        match self.rng.between(0, 100) {
-            0..=2 => Vec::new(),
-            3..=5 => vec![delay(&mut self.rng), delay(&mut self.rng)],
-            _ => vec![delay(&mut self.rng)],
-        }
+        let whose = format!("between {} and the control plane", self.machines[machine].name);
+        self.arrivals(&whose, |rng| {
+            let delay = |rng: &mut Rng| {
+                if rng.percent(5) { rng.between(100, 8000) } else { rng.between(1, 20) }
+            };
+            match rng.between(0, 100) {
+                0..=2 => Some(Vec::new()),
+                3..=5 => Some(vec![delay(rng), delay(rng)]),
+                _ if rng.percent(5) => Some(vec![rng.between(100, 8000)]),
+                _ => None,
+            }
+        })
     }
 
     pub(super) fn reach_control(&mut self, from: usize, session: u64, message: ToControl) {
@@ -124,8 +126,9 @@ impl Sim {
             self.send_down(from, session, &answer);
         }
         // What was reported is written down, and nobody has followed it yet.
-        if is_report && self.config.faults && !self.is_peace() && self.rng.percent(percent) {
-            self.crash_control("after a report");
+        if is_report {
+            let dies = |rng: &mut Rng| rng.percent(percent);
+            self.may(Class::Crash, dies, |sim| sim.crash_control("after a report"));
         }
     }
 
@@ -157,7 +160,7 @@ impl Sim {
                 // It ends, and is started again as a service is.
                 machine.kill_agent(now);
                 self.note(&format!("the agent of {} is superseded", self.machines[to].name));
-                let ms = self.rng.between(1000, 5000);
+                let ms = self.any_time().between(1000, 5000);
                 return self.after(ms, Event::Mend(Mend::Agent(to)));
             }
             ToAgent::News { news, at, sent_at } => {
@@ -190,6 +193,6 @@ impl Sim {
             }
         }
         let machine = &mut self.machines[to];
-        machine.act(now, &mut self.rng);
+        machine.act(now);
     }
 }
