@@ -33,6 +33,9 @@ pub(crate) fn spec(now: Timestamp, rng: &mut Rng) -> WorkloadSpec {
         "stop": {"grace": "3s"},
         "placement": *rng.pick(&["spread", "pack"]),
     });
+    if rng.percent(30) {
+        json["resources"]["memory"] = rng.between(0, 400 << 20).into();
+    }
     if rng.percent(12) {
         (json["command"], json["resources"]["cpu"]) = match rng.between(0, 3) {
             0 => (IMPOSSIBLE.into(), 0.into()),

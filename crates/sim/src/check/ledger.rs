@@ -70,7 +70,8 @@ impl Ledger {
         let Some(asked) = self.asked.take() else { return };
         let checked = match answer {
             Err(CommitError::Failed(_)) if has_died => {
-                self.unknown = Some(asked);
+                // What its process then still tries gets nowhere.
+                self.unknown.get_or_insert(asked);
                 Ok(())
             }
             Err(CommitError::Conflict { key, found, found_id, .. }) => {

@@ -2,13 +2,16 @@
 //! waits says for what, and that is true; one more look at everything writes nothing; and a
 //! start from the disk finds the same world.
 
+#[cfg(test)]
+mod tests;
+
 use tessera_reconciler::{Reconciler, World};
 use tessera_store::{Store, no_observer};
 use tessera_types::node::{DesiredNodeStatus, NodeStatus};
 use tessera_types::workload::{Port, WorkloadStatus};
 use tessera_types::{
-    Duration, Node, Object, Resource, Timestamp, WaitReason, WaitingFor, Workload, Write,
-    with_object,
+    Duration, Kind, Node, Object, Resource, ResourceKey, Revision, Timestamp, WaitReason,
+    WaitingFor, Workload, Write, with_object,
 };
 
 use crate::control::Control;
@@ -18,15 +21,21 @@ use crate::rng::Rng;
 /// So much time may pass between a time and what follows from it.
 const SLACK: Duration = Duration::from_secs(2);
 
+/// What is told of why no node fits is so old at most, if it is not so any more.
+const TOLD_WITHIN: Duration = Duration::from_secs(6);
+
 /// Looks now and then.
 pub(crate) struct Quiet {
     looks_at: Timestamp,
+    clock_was_set: bool,
+    /// What somebody would write, since when, and in which revision it was then.
+    suspect: Option<(Timestamp, ResourceKey, Option<Revision>)>,
     rng: Rng,
 }
 
 impl Quiet {
     pub(crate) fn new(rng: Rng, now: Timestamp) -> Self {
-        Self { looks_at: now, rng }
+        Self { looks_at: now, clock_was_set: false, suspect: None, rng }
     }
 
     /// Looks, where it is quiet and the time has come.
@@ -42,8 +51,42 @@ impl Quiet {
         self.looks_at = now.plus(Duration::from_millis(self.rng.between(1000, 40_000)));
         everything_is_bounded(control)?;
         who_waits_tells_the_truth(control, now)?;
-        a_start_writes_nothing(control, now)?;
+        nothing_lives_on_without_its_owner(&control.world)?;
+        if !self.clock_was_set {
+            self.a_start_writes_nothing(control, now)?;
+        }
         a_start_finds_the_same(control, disk)
+    }
+
+    /// The control plane's clock is set: what was decided by the other time stays so until
+    /// somebody looks.
+    pub(crate) fn clock_is_set(&mut self) {
+        self.clock_was_set = true;
+    }
+
+    /// Whether it ever was.
+    pub(crate) fn clock_was_set(&self) -> bool {
+        self.clock_was_set
+    }
+
+    /// A reconciler that knows nothing looks at everything, and finds nothing to write. What a
+    /// node has told wakes nobody, and is looked for once a second: so whatever is found is
+    /// looked at again after that, and must have been written by then.
+    fn a_start_writes_nothing(&mut self, control: &Control, now: Timestamp) -> Result<(), String> {
+        let suspect = self.suspect.take();
+        let Some(write) = wanted(control, now) else { return Ok(()) };
+        let is = control.world.find(&write.key()).map(|found| found.revision());
+        match suspect {
+            Some((at, key, of)) if (&key, of) == (&write.key(), is) => {
+                if now.since(at) > SLACK {
+                    return Err(format!("nothing is due, and a look finds {write:?}"));
+                }
+                self.suspect = Some((at, key, of));
+            }
+            _ => self.suspect = Some((now, write.key(), is)),
+        }
+        self.looks_at = now.plus(SLACK);
+        Ok(())
     }
 }
 
@@ -68,28 +111,40 @@ fn everything_is_bounded(control: &Control) -> Result<(), String> {
     }
 }
 
-/// A reconciler that knows nothing looks at everything, and finds nothing to write.
-fn a_start_writes_nothing(control: &Control, now: Timestamp) -> Result<(), String> {
+/// What a reconciler that knows nothing would write.
+fn wanted(control: &Control, now: Timestamp) -> Option<Write> {
     let now = control.clock.now(now);
     let pass = Reconciler::new(&control.world).pass(&control.world, now, usize::MAX);
-    let writes = pass.writes.iter().flat_map(|(_, writes)| writes);
-    match writes.into_iter().find(|write| !tells_numbers(&control.world, write)) {
-        Some(write) => Err(format!("nothing is due, and a look at everything writes {write:?}")),
-        None => Ok(()),
-    }
+    let mut writes = pass.writes.into_iter().flat_map(|(_, writes)| writes);
+    writes.find(|write| !tells_numbers(&control.world, write))
 }
 
-/// Whether only the numbers of why no node fits are brought up to date: that waits a minute.
+/// Whether only what is told of why it waits is brought up to date: numbers wait a minute, and
+/// a time that is shown for the next look.
 fn tells_numbers(world: &World, write: &Write) -> bool {
-    let Write::Update { resource: Resource::Workload(after), records } = write else {
-        return false;
+    fn same<K: Kind>(before: &Resource, after: &Object<K>) -> bool {
+        let Some(before) = K::unwrap(before) else { return false };
+        let reason = |one: &Object<K>| one.waiting_for.as_ref().map(|it| it.reason);
+        let (waiting_for, updated_at) = (before.waiting_for.clone(), before.updated_at);
+        let same = Object { waiting_for, updated_at, ..after.clone() };
+        reason(after).is_some() && reason(before) == reason(after) && same == **before
+    }
+    let Write::Update { resource, records } = write else { return false };
+    let Some(before) = world.find(&resource.key()) else { return false };
+    records.is_empty() && with_object!(resource, object => same(&before, object))
+}
+
+/// What belongs to something that is gone is on its way out.
+fn nothing_lives_on_without_its_owner(world: &World) -> Result<(), String> {
+    let is_orphan = |resource: &Resource| {
+        let owner = resource.owner();
+        owner.is_some_and(|owner| world.get(owner.kind, owner.id).is_none())
+            && resource.deletion_requested_at().is_none()
     };
-    let Some(before) = world.workloads.get(after.id) else { return false };
-    let same = Object { waiting_for: before.waiting_for.clone(), ..(**after).clone() };
-    let reason = |one: &Object<Workload>| one.waiting_for.as_ref().map(|it| it.reason);
-    let is_told = matches!(reason(after), Some(WaitReason::NoNodeFits | WaitReason::NodeOffline));
-    let same = Object { updated_at: before.updated_at, ..same };
-    records.is_empty() && is_told && reason(before) == reason(after) && same == **before
+    match world.all().find(is_orphan) {
+        Some(orphan) => Err(format!("{} has no owner any more, and lives on", orphan.key())),
+        None => Ok(()),
+    }
 }
 
 fn who_waits_tells_the_truth(control: &Control, now: Timestamp) -> Result<(), String> {
@@ -99,9 +154,19 @@ fn who_waits_tells_the_truth(control: &Control, now: Timestamp) -> Result<(), St
         let claim = waiting.map_or(Ok(()), |waiting| is_in_the_future(waiting, wall));
         claim.map_err(|what| format!("{} {what}", resource.key()))?;
     }
+    for node in control.world.nodes.iter() {
+        let left = control.world.count_on(node.id).to_string();
+        let waiting = node.waiting_for.as_ref().filter(|it| it.reason == WaitReason::Children);
+        let is_left = |it: &WaitingFor| it.message.split(' ').next() == Some(&left);
+        if waiting.is_some_and(|waiting| left == "0" || !is_left(waiting)) {
+            return Err(format!("{} has {left} workloads: {waiting:?}", node.name));
+        }
+    }
     for workload in control.world.workloads.iter() {
         let claim = match &workload.waiting_for {
-            Some(waiting) => is_true(control, workload, waiting.reason, &waiting.message),
+            // Another kind of obstacle is told some seconds later.
+            Some(_) if wall.since(workload.updated_at) < TOLD_WITHIN => Ok(()),
+            Some(waiting) => is_true(&control.world, workload, waiting.reason, &waiting.message),
             None => is_at_rest(workload),
         };
         claim.map_err(|what| {
@@ -134,12 +199,11 @@ fn is_at_rest(workload: &Object<Workload>) -> Result<(), String> {
 
 /// Whether what a workload says that it waits for is so.
 fn is_true(
-    control: &Control,
+    world: &World,
     workload: &Object<Workload>,
     reason: WaitReason,
     message: &str,
 ) -> Result<(), String> {
-    let world = &control.world;
     let assigned = workload.observed.assigned.as_ref();
     let node = assigned.and_then(|assigned| world.nodes.get(assigned.node_id));
     let is_reachable = node.is_some_and(|node| node.status.is_reachable());
