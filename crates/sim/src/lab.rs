@@ -164,7 +164,6 @@ fn alone(rng: &mut Rng) -> Name {
 
 /// Somebody does something; says what.
 pub(crate) fn operate(control: &mut Control, now: Timestamp, rng: &mut Rng) -> String {
-    seed(control, now);
     match rng.between(0, 12) {
         0..=2 => book(control, now, rng),
         3 | 4 => book_pod(control, now, rng),

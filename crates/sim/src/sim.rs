@@ -5,24 +5,27 @@ mod faults;
 mod jobs;
 mod network;
 mod tenants;
+mod turns;
 
 use std::collections::BTreeMap;
 
 use tessera_agent::core::AgentCore;
-use tessera_store::MemoryDisk;
 use tessera_types::{Duration, Name, Timestamp};
 
 use self::faults::Mend;
 use self::jobs::EngineEvent;
 use crate::check::jobs::Tries;
+use crate::check::quiet::Quiet;
 use crate::check::timed::Seen;
+use crate::check::watchers::Watchers;
 use crate::check::{self, Placed};
 use crate::clock::{BEGIN, Clock};
 use crate::control::Control;
+use crate::disk::Disk;
 use crate::engine::Engine;
-use crate::life;
 use crate::machine::Machine;
 use crate::message::{ToAgent, ToControl};
+use crate::people::People;
 use crate::rng::Rng;
 use crate::tenants::Tenants;
 
@@ -107,7 +110,14 @@ struct Sim {
     now: Timestamp,
     queue: BTreeMap<(Timestamp, u64), Event>,
     made: u64,
-    disk: MemoryDisk,
+    disk: Disk,
+    /// Until then commits take their time.
+    slow_until: Timestamp,
+    watchers: Watchers,
+    quiet: Quiet,
+    /// Workloads whose bad specs were mended in the end.
+    mended: Vec<Name>,
+    people: People,
     control: Option<Control>,
     control_clock: Clock,
     machines: Vec<Machine>,
@@ -143,7 +153,7 @@ impl Sim {
     fn new(config: Config) -> Self {
         let mut rng = Rng::new(config.seed);
         let now = BEGIN;
-        let disk = MemoryDisk::new();
+        let disk = Disk::default();
         let control_clock = Clock::new(&mut rng);
         let control = Some(Control::start(&disk, control_clock.clone(), now));
         let machines = (0..config.nodes)
@@ -166,6 +176,11 @@ impl Sim {
             queue,
             made: 0,
             disk,
+            slow_until: now,
+            watchers: Watchers::new(Rng::new(config.seed ^ 0x3A7C), now),
+            quiet: Quiet::new(Rng::new(config.seed ^ 0x9A1E), now),
+            mended: Vec::new(),
+            people: People::default(),
             control,
             control_clock,
             machines,
@@ -248,16 +263,20 @@ impl Sim {
     }
 
     fn check(&mut self) -> Result<(), String> {
+        self.check_history()?;
         if let Some(control) = &self.control {
-            self.placed.take_in(control);
-            check::placed_fits(control)?;
+            if self.seen.is_behind(control) {
+                self.placed.take_in(control);
+                check::placed_fits(control)?;
+            }
             let was_writable = self.now.since(self.disk_failed_at) > DISK_RECOVERY;
-            if was_writable {
+            if was_writable && control.is_quiet(self.now) {
                 check::silent_nodes_are_offline(control, self.now)?;
+                self.quiet.check(control, &self.disk, self.now)?;
             }
             self.seen.check(control, self.now)?;
             self.tries.check(&control.world, &self.engine)?;
-            if was_writable && !control.is_due(self.now) {
+            if was_writable && control.is_quiet(self.now) {
                 check::timed::nothing_outlives_its_deadline(control, self.now)?;
             }
         }
@@ -286,12 +305,14 @@ impl Sim {
             machine.advance(self.now, crashes, &mut self.rng);
         }
         self.reconcile();
+        self.bury();
         self.drive_engine();
         (0..self.machines.len()).for_each(|i| self.call(i));
         Ok(())
     }
 
     fn reconcile(&mut self) {
+        self.begin_turn();
         let Some(control) = &mut self.control else { return };
         while control.is_due(self.now) {
             let pass = control.plan(self.now);
@@ -307,6 +328,8 @@ impl Sim {
                 }
                 return self.crash_control(&format!("in a pass, committed: {committed}"));
             }
+            let slow = turns::pause(self.slow_until, self.now, &mut self.rng);
+            let Some(pass) = control.hold(pass, slow) else { continue };
             control.commit_pass(pass, self.now);
             if self.now >= self.peace_at {
                 continue;
@@ -331,11 +354,7 @@ impl Sim {
             Event::Operate | Event::Break if self.is_peace() => {}
             Event::Tenants => self.operate_tenants(),
             Event::Operate => {
-                let nodes = self.config.nodes;
-                if let Some(control) = &mut self.control {
-                    let line = life::operate(control, nodes, self.now, &mut self.rng);
-                    self.note(&line);
-                }
+                self.operate();
                 let ms = self.rng.between(10, 10_000);
                 self.after(ms, Event::Operate);
             }
@@ -360,6 +379,7 @@ impl Sim {
     fn judge(&mut self) -> Result<(), String> {
         let summary = self.engine.summary();
         self.note(&summary);
+        self.judge_history()?;
         let control = self.control.as_mut().ok_or("there is no control plane in the end")?;
         check::world_is_the_stores(control)?;
         check::converged(control, &self.machines, self.now)?;

@@ -46,7 +46,7 @@ impl Sim {
     /// When the engine or the way to it has something to do.
     pub(super) fn next_of_engine(&mut self) -> Option<Timestamp> {
         let now = self.now;
-        let link = self.control.as_mut().and_then(|control| {
+        let link = self.control.as_mut().filter(|it| !it.is_frozen(now)).and_then(|control| {
             let Control { link, world, .. } = control;
             link.next_at(world, now)
         });
@@ -58,7 +58,8 @@ impl Sim {
         for news in self.engine.advance(self.now) {
             self.tell(&news);
         }
-        let Some(control) = &mut self.control else { return };
+        let now = self.now;
+        let Some(control) = self.control.as_mut().filter(|it| !it.is_frozen(now)) else { return };
         let from = control.started_at;
         for task in control.link.due(&control.world, self.now) {
             for ms in self.ways() {
@@ -159,6 +160,10 @@ impl Sim {
     fn answered(&mut self, to: Timestamp, answer: Answer) {
         let now = self.now;
         let Some(control) = self.control.as_mut().filter(|it| it.started_at == to) else { return };
+        if let Some(at) = control.runs_again_at(now) {
+            let ms = at.since(now).as_millis() + 1;
+            return self.after(ms, Event::Engine(EngineEvent::Answer(to, answer)));
+        }
         match answer {
             Answer::Stands { of, job_id, news } => {
                 let told = tell_one(control, &of, &job_id, None, &news, now);
@@ -180,7 +185,7 @@ impl Sim {
     /// An event reaches the control plane; who is not there, or cannot write, gets it again.
     fn heard(&mut self, news: News, attempt: u32) {
         let now = self.now;
-        let told = self.control.as_mut().and_then(|control| {
+        let told = self.control.as_mut().filter(|it| !it.is_frozen(now)).and_then(|control| {
             tell_one(control, &news.of, &news.job_id, Some(news.sequence), &news.news, now)
         });
         match told {

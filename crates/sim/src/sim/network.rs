@@ -60,7 +60,7 @@ impl Sim {
             let message = if is_registered {
                 ToControl::Sync { since, told, sent_at: now }
             } else {
-                ToControl::Register
+                ToControl::Register { installation: self.machines[i].installation }
             };
             self.send_up(i, session, &message);
         }
@@ -72,12 +72,18 @@ impl Sim {
 
     /// Over a network that delays, drops and doubles, as long as there are faults.
     pub(super) fn send_up(&mut self, from: usize, session: u64, message: &ToControl) {
+        if self.machines[from].is_mute {
+            return;
+        }
         for ms in self.deliveries(from) {
             self.after(ms, Event::Up(from, session, message.clone()));
         }
     }
 
     pub(super) fn send_down(&mut self, to: usize, session: u64, message: &ToAgent) {
+        if self.machines[to].is_deaf {
+            return;
+        }
         for ms in self.deliveries(to) {
             self.after(ms, Event::Down(to, session, message.clone()));
         }
@@ -102,10 +108,14 @@ impl Sim {
 
     pub(super) fn reach_control(&mut self, from: usize, session: u64, message: ToControl) {
         let machine = &self.machines[from];
-        if machine.is_cut_off {
+        if machine.is_cut_off || machine.is_mute {
             return;
         }
         let Some(control) = &mut self.control else { return };
+        if let Some(at) = control.runs_again_at(self.now) {
+            let ms = at.since(self.now).as_millis() + 1;
+            return self.after(ms, Event::Up(from, session, message));
+        }
         let (name, cpu) = (machine.name.clone(), machine.cpu);
         let is_report = matches!(message, ToControl::Report { .. });
         let answer = control.receive(&name, cpu, session, message, self.now);
@@ -122,7 +132,11 @@ impl Sim {
     pub(super) fn reach_agent(&mut self, to: usize, session: u64, message: ToAgent) {
         let now = self.now;
         let machine = &mut self.machines[to];
-        if machine.session != session || machine.is_cut_off || machine.awake(now).is_none() {
+        if machine.session != session
+            || machine.is_cut_off
+            || machine.is_deaf
+            || machine.awake(now).is_none()
+        {
             return;
         }
         match message {
