@@ -38,10 +38,11 @@ impl Sim {
         };
         let mut edit = Edit::<Node>::of(&node, control.clock.wall(now));
         edit.request_deletion();
+        // Also where nobody is told, as the power goes in this commit, it may be.
+        self.machines[i].was_deleted = true;
         let asked = edit.finish().map(|edited| control.commit(vec![Write::update(edited)], now));
         let Some(Ok(_)) = asked else { return format!("{name} is not removed") };
         let machine = &mut self.machines[i];
-        machine.was_deleted = true;
         if !self.rng.percent(50) {
             return format!("{name} is removed");
         }

@@ -7,7 +7,7 @@ use tessera_types::{Actor, Name, Uid};
 
 use super::*;
 
-fn object<K: tessera_types::Kind>(name: &str, id: u64, spec: serde_json::Value) -> Object<K> {
+fn object<K: Kind>(name: &str, id: u64, spec: serde_json::Value) -> Object<K> {
     let key = ResourceKey::new(K::KIND, None, Name::new(name).unwrap());
     let spec = Arc::new(serde_json::from_value(spec).unwrap());
     let mut object = Object::<K>::new(&key, spec, Actor::API, Timestamp::EPOCH);
