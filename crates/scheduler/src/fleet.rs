@@ -166,6 +166,33 @@ impl Fleet {
         best.map(|(_, id, name)| (id, name.clone())).ok_or_else(|| tally.refusal(demand))
     }
 
+    /// The best of these nodes for `demand`, if one takes it: what [`Fleet::choose`] finds
+    /// where only they come into question, without a look at the others.
+    #[must_use]
+    pub fn choose_among(
+        &self,
+        demand: &Demand,
+        nodes: impl Iterator<Item = Uid>,
+    ) -> Option<(Uid, Name)> {
+        if demand.spread.is_some() {
+            return None;
+        }
+        let mut tally = Tally::default();
+        let mut best: Option<(Score, Uid, &Name)> = None;
+        for id in nodes {
+            let Some(account) = self.nodes.get(&id) else { continue };
+            if !account.takes(id, demand, &mut tally) {
+                continue;
+            }
+            let after = account.taken.plus(Load::of(demand));
+            let score = Score::of(0, after, account.capacity, demand.placement);
+            if best.as_ref().is_none_or(|(highest, _, _)| score > *highest) {
+                best = Some((score, id, &account.name));
+            }
+        }
+        best.map(|(_, id, name)| (id, name.clone()))
+    }
+
     /// As [`Fleet::choose`], as if nothing were set aside for `workload` itself.
     ///
     /// # Errors
