@@ -189,7 +189,12 @@ fn stage() -> TempDir {
 
 /// Whether a client tries again after this.
 fn passes(problem: &Problem) -> bool {
-    matches!(problem.code, Code::StorageFailed | Code::StorageFull | Code::Unavailable)
+    match problem.code {
+        Code::StorageFailed | Code::StorageFull | Code::Unavailable => true,
+        // A run that is not done with the end of its job.
+        Code::NotNow => problem.remedy.as_deref() == Some("ask again in a moment"),
+        _ => false,
+    }
 }
 
 impl Story {
