@@ -22,6 +22,9 @@ use crate::moment::now;
 const RETRY_PAUSE: Duration = Duration::from_millis(500);
 /// How often in a row the control plane may not answer: ten minutes' worth.
 const UNREACHABLE_MAX: u32 = 1200;
+/// How often in a row a node may not answer after its control plane has come back: five
+/// seconds' worth.
+const NODE_BACK_MAX: u32 = 10;
 /// So many answers in a row may end without one new line, soon after they began.
 const ENDS_MAX: u32 = 8;
 /// The pause after the first of them; after each it is longer by this.
@@ -62,8 +65,33 @@ pub(crate) struct LogFollow<'a> {
 
 /// What keeps it from being read.
 struct Trouble {
-    failures: u32,
+    /// Whether it was said to be the node, and not the control plane.
     is_node: bool,
+    /// How often in a row the control plane has not answered.
+    failures: u32,
+    /// How often in a row it has said that the node does not answer.
+    node_failures: u32,
+}
+
+impl Trouble {
+    fn new(is_node: bool) -> Self {
+        Self { is_node, failures: 0, node_failures: 0 }
+    }
+
+    /// It still cannot be read; true when what was said of the reason is wrong by now.
+    ///
+    /// Nodes come back a moment after their control plane: that is not worth a notice.
+    fn goes_on(&mut self, is_node: bool) -> bool {
+        if !is_node {
+            (self.failures, self.node_failures) = (self.failures + 1, 0);
+            return false;
+        }
+        // A control plane that answers says what it waits for; a node may take days.
+        (self.failures, self.node_failures) = (0, self.node_failures + 1);
+        let turned = !self.is_node && self.node_failures > NODE_BACK_MAX;
+        self.is_node |= turned;
+        turned
+    }
 }
 
 impl<'a> LogFollow<'a> {
@@ -166,7 +194,7 @@ impl<'a> LogFollow<'a> {
 
     /// Notes that it cannot be read now.
     fn troubled(&mut self, is_node: bool, what: impl fmt::Display) -> Followed {
-        self.trouble = Some(Trouble { failures: 0, is_node });
+        self.trouble = Some(Trouble::new(is_node));
         let what_now = if is_node { "waiting" } else { "trying again" };
         Followed::Notice(format!("{what}; {what_now}"))
     }
@@ -215,9 +243,9 @@ impl<'a> LogFollow<'a> {
         let Some(trouble) = &mut self.trouble else {
             return Ok(Some(self.troubled(is_node, error)));
         };
-        trouble.is_node |= is_node;
-        // A control plane that answers says what it waits for; a node may take days.
-        trouble.failures = if is_node { 0 } else { trouble.failures + 1 };
+        if trouble.goes_on(is_node) {
+            return Ok(Some(self.troubled(is_node, error)));
+        }
         if trouble.failures > UNREACHABLE_MAX {
             return Err(error);
         }
@@ -359,6 +387,20 @@ mod tests {
             }
             prop_assert_eq!(shown, log);
         }
+    }
+
+    #[test]
+    fn a_node_is_named_when_it_stays_away_longer_than_its_control_plane() {
+        let mut trouble = Trouble::new(false);
+        for _ in 0..3 {
+            // It comes and goes, and its node is a moment late each time.
+            assert!(!trouble.goes_on(false));
+            let late = (0..NODE_BACK_MAX).map(|_| trouble.goes_on(true)).collect::<Vec<_>>();
+            assert!(!late.contains(&true) && !trouble.is_node, "{late:?}");
+        }
+        assert!(trouble.goes_on(true) && trouble.is_node);
+        assert!(!trouble.goes_on(true), "it is said once");
+        assert_eq!(trouble.failures, 0);
     }
 
     #[test]
