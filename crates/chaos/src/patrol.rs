@@ -19,7 +19,8 @@ use crate::{capacity, schedule, witness};
 
 /// Between two looks.
 const EVERY: Duration = Duration::from_millis(500);
-/// What has not changed for so long stands still: agents have told what they know of it.
+/// What has not changed for so long stands still: agents have told what they know of it. No
+/// session is used for so long, which waits for nothing meanwhile.
 const STILL: Duration = Duration::from_secs(12);
 
 /// How long a watcher may be behind when nothing hinders him.
