@@ -13,9 +13,10 @@ usage: cargo xtask COMMAND
         drift, docs build, links and RFD list. --fix mends what it can.
   walkthrough [--release] [NAME]...
         run the documents in docs/walkthroughs, or those named
-  fuzz [TARGET]... [--minutes N] [--minimise | --list]
+  fuzz [TARGET]... [--minutes N] [--jobs N] [--minimise | --list]
         give hostile input to the parsers under libFuzzer, a minute each unless
-        told otherwise; see fuzz/README.md
+        told how long all together, two at a time unless told otherwise; see
+        fuzz/README.md
   fuzz api [--minutes N]
         make requests from the OpenAPI documents, with schemathesis
   openapi
@@ -57,6 +58,8 @@ pub(crate) struct FuzzOptions {
     pub(crate) targets: Vec<String>,
     /// How long, all targets together.
     pub(crate) minutes: Option<u64>,
+    /// How many run at the same time.
+    pub(crate) jobs: Option<usize>,
     /// Make the corpora small again, with what was found.
     pub(crate) minimise: bool,
     /// Only say what there is.
@@ -127,6 +130,11 @@ fn fuzz(mut words: impl Iterator<Item = String>) -> Result<Command, String> {
                 let minutes = minutes.filter(|minutes| *minutes > 0);
                 options.minutes = Some(minutes.ok_or("--minutes needs a whole number of them")?);
             }
+            "--jobs" => {
+                let jobs = words.next().and_then(|word| word.parse().ok());
+                let jobs = jobs.filter(|jobs| *jobs > 0);
+                options.jobs = Some(jobs.ok_or("--jobs needs a whole number of them")?);
+            }
             "--minimise" => options.minimise = true,
             "--list" => options.list = true,
             option if option.starts_with('-') => return Err(unexpected("fuzz", option)),
@@ -185,10 +193,13 @@ mod tests {
     #[test]
     fn targets_and_minutes_come_in_any_order() {
         let targets = vec!["body".to_owned(), "run".to_owned()];
-        let options = FuzzOptions { targets, minutes: Some(20), ..FuzzOptions::default() };
-        assert_eq!(parse_line("fuzz body --minutes 20 run"), Ok(Command::Fuzz(options)));
-        for line in ["fuzz --minutes", "fuzz --minutes 0", "fuzz --minutes soon", "fuzz --hours"] {
-            assert!(parse_line(line).is_err(), "{line}");
+        let minutes = Some(20);
+        let options = FuzzOptions { targets, minutes, jobs: Some(1), ..FuzzOptions::default() };
+        assert_eq!(parse_line("fuzz body --minutes 20 --jobs 1 run"), Ok(Command::Fuzz(options)));
+        for line in ["--minutes", "--minutes 0", "--minutes soon", "--hours", "--jobs 0", "--jobs"]
+        {
+            let line = format!("fuzz {line}");
+            assert!(parse_line(&line).is_err(), "{line}");
         }
     }
 

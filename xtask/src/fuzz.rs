@@ -45,12 +45,13 @@ pub(crate) fn run(project: &Project, options: &FuzzOptions) -> anyhow::Result<()
     }
     let targets = if options.targets.is_empty() { known } else { options.targets.clone() };
     let binaries = tool::build(project, &targets)?;
-    let campaign = Campaign { folder: folder(project), binaries };
+    let jobs = campaign::jobs(options.jobs);
+    let campaign = Campaign { folder: folder(project), binaries, jobs };
     if options.minimise {
         return targets.iter().try_for_each(|target| campaign.minimise(target));
     }
     let seconds = options.minutes.map_or(SHARE, |minutes| {
-        campaign::share(Duration::from_secs(minutes * 60), targets.len()).as_secs()
+        campaign::share(Duration::from_secs(minutes * 60), targets.len(), jobs).as_secs()
     });
     campaign.run(project, &targets, seconds.max(1))
 }

@@ -13,8 +13,10 @@ mod project;
 mod test;
 mod walkthrough;
 
+use std::os::unix::process::CommandExt;
 use std::process::ExitCode;
 
+use anyhow::Context;
 use arguments::{Command, USAGE};
 use project::Project;
 
@@ -51,10 +53,11 @@ fn run(command: Command) -> anyhow::Result<()> {
     }
 }
 
-/// Builds the workspace's programs for release and runs one of them. The others
-/// are built too, since a benchmark starts them.
+/// Builds the workspace's programs for release and becomes one of them: its exit code is ours, and
+/// who interrupts us waits until it has cleaned up. The others are built too, since it starts them.
 fn tool(project: &Project, package: &str, arguments: &[String]) -> anyhow::Result<()> {
     project::run(project.cargo(["build", "--release", "--workspace", "--bins"]))?;
     let run = ["run", "--quiet", "--release", "--package", package, "--"];
-    project::run(project.cargo(run.into_iter().chain(arguments.iter().map(String::as_str))))
+    let words = run.into_iter().chain(arguments.iter().map(String::as_str));
+    Err(project.cargo(words).exec()).context("cannot start cargo")
 }

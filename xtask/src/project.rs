@@ -19,26 +19,31 @@ impl Project {
         Self { root }
     }
 
-    /// A cargo command in the root, without what the cargo that runs us has set
-    /// for our own package: build scripts would take it for a change.
+    /// A cargo command in the root.
     pub(crate) fn cargo<'a>(&self, arguments: impl IntoIterator<Item = &'a str>) -> Command {
         let program = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
         let mut command = Command::new(program);
         command.args(arguments).current_dir(&self.root).stdin(Stdio::null());
-        for (name, _) in std::env::vars_os() {
-            let ours = name.to_str().is_some_and(|name| {
-                name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_")
-            });
-            if ours {
-                command.env_remove(name);
-            }
-        }
+        without_ours(&mut command);
         command
     }
 
     /// A path as a person would write it: relative to the root, where it is below it.
     pub(crate) fn shown<'a>(&self, path: &'a Path) -> std::path::Display<'a> {
         path.strip_prefix(&self.root).unwrap_or(path).display()
+    }
+}
+
+/// Takes what the cargo that runs us has set for our own package from a command that builds
+/// others: build scripts would take it for a change, and all that depends on them is built again.
+pub(crate) fn without_ours(command: &mut Command) {
+    for (name, _) in std::env::vars_os() {
+        let is_ours = name.to_str().is_some_and(|name| {
+            name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_")
+        });
+        if is_ours {
+            command.env_remove(name);
+        }
     }
 }
 

@@ -52,29 +52,33 @@ impl Effects {
     /// that was started in between and cannot know whether it was done.
     pub(crate) fn check(&self, engine_starts: &[Instant], findings: &Findings) {
         let calls = self.calls.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut keys: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
-        for (key, calls) in &*calls {
-            findings.judge(Invariant::Once, calls.bodies.len() == 1, || {
-                format!("key {key} was used for several effects: {:?}", calls.bodies)
-            });
-            for pair in calls.times.windows(2) {
-                let between = engine_starts.iter().any(|at| pair[0] <= *at && *at <= pair[1]);
-                findings.judge(Invariant::Once, between, || {
-                    format!("effect {key} ({:?}) was done again by the same engine", calls.bodies)
-                });
-            }
-            for body in &calls.bodies {
-                keys.entry(body).or_default().push(key);
-            }
-        }
-        // A try that was given up may be followed by another, whose effects have other keys.
-        for (body, keys) in keys {
-            let runs: BTreeSet<_> = keys.iter().map(|key| run_of(key)).collect();
-            findings.judge(Invariant::Once, runs.len() == keys.len(), || {
-                format!("one run did effect {body} under several keys: {keys:?}")
-            });
-        }
+        happened_once(&calls, engine_starts, findings);
         tries_are_apart(&calls, findings);
+    }
+}
+
+fn happened_once(calls: &BTreeMap<String, Calls>, engine_starts: &[Instant], findings: &Findings) {
+    let mut keys: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for (key, calls) in calls {
+        findings.judge(Invariant::Once, calls.bodies.len() == 1, || {
+            format!("key {key} was used for several effects: {:?}", calls.bodies)
+        });
+        for pair in calls.times.windows(2) {
+            let between = engine_starts.iter().any(|at| pair[0] <= *at && *at <= pair[1]);
+            findings.judge(Invariant::Once, between, || {
+                format!("effect {key} ({:?}) was done again by the same engine", calls.bodies)
+            });
+        }
+        for body in &calls.bodies {
+            keys.entry(body).or_default().push(key);
+        }
+    }
+    // A try that was given up may be followed by another, whose effects have other keys.
+    for (body, keys) in keys {
+        let runs: BTreeSet<_> = keys.iter().map(|key| run_of(key)).collect();
+        findings.judge(Invariant::Once, runs.len() == keys.len(), || {
+            format!("one run did effect {body} under several keys: {keys:?}")
+        });
     }
 }
 
@@ -152,4 +156,53 @@ fn header(head: &str, name: &str) -> Option<String> {
     let mut lines = head.lines().filter_map(|line| line.split_once(':'));
     let found = lines.find(|(key, _)| key.eq_ignore_ascii_case(name));
     found.map(|(_, value)| value.trim().to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    /// `(key, pod, act, seconds)` of calls, and when engines were started: how often it is wrong
+    /// that something happened once.
+    fn wrong(calls: &[(&str, &str, &str, u64)], engine_starts: &[u64]) -> u64 {
+        let begin = Instant::now();
+        let at = |seconds: &u64| begin + Duration::from_secs(*seconds);
+        let mut all: BTreeMap<String, Calls> = BTreeMap::new();
+        for (key, pod, act, seconds) in calls {
+            let body = serde_json::json!({"pod": pod, "act": act}).to_string();
+            let known = all.entry((*key).to_owned()).or_default();
+            known.bodies.insert(body);
+            known.times.push(at(seconds));
+        }
+        let (findings, starts): (_, Vec<_>) =
+            (Findings::default(), engine_starts.iter().map(at).collect());
+        happened_once(&all, &starts, &findings);
+        tries_are_apart(&all, &findings);
+        findings.wrong(Invariant::Once)
+    }
+
+    #[test]
+    fn an_effect_that_happens_again_is_seen() {
+        let once = [("7/1", "p", "begin", 0), ("7/2", "p", "confirm", 2)];
+        assert_eq!(wrong(&once, &[]), 0);
+        let again = [&once[..], &[("7/2", "p", "confirm", 4)]].concat();
+        assert_eq!(wrong(&again, &[]), 1);
+        // An engine that was started in between cannot know.
+        assert_eq!(wrong(&again, &[3]), 0);
+        assert_eq!(wrong(&again, &[1, 5]), 1);
+        // The same under another key of the same run.
+        assert_eq!(wrong(&[&once[..], &[("7/3", "p", "begin", 4)]].concat(), &[3]), 1);
+        // One key for two effects.
+        assert_eq!(wrong(&[("7/1", "p", "begin", 0), ("7/1", "p", "confirm", 2)], &[1]), 1);
+    }
+
+    #[test]
+    fn two_tries_that_run_side_by_side_are_seen() {
+        let first = [("7/1", "p", "begin", 0), ("7/2", "p", "confirm", 2)];
+        assert_eq!(wrong(&[&first[..], &[("8/1", "p", "begin", 3)]].concat(), &[]), 0);
+        assert_eq!(wrong(&[&first[..], &[("8/1", "p", "begin", 1)]].concat(), &[]), 1);
+        assert_eq!(wrong(&[&first[..], &[("8/1", "q", "begin", 1)]].concat(), &[]), 0);
+    }
 }

@@ -8,16 +8,19 @@ use std::time::{Duration, Instant};
 
 use tessera_e2e::Process;
 
+use crate::life::is_strict;
 use crate::link::Mode;
 use crate::schedule::{Entry, Fault};
 use crate::system::System;
 use crate::witness;
 
-/// Does what the schedule says, when it says so. Returns how often each fault was done.
+/// Does what the schedule says, when it says so, and undoes it, until the end. Returns how often
+/// each fault was done.
 pub(crate) async fn carry_out(
     system: &Arc<System>,
     schedule: &[Entry],
     begin: Instant,
+    length: Duration,
 ) -> anyhow::Result<BTreeMap<&'static str, u64>> {
     let mut log = File::create(system.area().join("fate.txt"))?;
     let mut counts = BTreeMap::new();
@@ -32,7 +35,9 @@ pub(crate) async fn carry_out(
             *counts.entry(entry.fault.name()).or_default() += 1;
         }
     }
-    undoing.abort_all();
+    // What is not undone by then is undone by whoever makes peace.
+    let undone = async { while undoing.join_next().await.is_some() {} };
+    let _in_time = tokio::time::timeout_at((begin + length).into(), undone).await;
     Ok(counts)
 }
 
@@ -57,7 +62,7 @@ fn strike(
         Fault::KillSupervisor { pick } => return Ok(kill_one(supervisors(system), pick)),
         Fault::KillCopy { pick } => {
             let copies = witness::live(&system.witnesses());
-            return Ok(kill_one(copies.into_iter().map(|(_, pid)| pid).collect(), pick));
+            return Ok(kill_one(copies.into_iter().map(|copy| copy.pid).collect(), pick));
         }
         Fault::Cut { way } => system.link(way).cut(),
         Fault::HalfClose { way } => system.link(way).half_close(),
@@ -95,11 +100,30 @@ fn strike(
     Ok(true)
 }
 
+/// Starts a second copy of what must have one, by itself.
+pub(crate) async fn plant(system: &System) {
+    let folder = system.witnesses();
+    let victim = loop {
+        let strict = witness::live(&folder).into_iter().find(|copy| is_strict(&copy.name));
+        match strict {
+            Some(copy) => break copy.name,
+            None => tokio::time::sleep(Duration::from_millis(20)).await,
+        }
+    };
+    println!("a second copy of {victim} is planted");
+    let Ok(own) = std::env::current_exe() else { return };
+    let mut command = tokio::process::Command::new(own);
+    command.arg(witness::WORD).arg(folder).arg(victim).args(["--live", "2000"]);
+    if let Err(error) = command.kill_on_drop(true).status().await {
+        eprintln!("nothing is planted: {error}");
+    }
+}
+
 /// The parents of all live copies, which the agents started.
-fn supervisors(system: &System) -> Vec<u32> {
+pub(crate) fn supervisors(system: &System) -> Vec<u32> {
     let own = system.area().processes();
     let copies = witness::live(&system.witnesses());
-    let parents = copies.into_iter().filter_map(|(_, pid)| Process::find(pid)?.parent());
+    let parents = copies.into_iter().filter_map(|copy| Process::find(copy.pid)?.parent());
     parents.filter(|parent| own.contains(parent)).map(|parent| parent.pid).collect()
 }
 

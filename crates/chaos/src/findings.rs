@@ -88,6 +88,20 @@ impl Findings {
         all.values().all(|check| check.violations == 0)
     }
 
+    /// How often this was looked at.
+    #[cfg(test)]
+    pub(crate) fn looks(&self, invariant: Invariant) -> u64 {
+        let all = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        all.get(&invariant).map_or(0, |check| check.looks)
+    }
+
+    /// How often this was found to be wrong.
+    #[cfg(test)]
+    pub(crate) fn wrong(&self, invariant: Invariant) -> u64 {
+        let all = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        all.get(&invariant).map_or(0, |check| check.violations)
+    }
+
     /// For the report.
     pub(crate) fn json(&self) -> serde_json::Value {
         let all = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);

@@ -3,9 +3,9 @@
 //! hold is read off it, by witnesses that know nothing of it.
 //!
 //! The one idea: nothing here asks Tessera whether Tessera is right. What operators were told
-//! (`life`), what a watcher saw (`watcher`), what the programs of workloads wrote (`witness`)
-//! and what an outside server was asked (`effects`) are held against each other and against
-//! what the API says in the end (`checks`).
+//! (`life`), what a watcher saw (`watcher`), what the programs of workloads wrote (`witness`),
+//! what processes there are (`patrol`) and what an outside server was asked (`effects`) are held
+//! against each other and against what the API says in the end (`checks`).
 //!
 //! The schedule is a function of the seed (`schedule`); what the machine makes of it is not.
 //! `cargo xtask chaos` builds everything and runs this.
@@ -17,8 +17,11 @@ mod disk;
 mod effects;
 mod fate;
 mod findings;
+#[cfg(test)]
+mod fixture;
 mod life;
 mod link;
+mod patrol;
 mod run;
 mod schedule;
 mod service;
@@ -60,6 +63,9 @@ struct Arguments {
     /// Only print the schedule
     #[arg(long)]
     schedule: bool,
+    /// Start a copy that nobody wants, to see that it is seen
+    #[arg(long, hide = true)]
+    plant: bool,
 }
 
 #[derive(clap::Subcommand)]
@@ -84,6 +90,7 @@ pub fn main() -> ExitCode {
         seed: arguments.seed.unwrap_or_else(|| RandomState::new().hash_one(0u8) % 1_000_000),
         length: Duration::from_secs_f64(arguments.minutes * 60.0),
         json: arguments.json,
+        plant: arguments.plant,
     };
     if arguments.schedule {
         for entry in schedule::schedule(wanted.seed, wanted.length) {

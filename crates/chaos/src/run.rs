@@ -16,6 +16,7 @@ use crate::effects::Effects;
 use crate::fate;
 use crate::findings::{Findings, Invariant};
 use crate::life::Life;
+use crate::patrol::Patrol;
 use crate::schedule::{self, Entry, Way};
 use crate::system::System;
 use crate::watcher::Watcher;
@@ -31,6 +32,8 @@ pub(crate) struct Wanted {
     pub(crate) seed: u64,
     pub(crate) length: Duration,
     pub(crate) json: Option<PathBuf>,
+    /// Something is done wrong on purpose.
+    pub(crate) plant: bool,
 }
 
 /// What came of a run.
@@ -60,7 +63,11 @@ struct Run {
 pub(crate) async fn run(wanted: &Wanted) -> anyhow::Result<Report> {
     let schedule = schedule::schedule(wanted.seed, wanted.length);
     println!("seed {}, {:?}, {} faults", wanted.seed, wanted.length, schedule.len());
-    let run = Run::begin(wanted.seed).await?;
+    let mut run = Run::begin(wanted.seed).await?;
+    if wanted.plant {
+        let system = Arc::clone(&run.system);
+        run.tasks.spawn(async move { fate::plant(&system).await });
+    }
     let counts = run.suffer(&schedule, wanted.length).await;
     let is_done = counts.as_ref().inspect_err(|error| eprintln!("{error:#}")).is_ok();
     let (faults, memory) = counts.unwrap_or_default();
@@ -77,8 +84,9 @@ pub(crate) async fn run(wanted: &Wanted) -> anyhow::Result<Report> {
     println!("effects {effects} under {keys} keys; commits {}", json["commits"]);
     println!("memory, MB: {}\n{}", json["memory_mb"], run.findings.table());
     if !is_clean {
-        let kept = keep(&run.system, wanted.seed);
-        println!("kept in {}", kept?.display());
+        println!("kept in {}", keep(&run.system, wanted.seed)?.display());
+        let minutes = wanted.length.as_secs_f64() / 60.0;
+        println!("the same schedule: cargo xtask chaos --seed {} --minutes {minutes}", wanted.seed);
     }
     Ok(Report { json, is_clean })
 }
@@ -103,12 +111,19 @@ impl Run {
     }
 
     /// Lives under the schedule, and then in peace.
-    async fn suffer(&self, schedule: &[Entry], length: Duration) -> anyhow::Result<Counts> {
+    async fn suffer(&mut self, schedule: &[Entry], length: Duration) -> anyhow::Result<Counts> {
         let begin = Instant::now();
+        let patrol = Patrol {
+            system: Arc::clone(&self.system),
+            watcher: Arc::clone(&self.watcher),
+            findings: Arc::clone(&self.findings),
+            api: self.system.api()?,
+        };
+        self.tasks.spawn(async move { patrol.walk(begin, length).await });
         let living = tokio::task::spawn_local(Arc::clone(&self.life).live());
         let first = tokio::time::sleep(Duration::from_secs(4).min(length / 2));
         let (counts, memory) =
-            tokio::join!(fate::carry_out(&self.system, schedule, begin), async {
+            tokio::join!(fate::carry_out(&self.system, schedule, begin, length), async {
                 first.await;
                 Memory::read(&self.system)
             });
@@ -126,8 +141,7 @@ impl Run {
         let now = Memory::read(&self.system);
         memory.check(&now, &self.findings);
         self.remove_everything(&api).await;
-        let disks_were_full = counts.as_ref().is_ok_and(|counts| counts.contains_key("fill"));
-        checks::logs(&self.system, disks_were_full, &self.findings);
+        checks::logs(&self.system, &self.findings);
         Ok((counts?, now.megabytes()))
     }
 
@@ -138,8 +152,10 @@ impl Run {
         findings.take(Invariant::Settled, rest);
         let seen = std::mem::take(&mut *self.watcher.seen());
         checks::explained(&seen, findings);
-        findings.take(Invariant::One, checks::copies_are_right(&self.system, &seen));
-        checks::witnesses(&self.system, &seen, findings);
+        let folder = self.system.witnesses();
+        findings.take(Invariant::One, checks::copies_are_right(&checks::alive(&folder), &seen));
+        checks::witnesses(&folder, &seen, findings);
+        checks::supervisors(&fate::supervisors(&self.system), findings);
         checks::lists(api, &seen, findings).await;
         checks::histories(api, &seen, findings).await;
         self.effects.check(&self.system.engine_starts(), findings);

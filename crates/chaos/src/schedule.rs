@@ -18,6 +18,12 @@ pub(crate) const LEASE: Duration = Duration::from_secs(3);
 const CALM_AT_FIRST_MS: u64 = 4_000;
 /// Between two faults.
 const GAP_MS: std::ops::Range<u64> = 150..2_200;
+/// Every so often nothing new goes wrong for a while, so that what should be so can be seen to be
+/// so. By its end everything has recovered that recovers by itself.
+const CALM_EVERY_MS: u64 = 120_000;
+const CALM_MS: u64 = 30_000;
+/// The end of a calm, in which it is looked at.
+const CALM_END_MS: u64 = 6_000;
 /// How often another fault is drawn where the one that was drawn does not fit.
 const DRAWS_MAX: usize = 20;
 
@@ -183,6 +189,17 @@ pub(crate) struct Entry {
     pub(crate) fault: Fault,
 }
 
+/// Whether nothing new goes wrong so long after the beginning of a run.
+fn is_calm(at_ms: u64) -> bool {
+    at_ms % CALM_EVERY_MS >= CALM_EVERY_MS - CALM_MS
+}
+
+/// Whether all that went wrong before is long over.
+pub(crate) fn has_calmed_down(at: Duration) -> bool {
+    let at_ms = u64::try_from(at.as_millis()).unwrap_or(u64::MAX);
+    at_ms % CALM_EVERY_MS >= CALM_EVERY_MS - CALM_END_MS
+}
+
 /// Everything that goes wrong in a run of this length.
 pub(crate) fn schedule(seed: u64, length: Duration) -> Vec<Entry> {
     let mut dice = Dice::new(seed, "schedule");
@@ -194,6 +211,10 @@ pub(crate) fn schedule(seed: u64, length: Duration) -> Vec<Entry> {
             !taken.iter().any(|(other, until)| *other == place && *until > at_ms)
         };
         let mut drawn = (0..DRAWS_MAX).map(|_| Fault::draw(&mut dice));
+        if is_calm(at_ms) {
+            at_ms += CALM_EVERY_MS - at_ms % CALM_EVERY_MS;
+            continue;
+        }
         if let Some(fault) = drawn.find(|fault| fits(&taken, fault)) {
             taken.retain(|(_, until)| *until > at_ms);
             taken.extend(fault.takes().map(|(place, for_ms)| (place, at_ms + for_ms)));
@@ -215,6 +236,20 @@ mod tests {
         let long = Duration::from_secs(600);
         assert_eq!(schedule(7, long), schedule(7, long));
         assert_ne!(schedule(7, long), schedule(8, long));
+    }
+
+    #[test]
+    fn whatever_goes_wrong_is_over_before_a_calm_is() {
+        for seed in 0..20 {
+            for entry in schedule(seed, Duration::from_secs(600)) {
+                assert!(!is_calm(entry.at_ms), "{entry:?}");
+                let over = entry.at_ms + entry.fault.takes().map_or(0, |(_, for_ms)| for_ms);
+                let calm = entry.at_ms - entry.at_ms % CALM_EVERY_MS + CALM_EVERY_MS - CALM_END_MS;
+                assert!(over + 12_000 < calm, "{entry:?}");
+            }
+        }
+        assert!(has_calmed_down(Duration::from_millis(CALM_EVERY_MS - 1)));
+        assert!(!has_calmed_down(Duration::from_millis(CALM_EVERY_MS)));
     }
 
     #[test]

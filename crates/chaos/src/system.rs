@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, bail};
 use tessera_client::{Api, call};
 use tessera_e2e::{Area, plain};
+use tessera_types::Timestamp;
 
 use crate::disk::{self, SmallDisk};
 use crate::findings::{Findings, Invariant};
@@ -30,15 +31,26 @@ const CONTROL_DISK_MB: u32 = 96;
 const AGENT_DISK_MB: u32 = 24;
 /// An agent that starts on a full disk says so and ends; after a disk was freed, ends are
 /// explained for so long.
-const FULL_DISK_ECHO: Duration = Duration::from_secs(3);
+const FULL_DISK_ECHO: tessera_types::Duration = tessera_types::Duration::from_secs(3);
+
+/// What each node has. It is little, so that there is no room for everything while some of them
+/// are away.
+pub(crate) const NODE: Room = Room { cpu: 600, workloads: 6 };
+
+/// Room for workloads.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Room {
+    /// Thousandths of a processor.
+    pub(crate) cpu: u64,
+    pub(crate) workloads: usize,
+}
 
 /// The system.
 pub(crate) struct System {
     services: BTreeMap<Program, Mutex<Service>>,
     links: BTreeMap<Way, Link>,
     disks: BTreeMap<Disk, SmallDisk>,
-    /// Since when a disk is full, or until when it was.
-    full: Mutex<BTreeMap<Disk, (Instant, Option<Instant>)>>,
+    full: Mutex<FullTimes>,
     /// When the engine began, each time.
     engine_starts: Mutex<Vec<Instant>>,
     findings: Arc<Findings>,
@@ -112,25 +124,10 @@ impl System {
             }
             News::Started => {}
             News::Listens(address) => self.aim(program, Some(*address)),
-            News::Ended(status, age) => {
+            News::Ended(..) | News::Died(_) | News::Hangs => {
                 self.aim(program, None);
-                let is_explained = *age < START_PATIENCE / 10 || self.was_full_lately();
-                self.findings.judge(Invariant::Ends, status.success() || is_explained, || {
-                    format!("{program} was asked to end, and ended with {status}")
-                });
-            }
-            News::Died(status) => {
-                self.aim(program, None);
-                let is_explained = self.was_full_lately();
-                self.findings.judge(Invariant::Ends, is_explained, || {
-                    format!("{program} ended by itself: {status}")
-                });
-            }
-            News::Hangs => {
-                self.aim(program, None);
-                self.findings.judge(Invariant::Ends, false, || {
-                    format!("{program} was asked to end, and does not")
-                });
+                let ended = ends_well(program, news, self.was_full_lately());
+                self.findings.take(Invariant::Ends, ended);
             }
         }
     }
@@ -204,7 +201,7 @@ impl System {
     /// Fills a disk, if there is one of its own.
     pub(crate) fn fill(&self, disk: Disk) -> anyhow::Result<()> {
         if let Some(small) = self.disks.get(&disk) {
-            lock(&self.full).insert(disk, (Instant::now(), None));
+            lock(&self.full).begin(disk, now());
             small.fill().context("filling a disk")?;
         }
         Ok(())
@@ -214,18 +211,19 @@ impl System {
     pub(crate) fn free(&self, disk: Disk) -> anyhow::Result<()> {
         if let Some(small) = self.disks.get(&disk) {
             small.free().context("freeing a disk")?;
-            if let Some((_, until)) = lock(&self.full).get_mut(&disk) {
-                *until = Some(Instant::now());
-            }
+            lock(&self.full).end(disk, now());
         }
         Ok(())
     }
 
     /// Whether some disk is full, or was a moment ago.
     pub(crate) fn was_full_lately(&self) -> bool {
-        let is_late =
-            |until: &Option<Instant>| until.is_none_or(|until| until.elapsed() < FULL_DISK_ECHO);
-        lock(&self.full).values().any(|(_, until)| is_late(until))
+        lock(&self.full).had(now())
+    }
+
+    /// When which disk was full.
+    pub(crate) fn full_times(&self) -> FullTimes {
+        lock(&self.full).clone()
     }
 
     /// Ends everything that goes wrong.
@@ -241,6 +239,48 @@ impl System {
         }
         Ok(())
     }
+}
+
+/// A program ends in order when it is asked to, and not otherwise.
+fn ends_well(program: Program, news: &News, disk_was_full: bool) -> Result<(), String> {
+    let (is_explained, how) = match news {
+        News::Started | News::Listens(_) => return Ok(()),
+        News::Ended(status, age) => {
+            let is_young = *age < START_PATIENCE / 10;
+            let is_explained = status.success() || is_young || disk_was_full;
+            (is_explained, format!("was asked to end, and ended with {status}"))
+        }
+        News::Died(status) => (disk_was_full, format!("ended by itself: {status}")),
+        News::Hangs => (false, "was asked to end, and does not".to_owned()),
+    };
+    if is_explained { Ok(()) } else { Err(format!("{program} {how}")) }
+}
+
+/// When which disk was full.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct FullTimes(Vec<(Disk, Timestamp, Option<Timestamp>)>);
+
+impl FullTimes {
+    pub(crate) fn begin(&mut self, disk: Disk, at: Timestamp) {
+        self.0.push((disk, at, None));
+    }
+
+    pub(crate) fn end(&mut self, disk: Disk, at: Timestamp) {
+        let open = self.0.iter_mut().filter(|(other, _, until)| *other == disk && until.is_none());
+        open.for_each(|(_, _, until)| *until = Some(at));
+    }
+
+    /// Whether some disk was full then, or a moment before.
+    pub(crate) fn had(&self, at: Timestamp) -> bool {
+        let is_in = |from: Timestamp, until: Option<Timestamp>| {
+            from <= at && until.is_none_or(|until| at.since(until) < FULL_DISK_ECHO)
+        };
+        self.0.iter().any(|(_, from, until)| is_in(*from, *until))
+    }
+}
+
+fn now() -> Timestamp {
+    Timestamp::from_micros(jiff::Timestamp::now().as_microsecond())
 }
 
 /// How a program is started.
@@ -270,9 +310,9 @@ fn command(
             format!("--name={program}"),
             format!("--server={}", url(Way::Agent(at))),
             "--container-socket=none".into(),
-            "--cpu=1000m".into(),
+            format!("--cpu={}m", NODE.cpu),
             "--memory=256MiB".into(),
-            "--workloads-max=10".into(),
+            format!("--workloads-max={}", NODE.workloads),
         ],
     };
     words.push(format!("--state-dir={}", state(area, program).display()));
@@ -286,4 +326,28 @@ fn command(
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::process::ExitStatusExt;
+    use std::process::ExitStatus;
+
+    use super::*;
+
+    #[test]
+    fn a_program_that_ends_unasked_or_badly_or_not_at_all_is_seen() {
+        let (long, short) = (START_PATIENCE, Duration::from_secs(1));
+        let status = |code: i32| ExitStatus::from_raw(code << 8);
+        let killed = ExitStatus::from_raw(9);
+        let ends = |news: News, full: bool| ends_well(Program::Engine, &news, full).is_ok();
+        assert!(ends(News::Started, false));
+        assert!(ends(News::Ended(status(0), long), false));
+        assert!(ends(News::Ended(killed, short), false), "it does not know SIGTERM yet");
+        assert!(ends(News::Ended(status(1), long), true) && ends(News::Died(status(1)), true));
+        assert!(!ends(News::Ended(status(1), long), false));
+        assert!(!ends(News::Ended(killed, long), false));
+        assert!(!ends(News::Died(status(0)), false));
+        assert!(!ends(News::Hangs, true));
+    }
 }

@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tessera_client::{Api, Error, Watch, WatchOptions};
 use tessera_types::api::WatchEvent;
@@ -37,9 +37,11 @@ pub(crate) struct Seens {
     pub(crate) state: BTreeMap<ResourceKey, Resource>,
     /// What each was in its turn.
     pub(crate) lives: BTreeMap<ResourceKey, Vec<Seen>>,
-    /// When each pod may begin at the earliest, and when it must be gone at the latest, by
-    /// the windows that it has had, in milliseconds of the wall clock.
-    pub(crate) windows: BTreeMap<String, (i64, i64)>,
+    /// When each was seen to change last.
+    pub(crate) changed: BTreeMap<ResourceKey, Instant>,
+    /// When each pod of a name may begin at the earliest, and when it must be gone at the
+    /// latest, by the windows that it has had, in milliseconds of the wall clock.
+    pub(crate) windows: BTreeMap<String, BTreeMap<Uid, (i64, i64)>>,
     gone: BTreeSet<Uid>,
 }
 
@@ -166,9 +168,17 @@ impl Watcher {
 }
 
 impl Seens {
-    fn record(&mut self, revision: Revision, key: ResourceKey, id: Uid, after: Option<Resource>) {
+    /// Takes in how a resource is since a commit.
+    pub(crate) fn record(
+        &mut self,
+        revision: Revision,
+        key: ResourceKey,
+        id: Uid,
+        after: Option<Resource>,
+    ) {
         let status = after.as_ref().map(|it| with_object!(it, it => it.status.to_string()));
         self.lives.entry(key.clone()).or_default().push(Seen { revision, id, status });
+        self.changed.insert(key.clone(), Instant::now());
         match after {
             Some(after) => {
                 if let Resource::Pod(pod) = &after
@@ -176,7 +186,8 @@ impl Seens {
                 {
                     let ms = |at: tessera_types::Timestamp| at.as_micros() / 1000;
                     let (from, until) = (ms(slot.provision_at()), ms(slot.cleanup_deadline()));
-                    let window = self.windows.entry(key.name.to_string()).or_insert((from, until));
+                    let windows = self.windows.entry(key.name.to_string()).or_default();
+                    let window = windows.entry(id).or_insert((from, until));
                     *window = (window.0.min(from), window.1.max(until));
                 }
                 self.state.insert(key, after);
@@ -225,4 +236,110 @@ fn follows<K: Kind>(before: &Object<K>, after: &Object<K>) -> Result<(), String>
         return Err(format!("{key} has forgotten {last:?}"));
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use tessera_types::Problem;
+    use tessera_types::workload::WorkloadStatus;
+
+    use super::*;
+    use crate::fixture::{at, node, running};
+
+    /// A workload that runs, as it is since this commit.
+    fn web(id: u64, revision: u64) -> Resource {
+        let mut web = running("web", id, &node("node-0", 1, 10), 7);
+        web.revision = Revision(revision);
+        Resource::Workload(web.into())
+    }
+
+    fn changed(resource: Resource) -> WatchEvent {
+        WatchEvent::Changed { revision: resource.revision(), resource }
+    }
+
+    fn deleted(id: u64, revision: u64) -> WatchEvent {
+        let ResourceKey { kind, namespace, name } = web(id, 1).key();
+        WatchEvent::Deleted { revision: Revision(revision), kind, namespace, name, id: Uid(id) }
+    }
+
+    fn bookmark(revision: u64) -> WatchEvent {
+        WatchEvent::Bookmark { revision: Revision(revision) }
+    }
+
+    /// How often a watcher who is told this finds it wrong.
+    fn wrong(invariant: Invariant, events: Vec<WatchEvent>) -> u64 {
+        let findings = Arc::new(Findings::default());
+        let watcher = Watcher::new(Arc::clone(&findings));
+        events.into_iter().for_each(|event| watcher.take(event));
+        findings.wrong(invariant)
+    }
+
+    #[test]
+    fn what_comes_late_twice_or_under_another_number_is_seen() {
+        let wrong = |events| wrong(Invariant::Watch, events);
+        assert_eq!(
+            wrong(vec![changed(web(2, 5)), bookmark(5), changed(web(2, 6)), bookmark(9)]),
+            0
+        );
+        assert_eq!(wrong(vec![changed(web(2, 5)), bookmark(4)]), 1);
+        assert_eq!(wrong(vec![bookmark(9), changed(web(2, 8))]), 1);
+        assert_eq!(wrong(vec![changed(web(2, 5)), changed(web(2, 5))]), 1);
+        let other = WatchEvent::Changed { revision: Revision(6), resource: web(2, 5) };
+        assert_eq!(wrong(vec![other]), 1);
+    }
+
+    #[test]
+    fn a_watch_that_is_refused_what_was_seen_is_seen() {
+        let findings = Arc::new(Findings::default());
+        let watcher = Watcher::new(Arc::clone(&findings));
+        let refused = |code| Error::Refused(Box::new(Problem::new(code, "no")));
+        watcher.refused(&refused(Code::Unavailable), Revision(3));
+        assert_eq!(findings.wrong(Invariant::Watch), 0);
+        watcher.refused(&refused(Code::Compacted), Revision(3));
+        assert_eq!(findings.wrong(Invariant::Watch), 1);
+    }
+
+    #[test]
+    fn what_comes_back_after_its_deletion_or_is_another_without_one_is_seen() {
+        let wrong = |events| wrong(Invariant::Gone, events);
+        let again = vec![changed(web(2, 5)), deleted(2, 6), changed(web(7, 7))];
+        assert_eq!(wrong(again.clone()), 0);
+        assert_eq!(wrong([again, vec![deleted(7, 8), changed(web(2, 9))]].concat()), 1);
+        assert_eq!(wrong(vec![changed(web(2, 5)), changed(web(7, 7))]), 1);
+    }
+
+    #[test]
+    fn a_step_that_is_no_arrow_and_a_history_that_forgets_are_seen() {
+        use WorkloadStatus::{Pending, Running, Scheduled};
+        let wrong = |events| wrong(Invariant::Legal, events);
+        let of = |revision, walk: &[(Option<WorkloadStatus>, WorkloadStatus)]| {
+            let Resource::Workload(mut web) = web(2, revision) else { unreachable!("it is one") };
+            let step = |(from, to): &(Option<_>, _)| tessera_types::Transition {
+                from: *from,
+                to: *to,
+                at: at(0),
+                by: tessera_types::Actor::API,
+                reason: String::new(),
+                metadata: tessera_types::Facts::default(),
+            };
+            let inner = Arc::make_mut(&mut web);
+            inner.state_history = Arc::new(walk.iter().map(step).collect());
+            inner.status = walk.last().map_or(inner.status, |last| last.1);
+            changed(Resource::Workload(web))
+        };
+        let begin = [(None, Pending), (Some(Pending), Scheduled)];
+        assert_eq!(wrong(vec![of(5, &begin[..1]), of(6, &begin)]), 0);
+        assert_eq!(wrong(vec![of(5, &[(None, Pending), (Some(Pending), Running)])]), 1);
+        assert_eq!(wrong(vec![of(5, &[(None, Pending), (Some(Scheduled), Running)])]), 1);
+        assert_eq!(wrong(vec![of(5, &begin), of(6, &begin[..1])]), 1);
+    }
+
+    #[test]
+    fn a_node_over_its_capacity_is_seen_once_its_commit_is_complete() {
+        let node = node("node-0", 1, 1);
+        let on = |name: &str, id| changed(Resource::Workload(running(name, id, &node, 7).into()));
+        let full = vec![changed(Resource::Node(node.clone().into())), on("a", 2), on("b", 3)];
+        assert_eq!(wrong(Invariant::Capacity, full.clone()), 0);
+        assert_eq!(wrong(Invariant::Capacity, [full, vec![bookmark(4)]].concat()), 1);
+    }
 }

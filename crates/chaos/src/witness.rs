@@ -15,6 +15,8 @@ use rustix::time::{ClockId, clock_gettime};
 
 /// The word by which a witness is found among all processes.
 pub(crate) const WORD: &str = "witness";
+/// The variable that names the folder of a run, which is in that of its agent.
+const RUN_DIR: &str = "TESSERA_RUN_DIR=";
 /// Between two lines that say that it lives.
 const PULSE: Duration = Duration::from_millis(500);
 
@@ -25,6 +27,9 @@ pub(crate) struct Witness {
     folder: PathBuf,
     /// Whose copy it is
     name: String,
+    /// What is set aside for it, in thousandths of a processor: for whoever counts
+    #[arg(long, default_value_t = 0)]
+    cpu: u64,
     /// How long it lives, in milliseconds; for ever unless given
     #[arg(long)]
     live: Option<u64>,
@@ -157,20 +162,46 @@ pub(crate) fn read_all(folder: &Path) -> Vec<(String, Vec<Line>)> {
     all
 }
 
-/// The live copies that write into `folder`, as `/proc` shows them: names and processes.
-pub(crate) fn live(folder: &Path) -> Vec<(String, u32)> {
-    let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
-    let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
-    pids.filter_map(|pid| Some((copy_of(pid, folder)?, pid))).collect()
+/// A copy that lives, as `/proc` shows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Copy {
+    /// Whose copy it is.
+    pub(crate) name: String,
+    pub(crate) pid: u32,
+    /// Whose agent started it; nothing where that cannot be told.
+    pub(crate) node: String,
+    /// What is set aside for it, in thousandths of a processor.
+    pub(crate) cpu: u64,
 }
 
-fn copy_of(pid: u32, folder: &Path) -> Option<String> {
-    let line = fs::read(format!("/proc/{pid}/cmdline")).ok()?;
-    let line = String::from_utf8(line).ok()?;
+/// The copies that live and write into `folder`.
+pub(crate) fn live(folder: &Path) -> Vec<Copy> {
+    let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
+    let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
+    let read = |pid: u32, file: &str| {
+        String::from_utf8(fs::read(format!("/proc/{pid}/{file}")).ok()?).ok()
+    };
+    let copy = |pid| copy_of(pid, folder, &read(pid, "cmdline")?, &read(pid, "environ")?);
+    pids.filter_map(copy).collect()
+}
+
+/// What a process is by its command line and its environment.
+fn copy_of(pid: u32, folder: &Path, line: &str, environment: &str) -> Option<Copy> {
     let words: Vec<_> = line.split('\0').collect();
-    let is_witness = *words.get(1)? == WORD && Path::new(words.get(2)?) == folder;
     // A zombie has no command line, so this one lives.
-    is_witness.then(|| words.get(3).map(|name| (*name).to_owned()))?
+    if *words.get(1)? != WORD || Path::new(words.get(2)?) != folder {
+        return None;
+    }
+    let cpu = words.iter().skip_while(|word| **word != "--cpu").nth(1);
+    let run = environment.split('\0').find_map(|entry| entry.strip_prefix(RUN_DIR));
+    let below = run.and_then(|run| Path::new(run).strip_prefix(folder.parent()?).ok());
+    let node = below.and_then(|below| below.iter().next());
+    Some(Copy {
+        name: (*words.get(3)?).to_owned(),
+        pid,
+        node: node.unwrap_or_default().to_string_lossy().into_owned(),
+        cpu: cpu.and_then(|cpu| cpu.parse().ok()).unwrap_or_default(),
+    })
 }
 
 #[cfg(test)]
@@ -187,5 +218,19 @@ mod tests {
         let line = Line::parse(text.trim_end()).unwrap();
         assert_eq!((line.pid, line.event), (std::process::id(), Event::Refused));
         assert!(line.boot_ms > 0 && line.wall_ms > 0);
+    }
+
+    #[test]
+    fn a_copy_is_known_by_its_command_line_and_its_node_by_its_environment() {
+        let folder = Path::new("/tmp/area/witness");
+        let line = "/bin/chaos\0witness\0/tmp/area/witness\0web\0--cpu\x0070\0";
+        let of = |line: &str, environment: &str| copy_of(7, folder, line, environment);
+        let environment = "A=b\0TESSERA_RUN_DIR=/tmp/area/node-2/state/runs/1\0";
+        let (name, node) = ("web".to_owned(), "node-2".to_owned());
+        let copy = Copy { name, pid: 7, node, cpu: 70 };
+        assert_eq!(of(line, environment), Some(copy.clone()));
+        assert_eq!(of(line, "A=b\0"), Some(Copy { node: String::new(), ..copy }));
+        assert_eq!(of(&line.replace("area", "other"), environment), None);
+        assert_eq!(of("/bin/sh\0-c\0witness\0", environment), None);
     }
 }

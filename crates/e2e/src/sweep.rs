@@ -16,6 +16,9 @@ const RUN_DIR: &str = "TESSERA_RUN_DIR";
 /// What the folders are called, before the test's process.
 const PREFIX: &str = "tessera-e2e-";
 
+/// The control group in which each node has its own.
+const GROUPS: &str = "tessera";
+
 /// A folder of a test. Dropping it ends what runs from it and removes it.
 #[derive(Debug)]
 pub struct Area {
@@ -60,6 +63,18 @@ impl Area {
     #[must_use]
     pub fn processes(&self) -> Vec<Process> {
         processes(&self.path)
+    }
+
+    /// The control groups of runs whose agents have their state in the folder; those of the
+    /// agents' nodes, which stay, are not among them.
+    #[must_use]
+    pub fn groups_of_runs(&self) -> Vec<PathBuf> {
+        let is_of_node = |group: &PathBuf| {
+            group.parent().is_some_and(|parent| parent.file_name().is_some_and(|it| it == GROUPS))
+        };
+        let mut groups = control_groups(&self.path);
+        groups.retain(|group| !is_of_node(group));
+        groups
     }
 }
 
@@ -129,7 +144,7 @@ fn control_groups(folder: &Path) -> Vec<PathBuf> {
         let Ok(id) = fs::read_to_string(state.join("agent_id")) else { continue };
         let Some(prefix) = id.get(..8).map(|id| format!("{id}.")) else { continue };
         let root = PathBuf::from("/sys/fs/cgroup");
-        let parents = folders(&root).chain([root.clone()]).map(|base| base.join("tessera"));
+        let parents = folders(&root).chain([root.clone()]).map(|base| base.join(GROUPS));
         let nodes: Vec<PathBuf> = parents.flat_map(|parent| folders(&parent)).collect();
         let named = |group: &PathBuf, is_ours: &dyn Fn(&str) -> bool| {
             group.file_name().is_some_and(|name| is_ours(&name.to_string_lossy()))

@@ -3,11 +3,9 @@
 //! that jumps to whatever is due next.
 
 use tessera_reconciler::admission::{self, Effort};
+use tessera_reconciler::double::Double;
 use tessera_reconciler::{Answer, Batch, Reconciler, World};
-use tessera_types::{
-    Actor, BootTime, Change, Committed, Duration, Kind, Manifest, Now, Resource, Revision,
-    Timestamp, Uid, Write,
-};
+use tessera_types::{Actor, BootTime, Duration, Kind, Manifest, Now, Resource, Timestamp, Write};
 
 /// Passes in which what is due at one moment must come to rest.
 const PASSES_MAX: usize = 200;
@@ -17,7 +15,7 @@ pub(crate) struct Plane {
     world: World,
     reconciler: Reconciler,
     now: Now,
-    ids: u64,
+    store: Double,
 }
 
 impl Plane {
@@ -27,7 +25,7 @@ impl Plane {
         let now = Now { wall, boot: BootTime::from_millis(1_000_000) };
         world.started(now.boot, LEASE);
         let reconciler = Reconciler::new(&world);
-        Self { world, reconciler, now, ids: 0 }
+        Self { world, reconciler, now, store: Double::default() }
     }
 
     /// Declares a manifest; whether that was admitted.
@@ -82,52 +80,12 @@ impl Plane {
     }
 
     fn commit(&mut self, writes: Vec<Write>) -> Answer {
-        if let Some(conflict) = writes.iter().find(|write| !self.holds(write)) {
-            return Answer::Conflict(conflict.key());
-        }
-        let revision = self.world.revision().next();
-        let mut changes: Vec<Change> = Vec::new();
-        for write in writes {
-            let change = self.change(write, revision, &changes);
-            changes.push(change);
-        }
-        let committed = Committed { revision, at: self.now.wall, changes };
+        let committed = match self.store.commit(&self.world, self.now.wall, writes) {
+            Ok(committed) => committed,
+            Err(conflict) => return Answer::Conflict(conflict),
+        };
         self.world.apply(&committed);
         self.reconciler.observe(&committed, &self.world);
         Answer::Written
-    }
-
-    fn holds(&self, write: &Write) -> bool {
-        let found = self.world.find(&write.key());
-        let found = found.map(|found| (found.id(), found.revision()));
-        match write {
-            Write::Create { .. } => found.is_none(),
-            Write::Update { resource, .. } => found == Some((resource.id(), resource.revision())),
-            Write::Delete { id, revision, .. } => found == Some((*id, *revision)),
-        }
-    }
-
-    fn change(&mut self, write: Write, revision: Revision, earlier: &[Change]) -> Change {
-        let key = write.key();
-        let (id, after) = match write {
-            Write::Create { mut resource, .. } => {
-                self.ids += 1;
-                let owner = resource.owner().filter(|owner| owner.id == Uid::default());
-                if let Some(owner) = owner {
-                    let is_owner = |change: &&Change| {
-                        (change.key.kind, &change.key.name) == (owner.kind, &owner.name)
-                    };
-                    let id = earlier.iter().find(is_owner).expect("an owner is made first").id;
-                    resource = resource.owned_by(id);
-                }
-                (Uid(self.ids), Some(resource.stamped(Uid(self.ids), revision)))
-            }
-            Write::Update { resource, .. } => {
-                let id = resource.id();
-                (id, Some(resource.stamped(id, revision)))
-            }
-            Write::Delete { id, .. } => (id, None),
-        };
-        Change { key, id, after }
     }
 }

@@ -53,7 +53,7 @@ macro_rules! targets {
 
 targets!(
     manifest, workflow, run, expression, events, calendar, tenant, texts, units, body, messages,
-    stored, stream, node, services,
+    stored, stream, node, services, journal, lifecycle,
 );
 
 #[test]

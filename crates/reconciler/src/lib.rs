@@ -13,6 +13,8 @@ mod assignments;
 mod batch;
 mod bookings;
 mod dispatch;
+#[cfg(feature = "double")]
+pub mod double;
 mod explained;
 mod host;
 mod job;

@@ -227,6 +227,17 @@ fn no_output_is_null_and_several_are_a_list() {
     assert_eq!(evaluate(".[]", &json!([1, 2])), Ok(json!([1, 2])));
 }
 
+/// What the whole is called inside must be nothing that a text can say: a call of itself as the last
+/// thing that it does takes no stack, counts no step and never ends.
+#[test]
+fn an_expression_cannot_call_itself() {
+    for source in ["_main", "_main#", "1, _main", "def f: _main; f", "[limit(1; _main)]"] {
+        let errors = Expression::compile(source, &names()).expect_err(source);
+        assert_eq!(errors[0].message, "unknown function `_main`", "{source}");
+    }
+    assert_eq!(evaluate("def _main: 7; _main", &Json::Null), Ok(json!(7)));
+}
+
 #[test]
 fn each_mistake_of_an_expression_is_told_with_its_place() {
     let errors = |source: &str| {

@@ -1,5 +1,7 @@
 //! What libFuzzer says of a run.
 
+use std::time::Duration;
+
 /// What a run came to.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Progress {
@@ -11,6 +13,8 @@ pub(super) struct Progress {
     pub(super) after: u64,
     /// The input that failed, as libFuzzer names it.
     pub(super) failed: Option<String>,
+    /// How long it ran, which whoever ran it knows.
+    pub(super) took: Duration,
 }
 
 impl Progress {
@@ -52,7 +56,9 @@ mod tests {
                     thread panicked\nartifact_prefix='x/'; Test unit written to x/crash-1a\n\
                     #900\tDONE   cov: 1840 ft: 4530\n";
         let failed = Some("x/crash-1a".to_owned());
-        assert_eq!(Progress::of(said), Progress { runs: 900, before: 1832, after: 1840, failed });
+        let took = Duration::ZERO;
+        let expected = Progress { runs: 900, before: 1832, after: 1840, failed, took };
+        assert_eq!(Progress::of(said), expected);
         assert_eq!(Progress::of("nothing"), Progress::default());
     }
 }

@@ -86,3 +86,82 @@ fn agrees(key: &ResourceKey, history: &[HistoryEntry], life: &[Seen]) -> Result<
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use tessera_types::{Actor, KindName, Revision, Timestamp, Uid};
+
+    use super::*;
+    use crate::fixture::name;
+
+    fn key() -> ResourceKey {
+        ResourceKey::new(KindName::Workload, None, name("web"))
+    }
+
+    /// `(number, id, from, to)`; the number is that of the commit, too.
+    fn history(of: &[(u64, u64, Option<&str>, &str)]) -> Vec<HistoryEntry> {
+        let entry = |&(number, id, from, to): &(u64, u64, Option<&str>, &str)| HistoryEntry {
+            seq: number,
+            revision: Revision(number),
+            id: Uid(id),
+            record: Record {
+                from: from.map(str::to_owned),
+                to: to.to_owned(),
+                at: Timestamp::EPOCH,
+                by: Actor::API,
+                reason: String::new(),
+                metadata: tessera_types::Facts::default(),
+            },
+        };
+        of.iter().map(entry).collect()
+    }
+
+    const WALK: [(u64, u64, Option<&str>, &str); 4] = [
+        (1, 5, None, "Pending"),
+        (2, 5, Some("Pending"), "Scheduled"),
+        (3, 5, Some("Scheduled"), "Deleted"),
+        (9, 6, None, "Pending"),
+    ];
+
+    #[test]
+    fn a_history_that_is_no_walk_along_the_arrows_is_seen() {
+        assert_eq!(is_legal(&key(), &history(&WALK)), Ok(()));
+        let wrong: [&[_]; 5] = [
+            // It begins in the middle.
+            &[(1, 5, None, "Running")],
+            // There is no such arrow.
+            &[WALK[0], (2, 5, Some("Pending"), "Running")],
+            // It was somewhere else.
+            &[WALK[0], (2, 5, Some("Running"), "Stopping")],
+            // An older one follows.
+            &[(4, 5, None, "Pending"), WALK[1]],
+            // No status of workloads.
+            &[WALK[0], (2, 5, Some("Pending"), "Provisioning")],
+        ];
+        for wrong in wrong {
+            assert!(is_legal(&key(), &history(wrong)).is_err(), "{wrong:?}");
+        }
+    }
+
+    #[test]
+    fn a_history_that_lacks_what_was_watched_or_has_more_is_seen() {
+        let seen = |number, id, status: Option<&str>| Seen {
+            revision: Revision(number),
+            id: Uid(id),
+            status: status.map(str::to_owned),
+        };
+        let life = [
+            seen(1, 5, Some("Pending")),
+            seen(2, 5, Some("Scheduled")),
+            seen(3, 5, None),
+            seen(9, 6, Some("Pending")),
+        ];
+        let history = history(&WALK);
+        assert_eq!(agrees(&key(), &history, &life), Ok(()));
+        assert!(agrees(&key(), &history[..3], &life).is_err(), "the last was watched");
+        assert!(agrees(&key(), &history, &life[..3]).is_err(), "the last was not watched");
+        let mut other = life.clone();
+        other[1].status = Some("Running".to_owned());
+        assert!(agrees(&key(), &history, &other).is_err(), "it was watched otherwise");
+    }
+}

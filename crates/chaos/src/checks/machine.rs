@@ -1,17 +1,24 @@
-//! What the machine has of the system: processes, memory, logs.
+//! What the machine has of the system: processes, control groups, memory, logs.
+//!
+//! The one idea: what is read and what is made of it are apart, so that a test can say what
+//! was read.
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+
+use tessera_types::Timestamp;
 
 use crate::findings::{Findings, Invariant};
 use crate::schedule::Program;
-use crate::system::System;
+use crate::system::{FullTimes, System};
 
 /// What a program may take beyond twice what it took at first.
 const GROWTH_BYTES_MAX: u64 = 96 << 20;
 /// What no program may take.
 const BYTES_MAX: u64 = 512 << 20;
+/// What the supervisor of a run may take: there is one for each.
+const SUPERVISOR_BYTES_MAX: u64 = 24 << 20;
 
 /// Resident memory of the programs.
 pub(crate) struct Memory(BTreeMap<Program, u64>);
@@ -46,30 +53,55 @@ fn resident_bytes(pid: u32) -> Option<u64> {
     Some(line.trim().strip_suffix(" kB")?.trim().parse::<u64>().ok()? * 1024)
 }
 
-/// Nothing runs from the folder of the system but the programs themselves.
+/// No supervisor takes more than a little.
+pub(crate) fn supervisors(pids: &[u32], findings: &Findings) {
+    for (pid, bytes) in pids.iter().filter_map(|pid| Some((pid, resident_bytes(*pid)?))) {
+        supervisor(*pid, bytes, findings);
+    }
+}
+
+fn supervisor(pid: u32, bytes: u64, findings: &Findings) {
+    findings.judge(Invariant::Memory, bytes < SUPERVISOR_BYTES_MAX, || {
+        format!("supervisor {pid} takes {bytes} bytes")
+    });
+}
+
+/// Nothing runs from the folder of the system but the programs themselves, and no control group
+/// of a run is left.
 pub(crate) fn nothing_left(system: &System) -> Result<(), String> {
     let own = system.pids();
-    let others: Vec<_> = system
-        .area()
-        .processes()
-        .into_iter()
-        .filter(|process| !own.values().any(|pid| *pid == process.pid))
-        .map(|process| {
-            let line = fs::read(format!("/proc/{}/cmdline", process.pid)).unwrap_or_default();
-            (process.pid, String::from_utf8_lossy(&line).replace('\0', " "))
-        })
+    let line = |pid: u32| fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+    let processes = system.area().processes().into_iter();
+    let running = processes.map(|process| (process.pid, line(process.pid)));
+    let own: Vec<u32> = own.into_values().collect();
+    is_all(&own, running, &system.area().groups_of_runs())
+}
+
+/// There are only these own processes, and no control groups.
+fn is_all(
+    own: &[u32],
+    running: impl Iterator<Item = (u32, Vec<u8>)>,
+    groups: &[PathBuf],
+) -> Result<(), String> {
+    let others: Vec<_> = running
+        .filter(|(pid, _)| !own.contains(pid))
+        .map(|(pid, line)| (pid, String::from_utf8_lossy(&line).replace('\0', " ")))
         .collect();
-    if others.is_empty() { Ok(()) } else { Err(format!("orphans: {others:?}")) }
+    if others.is_empty() && groups.is_empty() {
+        return Ok(());
+    }
+    Err(format!("orphans: processes {others:?}, control groups {groups:?}"))
 }
 
 /// No program has panicked, or complained of what no fault explains.
-pub(crate) fn logs(system: &System, disks_were_full: bool, findings: &Findings) {
+pub(crate) fn logs(system: &System, findings: &Findings) {
+    let full = system.full_times();
     let entries = fs::read_dir(system.area().path()).into_iter().flatten().flatten();
     let paths = entries.map(|entry| entry.path());
     for path in paths.filter(|path| path.extension().is_some_and(|it| it == "log")) {
         let text = String::from_utf8_lossy(&fs::read(&path).unwrap_or_default()).into_owned();
         for line in text.lines() {
-            let wrong = is_panic(line) || is_error(line) && !is_explained(line, disks_were_full);
+            let wrong = is_panic(line) || is_error(line) && !is_explained(line, &full);
             findings.judge(Invariant::Logs, !wrong, || format!("{}: {line}", name_of(&path)));
         }
     }
@@ -83,12 +115,70 @@ fn is_error(line: &str) -> bool {
     line.split_whitespace().nth(1) == Some("ERROR")
 }
 
-/// Whether it speaks of a disk that is full.
-fn is_explained(line: &str, disks_were_full: bool) -> bool {
+/// Whether it speaks of a disk that is full, when one was.
+fn is_explained(line: &str, full: &FullTimes) -> bool {
     let words = ["full", "No space left", "os error 28", "storage_f", "status=507", "status=503"];
-    disks_were_full && words.iter().any(|word| line.contains(word))
+    let at = line.split_whitespace().next().and_then(|word| word.parse::<Timestamp>().ok());
+    at.is_some_and(|at| full.had(at)) && words.iter().any(|word| line.contains(word))
 }
 
 fn name_of(path: &Path) -> String {
     path.file_name().unwrap_or_default().to_string_lossy().into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixture::at;
+
+    #[test]
+    fn a_program_that_has_grown_out_of_bounds_is_seen_and_a_supervisor_that_is_large() {
+        let memory = |bytes: u64| Memory([(Program::Control, bytes)].into());
+        let wrong = |first: u64, now: u64| {
+            let findings = Findings::default();
+            memory(first).check(&memory(now), &findings);
+            findings.wrong(Invariant::Memory)
+        };
+        let many = 100 << 20;
+        assert_eq!(wrong(many, many * 2), 0);
+        assert_eq!(wrong(many, many * 2 + GROWTH_BYTES_MAX), 1);
+        assert_eq!(wrong(BYTES_MAX, BYTES_MAX), 1);
+        let findings = Findings::default();
+        supervisor(7, SUPERVISOR_BYTES_MAX - 1, &findings);
+        assert_eq!(findings.wrong(Invariant::Memory), 0);
+        supervisor(7, SUPERVISOR_BYTES_MAX, &findings);
+        assert_eq!(findings.wrong(Invariant::Memory), 1);
+    }
+
+    #[test]
+    fn this_process_takes_some_memory() {
+        assert!(resident_bytes(std::process::id()).is_some_and(|bytes| bytes > 1 << 16));
+    }
+
+    #[test]
+    fn a_process_or_a_control_group_that_belongs_to_nobody_is_seen() {
+        let running = |pids: &[u32]| pids.iter().map(|pid| (*pid, b"a\0b".to_vec())).collect();
+        let found = |pids: &[u32], groups: &[PathBuf]| {
+            let running: Vec<_> = running(pids);
+            is_all(&[7, 8], running.into_iter(), groups)
+        };
+        assert_eq!(found(&[7, 8], &[]), Ok(()));
+        assert!(found(&[7, 9, 8], &[]).is_err_and(|wrong| wrong.contains("(9, \"a b\")")));
+        assert!(found(&[7, 8], &["/sys/fs/cgroup/x".into()]).is_err());
+    }
+
+    #[test]
+    fn a_complaint_of_a_full_disk_is_explained_only_while_one_was_full() {
+        let mut full = FullTimes::default();
+        full.begin(crate::schedule::Disk::Control, at(100));
+        full.end(crate::schedule::Disk::Control, at(105));
+        let line = |seconds: i64| format!("{} ERROR tessera: the disk is full", at(seconds));
+        assert!(is_error(&line(0)) && !is_panic(&line(0)));
+        let explained = [0, 99, 100, 104, 106, 200].map(|at| is_explained(&line(at), &full));
+        assert_eq!(explained, [false, false, true, true, true, false]);
+        let other = format!("{} ERROR tessera: the journal is damaged", at(102));
+        assert!(!is_explained(&other, &full));
+        assert!(is_panic("thread 'main' panicked at src/main.rs:1:1:"));
+        assert!(!is_error(&format!("{} INFO tessera: no ERROR", at(0))));
+    }
 }

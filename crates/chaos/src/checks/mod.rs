@@ -6,7 +6,7 @@ mod history;
 mod machine;
 mod peace;
 
-pub(crate) use copies::{copies_are_right, witnesses};
+pub(crate) use copies::{Alive, alive, copies_are_right, witnesses};
 pub(crate) use history::histories;
-pub(crate) use machine::{Memory, logs, nothing_left};
-pub(crate) use peace::{at_rest, explained, lists};
+pub(crate) use machine::{Memory, logs, nothing_left, supervisors};
+pub(crate) use peace::{at_rest, explained, lists, says_why};

@@ -14,6 +14,8 @@ use crate::witness::WORD;
 
 /// How many sittings there is room for at once.
 const SEATS: u64 = 3;
+/// What a workload of a pod or a job takes, in thousandths of a processor.
+const CPU: u64 = 50;
 /// How often the provisioning of a pod is tried. High, since tries are lost to faults.
 const TRIES_MAX: u32 = 8;
 
@@ -129,7 +131,7 @@ impl Life {
 
     /// The workload of a pod, which writes under its own name.
     fn seat(&self) -> Value {
-        let mut spec = self.shell("\"$TESSERA_POD-seat\"");
+        let mut spec = self.shell(&format!("\"$TESSERA_POD-seat\" --cpu {CPU}"));
         spec["restart"] = json!({"backoff": {"initial": "100ms", "max": "500ms"}});
         spec["stop"] = json!({"grace": "1s"});
         spec["on_disconnect"] = json!("stop");
@@ -138,8 +140,9 @@ impl Life {
 
     /// The program of a job.
     fn grading(&self) -> Value {
-        let workload =
-            self.shell("\"$TESSERA_JOB\" --live 700 --say '{\"score\": 70, \"max_score\": 100}'");
+        let said = r#"'{"score": 70, "max_score": 100}'"#;
+        let workload = format!("\"$TESSERA_JOB\" --cpu {CPU} --live 700 --say {said}");
+        let workload = self.shell(&workload);
         json!({"timeout": "15s", "result": "last_line", "workload": workload})
     }
 
@@ -148,7 +151,7 @@ impl Life {
         let script = format!("exec {witness} {WORD} {} {arguments}", folder.display());
         json!({
             "command": "/bin/sh", "args": ["-c", script],
-            "resources": {"cpu": "50m", "memory": "16MiB"},
+            "resources": {"cpu": format!("{CPU}m"), "memory": "16MiB"},
         })
     }
 }

@@ -22,25 +22,35 @@ const EXTENSION: Duration = Duration::from_secs(3);
 pub(super) struct Operator {
     life: Arc<Life>,
     at: u64,
+    /// The number of the name that is used now.
     count: u64,
+    /// How many were declared.
+    declared: u64,
     dice: Dice,
 }
 
 impl Operator {
     pub(super) fn new(life: Arc<Life>, at: u64) -> Self {
         let dice = life.dice(&format!("sessions {at}"));
-        Self { life, at, count: 0, dice }
+        Self { life, at, count: 0, declared: 0, dice }
     }
 
     pub(super) async fn work(mut self) {
+        let mut is_free = false;
         while !self.life.is_over() {
-            self.count += 1;
+            if is_free {
+                self.life.did("declare_session_again");
+            } else {
+                self.count += 1;
+            }
+            is_free = false;
             let name = name_of(&format!("s{}-{}", self.at, self.count));
             if let Some(id) = self.declare(&name).await {
                 self.interfere(&name).await;
                 self.see_it_over(&name, id).await;
                 if self.dice.percent(60) {
-                    self.delete(&name, id).await;
+                    let is_gone = self.delete(&name, id).await;
+                    is_free = is_gone && self.dice.percent(60);
                 }
             }
             self.life.think(&mut self.dice, 100..3_000).await;
@@ -55,7 +65,8 @@ impl Operator {
             "spec": {"definition": {"type_key": type_key}, "timeslot": {"start_in": start_in}},
         }))
         .unwrap_or_else(|error| panic!("{name}: {error}"));
-        let key = format!("{name}-declared");
+        self.declared += 1;
+        let key = format!("{name}-{}-declared", self.declared);
         let options = PutOptions { dry_run: false, idempotency_key: Some(&key) };
         let asked = self.life.ask(async || self.life.api.put(&manifest, &options).await).await;
         match asked {
@@ -78,7 +89,7 @@ impl Operator {
     async fn interfere(&mut self, name: &Name) {
         self.life.think(&mut self.dice, 0..14_000).await;
         let life = &self.life;
-        let key = format!("{name}-once");
+        let key = format!("{name}-{}-once", self.declared);
         match self.dice.within(0..10) {
             0..3 => {
                 let by = u64::try_from(EXTENSION.as_millis()).unwrap_or_default();
@@ -141,7 +152,8 @@ impl Operator {
         }
     }
 
-    async fn delete(&self, name: &Name, id: Uid) {
+    /// Whether it is gone, so that another may have its name.
+    async fn delete(&self, name: &Name, id: Uid) -> bool {
         let options = DeleteOptions { id: Some(id), revision: None };
         let delete = async || self.life.api.delete::<Session>(name, None, options).await;
         let asked = self.life.ask(delete).await;
@@ -156,9 +168,10 @@ impl Operator {
                 self.life.findings.judge(Invariant::Converged, false, || {
                     format!("session {name} was deleted, and stays")
                 });
-                return;
+                return false;
             }
             tokio::time::sleep(PAUSE).await;
         }
+        true
     }
 }

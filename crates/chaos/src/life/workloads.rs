@@ -45,6 +45,26 @@ enum Known {
     Deleting(Uid),
 }
 
+impl Known {
+    /// Whether what there is is what was acknowledged.
+    fn stands(&self, found: Option<&Object<Workload>>) -> bool {
+        match (self, found) {
+            (Self::Nothing | Self::Deleting(_), None) => true,
+            (Self::Nothing, Some(_)) | (Self::Declared { .. }, None) => false,
+            (Self::Deleting(id), Some(found)) => {
+                found.id == *id && found.deletion_requested_at.is_some()
+            }
+            (Self::Declared { id, generation, version, desired, .. }, Some(found)) => {
+                let says = found.spec.env.get("VERSION").map(String::as_str);
+                found.id == *id
+                    && found.generation == *generation
+                    && found.desired_status == *desired
+                    && says == Some(version.to_string().as_str())
+            }
+        }
+    }
+}
+
 /// Whose two live copies would be a violation: their names say so.
 pub(crate) fn is_strict(name: &str) -> bool {
     name.starts_with("strict-") || name.ends_with("-seat")
@@ -88,26 +108,12 @@ impl Operator {
     async fn look(&mut self, i: usize) {
         let (name, known) = &self.all[i];
         let found = self.life.get::<Workload>(name).await;
-        let (verdict, now) = match (known, &found) {
-            (Known::Nothing, found) => (found.is_none(), Known::Nothing),
-            (Known::Deleting(_), None) => (true, Known::Nothing),
-            (Known::Deleting(id), Some(found)) => {
-                (found.id == *id && found.deletion_requested_at.is_some(), known.clone())
-            }
-            (Known::Declared { id, generation, version, desired, .. }, Some(found)) => {
-                let says = found.spec.env.get("VERSION").map(String::as_str);
-                let is_there = found.id == *id
-                    && found.generation == *generation
-                    && found.desired_status == *desired
-                    && says == Some(version.to_string().as_str());
-                (is_there, known.clone())
-            }
-            (Known::Declared { .. }, None) => (false, known.clone()),
-        };
-        self.life.findings.judge(Invariant::Acknowledged, verdict, || {
+        self.life.findings.judge(Invariant::Acknowledged, known.stands(found.as_ref()), || {
             format!("{name}: {known:?} was acknowledged, and there is {found:?}")
         });
-        self.all[i].1 = now;
+        if found.is_none() && matches!(known, Known::Deleting(_)) {
+            self.all[i].1 = Known::Nothing;
+        }
     }
 
     async fn declare(&mut self, i: usize) {
@@ -169,7 +175,9 @@ impl Operator {
         desired: DesiredWorkloadStatus,
     ) -> Manifest<Workload> {
         let folder = self.life.system.witnesses().to_string_lossy().into_owned();
+        let cpu = self.dice.within(5..15) * 10;
         let mut words = vec![own_path(), WORD.to_owned(), folder, name.to_string()];
+        words.extend(["--cpu".to_owned(), cpu.to_string()]);
         let live = self.dice.within(300..4_000).to_string();
         let (mut code, mut policy) = (0, "always");
         match habit {
@@ -186,13 +194,12 @@ impl Operator {
             words = deaf.into_iter().chain(words).collect();
         }
         let on_disconnect = if is_strict(name.as_str()) { "stop" } else { "keep" };
-        let cpu = format!("{}m", self.dice.within(5..15) * 10);
         let spec = json!({
             "command": words[0], "args": words[1..],
             "env": {"VERSION": self.versions.to_string()},
             "restart": {"policy": policy, "backoff": {"initial": "100ms", "max": "1s"}},
             "on_disconnect": on_disconnect, "stop": {"grace": "500ms"},
-            "resources": {"cpu": cpu, "memory": "16MiB"},
+            "resources": {"cpu": format!("{cpu}m"), "memory": "16MiB"},
         });
         manifest_of(&json!({"name": name, "spec": spec, "desired_status": desired}))
     }
@@ -260,4 +267,42 @@ fn has_arrived(found: &Object<Workload>, habit: Habit, desired: DesiredWorkloadS
 
 fn manifest_of(value: &Value) -> Manifest<Workload> {
     serde_json::from_value(value.clone()).unwrap_or_else(|error| panic!("{value}: {error}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixture::{at, object};
+
+    #[test]
+    fn what_was_acknowledged_and_is_not_there_or_is_something_else_is_seen() {
+        let spec = json!({"command": "x", "env": {"VERSION": "7"}});
+        let there = object::<Workload>("web", 2, spec);
+        let desired = DesiredWorkloadStatus::Running;
+        let declared = |id: u64, generation: u64, version: u64, desired| Known::Declared {
+            id: Uid(id),
+            generation,
+            version,
+            desired,
+            habit: Habit::Steady,
+        };
+        let right = declared(2, 1, 7, desired);
+        assert!(right.stands(Some(&there)));
+        assert!(!right.stands(None), "a missing write");
+        let wrong = [
+            declared(3, 1, 7, desired),
+            declared(2, 2, 7, desired),
+            declared(2, 1, 6, desired),
+            declared(2, 1, 7, DesiredWorkloadStatus::Stopped),
+            Known::Nothing,
+            Known::Deleting(Uid(2)),
+        ];
+        for known in wrong {
+            assert!(!known.stands(Some(&there)), "{known:?}");
+        }
+        let mut going = there;
+        going.deletion_requested_at = Some(at(0));
+        assert!(Known::Deleting(Uid(2)).stands(Some(&going)));
+        assert!(!Known::Deleting(Uid(1)).stands(Some(&going)));
+    }
 }

@@ -7,6 +7,8 @@ mod body;
 mod calendar;
 mod events;
 mod expression;
+mod journal;
+mod lifecycle;
 mod manifest;
 mod messages;
 mod node;
@@ -125,6 +127,18 @@ pub const TARGETS: &[Target] = &[
         what: "OpenAPI documents, challenges and tokens of services that are called",
         bytes_max: 4096,
         run: services::run,
+    },
+    Target {
+        name: "journal",
+        what: "what the engine stores of jobs: the same when written again, any entries can be replayed",
+        bytes_max: 4096,
+        run: journal::run,
+    },
+    Target {
+        name: "lifecycle",
+        what: "what programs of tenants wrote of their runs, and their manifests as those read them",
+        bytes_max: 4096,
+        run: lifecycle::run,
     },
 ];
 

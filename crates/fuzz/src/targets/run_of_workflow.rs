@@ -146,7 +146,7 @@ fn event(data: &serde_json::Value) -> Happening {
     Happening::Event(event.as_object().cloned().unwrap_or_default())
 }
 
-fn told(outcome: Option<&Outcome>) -> String {
+pub(super) fn told(outcome: Option<&Outcome>) -> String {
     match outcome {
         Some(Outcome::Completed(value)) => format!("completed with {value}"),
         other => format!("{other:?}"),
@@ -157,7 +157,7 @@ fn start() -> Timestamp {
     Timestamp::from_micros(1_777_622_400_000_000)
 }
 
-fn machine(workflow: &Arc<Workflow>) -> Machine {
+pub(super) fn machine(workflow: &Arc<Workflow>) -> Machine {
     let start = Start {
         run_id: "run-1".into(),
         input: from_json(json!({"name": "web", "items": [1, 2, 3], "nested": {"a": {"b": null}}})),

@@ -3,13 +3,14 @@
 
 use std::sync::Arc;
 
+use tessera_reconciler::double::Double;
 use tessera_reconciler::{Answer, Batch, Reconciler, World};
 use tessera_types::node::{Capacity, Executors};
 use tessera_types::sync::Registration;
 use tessera_types::workload::WorkloadSpec;
 use tessera_types::{
-    Actor, BootTime, Bytes, Change, Committed, Duration, KindName, Labels, Millicores, Name, Now,
-    Object, Resource, ResourceKey, Revision, Timestamp, Uid, Workload, Write,
+    Actor, BootTime, Bytes, Duration, KindName, Labels, Millicores, Name, Now, Object, ResourceKey,
+    Timestamp, Uid, Workload, Write,
 };
 
 /// Whether the store refuses a write.
@@ -23,7 +24,7 @@ pub(crate) struct Plane {
     /// Commits that were tried, and writes that were taken.
     pub(crate) tried: usize,
     pub(crate) taken: usize,
-    ids: u64,
+    store: Double,
 }
 
 impl Plane {
@@ -33,7 +34,7 @@ impl Plane {
         let wall = Timestamp::from_micros(1_000_000_000_000);
         let now = Now { wall, boot: BootTime::from_millis(1_000_000) };
         let refuses: Refuses = Box::new(|_| false);
-        Self { world, reconciler, now, refuses, tried: 0, taken: 0, ids: 0 }
+        Self { world, reconciler, now, refuses, tried: 0, taken: 0, store: Double::default() }
     }
 
     pub(crate) fn commit(&mut self, writes: Vec<Write>) -> Answer {
@@ -41,26 +42,15 @@ impl Plane {
         if writes.iter().any(|write| (self.refuses)(write)) {
             return Answer::Refused;
         }
-        let revision = self.world.revision().next();
-        self.taken += writes.len();
-        let changes = writes.into_iter().map(|write| self.change(write, revision)).collect();
-        let committed = Committed { revision, at: self.now.wall, changes };
+        let count = writes.len();
+        let committed = match self.store.commit(&self.world, self.now.wall, writes) {
+            Ok(committed) => committed,
+            Err(conflict) => return Answer::Conflict(conflict),
+        };
+        self.taken += count;
         self.world.apply(&committed);
         self.reconciler.observe(&committed, &self.world);
         Answer::Written
-    }
-
-    fn change(&mut self, write: Write, revision: Revision) -> Change {
-        let key = write.key();
-        let after = match write {
-            Write::Create { resource, .. } => {
-                self.ids += 1;
-                Some(stamped(resource, Some(Uid(self.ids)), revision))
-            }
-            Write::Update { resource, .. } => Some(stamped(resource, None, revision)),
-            Write::Delete { id, .. } => return Change { key, id, after: None },
-        };
-        Change { key, id: after.as_ref().map(Resource::id).unwrap(), after }
     }
 
     /// One pass and its commits.
@@ -137,23 +127,5 @@ impl Plane {
 
     pub(crate) fn workload(&self, id: Uid) -> &Arc<Object<Workload>> {
         self.world.workloads.get(id).unwrap()
-    }
-}
-
-fn stamped(resource: Resource, id: Option<Uid>, revision: Revision) -> Resource {
-    match resource {
-        Resource::Node(mut object) => {
-            let inner = Arc::make_mut(&mut object);
-            inner.id = id.unwrap_or(inner.id);
-            inner.revision = revision;
-            Resource::Node(object)
-        }
-        Resource::Workload(mut object) => {
-            let inner = Arc::make_mut(&mut object);
-            inner.id = id.unwrap_or(inner.id);
-            inner.revision = revision;
-            Resource::Workload(object)
-        }
-        other => panic!("{} is of no kind that these tests make", other.key()),
     }
 }

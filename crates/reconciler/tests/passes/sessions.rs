@@ -102,9 +102,9 @@ fn with_the_node_everything_about_its_agents_is_forgotten() {
     let mut desk = Desk::new();
     desk.register("agent", "1").unwrap();
     desk.register("agent", "2").unwrap();
-    let node = desk.plane.world.nodes.find(None, &desk.name).unwrap().clone();
     let workload = desk.plane.declare("w", serde_json::json!({}));
     desk.plane.settle();
+    let node = desk.plane.world.nodes.find(None, &desk.name).unwrap().clone();
     assert!(desk.plane.workload(workload).observed.assigned.is_some());
     let by = tessera_types::Actor::API;
     let gone = tessera_types::Write::delete(&node, by, "test", desk.plane.now.wall);

@@ -1,6 +1,5 @@
-//! A control plane around the reconciler, with a store double that keeps the
-//! contract (conditions, identities, owners made in the same commit), nodes whose
-//! agents do as a script says, and a clock that jumps from one event to the next.
+//! A control plane around the reconciler, with a store double, nodes whose agents
+//! do as a script says, and a clock that jumps from one event to the next.
 //!
 //! After everything that happens, what must always hold is checked: legal
 //! histories, nothing started before its time, nothing written once settled.
@@ -13,14 +12,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use tessera_reconciler::admission::{self, AdmissionError, Effort};
+use tessera_reconciler::double::Double;
 use tessera_reconciler::{Answer, Batch, EngineUse, Reconciler, Tabled, World};
 use tessera_types::manifest::Declared;
 use tessera_types::timed::{Request, Requested, Timed, TimedStatus};
 use tessera_types::workload::WorkloadStatus;
 use tessera_types::{
-    Actor, BootTime, Change, Committed, Duration, Edit, Epoch, Kind, KindName, Manifest, Name, Now,
-    Object, Pod, Record, Resource, ResourceKey, Revision, SessionPart, State, Timestamp, Uid,
-    Workload, Write, limits,
+    Actor, BootTime, Duration, Edit, Epoch, Kind, KindName, Manifest, Name, Now, Object, Pod,
+    Record, Resource, ResourceKey, SessionPart, State, Timestamp, Uid, Workload, Write, limits,
 };
 
 use self::agents::Copy;
@@ -84,7 +83,7 @@ pub(crate) struct Plane {
     copies: BTreeMap<(Uid, u64), Copy>,
     runs: BTreeMap<String, usize>,
     heartbeat_at: BootTime,
-    ids: u64,
+    store: Double,
     keep_finished: Option<Duration>,
 }
 
@@ -116,7 +115,7 @@ impl Plane {
             copies: BTreeMap::new(),
             runs: BTreeMap::new(),
             heartbeat_at: BootTime::from_millis(0),
-            ids: 0,
+            store: Double::default(),
             keep_finished: None,
         }
     }
@@ -128,16 +127,17 @@ impl Plane {
     // The store.
 
     pub(crate) fn commit(&mut self, writes: Vec<Write>) -> Answer {
-        if let Some(conflict) = writes.iter().find(|write| !self.holds(write)) {
-            return Answer::Conflict(conflict.key());
+        let records: Vec<_> = writes.iter().map(|write| write.records().to_vec()).collect();
+        let committed = match self.store.commit(&self.world, self.now.wall, writes) {
+            Ok(committed) => committed,
+            Err(conflict) => return Answer::Conflict(conflict),
+        };
+        for (change, records) in committed.changes.iter().zip(records) {
+            for record in records {
+                self.check_is_legal(&change.key, change.id, &record);
+                self.history.push(Entry { key: change.key.to_string(), record });
+            }
         }
-        let revision = self.world.revision().next();
-        let mut changes: Vec<Change> = Vec::new();
-        for write in writes {
-            let change = self.change(write, revision, &changes);
-            changes.push(change);
-        }
-        let committed = Committed { revision, at: self.now.wall, changes };
         self.world.apply(&committed);
         self.reconciler.observe(&committed, &self.world);
         for change in &committed.changes {
@@ -152,44 +152,6 @@ impl Plane {
             self.crash();
         }
         Answer::Written
-    }
-
-    fn holds(&self, write: &Write) -> bool {
-        let found = self.world.find(&write.key());
-        let found = found.map(|found| (found.id(), found.revision()));
-        match write {
-            Write::Create { .. } => found.is_none(),
-            Write::Update { resource, .. } => found == Some((resource.id(), resource.revision())),
-            Write::Delete { id, revision, .. } => found == Some((*id, *revision)),
-        }
-    }
-
-    fn change(&mut self, write: Write, revision: Revision, earlier: &[Change]) -> Change {
-        let key = write.key();
-        let records = write.records().to_vec();
-        let (id, after) = match write {
-            Write::Create { mut resource, .. } => {
-                self.ids += 1;
-                if let Some(owner) = resource.owner().filter(|owner| owner.id == Uid::default()) {
-                    let made = |change: &&Change| {
-                        (change.key.kind, &change.key.name) == (owner.kind, &owner.name)
-                    };
-                    let id = earlier.iter().find(made).expect("the owner is made first").id;
-                    resource = resource.owned_by(id);
-                }
-                (Uid(self.ids), Some(resource.stamped(Uid(self.ids), revision)))
-            }
-            Write::Update { resource, .. } => {
-                let id = resource.id();
-                (id, Some(resource.stamped(id, revision)))
-            }
-            Write::Delete { id, .. } => (id, None),
-        };
-        for record in records {
-            self.check_is_legal(&key, id, &record);
-            self.history.push(Entry { key: key.to_string(), record });
-        }
-        Change { key, id, after }
     }
 
     /// A workload is never made before its pod's time.

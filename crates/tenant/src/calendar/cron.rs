@@ -172,8 +172,8 @@ fn weekdays_of(text: &str) -> Option<Option<String>> {
     let item = |item: &str| match item.split_once('-') {
         Some((from, to)) => {
             let (from, to) = (number(from)?, number(to)?);
-            let days: Vec<&str> = WEEKDAYS.get(from..=to)?.to_vec();
-            Some(days.join(","))
+            // Where it ends before it begins there is nothing in it, and nothing is every day.
+            (from <= to).then(|| WEEKDAYS[from..=to].join(","))
         }
         None => number(item).map(|day| WEEKDAYS[day].to_owned()),
     };
@@ -208,7 +208,9 @@ mod tests {
         for line in ["0 0 13 * 5", "60 * * * *", "@reboot", "daily", "* * * *", "5/2 * * * *"] {
             assert_eq!(from_cron(line), None, "{line}");
         }
-        // A range over midnight is two, for cron and for systemd.
-        assert_eq!(from_cron("30 22-05 * * 1-5"), None);
+        // A range over midnight is two, for cron and for systemd; one over Sunday, too.
+        for line in ["30 22-05 * * 1-5", "30 2 * * 2-1", "30 2 * * sat-fri", "30 2 * * 5-2"] {
+            assert_eq!(from_cron(line), None, "{line}");
+        }
     }
 }

@@ -26,8 +26,10 @@ pub(super) struct Compiled {
     recurses: bool,
 }
 
-/// The definition that holds an expression, whose call is the whole program: jaq takes syntax
-/// trees for definitions only.
+/// The definition that holds an expression: jaq takes syntax trees for definitions only. No text can
+/// say its name, so no expression calls itself: as its last act that would never end, uncounted.
+const BODY: &str = "!body";
+/// The definition that calls it, and whose call is the whole program, which is text.
 const MAIN: &str = "_main";
 
 impl Compiled {
@@ -54,9 +56,10 @@ impl Compiled {
         let (definitions, functions) = prelude::needed(&term);
         // What counts no steps has some dozens of nodes, and none of them calls another.
         let recurses = !definitions.is_empty() || functions.iter().any(|it| natives::is_tick(it.0));
-        let main = Def { name: MAIN, args: Vec::new(), body: term };
+        let body = Def { name: BODY, args: Vec::new(), body: term };
+        let main = Def { name: MAIN, args: Vec::new(), body: Term::Call(BODY, Vec::new()) };
         let now = used.iter().any(|it| **it == *NOW).then(now);
-        let definitions = definitions.into_iter().chain(now).chain([main]);
+        let definitions = definitions.into_iter().chain(now).chain([body, main]);
         let arena = Arena::default();
         let modules = Loader::new(definitions).load(&arena, File { path: (), code: MAIN });
         let Ok(modules) = modules else { unreachable!("the main program is one call") };
