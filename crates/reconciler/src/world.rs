@@ -13,7 +13,8 @@ use tessera_types::{
     Revision, Tenant, Timestamp, Uid, Workload,
 };
 
-use crate::bookings::{Bookings, group_of};
+use crate::bookings::{Bookings, group_of, selects};
+use crate::dispatch::waits_for_holders;
 use crate::pipelines::{EngineAway, EngineUse, Pipelines};
 use crate::tables::{Table, Tabled, Tables};
 use crate::tenant::TenantLoads;
@@ -37,6 +38,8 @@ pub struct World {
     children: HashMap<Uid, BTreeSet<(KindName, Uid)>>,
     kinds: HashMap<Uid, KindName>,
     bookings: Bookings,
+    /// The hosts that wait for what others hold of them.
+    waiting_hosts: BTreeSet<Uid>,
     loads: HashMap<Uid, NodeLoad>,
     tenant_loads: TenantLoads,
     leases: HashMap<Uid, BootTime>,
@@ -177,6 +180,10 @@ impl World {
             }
             Resource::Host(host) => {
                 self.bookings.host_changed(&host);
+                match waits_for_holders(&host) {
+                    true => self.waiting_hosts.insert(id),
+                    false => self.waiting_hosts.remove(&id),
+                };
                 self.groups_changed(before.as_ref().and_then(Host::unwrap), Some(&host));
                 Vec::new()
             }
@@ -221,6 +228,7 @@ impl World {
             Resource::Tenant(tenant) => self.tenant_loads.changed(Some(&tenant), None, at),
             Resource::Host(host) => {
                 self.bookings.host_removed(id);
+                self.waiting_hosts.remove(&id);
                 self.groups_changed(Some(&host), None);
                 Vec::new()
             }
@@ -260,8 +268,13 @@ impl World {
 
     /// The nodes of a node group.
     pub fn nodes_of(&self, host: Uid) -> impl Iterator<Item = &Arc<Object<Node>>> {
-        let nodes = self.tables.nodes.iter();
-        nodes.filter(move |node| self.bookings.group_of(node.id) == Some(host))
+        self.bookings.nodes_of(host).filter_map(|node| self.tables.nodes.get(node))
+    }
+
+    /// The hosts that are given up, and those that say that more is booked of them than
+    /// they have: whoever holds something of one may hold less now.
+    pub(crate) fn waiting_hosts(&self) -> impl Iterator<Item = &Arc<Object<Host>>> {
+        self.waiting_hosts.iter().filter_map(|host| self.tables.hosts.get(*host))
     }
 
     /// A node is new or has other labels: it may belong to another group, and with
@@ -286,10 +299,18 @@ impl World {
             let is_over = host.status == TimedStatus::Terminated;
             (host.spec.nodes.clone(), host.observed.definition.is_some(), is_over)
         };
-        if before.map(what) != after.map(what) {
-            let nodes: Vec<_> = self.tables.nodes.iter().cloned().collect();
-            nodes.iter().for_each(|node| self.group_node(node));
+        if before.map(what) == after.map(what) {
+            return;
         }
+        let Some(host) = after.or(before) else { return };
+        // Of those that select a node, the first by name has it.
+        let may_gain = |node: &&Arc<Object<Node>>| {
+            self.group_of(node.id).is_none_or(|group| host.name < group.name) && selects(host, node)
+        };
+        let may_lose = self.nodes_of(host.id);
+        let nodes: Vec<_> =
+            self.tables.nodes.iter().filter(may_gain).chain(may_lose).cloned().collect();
+        nodes.iter().for_each(|node| self.group_node(node));
     }
 
     /// The kind of the resource with this identity.
