@@ -1,13 +1,13 @@
 //! The world: the typed in-memory read model with its indexes, fed by the
 //! change stream. Everything that is read or decided is read from here.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::ops::Deref;
 use std::sync::Arc;
 
 use tessera_scheduler::calendar::Calendar;
 use tessera_types::timed::TimedStatus;
-use tessera_types::workload::{Assigned, WorkloadStatus};
+use tessera_types::workload::Assigned;
 use tessera_types::{
     BootTime, Change, Committed, Duration, Host, Kind, KindName, Node, Object, Pod, Resource,
     Revision, Tenant, Timestamp, Uid, Workload,
@@ -19,20 +19,17 @@ use crate::pipelines::{EngineAway, EngineUse, Pipelines};
 use crate::tables::{Table, Tabled, Tables};
 use crate::tenant::TenantLoads;
 
-/// The workloads of one node, as its agent has to know them.
-#[derive(Clone, Debug, Default)]
-pub struct NodeLoad {
-    /// When anything that the agent has to know last changed.
-    pub changed_at: Revision,
-    /// The workloads that are assigned to the node, each with the revision at
-    /// which anything that the agent has to know of it last changed.
-    pub workloads: BTreeMap<Uid, Revision>,
-}
+mod loads;
+
+pub use loads::NodeLoad;
+pub(crate) use loads::is_to_stop;
 
 /// Everything that is known: the tables of all kinds, with indexes over them.
 #[derive(Clone, Debug, Default)]
 pub struct World {
     revision: Revision,
+    /// The revision that it was loaded with: what went before is not known.
+    loaded_at: Revision,
     tables: Tables,
     /// What a resource owns. One that is gone may still have children.
     children: HashMap<Uid, BTreeSet<(KindName, Uid)>>,
@@ -63,7 +60,7 @@ impl World {
     /// The world as the store has it at `revision`.
     #[must_use]
     pub fn load(revision: Revision, resources: impl IntoIterator<Item = Resource>) -> Self {
-        let mut world = Self { revision, ..Self::default() };
+        let mut world = Self { revision, loaded_at: revision, ..Self::default() };
         for resource in resources {
             world.put(resource, revision);
         }
@@ -337,65 +334,9 @@ impl World {
         K::table(&self.tables)
     }
 
-    /// Brings the nodes' loads up to date after a workload changed.
-    fn reload(
-        &mut self,
-        before: Option<&Object<Workload>>,
-        after: Option<&Object<Workload>>,
-        at: Revision,
-    ) -> Vec<Uid> {
-        let node_of = |workload: Option<&Object<Workload>>| {
-            workload.and_then(|workload| workload.observed.assigned.as_ref()).map(|at| at.node_id)
-        };
-        let (left, entered) = (node_of(before), node_of(after));
-        if left == entered && !is_news(before, after) {
-            return Vec::new();
-        }
-        let Some(id) = after.or(before).map(|workload| workload.id) else { return Vec::new() };
-        if let Some(load) = left.and_then(|node| self.loads.get_mut(&node)) {
-            load.workloads.remove(&id);
-            load.changed_at = at;
-        }
-        left.into_iter().for_each(|node| self.forget_if_empty(node));
-        if let Some(node) = entered {
-            let load = self.loads.entry(node).or_default();
-            load.workloads.insert(id, at);
-            load.changed_at = at;
-        }
-        left.into_iter().chain(entered).collect()
-    }
-
-    /// Forgets the load of a node that is gone, once nothing is left on it.
-    fn forget_if_empty(&mut self, node: Uid) {
-        let is_empty = self.loads.get(&node).is_some_and(|load| load.workloads.is_empty());
-        if is_empty && self.nodes.get(node).is_none() {
-            self.loads.remove(&node);
-        }
-    }
-
-    /// The workloads of a node.
-    #[must_use]
-    pub fn load_of(&self, node: Uid) -> Option<&NodeLoad> {
-        self.loads.get(&node)
-    }
-
     /// The tenants of all nodes.
     pub(crate) fn tenant_loads(&self) -> &TenantLoads {
         &self.tenant_loads
-    }
-
-    /// How many workloads a node has.
-    #[must_use]
-    pub fn count_on(&self, node: Uid) -> usize {
-        self.loads.get(&node).map_or(0, |load| load.workloads.len())
-    }
-
-    /// The workloads that are assigned to a node.
-    pub fn workloads_on(&self, node: Uid) -> impl Iterator<Item = &Arc<Object<Workload>>> {
-        let load = self.loads.get(&node);
-        load.into_iter()
-            .flat_map(|load| load.workloads.keys())
-            .filter_map(|id| self.workloads.get(*id))
     }
 
     /// The control plane has just started, with leases of this length.
@@ -479,25 +420,4 @@ impl Deref for World {
 /// What of a node a workload holds, and until when.
 fn held_by(workload: &Object<Workload>) -> (Option<&Assigned>, Option<Timestamp>) {
     (workload.observed.assigned.as_ref(), workload.spec.not_after)
-}
-
-/// Whether an agent has to be told of the difference.
-fn is_news(before: Option<&Object<Workload>>, after: Option<&Object<Workload>>) -> bool {
-    match (before, after) {
-        (Some(before), Some(after)) => {
-            before.generation != after.generation
-                || before.observed.epoch != after.observed.epoch
-                || is_to_stop(before) != is_to_stop(after)
-        }
-        _ => true,
-    }
-}
-
-/// Whether the agent has to stop its copy. One that was placed for an earlier
-/// spec is stopped even before that is its status: an agent that has not started
-/// it yet would start the new one in the room of the old.
-pub(crate) fn is_to_stop(workload: &Object<Workload>) -> bool {
-    let observed = &workload.observed;
-    workload.status == WorkloadStatus::Stopping
-        || observed.launch_generation > observed.placed_generation
 }
