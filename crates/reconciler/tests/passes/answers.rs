@@ -169,6 +169,13 @@ proptest! {
             agents.happens(&step);
         }
         (0..NODES).for_each(|node| agents.tell(node));
+        let world = &agents.plane.world;
+        let mut counted = BTreeMap::new();
+        for one in world.all() {
+            *counted.entry((one.kind(), one.status())).or_default() += 1;
+        }
+        let kept = world.counts().map(|(kind, status, count)| ((kind, status), count));
+        prop_assert_eq!(kept.collect::<BTreeMap<_, usize>>(), counted);
     }
 }
 
