@@ -194,8 +194,11 @@ impl AgentCore {
     pub fn next_wakeup(&self, now: Timestamp) -> Option<Timestamp> {
         let has_stale = self.has_stale();
         let due = |copy: &Copy| copy.next_wakeup(now, &self.gates(copy.id(), has_stale));
+        let rests = |copy: &&Copy| !self.halting && copy.rests();
+        debug_assert!(self.copies.values().filter(rests).all(|copy| due(copy).is_none()));
         let starts = self.copies.values().filter_map(|copy| copy.tells_start_at(now));
-        self.copies.values().filter_map(due).chain(starts).min()
+        let awake = self.copies.values().filter(|copy| !rests(copy));
+        awake.filter_map(due).chain(starts).min()
     }
 
     /// What is to be done, in this order. Saving comes first: a run that is started or removed before that is
@@ -321,7 +324,8 @@ impl AgentCore {
     }
 
     fn advance_all(&mut self, now: Timestamp) {
-        let ids: Vec<CopyId> = self.copies.keys().copied().collect();
+        let awake = self.copies.values().filter(|copy| self.halting || !copy.rests());
+        let ids: Vec<CopyId> = awake.map(Copy::id).collect();
         self.advance_these(now, ids);
     }
 
