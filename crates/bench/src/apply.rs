@@ -14,8 +14,8 @@ use tessera_types::{Manifest, Name, Resource, Workload};
 
 use crate::benchmark::{Benchmark, Context, under};
 use crate::figures::{Report, Unit};
-use crate::fleet::Fleet;
 use crate::samples::Samples;
+use crate::stage::Stage;
 
 /// Workloads, one after the other.
 const RUNS: usize = 100;
@@ -42,11 +42,13 @@ async fn run(context: &Context, report: &mut Report) -> Result<()> {
 }
 
 async fn idle(context: &Context, report: &mut Report) -> Result<()> {
-    let fleet = Fleet::start(context).await?;
+    let mut stage = Stage::start(context)?;
+    stage.real("bench", &[])?;
+    stage.ready().await?;
     let mut took = Samples::default();
     for i in 0..context.count(RUNS) {
         let one =
-            tokio::time::timeout(PATIENCE, one(&fleet.api, i)).await.context("too slow")??;
+            tokio::time::timeout(PATIENCE, one(&stage.api, i)).await.context("too slow")??;
         took.push(one.as_secs_f64() * 1000.0);
     }
     report.percentiles("apply to Running, idle", &took, Unit::Millis);

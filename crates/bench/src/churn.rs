@@ -8,27 +8,24 @@
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
-use anyhow::{Result, ensure};
-use rustix::process::{Pid, Signal, kill_process};
+use anyhow::{Context as _, Result, ensure};
 use serde_json::{Value, json};
-use tessera_client::{Api, DeleteOptions, ListOptions, call};
-use tessera_types::api::ApplyRequest;
+use tessera_client::{Api, DeleteOptions, ListOptions};
 use tessera_types::workload::WorkloadStatus;
 use tessera_types::{Name, Workload};
 
 use crate::benchmark::{Benchmark, Context, under};
 use crate::figures::{Report, Unit};
-use crate::process::cpu_time;
+use crate::process::Meter;
 use crate::samples::Samples;
-use crate::stage::{Figures, Stage};
+use crate::stage::{Figures, Stage, declare};
 
 const WORKLOADS: usize = 100_000;
 const NODES: usize = 500;
 /// Processes of agents; one of them dies, and with it a tenth of the nodes.
 const AGENTS: usize = 10;
+/// Half of them later an agent dies: the leases of its nodes lapse within the other half.
 const SECONDS: usize = 60;
-/// In which second they die: their leases lapse within the minute.
-const DEATH_AT: usize = 30;
 const BATCH: usize = 500;
 /// Deletions under way at once.
 const DELETERS: usize = 8;
@@ -52,17 +49,16 @@ async fn run(context: &Context, report: &mut Report) -> Result<()> {
     for agent in 0..AGENTS {
         stage.simulated(&format!("bench-{agent}"), nodes_of_agent)?;
     }
-    let nodes = nodes_of_agent * AGENTS;
-    stage.until("registering", PATIENCE, |it| it.count("Node", "Ready") == nodes).await?;
+    stage.ready().await?;
     let mut fleet = Churn { declared: Declared::new(), next: 0, waits: Samples::default() };
     let begun = Instant::now();
     fleet.declare_new(&stage.api, workloads).await?;
     stage.until("the first start", PATIENCE, |it| is_converged(it, workloads)).await?;
     report.add("until all run at first", begun.elapsed().as_secs_f64(), Unit::Seconds);
-    let used_before = cpu_time(stage.control.id())?;
-    let begun = Instant::now();
-    fleet.minute(&mut stage, workloads.div_ceil(100)).await?;
-    let changing = begun.elapsed();
+    let meter = Meter::start(stage.control.id())?;
+    let seconds = context.count(SECONDS);
+    fleet.replace(&mut stage, workloads.div_ceil(100), seconds).await?;
+    let changing = meter.elapsed().as_secs_f64();
     let changed = Instant::now();
     let took = loop {
         stage.until("converging", PATIENCE, |it| is_converged(it, workloads)).await?;
@@ -74,14 +70,12 @@ async fn run(context: &Context, report: &mut Report) -> Result<()> {
             Err(_) => {}
         }
     };
-    let used = cpu_time(stage.control.id())?.saturating_sub(used_before);
-    let replaced = workloads.div_ceil(100) * SECONDS;
-    let share = used.as_secs_f64() / (changing + took).as_secs_f64() * 100.0;
+    let replaced = workloads.div_ceil(100) * seconds;
     report.add("workloads", workloads as f64, Unit::Count);
-    report.add("replaced", replaced as f64 / changing.as_secs_f64(), Unit::PerSecond);
+    report.add("replaced", replaced as f64 / changing, Unit::PerSecond);
     report.add("converged after the last change", took.as_secs_f64(), Unit::Seconds);
     report.percentiles("a call of the declarer", &fleet.waits, Unit::Millis);
-    report.add("processor time of the control plane", share, Unit::CorePercent);
+    report.add("processor time of the control plane", meter.share()?, Unit::CorePercent);
     Ok(())
 }
 
@@ -100,17 +94,17 @@ struct Churn {
 }
 
 impl Churn {
-    /// Replaces so many each second for a minute.
-    async fn minute(&mut self, stage: &mut Stage, each_second: usize) -> Result<()> {
+    /// Replaces so many each second. When half of the time is over, an agent dies.
+    async fn replace(
+        &mut self,
+        stage: &mut Stage,
+        each_second: usize,
+        seconds: usize,
+    ) -> Result<()> {
         let begun = tokio::time::Instant::now();
-        for second in 0..SECONDS {
-            if second == DEATH_AT {
-                let dead = stage.agents.pop().and_then(|agent| {
-                    Pid::from_raw(agent.id().cast_signed()).map(|pid| (agent, pid))
-                });
-                if let Some((_agent, pid)) = dead {
-                    kill_process(pid, Signal::KILL)?;
-                }
+        for second in 0..seconds {
+            if second == seconds / 2 {
+                stage.agents.pop().context("agents were started")?.kill()?;
             }
             // Spread over all names by a stride that shares no factor with their number.
             let names: Vec<String> = self.pick(each_second, second);
@@ -144,12 +138,9 @@ impl Churn {
 
     async fn declare(&mut self, api: &Api, names: &[String], version: usize) -> Result<()> {
         for names in names.chunks(BATCH) {
-            let manifests = names.iter().map(|name| (&manifest(name, version)).into()).collect();
             let begun = Instant::now();
-            let answer = call(api.apply(None, &ApplyRequest { manifests })).await?;
+            declare(api, names.iter().map(|name| manifest(name, version))).await?;
             self.waits.push(begun.elapsed().as_secs_f64() * 1000.0);
-            let refused = answer.results.iter().find_map(|result| result.problem.as_ref());
-            ensure!(refused.is_none(), "refused: {refused:?}");
             self.declared.extend(names.iter().map(|name| (name.clone(), version)));
         }
         Ok(())

@@ -6,6 +6,8 @@ use crate::baseline::{Base, Baseline};
 use crate::benchmark::{Benchmark, Bound};
 use crate::samples::Samples;
 
+const MEBIBYTE: f64 = 1_048_576.0;
+
 /// What a figure is a number of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Unit {
@@ -107,7 +109,12 @@ impl Report {
         self.figures.push(Figure { what: what.to_owned(), value, unit, aim, ratio: None });
     }
 
-    /// The same for a figure that `base` limits.
+    /// Adds an amount of memory.
+    pub(crate) fn add_bytes(&mut self, what: &str, bytes: u64) {
+        self.add(what, bytes as f64 / MEBIBYTE, Unit::Mebibytes);
+    }
+
+    /// As [`Report::add`], for a figure that `base` limits.
     pub(crate) fn add_against(&mut self, base: Base, what: &str, value: f64, unit: Unit) {
         self.add(what, value, unit);
         let per_second = self.baseline.of(base);

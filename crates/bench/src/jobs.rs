@@ -5,13 +5,12 @@
 //! Throughput is taken with many jobs at once, the latency of a step with few: with
 //! many it is the time that a step waits for its turn.
 
-use std::io::{BufRead, BufReader};
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Result, ensure};
 use serde_json::json;
 use tempfile::TempDir;
 use tessera_client::{Engine, call};
@@ -20,8 +19,8 @@ use tessera_types::engine::{JobStatus, Submission};
 use crate::baseline::Base;
 use crate::benchmark::{Benchmark, Context, at_least};
 use crate::figures::{Report, Unit};
-use crate::fleet::{Process, binary};
-use crate::process::{cpu_time, resident_bytes};
+use crate::process::{Meter, resident_bytes};
+use crate::program::{Process, binary, get, serving};
 
 const JOBS: usize = 10_000;
 const STEPS: usize = 10;
@@ -51,25 +50,24 @@ async fn run(context: &Context, report: &mut Report) -> Result<()> {
 /// As many at once as the engine runs.
 async fn many(context: &Context, report: &mut Report) -> Result<()> {
     let jobs = context.count(JOBS);
-    let engine = Subject::start(context, 512).await?;
+    let engine = Subject::start(context, 512)?;
+    let pid = engine.process.id();
+    let meter = Meter::start(pid)?;
     let took = engine.run(jobs).await?.as_secs_f64();
     let steps = (jobs * STEPS) as f64;
     let what = "durable steps, 512 jobs at once";
     report.add_against(Base::LogRows, what, steps / took, Unit::PerSecond);
     let what = "jobs from submission to end";
     report.add_against(Base::HttpRequests, what, jobs as f64 / took, Unit::PerSecond);
-    let pid = engine.process.id();
-    let used = cpu_time(pid)?.as_secs_f64();
-    report.add("processor time of a step", used / steps * 1e6, Unit::Micros);
-    let memory = resident_bytes(pid)? as f64 / f64::from(1 << 20);
-    report.add("memory with all jobs", memory, Unit::Mebibytes);
+    report.add("processor time of a step", meter.used()? / steps * 1e6, Unit::Micros);
+    report.add_bytes("memory with all jobs", resident_bytes(pid)?);
     engine.check(jobs).await
 }
 
 /// So few that a step does not wait for others.
 async fn few(context: &Context, report: &mut Report, jobs_max: u32) -> Result<()> {
     let jobs = context.count(FEW_JOBS);
-    let engine = Subject::start(context, jobs_max).await?;
+    let engine = Subject::start(context, jobs_max)?;
     let per_second = (jobs * STEPS) as f64 / engine.run(jobs).await?.as_secs_f64();
     let what = format!("durable steps, {jobs_max} jobs at once");
     report.add_against(Base::LogAppends, &what, per_second, Unit::PerSecond);
@@ -90,24 +88,18 @@ struct Subject {
 }
 
 impl Subject {
-    async fn start(context: &Context, jobs_max: u32) -> Result<Self> {
+    fn start(context: &Context, jobs_max: u32) -> Result<Self> {
         let folder = context.new_folder()?;
         let scenarios = folder.path().join("scenarios");
         std::fs::create_dir(&scenarios)?;
         std::fs::write(scenarios.join("steps.v1.yaml"), scenario())?;
-        let mut process = Command::new(binary("tessera-engine")?)
+        let mut command = Command::new(binary("tessera-engine")?);
+        command
             .args(["--listen", "127.0.0.1:0", "--jobs-max", &jobs_max.to_string(), "--state-dir"])
             .arg(folder.path().join("state"))
             .arg("--scenarios")
-            .arg(&scenarios)
-            .env("RUST_LOG", "warn")
-            .stdout(Stdio::piped())
-            .spawn()?;
-        let out = process.stdout.take().context("standard output is piped")?;
-        let process = Process(process);
-        let mut line = String::new();
-        BufReader::new(out).read_line(&mut line)?;
-        let url = line.trim().rsplit(' ').next().unwrap_or_default().to_owned();
+            .arg(&scenarios);
+        let (process, url) = serving(&mut command)?;
         Ok(Self { process, api: Engine::new(&url)?, url, _folder: folder })
     }
 
@@ -135,7 +127,7 @@ impl Subject {
 
     /// None lost, and none done twice: as many entries as there are steps.
     async fn check(&self, jobs: usize) -> Result<()> {
-        let metrics = self.metrics().await?;
+        let metrics = get(&self.url, "/metrics").await?;
         let value = |name: &str| {
             let line = metrics.lines().find_map(|line| line.strip_prefix(name));
             line.and_then(|value| value.trim().parse::<f64>().ok())
@@ -147,22 +139,9 @@ impl Subject {
         Ok(())
     }
 
-    async fn metrics(&self) -> Result<String> {
-        let (host, mut stream) = {
-            let host = self.url.trim_start_matches("http://");
-            (host, tokio::net::TcpStream::connect(host).await?)
-        };
-        use tokio::io::{AsyncReadExt, AsyncWriteExt};
-        let request = format!("GET /metrics HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n\r\n");
-        stream.write_all(request.as_bytes()).await?;
-        let mut text = String::new();
-        stream.read_to_string(&mut text).await?;
-        Ok(text)
-    }
-
     /// How many steps took at most so many seconds, for each bound.
     async fn latency(&self) -> Result<Vec<(f64, f64)>> {
-        let metrics = self.metrics().await?;
+        let metrics = get(&self.url, "/metrics").await?;
         let begin = "tessera_engine_step_durable_seconds_bucket{le=\"";
         let buckets = metrics.lines().filter_map(|line| {
             let (bound, count) = line.strip_prefix(begin)?.split_once("\"} ")?;

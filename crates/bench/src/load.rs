@@ -12,7 +12,7 @@ use anyhow::{Context, Result, ensure};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::fleet::Process;
+use crate::program::Process;
 
 /// A process that makes load.
 pub(crate) struct Load {

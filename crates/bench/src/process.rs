@@ -1,7 +1,7 @@
 //! What the kernel says of a process.
 
 use std::fs;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 
@@ -36,7 +36,7 @@ pub(crate) fn parent(pid: u32) -> Result<u32> {
 }
 
 /// Processor time used so far.
-pub(crate) fn cpu_time(pid: u32) -> Result<Duration> {
+fn cpu_time(pid: u32) -> Result<Duration> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat"))?;
     // The name in parentheses may contain anything; the fields follow it.
     let (_, fields) = stat.rsplit_once(") ").context("no fields")?;
@@ -44,6 +44,34 @@ pub(crate) fn cpu_time(pid: u32) -> Result<Duration> {
     let ticks = field(11).zip(field(12)).map(|(user, system)| user + system).context("no times")?;
     let per_second = rustix::param::clock_ticks_per_second();
     Ok(Duration::from_secs_f64(ticks as f64 / per_second as f64))
+}
+
+/// The processor time of a process from a moment on.
+pub(crate) struct Meter {
+    pid: u32,
+    before: Duration,
+    begun: Instant,
+}
+
+impl Meter {
+    pub(crate) fn start(pid: u32) -> Result<Self> {
+        Ok(Self { pid, before: cpu_time(pid)?, begun: Instant::now() })
+    }
+
+    /// How long ago it began.
+    pub(crate) fn elapsed(&self) -> Duration {
+        self.begun.elapsed()
+    }
+
+    /// In seconds.
+    pub(crate) fn used(&self) -> Result<f64> {
+        Ok(cpu_time(self.pid)?.saturating_sub(self.before).as_secs_f64())
+    }
+
+    /// In hundredths of a core.
+    pub(crate) fn share(&self) -> Result<f64> {
+        Ok(self.used()? / self.elapsed().as_secs_f64() * 100.0)
+    }
 }
 
 /// How many files and connections it has open.

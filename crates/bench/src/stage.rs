@@ -1,21 +1,24 @@
-//! A control plane and as many agents as a benchmark wants, as real processes: what the
-//! benchmarks of many nodes share.
+//! A control plane and as many agents as a benchmark wants, as real processes, and what
+//! the benchmarks do with them alike.
 
-use std::io::{BufRead, BufReader};
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Result, ensure};
+use serde_json::Value;
 use tempfile::TempDir;
-use tessera_client::Api;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tessera_client::{Api, call};
+use tessera_types::api::{ApplyRequest, ManifestText};
 
 use crate::benchmark::Context;
-use crate::fleet::{Process, binary};
+use crate::program::{Process, binary, get, serving};
 
 /// How often it is looked whether what is waited for has come.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
+/// How long the nodes may take to be Ready, and the control plane to come back.
+const PATIENCE: Duration = Duration::from_secs(180);
+/// More than any benchmark needs of a simulated node.
+const ROOM: [&str; 6] = ["--cpu", "1000", "--memory", "1024GiB", "--workloads-max", "1000"];
 
 /// A control plane and its agents. Dropping it ends all of them.
 pub(crate) struct Stage {
@@ -24,29 +27,37 @@ pub(crate) struct Stage {
     // Ended in this order: agents that outlive their control plane would only complain.
     pub(crate) agents: Vec<Process>,
     pub(crate) control: Process,
-    folder: TempDir,
+    pub(crate) folder: TempDir,
+    nodes: usize,
 }
 
 impl Stage {
     /// A control plane without nodes.
     pub(crate) fn start(context: &Context) -> Result<Self> {
         let folder = context.new_folder()?;
-        let mut control = Command::new(binary("tessera-control")?)
-            .args(["--listen", "127.0.0.1:0", "--state-dir"])
-            .arg(folder.path().join("control"))
-            .env("RUST_LOG", "warn")
-            .stdout(Stdio::piped())
-            .spawn()?;
-        let out = control.stdout.take().context("standard output is piped")?;
-        let control = Process(control);
-        let mut line = String::new();
-        BufReader::new(out).read_line(&mut line)?;
-        let url = line.trim().rsplit(' ').next().unwrap_or_default().to_owned();
-        Ok(Self { api: Api::new(&url)?, url, agents: Vec::new(), control, folder })
+        let (control, url) = start_control(&folder, "127.0.0.1:0")?;
+        Ok(Self { api: Api::new(&url)?, url, agents: Vec::new(), control, folder, nodes: 0 })
     }
 
-    /// One more process of agents, with these arguments. Its nodes begin with `name`.
-    pub(crate) fn agent(&mut self, name: &str, arguments: &[&str]) -> Result<()> {
+    /// A node that runs processes.
+    pub(crate) fn real(&mut self, name: &str, arguments: &[&str]) -> Result<()> {
+        self.nodes += 1;
+        self.agent(name, &[&["--container-socket", "none"], arguments].concat())
+    }
+
+    /// So many simulated nodes in one process, with more room than is needed.
+    pub(crate) fn simulated(&mut self, name: &str, nodes: usize) -> Result<()> {
+        self.simulated_with(name, nodes, &ROOM)
+    }
+
+    /// So many simulated nodes in one process, of this size.
+    pub(crate) fn simulated_with(&mut self, name: &str, nodes: usize, size: &[&str]) -> Result<()> {
+        self.nodes += nodes;
+        self.agent(name, &[&["--simulated-nodes", &nodes.to_string()], size].concat())
+    }
+
+    /// One more process of agents. The names of its nodes begin with `name`.
+    fn agent(&mut self, name: &str, arguments: &[&str]) -> Result<()> {
         let agent = Command::new(binary("tessera-agent")?)
             .args(["--server", &self.url, "--name", name, "--state-dir"])
             .arg(self.folder.path().join(name))
@@ -57,22 +68,30 @@ impl Stage {
         Ok(())
     }
 
-    /// So many simulated nodes in one process.
-    pub(crate) fn simulated(&mut self, name: &str, nodes: usize) -> Result<()> {
-        let nodes = nodes.to_string();
-        let room = ["--cpu", "1000", "--memory", "1024GiB", "--workloads-max", "1000"];
-        self.agent(name, &[&["--simulated-nodes", &nodes][..], &room[..]].concat())
+    /// Waits until all nodes are Ready, and returns how many there are and how long that took.
+    pub(crate) async fn ready(&self) -> Result<(usize, Duration)> {
+        let is_it = |figures: &Figures| figures.count("Node", "Ready") == self.nodes;
+        Ok((self.nodes, self.until("registering", PATIENCE, is_it).await?))
+    }
+
+    /// Kills the control plane as a crash would, starts it again where it was, and waits
+    /// until it answers.
+    pub(crate) async fn kill_and_restart(self) -> Result<Self> {
+        let Self { api, url, agents, control, folder, nodes } = self;
+        control.kill()?;
+        let (control, at) = start_control(&folder, url.trim_start_matches("http://"))?;
+        ensure!(at == url, "it listens on {at}");
+        let begun = Instant::now();
+        while !get(&url, "/readyz").await.is_ok_and(|it| it.starts_with("HTTP/1.1 200")) {
+            ensure!(begun.elapsed() < PATIENCE, "the control plane does not come back");
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        Ok(Self { api, url, agents, control, folder, nodes })
     }
 
     /// What the control plane counts.
     pub(crate) async fn figures(&self) -> Result<Figures> {
-        let host = self.url.trim_start_matches("http://");
-        let mut stream = TcpStream::connect(host).await?;
-        let request = format!("GET /metrics HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n\r\n");
-        stream.write_all(request.as_bytes()).await?;
-        let mut text = String::new();
-        stream.read_to_string(&mut text).await?;
-        Ok(Figures(text))
+        Ok(Figures(get(&self.url, "/metrics").await?))
     }
 
     /// Waits until the figures are as wanted, and returns how long that took.
@@ -92,6 +111,21 @@ impl Stage {
             tokio::time::sleep(LOOK_EVERY).await;
         }
     }
+}
+
+fn start_control(folder: &TempDir, listen: &str) -> Result<(Process, String)> {
+    let mut control = Command::new(binary("tessera-control")?);
+    control.args(["--listen", listen, "--state-dir"]).arg(folder.path().join("control"));
+    serving(&mut control)
+}
+
+/// Declares all of it in one request, of which nothing may be refused.
+pub(crate) async fn declare(api: &Api, manifests: impl IntoIterator<Item = Value>) -> Result<()> {
+    let manifests = manifests.into_iter().map(|one| ManifestText::from(&one)).collect();
+    let answer = call(api.apply(None, &ApplyRequest { manifests })).await?;
+    let refused = answer.results.into_iter().find_map(|result| result.problem);
+    ensure!(refused.is_none(), "refused: {refused:?}");
+    Ok(())
 }
 
 /// The metrics of a control plane.

@@ -11,20 +11,19 @@
 
 mod watcher;
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::{Result, ensure};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use tessera_client::{Api, call};
-use tessera_types::api::{ApplyRequest, ManifestText};
+use tessera_client::Api;
 
 use crate::benchmark::{Benchmark, Context, under};
 use crate::figures::{Report, Unit};
 use crate::load::Load;
-use crate::process::{cpu_time, peak_bytes, resident_bytes};
+use crate::process::{Meter, peak_bytes, resident_bytes};
 use crate::samples::Samples;
-use crate::stage::{Figures, Stage};
+use crate::stage::{Figures, Stage, declare};
 
 const WATCHERS: usize = 1000;
 /// Of them, those that follow everything.
@@ -41,7 +40,6 @@ const ROUND: Duration = Duration::from_secs(1);
 /// What is committed in the first rounds is not measured.
 const WARM_UP_ROUNDS: usize = 3;
 const WRITERS: usize = 4;
-const MEBIBYTE: f64 = 1_048_576.0;
 
 /// What a process of watchers is told at its start.
 #[derive(Serialize, Deserialize)]
@@ -99,7 +97,7 @@ async fn run(context: &Context, report: &mut Report) -> Result<()> {
         url: String::new(),
         namespaces: 1,
         // As many events as above, all told.
-        workloads: (CHANGES_PER_SECOND * 20 / watchers).div_ceil(BATCH) * BATCH,
+        workloads: (CHANGES_PER_SECOND * 20 / WATCHERS).div_ceil(BATCH) * BATCH,
         watchers_of_one: 0,
         watchers_of_all: watchers,
         slow: 0,
@@ -126,28 +124,28 @@ async fn one_shape(
     let mut load = Load::start("watch", &shape)?;
     load.ready()?;
     let control = stage.control.id();
-    let before = (resident_bytes(control)?, cpu_time(control)?, Instant::now());
-    for number in 1..=ROUNDS {
+    let (before, meter) = (resident_bytes(control)?, Meter::start(control)?);
+    let rounds = context.count(ROUNDS).max(WARM_UP_ROUNDS + 2);
+    for number in 1..=rounds {
         round(&stage.api, &shape, number, ROUND).await?;
     }
-    let (took, used) = (before.2.elapsed(), cpu_time(control)?.saturating_sub(before.1));
-    load.finish(&ROUNDS)?;
+    let (seconds, used, share) = (meter.elapsed().as_secs_f64(), meter.used()?, meter.share()?);
+    load.finish(&rounds)?;
     let outcome: Outcome = tokio::task::spawn_blocking(move || load.result()).await??;
     check(&outcome)?;
     let lags: Samples = outcome.lags.iter().map(|lag| f64::from(*lag) / 1000.0).collect();
-    let (seconds, used) = (took.as_secs_f64(), used.as_secs_f64());
-    let grown = peak_bytes(control)?.saturating_sub(before.0);
+    let grown = peak_bytes(control)?.saturating_sub(before);
     let named = |what: &str| format!("{name}: {what}");
-    let changes = (workloads * ROUNDS) as f64 / seconds;
+    let changes = (workloads * rounds) as f64 / seconds;
     report.add(&named("changes"), changes, Unit::PerSecond);
     report.add(&named("events"), outcome.events as f64 / seconds, Unit::PerSecond);
     report.percentiles(&named("lag"), &lags, Unit::Millis);
     let what = named("processor time of the control plane");
-    report.add(&what, used / seconds * 100.0, Unit::CorePercent);
+    report.add(&what, share, Unit::CorePercent);
     let each = used / outcome.events.max(1) as f64 * 1e6;
     report.add(&named("processor time of an event"), each, Unit::Micros);
     let what = named("memory that the control plane grew by");
-    report.add(&what, grown as f64 / MEBIBYTE, Unit::Mebibytes);
+    report.add_bytes(&what, grown);
     let what = named("slow watchers that were told to list again");
     report.add(&what, outcome.told as f64, Unit::Count);
     Ok(())
@@ -163,14 +161,12 @@ fn check(outcome: &Outcome) -> Result<()> {
 async fn round(api: &Api, shape: &Setting, number: usize, within: Duration) -> Result<()> {
     let all: Vec<_> = (0..shape.namespaces * shape.workloads).collect();
     // One after the other in each namespace, so that each has changes all the time.
-    let one = |i: &usize| {
-        ManifestText::from(&manifest(i % shape.namespaces, i / shape.namespaces, number))
-    };
+    let one = |i: &usize| manifest(i % shape.namespaces, i / shape.namespaces, number);
     let batches: Vec<Vec<_>> =
         all.chunks(BATCH).map(|some| some.iter().map(one).collect()).collect();
     let begun = tokio::time::Instant::now();
     let count = batches.len() as u32;
-    let mut writers = tokio::task::JoinSet::new();
+    let mut writers = tokio::task::JoinSet::<Result<()>>::new();
     for writer in 0..WRITERS {
         let own: Vec<_> =
             batches.iter().cloned().enumerate().skip(writer).step_by(WRITERS).collect();
@@ -178,9 +174,7 @@ async fn round(api: &Api, shape: &Setting, number: usize, within: Duration) -> R
         writers.spawn(async move {
             for (i, manifests) in own {
                 tokio::time::sleep_until(begun + within * i as u32 / count).await;
-                let answer = call(api.apply(None, &ApplyRequest { manifests })).await?;
-                let refused = answer.results.iter().find_map(|result| result.problem.as_ref());
-                ensure!(refused.is_none(), "refused: {refused:?}");
+                declare(&api, manifests).await?;
             }
             Ok(())
         });

@@ -1,7 +1,6 @@
 //! Metrics in the Prometheus text format. Counts of what exists are taken from
 //! the world when somebody asks; only what passes is counted as it passes.
 
-use std::collections::HashMap;
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
@@ -239,12 +238,9 @@ impl Metrics {
     fn count_resources(&self, plane: &Plane) {
         self.resources.clear();
         let world = plane.world.read();
-        let mut counts: HashMap<_, i64> = HashMap::new();
-        for one in world.all() {
-            *counts.entry((one.kind(), one.status())).or_default() += 1;
-        }
-        for ((kind, status), count) in counts {
-            self.resources.get_or_create(&KindStatus { kind: kind.as_str(), status }).set(count);
+        for (kind, status, count) in world.counts() {
+            let label = KindStatus { kind: kind.as_str(), status };
+            self.resources.get_or_create(&label).set(i64::try_from(count).unwrap_or(i64::MAX));
         }
         for (tier, hits) in world.pipelines().hits() {
             let label = TierLabel { tier: tier.to_string() };

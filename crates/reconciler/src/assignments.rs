@@ -12,38 +12,45 @@ use crate::world::{World, is_to_stop};
 pub struct News {
     /// The revision of the answer.
     pub revision: Revision,
-    /// All assignments of the node, if anything is new.
+    /// Those assignments are left out that have not changed after this revision, of which
+    /// none has gone. Zero where all are there.
+    pub since: Revision,
+    /// All assignments of the node but these, if anything is new.
     pub assignments: Option<Vec<Assignment>>,
     /// All tenants of the node, if anything is new.
     pub tenants: Option<Vec<TenantAssignment>>,
 }
 
-/// What the agent of `node` has to know; none while the node is Offline.
+/// What the agent of `node` has to know; none while the node is Offline. Where it is only
+/// more, or other than it was, and the agent takes that (`partial`), it is told only that.
 ///
 /// An agent that is heard of again gets no answer, and so no lease, before its
 /// node counts as reachable. Whatever was decided while it did not is committed
 /// by then, since one loop decides both; so no copy that was given up is started
 /// again by the node that lost it.
 #[must_use]
-pub fn news_for(world: &World, node: Uid, since: Revision) -> Option<News> {
+pub fn news_for(world: &World, node: Uid, since: Revision, partial: bool) -> Option<News> {
     if !world.nodes.get(node)?.status.is_reachable() {
         return None;
     }
     let revision = world.revision();
     let load = world.load_of(node);
     let changed_at = load.map_or(Revision::ZERO, |load| load.changed_at);
-    let changed_at = changed_at.max(world.tenant_loads().changed_at(node));
+    // What went from the node before the world was loaded is not known.
+    let changed_at = changed_at.max(world.tenant_loads().changed_at(node)).max(world.loaded_at());
     // A revision from the future is one of another store: everything is news.
     let since = if since > revision { Revision::ZERO } else { since };
     let has_news = since == Revision::ZERO || changed_at > since;
     // Both lists or none: an agent knows one revision of what it was told.
     let tenants =
         has_news.then(|| world.tenant_loads().list(node, since, |id| world.tenants.get(id)));
-    let assignments = has_news.then(|| assignments(world, node, since));
-    Some(News { revision, assignments, tenants })
+    let gone_at = load.map_or(Revision::ZERO, |load| load.gone_at).max(world.loaded_at());
+    let left_out = if partial && since >= gone_at { since } else { Revision::ZERO };
+    let assignments = has_news.then(|| assignments(world, node, since, left_out));
+    Some(News { revision, since: left_out, assignments, tenants })
 }
 
-fn assignments(world: &World, node: Uid, since: Revision) -> Vec<Assignment> {
+fn assignments(world: &World, node: Uid, since: Revision, left_out: Revision) -> Vec<Assignment> {
     let Some(load) = world.load_of(node) else { return Vec::new() };
     let one = |(id, changed_at): (&Uid, &Revision)| {
         let workload = world.workloads.get(*id)?;
@@ -58,5 +65,6 @@ fn assignments(world: &World, node: Uid, since: Revision) -> Vec<Assignment> {
             spec: (*changed_at > since).then(|| Arc::clone(&workload.spec)),
         })
     };
-    load.workloads.iter().filter_map(one).collect()
+    let told = load.workloads.iter().filter(|(_, changed_at)| **changed_at > left_out);
+    told.filter_map(one).collect()
 }

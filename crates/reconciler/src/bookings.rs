@@ -16,7 +16,7 @@ use tessera_scheduler::calendar::{Calendar, Hold, Window};
 use tessera_types::catalogue::{HostDefinitionSpec, HostType};
 use tessera_types::host::{Amounts, HostCapacity, node_port};
 use tessera_types::timed::TimedStatus;
-use tessera_types::{Host, KindName, Node, Object, Pod, Timestamp, Uid, Workload};
+use tessera_types::{Host, KindName, Labels, Node, Object, Pod, Timestamp, Uid, Workload};
 
 use crate::admission::hold_of;
 use crate::host::counts;
@@ -32,6 +32,8 @@ pub(crate) struct Bookings {
     pods: HashMap<Uid, BTreeSet<Uid>>,
     /// The group that each node belongs to.
     groups: HashMap<Uid, Uid>,
+    /// The nodes of each group.
+    nodes: HashMap<Uid, BTreeSet<Uid>>,
     /// What each node adds to its group, if it counts.
     shares: HashMap<Uid, Share>,
     /// What each node group has besides its nodes, and has of them.
@@ -84,12 +86,28 @@ impl Bookings {
         self.groups.get(&node).copied()
     }
 
+    /// The nodes of a group.
+    pub(crate) fn nodes_of(&self, group: Uid) -> impl Iterator<Item = Uid> + '_ {
+        self.nodes.get(&group).into_iter().flatten().copied()
+    }
+
     /// A node belongs to this group now.
     pub(crate) fn set_group(&mut self, node: Uid, group: Option<Uid>) {
         let before = match group {
             Some(group) => self.groups.insert(node, group),
             None => self.groups.remove(&node),
         };
+        if let Some(before) = before
+            && let Some(nodes) = self.nodes.get_mut(&before)
+        {
+            nodes.remove(&node);
+            if nodes.is_empty() {
+                self.nodes.remove(&before);
+            }
+        }
+        if let Some(group) = group {
+            self.nodes.entry(group).or_default().insert(node);
+        }
         let share = self.shares.get(&node).copied().unwrap_or_default();
         if let Some(before) = before {
             self.add_share(before, share, Share::default());
@@ -228,6 +246,9 @@ pub(crate) fn is_service(workload: &Object<Workload>) -> bool {
 
 /// The node group that a node belongs to: the first by name whose constraints it
 /// meets.
+///
+/// This is the rule; who has many nodes and one host that has changed goes by
+/// [`selects`].
 pub(crate) fn group_of<'a>(
     tables: &'a Tables,
     node: &Object<Node>,
@@ -235,7 +256,16 @@ pub(crate) fn group_of<'a>(
     let mut groups = tables.hosts.iter().filter(|host| is_group(host)).peekable();
     groups.peek()?;
     let labels = node.effective_labels();
-    groups.find(|host| host.spec.nodes.iter().all(|constraint| constraint.is_met_by(&labels)))
+    groups.find(|host| meets(host, &labels))
+}
+
+/// Whether a host is a node group and `node` meets its constraints.
+pub(crate) fn selects(host: &Object<Host>, node: &Object<Node>) -> bool {
+    is_group(host) && meets(host, &node.effective_labels())
+}
+
+fn meets(host: &Object<Host>, labels: &Labels) -> bool {
+    host.spec.nodes.iter().all(|constraint| constraint.is_met_by(labels))
 }
 
 fn is_group(host: &Object<Host>) -> bool {

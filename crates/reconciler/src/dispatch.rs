@@ -65,10 +65,16 @@ pub(crate) fn groups_concerned(kind: KindName, world: &World) -> impl Iterator<I
 /// The hosts that say that more is booked of them than they have: whoever holds
 /// something may hold less now.
 pub(crate) fn overbooked(world: &World) -> impl Iterator<Item = Uid> + '_ {
-    let says_so = |host: &&Arc<Object<Host>>| {
-        host.waiting_for.as_ref().is_some_and(|it| it.reason == WaitReason::Overbooked)
-    };
-    world.hosts.iter().filter(says_so).map(|host| host.id)
+    world.waiting_hosts().filter(|host| says_overbooked(host)).map(|host| host.id)
+}
+
+/// Whether a host has to be looked at when what others hold of it changes.
+pub(crate) fn waits_for_holders(host: &Object<Host>) -> bool {
+    host.status == TimedStatus::TearingDown || says_overbooked(host)
+}
+
+fn says_overbooked(host: &Object<Host>) -> bool {
+    host.waiting_for.as_ref().is_some_and(|it| it.reason == WaitReason::Overbooked)
 }
 
 /// The tenants that are looked at because a resource is gone.
@@ -94,11 +100,7 @@ pub(crate) fn concerned(resource: &Resource, world: &World) -> Vec<Uid> {
         Resource::Tenant(_) => concerned.extend(without_room(world)),
         Resource::Host(_) => concerned.extend(groups_concerned(KindName::Host, world)),
         // A host that is given up waits for its pods to go.
-        Resource::Pod(_) => {
-            let leaving = world.hosts.iter().filter(|host| host.status == TimedStatus::TearingDown);
-            concerned.extend(leaving.map(|host| host.id));
-            concerned.extend(overbooked(world));
-        }
+        Resource::Pod(_) => concerned.extend(world.waiting_hosts().map(|host| host.id)),
         Resource::Workload(workload) if is_service(workload) => concerned.extend(overbooked(world)),
         _ => {}
     }

@@ -63,6 +63,18 @@ pub(crate) fn of_other_groups(workload: &Object<Workload>, world: &World) -> BTr
     world.nodes.iter().filter_map(other).collect()
 }
 
+/// The nodes of the group on which the pod of `workload` is booked: they are few, and what
+/// is promised there is promised to it. Of those that the function above leaves, they come
+/// first; the others belong to no group.
+pub(crate) fn of_its_group(
+    workload: &Object<Workload>,
+    world: &World,
+) -> impl Iterator<Item = Uid> {
+    let pod = workload.owner.as_ref().and_then(|owner| world.pods.get(owner.id));
+    let host = pod.and_then(|pod| pod.observed.binding.as_ref()).map(|binding| binding.host_id);
+    host.into_iter().flat_map(move |host| world.nodes_of(host)).map(|node| node.id)
+}
+
 /// What makes two demands alike to every node.
 #[derive(PartialEq, Eq, Hash)]
 pub(crate) struct DemandShape {

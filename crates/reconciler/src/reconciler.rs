@@ -13,8 +13,8 @@ use std::sync::Arc;
 use tessera_scheduler::{Demand, Fleet, NodeState, Refusal};
 use tessera_types::node::{DesiredNodeStatus, NodeStatus};
 use tessera_types::{
-    Change, Committed, Duration, KindName, Node, Now, Object, Resource, Timestamp, Uid, Workload,
-    Write, limits,
+    Change, Committed, Duration, KindName, Name, Node, Now, Object, Resource, Timestamp, Uid,
+    Workload, Write, limits,
 };
 
 use crate::bookings::is_service;
@@ -23,7 +23,7 @@ use crate::explained::Explained;
 use crate::manager::{Manager, Plan};
 use crate::node::NodeManager;
 use crate::pass::{Pass, book_service, gather};
-use crate::promised::{DemandShape, booked, of_other_groups};
+use crate::promised::{DemandShape, booked, of_its_group, of_other_groups};
 use crate::queue::Queue;
 use crate::workload::WorkloadManager;
 use crate::world::World;
@@ -301,15 +301,13 @@ impl Reconciler {
             self.unplaced.remove(&workload.id);
             return plan;
         };
-        demand.booked = booked(workload, &demand, world, now, pass);
-        demand.booked.extend(of_other_groups(workload, world));
-        let known = match refused.is_empty() {
-            true => None,
-            false => refused.get(&DemandShape::of(&demand)),
-        };
-        let choice = match known {
-            Some(refusal) => Err(refusal.clone()),
-            None => self.fleet.choose(&demand),
+        let choice = match self.fleet.choose_among(&demand, of_its_group(workload, world)) {
+            Some(found) => Ok(found),
+            None => {
+                demand.booked = booked(workload, &demand, world, now, pass);
+                demand.booked.extend(of_other_groups(workload, world));
+                self.choose(&demand, refused)
+            }
         };
         match choice {
             Ok((node, name)) => {
@@ -323,12 +321,27 @@ impl Reconciler {
             }
             Err(refusal) => {
                 pass.stats.workloads_unplaced += 1;
-                let plan = self.explain(workload, world, &refusal, now);
-                refused.insert(DemandShape::of(&demand), refusal);
-                plan
+                self.explain(workload, world, &refusal, now)
             }
         }
         .look_again_at(plan.look_again_at)
+    }
+
+    /// The best of all nodes. A demand like one that none took in this pass is refused with
+    /// the same reason.
+    fn choose(
+        &mut self,
+        demand: &Demand,
+        refused: &mut HashMap<DemandShape, Refusal>,
+    ) -> Result<(Uid, Name), Refusal> {
+        if !refused.is_empty()
+            && let Some(refusal) = refused.get(&DemandShape::of(demand))
+        {
+            return Err(refusal.clone());
+        }
+        self.fleet.choose(demand).inspect_err(|refusal| {
+            refused.insert(DemandShape::of(demand), refusal.clone());
+        })
     }
 
     /// Nothing fits that did not before, but it may have another reason now: that is told
@@ -367,7 +380,7 @@ impl Reconciler {
         workload: &Object<Workload>,
         world: &World,
         now: Now,
-    ) -> Result<tessera_types::Name, Refusal> {
+    ) -> Result<Name, Refusal> {
         let mut demand = Demand::of(workload);
         demand.booked = booked(workload, &demand, world, now, &Pass::default());
         self.fleet.choose_instead(workload.id, &demand).map(|(_, name)| name)

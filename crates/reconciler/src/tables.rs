@@ -66,6 +66,10 @@ impl<K: Kind> Table<K> {
     }
 
     fn insert(&mut self, object: Arc<Object<K>>) -> Option<Arc<Object<K>>> {
+        // One that is known has kept its name.
+        if let Some(known) = self.by_id.get_mut(&object.id) {
+            return Some(std::mem::replace(known, object));
+        }
         self.by_key.insert((object.namespace.clone(), object.name.clone()), object.id);
         self.by_id.insert(object.id, object)
     }
@@ -77,6 +81,34 @@ impl<K: Kind> Table<K> {
             self.by_key.remove(&key);
         }
         Some(object)
+    }
+}
+
+/// How many resources of a kind have a status. None is 0.
+#[derive(Clone, Debug, Default)]
+struct Counts(HashMap<(KindName, &'static str), usize>);
+
+impl Counts {
+    fn changed(
+        &mut self,
+        kind: KindName,
+        before: Option<&'static str>,
+        after: Option<&'static str>,
+    ) {
+        if before == after {
+            return;
+        }
+        if let Some(status) = after {
+            *self.0.entry((kind, status)).or_default() += 1;
+        }
+        if let Some(status) = before
+            && let Some(count) = self.0.get_mut(&(kind, status))
+        {
+            *count -= 1;
+            if *count == 0 {
+                self.0.remove(&(kind, status));
+            }
+        }
     }
 }
 
@@ -93,8 +125,9 @@ macro_rules! tables {
         pub struct Tables {
             $(
                 #[doc = concat!("All resources of the kind ", stringify!($kind), ".")]
-                pub $table: Table<$kind>
-            ),+
+                pub $table: Table<$kind>,
+            )+
+            counts: Counts,
         }
 
         $(
@@ -108,16 +141,26 @@ macro_rules! tables {
         impl Tables {
             /// Puts a resource in; the one that it replaces comes out.
             pub(crate) fn insert(&mut self, resource: Resource) -> Option<Resource> {
-                match resource {
+                let (kind, status) = (resource.kind(), resource.status());
+                let before = match resource {
                     $(Resource::$kind(object) => self.$table.insert(object).map(Resource::$kind)),+
-                }
+                };
+                self.counts.changed(kind, before.as_ref().map(Resource::status), Some(status));
+                before
             }
 
             /// Takes a resource out.
             pub(crate) fn remove(&mut self, kind: KindName, id: Uid) -> Option<Resource> {
-                match kind {
+                let before = match kind {
                     $(KindName::$kind => self.$table.remove(id).map(Resource::$kind)),+
-                }
+                };
+                self.counts.changed(kind, before.as_ref().map(Resource::status), None);
+                before
+            }
+
+            /// How many resources of each kind have each status, for those that any has.
+            pub fn counts(&self) -> impl Iterator<Item = (KindName, &'static str, usize)> {
+                self.counts.0.iter().map(|((kind, status), count)| (*kind, *status, *count))
             }
 
             /// A resource by its key.

@@ -119,7 +119,7 @@ impl Fleet {
 
     /// What the agent of a node is told of the tenant.
     fn told(&self, node: u64, since: Revision) -> Option<Vec<TenantAssignment>> {
-        news_for(&self.0, Uid(node), since).unwrap().tenants
+        news_for(&self.0, Uid(node), since, false).unwrap().tenants
     }
 
     fn report(&mut self, node: u64, seq: u64, state: InstallState) -> Vec<Uid> {

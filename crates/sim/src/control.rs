@@ -231,7 +231,7 @@ impl Control {
                     continue;
                 }
             };
-            match news_for(&self.world, id, poll.since) {
+            match news_for(&self.world, id, poll.since, true) {
                 Some(news)
                     if news.assignments.is_some()
                         || news.tenants.is_some()

@@ -29,6 +29,12 @@ impl Revision {
     /// Before the first commit.
     pub const ZERO: Self = Self(0);
 
+    /// Whether it is before the first commit.
+    #[must_use]
+    pub fn is_zero(&self) -> bool {
+        *self == Self::ZERO
+    }
+
     /// The revision of the next commit.
     #[must_use]
     pub fn next(self) -> Self {

@@ -176,6 +176,19 @@ impl Copy {
         }
     }
 
+    /// Whether nothing is to be done for it before something happens to it, whatever the time is and whatever holds
+    /// for others, as long as the agent does not end. Most copies rest, most of the time.
+    pub(super) fn rests(&self) -> bool {
+        let progress = &self.progress;
+        let just_runs = |live: &Live| {
+            live.probing.is_none()
+                && progress.ending.is_none()
+                && progress.unhealthy.is_none()
+                && progress.spec.not_after.is_none()
+        };
+        progress.state.is_final() || self.live.as_ref().is_some_and(just_runs)
+    }
+
     /// Does what is due.
     pub(super) fn advance(&mut self, now: Timestamp, gates: &Gates, out: &mut Vec<Action>) {
         if self.progress.state.is_final() {

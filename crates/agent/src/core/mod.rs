@@ -10,7 +10,8 @@
 //! - A copy that was told to stop, whose window closed, or that is not in the newest list of assignments, is never
 //!   started again. A final state is final.
 //! - What is needed to go on after a crash is saved ([`Action::Save`]) before anything depends on it.
-//! - The list of assignments is all there is to know: it may be lost, repeated or late without harm.
+//! - The list of assignments is all there is to know: it may be lost, repeated or late without harm. What it leaves
+//!   out, as it is known here, counts as listed.
 
 mod action;
 mod copy;
@@ -53,6 +54,25 @@ pub struct AgentCore {
     outbox: Vec<Action>,
 }
 
+/// The assignments of a node, as an answer has them.
+#[derive(Clone, Copy, Debug)]
+pub struct Listed<'a> {
+    /// What has not changed after this revision is left out; nothing of it has gone. Zero where nothing is.
+    pub since: Revision,
+    /// The revision of the list.
+    pub revision: Revision,
+    /// All other assignments of the node.
+    pub assignments: &'a [Assignment],
+}
+
+impl<'a> Listed<'a> {
+    /// All assignments of the node.
+    #[must_use]
+    pub fn all(revision: Revision, assignments: &'a [Assignment]) -> Self {
+        Self { since: Revision::ZERO, revision, assignments }
+    }
+}
+
 impl AgentCore {
     /// A core that knows nothing yet.
     #[must_use]
@@ -79,32 +99,32 @@ impl AgentCore {
     }
 
     /// The control plane was heard of. Until `lease_until`, copies that must not outlive the lease may be started;
-    /// `list` has all assignments of the node as of `revision`, if there is anything new. A list that is older than
-    /// what is applied is ignored.
-    pub fn synced(
-        &mut self,
-        now: Timestamp,
-        lease_until: Timestamp,
-        revision: Revision,
-        list: Option<&[Assignment]>,
-    ) {
+    /// `listed` has the assignments of the node, if there is anything new. A list that is older than what is applied is
+    /// ignored, and so is one that leaves out what is not known here: the next is asked for with what is.
+    pub fn synced(&mut self, now: Timestamp, lease_until: Timestamp, listed: Option<Listed<'_>>) {
         self.lease_until = lease_until;
-        if let Some(list) = list.filter(|_| revision >= self.revision) {
-            self.revision = revision;
-            self.assignments(now, list);
+        let fits = |it: &Listed<'_>| it.revision >= self.revision && it.since <= self.since();
+        if let Some(listed) = listed.filter(fits) {
+            self.revision = listed.revision;
+            self.assignments(now, &listed);
         }
         self.advance_all(now);
     }
 
-    fn assignments(&mut self, now: Timestamp, list: &[Assignment]) {
+    fn assignments(&mut self, now: Timestamp, listed: &Listed<'_>) {
         self.incomplete = false;
         self.hold_until = Timestamp::EPOCH;
-        let wanted = newest_by_workload(list);
+        let wanted = newest_by_workload(listed.assignments);
+        let is_whole = listed.since == Revision::ZERO;
         for assignment in wanted.values() {
             self.assign(now, assignment);
         }
         for (id, copy) in &mut self.copies {
-            if wanted.get(&id.id).is_none_or(|assignment| assignment.epoch != id.epoch) {
+            let is_wanted = match wanted.get(&id.id) {
+                Some(assignment) => assignment.epoch == id.epoch,
+                None => !is_whole,
+            };
+            if !is_wanted {
                 copy.unassign();
             }
         }
@@ -174,8 +194,11 @@ impl AgentCore {
     pub fn next_wakeup(&self, now: Timestamp) -> Option<Timestamp> {
         let has_stale = self.has_stale();
         let due = |copy: &Copy| copy.next_wakeup(now, &self.gates(copy.id(), has_stale));
+        let rests = |copy: &&Copy| !self.halting && copy.rests();
+        debug_assert!(self.copies.values().filter(rests).all(|copy| due(copy).is_none()));
         let starts = self.copies.values().filter_map(|copy| copy.tells_start_at(now));
-        self.copies.values().filter_map(due).chain(starts).min()
+        let awake = self.copies.values().filter(|copy| !rests(copy));
+        awake.filter_map(due).chain(starts).min()
     }
 
     /// What is to be done, in this order. Saving comes first: a run that is started or removed before that is
@@ -301,7 +324,8 @@ impl AgentCore {
     }
 
     fn advance_all(&mut self, now: Timestamp) {
-        let ids: Vec<CopyId> = self.copies.keys().copied().collect();
+        let awake = self.copies.values().filter(|copy| self.halting || !copy.rests());
+        let ids: Vec<CopyId> = awake.map(Copy::id).collect();
         self.advance_these(now, ids);
     }
 

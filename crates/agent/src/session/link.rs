@@ -154,6 +154,7 @@ impl<C: Control> Link<C> {
         let request = SyncRequest {
             session: self.registration.session.clone(),
             since,
+            partial: true,
             wait: tessera_types::Duration::from_millis(wait.as_millis() as u64),
             told: self.answered_at.filter(|_| all_told),
             usage,
@@ -177,6 +178,7 @@ impl<C: Control> Link<C> {
         let request = SyncRequest {
             session: self.registration.session.clone(),
             since: Revision::ZERO,
+            partial: false,
             wait: tessera_types::Duration::ZERO,
             told: None,
             usage: None,

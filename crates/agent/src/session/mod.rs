@@ -34,7 +34,7 @@ use self::posting::Posting;
 use self::tenants::Tenants;
 use crate::clock::{SetDetector, now};
 use crate::control::Control;
-use crate::core::{Action, AgentCore, Progress, RunEvent, RunId};
+use crate::core::{Action, AgentCore, Listed, Progress, RunEvent, RunId};
 use crate::executor::Executor;
 use crate::logs::{ReadOptions, Retention, retention};
 use crate::machine::MachineMeter;
@@ -368,7 +368,12 @@ impl<C: Control> Node<C> {
         let left = self.lease.until().since(BootInstant::now());
         let left = tessera_types::Duration::from_millis(left.as_millis() as u64);
         let wall = self.now();
-        self.core.synced(wall, wall.plus(left), answer.revision, answer.assignments.as_deref());
+        let listed = answer.assignments.as_deref().map(|assignments| Listed {
+            since: answer.since,
+            revision: answer.revision,
+            assignments,
+        });
+        self.core.synced(wall, wall.plus(left), listed);
         self.tenants.assigned(wall, answer.revision, answer.tenants.as_deref());
         self.send_logs(answer);
     }

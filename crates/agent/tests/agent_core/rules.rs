@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use tessera_agent::core::{Action, Adopted, AgentCore, CopyId, RunEnd, RunEvent, RunId};
+use tessera_agent::core::{Action, Adopted, AgentCore, CopyId, Listed, RunEnd, RunEvent, RunId};
 use tessera_types::sync::{Assignment, CopyState, RefusedReport, Report, ReportResponse};
 use tessera_types::workload::{ExitOutcome, Health, Instance, WorkloadSpec};
 use tessera_types::{Duration, Epoch, Name, Revision, Timestamp, Uid};
@@ -44,7 +44,7 @@ impl Node {
     fn list(&mut self, list: &[Assignment]) -> Vec<Action> {
         self.revision += 1;
         let lease = self.now.plus(Duration::from_secs(15));
-        self.core.synced(self.now, lease, Revision(self.revision), Some(list));
+        self.core.synced(self.now, lease, Some(Listed::all(Revision(self.revision), list)));
         self.effects()
     }
 
@@ -333,7 +333,7 @@ fn a_copy_that_must_not_outlive_the_lease_waits_for_the_control_plane() {
     assert_eq!(node.last().state, CopyState::BackingOff);
     assert!(node.pass(1_000_000).is_empty());
     let lease = node.now.plus(Duration::from_secs(15));
-    node.core.synced(node.now, lease, Revision(1), None);
+    node.core.synced(node.now, lease, None);
     assert!(matches!(&node.effects()[..], [Action::Start(_)]));
 }
 
@@ -370,12 +370,8 @@ fn an_agent_that_halts_leaves_its_copies_to_the_next_one() {
     let saved = node.core.copies().cloned().collect();
     let mut next = AgentCore::restore(node.now, saved, vec![]);
     next.take_actions();
-    next.synced(
-        node.now,
-        node.now,
-        Revision(9),
-        Some(&[assignment(1, serde_json::json!({"command": "a"}))]),
-    );
+    let wanted = [assignment(1, serde_json::json!({"command": "a"}))];
+    next.synced(node.now, node.now, Some(Listed::all(Revision(9), &wanted)));
     let actions = next.take_actions();
     assert!(
         actions
@@ -404,7 +400,8 @@ fn what_is_never_started_again_is_not_even_after_its_agent_has_stopped_it() {
     node.says(CopyState::Failed, "stopped together with its agent");
     let saved = node.core.copies().cloned().collect();
     let mut next = AgentCore::restore(node.now, saved, vec![]);
-    next.synced(node.now, node.now.plus(Duration::from_secs(15)), Revision(9), Some(&[wanted]));
+    let lease = node.now.plus(Duration::from_secs(15));
+    next.synced(node.now, lease, Some(Listed::all(Revision(9), &[wanted])));
     let starts = next.take_actions();
     assert!(!starts.iter().any(|action| matches!(action, Action::Start(_))), "{starts:?}");
 }

@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use tessera_agent::core::{
-    Action, Adopted, AgentCore, CopyId, Launch, Progress, REPORTS_KEPT_MAX, RunEnd, RunEvent, RunId,
+    Action, Adopted, AgentCore, CopyId, Launch, Listed, Progress, REPORTS_KEPT_MAX, RunEnd,
+    RunEvent, RunId,
 };
 use tessera_types::sync::{Assignment, CopyState, Report, ReportResponse};
 use tessera_types::workload::{ExitOutcome, Instance, OnDisconnect, Stop, WorkloadSpec};
@@ -180,10 +181,20 @@ impl World {
         }
         if let Some(agent) = &mut self.agent {
             let known = agent.since();
+            let mut since = Revision::ZERO;
             if !with_specs && known != Revision::ZERO {
-                list.iter_mut().for_each(|assignment| assignment.spec = None);
+                let between = self.lists.get(known.0 as usize..=index).unwrap_or_default();
+                match between.first().filter(|_| nothing_goes(between)) {
+                    // Every other time, as what is left out is left out of this.
+                    Some((_, before)) if revision.0.is_multiple_of(2) => {
+                        since = known;
+                        list.retain(|it| before.iter().all(|before| is_news(before, it)));
+                    }
+                    _ => list.iter_mut().for_each(|assignment| assignment.spec = None),
+                }
             }
-            agent.synced(now, now.plus(LEASE), revision, Some(&list));
+            let listed = Listed { since, revision, assignments: &list };
+            agent.synced(now, now.plus(LEASE), Some(listed));
         }
         self.perform();
     }
@@ -500,4 +511,18 @@ fn without_lines(report: &Report) -> Report {
     let mut report = report.clone();
     report.last_exit.iter_mut().for_each(|exit| exit.last_lines.clear());
     report
+}
+
+/// Whether each list has what the one before it has.
+fn nothing_goes(lists: &[(Revision, Vec<Assignment>)]) -> bool {
+    lists.windows(2).all(|pair| {
+        let stays = |it: &Assignment| pair[1].1.iter().any(|after| after.id == it.id);
+        pair[0].1.iter().all(stays)
+    })
+}
+
+/// Whether this is not what an agent knows that knows the other one.
+fn is_news(before: &Assignment, after: &Assignment) -> bool {
+    (before.id, before.epoch, before.generation, before.stop)
+        != (after.id, after.epoch, after.generation, after.stop)
 }

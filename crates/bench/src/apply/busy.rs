@@ -7,16 +7,15 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
 use serde_json::{Value, json};
-use tessera_client::{Api, call};
-use tessera_types::api::ApplyRequest;
+use tessera_client::Api;
 use tessera_types::{Manifest, Workload};
 
 use super::{PATIENCE, RUNS};
 use crate::benchmark::Context;
 use crate::figures::{Report, Unit};
-use crate::process::cpu_time;
+use crate::process::Meter;
 use crate::samples::Samples;
-use crate::stage::{Figures, Stage};
+use crate::stage::{Figures, Stage, declare};
 
 const OBJECTS: usize = 100_000;
 const NODES: usize = 200;
@@ -30,13 +29,11 @@ pub(super) async fn run(context: &Context, report: &mut Report) -> Result<()> {
     let (objects, nodes) = (context.count(OBJECTS), context.count(NODES));
     let mut stage = Stage::start(context)?;
     stage.simulated("bench", nodes)?;
-    stage.agent("real", &["--container-socket", "none", "--label", "real=yes"])?;
-    let ready = |figures: &Figures| figures.count("Node", "Ready") == nodes + 1;
-    stage.until("registering", FILLED_WITHIN, ready).await?;
+    stage.real("real", &["--label", "real=yes"])?;
+    stage.ready().await?;
     for first in (0..objects).step_by(BATCH) {
-        let manifests =
-            (first..objects.min(first + BATCH)).map(|i| (&filler(i, 0)).into()).collect();
-        call(stage.api.apply(None, &ApplyRequest { manifests })).await?;
+        let batch = first..objects.min(first + BATCH);
+        declare(&stage.api, batch.map(|i| filler(i, 0))).await?;
     }
     let filled = |figures: &Figures| figures.count("Workload", "Running") == objects;
     stage.until("filling", FILLED_WITHIN, filled).await?;
@@ -48,10 +45,9 @@ pub(super) async fn run(context: &Context, report: &mut Report) -> Result<()> {
     });
     let appliers: Vec<_> =
         (0..APPLIERS).map(|i| tokio::spawn(Arc::clone(&load).apply_for_ever(i))).collect();
-    let (begun, used) = (Instant::now(), cpu_time(stage.control.id())?);
-    let took = measure(&stage.api).await;
-    let (elapsed, used) =
-        (begun.elapsed().as_secs_f64(), cpu_time(stage.control.id())?.saturating_sub(used));
+    let meter = Meter::start(stage.control.id())?;
+    let took = measure(&stage.api, context.count(RUNS)).await;
+    let (elapsed, share) = (meter.elapsed().as_secs_f64(), meter.share()?);
     for applier in appliers {
         ensure!(!applier.is_finished(), "an apply was refused: {:?}", applier.await);
         applier.abort();
@@ -62,15 +58,14 @@ pub(super) async fn run(context: &Context, report: &mut Report) -> Result<()> {
     report.percentiles("one of them, busy", &waits, Unit::Millis);
     // One that is refused ends the run.
     report.add("requests refused, busy", 0.0, Unit::Count);
-    let share = used.as_secs_f64() / elapsed * 100.0;
     report.add("processor time of the control plane, busy", share, Unit::CorePercent);
     Ok(())
 }
 
 /// How long each took, in milliseconds.
-async fn measure(api: &Api) -> Result<Samples> {
+async fn measure(api: &Api, runs: usize) -> Result<Samples> {
     let mut took = Samples::default();
-    for i in 0..RUNS {
+    for i in 0..runs {
         let one = tokio::time::timeout(PATIENCE, one(api, i)).await.context("too slow")??;
         took.push(one.as_secs_f64() * 1000.0);
     }

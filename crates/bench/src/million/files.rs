@@ -5,7 +5,6 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use serde_json::{Value, json};
-use tessera_types::api::ApplyRequest;
 use tessera_types::limits::BATCH_MAX;
 
 /// Workloads of one service.
@@ -33,12 +32,10 @@ impl Files {
     }
 
     /// The nodes' labels, in batches.
-    pub(super) fn nodes(&self) -> Vec<ApplyRequest> {
+    pub(super) fn nodes(&self) -> Vec<Vec<Value>> {
         let node = |at: u32| json!({"kind": "Node", "name": node_name(at), "labels": labels(at), "spec": {}});
         let all: Vec<Value> = (1..=self.nodes).map(node).collect();
-        all.chunks(BATCH_MAX)
-            .map(|some| ApplyRequest { manifests: some.iter().map(Into::into).collect() })
-            .collect()
+        all.chunks(BATCH_MAX).map(<[_]>::to_vec).collect()
     }
 
     pub(super) fn names(&self) -> impl Iterator<Item = String> {

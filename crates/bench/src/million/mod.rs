@@ -9,20 +9,19 @@
 
 mod check;
 mod files;
-mod stage;
+mod send;
 
 use std::time::{Duration, Instant};
 
-use anyhow::{Result, ensure};
-use tessera_client::call;
+use anyhow::{Context as _, Result, ensure};
 
 use crate::baseline::Base;
 use crate::benchmark::{Benchmark, Context, at_least, under};
 use crate::figures::{Report, Unit};
-use crate::process::{cpu_time, peak_bytes};
+use crate::process::{Meter, peak_bytes};
+use crate::stage::{Stage, declare};
 use check::Census;
-use files::Files;
-use stage::Stage;
+use files::{Files, NODE_CPU, NODE_MEMORY_MIB, NODE_WORKLOADS};
 
 const WORKLOADS: usize = 1_000_000;
 const NODES: usize = 5000;
@@ -34,7 +33,6 @@ const PATIENCE: Duration = Duration::from_secs(1200);
 const SENDERS: usize = 4;
 /// How often it is asked how many run, unless the answer takes long.
 const ASK_EVERY: Duration = Duration::from_millis(100);
-const MEBIBYTE: f64 = 1_048_576.0;
 
 pub(crate) static BENCHMARK: Benchmark = Benchmark {
     name: "million",
@@ -68,15 +66,18 @@ impl Loaded {
     pub(crate) async fn new(context: &Context, report: Option<&mut Report>) -> Result<Self> {
         let nodes = context.count(NODES).max(NODES_MIN) as u32;
         let files = Files::new(context.count(WORKLOADS), nodes);
-        let stage = Stage::start(context, &files).await?;
+        let stage = start(context, &files).await?;
         files.write(stage.folder.path())?;
-        label_nodes(&stage, &files).await?;
-        let processes = [("control plane", stage.control.id()), ("agents", stage.agent.id())];
-        let before = processes.map(|(_, id)| cpu_time(id).unwrap_or_default());
+        for labels in files.nodes() {
+            declare(&stage.api, labels).await?;
+        }
+        let agents = stage.agents.first().context("agents were started")?;
+        let processes = [("control plane", stage.control.id()), ("agents", agents.id())];
+        let meters = [Meter::start(stage.control.id())?, Meter::start(agents.id())?];
         let begun = Instant::now();
         match context.tesseractl {
-            true => stage.apply_by_command().await?,
-            false => stage.apply(&files, SENDERS).await?,
+            true => send::have_sent(&stage).await?,
+            false => send::send_all(&stage, &files, SENDERS).await?,
         }
         let applied = begun.elapsed();
         all_run(&stage, files.workloads, begun).await?;
@@ -87,9 +88,8 @@ impl Loaded {
             report.add("all applied", applied.as_secs_f64(), Unit::Seconds);
             report.add("all Running", took.as_secs_f64(), Unit::Seconds);
             report.add_against(Base::LogRows, "workloads", rate, Unit::PerSecond);
-            for ((name, id), before) in processes.into_iter().zip(before) {
-                let used = cpu_time(id)?.saturating_sub(before);
-                add_used(report, name, used, workloads);
+            for ((name, id), meter) in processes.into_iter().zip(meters) {
+                add_used(report, name, meter.used()?, workloads);
                 add_peak(report, name, id)?;
             }
         }
@@ -97,33 +97,33 @@ impl Loaded {
     }
 }
 
-fn add_used(report: &mut Report, name: &str, used: Duration, workloads: f64) {
-    let used = used.as_secs_f64();
+/// A control plane and all nodes, each with the room that the files count on.
+async fn start(context: &Context, files: &Files) -> Result<Stage> {
+    let mut stage = Stage::start(context)?;
+    let cpu = format!("{NODE_CPU}m");
+    let memory = format!("{NODE_MEMORY_MIB}MiB");
+    let workloads = NODE_WORKLOADS.to_string();
+    let size = ["--cpu", &cpu, "--memory", &memory, "--workloads-max", &workloads];
+    stage.simulated_with("bench", files.nodes as usize, &size)?;
+    stage.ready().await?;
+    Ok(stage)
+}
+
+fn add_used(report: &mut Report, name: &str, used: f64, workloads: f64) {
     report.add(&format!("{name}, processor time"), used, Unit::Seconds);
     report.add(&format!("{name}, for each workload"), used / workloads * 1e6, Unit::Micros);
 }
 
 /// Adds the most memory that a process ever had.
 pub(crate) fn add_peak(report: &mut Report, name: &str, id: u32) -> Result<()> {
-    let peak = peak_bytes(id)? as f64 / MEBIBYTE;
-    report.add(&format!("{name}, most memory"), peak, Unit::Mebibytes);
-    Ok(())
-}
-
-/// Gives the nodes the labels that constraints look at.
-async fn label_nodes(stage: &Stage, files: &Files) -> Result<()> {
-    for batch in files.nodes() {
-        let answer = call(stage.api.apply(None, &batch)).await?;
-        let refused = answer.results.into_iter().find_map(|result| result.problem);
-        ensure!(refused.is_none(), "a node is refused: {refused:?}");
-    }
+    report.add_bytes(&format!("{name}, most memory"), peak_bytes(id)?);
     Ok(())
 }
 
 async fn all_run(stage: &Stage, workloads: usize, begun: Instant) -> Result<()> {
     loop {
         let asked = Instant::now();
-        let running = stage.running().await?;
+        let running = stage.figures().await?.count("Workload", "Running");
         if running == workloads {
             return Ok(());
         }

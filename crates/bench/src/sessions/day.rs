@@ -11,7 +11,7 @@ use super::plane::{Became, Plane};
 use super::{BURST, HOSTS, Lesson, SESSIONS, catalogue, lesson, node_name};
 use crate::benchmark::Context;
 use crate::figures::{Report, Unit};
-use crate::process::cpu_time;
+use crate::process::Meter;
 use crate::samples::Samples;
 
 /// Where the day begins: 2027-03-01T00:00:00Z.
@@ -40,10 +40,9 @@ pub(super) async fn run(context: &Context, report: &mut Report) -> Result<()> {
     plane.settle().await?;
     book(&mut plane, sessions, context.count(BURST), report).await?;
     let mut day = Day::default();
-    let me = std::process::id();
-    let before = cpu_time(me)?;
+    let meter = Meter::start(std::process::id())?;
     day.pass(&mut plane).await?;
-    day.report(report, cpu_time(me)?.saturating_sub(before));
+    day.report(report, meter.used()?);
     let is_over = |part: &SessionPartRef| part.status == TimedStatus::Terminated;
     let over = plane.world().table::<SessionPart>().iter().filter(|part| is_over(part)).count();
     ensure!(over == sessions, "{over} of {sessions} sessions took place");
@@ -117,15 +116,15 @@ impl Day {
         Ok(())
     }
 
-    fn report(&self, report: &mut Report, used: StdDuration) {
+    fn report(&self, report: &mut Report, used: f64) {
         report.percentiles("day: lateness of a boundary", &self.lateness, Unit::Millis);
         let what = "day: lateness where 100 and more are due at once";
         report.percentiles(what, &self.crowded, Unit::Millis);
         report.add("day: boundaries", self.lateness.len() as f64, Unit::Count);
         report.add("day: instants at which something was due", self.instants as f64, Unit::Count);
-        let each = used.as_secs_f64() * 1e6 / self.lateness.len().max(1) as f64;
+        let each = used * 1e6 / self.lateness.len().max(1) as f64;
         report.add("day: processor time of a boundary, with all that follows", each, Unit::Micros);
-        report.add("day: processor time of all of it", used.as_secs_f64(), Unit::Seconds);
+        report.add("day: processor time of all of it", used, Unit::Seconds);
     }
 }
 

@@ -19,9 +19,9 @@ use super::{BURST, Declares, HOSTS, Lesson, SESSIONS, catalogue, lesson};
 use crate::baseline::Base;
 use crate::benchmark::Context;
 use crate::figures::{Report, Unit};
-use crate::fleet::Fleet;
-use crate::process::{cpu_time, resident_bytes};
+use crate::process::{Meter, resident_bytes};
 use crate::samples::Samples;
+use crate::stage::Stage;
 
 /// How long a lesson is, and each of the buffers around it. A second boundary is to
 /// find the first one dealt with, or it is late for two reasons.
@@ -37,13 +37,13 @@ const WAVES: [(&str, Duration); 2] =
 
 pub(super) async fn run(context: &Context, report: &mut Report) -> Result<()> {
     let (hosts, burst) = (context.count(HOSTS), context.count(BURST));
-    let nodes = u32::try_from(hosts)?;
-    let size = ["--cpu", "4", "--memory", "8GiB"];
-    let mut fleet = Fleet::simulated(context, nodes, &size).await?;
+    let mut stage = Stage::start(context)?;
+    stage.simulated_with("bench", hosts, &["--cpu", "4", "--memory", "8GiB"])?;
+    stage.ready().await?;
     let length = context.time(LENGTH).max(LENGTH_MIN);
     let length = Duration::from_millis(u64::try_from(length.as_millis())?);
     let lesson = Lesson { length, lead_time: length, teardown_buffer: length };
-    catalogue(&mut fleet, hosts, &lesson).await?;
+    catalogue(&mut stage, hosts, &lesson).await?;
     let others = context.count(SESSIONS).saturating_sub(WAVES.len() * burst);
     let mut booked = Samples::default();
     let tomorrow = now().plus(Duration::from_secs(24 * 3600));
@@ -51,25 +51,25 @@ pub(super) async fn run(context: &Context, report: &mut Report) -> Result<()> {
         // Spread over a day by the golden ratio: evenly, and in no order.
         let share = (i as f64 * 0.618_033_988_749_895).fract();
         let start = tomorrow.plus(Duration::from_millis((share * 86_400_000.0) as u64));
-        booked.push(book(&fleet, &format!("other-{i}"), start).await?);
+        booked.push(book(&stage, &format!("other-{i}"), start).await?);
     }
     let options = WatchOptions { kind: Some(KindName::SessionPart), ..WatchOptions::default() };
-    let mut watch = Watch::open(&fleet.api, options).await?;
-    let last = book_waves(&fleet, burst, booked.percentile(0.5), length).await?;
+    let mut watch = Watch::open(&stage.api, options).await?;
+    let last = book_waves(&stage, burst, booked.percentile(0.5), length).await?;
     report.percentiles("over HTTP: a booking", &last, Unit::Millis);
     let what = "over HTTP: the mean booking";
     report.add_against(Base::LogAppends, what, last.mean(), Unit::Millis);
-    let before = cpu_time(fleet.control.id())?;
+    let meter = Meter::start(stage.control.id())?;
     let mut delays = Delays::default();
     let collected = tokio::time::timeout(PATIENCE, delays.collect(&mut watch, 2 * burst));
     collected.await.context("too slow")??;
-    let used = cpu_time(fleet.control.id())?.saturating_sub(before).as_secs_f64();
+    let used = meter.used()?;
     delays.report(report);
     let each = used * 1e6 / delays.count().max(1) as f64;
     let what = "over HTTP: the control plane's processor time of a boundary, with all that follows";
     report.add(what, each, Unit::Micros);
-    let memory = resident_bytes(fleet.control.id())? as f64 / f64::from(1 << 20);
-    report.add("over HTTP: the control plane's memory", memory, Unit::Mebibytes);
+    let memory = resident_bytes(stage.control.id())?;
+    report.add_bytes("over HTTP: the control plane's memory", memory);
     Ok(())
 }
 
@@ -79,16 +79,16 @@ fn now() -> Timestamp {
 }
 
 /// Books a session; how long it took, in milliseconds.
-async fn book(fleet: &Fleet, name: &str, start: Timestamp) -> Result<f64> {
+async fn book(stage: &Stage, name: &str, start: Timestamp) -> Result<f64> {
     let (manifest, begun_at) = (lesson(name, start)?, Instant::now());
-    fleet.api.put(&manifest, &Default::default()).await?;
+    stage.api.put(&manifest, &Default::default()).await?;
     Ok(begun_at.elapsed().as_secs_f64() * 1000.0)
 }
 
 /// Books both waves, as soon as that can be done before the first begins, where a
 /// booking takes about so many milliseconds.
 async fn book_waves(
-    fleet: &Fleet,
+    stage: &Stage,
     burst: usize,
     booking_ms: f64,
     length: Duration,
@@ -102,7 +102,7 @@ async fn book_waves(
         let start = begin.plus(length).plus(apart_from_first);
         for i in 0..burst {
             let start = start.plus(apart.times(i as u64));
-            booked.push(book(fleet, &format!("wave-{wave}-{i}"), start).await?);
+            booked.push(book(stage, &format!("wave-{wave}-{i}"), start).await?);
         }
         if wave == 0 && now() > begin {
             bail!("the bookings took until the first boundary");
@@ -167,7 +167,7 @@ impl Delays {
     }
 }
 
-impl Declares for Fleet {
+impl Declares for Stage {
     async fn declare<K: Tabled>(&mut self, manifest: Manifest<K>) -> Result<()> {
         self.api.put(&manifest, &Default::default()).await?;
         Ok(())

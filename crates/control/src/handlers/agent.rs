@@ -113,8 +113,9 @@ pub(super) async fn sync(
     }
     plane.metrics.heartbeat();
     let deadline = started + request.wait.min(plane.options.lease).as_std();
-    let SyncRequest { session, since, .. } = request;
-    let waiting = Waiting { plane: Arc::clone(plane), name, agent, session, since, deadline };
+    let SyncRequest { session, since, partial, .. } = request;
+    let plane = Arc::clone(plane);
+    let waiting = Waiting { plane, name, agent, session, since, partial, deadline };
     let mut gathering = Gathering::default();
     loop {
         let news = waiting.agent.news.notified();
@@ -141,6 +142,7 @@ struct Waiting {
     agent: Speaker,
     session: String,
     since: Revision,
+    partial: bool,
     deadline: Instant,
 }
 
@@ -166,12 +168,35 @@ impl Waiting {
         if !is_over && gathering.goes_on(&self.plane, self.agent.node_id, self.since) {
             return Ok(Seen::Gathering);
         }
-        match answer(&self.plane, &self.name, &self.agent, self.since) {
+        match self.answer() {
             Some(response) if is_over || has_news(&response) => Ok(Seen::News(response)),
             Some(_) => Ok(Seen::Nothing),
             None if is_over => Err(not_ready(&self.name)),
             None => Ok(Seen::NotReady),
         }
+    }
+
+    /// The answer to give now; none while the node counts as Offline.
+    fn answer(&self) -> Option<SyncResponse> {
+        let news =
+            news_for(&self.plane.world.read(), self.agent.node_id, self.since, self.partial)?;
+        let (mut log_requests, mut tenant_log_requests) = (Vec::new(), Vec::new());
+        for wanted in self.plane.agents.log_requests(&self.name, Instant::now()) {
+            match wanted {
+                WantedLog::Workload(request) => log_requests.push(request),
+                WantedLog::Tenant(request) => tenant_log_requests.push(request),
+            }
+        }
+        Some(SyncResponse {
+            lease: self.plane.options.lease,
+            at: clock::now(),
+            revision: news.revision,
+            since: news.since,
+            assignments: news.assignments,
+            tenants: news.tenants,
+            log_requests,
+            tenant_log_requests,
+        })
     }
 
     async fn wait(&self, news: Pin<&mut Notified<'_>>) {
@@ -216,8 +241,7 @@ impl Waiting {
 const GATHER_MAX: std::time::Duration = std::time::Duration::from_secs(2);
 const GATHER_STEP: std::time::Duration = std::time::Duration::from_millis(250);
 
-/// News that are gathered in a rush: each answer lists all assignments of its node, and
-/// costs a request and a report.
+/// News that are gathered in a rush: each answer costs a request and a report.
 #[derive(Default)]
 struct Gathering {
     since: Option<Instant>,
@@ -261,6 +285,7 @@ async fn leave(plane: &Plane, name: &Name, session: &str) -> Result<SyncResponse
                 lease,
                 at: clock::now(),
                 revision,
+                since: Revision::ZERO,
                 assignments: None,
                 tenants: None,
                 log_requests: Vec::new(),
@@ -300,27 +325,6 @@ pub(super) fn session(
 fn in_session(plane: &Plane, name: &Name, session: &str) -> Result<Speaker, Problem> {
     let world = plane.world.read();
     plane.agents.in_session(&world, name, session).map_err(|why| refused(name, why))
-}
-
-/// The answer to give now; none while the node counts as Offline.
-fn answer(plane: &Plane, name: &Name, agent: &Speaker, since: Revision) -> Option<SyncResponse> {
-    let news = news_for(&plane.world.read(), agent.node_id, since)?;
-    let (mut log_requests, mut tenant_log_requests) = (Vec::new(), Vec::new());
-    for wanted in plane.agents.log_requests(name, Instant::now()) {
-        match wanted {
-            WantedLog::Workload(request) => log_requests.push(request),
-            WantedLog::Tenant(request) => tenant_log_requests.push(request),
-        }
-    }
-    Some(SyncResponse {
-        lease: plane.options.lease,
-        at: clock::now(),
-        revision: news.revision,
-        assignments: news.assignments,
-        tenants: news.tenants,
-        log_requests,
-        tenant_log_requests,
-    })
 }
 
 /// A part of a log. Only who speaks for the node can send it, and only of a log that it

@@ -23,6 +23,7 @@ fn sync(session: &str, wait: Duration) -> SyncRequest {
     SyncRequest {
         session: session.to_owned(),
         since: Revision::ZERO,
+        partial: false,
         wait,
         told: None,
         usage: None,

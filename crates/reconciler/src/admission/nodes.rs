@@ -56,6 +56,9 @@ fn is_large_enough(node: &Object<Node>, workload: &PodWorkload) -> bool {
 }
 
 fn meets_constraints(node: &Object<Node>, workload: &PodWorkload) -> bool {
+    if workload.spec.constraints.is_empty() {
+        return true;
+    }
     let labels = node.effective_labels();
     workload.spec.constraints.iter().all(|one| one.is_met_by(&labels))
 }

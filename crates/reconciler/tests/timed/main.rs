@@ -13,6 +13,7 @@ mod groups;
 mod hosts;
 mod kept;
 mod life;
+mod members;
 mod nodes;
 mod operators;
 mod outages;

@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use tessera_agent::core::Listed;
 use tessera_types::sync::ReportResponse;
 use tessera_types::{Duration, KindName, Object, Timestamp, Workload};
 
@@ -158,9 +159,11 @@ impl Sim {
                 if left > Duration::ZERO {
                     machine.renew(until);
                 }
-                let revision = news.revision;
+                let (since, revision) = (news.since, news.revision);
+                let assignments = news.assignments.as_deref();
+                let listed = assignments.map(|it| Listed { since, revision, assignments: it });
                 if let Some((agent, wall)) = machine.awake(now) {
-                    agent.synced(wall, wall.plus(left), revision, news.assignments.as_deref());
+                    agent.synced(wall, wall.plus(left), listed);
                 }
                 if let Some(list) = news.tenants {
                     machine.tenants.listed(machine.clock.wall(now), revision, &list);

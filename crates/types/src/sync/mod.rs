@@ -65,6 +65,10 @@ pub struct SyncRequest {
     pub session: String,
     /// The revision of the assignments that the agent has; 0 for none.
     pub since: Revision,
+    /// Whether the answer may leave out assignments that the agent has:
+    /// [`SyncResponse::since`].
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub partial: bool,
     /// How long the answer may wait for news.
     pub wait: Duration,
     /// The [`SyncResponse::at`] of the last answer, when all that had happened on the
@@ -109,8 +113,12 @@ pub struct SyncResponse {
     pub at: Timestamp,
     /// The revision of what is below; what to ask with next time.
     pub revision: Revision,
-    /// All assignments of the node, when there is anything new. Whatever the
-    /// agent has beside them it stops.
+    /// Which assignments are left out of those below: the ones that have not changed
+    /// after this revision, none of which has gone since. 0 where all are there.
+    #[serde(default, skip_serializing_if = "Revision::is_zero")]
+    pub since: Revision,
+    /// All assignments of the node but those that are left out, when there is anything
+    /// new. Whatever the agent has beside all of these it stops.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub assignments: Option<Vec<Assignment>>,
     /// All tenants that the node has to do with, when there is anything new, of these or of

@@ -1,0 +1,199 @@
+//! What an agent is told that knows something already, against all there is: whatever
+//! happened since, and however often it was told something, it knows everything.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use proptest::prelude::*;
+use serde_json::json;
+use tessera_reconciler::{World, news_for};
+use tessera_types::sync::Assignment;
+use tessera_types::workload::{Assigned, OnDisconnect, Resources, WorkloadStatus};
+use tessera_types::{Actor, Edited, Epoch, Name, Object, Revision, Uid, Workload, Write};
+
+use crate::plane::Plane;
+
+const NODES: usize = 2;
+
+#[derive(Clone, Debug)]
+enum Happens {
+    /// A workload is placed on a node of this number, or on the same one again.
+    Placed(usize, usize),
+    /// It leaves its node.
+    Left(usize),
+    /// Its spec is changed.
+    Edited(usize),
+    /// It is to be stopped.
+    Stopped(usize),
+    /// Something else of it is changed.
+    Reported(usize),
+    Deleted(usize),
+    /// The agent of this node is told what is new.
+    Told(usize),
+    /// The control plane is started anew.
+    Restarted,
+    /// The agent of this node knows nothing any more.
+    Forgotten(usize),
+}
+
+fn happens() -> impl Strategy<Value = Happens> {
+    let workload = || 0..6usize;
+    prop_oneof![
+        6 => (workload(), 0..NODES).prop_map(|(one, node)| Happens::Placed(one, node)),
+        2 => workload().prop_map(Happens::Left),
+        2 => workload().prop_map(Happens::Edited),
+        1 => workload().prop_map(Happens::Stopped),
+        2 => workload().prop_map(Happens::Reported),
+        1 => workload().prop_map(Happens::Deleted),
+        8 => (0..NODES).prop_map(Happens::Told),
+        1 => Just(Happens::Restarted),
+        1 => (0..NODES).prop_map(Happens::Forgotten),
+    ]
+}
+
+/// What an agent has to know of a workload.
+type Known = BTreeMap<Uid, (Epoch, u64, bool, Option<String>)>;
+
+fn known(one: &Assignment, before: &Known) -> (Epoch, u64, bool, Option<String>) {
+    let spec = one.spec.as_ref().map(|spec| spec.args.concat());
+    let spec = spec.or_else(|| before.get(&one.id).and_then(|known| known.3.clone()));
+    (one.epoch, one.generation, one.stop, spec)
+}
+
+struct Agents {
+    plane: Plane,
+    nodes: Vec<Uid>,
+    agents: Vec<(Revision, Known)>,
+}
+
+impl Agents {
+    fn new() -> Self {
+        let mut plane = Plane::new();
+        let nodes: Vec<_> = (0..NODES).map(|i| plane.node(&format!("node-{i}"), 1000)).collect();
+        plane.settle();
+        Self { plane, nodes, agents: vec![Default::default(); NODES] }
+    }
+
+    fn happens(&mut self, step: &Happens) {
+        match *step {
+            Happens::Placed(one, node) => self.place(one, node),
+            Happens::Left(one) => self.edit(one, |it| it.observed.assigned = None),
+            Happens::Edited(one) => self.edit(one, |it| {
+                it.generation += 1;
+                let spec = Arc::make_mut(&mut it.spec);
+                spec.args = vec![it.generation.to_string()];
+            }),
+            Happens::Stopped(one) => self.edit(one, |it| it.status = WorkloadStatus::Stopping),
+            Happens::Reported(one) => self.edit(one, |it| it.observed.report_seq += 1),
+            Happens::Deleted(one) => {
+                if let Some(workload) = self.find(one) {
+                    let at = self.plane.now.wall;
+                    self.plane.commit(vec![Write::delete(&workload, Actor::API, "asked", at)]);
+                }
+            }
+            Happens::Told(node) => self.tell(node),
+            Happens::Restarted => {
+                let world = &self.plane.world;
+                self.plane.world = World::load(world.revision(), world.all());
+            }
+            Happens::Forgotten(node) => self.agents[node] = Default::default(),
+        }
+    }
+
+    fn find(&self, one: usize) -> Option<Arc<Object<Workload>>> {
+        let name = Name::new(&format!("workload-{one}")).unwrap();
+        self.plane.world.workloads.find(Some(&Name::default_namespace()), &name).cloned()
+    }
+
+    fn place(&mut self, one: usize, node: usize) {
+        if self.find(one).is_none() {
+            self.plane.declare(&format!("workload-{one}"), json!({}));
+        }
+        let assigned = Assigned {
+            node: Name::new(&format!("node-{node}")).unwrap(),
+            node_id: self.nodes[node],
+            since: self.plane.now.wall,
+            resources: Resources::default(),
+            on_disconnect: OnDisconnect::default(),
+            ports: Vec::new(),
+        };
+        self.edit(one, |it| {
+            it.observed.epoch = it.observed.epoch.next();
+            it.observed.assigned = Some(assigned);
+            it.status = WorkloadStatus::Scheduled;
+        });
+    }
+
+    fn edit(&mut self, one: usize, edit: impl FnOnce(&mut Object<Workload>)) {
+        let Some(workload) = self.find(one) else { return };
+        let mut object = (*workload).clone();
+        edit(&mut object);
+        self.plane.commit(vec![Write::update(Edited { object, transitions: Vec::new() })]);
+    }
+
+    /// As the agent does it: what is not left out is news, and what is listed is all.
+    fn tell(&mut self, node: usize) {
+        let (since, before) = self.agents[node].clone();
+        let news = news_for(&self.plane.world, self.nodes[node], since, true).unwrap();
+        let Some(list) = news.assignments else {
+            assert_eq!(before, self.all(node), "there is no news");
+            return;
+        };
+        let mut after = match news.since {
+            Revision::ZERO => Known::new(),
+            known => {
+                assert_eq!(known, since, "what is left out is what the agent knows");
+                before.clone()
+            }
+        };
+        after.extend(list.iter().map(|one| (one.id, known(one, &before))));
+        assert_eq!(after, self.all(node), "after {list:?}, which leaves out {}", news.since);
+        self.agents[node] = (news.revision, after);
+    }
+
+    fn all(&self, node: usize) -> Known {
+        let news = news_for(&self.plane.world, self.nodes[node], Revision::ZERO, false).unwrap();
+        assert_eq!(news.since, Revision::ZERO, "all are wanted");
+        let list = news.assignments.unwrap();
+        list.iter().map(|one| (one.id, known(one, &Known::new()))).collect()
+    }
+}
+
+proptest! {
+    #[test]
+    fn an_agent_that_is_told_what_is_new_knows_all(
+        steps in prop::collection::vec(happens(), 1..80)
+    ) {
+        let mut agents = Agents::new();
+        for step in steps {
+            agents.happens(&step);
+        }
+        (0..NODES).for_each(|node| agents.tell(node));
+        let world = &agents.plane.world;
+        let mut counted = BTreeMap::new();
+        for one in world.all() {
+            *counted.entry((one.kind(), one.status())).or_default() += 1;
+        }
+        let kept = world.counts().map(|(kind, status, count)| ((kind, status), count));
+        prop_assert_eq!(kept.collect::<BTreeMap<_, usize>>(), counted);
+    }
+}
+
+#[test]
+fn what_an_agent_knows_is_left_out_until_something_goes() {
+    let mut agents = Agents::new();
+    (0..5).for_each(|one| agents.place(one, 0));
+    let told = |agents: &mut Agents| {
+        let (since, _) = agents.agents[0];
+        let news = news_for(&agents.plane.world, agents.nodes[0], since, true).unwrap();
+        agents.tell(0);
+        news.assignments.unwrap().len()
+    };
+    assert_eq!(told(&mut agents), 5);
+    agents.place(5, 0);
+    assert_eq!(told(&mut agents), 1);
+    agents.happens(&Happens::Edited(2));
+    assert_eq!(told(&mut agents), 1);
+    agents.happens(&Happens::Left(3));
+    assert_eq!(told(&mut agents), 5);
+}
