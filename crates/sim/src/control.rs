@@ -13,8 +13,8 @@ use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
 
 use tessera_reconciler::{
-    Answer, Batch, EngineUse, NotInSession, Pass, Reconciler, Reported, Reporter, Sessions, World,
-    apply_reports, apply_tenant_reports, news_for, registered,
+    Answer, Batch, EngineUse, NotInSession, Pass, Reconciler, Reported, Reporter, Resync, Sessions,
+    World, apply_reports, apply_tenant_reports, news_for, registered,
 };
 use tessera_store::{Commit, CommitError, EmbeddedStore, IdempotencyKey, Store};
 use tessera_types::node::Executors;
@@ -34,8 +34,6 @@ use crate::message::{ToAgent, ToControl};
 pub(crate) const LEASE: Duration = Duration::from_secs(15);
 /// A control plane that did not run for so long gives every node a fresh lease.
 const STALL: Duration = Duration::from_secs(3);
-/// Everything is looked at so often.
-const RESYNC_EVERY: Duration = Duration::from_secs(600);
 /// How long a sync waits for news.
 pub(crate) const POLL: Duration = Duration::from_secs(5);
 
@@ -60,7 +58,7 @@ pub(crate) struct Control {
     /// Under which key the next commit is done once.
     pub(crate) once: Option<IdempotencyKey>,
     pub(crate) held: Held,
-    resync_at: Timestamp,
+    resync: Resync,
     sessions: Sessions,
     polls: BTreeMap<Name, Poll_>,
     pub(crate) clock: Clock,
@@ -118,7 +116,7 @@ impl Control {
             unseen: VecDeque::new(),
             once: None,
             held: Held::default(),
-            resync_at: now.plus(RESYNC_EVERY),
+            resync: Resync::new(clock.now(now)),
             renewed_at: now,
             frozen: None,
             tells_late_until: now,
@@ -191,8 +189,7 @@ impl Control {
     /// One pass of the loop, without its commit.
     pub(crate) fn plan(&mut self, now: Timestamp) -> Pass {
         self.take_in();
-        if now >= self.resync_at {
-            self.resync_at = now.plus(RESYNC_EVERY);
+        if self.resync.take(self.clock.now(now)) {
             self.reconciler.resync(&self.world);
         }
         self.reconciler.pass(&self.world, self.clock.now(now), 100)
@@ -356,7 +353,7 @@ impl Control {
 
     fn has_work(&self, now: Timestamp) -> bool {
         !self.unseen.is_empty()
-            || now >= self.resync_at
+            || self.resync.next_in(self.clock.now(now)) == Duration::ZERO
             || self.reconciler.next_in(self.clock.now(now)) == Some(Duration::ZERO)
     }
 
@@ -375,9 +372,10 @@ impl Control {
             true => None,
             false if self.has_work(now) => Some(now),
             false => {
-                let next = self.reconciler.next_in(self.clock.now(now));
-                let next = next.map(|time| self.clock.after(now, time));
-                next.into_iter().chain([self.resync_at]).min()
+                let clocks = self.clock.now(now);
+                let resync = self.resync.next_in(clocks);
+                let next = self.reconciler.next_in(clocks).map_or(resync, |time| time.min(resync));
+                Some(self.clock.after(now, next))
             }
         };
         polls.chain(loop_at).chain(self.held.next_at().map(|at| at.max(now))).min()

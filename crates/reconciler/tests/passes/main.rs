@@ -1,5 +1,6 @@
 //! The reconciler in a control plane that a test can look into.
 
+mod clock;
 mod explanations;
 mod plane;
 mod refused_writes;

@@ -52,14 +52,11 @@ impl Quiet {
         everything_is_bounded(control)?;
         who_waits_tells_the_truth(control, now)?;
         nothing_lives_on_without_its_owner(&control.world)?;
-        if !self.clock_was_set {
-            self.a_start_writes_nothing(control, now)?;
-        }
+        self.a_start_writes_nothing(control, now)?;
         a_start_finds_the_same(control, disk)
     }
 
-    /// The control plane's clock is set: what was decided by the other time stays so until
-    /// somebody looks.
+    /// The control plane's clock is set.
     pub(crate) fn clock_is_set(&mut self) {
         self.clock_was_set = true;
     }
