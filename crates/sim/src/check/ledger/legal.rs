@@ -139,8 +139,7 @@ fn keeps<K: Kind>(
         && before.deletion_requested_at != after.deletion_requested_at
     {
         "is not to be deleted any more"
-    // What belongs to something has its windows moved by that, and is no other for it.
-    } else if is_declared_anew && after.owner.is_none() && after.generation <= before.generation {
+    } else if is_declared_anew && after.generation <= before.generation {
         "was declared anew, and its generation is as it was"
     } else if after.generation < before.generation {
         "is of an earlier generation"
