@@ -72,6 +72,11 @@ impl Copy {
         self.progress.attempt = adopted.run.attempt;
         self.progress.live = true;
         self.live = Some(Live::default());
+        if adopted.end.is_none() {
+            // The earlier agent may have written a new window down, and not come to tell of it.
+            let at = self.progress.spec.not_after;
+            out.push(Action::SetNotAfter { run: adopted.run, at });
+        }
         match adopted.instance {
             Some(instance) if self.progress.instance.as_ref() == Some(&instance) => {
                 self.resume_checks(now);

@@ -71,17 +71,23 @@ impl Rules {
     }
 }
 
-/// What is wanted of a run ends it, however its supervisor was told.
+/// What is wanted of a run ends it, however its supervisor was told; and an agent that is there
+/// has told.
 fn no_run_outlives_what_its_agent_knows(
     machines: &[Machine],
     now: Timestamp,
 ) -> Result<(), String> {
     for machine in machines {
         let wall = machine.clock.wall(now);
-        for (id, _) in machine.runs.iter().filter(|(_, run)| run.is_alive()) {
-            let end = machine.disk.get(&id.copy).and_then(|progress| progress.spec.not_after);
+        for (id, run) in machine.runs.iter().filter(|(_, run)| run.is_alive()) {
+            let Some(progress) = machine.disk.get(&id.copy) else { continue };
+            let end = progress.spec.not_after;
             if end.is_some_and(|end| end < wall) {
                 return Err(format!("{id} on {} outlives what its agent knows", machine.name));
+            }
+            if machine.agent.is_some() && run.not_after != end {
+                let told = run.not_after;
+                return Err(format!("{id} has to end at {end:?}, and was told {told:?}"));
             }
         }
     }
