@@ -74,7 +74,7 @@ impl std::str::FromStr for Boundary {
     }
 }
 
-/// How many places there were in a run at which something could have gone wrong.
+/// How many places there were at which something could have gone wrong, until there was peace.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
     /// Commits.

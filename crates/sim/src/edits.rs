@@ -12,9 +12,9 @@ use crate::rng::Rng;
 use crate::scenarios::{begin, host, lessons, secs};
 use crate::script::{Script, Step};
 
-/// The kinds that are changed in this way.
-pub const EDITED: [KindName; 5] =
-    [KindName::Workload, KindName::Tenant, KindName::Node, KindName::Session, KindName::Pod];
+/// The kinds that are changed in this way. The spec of a pod that is made does not change.
+pub const EDITED: [KindName; 4] =
+    [KindName::Workload, KindName::Tenant, KindName::Node, KindName::Session];
 
 /// When B is declared.
 const B_AT: u64 = 60;
@@ -65,11 +65,6 @@ fn declared(kind: KindName, rng: &mut Rng) -> Value {
         KindName::Session => json!({"name": "x", "spec": {
             "definition": {"type_key": "exam"},
             "timeslot": {"start": at(rng.between(150, 300)).to_string()},
-        }}),
-        KindName::Pod => json!({"name": "x", "spec": {
-            "definition": {"type_key": "small"}, "on_late": *rng.pick(&["skip", "shorten", "shift"]),
-            "timeslot": {"start": at(rng.between(150, 300)).to_string(),
-                "duration": format!("{}s", rng.between(20, 60))},
         }}),
         _ => json!({"name": "x", "spec": workload(rng)}),
     }

@@ -90,6 +90,8 @@ struct Sim {
     /// Steps of the script that are done.
     steps: usize,
     counts: Counts,
+    /// What goes wrong once there is peace has no time to be put right.
+    counts_at_peace: Option<Counts>,
     /// What was declared for each placement when it was made.
     placed: Placed,
     /// What was seen of timed resources.
@@ -119,7 +121,7 @@ pub fn run(config: Config) -> Result<Outcome, Failure> {
     let (trace, acts) = (std::mem::take(&mut sim.trace), std::mem::take(&mut sim.acts.happened));
     match outcome {
         Ok(events) => {
-            let counts = sim.counts();
+            let counts = sim.counts_at_peace.take().unwrap_or_else(|| sim.counts());
             let world = sim.control.iter().flat_map(|control| control.world.all());
             sim.narrator.ended(&trace, world.filter(|_| sim.config.script.is_some()));
             let revision = sim.control.as_ref().map_or(0, |control| control.world.revision().0);
@@ -181,6 +183,7 @@ impl Sim {
             engine,
             steps: 0,
             counts: Counts::default(),
+            counts_at_peace: None,
             placed: Placed::default(),
             seen: Seen::default(),
             tries: Tries::default(),
@@ -226,6 +229,7 @@ impl Sim {
             self.observe();
             if self.is_peace() && !was_peace {
                 was_peace = true;
+                self.counts_at_peace = Some(self.counts());
                 self.make_peace();
             }
             self.check().inspect_err(|_| self.explain())?;

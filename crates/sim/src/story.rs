@@ -10,7 +10,7 @@ use std::hash::{DefaultHasher, Hasher};
 use std::io;
 
 use serde_json::Value;
-use tessera_types::{Committed, Resource, Uid};
+use tessera_types::{Committed, Resource, Timestamp, Uid};
 
 /// What a run came to.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -66,7 +66,7 @@ fn apart(at: &str, one: &Value, two: &Value) -> Option<String> {
     }
 }
 
-/// What may differ between two runs of the same script, wherever it stands.
+/// What may differ between two runs of the same script, wherever it stands. Times may differ too.
 const MAY_DIFFER: &[&str] = &[
     // Who it is, and in which order it was written.
     "id",
@@ -76,23 +76,14 @@ const MAY_DIFFER: &[&str] = &[
     "host_id",
     "generation",
     "observed_generation",
-    // When.
-    "created_at",
-    "updated_at",
-    "status_since",
-    "since",
-    "at",
-    "until",
-    "deadline",
-    "started_at",
-    "finished_at",
-    "ended_at",
-    "provisioned_at",
-    "requested_at",
-    "lease_until",
-    "heard_at",
+    "launch_generation",
+    "placed_generation",
+    "hash_generation",
+    // Whether somebody was there in time.
+    "late",
     // Where, and with which of several like things.
     "node",
+    "last_node",
     "instance",
     "session",
     "agent_id",
@@ -102,12 +93,16 @@ const MAY_DIFFER: &[&str] = &[
     "attempt",
     "attempts",
     "restarts",
+    "report_seq",
+    "told",
+    "repaired",
     "message",
     "reason",
     "waiting_for",
     "correlation_id",
     "job_id",
     "sequence",
+    "event_sequence",
     // What a simulated program of a tenant ended with, which is chance.
     "invocation_id",
     "exit_code",
@@ -123,19 +118,28 @@ pub(crate) fn normalised(resource: &Resource) -> Value {
     let mut value = serde_json::to_value(resource).unwrap_or_default();
     let is_tenant = matches!(resource, Resource::Tenant(_));
     let kept = if is_tenant { MAY_NOT_DIFFER_OF_TENANTS } else { "" };
+    // What was declared is the same whenever and wherever it was.
+    let spec = value["spec"].take();
     strip(&mut value, kept);
+    value["spec"] = spec;
     value
 }
 
 fn strip(value: &mut Value, kept: &str) {
     match value {
         Value::Object(fields) => {
-            fields.retain(|name, _| name == kept || !MAY_DIFFER.contains(&name.as_str()));
+            fields.retain(|name, value| {
+                name == kept || !MAY_DIFFER.contains(&name.as_str()) && !is_time(value)
+            });
             fields.values_mut().for_each(|value| strip(value, kept));
         }
         Value::Array(items) => items.iter_mut().for_each(|value| strip(value, kept)),
         _ => {}
     }
+}
+
+fn is_time(value: &Value) -> bool {
+    value.as_str().is_some_and(|text| text.parse::<Timestamp>().is_ok())
 }
 
 /// Gathers the story of a run.
@@ -206,9 +210,11 @@ mod tests {
 
     #[test]
     fn what_may_differ_is_left_out_wherever_it_stands() {
-        let mut value = json!({"id": 7, "spec": {"cpu": 1}, "observed": [{"at": 1, "port": 2}]});
+        let time = "2026-05-01T08:00:00Z";
+        let observed = json!([{"told_at": time, "port": 2, "restarts": 1, "name": "a"}]);
+        let mut value = json!({"id": 7, "spec": {"cpu": 1}, "observed": observed});
         strip(&mut value, "");
-        assert_eq!(value, json!({"spec": {"cpu": 1}, "observed": [{"port": 2}]}));
+        assert_eq!(value, json!({"spec": {"cpu": 1}, "observed": [{"port": 2, "name": "a"}]}));
         let mut tenant = json!({"nodes": [{"node": "n0", "node_id": 4}]});
         strip(&mut tenant, MAY_NOT_DIFFER_OF_TENANTS);
         assert_eq!(tenant, json!({"nodes": [{"node": "n0"}]}));

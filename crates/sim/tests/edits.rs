@@ -44,8 +44,3 @@ fn a_changed_node_is_as_a_fresh_one() {
 fn a_changed_session_is_as_a_fresh_one() {
     all_pairs(KindName::Session);
 }
-
-#[test]
-fn a_changed_pod_is_as_a_fresh_one() {
-    all_pairs(KindName::Pod);
-}
