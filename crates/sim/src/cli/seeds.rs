@@ -1,5 +1,7 @@
 //! Many seeds, and what is told of those that fail.
 
+use std::time::{Duration, Instant};
+
 use tessera_sim::{Config, Failure, run, shrink};
 
 use super::progress::{Progress, all};
@@ -48,11 +50,16 @@ impl Many {
         let (mut events, mut commits) = (0, 0);
         let (mut failures, mut digests) = (Vec::new(), Vec::new());
         let mut progress = Progress::of("seeds", count);
+        let mut longest = (Duration::ZERO, self.from);
         all(
             count,
             self.threads,
-            |i| self.run_one(i),
-            |i, ran| {
+            |i| {
+                let begun = Instant::now();
+                (self.run_one(i), begun.elapsed())
+            },
+            |i, (ran, took)| {
+                longest = longest.max((took, self.from + i as u64));
                 progress.one(matches!(ran, Ran::Right { .. }));
                 match ran {
                     Ran::Right { events: more, commits: written, digest } => {
@@ -84,6 +91,7 @@ impl Many {
             events as f64 / seconds,
             commits as f64 / seconds,
         );
+        println!("the longest was seed {}, with {:.1} s", longest.1, longest.0.as_secs_f64());
         failures.is_empty()
     }
 }
