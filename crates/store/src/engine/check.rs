@@ -72,8 +72,7 @@ pub(crate) fn entry<'a>(
     head: Head,
     current: impl Fn(&Write) -> Option<&'a Versioned>,
 ) -> Result<(LogEntry, Head), CommitError> {
-    let mut after =
-        Head { revision: head.revision.next(), latest_at: head.latest_at.max(commit.at), ..head };
+    let mut after = Head { revision: head.revision.next(), latest_at: commit.at, ..head };
     let mut changes = Vec::with_capacity(commit.writes.len());
     for write in commit.writes {
         let found = current(&write);

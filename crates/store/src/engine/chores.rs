@@ -240,7 +240,10 @@ impl<B: Backend> Engine<B> {
             return Ok(false);
         }
         let goes = move |row: &LogRow, dropped_bytes: u64| {
-            dropped_bytes < excess || (row.revision.0 <= spare && row.at < young)
+            // What is of the future was written while the clock was ahead. How old that is nobody
+            // knows, and it must not keep what comes after it until its time has come.
+            let is_young = row.at >= young && row.at <= now;
+            dropped_bytes < excess || (row.revision.0 <= spare && !is_young)
         };
         self.trim(self.chores.meta.checkpointed, goes)
     }

@@ -97,7 +97,7 @@ impl Recovered {
             }
             self.head.revision = entry.revision;
             self.head.next_seq = entry.next_seq();
-            self.head.latest_at = self.head.latest_at.max(entry.at);
+            self.head.latest_at = entry.at;
             self.pending.extend(entry.audits());
             self.log_bytes += bytes;
             self.backlog.note(entry, *bytes);
