@@ -97,8 +97,6 @@ bugs! {
     /// One that is declared `on_disconnect: stop` is placed elsewhere before its old node must
     /// have stopped it.
     PlacedBeforeStopped: OneCopy,
-    /// What its agent has to know of a workload does not change when that is to stop.
-    StopNotTold: Converges,
     /// A drained node keeps what is on it.
     DrainIgnored: Explained,
     /// The workload of a job is placed anew as any other.
@@ -181,8 +179,6 @@ bugs! {
     StartBeforeNote: Once,
     /// A tenant is forgotten before it is removed.
     RemovalForgotten: NoOrphans,
-    /// A tenant is installed in the place of one of the same name that still is there.
-    NameNotFree: NoOrphans,
 }
 
 impl fmt::Display for Bug {

@@ -5,7 +5,6 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::ops::Deref;
 use std::sync::Arc;
 
-use tessera_planted::{Bug, planted};
 use tessera_scheduler::calendar::Calendar;
 use tessera_types::timed::TimedStatus;
 use tessera_types::workload::{Assigned, WorkloadStatus};
@@ -467,7 +466,7 @@ fn is_news(before: Option<&Object<Workload>>, after: Option<&Object<Workload>>) 
         (Some(before), Some(after)) => {
             before.generation != after.generation
                 || before.observed.epoch != after.observed.epoch
-                || is_to_stop(before) != is_to_stop(after) && !planted(Bug::StopNotTold)
+                || is_to_stop(before) != is_to_stop(after)
         }
         _ => true,
     }

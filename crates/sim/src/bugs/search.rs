@@ -73,10 +73,19 @@ fn failure(bug: Option<Bug>, seed: u64) -> Option<String> {
     Some(what.lines().next().unwrap_or_default().to_owned())
 }
 
-/// The same for each of the bugs, on all processors.
+/// The same for each of the bugs, on all processors. The seed that `known` has for a bug, as it
+/// found that before, is tried first.
 #[must_use]
-pub fn find_all(bugs: &[Bug], seeds_max: u64) -> Vec<(Bug, Option<Found>)> {
-    let found = beside(bugs.len(), |i| find(Some(bugs[i]), 0..seeds_max));
+pub fn find_all(
+    bugs: &[Bug],
+    known: impl Fn(Bug) -> Option<u64> + Sync,
+    seeds_max: u64,
+) -> Vec<(Bug, Option<Found>)> {
+    let found = beside(bugs.len(), |i| {
+        let bug = Some(bugs[i]);
+        let again = known(bugs[i]).and_then(|seed| find(bug, seed..seed + 1));
+        again.or_else(|| find(bug, 0..seeds_max))
+    });
     bugs.iter().copied().zip(found).collect()
 }
 
@@ -118,7 +127,7 @@ pub(super) fn report(options: &Options) -> ExitCode {
     // A bug may make the product panic, and its table says so.
     std::panic::set_hook(Box::new(|_| {}));
     let failed = clean(options.seeds_max);
-    let results = find_all(options.bugs(), options.seeds_max);
+    let results = find_all(options.bugs(), |_| None, options.seeds_max);
     let _ = std::panic::take_hook();
     print!("{}", table(&results));
     let missed = results.iter().filter(|(_, found)| found.is_none()).count();

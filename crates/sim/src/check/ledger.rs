@@ -4,6 +4,7 @@
 //! store made of it, with what may become of what, and after each restart with what is still
 //! there. So the ledger knows the history exactly, and whoever watches can be compared with it.
 
+mod gradings;
 mod legal;
 #[cfg(test)]
 mod tests;
@@ -35,6 +36,7 @@ pub(crate) struct Ledger {
     /// All that the history must have, oldest first.
     pub(crate) noted: Vec<Noted>,
     newest_id: Uid,
+    gradings: gradings::Gradings,
     /// The commit that each idempotency key was used for.
     once: BTreeMap<String, Revision>,
     /// What was asked for when the power went: it was written whole or not at all.
@@ -190,6 +192,7 @@ impl Ledger {
             return Err(format!("{key} is {is:?}, and it was written as {:?}", expected(write)));
         }
         legal::is_legal(before, write)?;
+        self.gradings.take_in(before, write)?;
         match &change.after {
             Some(after) => {
                 if before.is_none() && after.id() <= self.newest_id {

@@ -234,7 +234,7 @@ impl TenantsCore {
         tenant.note.wish == Wish::Installed
             && tenant.note.spec.is_some()
             && !tenant.dirty
-            && (!self.tenants.values().any(blocks) || planted(Bug::NameNotFree))
+            && !self.tenants.values().any(blocks)
     }
 
     /// What came of the job.
