@@ -5,12 +5,12 @@ pub(crate) const USAGE: &str = "\
 usage: cargo xtask COMMAND
 
   test [-p CRATE]... [--release] [-- ARG...]
-        run every test, the doc tests and the walkthroughs; installs what they
-        need where it may. With -p or ARGs (which go to the test runner), only
-        what they select.
+        run every test, the doc tests, the seeded bugs and the walkthroughs;
+        installs what they need where it may. With -p or ARGs (which go to the
+        test runner), only what they select.
   check [--fix]
-        formatting, clippy, direction of dependencies, licences, OpenAPI
-        drift, docs build, links and RFD list. --fix mends what it can.
+        formatting, clippy, direction of dependencies, seeded bugs, licences,
+        OpenAPI drift, docs build, links and RFD list. --fix mends what it can.
   walkthrough [--release] [NAME]...
         run the documents in docs/walkthroughs, or those named
   fuzz [TARGET]... [--minutes N] [--jobs N] [--minimise | --list]
@@ -21,8 +21,10 @@ usage: cargo xtask COMMAND
         make requests from the OpenAPI documents, with schemathesis
   openapi
         write the OpenAPI documents and the generated client again
-  sim [FROM] [COUNT]
-        run seeds of the simulation; a single one prints what happened
+  sim [--seeds N] [--from S] | --seed S | --boundaries | --bugs
+        run seeds of the simulation on all cores, one of them with its trace,
+        every scenario with one thing going wrong at each place where it can, or
+        seeds with each seeded bug until one finds it; sim --help has the rest
   bench [NAME]... [--json FILE] [--scale N] [--folder FOLDER] [--tesseractl]
         measure the release build against the aims in docs/performance.md
   bench --list | --compare A.json B.json
@@ -44,6 +46,8 @@ pub(crate) enum Command {
     },
     Fuzz(FuzzOptions),
     Openapi,
+    /// The simulation, with these arguments.
+    Sim(Vec<String>),
     /// Another program of the workspace, with these arguments.
     Tool {
         package: &'static str,
@@ -90,7 +94,7 @@ pub(crate) fn parse(words: impl IntoIterator<Item = String>) -> Result<Command, 
             None => Ok(Command::Openapi),
             Some(word) => Err(unexpected("openapi", &word)),
         },
-        Some("sim") => Ok(tool("tessera-sim", words)),
+        Some("sim") => Ok(Command::Sim(words.collect())),
         Some("bench") => Ok(tool("tessera-bench", words)),
         Some("chaos") => Ok(tool("tessera-chaos", words)),
         Some(other) => Err(format!("there is no command '{other}'")),

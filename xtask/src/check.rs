@@ -8,6 +8,7 @@ mod effects;
 mod licence;
 mod links;
 pub(crate) mod openapi;
+mod planted;
 mod rfd;
 
 use std::time::Instant;
@@ -45,6 +46,11 @@ const STEPS: &[Step] = &[
         name: "effects in cores",
         remedy: "let a shell do it; the rules are in clippy-cores.toml and xtask/src/check/effects.rs",
         check: |project, _| effects::check(project),
+    },
+    Step {
+        name: "seeded bugs",
+        remedy: "plant each once, and turn them on in tessera-sim alone; see docs/rfd/0024-seeded-bugs.md",
+        check: |project, _| planted::check(project),
     },
     Step {
         name: "licences",

@@ -4,12 +4,14 @@
 //! its own set-up. Exit codes: 0 done, 1 something failed, 2 wrong usage.
 
 mod arguments;
+mod bugs;
 mod check;
 mod fuzz;
 mod markdown;
 mod metadata;
 mod parts;
 mod project;
+mod sim;
 mod test;
 mod walkthrough;
 
@@ -49,6 +51,7 @@ fn run(command: Command) -> anyhow::Result<()> {
         Command::Walkthrough { names, release } => walkthrough::command(&project, &names, release),
         Command::Fuzz(options) => fuzz::run(&project, &options),
         Command::Openapi => check::openapi::write(&project),
+        Command::Sim(arguments) => sim::run(&project, &arguments),
         Command::Tool { package, arguments } => tool(&project, package, &arguments),
     }
 }

@@ -7,6 +7,7 @@ use anyhow::bail;
 use tessera_testkit::{PARTS_VARIABLE, QUADLET_VARIABLE};
 
 use crate::arguments::TestOptions;
+use crate::bugs;
 use crate::metadata::Metadata;
 use crate::parts::{self, Provision};
 use crate::project::{self, Project};
@@ -37,6 +38,7 @@ pub(crate) fn run(project: &Project, options: &TestOptions) -> anyhow::Result<()
     let stages = [
         stage("tests", || project::run(runner(project, options, &provision))),
         doc_tests(project, options, &metadata),
+        seeded_bugs(project, options),
         walkthroughs(project, options, &provision, &metadata),
     ];
     sum_up(&stages, &provision);
@@ -63,6 +65,16 @@ fn doc_tests(project: &Project, options: &TestOptions, metadata: &Metadata) -> S
     let mut command = project.cargo(["test", "--doc", "--no-fail-fast", "--quiet"]);
     select(&mut command, packages.into_iter(), options.release);
     stage(NAME, || project::run(command))
+}
+
+fn seeded_bugs(project: &Project, options: &TestOptions) -> Stage {
+    const NAME: &str = "seeded bugs";
+    let is_of_others =
+        !options.packages.is_empty() && !options.packages.iter().any(|name| name == bugs::PACKAGE);
+    if is_of_others || !options.runner.is_empty() {
+        return Stage { name: NAME, outcome: Outcome::NotRun("the run is narrowed down") };
+    }
+    stage(NAME, || bugs::run(project, options))
 }
 
 fn walkthroughs(

@@ -8,7 +8,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use tessera_reconciler::{Answer, Batch, Pass, PassStats, Reconciler};
+use tessera_reconciler::{Answer, Batch, Pass, PassStats, Reconciler, Resync};
 use tessera_store::{Commit, CommitError, Outcome};
 use tessera_types::{BootTime, Duration, Now, Write};
 use tokio::sync::mpsc;
@@ -19,10 +19,8 @@ use crate::plane::{LoopMessage, Plane};
 /// Resources looked at in one pass, so that a batch stays within the limits of
 /// a commit and other work gets its turn.
 const LOOKS_MAX: usize = 1000;
-/// The safety net: everything is looked at so often, whatever the changes said.
-const RESYNC_EVERY: Duration = Duration::from_secs(600);
 /// The loop wakes up at least so often, to notice that the wall clock was set:
-/// windows open and close by it.
+/// windows open and close by it, and [`Resync`] has everything looked at then.
 const NAP_MAX: Duration = Duration::from_secs(5);
 /// A turn of the loop that takes so much longer than its nap means that the process
 /// did not run, or as good as.
@@ -102,16 +100,16 @@ impl Turns {
 struct Loop {
     plane: Arc<Plane>,
     reconciler: Reconciler,
-    resync_at: BootTime,
+    resync: Resync,
     turns: Turns,
 }
 
 impl Loop {
     fn new(plane: Arc<Plane>) -> Self {
         let reconciler = Reconciler::new(&plane.world.read());
-        let now = clock::boot();
-        let turns = Turns::new(now, plane.options.lease);
-        Self { plane, reconciler, resync_at: now.plus(RESYNC_EVERY), turns }
+        let now = clock::both();
+        let turns = Turns::new(now.boot, plane.options.lease);
+        Self { plane, reconciler, resync: Resync::new(now), turns }
     }
 
     fn take_in(&mut self, message: LoopMessage) {
@@ -133,14 +131,13 @@ impl Loop {
 
     /// How long there is nothing to do.
     fn next_in(&self, now: Now) -> Duration {
-        let resync = self.resync_at.since(now.boot);
+        let resync = self.resync.next_in(now);
         self.reconciler.next_in(now).map_or(resync, |time| time.min(resync))
     }
 
     fn decide(&mut self, now: Now) -> Pass {
         let world = self.plane.world.read();
-        if now.boot >= self.resync_at {
-            self.resync_at = now.boot.plus(RESYNC_EVERY);
+        if self.resync.take(now) {
             self.reconciler.resync(&world);
         }
         self.reconciler.pass(&world, now, LOOKS_MAX)

@@ -1,6 +1,7 @@
 //! What is to be done next in a pipeline, as far as it stands.
 
 use serde_json::Value as Json;
+use tessera_planted::{Bug, planted};
 use tessera_types::timed::{OnFailure, PipelineProgress, StepProgress, StepState, UnwantedJob};
 use tessera_types::{Name, Timestamp, limits};
 use tessera_workflow::expression::{Budget, EvaluationError, Variables};
@@ -236,7 +237,8 @@ impl Pipeline {
         let spec = &step.resolved.spec;
         let Some(stands) = progress.get(&spec.name).cloned() else { return };
         let is_under_way = matches!(stands.state, StepState::Running | StepState::Suspended);
-        if is_under_way && stands.given_up_at(look).is_some_and(|at| at <= look.now) {
+        let given_up_at = stands.given_up_at(look).filter(|_| !planted(Bug::StepDeadlineIgnored));
+        if is_under_way && given_up_at.is_some_and(|at| at <= look.now) {
             let message = format!("it took longer than {}", spec.retry.timeout);
             step.fail(progress, &message, look.now);
             decision.cancel.extend(stands.job_is_over(&spec.name, progress));
@@ -291,7 +293,8 @@ impl Pipeline {
             Ok(Some(with)) => {
                 let work = match (&spec.job, &spec.handler) {
                     (Some(scenario), _) => {
-                        let correlation_id = format!("{}/{}/{attempt}", look.run, spec.name);
+                        let key_of = if planted(Bug::KeyOfFirstTry) { 1 } else { attempt };
+                        let correlation_id = format!("{}/{}/{key_of}", look.run, spec.name);
                         stands.correlation_id = Some(correlation_id.clone());
                         stands.scenario = Some(scenario.clone());
                         stands.input = with.clone();

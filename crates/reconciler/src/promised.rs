@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use tessera_planted::{Bug, planted};
 use tessera_scheduler::Demand;
 use tessera_scheduler::calendar::{Booking, Clash};
 use tessera_types::host::{HostDemand, node_port};
@@ -23,7 +24,7 @@ pub(crate) fn booked(
     pass: &Pass,
 ) -> BTreeMap<Uid, String> {
     let mut booked = BTreeMap::new();
-    if world.hosts.is_empty() || !is_service(workload) {
+    if world.hosts.is_empty() || !is_service(workload) || planted(Bug::PromisedToOthers) {
         return booked;
     }
     let until = workload.spec.not_after.unwrap_or(Timestamp::MAX);

@@ -10,6 +10,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use tessera_planted::{Bug, planted};
 use tessera_scheduler::{Demand, Fleet, NodeState, Refusal};
 use tessera_types::node::{DesiredNodeStatus, NodeStatus};
 use tessera_types::{
@@ -74,7 +75,9 @@ impl Reconciler {
         }
         for resource in world.all() {
             reconciler.wake_concerned(&resource, world);
-            reconciler.queue.push(resource.id());
+            if !planted(Bug::DeadlineLostAtRestart) || !matches!(resource, Resource::Pod(_)) {
+                reconciler.queue.push(resource.id());
+            }
         }
         reconciler
     }
@@ -273,7 +276,7 @@ impl Reconciler {
                     },
                 },
             };
-            if let Some(at) = plan.look_again_at {
+            if let Some(at) = plan.look_again_at.filter(|_| !planted(Bug::TimerDropped)) {
                 self.queue.push_at(id, at);
             }
             if let Some(after) = plan.look_again_after {
@@ -311,7 +314,9 @@ impl Reconciler {
         };
         match choice {
             Ok((node, name)) => {
-                self.fleet.reserve(workload.id, node, &demand);
+                if !planted(Bug::ReservationForgotten) {
+                    self.fleet.reserve(workload.id, node, &demand);
+                }
                 self.unplaced.remove(&workload.id);
                 self.there_is_less_room = true;
                 pass.stats.workloads_placed += 1;
@@ -400,7 +405,9 @@ impl Reconciler {
     /// resource is looked at after a pause that grows with each failure.
     pub fn failed(&mut self, id: Uid, world: &World, now: Now) {
         self.give_back(id, world);
-        self.queue.push_failed(id, now.boot);
+        if !planted(Bug::FailureForgotten) {
+            self.queue.push_failed(id, now.boot);
+        }
     }
 
     /// The store refused the write of this resource alone. It is tried again

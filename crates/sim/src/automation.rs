@@ -5,8 +5,14 @@ use serde_json::{Value, json};
 
 /// The spec of a pod that is provisioned and torn down with jobs.
 pub(crate) fn pod() -> Value {
+    pod_within("9s", "40s")
+}
+
+/// The same with other times for a job and for a phase; the window has room for a phase.
+pub(crate) fn pod_within(job: &str, phase: &str) -> Value {
     let backoff = json!({"initial": "1s", "max": "2s"});
-    let retry = json!({"attempts_max": 2, "timeout": "9s", "backoff": backoff});
+    let within = phase;
+    let retry = json!({"attempts_max": 2, "timeout": job, "backoff": backoff});
     let job = |name: &str| {
         let with = json!({"pod": "${ .instance.name }", "known": "${ .outputs }"});
         json!({"name": name, "job": "work@v1", "with": with, "retry": retry})
@@ -31,7 +37,7 @@ pub(crate) fn pod() -> Value {
     let phase = |name: &str, status: &str, pipeline: Value| {
         json!({"name": name, "engine": "pipeline", "trigger_on_status": status,
             "is_required": false, "pipeline": pipeline,
-            "retry": {"attempts_max": 2, "timeout": "40s", "backoff": backoff}})
+            "retry": {"attempts_max": 2, "timeout": within, "backoff": backoff}})
     };
     json!({
         "pod_type": "fleet",
@@ -39,7 +45,7 @@ pub(crate) fn pod() -> Value {
             "command": "x", "resources": {"cpu": "300m"}, "stop": {"grace": "2s"},
         }}],
         "demand": {"counted": {"licences": 1}, "ports": 1},
-        "lead_time": "40s", "teardown_buffer": "20s",
+        "lead_time": within, "teardown_buffer": if within == "40s" { "20s" } else { within },
         "lifecycle": {"phases": [
             phase("provision", "Provisioning", provision),
             phase("watch", "Active", json!({"steps": [job("watch")]})),

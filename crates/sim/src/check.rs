@@ -2,8 +2,12 @@
 //! The counts here are independent of the product's own.
 
 pub(crate) mod jobs;
+pub(crate) mod ledger;
+pub(crate) mod quiet;
+pub(crate) mod rules;
 pub(crate) mod tenants;
 pub(crate) mod timed;
+pub(crate) mod watchers;
 
 use std::collections::BTreeMap;
 
@@ -11,7 +15,7 @@ use tessera_types::workload::{DesiredWorkloadStatus, OnDisconnect, Port, Workloa
 use tessera_types::{Duration, Epoch, Timestamp, Uid};
 
 use crate::control::{Control, LEASE};
-use crate::machine::Machine;
+use crate::machine::{Machine, capacity};
 
 /// What was declared for each placement when it was made, whatever the spec
 /// says by now and whatever the node makes of it.
@@ -81,11 +85,20 @@ fn no_workload_twice(machines: &[Machine], placed: &Placed) -> Result<(), String
 
 fn no_machine_over_capacity(machines: &[Machine]) -> Result<(), String> {
     for machine in machines {
-        let alive = machine.runs.values().filter(|run| run.is_alive());
-        let cpu: u64 = alive.map(|run| run.spec.resources.cpu.0).sum();
-        if cpu > machine.cpu {
+        let (mut cpu, mut memory, mut ports) = (0, 0, Vec::new());
+        for run in machine.runs.values().filter(|run| run.is_alive()) {
+            cpu += run.spec.resources.cpu.0;
+            memory += run.spec.resources.memory.0;
+            ports.extend(run.spec.host_ports());
+        }
+        let count = ports.len();
+        ports.sort_unstable();
+        ports.dedup();
+        let has = capacity(machine.cpu);
+        if cpu > has.cpu.0 || memory > has.memory.0 || ports.len() < count {
             let runs: Vec<_> = machine.runs.keys().map(ToString::to_string).collect();
-            return Err(format!("{} uses {cpu}m of {}m: {runs:?}", machine.name, machine.cpu));
+            let name = &machine.name;
+            return Err(format!("{name} has {has:?}, and {cpu}m, {memory}, {ports:?}: {runs:?}"));
         }
     }
     Ok(())
@@ -108,16 +121,17 @@ pub(crate) fn placed_fits(control: &Control) -> Result<(), String> {
     for node in control.world.nodes.iter() {
         let on =
             control.world.workloads_on(node.id).filter_map(|one| one.observed.assigned.as_ref());
-        let (mut cpu, mut count) = (0, 0);
+        let (mut cpu, mut memory, mut count) = (0, 0, 0);
         let mut ports = Vec::new();
         for assigned in on {
             cpu += assigned.resources.cpu.0;
+            memory += assigned.resources.memory.0;
             count += 1;
             ports.extend(assigned.ports.iter().map(Port::on_host));
         }
         let capacity = node.allocatable();
-        if cpu > capacity.cpu.0 || count > capacity.workloads {
-            return Err(format!("{} has {cpu}m of {} placed", node.name, capacity.cpu));
+        if cpu > capacity.cpu.0 || memory > capacity.memory.0 || count > capacity.workloads {
+            return Err(format!("{} has {cpu}m, {memory} of {capacity:?} placed", node.name));
         }
         ports.sort_unstable();
         if ports.windows(2).any(|pair| pair[0] == pair[1]) {

@@ -33,6 +33,11 @@ impl Clock {
         self.set_ms = ms;
     }
 
+    /// The machine is started anew: the clock that nobody sets begins again.
+    pub(crate) fn reboot(&mut self, truth: Timestamp) {
+        self.boot_ms = 10_000 - self.elapsed_ms(truth);
+    }
+
     /// By how much it is set.
     pub(crate) fn is_set_by_ms(&self) -> i64 {
         self.set_ms

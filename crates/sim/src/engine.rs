@@ -59,6 +59,29 @@ impl Job {
         }
     }
 
+    /// What comes next with it.
+    fn go_on(&mut self, now: Timestamp) -> News {
+        self.next = (self.half > Duration::ZERO).then(|| now.plus(self.half));
+        let said = match self.stage {
+            Stage::Waiting => {
+                self.runs += 1;
+                self.stage = Stage::Begun;
+                JobNews::Taken
+            }
+            Stage::Begun => {
+                self.stage = Stage::Half;
+                let message = "1 of 2 tasks are done".to_owned();
+                JobNews::Progress { message, waiting_for: None }
+            }
+            Stage::Half | Stage::Over => {
+                self.next = None;
+                self.stage = Stage::Over;
+                self.news()
+            }
+        };
+        self.event(said)
+    }
+
     fn event(&mut self, news: JobNews) -> News {
         self.sequence += 1;
         let is_last = self.is_over();
@@ -81,6 +104,14 @@ pub(crate) struct News {
 #[derive(Debug, Default)]
 pub(crate) struct Engine {
     pub(crate) is_down: bool,
+    /// Whether every job goes well, and as long as any other.
+    pub(crate) is_steady: bool,
+    /// Steps so far: a job that was taken, cancelled, or went on.
+    pub(crate) steps: u64,
+    /// It dies right after this one.
+    pub(crate) dies_after: Option<u64>,
+    /// It has, and nobody has noticed.
+    pub(crate) has_died: bool,
     /// By the correlation id, which is the key.
     pub(crate) jobs: BTreeMap<String, Job>,
 }
@@ -98,6 +129,8 @@ impl Engine {
         rng: &mut Rng,
     ) -> Result<&Job, String> {
         let id = format!("{:032x}", self.jobs.len() + 1);
+        let is_new = !self.jobs.contains_key(&of.correlation_id);
+        let is_steady = self.is_steady;
         let job = self.jobs.entry(of.correlation_id.clone()).or_insert_with(|| {
             let waits = Duration::from_millis(rng.between(0, 2000));
             let half = Duration::from_millis(rng.between(50, 6000));
@@ -105,6 +138,9 @@ impl Engine {
                 if rng.percent(75) { Ok(json!({"job": id})) } else { Err("no licence is free") };
             // One in ten never ends by itself.
             let half = if rng.percent(10) { Duration::ZERO } else { half };
+            let steady = (Duration::from_millis(200), Duration::from_millis(500));
+            let (waits, half) = if is_steady { steady } else { (waits, half) };
+            let ending = if is_steady { Ok(json!({"job": "well"})) } else { ending };
             Job {
                 id,
                 of: of.clone(),
@@ -121,7 +157,17 @@ impl Engine {
         if job.of != *of || job.input != *input {
             return Err(format!("{of:?} with {input} has the key of {:?}", job.of));
         }
-        Ok(job)
+        if is_new {
+            self.has_stepped();
+        }
+        Ok(&self.jobs[&of.correlation_id])
+    }
+
+    fn has_stepped(&mut self) {
+        self.steps += 1;
+        if self.dies_after == Some(self.steps) {
+            (self.is_down, self.has_died) = (true, true);
+        }
     }
 
     pub(crate) fn job(&self, id: &str) -> Option<&Job> {
@@ -135,7 +181,9 @@ impl Engine {
         job.next = None;
         job.ending = Err("it was cancelled");
         let news = job.news();
-        Some(job.event(news))
+        let event = job.event(news);
+        self.has_stepped();
+        Some(event)
     }
 
     /// What it has done, for the trace.
@@ -158,32 +206,17 @@ impl Engine {
 
     /// Lets happen what happens by `now`.
     pub(crate) fn advance(&mut self, now: Timestamp) -> Vec<News> {
-        let is_up = !self.is_down;
-        let is_due = |job: &&mut Job| is_up && job.next.is_some_and(|at| at <= now);
         let mut news = Vec::new();
-        for job in self.jobs.values_mut().filter(is_due) {
-            job.next = (job.half > Duration::ZERO).then(|| now.plus(job.half));
-            let (stage, said) = match job.stage {
-                Stage::Waiting => {
-                    job.runs += 1;
-                    (Stage::Begun, JobNews::Taken)
-                }
-                Stage::Begun => (
-                    Stage::Half,
-                    JobNews::Progress {
-                        message: "1 of 2 tasks are done".to_owned(),
-                        waiting_for: None,
-                    },
-                ),
-                Stage::Half | Stage::Over => {
-                    job.next = None;
-                    job.stage = Stage::Over;
-                    (Stage::Over, job.news())
-                }
-            };
-            job.stage = stage;
-            news.push(job.event(said));
+        while let Some(key) = self.due(now) {
+            news.extend(self.jobs.get_mut(&key).map(|job| job.go_on(now)));
+            self.has_stepped();
         }
         news
+    }
+
+    /// A job with which something happens by `now`.
+    fn due(&self, now: Timestamp) -> Option<String> {
+        let is_due = |job: &Job| !self.is_down && job.next.is_some_and(|at| at <= now);
+        self.jobs.iter().find(|(_, job)| is_due(job)).map(|(key, _)| key.clone())
     }
 }

@@ -23,7 +23,11 @@ pub(crate) const PORTS: u16 = 8;
 const SESSIONS: u64 = 4;
 
 /// Declares something as a person would; says whether it was taken.
-fn apply<K: Tabled>(control: &mut Control, json: serde_json::Value, now: Timestamp) -> bool {
+pub(crate) fn apply<K: Tabled>(
+    control: &mut Control,
+    json: serde_json::Value,
+    now: Timestamp,
+) -> bool {
     declare::<K>(control, serde_json::from_value(json).expect("a valid manifest"), now)
 }
 
@@ -164,7 +168,6 @@ fn alone(rng: &mut Rng) -> Name {
 
 /// Somebody does something; says what.
 pub(crate) fn operate(control: &mut Control, now: Timestamp, rng: &mut Rng) -> String {
-    seed(control, now);
     match rng.between(0, 12) {
         0..=2 => book(control, now, rng),
         3 | 4 => book_pod(control, now, rng),

@@ -7,18 +7,40 @@
 //! exactly. Invariants are checked after every event; at the end the faults stop
 //! and everything that is declared must come to be.
 
+mod acts;
 mod automation;
+mod boundary;
+pub mod bugs;
 mod check;
+mod chronicle;
 mod clock;
+mod config;
 mod control;
+mod disk;
+mod edits;
 mod engine;
 mod lab;
 mod life;
 mod link;
 mod machine;
 mod message;
+mod oracle;
+mod people;
 mod rng;
+mod scenarios;
+mod script;
+mod shrink;
 mod sim;
+mod story;
 mod tenants;
 
-pub use sim::{Config, Failure, Outcome, run};
+pub use acts::{Act, ActSet, Class, Selection};
+pub use boundary::{Boundary, Counts, Harm};
+pub use config::{Config, Failure, Never, Outcome};
+pub use edits::{EDITED, edit, edited};
+pub use oracle::Reference;
+pub use scenarios::scenarios;
+pub use script::{Script, Step};
+pub use shrink::{Shrunk, shrink};
+pub use sim::run;
+pub use story::Story;

@@ -11,12 +11,16 @@ use crate::rng::Rng;
 /// Names of workloads in play.
 pub(crate) const WORKLOADS: u64 = 12;
 
+/// A program whose start fails, and one whose start can never succeed.
+pub(crate) const FAILING: &str = "failing";
+pub(crate) const IMPOSSIBLE: &str = "impossible";
+
 fn name(rng: &mut Rng) -> Name {
     Name::new(&format!("w{}", rng.between(0, WORKLOADS))).expect("a DNS label")
 }
 
 /// Any spec: policies, windows, sizes and constraints as they come.
-fn spec(now: Timestamp, rng: &mut Rng) -> WorkloadSpec {
+pub(crate) fn spec(now: Timestamp, rng: &mut Rng) -> WorkloadSpec {
     let mut json = serde_json::json!({
         "command": "x",
         "args": [rng.between(0, 3).to_string()],
@@ -29,6 +33,17 @@ fn spec(now: Timestamp, rng: &mut Rng) -> WorkloadSpec {
         "stop": {"grace": "3s"},
         "placement": *rng.pick(&["spread", "pack"]),
     });
+    if rng.percent(30) {
+        json["resources"]["memory"] = rng.between(0, 400 << 20).into();
+    }
+    if rng.percent(12) {
+        (json["command"], json["resources"]["cpu"]) = match rng.between(0, 3) {
+            0 => (IMPOSSIBLE.into(), 0.into()),
+            1 => (FAILING.into(), 0.into()),
+            // More than any machine has.
+            _ => ("x".into(), 50_000.into()),
+        };
+    }
     if rng.percent(20) {
         json["constraints"] = serde_json::json!([{"label": "node", "not_equal": "n0"}]);
     }
@@ -75,6 +90,23 @@ fn declare(control: &mut Control, now: Timestamp, rng: &mut Rng) -> String {
         manifest.desired_status = serde_json::from_value("Stopped".into()).ok();
     }
     declared(control, manifest, now)
+}
+
+/// Bad specs are recovered from: what cannot be started is declared anew as what can. Says of
+/// which it was.
+pub(crate) fn mend_specs(control: &mut Control, now: Timestamp) -> Vec<Name> {
+    let is_bad = |workload: &&std::sync::Arc<Object<Workload>>| {
+        let command = workload.spec.command.as_deref();
+        workload.owner.is_none() && matches!(command, Some(FAILING | IMPOSSIBLE))
+    };
+    let bad: Vec<_> = control.world.workloads.iter().filter(is_bad).cloned().collect();
+    let mend = |workload: std::sync::Arc<Object<Workload>>| {
+        let spec = WorkloadSpec { command: Some("x".to_owned()), ..(*workload.spec).clone() };
+        let json = serde_json::json!({"name": workload.name, "spec": spec});
+        let manifest: Manifest<Workload> = serde_json::from_value(json).expect("a manifest");
+        lab::declare(control, manifest, now).then(|| workload.name.clone())
+    };
+    bad.into_iter().filter_map(mend).collect()
 }
 
 /// A service ends at another time, or never; nothing else of it changes.

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 use tessera_reconciler::{Tabled, World};
 use tessera_types::timed::{StepState, Timed};
-use tessera_types::{Duration, Host, Name, Pod, ResourceKey, SessionPart, Timestamp};
+use tessera_types::{Duration, Host, Name, Pod, ResourceKey, Revision, SessionPart, Timestamp};
 
 use crate::engine::OfStep;
 
@@ -38,45 +38,63 @@ impl Task {
 /// What a running control plane remembers of it.
 #[derive(Debug, Default)]
 pub(crate) struct Link {
+    /// What is to be done in the world of this revision.
+    tasks: Vec<Task>,
+    read_at: Option<Revision>,
     /// Until when an answer may come, or nothing is tried.
     busy: BTreeMap<String, Timestamp>,
     ask_at: BTreeMap<String, Timestamp>,
     /// Jobs that run for nobody.
     strays: Vec<String>,
-    was_here: bool,
 }
 
 impl Link {
-    /// All that is to be done, each with its time.
-    fn all(&mut self, world: &World, now: Timestamp) -> Vec<(Task, Timestamp)> {
-        let mut tasks = Vec::new();
-        self.of_kind::<Pod>(world, now, &mut tasks);
-        self.of_kind::<SessionPart>(world, now, &mut tasks);
-        self.of_kind::<Host>(world, now, &mut tasks);
-        tasks.extend(self.strays.iter().map(|id| (Task::End { job_id: id.clone() }, now)));
-        let until = |task: &Task, due: Timestamp| {
-            self.busy.get(task.id()).map_or(due, |until| due.max(*until))
-        };
-        tasks.into_iter().map(|(task, due)| (task.clone(), until(&task, due))).collect()
+    /// Reads from the world what is to be done, where it has changed.
+    fn read(&mut self, world: &World, now: Timestamp) {
+        if self.read_at == Some(world.revision()) {
+            return;
+        }
+        // What was there at the start may have ended while nobody listened.
+        let pause = if self.read_at.is_some() { ASKS_EVERY } else { Duration::ZERO };
+        self.read_at = Some(world.revision());
+        self.tasks.clear();
+        self.read_kind::<Pod>(world);
+        self.read_kind::<SessionPart>(world);
+        self.read_kind::<Host>(world);
+        let asks = self.tasks.iter().filter(|task| matches!(task, Task::Ask { .. }));
+        let known = std::mem::take(&mut self.ask_at);
+        let at = |id: &str| known.get(id).copied().unwrap_or_else(|| now.plus(pause));
+        self.ask_at = asks.map(|task| (task.id().to_owned(), at(task.id()))).collect();
+        self.busy.retain(|_, until| *until > now);
+    }
+
+    /// When this is to be done.
+    fn due_at(&self, id: &str, now: Timestamp) -> Timestamp {
+        let due = self.ask_at.get(id).copied().unwrap_or(now);
+        self.busy.get(id).map_or(due, |until| due.max(*until))
     }
 
     /// Takes what is to be done now; each is then under way.
     pub(crate) fn due(&mut self, world: &World, now: Timestamp) -> Vec<Task> {
-        let all = self.all(world, now);
-        self.ask_at.retain(|id, _| all.iter().any(|(task, _)| task.id() == id));
-        self.was_here = true;
-        let due = all.into_iter().filter(|(_, at)| *at <= now);
-        let due: Vec<_> = due.map(|(task, _)| task).collect();
+        self.read(world, now);
+        let strays = self.strays.iter().map(|id| Task::End { job_id: id.clone() });
+        let all = self.tasks.iter().cloned().chain(strays);
+        let due: Vec<_> = all.filter(|task| self.due_at(task.id(), now) <= now).collect();
         for task in &due {
             self.busy.insert(task.id().to_owned(), now.plus(ANSWER_WITHIN));
-            self.ask_at.remove(task.id());
+            if let Some(at) = self.ask_at.get_mut(task.id()) {
+                *at = now.plus(ASKS_EVERY);
+            }
         }
         due
     }
 
     /// When there is something to do, as far as is known.
     pub(crate) fn next_at(&mut self, world: &World, now: Timestamp) -> Option<Timestamp> {
-        self.all(world, now).into_iter().map(|(_, at)| at).min()
+        self.read(world, now);
+        let tasks = self.tasks.iter().map(Task::id);
+        let all = tasks.chain(self.strays.iter().map(String::as_str));
+        all.map(|id| self.due_at(id, now)).min()
     }
 
     /// Something was answered, or cannot be: it is not tried again before `until`.
@@ -94,32 +112,18 @@ impl Link {
         self.strays.retain(|known| known != job_id);
     }
 
-    fn of_kind<K: Tabled + Timed>(
-        &mut self,
-        world: &World,
-        now: Timestamp,
-        tasks: &mut Vec<(Task, Timestamp)>,
-    ) {
+    fn read_kind<K: Tabled + Timed>(&mut self, world: &World) {
         for object in world.table::<K>().iter() {
-            let timed = K::timed(object);
-            for job in &timed.unwanted_jobs {
+            for job in &K::timed(object).unwanted_jobs {
                 let (correlation_id, job_id) = (job.correlation_id.clone(), job.job_id.clone());
-                tasks.push((Task::Cancel { key: object.key(), correlation_id, job_id }, now));
+                self.tasks.push(Task::Cancel { key: object.key(), correlation_id, job_id });
             }
-            for (of, input, job_id) in suspended::<K>(object) {
+            self.tasks.extend(suspended::<K>(object).into_iter().map(|(of, input, job_id)| {
                 match job_id {
-                    None => tasks.push((Task::Submit { of, input }, now)),
-                    Some(job_id) => {
-                        // What was there at the start may have ended while nobody listened.
-                        let pause = if self.was_here { ASKS_EVERY } else { Duration::ZERO };
-                        let at = *self
-                            .ask_at
-                            .entry(of.correlation_id.clone())
-                            .or_insert_with(|| now.plus(pause));
-                        tasks.push((Task::Ask { of, job_id }, at));
-                    }
+                    None => Task::Submit { of, input },
+                    Some(job_id) => Task::Ask { of, job_id },
                 }
-            }
+            }));
         }
     }
 }

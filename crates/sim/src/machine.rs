@@ -1,6 +1,8 @@
 //! A simulated machine: the real agent core on it, and what the core's actions
 //! do there. Runs outlive the agent, as real ones do under their supervisors.
 
+mod fate;
+
 use std::collections::BTreeMap;
 
 use tessera_agent::core::{
@@ -10,8 +12,9 @@ use tessera_types::node::Capacity;
 use tessera_types::workload::{ExitOutcome, Instance, OnDisconnect, WorkloadSpec};
 use tessera_types::{BootTime, Bytes, Duration, Millicores, Name, Now, Timestamp, Uid};
 
+pub(crate) use self::fate::Fate;
 use crate::clock::Clock;
-use crate::rng::Rng;
+use crate::life;
 use crate::tenants::Tenants;
 
 /// One start of one copy on the machine.
@@ -40,7 +43,17 @@ impl Run {
     pub(crate) fn is_alive(&self) -> bool {
         matches!(self.phase, Phase::Running | Phase::Stopping)
     }
+
+    /// When its supervisor has killed it for its lease. To kill what runs takes a while, which
+    /// the control plane leaves it.
+    fn killed_by(&self, id: RunId) -> Option<BootTime> {
+        let takes_ms = if self.is_alive() { id.copy.id.0 * 997 % KILL_MS_MAX } else { 0 };
+        Some(self.lease_until?.plus(Duration::from_millis(takes_ms)))
+    }
 }
+
+/// A supervisor has killed its run within this.
+const KILL_MS_MAX: u64 = 2500;
 
 /// A simulated machine.
 pub(crate) struct Machine {
@@ -52,6 +65,17 @@ pub(crate) struct Machine {
     pub(crate) is_registered: bool,
     pub(crate) is_frozen: bool,
     pub(crate) is_cut_off: bool,
+    /// It is not heard, or hears nothing.
+    pub(crate) is_mute: bool,
+    pub(crate) is_deaf: bool,
+    /// Nothing fails on it any more.
+    pub(crate) is_at_peace: bool,
+    /// Its node was deleted, and with it what was known of what it has.
+    pub(crate) was_deleted: bool,
+    /// Which installation of an agent it has; counts.
+    pub(crate) installation: u64,
+    /// The agent is killed after so many more of its actions.
+    pub(crate) dies_after: Option<u32>,
     pub(crate) sync_sent_at: Option<Timestamp>,
     /// When the last call was answered, by the control plane's clock.
     pub(crate) answered_at: Option<Timestamp>,
@@ -64,6 +88,14 @@ pub(crate) struct Machine {
     pub(crate) clock: Clock,
     /// What of the clock's being set the agent has not noticed yet.
     unnoticed_ms: i64,
+    /// What becomes of the programs on it.
+    pub(crate) fate: Fate,
+    /// Actions of its agents so far, and jobs for tenants.
+    pub(crate) actions: u64,
+    /// The agent dies right after this one.
+    pub(crate) dies_at: Option<u64>,
+    /// It has, and nobody has noticed.
+    pub(crate) has_died: bool,
 }
 
 impl Machine {
@@ -76,6 +108,12 @@ impl Machine {
             is_registered: false,
             is_frozen: false,
             is_cut_off: false,
+            is_mute: false,
+            is_deaf: false,
+            is_at_peace: false,
+            was_deleted: false,
+            installation: 1,
+            dies_after: None,
             sync_sent_at: None,
             answered_at: None,
             report_sent_at: None,
@@ -86,6 +124,19 @@ impl Machine {
             pids: 0,
             clock,
             unnoticed_ms: 0,
+            fate: Fate::Declared,
+            actions: 0,
+            dies_at: None,
+            has_died: false,
+        }
+    }
+
+    /// The agent has done something.
+    fn has_acted(&mut self, now: Timestamp) {
+        self.actions += 1;
+        if self.dies_at == Some(self.actions) {
+            self.kill_agent(now);
+            self.has_died = true;
         }
     }
 
@@ -97,7 +148,7 @@ impl Machine {
     }
 
     /// A new agent takes over what is there.
-    pub(crate) fn start_agent(&mut self, now: Timestamp, rng: &mut Rng) {
+    pub(crate) fn start_agent(&mut self, now: Timestamp) {
         let adopted = self
             .runs
             .iter()
@@ -119,7 +170,7 @@ impl Machine {
         self.report_sent_at = None;
         self.lease_until = BootTime::default();
         self.unnoticed_ms = 0;
-        self.act(now, rng);
+        self.act(now);
     }
 
     /// The agent, if it can act. If the clock was set, it hears of that first.
@@ -154,7 +205,7 @@ impl Machine {
     }
 
     /// Does what the core asks for.
-    pub(crate) fn act(&mut self, now: Timestamp, rng: &mut Rng) {
+    pub(crate) fn act(&mut self, now: Timestamp) {
         loop {
             let actions = self.awake(now).map(|(agent, _)| agent.take_actions());
             let actions = actions.unwrap_or_default();
@@ -162,24 +213,57 @@ impl Machine {
                 return;
             }
             for action in actions {
-                self.do_action(action, now, rng);
+                if self.dies_before_this() {
+                    return self.kill_agent(now);
+                }
+                self.do_action(action, now);
+                self.has_acted(now);
+                if self.agent.is_none() {
+                    return;
+                }
             }
         }
     }
 
-    fn do_action(&mut self, action: Action, now: Timestamp, rng: &mut Rng) {
+    /// Whether the agent is killed between two of its actions.
+    fn dies_before_this(&mut self) -> bool {
+        let left = self.dies_after.map(|left| left.checked_sub(1));
+        self.dies_after = left.flatten();
+        left == Some(None)
+    }
+
+    /// The machine loses its power, and with it all that ran.
+    pub(crate) fn lose_power(&mut self, now: Timestamp) {
+        self.kill_agent(now);
+        let wall = self.clock.wall(now);
+        for run in self.runs.values_mut().filter(|run| run.end.is_none()) {
+            end(run, wall, ExitOutcome::SupervisorLost, false);
+        }
+        self.tenants.ground.restart_manager(now);
+        self.clock.reboot(now);
+    }
+
+    /// The machine is set up anew: nothing that was on it is there any more.
+    pub(crate) fn set_up_anew(&mut self, now: Timestamp) {
+        self.lose_power(now);
+        self.runs.clear();
+        self.disk.clear();
+        self.installation += 1;
+    }
+
+    fn do_action(&mut self, action: Action, now: Timestamp) {
+        let fate = self.fate;
         match action {
             Action::Save { progress, .. } => {
                 self.disk.insert(progress.copy, *progress);
             }
-            Action::Start(launch) => self.start(launch, now, rng),
-            Action::Stop { run, stop } => {
-                if let Some(run) = self.runs.get_mut(&run).filter(|run| run.end.is_none())
+            Action::Start(launch) => self.start(launch, now),
+            Action::Stop { run: id, stop } => {
+                if let Some(run) = self.runs.get_mut(&id).filter(|run| run.end.is_none())
                     && run.phase != Phase::Stopping
                 {
                     run.phase = Phase::Stopping;
-                    let ms = rng.between(1, stop.grace.as_millis().max(2));
-                    run.next = now.plus(Duration::from_millis(ms));
+                    run.next = now.plus(fate.time_to_stop(id, stop.grace));
                 }
             }
             Action::SetNotAfter { run, at } => {
@@ -188,7 +272,7 @@ impl Machine {
                 }
             }
             Action::Probe { run, .. } => {
-                let healthy = rng.percent(90);
+                let healthy = self.is_at_peace || fate.is_healthy(run, now);
                 let result = if healthy { Ok(()) } else { Err("no answer".to_owned()) };
                 if let Some((agent, wall)) = self.awake(now) {
                     agent.event(wall, run, RunEvent::Probed(result));
@@ -203,14 +287,14 @@ impl Machine {
         }
     }
 
-    fn start(&mut self, launch: Launch, now: Timestamp, rng: &mut Rng) {
+    fn start(&mut self, launch: Launch, now: Timestamp) {
         let must_stop = launch.spec.on_disconnect == OnDisconnect::Stop;
         let run = Run {
             not_after: launch.spec.not_after,
             lease_until: must_stop.then_some(self.lease_until),
             spec: launch.spec,
             started: None,
-            next: now.plus(Duration::from_millis(rng.between(1, 50))),
+            next: now.plus(self.fate.time_to_start(launch.run)),
             phase: Phase::Starting,
             end: None,
         };
@@ -219,9 +303,9 @@ impl Machine {
 
     /// When something happens on this machine by itself.
     pub(crate) fn next_at(&self, now: Timestamp) -> Option<Timestamp> {
-        let runs = self.runs.values().filter(|run| run.phase != Phase::Ended);
-        let of_runs = runs.flat_map(|run| {
-            let lease = run.lease_until.map(|until| self.clock.when_boot(now, until));
+        let runs = self.runs.iter().filter(|(_, run)| run.phase != Phase::Ended);
+        let of_runs = runs.flat_map(|(id, run)| {
+            let lease = run.killed_by(*id).map(|until| self.clock.when_boot(now, until));
             let window = run.not_after.map(|end| self.clock.when_wall(now, end));
             [Some(run.next), lease, window].into_iter().flatten()
         });
@@ -233,10 +317,10 @@ impl Machine {
     }
 
     /// Lets happen what happens by `now`.
-    pub(crate) fn advance(&mut self, now: Timestamp, crashes: bool, rng: &mut Rng) {
+    pub(crate) fn advance(&mut self, now: Timestamp, crashes: bool) {
         let ids: Vec<_> = self.runs.keys().copied().collect();
         for id in ids {
-            if let Some(event) = self.advance_run(id, now, crashes, rng)
+            if let Some(event) = self.advance_run(id, now, crashes)
                 && let Some((agent, wall)) = self.awake(now)
             {
                 agent.event(wall, id, event);
@@ -245,25 +329,24 @@ impl Machine {
         if let Some((agent, wall)) = self.awake(now) {
             agent.tick(wall);
         }
-        self.act(now, rng);
+        self.act(now);
         if !self.is_frozen {
+            let begun = self.tenants.jobs_begun;
             self.tenants.advance(now, &self.clock);
+            if self.tenants.jobs_begun > begun {
+                self.has_acted(now);
+            }
         }
     }
 
-    fn advance_run(
-        &mut self,
-        id: RunId,
-        now: Timestamp,
-        crashes: bool,
-        rng: &mut Rng,
-    ) -> Option<RunEvent> {
+    fn advance_run(&mut self, id: RunId, now: Timestamp, crashes: bool) -> Option<RunEvent> {
+        let fate = self.fate;
         let Now { wall, boot } = self.clock.now(now);
         let run = self.runs.get_mut(&id)?;
         if run.phase == Phase::Ended {
             return None;
         }
-        if run.lease_until.is_some_and(|until| until <= boot) {
+        if run.killed_by(id).is_some_and(|at| at <= boot) {
             return Some(end(run, wall, ExitOutcome::Disconnected, false));
         }
         if run.not_after.is_some_and(|at| at <= wall) {
@@ -273,8 +356,16 @@ impl Machine {
             return None;
         }
         match run.phase {
-            Phase::Starting if crashes && rng.percent(5) => {
+            Phase::Starting if run.spec.command.as_deref() == Some(life::IMPOSSIBLE) => {
                 let message = "no such file".to_owned();
+                let outcome = ExitOutcome::StartFailed { message };
+                Some(end_for_good(run, wall, outcome))
+            }
+            Phase::Starting
+                if run.spec.command.as_deref() == Some(life::FAILING)
+                    || crashes && fate.fails_to_start(id) =>
+            {
+                let message = "no memory".to_owned();
                 Some(end(run, wall, ExitOutcome::StartFailed { message }, false))
             }
             Phase::Starting => {
@@ -283,24 +374,23 @@ impl Machine {
                     Instance { pid: Some(self.pids), container_id: None, started_at: wall };
                 run.started = Some(instance.clone());
                 run.phase = Phase::Running;
-                run.next = now.plus(Duration::from_millis(rng.between(1000, 120_000)));
+                run.next = now.plus(fate.time_to_run(id, &run.spec));
                 Some(RunEvent::Started(instance))
             }
-            Phase::Running if crashes => {
-                let code = i32::from(rng.percent(70));
-                Some(end(run, wall, ExitOutcome::Exited { code }, false))
-            }
-            Phase::Running => {
-                run.next = now.plus(Duration::from_secs(3600));
-                None
-            }
+            Phase::Running => match fate.exit_code(id, &run.spec, crashes) {
+                Some(code) => Some(end(run, wall, ExitOutcome::Exited { code }, false)),
+                None => {
+                    run.next = now.plus(Duration::from_secs(3600));
+                    None
+                }
+            },
             Phase::Stopping => Some(end(run, wall, ExitOutcome::Signaled { signal: 15 }, true)),
             Phase::Ended => None,
         }
     }
 
     /// What the agent found out only now that it is awake again.
-    pub(crate) fn wake_up(&mut self, now: Timestamp, rng: &mut Rng) {
+    pub(crate) fn wake_up(&mut self, now: Timestamp) {
         self.is_frozen = false;
         let mut events = Vec::new();
         for (id, run) in &self.runs {
@@ -315,7 +405,7 @@ impl Machine {
         let Some((agent, wall)) = self.awake(now) else { return };
         events.into_iter().for_each(|(id, event)| agent.event(wall, id, event));
         agent.tick(wall);
-        self.act(now, rng);
+        self.act(now);
     }
 
     /// The runs of a workload of which a process exists.
@@ -327,6 +417,14 @@ impl Machine {
 /// What a machine of this size says that it has.
 pub(crate) fn capacity(cpu: u64) -> Capacity {
     Capacity { cpu: Millicores(cpu), memory: Bytes(1 << 30), workloads: 20 }
+}
+
+/// A start that can never succeed.
+fn end_for_good(run: &mut Run, now: Timestamp, outcome: ExitOutcome) -> RunEvent {
+    end(run, now, outcome, false);
+    let end = run.end.take().map(|end| RunEnd { permanent: true, ..end });
+    run.end.clone_from(&end);
+    end.map_or(RunEvent::Trouble(None), RunEvent::Ended)
 }
 
 fn end(run: &mut Run, now: Timestamp, outcome: ExitOutcome, requested: bool) -> RunEvent {

@@ -7,9 +7,19 @@ use tessera_types::{Revision, Timestamp, Uid};
 /// From an agent to the control plane.
 #[derive(Clone, Debug)]
 pub(crate) enum ToControl {
-    Register,
-    Sync { since: Revision, told: Option<Timestamp>, sent_at: Timestamp },
-    Report { reports: Vec<Report>, tenants: Vec<TenantReport> },
+    Register {
+        /// Which installation of an agent: counts.
+        installation: u64,
+    },
+    Sync {
+        since: Revision,
+        told: Option<Timestamp>,
+        sent_at: Timestamp,
+    },
+    Report {
+        reports: Vec<Report>,
+        tenants: Vec<TenantReport>,
+    },
 }
 
 /// From the control plane to an agent.

@@ -5,8 +5,17 @@
 pub(crate) struct Rng(u64);
 
 impl Rng {
-    pub(crate) fn new(seed: u64) -> Self {
-        Self(seed)
+    /// A stream of its own: what one draws changes nothing for another.
+    pub(crate) fn of(seed: u64, stream: u64) -> Self {
+        // Two numbers that differ in one bit make streams that have nothing in common.
+        Self(Self(seed ^ Self(stream).next().rotate_left(32)).next())
+    }
+
+    /// The same, named by a text.
+    pub(crate) fn of_text(seed: u64, text: &str) -> Self {
+        // FNV-1a, the same everywhere.
+        let mix = |hash: u64, byte: u8| (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01B3);
+        Self::of(seed, text.bytes().fold(0xCBF2_9CE4_8422_2325, mix))
     }
 
     fn next(&mut self) -> u64 {

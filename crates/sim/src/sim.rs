@@ -1,83 +1,40 @@
 //! The run: events in the order of their times, faults among them, and then
 //! peace.
 
+mod act;
+mod boundary;
 mod faults;
+mod following;
 mod jobs;
 mod network;
+mod observe;
 mod tenants;
+mod turns;
 
 use std::collections::BTreeMap;
 
-use tessera_agent::core::AgentCore;
-use tessera_store::MemoryDisk;
-use tessera_types::{Duration, Name, Timestamp};
+use tessera_types::{Duration, Name, Timestamp, Uid};
 
 use self::faults::Mend;
 use self::jobs::EngineEvent;
+use crate::acts::{Act, Acts, Class};
+use crate::boundary::{Boundary, Counts};
 use crate::check::jobs::Tries;
+use crate::check::quiet::Quiet;
 use crate::check::timed::Seen;
+use crate::check::watchers::Watchers;
 use crate::check::{self, Placed};
 use crate::clock::{BEGIN, Clock};
+use crate::config::{Config, Failure, Outcome};
 use crate::control::Control;
+use crate::disk::Disk;
 use crate::engine::Engine;
-use crate::life;
-use crate::machine::Machine;
+use crate::machine::{Fate, Machine};
 use crate::message::{ToAgent, ToControl};
+use crate::people::People;
 use crate::rng::Rng;
+use crate::story::Narrator;
 use crate::tenants::Tenants;
-
-/// What a run is like.
-#[derive(Clone, Copy, Debug)]
-pub struct Config {
-    /// The seed; the same seed is the same run.
-    pub seed: u64,
-    /// Machines.
-    pub nodes: u64,
-    /// How long people and fate are active.
-    pub busy: Duration,
-    /// How long everything then has to come to be.
-    pub calm: Duration,
-    /// Whether there are faults.
-    pub faults: bool,
-}
-
-impl Config {
-    /// The usual run of a seed.
-    #[must_use]
-    pub fn of_seed(seed: u64) -> Self {
-        let (busy, calm) = (Duration::from_secs(600), Duration::from_secs(900));
-        Self { seed, nodes: 2 + seed % 4, busy, calm, faults: !seed.is_multiple_of(7) }
-    }
-}
-
-/// What a run without a failure came to.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Outcome {
-    /// Events.
-    pub events: u64,
-    /// Commits.
-    pub revision: u64,
-    /// What happened, line by line.
-    pub trace: Vec<String>,
-}
-
-/// An invariant that did not hold.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Failure {
-    /// The seed that replays it.
-    pub seed: u64,
-    /// Which.
-    pub what: String,
-    /// The last lines of what happened.
-    pub trace: Vec<String>,
-}
-
-impl std::fmt::Display for Failure {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        writeln!(f, "seed {}: {}", self.seed, self.what)?;
-        self.trace.iter().rev().take(60).rev().try_for_each(|line| writeln!(f, "  {line}"))
-    }
-}
 
 #[derive(Clone, Debug)]
 enum Event {
@@ -87,6 +44,8 @@ enum Event {
     Down(usize, u64, ToAgent),
     /// Somebody does something.
     Operate,
+    /// Somebody does what comes next in a script.
+    Script,
     /// Somebody does something about tenants, or to them.
     Tenants,
     /// Something breaks.
@@ -100,28 +59,54 @@ enum Event {
 /// What failed with the disk is tried again within this.
 const DISK_RECOVERY: Duration = Duration::from_secs(40);
 
+/// Passes of the loop at one moment: each is to bring it closer to rest.
+const PASSES_MAX: u32 = 500;
+
+/// Events in a run that nobody could end by waiting.
+const EVENTS_MAX: u64 = 200_000;
+
 struct Sim {
     config: Config,
+    acts: Acts,
+    /// Which of them takes place just now.
+    acting: Option<Act>,
     rng: Rng,
     tenant_rng: Rng,
     now: Timestamp,
     queue: BTreeMap<(Timestamp, u64), Event>,
     made: u64,
-    disk: MemoryDisk,
+    disk: Disk,
+    /// Until then commits take their time.
+    slow_until: Timestamp,
+    watchers: Watchers,
+    quiet: Quiet,
+    /// Workloads whose bad specs were mended in the end.
+    mended: Vec<Name>,
+    people: People,
     control: Option<Control>,
     control_clock: Clock,
     machines: Vec<Machine>,
     engine: Engine,
+    /// Steps of the script that are done.
+    steps: usize,
+    counts: Counts,
+    /// What goes wrong once there is peace has no time to be put right.
+    counts_at_peace: Option<Counts>,
     /// What was declared for each placement when it was made.
     placed: Placed,
     /// What was seen of timed resources.
     seen: Seen,
     /// What was seen of jobs.
     tries: Tries,
+    rules: check::rules::Rules,
+    /// The loop has gone round and round at one moment.
+    is_restless: bool,
     /// When the disk last refused to write.
     disk_failed_at: Timestamp,
     peace_at: Timestamp,
     trace: Vec<String>,
+    statuses: BTreeMap<Uid, String>,
+    narrator: Narrator,
 }
 
 /// Runs one seed.
@@ -129,87 +114,87 @@ struct Sim {
 /// # Errors
 /// [`Failure`] when an invariant does not hold.
 pub fn run(config: Config) -> Result<Outcome, Failure> {
+    let seed = config.seed;
     let mut sim = Sim::new(config);
-    match sim.live() {
+    let outcome = sim.live();
+    sim.observe();
+    let (trace, acts) = (std::mem::take(&mut sim.trace), std::mem::take(&mut sim.acts.happened));
+    match outcome {
         Ok(events) => {
+            let counts = sim.counts_at_peace.take().unwrap_or_else(|| sim.counts());
+            let world = sim.control.iter().flat_map(|control| control.world.all());
+            sim.narrator.ended(&trace, world.filter(|_| sim.config.script.is_some()));
             let revision = sim.control.as_ref().map_or(0, |control| control.world.revision().0);
-            Ok(Outcome { events, revision, trace: sim.trace })
+            Ok(Outcome { events, revision, trace, story: sim.narrator.story, counts })
         }
-        Err(what) => Err(Failure { seed: config.seed, what, trace: sim.trace }),
+        Err(what) => Err(Failure { seed, what, trace, acts }),
     }
+}
+
+/// Streams of chance that are no act's.
+mod stream {
+    pub(super) const CONTROL_CLOCK: u64 = 1 << 56;
+    pub(super) const MACHINE: u64 = 2 << 56;
+    pub(super) const TENANTS: u64 = 3 << 56;
+    pub(super) const REST: u64 = 4 << 56;
+    pub(super) const PASS: u64 = 5 << 56;
+    pub(super) const SLOW: u64 = 6 << 56;
+    pub(super) const WATCHERS: u64 = 7 << 56;
+    pub(super) const QUIET: u64 = 8 << 56;
 }
 
 impl Sim {
     fn new(config: Config) -> Self {
-        let mut rng = Rng::new(config.seed);
+        let seed = config.seed;
+        let of = |stream: u64| Rng::of(seed, stream);
         let now = BEGIN;
-        let disk = MemoryDisk::new();
-        let control_clock = Clock::new(&mut rng);
+        let disk = Disk::default();
+        let control_clock = Clock::new(&mut of(stream::CONTROL_CLOCK));
+        if let Some(Boundary::Commit(number)) = config.boundary {
+            disk.chronicle.dies_after(number);
+        }
         let control = Some(Control::start(&disk, control_clock.clone(), now));
-        let machines = (0..config.nodes)
-            .map(|i| {
-                let name = Name::new(&format!("n{i}")).expect("a DNS label");
-                let cpu = rng.between(2, 6) * 1000;
-                let clock = Clock::new(&mut rng);
-                let tenants = Tenants::new(Rng::new(config.seed ^ (0x7E4A << 32) ^ i), &clock);
-                Machine::new(name, cpu, clock, tenants)
-            })
-            .collect();
+        let machines = (0..config.nodes).map(|i| machine(&config, i)).collect();
         let peace_at = now.plus(config.busy);
-        let (queue, trace) = (BTreeMap::new(), Vec::new());
+        let dies_after = match config.boundary {
+            Some(Boundary::Engine(number)) => Some(number),
+            _ => None,
+        };
+        let is_steady = config.script.is_some();
+        let engine = Engine { is_steady, dies_after, ..Engine::default() };
         Self {
+            acts: Acts::default(),
+            acting: None,
+            rng: of(stream::REST),
+            tenant_rng: of(stream::REST + 1),
             config,
-            rng,
-            // Of its own, so that a seed is much the same without tenants.
-            tenant_rng: Rng::new(config.seed ^ 0x7E4A_4175),
             now,
-            queue,
+            queue: BTreeMap::new(),
             made: 0,
             disk,
+            slow_until: now,
+            watchers: Watchers::new(of(stream::WATCHERS), now),
+            quiet: Quiet::new(of(stream::QUIET), now),
+            mended: Vec::new(),
+            people: People::default(),
             control,
             control_clock,
             machines,
-            engine: Engine::default(),
+            engine,
+            steps: 0,
+            counts: Counts::default(),
+            counts_at_peace: None,
             placed: Placed::default(),
             seen: Seen::default(),
             tries: Tries::default(),
+            rules: check::rules::Rules::default(),
+            is_restless: false,
             disk_failed_at: Timestamp::EPOCH,
             peace_at,
-            trace,
+            trace: Vec::new(),
+            statuses: BTreeMap::new(),
+            narrator: Narrator::default(),
         }
-    }
-
-    /// Adds to the trace what the agents and the control plane think.
-    fn explain(&mut self) {
-        let mut lines = Vec::new();
-        for machine in &self.machines {
-            for (id, run) in &machine.runs {
-                lines.push(format!("{}: run {id} is {:?}", machine.name, run.phase));
-            }
-            for copy in machine.agent.iter().flat_map(AgentCore::copies) {
-                let (id, state, ending) = (copy.copy, copy.state, copy.ending);
-                lines.push(format!(
-                    "{}: copy {id} is {state}, ending {ending:?}, live {}",
-                    machine.name, copy.live
-                ));
-            }
-        }
-        for workload in self.control.iter().flat_map(|control| control.world.workloads.iter()) {
-            let at = workload.observed.assigned.as_ref().map(|assigned| &assigned.node);
-            let (id, epoch) = (workload.id, workload.observed.epoch);
-            lines.push(format!(
-                "control: {id}-{epoch} is {} on {at:?}, {}",
-                workload.status, workload.spec.resources.cpu
-            ));
-        }
-        lines.iter().for_each(|line| self.note(line));
-    }
-
-    fn note(&mut self, line: &str) {
-        self.trace.push(format!(
-            "{:>10} {line}",
-            self.now.since(self.peace_at.minus(self.config.busy)).as_millis()
-        ));
     }
 
     fn after(&mut self, ms: u64, event: Event) {
@@ -222,8 +207,12 @@ impl Sim {
     }
 
     fn live(&mut self) -> Result<u64, String> {
-        self.after(10, Event::Operate);
-        self.after(2000, Event::Tenants);
+        if self.config.script.is_some() {
+            self.after(10, Event::Script);
+        } else {
+            self.after(10, Event::Operate);
+            self.after(2000, Event::Tenants);
+        }
         if self.config.faults {
             self.after(5000, Event::Break);
             self.after(20_000, Event::Engine(EngineEvent::Dies));
@@ -233,12 +222,14 @@ impl Sim {
         let mut was_peace = false;
         while self.now < end {
             events += 1;
-            if events > 200_000 {
+            if events > EVENTS_MAX {
                 return Err("it does not come to rest".to_owned());
             }
             self.step(end)?;
+            self.observe();
             if self.is_peace() && !was_peace {
                 was_peace = true;
+                self.counts_at_peace = Some(self.counts());
                 self.make_peace();
             }
             self.check().inspect_err(|_| self.explain())?;
@@ -248,18 +239,30 @@ impl Sim {
     }
 
     fn check(&mut self) -> Result<(), String> {
+        self.check_history()?;
+        if self.is_restless {
+            return Err(format!("the loop has more than {PASSES_MAX} passes at one moment"));
+        }
         if let Some(control) = &self.control {
-            self.placed.take_in(control);
-            check::placed_fits(control)?;
+            if self.seen.is_behind(control) {
+                self.placed.take_in(control);
+                check::placed_fits(control)?;
+            }
             let was_writable = self.now.since(self.disk_failed_at) > DISK_RECOVERY;
-            if was_writable {
+            if was_writable && control.is_quiet(self.now) {
                 check::silent_nodes_are_offline(control, self.now)?;
+                self.quiet.check(control, &self.disk, self.now)?;
             }
             self.seen.check(control, self.now)?;
             self.tries.check(&control.world, &self.engine)?;
-            if was_writable && !control.is_due(self.now) {
+            let is_behind = !was_writable || !control.is_quiet(self.now);
+            self.rules.check(control, &self.machines, is_behind, self.now)?;
+            if was_writable && control.is_quiet(self.now) {
                 check::timed::nothing_outlives_its_deadline(control, self.now)?;
             }
+        }
+        if let Some(what) = self.config.never.and_then(|never| never(&self.trace)) {
+            return Err(what);
         }
         check::tenants::always(self.control.as_ref(), &self.machines)?;
         check::always(&self.machines, &self.placed, self.now)
@@ -280,38 +283,37 @@ impl Sim {
             && let Some((_, event)) = self.queue.pop_first()
         {
             self.happen(event)?;
+            self.bury_the_dead();
         }
         let crashes = !self.is_peace();
         for machine in &mut self.machines {
-            machine.advance(self.now, crashes, &mut self.rng);
+            machine.advance(self.now, crashes);
         }
         self.reconcile();
+        self.bury();
+        self.bury_the_dead();
         self.drive_engine();
+        self.bury_the_dead();
         (0..self.machines.len()).for_each(|i| self.call(i));
         Ok(())
     }
 
     fn reconcile(&mut self) {
-        let Some(control) = &mut self.control else { return };
-        while control.is_due(self.now) {
-            let pass = control.plan(self.now);
-            // A crash between a plan and its commit, and right after it.
-            if self.config.faults
-                && self.now < self.peace_at
-                && self.rng.percent(1)
-                && self.rng.percent(20)
+        self.begin_turn();
+        let mut passes = 0;
+        while self.control.as_ref().is_some_and(|control| control.is_due(self.now)) {
+            passes += 1;
+            self.is_restless |= passes > PASSES_MAX;
+            if self.is_restless || !self.pass() {
+                return;
+            }
+            // Something else may come between two passes.
+            let is_due = self.control.as_ref().is_some_and(|control| control.is_due(self.now));
+            if is_due
+                && !self.is_peace()
+                && self.config.script.is_none()
+                && self.chance_of(stream::PASS).percent(5)
             {
-                let committed = self.rng.percent(50);
-                if committed {
-                    control.commit_pass(pass, self.now);
-                }
-                return self.crash_control(&format!("in a pass, committed: {committed}"));
-            }
-            control.commit_pass(pass, self.now);
-            if self.now >= self.peace_at {
-                continue;
-            }
-            if control.is_due(self.now) && self.rng.percent(5) {
                 break;
             }
         }
@@ -324,25 +326,53 @@ impl Sim {
         }
     }
 
+    /// How long something takes that is no act.
+    fn any_time(&self) -> Rng {
+        self.chance_of(stream::REST)
+    }
+
+    /// What only this moment decides.
+    fn chance_of(&self, stream: u64) -> Rng {
+        Rng::of(self.config.seed, stream | self.now.since(BEGIN).as_millis())
+    }
+
+    /// One pass, and its commit; false when the control plane dies of it.
+    fn pass(&mut self) -> bool {
+        let now = self.now;
+        let Some(control) = &mut self.control else { return false };
+        let mut pass = Some(control.plan(now));
+        // A crash between a plan and its commit, and right after it.
+        let dies = |rng: &mut Rng| rng.percent(1) && rng.percent(20);
+        let has_died = self.may(Class::Crash, dies, |sim| {
+            let committed = sim.rng.percent(50);
+            if let (true, Some(control), Some(pass)) = (committed, &mut sim.control, pass.take()) {
+                control.commit_pass(pass, now);
+            }
+            sim.crash_control(&format!("in a pass, committed: {committed}"));
+        });
+        let slow = turns::pause(self.slow_until, now, &mut self.chance_of(stream::SLOW));
+        if let (Some(control), Some(pass)) = (&mut self.control, pass)
+            && let Some(pass) = control.hold(pass, slow)
+        {
+            control.commit_pass(pass, now);
+        }
+        has_died.is_none() && !self.disk.chronicle.is_dead()
+    }
+
     fn happen(&mut self, event: Event) -> Result<(), String> {
         match event {
             Event::Up(from, session, message) => self.reach_control(from, session, message),
             Event::Down(to, session, message) => self.reach_agent(to, session, message),
             Event::Operate | Event::Break if self.is_peace() => {}
+            Event::Script => self.follow_script(),
             Event::Tenants => self.operate_tenants(),
             Event::Operate => {
-                let nodes = self.config.nodes;
-                if let Some(control) = &mut self.control {
-                    let line = life::operate(control, nodes, self.now, &mut self.rng);
-                    self.note(&line);
-                }
-                let ms = self.rng.between(10, 10_000);
-                self.after(ms, Event::Operate);
+                let mut pause = self.act(Class::Operator, Self::operate);
+                self.after(pause.between(10, 10_000), Event::Operate);
             }
             Event::Break => {
-                self.break_something();
-                let ms = self.rng.between(1000, 30_000);
-                self.after(ms, Event::Break);
+                let mut pause = self.act(Class::Fault, Self::break_something);
+                self.after(pause.between(1000, 30_000), Event::Break);
             }
             Event::Mend(mend) => self.mend(mend),
             Event::Engine(event) => return self.happen_to_engine(event),
@@ -353,13 +383,15 @@ impl Sim {
     fn crash_control(&mut self, when: &str) {
         self.control = None;
         self.note(&format!("the control plane crashes {when}"));
-        let ms = self.rng.between(10, 20_000);
+        let ms = self.any_time().between(10, 20_000);
         self.after(ms, Event::Mend(Mend::Control));
     }
 
     fn judge(&mut self) -> Result<(), String> {
+        self.script_is_over()?;
         let summary = self.engine.summary();
         self.note(&summary);
+        self.judge_history()?;
         let control = self.control.as_mut().ok_or("there is no control plane in the end")?;
         check::world_is_the_stores(control)?;
         check::converged(control, &self.machines, self.now)?;
@@ -374,4 +406,22 @@ impl Sim {
             None => Ok(()),
         }
     }
+}
+
+/// The machine of this number, the same in every run of the seed.
+fn machine(config: &Config, i: u64) -> Machine {
+    let mut rng = Rng::of(config.seed, stream::MACHINE | i);
+    let name = Name::new(&format!("n{i}")).expect("a DNS label");
+    let cpu = if config.script.is_some() { 4 } else { rng.between(2, 6) } * 1000;
+    let clock = Clock::new(&mut rng);
+    let tenants = Tenants::new(Rng::of(config.seed, stream::TENANTS | i), &clock);
+    let mut machine = Machine::new(name, cpu, clock, tenants);
+    machine.fate = if config.script.is_some() { Fate::Declared } else { Fate::Any(config.seed) };
+    match config.boundary {
+        Some(Boundary::Action { machine: which, number }) if which as u64 == i => {
+            machine.dies_at = Some(number);
+        }
+        _ => {}
+    }
+    machine
 }

@@ -24,6 +24,8 @@ pub(crate) struct Tenants {
     pub(crate) reported_at: Timestamp,
     /// What an agent must never be told.
     pub(crate) wrong: Option<String>,
+    /// Jobs that it has begun.
+    pub(crate) jobs_begun: u64,
 }
 
 /// A job of which the agent has not heard.
@@ -43,6 +45,7 @@ impl Tenants {
             rng,
             reported_at: BEGIN,
             wrong: None,
+            jobs_begun: 0,
         };
         tenants.start_agent(BEGIN, clock);
         tenants
@@ -105,6 +108,7 @@ impl Tenants {
             let done = is_quick.then(|| ground.carry_out(job.clone(), now, clock, rng));
             let until = now.plus(Duration::from_millis(rng.between(1, 500)));
             self.under_way = Some(UnderWay { job, done, until });
+            self.jobs_begun += 1;
         }
     }
 

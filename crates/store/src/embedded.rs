@@ -10,7 +10,7 @@ use tokio::sync::{Semaphore, oneshot};
 use crate::contract::{
     AuditEntry, BoxFuture, Commit, HistoryPage, Listed, Outcome, Store, Watcher,
 };
-use crate::engine::{Engine, Job, Urgency};
+use crate::engine::{Engine, Job};
 use crate::error::{CommitError, StoreError};
 use crate::memory::MemoryBackend;
 use crate::shared::SharedStore;
@@ -96,7 +96,8 @@ impl EmbeddedStore {
     }
 }
 
-/// Runs `action` and the chores that follow from it, unless the store is closed.
+/// Runs `action` and the chores that follow from it, unless the store is closed. How much time
+/// has passed plays no part, as the simulation has a time of its own.
 fn with_engine(
     engine: &Mutex<Option<Engine<MemoryBackend>>>,
     action: impl FnOnce(&mut Engine<MemoryBackend>),
@@ -104,9 +105,7 @@ fn with_engine(
     let mut engine = engine.lock();
     let Some(engine) = engine.as_mut() else { return };
     action(engine);
-    while engine.urgency() == Urgency::Now {
-        engine.chore();
-    }
+    while engine.press_on() {}
 }
 
 impl Store for EmbeddedStore {

@@ -35,9 +35,16 @@ pub enum DiskFault {
     Full,
     /// It returns errors.
     Broken,
+    /// The machine loses its power in the middle of the next write to the log: so many
+    /// commits of the batch are on the disk all the same, and nobody is told of any.
+    /// Afterwards it is [`DiskFault::Broken`].
+    Dies {
+        /// How many.
+        kept: usize,
+    },
 }
 
-#[derive(Default)]
+#[derive(Clone, Default)]
 struct Contents {
     log: BTreeMap<Revision, Arc<LogEntry>>,
     objects: HashMap<Uid, Versioned>,
@@ -71,6 +78,25 @@ impl MemoryDisk {
     pub fn set_fault(&self, fault: Option<DiskFault>) {
         self.0.lock().fault = fault;
     }
+
+    /// How it fails now.
+    #[must_use]
+    pub fn fault(&self) -> Option<DiskFault> {
+        self.0.lock().fault
+    }
+
+    /// Another disk with all that this one has, which works.
+    #[must_use]
+    pub fn copy(&self) -> Self {
+        let contents = Contents { fault: None, ..self.0.lock().clone() };
+        Self(Arc::new(Mutex::new(contents)))
+    }
+
+    /// How many commits its log has.
+    #[must_use]
+    pub fn log_commits(&self) -> usize {
+        self.0.lock().log.len()
+    }
 }
 
 impl Contents {
@@ -78,8 +104,26 @@ impl Contents {
         match self.fault {
             None => Ok(self),
             Some(DiskFault::Full) => Err(Fault::Full),
-            Some(DiskFault::Broken) => Err(Fault::Failed("the disk is broken".to_owned())),
+            Some(DiskFault::Broken | DiskFault::Dies { .. }) => {
+                Err(Fault::Failed("the disk is broken".to_owned()))
+            }
         }
+    }
+
+    /// Appends a batch to the log, or what of it got there before the power went.
+    fn append(&mut self, batch: Vec<Arc<LogEntry>>) -> Result<(), Fault> {
+        let kept = match self.fault {
+            Some(DiskFault::Dies { kept }) => {
+                self.fault = Some(DiskFault::Broken);
+                kept
+            }
+            _ => {
+                self.writable()?;
+                batch.len()
+            }
+        };
+        self.log.extend(batch.into_iter().take(kept).map(|entry| (entry.revision, entry)));
+        self.writable().map(|_| ())
     }
 }
 
@@ -117,9 +161,7 @@ impl Backend for MemoryBackend {
 
     fn seal(&mut self) -> Result<(), Fault> {
         let batch = std::mem::take(&mut self.batch);
-        let mut contents = self.disk.0.lock();
-        contents.writable()?.log.extend(batch.into_iter().map(|entry| (entry.revision, entry)));
-        Ok(())
+        self.disk.0.lock().append(batch)
     }
 
     fn abandon(&mut self) {

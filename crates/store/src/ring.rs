@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use tessera_planted::{Bug, planted};
 use tessera_types::{Committed, Revision};
 
 use crate::options::Options;
@@ -39,7 +40,8 @@ impl Ring {
     /// The commit of that revision, if it is recent.
     pub(crate) fn get(&self, revision: Revision) -> Option<Arc<Committed>> {
         let (oldest, _) = self.commits.front()?;
-        let place = revision.0.checked_sub(oldest.revision.0)?;
+        let place = revision.0.checked_sub(oldest.revision.0);
+        let place = place.or_else(|| planted(Bug::WatchGap).then_some(0))?;
         let (committed, _) = self.commits.get(usize::try_from(place).ok()?)?;
         Some(Arc::clone(committed))
     }

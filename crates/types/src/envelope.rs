@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use tessera_planted::{Bug, planted};
 
 use crate::facts::Facts;
 use crate::identity::{Revision, Uid};
@@ -274,7 +275,7 @@ impl<K: Kind> Edit<K> {
     pub fn wait_for(&mut self, reason: WaitReason, message: &str, until: Option<Timestamp>) {
         let message = limits::clip(message, limits::REASON_BYTES_MAX);
         let since = match &self.object.waiting_for {
-            Some(waiting) if waiting.reason == reason => waiting.since,
+            Some(waiting) if waiting.reason == reason && !planted(Bug::WaitsAnew) => waiting.since,
             _ => self.now,
         };
         self.object.waiting_for = Some(WaitingFor { reason, message, since, until });
@@ -318,7 +319,9 @@ impl<K: Kind> Edit<K> {
             return None;
         }
         let history = Arc::make_mut(&mut self.object.state_history);
-        history.extend(self.transitions.iter().cloned());
+        let first =
+            self.transitions.len().saturating_sub(1) * usize::from(planted(Bug::StepsLeftOut));
+        history.extend(self.transitions[first..].iter().cloned());
         let excess = history.len().saturating_sub(limits::HISTORY_TAIL_MAX);
         history.drain(..excess);
         self.object.updated_at = self.now.max(self.before.updated_at);

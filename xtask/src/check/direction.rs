@@ -14,6 +14,7 @@ pub(super) const CORES: &[&str] = &[
     "tessera-content",
     "tessera-manifest",
     "tessera-pipeline",
+    "tessera-planted",
     "tessera-reconciler",
     "tessera-scheduler",
     "tessera-tenant",

@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 
+use tessera_planted::{Bug, planted};
 use tessera_types::sync::{Assignment, CopyState, Report};
 use tessera_types::workload::{Health, OnDisconnect, Stop, WorkloadSpec};
 use tessera_types::{Duration, Timestamp};
@@ -127,7 +128,7 @@ impl Copy {
         let before = std::mem::replace(&mut self.progress.spec, spec.clone());
         self.changed = true;
         if let Some(run) = self.run() {
-            if before.not_after != spec.not_after {
+            if before.not_after != spec.not_after && !planted(Bug::WindowNotPassedOn) {
                 out.push(Action::SetNotAfter { run, at: spec.not_after });
             }
             if before.health != spec.health {

@@ -25,6 +25,7 @@ mod restore;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use tessera_planted::{Bug, planted};
 use tessera_types::node::Capacity;
 use tessera_types::sync::{Assignment, RefusedReport, Report, ReportResponse};
 use tessera_types::workload::WorkloadSpec;
@@ -121,7 +122,7 @@ impl AgentCore {
         }
         for (id, copy) in &mut self.copies {
             let is_wanted = match wanted.get(&id.id) {
-                Some(assignment) => assignment.epoch == id.epoch,
+                Some(one) => one.epoch == id.epoch || planted(Bug::OldEpochKept),
                 None => !is_whole,
             };
             if !is_wanted {
@@ -204,7 +205,8 @@ impl AgentCore {
     /// What is to be done, in this order. Saving comes first: a run that is started or removed before that is
     /// written down would be lost by a crash in between.
     pub fn take_actions(&mut self) -> Vec<Action> {
-        let mut actions = Vec::new();
+        let too_early = || std::mem::take(&mut self.outbox);
+        let mut actions = planted(Bug::StartBeforeSave).then(too_early).unwrap_or_default();
         let known = self.copies.values_mut().filter(|copy| !copy.is_gone());
         for copy in known.filter(|copy| copy.changed) {
             copy.changed = false;
@@ -294,8 +296,8 @@ impl AgentCore {
         let other_copy = self.of_workload(id.id).any(|copy| copy.id() != id && copy.live.is_some());
         let orphan = self.orphans.iter().any(|run| run.copy.id == id.id);
         Gates {
-            blocked: other_copy || orphan,
-            crowded: has_stale && self.is_crowded_for(id),
+            blocked: (other_copy || orphan) && !planted(Bug::TwoRunsAtOnce),
+            crowded: has_stale && self.is_crowded_for(id) && !planted(Bug::CrowdedStart),
             lease_until: self.lease_until,
             hold_until: self.hold_until,
             halting: self.halting,

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use tessera_planted::{Bug, planted};
 use tessera_types::sync::CopyState;
 use tessera_types::workload::{ExitOutcome, Health, Stop};
 use tessera_types::{Duration, Timestamp};
@@ -29,6 +30,7 @@ impl AgentCore {
             let run = newest.filter(|run| run.attempt >= progress.attempt);
             let adopted = run.and_then(|run| runs.remove(&run));
             let mut copy = Copy::resumed(progress);
+            copy.progress.restarts *= u32::from(!planted(Bug::RestartsForgotten));
             copy.bound_pause(now);
             copy.adopt(now, adopted, &mut core.outbox);
             core.copies.insert(copy.id(), copy);
@@ -70,6 +72,11 @@ impl Copy {
         self.progress.attempt = adopted.run.attempt;
         self.progress.live = true;
         self.live = Some(Live::default());
+        if adopted.end.is_none() {
+            // The earlier agent may have written a new window down, and not come to tell of it.
+            let at = self.progress.spec.not_after;
+            out.push(Action::SetNotAfter { run: adopted.run, at });
+        }
         match adopted.instance {
             Some(instance) if self.progress.instance.as_ref() == Some(&instance) => {
                 self.resume_checks(now);

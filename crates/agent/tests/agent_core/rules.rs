@@ -269,6 +269,32 @@ fn a_moved_window_needs_no_restart() {
     assert!(matches!(&node.pass(30_000)[..], [Action::Stop { .. }]));
 }
 
+/// What is written down is known to the next agent only: the supervisor was not told.
+#[test]
+fn a_window_that_was_moved_and_not_told_is_told_by_the_next_agent() {
+    let mut node = Node::new();
+    let ending = |generation, end: &str| {
+        let spec = serde_json::json!({"command": "a", "not_after": end});
+        Assignment { generation, ..assignment(1, spec) }
+    };
+    node.list(&[ending(1, "1970-01-01T00:01:00Z")]);
+    node.started(run(1, 1));
+    let (now, lease) = (node.now, node.now.plus(Duration::from_secs(15)));
+    node.core.synced(
+        now,
+        lease,
+        Some(Listed::all(Revision(2), &[ending(2, "1970-01-01T00:00:30Z")])),
+    );
+    let actions = node.core.take_actions();
+    let [Action::Save { progress, .. }, Action::SetNotAfter { .. }] = &actions[..] else {
+        panic!("it is written down, and then told: {actions:?}");
+    };
+    let there = Adopted { run: run(1, 1), instance: progress.instance.clone(), end: None };
+    let mut next = AgentCore::restore(node.now, vec![(**progress).clone()], vec![there]);
+    let told = |action: &Action| matches!(action, Action::SetNotAfter { at: Some(end), .. } if *end == at(30_000));
+    assert!(next.take_actions().iter().any(told));
+}
+
 #[test]
 fn a_run_counts_as_running_when_its_check_has_passed_and_ends_when_it_fails() {
     let mut node = Node::new();

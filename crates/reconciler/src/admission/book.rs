@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use tessera_planted::{Bug, planted};
 use tessera_scheduler::calendar::{
     Booked, Booking, Calendars, Effort, Filtered, HostCandidate, Wanted, book_all_within,
 };
@@ -83,7 +84,9 @@ impl<'a> Choice<'a> {
             }
         }
         let demand = seeker.definition.taken();
-        let booking = Booking { window: seeker.slot.held(), demand, instead_of: None };
+        let slot = seeker.slot;
+        let window = if planted(Bug::BuffersNotBooked) { slot.window() } else { slot.held() };
+        let booking = Booking { window, demand, instead_of: None };
         let label = format!("pod/{}", seeker.name);
         Self { candidates, filtered, booking, label }
     }

@@ -6,6 +6,7 @@
 
 use std::sync::Arc;
 
+use tessera_planted::{Bug, planted};
 use tessera_types::catalogue::{PodDefinitionSpec, PodType};
 use tessera_types::timed::{
     DesiredTimedStatus, Failure, LateDecision, Outcome, Phase, Request, TimedStatus, Timeslot,
@@ -101,7 +102,7 @@ impl Look<'_> {
             return is_over
                 .then(|| (self.usual_outcome(), "its window and what may follow is over"));
         }
-        let is_over = self.step.has_come(self.slot.end);
+        let is_over = self.step.has_come(self.slot.end) && !planted(Bug::CleanupNotBegun);
         is_over.then(|| (self.usual_outcome(), "its window is over"))
     }
 
@@ -128,7 +129,7 @@ impl Look<'_> {
             return Ok(());
         }
         let provision_at = self.slot.provision_at();
-        if !self.step.has_come(provision_at) {
+        if !self.step.has_come(provision_at) && !planted(Bug::ProvisionAtIgnored) {
             let message =
                 format!("the beginning of its provisioning at {}", provision_at.second_before());
             self.step.wait(WaitReason::Time, &message, Some(provision_at));
@@ -355,7 +356,7 @@ impl Look<'_> {
         }
         let is_clean = fleet::clean(&mut self.step) & end_jobs(&mut self.step);
         if is_clean {
-            self.step.edit.object.observed.binding = None;
+            self.step.edit.object.observed.binding.take_if(|_| !planted(Bug::BindingKept));
             let leftovers = undone(&self.step);
             let reason = reason_with(&leftovers);
             self.step.timed_mut().leftovers = leftovers;

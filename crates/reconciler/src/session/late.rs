@@ -48,7 +48,7 @@ pub(super) fn decide(
             edit.object.observed.timed.late = Some(record.clone());
             if decision == LateDecision::Skipped {
                 edit.object.observed.timed.outcome = Some(tessera_types::timed::Outcome::Skipped);
-                edit.object.desired_status = DesiredTimedStatus::TornDown;
+                edit.desire(DesiredTimedStatus::TornDown);
             }
         });
         step.timed_mut().late.get_or_insert(record);

@@ -5,6 +5,7 @@
 //! with the next number, or to Failed when it was the last. What a try is, and
 //! what is cleaned up after it, is the caller's.
 
+use tessera_planted::{Bug, planted};
 use tessera_types::job::JobStatus;
 use tessera_types::timed::{
     Engine, Failure, Phase, PhaseRun, PhaseState, RetryPolicy, StepState, Timed, TimedStatus,
@@ -239,7 +240,7 @@ fn judge<K: Timed<Status = TimedStatus>>(
     retry: RetryPolicy,
     look: impl FnOnce(&mut Step<'_, K>, &PhaseRun) -> Try,
 ) {
-    let mut is_last = run.attempt >= retry.attempts_max;
+    let mut is_last = run.attempt >= retry.attempts_max && !planted(Bug::RetryUnbounded);
     let failed = match look(step, run) {
         Try::Done => {
             run.state = PhaseState::Done;

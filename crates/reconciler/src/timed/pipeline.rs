@@ -6,6 +6,7 @@
 
 use serde_json::{Value, json};
 use tessera_pipeline::{Cancel, Decision, Look, Outcome, Pipeline, is_template};
+use tessera_planted::{Bug, planted};
 use tessera_types::timed::{
     Phase, PhaseRun, PhaseState, PipelineProgress, PipelineSpec, Request, RetryPolicy,
     StepProgress, StepState, Timed, TimedStatus, UnwantedJob,
@@ -337,7 +338,7 @@ fn give_up<K: Timed>(step: &mut Step<'_, K>, phase: &Name, why: &str) {
 
 /// Writes down which jobs the engine is to cancel, and in the history why.
 fn give_to_cancel<K: Timed>(step: &mut Step<'_, K>, phase: &Name, cancelled: Vec<Cancel>) {
-    for one in cancelled {
+    for one in cancelled.into_iter().filter(|_| !planted(Bug::CancelForgotten)) {
         ways::note_cancel(step, phase, &one);
         let Cancel { correlation_id, job_id, scenario, .. } = one;
         step.timed_mut().unwanted_jobs.push(UnwantedJob { correlation_id, job_id, scenario });

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use tessera_planted::{Bug, planted};
 use tessera_types::timed::{
     DesiredTimedStatus, Failure, Outcome, Request, Timed, TimedObserved, TimedStatus, Timeslot,
 };
@@ -126,7 +127,8 @@ impl<'a, K: Timed> Step<'a, K> {
     /// Takes a request away that has been seen to, and says whether there was
     /// one.
     pub(crate) fn serve(&mut self, request: Request) -> bool {
-        self.timed_mut().served(request).is_some()
+        let is_asked = self.timed().requested(request).is_some();
+        is_asked && (planted(Bug::RequestServedTwice) || self.timed_mut().served(request).is_some())
     }
 
     /// Takes away a request to try it again, and notes who asked. What its owner asks of

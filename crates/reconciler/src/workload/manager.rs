@@ -8,14 +8,15 @@
 
 use std::sync::Arc;
 
+use tessera_planted::{Bug, planted};
 use tessera_scheduler::{Demand, Refusal};
 use tessera_types::node::DesiredNodeStatus;
 use tessera_types::workload::{
     Assigned, DesiredWorkloadStatus, Exit, ExitOutcome, OnDisconnect, WorkloadStatus,
 };
 use tessera_types::{
-    Actor, BootTime, Edit, IllegalTransition, KindName, Name, Node, Now, Object, State, Timestamp,
-    Uid, WaitReason, Workload, Write,
+    Actor, BootTime, Edit, Epoch, IllegalTransition, KindName, Name, Node, Now, Object, State,
+    Timestamp, Uid, WaitReason, Workload, Write,
 };
 
 use crate::manager::{Manager, Plan};
@@ -180,7 +181,7 @@ impl Look<'_> {
         let observed = &self.workload.observed;
         let is_launched_anew = observed.launch_generation > observed.placed_generation;
         let changed = match self.workload.status {
-            _ if self.is_of_job() => false,
+            _ if self.is_of_job() && !planted(Bug::JobPlacedAgain) => false,
             WorkloadStatus::Completed => is_launched_anew,
             // Whoever owns it changes its window and the like, and has still to see
             // that it failed; only a person means any change as another try.
@@ -260,7 +261,7 @@ impl Look<'_> {
         } else if observed.launch_generation > observed.placed_generation {
             Some(StopCause::SpecChanged)
         } else if node.deletion_requested_at.is_some()
-            || node.desired_status == DesiredNodeStatus::Drained
+            || node.desired_status == DesiredNodeStatus::Drained && !planted(Bug::DrainIgnored)
         {
             Some(StopCause::NodeLeaves)
         } else {
@@ -338,7 +339,7 @@ impl Look<'_> {
         let assigned = self.workload.observed.assigned.as_ref();
         if assigned.is_some_and(|assigned| assigned.on_disconnect == OnDisconnect::Stop) {
             let stopped_by = stopped_by(node, self.world);
-            if self.now.boot < stopped_by {
+            if self.now.boot < stopped_by && !planted(Bug::PlacedBeforeStopped) {
                 return Ok(self.wait_for_certainty(node, stopped_by));
             }
             return self.dead(&format!("{} has stopped its copy by now", node.name));
@@ -401,7 +402,7 @@ impl Look<'_> {
         };
         let waits_for = self.workload.waiting_for.as_ref().map(|waiting| waiting.reason);
         let mut edit = self.edit();
-        if !is_told || waits_for != Some(reason) {
+        if (!is_told || waits_for != Some(reason)) && !planted(Bug::WaitNotSaid) {
             edit.wait_for(reason, &message, None);
         }
         Plan::of(edit).look_again_at(self.workload.spec.not_after)
@@ -419,7 +420,8 @@ fn take(workload: &Arc<Object<Workload>>, node_id: Uid, node: Name, now: Timesta
         };
         edit.transition(WorkloadStatus::Pending, Actor::RECONCILER, reason)?;
     }
-    let epoch = workload.observed.epoch.next();
+    let epoch = workload.observed.epoch;
+    let epoch = if planted(Bug::EpochReused) { epoch.max(Epoch(1)) } else { epoch.next() };
     let reason = format!("placed on {node}");
     edit.transition(WorkloadStatus::Scheduled, Actor::RECONCILER, reason)?
         .with("node", &node)

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use tessera_reconciler::double::Double;
-use tessera_reconciler::{Answer, Batch, Reconciler, World};
+use tessera_reconciler::{Answer, Batch, Reconciler, Resync, World};
 use tessera_types::node::{Capacity, Executors};
 use tessera_types::sync::Registration;
 use tessera_types::workload::WorkloadSpec;
@@ -19,6 +19,7 @@ type Refuses = Box<dyn Fn(&Write) -> bool>;
 pub(crate) struct Plane {
     pub(crate) world: World,
     pub(crate) reconciler: Reconciler,
+    resync: Resync,
     pub(crate) now: Now,
     pub(crate) refuses: Refuses,
     /// Commits that were tried, and writes that were taken.
@@ -34,7 +35,8 @@ impl Plane {
         let wall = Timestamp::from_micros(1_000_000_000_000);
         let now = Now { wall, boot: BootTime::from_millis(1_000_000) };
         let refuses: Refuses = Box::new(|_| false);
-        Self { world, reconciler, now, refuses, tried: 0, taken: 0, store: Double::default() }
+        let (resync, store) = (Resync::new(now), Double::default());
+        Self { world, reconciler, resync, now, refuses, tried: 0, taken: 0, store }
     }
 
     pub(crate) fn commit(&mut self, writes: Vec<Write>) -> Answer {
@@ -65,6 +67,9 @@ impl Plane {
 
     /// Passes until nothing is due.
     pub(crate) fn settle(&mut self) {
+        if self.resync.take(self.now) {
+            self.reconciler.resync(&self.world);
+        }
         for _ in 0..1000 {
             if self.reconciler.next_in(self.now).is_none_or(|time| time > Duration::ZERO) {
                 return;
@@ -85,6 +90,11 @@ impl Plane {
             self.settle();
         }
         self.pass_time(end.since(self.now.boot));
+    }
+
+    /// Somebody sets the wall clock.
+    pub(crate) fn set_clock(&mut self, by_ms: i64) {
+        self.now.wall = self.now.wall.moved_by_ms(by_ms);
     }
 
     fn pass_time(&mut self, time: Duration) {

@@ -3,7 +3,9 @@
 use serde_json::json;
 use tessera_reconciler::admission::{self, Stretch};
 use tessera_types::session::SessionStatus;
-use tessera_types::timed::{Boundary, LateDecision, Outcome, Request, TimedStatus, Timeslot};
+use tessera_types::timed::{
+    Boundary, DesiredTimedStatus, LateDecision, Outcome, Request, TimedStatus, Timeslot,
+};
 use tessera_types::{Duration, Name, Pod, Report, Session, SessionPart, Timestamp, Workload};
 
 use crate::exam::{Exam, book, name, session};
@@ -44,7 +46,10 @@ fn what_is_late_is_skipped_where_that_is_declared_and_nothing_of_it_is_made() {
     for_both(|is_frozen| {
         let (mut plane, start) = slept("skip", 10, is_frozen);
         assert_eq!(late(&plane, "exam-one"), Some((Boundary::Start, LateDecision::Skipped)));
-        assert_eq!(plane.get::<SessionPart>("exam-one").status, TimedStatus::Terminated);
+        let one = plane.get::<SessionPart>("exam-one");
+        assert_eq!(one.status, TimedStatus::Terminated);
+        // What is wanted of it is another than at first, and so is its generation.
+        assert_eq!((one.desired_status, one.generation), (DesiredTimedStatus::TornDown, 2));
         plane.run_until(start.plus(secs(300)));
         assert!(plane.made.iter().all(|name| name.contains("two")), "{:?}", plane.made);
         let (mut plane, _) = slept("skip", 100, is_frozen);

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::ops::Bound::{Excluded, Unbounded};
 
+use tessera_planted::{Bug, planted};
 use tessera_types::Timestamp;
 
 use super::load::{Load, NOTHING};
@@ -62,7 +63,9 @@ impl Timeline {
 
     /// What is held at `at`.
     pub(super) fn load_at(&self, at: Timestamp) -> &Load {
-        self.steps.range(..=at).next_back().map_or(&NOTHING, |(_, step)| &step.load)
+        let mut until = self.steps.range(..=at);
+        let last = until.rfind(|(from, _)| **from < at || !planted(Bug::EqualTimesIgnored));
+        last.map_or(&NOTHING, |(_, step)| &step.load)
     }
 
     /// The steps within `window`, each with the time from which it holds there;

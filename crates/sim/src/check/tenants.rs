@@ -50,6 +50,10 @@ fn nothing_is_forgotten(
     machine: &Machine,
     node: &Object<Node>,
 ) -> Result<(), String> {
+    // What is installed on a node that is deleted stays there until the next one is told.
+    if machine.was_deleted {
+        return Ok(());
+    }
     for (name, installed) in &machine.tenants.ground.installed {
         let tenant = control.world.tenants.get(installed.id);
         if tenant.and_then(|tenant| tenant.on(node.id)).is_none() {

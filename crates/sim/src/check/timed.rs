@@ -26,9 +26,17 @@ pub(crate) struct Seen {
     /// Whether the control plane's clock was ever set: what was decided while it was
     /// ahead was not asked of times that then were past.
     clock_was_set: bool,
+    /// The nodes that there were: where one has left, more may be promised than there is.
+    nodes: BTreeSet<Uid>,
+    has_a_node_left: bool,
 }
 
 impl Seen {
+    /// Whether something was committed since the last look.
+    pub(crate) fn is_behind(&self, control: &Control) -> bool {
+        self.revision != control.world.revision()
+    }
+
     /// After every event.
     pub(crate) fn check(&mut self, control: &Control, now: Timestamp) -> Result<(), String> {
         self.clock_was_set |= control.clock.is_set_by_ms() != 0;
@@ -37,7 +45,10 @@ impl Seen {
         }
         let before = std::mem::replace(&mut self.revision, control.world.revision());
         no_host_over_capacity(control)?;
-        if !self.clock_was_set {
+        let nodes = control.world.nodes.iter().map(|node| node.id).collect();
+        let nodes = std::mem::replace(&mut self.nodes, nodes);
+        self.has_a_node_left |= !self.nodes.is_superset(&nodes);
+        if !self.clock_was_set && !self.has_a_node_left {
             no_group_over_its_nodes(&control.world, control.clock.wall(now))?;
         }
         self.nothing_is_early(control)?;
@@ -90,7 +101,7 @@ type Has = (Timestamp, Timestamp, u64, u64);
 
 /// From now on, pods and services together never have more than all nodes. A node
 /// that is Offline or drained counts here: it comes back to what was promised, and
-/// what is promised meanwhile is promised of fewer. None is ever deleted.
+/// what is promised meanwhile is promised of fewer.
 fn no_group_over_its_nodes(world: &World, wall: Timestamp) -> Result<(), String> {
     if world.hosts.is_empty() {
         return Ok(());

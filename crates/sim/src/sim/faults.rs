@@ -1,10 +1,13 @@
 //! What breaks, and how it is mended.
+//!
+//! Whatever breaks does so between two steps, or in the middle of one: a pass, a commit, a
+//! handler, the actions of an agent.
 
 use tessera_store::DiskFault;
-use tessera_types::Duration;
 use tessera_types::node::DesiredNodeStatus;
+use tessera_types::{Duration, Edit, Node, Write};
 
-use super::{Event, Sim};
+use super::{Event, Sim, turns};
 use crate::control::Control;
 use crate::life;
 use crate::message::ToControl;
@@ -17,17 +20,60 @@ pub(super) enum Mend {
     Agent(usize),
     Frozen(usize),
     CutOff(usize),
+    OneWay(usize),
     Clock(usize),
     ControlClock,
     Disk,
 }
 
 impl Sim {
+    /// An operator gives up a node. Its machine is gone for a while, and comes back under its
+    /// name; or it is there all the time, and registers anew.
+    fn remove_node(&mut self, i: usize, ms: u64) -> String {
+        let name = self.machines[i].name.clone();
+        let now = self.now;
+        let node = self.control.as_ref().and_then(|it| it.world.nodes.find(None, &name).cloned());
+        let (Some(control), Some(node)) = (&mut self.control, node) else {
+            return format!("{name} is not known");
+        };
+        let mut edit = Edit::<Node>::of(&node, control.clock.wall(now));
+        edit.request_deletion();
+        // Also where nobody is told, as the power goes in this commit, it may be.
+        self.machines[i].was_deleted = true;
+        let asked = edit.finish().map(|edited| control.commit(vec![Write::update(edited)], now));
+        let Some(Ok(_)) = asked else { return format!("{name} is not removed") };
+        let machine = &mut self.machines[i];
+        if !self.rng.percent(50) {
+            return format!("{name} is removed");
+        }
+        match machine.tenants.ground.is_bare() {
+            true => machine.set_up_anew(now),
+            false => machine.lose_power(now),
+        }
+        machine.is_cut_off = true;
+        self.after(ms, Event::Mend(Mend::Agent(i)));
+        self.after(ms, Event::Mend(Mend::CutOff(i)));
+        format!("{name} is gone for {ms} ms, and removed")
+    }
+
+    /// Somebody does something. Nobody is answered by a control plane that is not there or
+    /// does not run, and who books waits for whoever is booking.
+    pub(super) fn operate(&mut self) {
+        let (nodes, now) = (self.config.nodes, self.now);
+        let held_until = turns::pause(self.slow_until, now, &mut self.rng);
+        let Some(control) = &mut self.control else { return };
+        if control.is_frozen(now) || control.held.is_booking() {
+            return;
+        }
+        let line = self.people.operate(control, nodes, held_until, now, &mut self.rng);
+        self.note(&line);
+    }
+
     pub(super) fn break_something(&mut self) {
         let i = self.rng.between(0, self.machines.len() as u64) as usize;
         let ms = self.rng.between(100, 60_000);
         let name = self.machines[i].name.clone();
-        let (line, mend) = match self.rng.between(0, 10) {
+        let (line, mend) = match self.rng.between(0, 20) {
             0 => {
                 self.control = None;
                 ("the control plane crashes".to_owned(), Mend::Control)
@@ -45,10 +91,11 @@ impl Sim {
                 (format!("{name} is cut off"), Mend::CutOff(i))
             }
             5 => {
-                self.disk.set_fault(Some(DiskFault::Full));
+                let fault = *self.rng.pick(&[DiskFault::Full, DiskFault::Broken]);
+                self.disk.set_fault(Some(fault));
                 // Until it is mended, and that moves this.
                 self.disk_failed_at = self.now.plus(Duration::from_secs(3600));
-                ("the disk is full".to_owned(), Mend::Disk)
+                (format!("the disk is {fault:?}"), Mend::Disk)
             }
             // Half of the seeds leave it alone: what is promised by a clock that is set
             // cannot be checked.
@@ -60,8 +107,58 @@ impl Sim {
             7 => {
                 // An agent with a copy of the state folder registers, and is gone.
                 let session = 1_000_000 + self.made;
-                self.send_up(i, session, &ToControl::Register);
+                let installation = self.machines[i].installation;
+                self.send_up(i, session, &ToControl::Register { installation });
                 return self.note(&format!("a twin of {name}'s agent registers"));
+            }
+            8 | 9 => {
+                let actions = self.rng.between(0, 8) as u32;
+                self.machines[i].dies_after = Some(actions);
+                (
+                    format!("the agent of {name} is killed in its work, after {actions} actions"),
+                    Mend::Agent(i),
+                )
+            }
+            10 => {
+                self.machines[i].lose_power(self.now);
+                (format!("{name} loses its power"), Mend::Agent(i))
+            }
+            11 | 12 => {
+                let machine = &mut self.machines[i];
+                machine.is_mute = self.rng.percent(50);
+                machine.is_deaf = !machine.is_mute;
+                let what = if machine.is_mute { "is not heard" } else { "hears nothing" };
+                (format!("{name} {what}"), Mend::OneWay(i))
+            }
+            13 | 14 => {
+                self.slow_until = self.now.plus(Duration::from_millis(ms));
+                return self.note(&format!("the disk is slow, for {ms} ms"));
+            }
+            15 | 16 => {
+                let is_kept = self.rng.percent(50);
+                if self.disk.memory.fault().is_none() {
+                    self.disk.die_in_commit(is_kept);
+                }
+                let what = if is_kept { "after" } else { "before" };
+                return self
+                    .note(&format!("the power goes in the next commit, {what} it is there"));
+            }
+            17 => {
+                let (now, until) = (self.now, self.now.plus(Duration::from_millis(ms)));
+                let control = self.control.as_mut();
+                control.into_iter().for_each(|control| control.freeze(now, until));
+                return self.note(&format!("the control plane freezes, for {ms} ms"));
+            }
+            // In some seeds only, as where nodes leave more may be promised than there is.
+            19 if self.config.seed % 3 == 1 => {
+                let line = self.remove_node(i, ms);
+                return self.note(&line);
+            }
+            18 => {
+                let until = self.now.plus(Duration::from_millis(ms));
+                let control = self.control.as_mut();
+                control.into_iter().for_each(|control| control.tells_late_until = until);
+                return self.note(&format!("agents are told late, for {ms} ms"));
             }
             _ => {
                 let set_ms = any_ms(&mut self.rng);
@@ -78,20 +175,30 @@ impl Sim {
         let now = self.now;
         match mend {
             Mend::Control => {
+                if self.disk.revive() {
+                    self.disk_failed_at = now;
+                }
                 let clock = &self.control_clock;
-                self.control.get_or_insert_with(|| Control::start(&self.disk, clock.clone(), now));
+                let start = || Control::start(&self.disk, clock.clone(), now);
+                self.control.get_or_insert_with(start);
             }
             Mend::Agent(i) => {
+                self.machines[i].dies_after = None;
                 if self.machines[i].agent.is_none() {
-                    self.machines[i].start_agent(now, &mut self.rng);
+                    self.machines[i].start_agent(now);
                 }
             }
-            Mend::Frozen(i) => self.machines[i].wake_up(now, &mut self.rng),
+            Mend::Frozen(i) => self.machines[i].wake_up(now),
             Mend::CutOff(i) => self.machines[i].is_cut_off = false,
+            Mend::OneWay(i) => {
+                (self.machines[i].is_mute, self.machines[i].is_deaf) = (false, false);
+            }
             Mend::Clock(i) => self.machines[i].set_clock(0),
             Mend::ControlClock => self.set_control_clock(0),
             Mend::Disk => {
-                self.disk.set_fault(None);
+                if !self.disk.has_died() {
+                    self.disk.set_fault(None);
+                }
                 self.disk_failed_at = now;
             }
         }
@@ -99,6 +206,9 @@ impl Sim {
 
     fn set_control_clock(&mut self, ms: i64) {
         self.control_clock.set(ms);
+        if ms != 0 {
+            self.quiet.clock_is_set();
+        }
         if let Some(control) = &mut self.control {
             control.clock.set(ms);
         }
@@ -112,24 +222,33 @@ impl Sim {
             self.mend(Mend::Agent(i));
             self.mend(Mend::Frozen(i));
             self.mend(Mend::CutOff(i));
+            self.mend(Mend::OneWay(i));
+            self.machines[i].is_at_peace = true;
             self.mend(Mend::Clock(i));
             // What a clock that was just set has made due, happens now.
-            self.machines[i].advance(self.now, false, &mut self.rng);
+            self.machines[i].advance(self.now, false);
         }
         self.mend(Mend::ControlClock);
+        self.disk.revive();
         self.mend(Mend::Disk);
+        self.slow_until = self.now;
+        if let Some(control) = &mut self.control {
+            let now = self.now;
+            control.thaw(now);
+        }
         self.mend(Mend::Control);
         self.engine.is_down = false;
         let names: Vec<_> = self.machines.iter().map(|machine| machine.name.clone()).collect();
         let now = self.now;
         // Their clocks were put right, which may have ended windows.
         for machine in &mut self.machines {
-            machine.advance(now, false, &mut self.rng);
+            machine.advance(now, false);
         }
         if let Some(control) = &mut self.control {
             for name in names {
                 life::set_desired(control, &name, DesiredNodeStatus::Ready, now);
             }
+            self.mended = life::mend_specs(control, now);
         }
     }
 }

@@ -6,9 +6,11 @@ use tessera_types::timed::Timed;
 use tessera_types::{Duration, Edit, ResourceKey, Timestamp, Write, with_pipelined};
 
 use super::{Event, Sim};
+use crate::acts::Class;
 use crate::control::Control;
 use crate::engine::{News, OfStep};
 use crate::link::Task;
+use crate::rng::Rng;
 
 /// How often an event is sent before it is given up.
 const ATTEMPTS_MAX: u32 = 20;
@@ -46,7 +48,7 @@ impl Sim {
     /// When the engine or the way to it has something to do.
     pub(super) fn next_of_engine(&mut self) -> Option<Timestamp> {
         let now = self.now;
-        let link = self.control.as_mut().and_then(|control| {
+        let link = self.control.as_mut().filter(|it| !it.is_frozen(now)).and_then(|control| {
             let Control { link, world, .. } = control;
             link.next_at(world, now)
         });
@@ -58,7 +60,8 @@ impl Sim {
         for news in self.engine.advance(self.now) {
             self.tell(&news);
         }
-        let Some(control) = &mut self.control else { return };
+        let now = self.now;
+        let Some(control) = self.control.as_mut().filter(|it| !it.is_frozen(now)) else { return };
         let from = control.started_at;
         for task in control.link.due(&control.world, self.now) {
             for ms in self.ways() {
@@ -68,15 +71,14 @@ impl Sim {
     }
 
     fn ways(&mut self) -> Vec<u64> {
-        if !self.config.faults || self.is_peace() {
-            return vec![1];
-        }
-        let late = if self.rng.percent(10) { 8000 } else { 30 };
-        match self.rng.between(0, 100) {
-            0..=4 => Vec::new(),
-            5..=9 => vec![self.rng.between(1, late), self.rng.between(1, late)],
-            _ => vec![self.rng.between(1, late)],
-        }
+        self.arrivals("between the control plane and the engine", |rng| {
+            let late = if rng.percent(10) { 8000 } else { 30 };
+            match rng.between(0, 100) {
+                0..=4 => Some(Vec::new()),
+                5..=9 => Some(vec![rng.between(1, late), rng.between(1, late)]),
+                _ => Some(vec![rng.between(1, late)]),
+            }
+        })
     }
 
     /// Sends an event: some are lost for good, and some come more than once.
@@ -102,12 +104,13 @@ impl Sim {
             EngineEvent::Answer(to, answer) => self.answered(to, answer),
             EngineEvent::News(news, attempt) => self.heard(news, attempt),
             EngineEvent::Dies if !self.is_peace() => {
-                self.engine.is_down = true;
-                self.note("the engine dies");
-                let ms = self.rng.between(100, 30_000);
-                self.after(ms, Event::Engine(EngineEvent::Starts));
-                let ms = self.rng.between(5000, 120_000);
-                self.after(ms, Event::Engine(EngineEvent::Dies));
+                let mut pause = self.act(Class::Engine, |sim| {
+                    sim.engine.is_down = true;
+                    sim.note("the engine dies");
+                    let ms = sim.rng.between(100, 30_000);
+                    sim.after(ms, Event::Engine(EngineEvent::Starts));
+                });
+                self.after(pause.between(5000, 120_000), Event::Engine(EngineEvent::Dies));
             }
             EngineEvent::Dies => {}
             EngineEvent::Starts => {
@@ -125,7 +128,8 @@ impl Sim {
         }
         let answer = match task {
             Task::Submit { of, input } => {
-                let job = self.engine.submit(&of, &input, self.now, &mut self.rng)?;
+                let rng = &mut Rng::of_text(self.config.seed, &of.correlation_id);
+                let job = self.engine.submit(&of, &input, self.now, rng)?;
                 let (job_id, news) = (job.id.clone(), job.news());
                 Answer::Stands { of, job_id, news }
             }
@@ -143,6 +147,9 @@ impl Sim {
                 Answer::Ended { job_id }
             }
         };
+        if self.engine.has_died {
+            return Ok(());
+        }
         for ms in self.ways() {
             self.after(ms, Event::Engine(EngineEvent::Answer(from, answer.clone())));
         }
@@ -159,6 +166,10 @@ impl Sim {
     fn answered(&mut self, to: Timestamp, answer: Answer) {
         let now = self.now;
         let Some(control) = self.control.as_mut().filter(|it| it.started_at == to) else { return };
+        if let Some(at) = control.runs_again_at(now) {
+            let ms = at.since(now).as_millis() + 1;
+            return self.after(ms, Event::Engine(EngineEvent::Answer(to, answer)));
+        }
         match answer {
             Answer::Stands { of, job_id, news } => {
                 let told = tell_one(control, &of, &job_id, None, &news, now);
@@ -180,13 +191,15 @@ impl Sim {
     /// An event reaches the control plane; who is not there, or cannot write, gets it again.
     fn heard(&mut self, news: News, attempt: u32) {
         let now = self.now;
-        let told = self.control.as_mut().and_then(|control| {
+        let told = self.control.as_mut().filter(|it| !it.is_frozen(now)).and_then(|control| {
             tell_one(control, &news.of, &news.job_id, Some(news.sequence), &news.news, now)
         });
+        // Who died with the answer has not answered.
+        let told = told.filter(|_| !self.disk.chronicle.is_dead());
         match told {
             None if attempt >= ATTEMPTS_MAX => self.lose(&news),
             None => {
-                let ms = self.rng.between(500, 5000);
+                let ms = self.any_time().between(500, 5000);
                 self.after(ms, Event::Engine(EngineEvent::News(news, attempt + 1)));
             }
             Some(Told::Stale) if !news.is_last => {
@@ -196,9 +209,9 @@ impl Sim {
             }
             Some(_) => {
                 // What was heard is written down, and nobody has followed it yet.
-                if self.config.faults && !self.is_peace() && self.rng.percent(5) {
-                    self.crash_control("after an event of the engine");
-                }
+                let dies = |rng: &mut Rng| rng.percent(5);
+                let when = "after an event of the engine";
+                self.may(Class::Crash, dies, |sim| sim.crash_control(when));
             }
         }
     }

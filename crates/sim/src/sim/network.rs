@@ -9,6 +9,7 @@ use tessera_types::{Duration, KindName, Object, Timestamp, Workload};
 
 use super::faults::Mend;
 use super::{Event, Sim};
+use crate::acts::Class;
 use crate::control::{Control, LEASE};
 use crate::message::{ToAgent, ToControl};
 use crate::rng::Rng;
@@ -61,7 +62,7 @@ impl Sim {
             let message = if is_registered {
                 ToControl::Sync { since, told, sent_at: now }
             } else {
-                ToControl::Register
+                ToControl::Register { installation: self.machines[i].installation }
             };
             self.send_up(i, session, &message);
         }
@@ -73,12 +74,18 @@ impl Sim {
 
     /// Over a network that delays, drops and doubles, as long as there are faults.
     pub(super) fn send_up(&mut self, from: usize, session: u64, message: &ToControl) {
+        if self.machines[from].is_mute {
+            return;
+        }
         for ms in self.deliveries(from) {
             self.after(ms, Event::Up(from, session, message.clone()));
         }
     }
 
     pub(super) fn send_down(&mut self, to: usize, session: u64, message: &ToAgent) {
+        if self.disk.chronicle.is_dead() || self.machines[to].is_deaf {
+            return;
+        }
         for ms in self.deliveries(to) {
             self.after(ms, Event::Down(to, session, message.clone()));
         }
@@ -88,25 +95,30 @@ impl Sim {
         if self.machines[machine].is_cut_off {
             return Vec::new();
         }
-        if !self.config.faults || self.is_peace() {
-            return vec![1];
-        }
-        let delay = |rng: &mut Rng| {
-            if rng.percent(5) { rng.between(100, 8000) } else { rng.between(1, 20) }
-        };
-        match self.rng.between(0, 100) {
-            0..=2 => Vec::new(),
-            3..=5 => vec![delay(&mut self.rng), delay(&mut self.rng)],
-            _ => vec![delay(&mut self.rng)],
-        }
+        let whose = format!("between {} and the control plane", self.machines[machine].name);
+        self.arrivals(&whose, |rng| {
+            let delay = |rng: &mut Rng| {
+                if rng.percent(5) { rng.between(100, 8000) } else { rng.between(1, 20) }
+            };
+            match rng.between(0, 100) {
+                0..=2 => Some(Vec::new()),
+                3..=5 => Some(vec![delay(rng), delay(rng)]),
+                _ if rng.percent(5) => Some(vec![rng.between(100, 8000)]),
+                _ => None,
+            }
+        })
     }
 
     pub(super) fn reach_control(&mut self, from: usize, session: u64, message: ToControl) {
         let machine = &self.machines[from];
-        if machine.is_cut_off {
+        if machine.is_cut_off || machine.is_mute {
             return;
         }
         let Some(control) = &mut self.control else { return };
+        if let Some(at) = control.runs_again_at(self.now) {
+            let ms = at.since(self.now).as_millis() + 1;
+            return self.after(ms, Event::Up(from, session, message));
+        }
         let (name, cpu) = (machine.name.clone(), machine.cpu);
         let is_report = matches!(message, ToControl::Report { .. });
         let answer = control.receive(&name, cpu, session, message, self.now);
@@ -115,15 +127,20 @@ impl Sim {
             self.send_down(from, session, &answer);
         }
         // What was reported is written down, and nobody has followed it yet.
-        if is_report && self.config.faults && !self.is_peace() && self.rng.percent(percent) {
-            self.crash_control("after a report");
+        if is_report {
+            let dies = |rng: &mut Rng| rng.percent(percent);
+            self.may(Class::Crash, dies, |sim| sim.crash_control("after a report"));
         }
     }
 
     pub(super) fn reach_agent(&mut self, to: usize, session: u64, message: ToAgent) {
         let now = self.now;
         let machine = &mut self.machines[to];
-        if machine.session != session || machine.is_cut_off || machine.awake(now).is_none() {
+        if machine.session != session
+            || machine.is_cut_off
+            || machine.is_deaf
+            || machine.awake(now).is_none()
+        {
             return;
         }
         match message {
@@ -144,7 +161,7 @@ impl Sim {
                 // It ends, and is started again as a service is.
                 machine.kill_agent(now);
                 self.note(&format!("the agent of {} is superseded", self.machines[to].name));
-                let ms = self.rng.between(1000, 5000);
+                let ms = self.any_time().between(1000, 5000);
                 return self.after(ms, Event::Mend(Mend::Agent(to)));
             }
             ToAgent::News { news, at, sent_at } => {
@@ -179,6 +196,6 @@ impl Sim {
             }
         }
         let machine = &mut self.machines[to];
-        machine.act(now, &mut self.rng);
+        machine.act(now);
     }
 }

@@ -8,6 +8,7 @@ use tessera_types::{Actor, Duration, Edit, Manifest, Name, Node, Object, Tenant,
 
 use super::faults::Mend;
 use super::{Event, Sim};
+use crate::acts::Class;
 use crate::control::Control;
 use crate::lab;
 use crate::machine::Machine;
@@ -26,6 +27,13 @@ impl Sim {
         if self.now >= self.peace_at.plus(GOES_ON) {
             return;
         }
+        let mut pause = self.act(Class::Tenant, Self::change_tenants);
+        let is_burst = pause.percent(30);
+        let ms = pause.between(1, if is_burst { 600 } else { 15_000 });
+        self.after(ms, Event::Tenants);
+    }
+
+    fn change_tenants(&mut self) {
         let faults = if self.config.faults && !self.is_peace() { 8 } else { 0 };
         let line = match self.tenant_rng.between(0, 10 + faults) {
             0..=2 => self.declare_tenant(),
@@ -43,9 +51,6 @@ impl Sim {
         if let Some(line) = line {
             self.note(&line);
         }
-        let is_burst = self.tenant_rng.percent(30);
-        let ms = self.tenant_rng.between(1, if is_burst { 600 } else { 15_000 });
-        self.after(ms, Event::Tenants);
     }
 
     /// Nothing fails any more. Some of what is in the way stays there.

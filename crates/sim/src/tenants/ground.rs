@@ -62,6 +62,11 @@ impl Ground {
         self.notes.values().cloned().collect()
     }
 
+    /// Whether no tenant has anything there.
+    pub(crate) fn is_bare(&self) -> bool {
+        self.notes.is_empty() && self.installed.is_empty()
+    }
+
     /// Does a job.
     pub(super) fn carry_out(
         &mut self,

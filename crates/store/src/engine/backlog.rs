@@ -6,6 +6,7 @@
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 
+use tessera_planted::{Bug, planted};
 use tessera_types::{ResourceKey, Revision, Uid};
 
 use crate::contract::AuditEntry;
@@ -92,11 +93,13 @@ impl Backlog {
         for (id, key) in round.objects.iter().take(rows_max) {
             match index.get(key).filter(|versioned| versioned.resource.id() == *id) {
                 Some(versioned) => step.put.push(versioned.clone()),
+                None if planted(Bug::DeletionNotCheckpointed) => {}
                 None => step.removed.push(*id),
             }
         }
         step.transitions = pending.iter().take(round.transitions.min(rows_max)).cloned().collect();
         let keys = self.keys_in_order.iter().take(round.keys.min(rows_max));
+        let keys = keys.filter(|_| !planted(Bug::KeyForgotten));
         step.keys = keys.filter_map(|key| self.keys.get(key)).cloned().collect();
         let most = round.objects.len().max(round.transitions).max(round.keys);
         let end = RoundEnd { revision: round.target, log_bytes: round.log_bytes };

@@ -6,6 +6,7 @@
 
 use std::time::{Duration, Instant};
 
+use tessera_planted::{Bug, planted};
 use tessera_types::{Revision, Timestamp};
 use tokio::sync::oneshot;
 use tracing::{debug, warn};
@@ -110,6 +111,16 @@ impl<B: Backend> Engine<B> {
             || self.backlog.bytes >= self.options.checkpoint_bytes
     }
 
+    /// Does one step of what there is to do now, whatever the time is; false when there is
+    /// nothing, or it failed.
+    pub(crate) fn press_on(&mut self) -> bool {
+        if !self.has_pressing_chore() {
+            return false;
+        }
+        self.chore();
+        self.chores.paused_until.is_none()
+    }
+
     /// Does one step. A step that fails is left for later: what it would have
     /// written is in the log.
     pub(crate) fn chore(&mut self) {
@@ -176,7 +187,7 @@ impl<B: Backend> Engine<B> {
     /// may be newer than the checkpoint, the size of its log must not be.
     fn meta_after(&self, end: RoundEnd) -> Meta {
         Meta {
-            checkpointed: end.revision,
+            checkpointed: Revision(end.revision.0 + u64::from(planted(Bug::CheckpointAhead))),
             log_bytes: end.log_bytes,
             next_uid: self.head.next_uid,
             next_seq: self.head.next_seq,
@@ -229,7 +240,10 @@ impl<B: Backend> Engine<B> {
             return Ok(false);
         }
         let goes = move |row: &LogRow, dropped_bytes: u64| {
-            dropped_bytes < excess || (row.revision.0 <= spare && row.at < young)
+            // What is of the future was written while the clock was ahead. How old that is nobody
+            // knows, and it must not keep what comes after it until its time has come.
+            let is_young = row.at >= young && row.at <= now;
+            dropped_bytes < excess || (row.revision.0 <= spare && !is_young)
         };
         self.trim(self.chores.meta.checkpointed, goes)
     }

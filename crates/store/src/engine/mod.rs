@@ -57,7 +57,7 @@ pub(crate) struct Head {
     pub(crate) revision: Revision,
     pub(crate) next_uid: u64,
     pub(crate) next_seq: u64,
-    /// The latest time that any commit has named.
+    /// The time that the latest commit has named, which is the present as far as is known.
     pub(crate) latest_at: Timestamp,
 }
 

@@ -78,3 +78,40 @@ fn a_failed_commit_leaves_nothing_behind() {
         assert_eq!(b.id().0, state.resources[0].id().0 + 1);
     });
 }
+
+/// A commit that is cut off is there as a whole after the restart, or not at all; and until
+/// then nobody sees it.
+#[test]
+fn a_commit_in_which_the_power_goes_is_found_whole_or_not() {
+    for kept in [0, 1] {
+        let disk = MemoryDisk::new();
+        let store = disk.open(tight(), no_observer());
+        block_on(async {
+            commit(&store, sample::create("a")).await.unwrap();
+            let before = store.snapshot();
+            disk.set_fault(Some(DiskFault::Dies { kept }));
+            let error = commit(&store, sample::create("b")).await.unwrap_err();
+            assert!(matches!(error, CommitError::Failed(_)), "{error}");
+            assert_eq!((store.snapshot(), disk.fault()), (before, Some(DiskFault::Broken)));
+            assert!(commit(&store, sample::create("c")).await.is_err());
+        });
+        drop(store);
+        disk.set_fault(None);
+        let store = disk.open(tight(), no_observer());
+        assert_eq!(store.snapshot().resources.len(), 1 + kept);
+        assert_eq!(store.revision(), Revision(1 + kept as u64));
+        assert_eq!(block_on(commit(&store, sample::create("c"))), Ok(store.revision()));
+    }
+}
+
+#[test]
+fn a_copy_of_a_disk_has_what_it_had_and_lives_on_its_own() {
+    let disk = MemoryDisk::new();
+    let store = disk.open(tight(), no_observer());
+    block_on(commit(&store, sample::create("a"))).unwrap();
+    disk.set_fault(Some(DiskFault::Full));
+    let copy = disk.copy().open(tight(), no_observer());
+    assert_eq!(copy.snapshot(), store.snapshot());
+    assert!(block_on(commit(&copy, sample::create("b"))).is_ok());
+    assert_eq!(store.revision(), Revision(1));
+}

@@ -124,7 +124,8 @@ impl Model {
         self.check(&commit.writes)?;
         match self.fault {
             Some(DiskFault::Full) => return Err(CommitError::Full),
-            Some(DiskFault::Broken) => {
+            // The model is of a store that goes on: power cuts are tried by themselves.
+            Some(DiskFault::Broken | DiskFault::Dies { .. }) => {
                 return Err(CommitError::Failed("the disk is broken".to_owned()));
             }
             None => {}

@@ -64,6 +64,30 @@ fn commits_go_when_they_are_many_and_old() {
     }
 }
 
+/// The clock is ahead by hours for a while, and is put right: what is kept after that is what
+/// is kept of a clock that was always right.
+#[test]
+fn a_clock_that_was_ahead_holds_up_nothing_and_lets_go_of_nothing_young() {
+    let disk = MemoryDisk::new();
+    block_on(async {
+        let mut store = disk.open(short(), no_observer());
+        commit(&store, sample::create("a"), at(0)).await;
+        for second in 1..600 {
+            let ahead = if (100..200).contains(&second) { 7200 } else { 0 };
+            let a = store.get(&sample::key("a")).unwrap();
+            commit(&store, sample::count(&a), at(second + ahead)).await;
+            // What is known of the time after a restart is no more than that.
+            if matches!(second, 150 | 220) {
+                store.close().await;
+                store = disk.open(short(), no_observer());
+            }
+            let kept = store.stats().log_commits;
+            // Up to one checkpoint more than the bound says.
+            assert!(second < 300 || (80..=91).contains(&kept), "{kept} at {second}");
+        }
+    });
+}
+
 #[test]
 fn transitions_go_when_they_are_old() {
     let options = Options { history_age_max: Duration::from_secs(100), ..short() };

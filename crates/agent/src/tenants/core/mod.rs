@@ -19,6 +19,7 @@ mod tenant;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use tessera_planted::{Bug, planted};
 use tessera_types::{Duration, Revision, Timestamp, Uid};
 
 pub use job::{
@@ -189,13 +190,15 @@ impl TenantsCore {
 
     fn forget(&self) -> Option<Job> {
         let gone = |tenant: &&Tenant| {
-            tenant.note.wish == Wish::Forgotten && tenant.note.removed && !tenant.dirty
+            let is_removed = tenant.note.removed || planted(Bug::RemovalForgotten);
+            tenant.note.wish == Wish::Forgotten && is_removed && !tenant.dirty
         };
         self.tenants.values().find(gone).map(|tenant| Job::Forget(tenant.note.id))
     }
 
     fn start(&self) -> Option<Job> {
-        let saved = self.tenants.values().filter(|tenant| !tenant.dirty);
+        let is_noted = |tenant: &&Tenant| !tenant.dirty || planted(Bug::StartBeforeNote);
+        let saved = self.tenants.values().filter(is_noted);
         saved.filter_map(Tenant::start_due).next().map(Job::Start)
     }
 

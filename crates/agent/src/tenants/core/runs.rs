@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 
+use tessera_planted::{Bug, planted};
 use tessera_types::{Timestamp, limits};
 
 use super::job::{Before, Look, Start, Started, UnitSeen};
@@ -37,7 +38,9 @@ impl Tenant {
                 self.dirty = true;
             }
         }
-        let asked = |id: &RunRequestId| requests.iter().any(|request| request.id == *id);
+        let asked = |id: &RunRequestId| {
+            requests.iter().any(|request| request.id == *id) && !planted(Bug::RunForgotten)
+        };
         let runs = self.note.runs.len();
         // Known to be over, or never begun and not wanted any more.
         self.note.runs.retain(|id, run| asked(id) || !(run.is_done() || run.phase == Phase::Asked));

@@ -27,7 +27,7 @@ fn engine(keys: &[&str]) -> Engine {
         let pod = ResourceKey::new(KindName::Pod, None, name("p"));
         let (phase, step, correlation_id) = (name("provision"), name("lab"), (*key).to_owned());
         let of = OfStep { key: pod, phase, step, correlation_id };
-        engine.submit(&of, &json!({}), at(0), &mut Rng::new(number)).unwrap();
+        engine.submit(&of, &json!({}), at(0), &mut Rng::of(number, 0)).unwrap();
     }
     engine
 }

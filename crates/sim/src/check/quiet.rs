@@ -1,0 +1,248 @@
+//! What must hold whenever nothing is to be done, at any time and not only in the end: whoever
+//! waits says for what, and that is true; one more look at everything writes nothing; and a
+//! start from the disk finds the same world.
+
+#[cfg(test)]
+mod tests;
+
+use tessera_reconciler::{Reconciler, World};
+use tessera_store::{Store, no_observer};
+use tessera_types::node::{DesiredNodeStatus, NodeStatus};
+use tessera_types::workload::{Port, WorkloadStatus};
+use tessera_types::{
+    Duration, Kind, Node, Object, Resource, ResourceKey, Revision, Timestamp, WaitReason,
+    WaitingFor, Workload, Write, with_object,
+};
+
+use crate::control::Control;
+use crate::disk::{self, Disk};
+use crate::rng::Rng;
+
+/// So much time may pass between a time and what follows from it.
+const SLACK: Duration = Duration::from_secs(2);
+
+/// What is told of why no node fits is so old at most, if it is not so any more.
+const TOLD_WITHIN: Duration = Duration::from_secs(6);
+
+/// Looks now and then.
+pub(crate) struct Quiet {
+    looks_at: Timestamp,
+    clock_was_set: bool,
+    /// What somebody would write, since when, and in which revision it was then.
+    suspect: Option<(Timestamp, ResourceKey, Option<Revision>)>,
+    rng: Rng,
+}
+
+impl Quiet {
+    pub(crate) fn new(rng: Rng, now: Timestamp) -> Self {
+        Self { looks_at: now, clock_was_set: false, suspect: None, rng }
+    }
+
+    /// Looks, where it is quiet and the time has come.
+    pub(crate) fn check(
+        &mut self,
+        control: &Control,
+        disk: &Disk,
+        now: Timestamp,
+    ) -> Result<(), String> {
+        if now < self.looks_at || !control.is_quiet(now) {
+            return Ok(());
+        }
+        self.looks_at = now.plus(Duration::from_millis(self.rng.between(1000, 40_000)));
+        everything_is_bounded(control)?;
+        who_waits_tells_the_truth(control, now)?;
+        nothing_lives_on_without_its_owner(&control.world)?;
+        self.a_start_writes_nothing(control, now)?;
+        a_start_finds_the_same(control, disk)
+    }
+
+    /// The control plane's clock is set.
+    pub(crate) fn clock_is_set(&mut self) {
+        self.clock_was_set = true;
+    }
+
+    /// Whether it ever was.
+    pub(crate) fn clock_was_set(&self) -> bool {
+        self.clock_was_set
+    }
+
+    /// A reconciler that knows nothing looks at everything, and finds nothing to write. What a
+    /// node has told wakes nobody, and is looked for once a second: so whatever is found is
+    /// looked at again after that, and must have been written by then.
+    fn a_start_writes_nothing(&mut self, control: &Control, now: Timestamp) -> Result<(), String> {
+        let suspect = self.suspect.take();
+        let Some(write) = wanted(control, now) else { return Ok(()) };
+        let is = control.world.find(&write.key()).map(|found| found.revision());
+        match suspect {
+            Some((at, key, of)) if (&key, of) == (&write.key(), is) => {
+                if now.since(at) > SLACK {
+                    return Err(format!("nothing is due, and a look finds {write:?}"));
+                }
+                self.suspect = Some((at, key, of));
+            }
+            _ => self.suspect = Some((now, write.key(), is)),
+        }
+        self.looks_at = now.plus(SLACK);
+        Ok(())
+    }
+}
+
+/// The world of a start from the disk, which is a checkpoint and the log after it.
+fn a_start_finds_the_same(control: &Control, disk: &Disk) -> Result<(), String> {
+    let listed = disk.memory.copy().open(disk::options(), no_observer()).snapshot();
+    let reloaded = World::load(listed.revision, listed.resources);
+    match control.world.all().eq(reloaded.all()) {
+        true => Ok(()),
+        false => Err("the world is not what a start from the disk finds".to_owned()),
+    }
+}
+
+fn everything_is_bounded(control: &Control) -> Result<(), String> {
+    let resources = control.world.all().count();
+    let backlog = control.reconciler.backlog();
+    let workloads = control.world.workloads.len();
+    let is_bounded = backlog.timers <= 2 * resources && backlog.unplaced <= workloads;
+    match is_bounded {
+        true => Ok(()),
+        false => Err(format!("there are {resources} resources, and the loop has {backlog:?}")),
+    }
+}
+
+/// What a reconciler that knows nothing would write.
+fn wanted(control: &Control, now: Timestamp) -> Option<Write> {
+    let now = control.clock.now(now);
+    let pass = Reconciler::new(&control.world).pass(&control.world, now, usize::MAX);
+    let mut writes = pass.writes.into_iter().flat_map(|(_, writes)| writes);
+    writes.find(|write| !tells_numbers(&control.world, write))
+}
+
+/// Whether only what is told of why it waits is brought up to date: numbers wait a minute, and
+/// a time that is shown for the next look.
+fn tells_numbers(world: &World, write: &Write) -> bool {
+    fn same<K: Kind>(before: &Resource, after: &Object<K>) -> bool {
+        let Some(before) = K::unwrap(before) else { return false };
+        let reason = |one: &Object<K>| one.waiting_for.as_ref().map(|it| it.reason);
+        let (waiting_for, updated_at) = (before.waiting_for.clone(), before.updated_at);
+        let same = Object { waiting_for, updated_at, ..after.clone() };
+        reason(after).is_some() && reason(before) == reason(after) && same == **before
+    }
+    let Write::Update { resource, records } = write else { return false };
+    let Some(before) = world.find(&resource.key()) else { return false };
+    records.is_empty() && with_object!(resource, object => same(&before, object))
+}
+
+/// What belongs to something that is gone is on its way out.
+fn nothing_lives_on_without_its_owner(world: &World) -> Result<(), String> {
+    let is_orphan = |resource: &Resource| {
+        let owner = resource.owner();
+        owner.is_some_and(|owner| world.get(owner.kind, owner.id).is_none())
+            && resource.deletion_requested_at().is_none()
+    };
+    match world.all().find(is_orphan) {
+        Some(orphan) => Err(format!("{} has no owner any more, and lives on", orphan.key())),
+        None => Ok(()),
+    }
+}
+
+fn who_waits_tells_the_truth(control: &Control, now: Timestamp) -> Result<(), String> {
+    let wall = control.clock.wall(now);
+    for resource in control.world.all() {
+        let waiting = with_object!(&resource, object => object.waiting_for.as_ref());
+        let claim = waiting.map_or(Ok(()), |waiting| is_in_the_future(waiting, wall));
+        claim.map_err(|what| format!("{} {what}", resource.key()))?;
+    }
+    for node in control.world.nodes.iter() {
+        let left = control.world.count_on(node.id).to_string();
+        let waiting = node.waiting_for.as_ref().filter(|it| it.reason == WaitReason::Children);
+        let is_left = |it: &WaitingFor| it.message.split(' ').next() == Some(&left);
+        if waiting.is_some_and(|waiting| left == "0" || !is_left(waiting)) {
+            return Err(format!("{} has {left} workloads: {waiting:?}", node.name));
+        }
+    }
+    for workload in control.world.workloads.iter() {
+        let claim = match &workload.waiting_for {
+            // Another kind of obstacle is told some seconds later.
+            Some(_) if wall.since(workload.updated_at) < TOLD_WITHIN => Ok(()),
+            Some(waiting) => is_true(&control.world, workload, waiting.reason, &waiting.message),
+            None => is_at_rest(workload),
+        };
+        claim.map_err(|what| {
+            let (key, status, waits) = (workload.key(), workload.status, &workload.waiting_for);
+            format!("{key} is {status}, {what}: {waits:?}")
+        })?;
+    }
+    Ok(())
+}
+
+/// What decides at a time has decided when it has come. A pause is its node's to end, whose
+/// clock may be another.
+fn is_in_the_future(waiting: &WaitingFor, wall: Timestamp) -> Result<(), String> {
+    let is_ours = !matches!(waiting.reason, WaitReason::Backoff | WaitReason::Engine);
+    match waiting.until {
+        Some(until) if is_ours && until.plus(SLACK) < wall => {
+            Err(format!("waits until {until}, and it is {wall}: {waiting:?}"))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn is_at_rest(workload: &Object<Workload>) -> Result<(), String> {
+    use WorkloadStatus::{Completed, Failed, Running, Stopped};
+    match workload.status {
+        Running | Stopped | Completed | Failed => Ok(()),
+        _ => Err("and waits for nothing".to_owned()),
+    }
+}
+
+/// Whether what a workload says that it waits for is so.
+fn is_true(
+    world: &World,
+    workload: &Object<Workload>,
+    reason: WaitReason,
+    message: &str,
+) -> Result<(), String> {
+    let assigned = workload.observed.assigned.as_ref();
+    let node = assigned.and_then(|assigned| world.nodes.get(assigned.node_id));
+    let is_reachable = node.is_some_and(|node| node.status.is_reachable());
+    let is_so = match reason {
+        WaitReason::NoNodeFits => {
+            let fits = world.nodes.iter().find(|node| takes(world, node, workload));
+            let is_promised = message.contains("promised to sessions");
+            if let Some(node) = fits.filter(|_| !is_promised) {
+                return Err(format!("and {} takes it", node.name));
+            }
+            assigned.is_none()
+        }
+        WaitReason::NodeOffline => assigned.is_some() && !is_reachable,
+        WaitReason::Agent | WaitReason::Start | WaitReason::Stop | WaitReason::Backoff => {
+            is_reachable
+        }
+        _ => true,
+    };
+    if is_so { Ok(()) } else { Err("and that is not so".to_owned()) }
+}
+
+/// Whether a node has room for a workload and takes it, counted from what is placed.
+fn takes(world: &World, node: &Object<Node>, workload: &Object<Workload>) -> bool {
+    let labels = node.effective_labels();
+    let is_open = node.status == NodeStatus::Ready
+        && node.desired_status == DesiredNodeStatus::Ready
+        && node.deletion_requested_at.is_none();
+    let has_labels = workload.spec.constraints.iter().all(|one| one.is_met_by(&labels));
+    let placed = || {
+        let on_it = world.workloads_on(node.id).filter(|other| other.id != workload.id);
+        on_it.filter_map(|other| other.observed.assigned.as_ref())
+    };
+    let (cpu, memory, count) = placed().fold((0, 0, 0), |(cpu, memory, count), one| {
+        (cpu + one.resources.cpu.0, memory + one.resources.memory.0, count + 1)
+    });
+    let mut taken = placed().flat_map(|one| one.ports.iter().map(Port::on_host));
+    let ports: Vec<_> = workload.spec.ports.iter().map(Port::on_host).collect();
+    let capacity = node.allocatable();
+    is_open
+        && has_labels
+        && cpu + workload.spec.resources.cpu.0 <= capacity.cpu.0
+        && memory + workload.spec.resources.memory.0 <= capacity.memory.0
+        && count < capacity.workloads
+        && !taken.any(|port| ports.contains(&port))
+}

@@ -1,0 +1,57 @@
+//! The checks are given claims that are not so.
+
+use std::sync::Arc;
+
+use serde_json::json;
+use tessera_types::{Actor, Name, Uid};
+
+use super::*;
+
+fn object<K: Kind>(name: &str, id: u64, spec: serde_json::Value) -> Object<K> {
+    let key = ResourceKey::new(K::KIND, None, Name::new(name).unwrap());
+    let spec = Arc::new(serde_json::from_value(spec).unwrap());
+    let mut object = Object::<K>::new(&key, spec, Actor::API, Timestamp::EPOCH);
+    object.id = Uid(id);
+    object
+}
+
+/// A node of two cores that is in this state, and a workload that wants one.
+fn world(status: NodeStatus) -> (World, Object<Workload>) {
+    let mut node = object::<Node>("a", 1, json!({}));
+    node.observed.capacity = crate::machine::capacity(2000);
+    node.status = status;
+    let web = object::<Workload>("web", 2, json!({"command": "x", "resources": {"cpu": 1000}}));
+    let resources = [Resource::Node(Arc::new(node)), Resource::Workload(Arc::new(web.clone()))];
+    (World::load(Revision(1), resources), web)
+}
+
+#[test]
+fn a_claim_that_no_node_fits_is_recounted() {
+    for (status, is_so) in [(NodeStatus::Ready, false), (NodeStatus::Offline, true)] {
+        let (world, web) = world(status);
+        let claim = is_true(&world, &web, WaitReason::NoNodeFits, "none of 1 nodes fits");
+        assert_eq!(claim.is_ok(), is_so, "{claim:?}");
+    }
+}
+
+#[test]
+fn who_has_no_node_does_not_wait_for_its_agent() {
+    let (world, web) = world(NodeStatus::Ready);
+    for reason in [WaitReason::Agent, WaitReason::Stop, WaitReason::NodeOffline] {
+        assert!(is_true(&world, &web, reason, "").is_err(), "{reason:?}");
+    }
+    assert!(is_at_rest(&web).is_err(), "it is Pending");
+}
+
+#[test]
+fn a_time_that_has_passed_is_not_waited_for() {
+    let waiting = |until| WaitingFor {
+        reason: WaitReason::Time,
+        message: String::new(),
+        since: Timestamp::EPOCH,
+        until: Some(Timestamp::EPOCH.plus(Duration::from_secs(until))),
+    };
+    let now = Timestamp::EPOCH.plus(Duration::from_secs(100));
+    assert!(is_in_the_future(&waiting(99), now).is_ok(), "it is just about to happen");
+    assert!(is_in_the_future(&waiting(90), now).is_err());
+}

@@ -1,0 +1,137 @@
+//! The command line: many seeds on all cores, or one with its whole trace.
+//!
+//! The one idea: what is printed of a failure is the command that shows it again.
+
+mod boundaries;
+mod progress;
+mod seeds;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use tessera_sim::{ActSet, Boundary, Config, Selection, run};
+use tessera_types::Duration;
+
+use self::seeds::Many;
+
+/// Runs the real decisions of Tessera under a simulated clock, network and disk.
+#[derive(Debug, Parser)]
+#[command(
+    name = "cargo xtask sim",
+    after_help = "Acts are named by a letter and a number, as a trace shows them: o operators, t tenants, f faults, c crashes of the control plane between two of its steps, e the engine, n messages. `o3,o7-12,n` is one, a range, and all of a class.\n\nExit codes: 0 all is right, 1 something failed, 2 usage."
+)]
+pub(crate) struct Args {
+    /// How many seeds
+    #[arg(long, value_name = "N", default_value_t = 1000)]
+    seeds: u64,
+    /// The first of them
+    #[arg(long, value_name = "SEED", default_value_t = 0)]
+    from: u64,
+    /// How many run at once [default: all cores]
+    #[arg(long, value_name = "N")]
+    threads: Option<usize>,
+    /// Print a digest of each seed's run, to compare two builds or machines
+    #[arg(long)]
+    digest: bool,
+    /// Runs this one alone, and prints what happens
+    #[arg(long, value_name = "SEED", conflicts_with_all = ["seeds", "from"])]
+    seed: Option<u64>,
+    /// Leaves these acts out
+    #[arg(long, value_name = "ACTS", requires = "seed", conflicts_with = "only")]
+    without: Option<ActSet>,
+    /// Leaves all other acts out
+    #[arg(long, value_name = "ACTS", requires = "seed")]
+    only: Option<ActSet>,
+    /// So many machines
+    #[arg(long, value_name = "N", requires = "seed")]
+    nodes: Option<u64>,
+    /// Peace after this time
+    #[arg(long, value_name = "TIME", requires = "seed")]
+    until: Option<Duration>,
+    /// Do not look for a smaller run when it fails
+    #[arg(long)]
+    no_shrink: bool,
+    /// Runs the scenarios with one thing going wrong, at every place where it can
+    #[arg(long, conflicts_with_all = ["seeds", "from", "seed"])]
+    boundaries: bool,
+    /// Only this scenario
+    #[arg(long, value_name = "NAME", requires = "boundaries")]
+    scenario: Option<String>,
+    /// Only this one thing goes wrong, and print what happens
+    #[arg(long, value_name = "WHAT:NUMBER", requires = "scenario")]
+    at: Option<Boundary>,
+    /// Only every so manieth place
+    #[arg(long, value_name = "N", requires = "boundaries", default_value_t = 1)]
+    every: usize,
+}
+
+pub(crate) fn main() -> ExitCode {
+    let args = Args::parse();
+    let threads =
+        args.threads.or_else(|| std::thread::available_parallelism().ok().map(Into::into));
+    let threads = threads.unwrap_or(1).max(1);
+    let is_right = match args.seed {
+        Some(seed) => one(&args, seed),
+        None if args.boundaries => {
+            boundaries::run_all(args.scenario.as_deref(), args.at, args.every.max(1), threads)
+        }
+        None => {
+            let Args { from, seeds, digest, no_shrink, .. } = args;
+            Many { from, count: seeds, threads, digest, shrinks: !no_shrink }.run()
+        }
+    };
+    if is_right { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// One run, with its whole trace.
+fn one(args: &Args, seed: u64) -> bool {
+    let mut config = Config::of_seed(seed);
+    config.tells_all = true;
+    config.digests = args.digest;
+    config.nodes = args.nodes.unwrap_or(config.nodes).max(1);
+    config.busy = args.until.unwrap_or(config.busy);
+    config.acts = match (&args.without, &args.only) {
+        (Some(acts), _) => Selection::Without(acts.clone()),
+        (None, Some(acts)) => Selection::Only(acts.clone()),
+        (None, None) => Selection::All,
+    };
+    match run(config.clone()) {
+        Ok(outcome) => {
+            outcome.trace.iter().for_each(|line| println!("{line}"));
+            println!("seed {seed}: {} events, {} commits", outcome.events, outcome.revision);
+            if args.digest {
+                println!("seed {seed}: {:016x}", outcome.story.digest);
+            }
+            true
+        }
+        Err(failure) => {
+            seeds::tell(&config, &failure, !args.no_shrink && config.acts == Selection::All);
+            false
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_options_of_a_run_are_read_as_they_are_printed() {
+        let mut config = Config::of_seed(17);
+        config.acts = Selection::Only("o3,n7-9".parse().unwrap());
+        config.busy = Duration::from_secs(43);
+        config.nodes = 1;
+        let words = config.options().replace('\'', "");
+        let args = Args::try_parse_from(["sim"].into_iter().chain(words.split(' '))).unwrap();
+        assert_eq!((args.seed, args.nodes, args.until), (Some(17), Some(1), Some(config.busy)));
+        assert_eq!(args.only.map(Selection::Only), Some(config.acts));
+    }
+
+    #[test]
+    fn what_contradicts_itself_is_refused() {
+        for words in ["--without o1", "--seed 1 --from 2", "--at commit:1", "--seed 1 --only x"] {
+            let args = ["sim"].into_iter().chain(words.split(' '));
+            assert!(Args::try_parse_from(args).is_err(), "{words}");
+        }
+    }
+}

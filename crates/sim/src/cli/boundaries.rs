@@ -1,0 +1,94 @@
+//! Every scenario with one thing going wrong, at every place where it can.
+
+use tessera_sim::{Boundary, Failure, Reference, scenarios};
+
+use super::progress::{Progress, all};
+
+/// So many failures of a scenario are told.
+const TOLD_MAX: usize = 10;
+
+/// Runs them; whether all ended as they do when nothing goes wrong.
+pub(super) fn run_all(
+    only: Option<&str>,
+    at: Option<Boundary>,
+    every: usize,
+    threads: usize,
+) -> bool {
+    let scripts: Vec<_> =
+        scenarios().into_iter().filter(|it| only.is_none_or(|only| it.name == only)).collect();
+    if scripts.is_empty() {
+        let names: Vec<_> = scenarios().into_iter().map(|script| script.name).collect();
+        eprintln!("error: there is no such scenario; there are {}", names.join(", "));
+        return false;
+    }
+    let mut is_right = true;
+    let mut runs = 0;
+    println!(
+        "{:<14} {:>7} {:>7} {:>7} {:>8} {:>6} {:>6}",
+        "SCENARIO", "COMMITS", "ACTIONS", "ENGINE", "MESSAGES", "RUNS", "FAILED"
+    );
+    for script in scripts {
+        let name = script.name.clone();
+        match Reference::of(script) {
+            Ok(reference) => match at {
+                Some(at) => is_right &= one(&reference, at),
+                None => {
+                    let (count, failed) = every_boundary(&reference, every, threads);
+                    (runs, is_right) = (runs + count, is_right && failed == 0);
+                }
+            },
+            Err(failure) => {
+                println!("{name}: it fails when nothing goes wrong\n{failure}");
+                is_right = false;
+            }
+        }
+    }
+    println!("{runs} runs");
+    is_right
+}
+
+fn one(reference: &Reference, at: Boundary) -> bool {
+    let (trace, end) = match reference.compare(at) {
+        Ok(outcome) => (outcome.trace, None),
+        Err(failure) => (failure.trace, Some(failure.what)),
+    };
+    trace.iter().for_each(|line| println!("{line}"));
+    println!("{} {at}: {}", reference.name(), end.as_deref().unwrap_or("it ends as it should"));
+    end.is_none()
+}
+
+/// How many runs, and how many of them ended otherwise.
+fn every_boundary(reference: &Reference, every: usize, threads: usize) -> (usize, usize) {
+    let boundaries: Vec<_> = reference.boundaries().into_iter().step_by(every).collect();
+    let mut failures: Vec<(Boundary, Failure)> = Vec::new();
+    let mut progress = Progress::of(reference.name(), boundaries.len());
+    all(
+        boundaries.len(),
+        threads,
+        |i| reference.compare(boundaries[i]),
+        |i, ran| {
+            progress.one(ran.is_ok());
+            failures.extend(ran.err().map(|failure| (boundaries[i], failure)));
+        },
+    );
+    progress.over();
+    let counts = &reference.outcome().counts;
+    println!(
+        "{:<14} {:>7} {:>7} {:>7} {:>8} {:>6} {:>6}",
+        reference.name(),
+        counts.commits,
+        counts.actions.iter().sum::<u64>(),
+        counts.engine,
+        counts.messages,
+        boundaries.len(),
+        failures.len(),
+    );
+    for (at, failure) in failures.iter().take(TOLD_MAX) {
+        println!("  {}", failure.what);
+        println!(
+            "  replay: cargo xtask sim --boundaries --scenario {} --at {at}",
+            reference.name()
+        );
+    }
+    (boundaries.len(), failures.len())
+}

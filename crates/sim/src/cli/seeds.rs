@@ -1,0 +1,123 @@
+//! Many seeds, and what is told of those that fail.
+
+use std::time::{Duration, Instant};
+
+use tessera_sim::{Config, Failure, run, shrink};
+
+use super::progress::{Progress, all};
+
+/// So many failures are made smaller; of the others there is the command.
+const SHRUNK_MAX: usize = 3;
+/// So many runs a search for a smaller one may take.
+const RUNS_MAX: u32 = 600;
+/// Lines of a trace that are shown.
+const LINES_MAX: usize = 200;
+
+/// Seeds to run.
+pub(super) struct Many {
+    pub(super) from: u64,
+    pub(super) count: u64,
+    pub(super) threads: usize,
+    pub(super) digest: bool,
+    pub(super) shrinks: bool,
+}
+
+/// What a run came to, without its trace.
+enum Ran {
+    Right { events: u64, commits: u64, digest: u64 },
+    Failed(Box<Failure>),
+}
+
+impl Many {
+    fn config(&self, i: usize) -> Config {
+        Config { digests: self.digest, ..Config::of_seed(self.from + i as u64) }
+    }
+
+    fn run_one(&self, i: usize) -> Ran {
+        match run(self.config(i)) {
+            Ok(outcome) => Ran::Right {
+                events: outcome.events,
+                commits: outcome.revision,
+                digest: outcome.story.digest,
+            },
+            Err(failure) => Ran::Failed(Box::new(failure)),
+        }
+    }
+
+    /// Runs them; whether all were right.
+    pub(super) fn run(&self) -> bool {
+        let count = usize::try_from(self.count).unwrap_or(usize::MAX);
+        let (mut events, mut commits) = (0, 0);
+        let (mut failures, mut digests) = (Vec::new(), Vec::new());
+        let mut progress = Progress::of("seeds", count);
+        let mut longest = (Duration::ZERO, self.from);
+        all(
+            count,
+            self.threads,
+            |i| {
+                let begun = Instant::now();
+                (self.run_one(i), begun.elapsed())
+            },
+            |i, (ran, took)| {
+                longest = longest.max((took, self.from + i as u64));
+                progress.one(matches!(ran, Ran::Right { .. }));
+                match ran {
+                    Ran::Right { events: more, commits: written, digest } => {
+                        events += more;
+                        commits += written;
+                        digests.push((i, digest));
+                    }
+                    Ran::Failed(failure) => failures.push((i, failure)),
+                }
+            },
+        );
+        let seconds = progress.seconds();
+        progress.over();
+        if self.digest {
+            digests.sort_unstable();
+            digests
+                .iter()
+                .for_each(|(i, one)| println!("seed {}: {one:016x}", self.from + *i as u64));
+        }
+        failures.sort_by_key(|(i, _)| *i);
+        for (nth, (i, failure)) in failures.iter().enumerate() {
+            tell(&self.config(*i), failure, self.shrinks && nth < SHRUNK_MAX);
+        }
+        let (passed, failed) = (count - failures.len(), failures.len());
+        println!(
+            "{passed} seeds passed, {failed} failed, in {seconds:.1} s on {} threads: \
+             {events} events ({:.0} a second), {commits} commits ({:.0} a second)",
+            self.threads,
+            events as f64 / seconds,
+            commits as f64 / seconds,
+        );
+        println!("the longest was seed {}, with {:.1} s", longest.1, longest.0.as_secs_f64());
+        failures.is_empty()
+    }
+}
+
+/// Prints how a run fails, made smaller where that is wanted, and how it is shown again.
+pub(super) fn tell(config: &Config, failure: &Failure, shrinks: bool) {
+    println!("seed {}: {}", failure.seed, failure.what);
+    if !shrinks {
+        print_trace(&failure.trace);
+        println!("  replay: cargo xtask sim {}\n", config.options());
+        return;
+    }
+    let shrunk = shrink(config, failure, RUNS_MAX);
+    let told = Config { tells_all: true, ..shrunk.config.clone() };
+    let failure = run(told).err().unwrap_or(shrunk.failure);
+    print_trace(&failure.trace);
+    println!("  it fails as: {}", failure.what);
+    let (acts, runs) = (failure.acts.len(), shrunk.runs);
+    println!("  shrunk from {} acts to {acts} in {runs} runs", shrunk.acts_before);
+    println!("  replay: cargo xtask sim {}\n", shrunk.config.options());
+}
+
+fn print_trace(trace: &[String]) {
+    let left_out = trace.len().saturating_sub(LINES_MAX);
+    if left_out > 0 {
+        println!("  … {left_out} lines before");
+    }
+    trace[left_out..].iter().for_each(|line| println!("  {line}"));
+}
