@@ -5,9 +5,18 @@ use std::collections::BTreeMap;
 use tessera_types::timed::{Request, Requested, Timed};
 use tessera_types::{Kind, Object, Resource, SessionPart, Uid, Write};
 
-/// How often each part was asked to be graded.
+/// How often each part was asked to be graded, and how often it was.
 #[derive(Debug, Default)]
-pub(super) struct Gradings(BTreeMap<Uid, u32>);
+pub(super) struct Gradings(BTreeMap<Uid, Count>);
+
+#[derive(Debug, Default)]
+struct Count {
+    asked: u32,
+    /// While a request was waiting.
+    served: u32,
+    /// As its window was over.
+    unasked: u32,
+}
 
 impl Gradings {
     /// What was asked for once is done once.
@@ -19,15 +28,18 @@ impl Gradings {
         let Write::Update { resource: Resource::SessionPart(part), .. } = write else {
             return Ok(());
         };
-        let known = before.and_then(SessionPart::unwrap).and_then(|part| asked(part));
-        let asked_for = self.0.entry(part.id).or_default();
-        *asked_for += u32::from(asked(part).is_some_and(|asked| known != Some(asked)));
-        let gradings = part.observed.gradings;
-        match gradings > (*asked_for).max(1) {
-            true => Err(format!(
-                "{} is graded for the {gradings}th time, and {asked_for} were asked for",
-                part.key()
-            )),
+        let before = before.and_then(SessionPart::unwrap);
+        let known = before.and_then(|part| asked(part));
+        let count = self.0.entry(part.id).or_default();
+        count.asked += u32::from(asked(part).is_some_and(|asked| known != Some(asked)));
+        if before.is_some_and(|before| before.observed.gradings < part.observed.gradings) {
+            match known {
+                Some(_) => count.served += 1,
+                None => count.unasked += 1,
+            }
+        }
+        match count.served > count.asked || count.unasked > 1 {
+            true => Err(format!("{} is graded too often: {count:?}", part.key())),
             false => Ok(()),
         }
     }
