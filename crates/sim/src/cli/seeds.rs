@@ -100,22 +100,23 @@ impl Many {
 pub(super) fn tell(config: &Config, failure: &Failure, shrinks: bool) {
     println!("seed {}: {}", failure.seed, failure.what);
     if !shrinks {
-        print_trace(&failure.trace);
+        let lines_max = if config.tells_all { usize::MAX } else { LINES_MAX };
+        print_trace(&failure.trace, lines_max);
         println!("  replay: cargo xtask sim {}\n", config.options());
         return;
     }
     let shrunk = shrink(config, failure, RUNS_MAX);
     let told = Config { tells_all: true, ..shrunk.config.clone() };
     let failure = run(told).err().unwrap_or(shrunk.failure);
-    print_trace(&failure.trace);
+    print_trace(&failure.trace, LINES_MAX);
     println!("  it fails as: {}", failure.what);
     let (acts, runs) = (failure.acts.len(), shrunk.runs);
     println!("  shrunk from {} acts to {acts} in {runs} runs", shrunk.acts_before);
     println!("  replay: cargo xtask sim {}\n", shrunk.config.options());
 }
 
-fn print_trace(trace: &[String]) {
-    let left_out = trace.len().saturating_sub(LINES_MAX);
+fn print_trace(trace: &[String], lines_max: usize) {
+    let left_out = trace.len().saturating_sub(lines_max);
     if left_out > 0 {
         println!("  … {left_out} lines before");
     }
