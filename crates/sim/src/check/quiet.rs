@@ -5,12 +5,14 @@
 #[cfg(test)]
 mod tests;
 
+use std::collections::HashMap;
+
 use tessera_reconciler::{Reconciler, World};
 use tessera_store::{Store, no_observer};
 use tessera_types::node::{DesiredNodeStatus, NodeStatus};
 use tessera_types::workload::{Port, WorkloadStatus};
 use tessera_types::{
-    Duration, Kind, Node, Object, Resource, ResourceKey, Revision, Timestamp, WaitReason,
+    Duration, Kind, Node, Object, Resource, ResourceKey, Revision, Timestamp, Uid, WaitReason,
     WaitingFor, Workload, Write, with_object,
 };
 
@@ -21,7 +23,8 @@ use crate::rng::Rng;
 /// So much time may pass between a time and what follows from it.
 const SLACK: Duration = Duration::from_secs(2);
 
-/// What is told of why no node fits is so old at most, if it is not so any more.
+/// What is told of why no node fits has been wrong for so long at most: another kind of obstacle is
+/// told some seconds later.
 const TOLD_WITHIN: Duration = Duration::from_secs(6);
 
 /// Looks now and then.
@@ -30,12 +33,14 @@ pub(crate) struct Quiet {
     clock_was_set: bool,
     /// What somebody would write, since when, and in which revision it was then.
     suspect: Option<(Timestamp, ResourceKey, Option<Revision>)>,
+    /// Since when what a workload says in this revision has been wrong.
+    wrong: HashMap<(Uid, Revision), Timestamp>,
     rng: Rng,
 }
 
 impl Quiet {
     pub(crate) fn new(rng: Rng, now: Timestamp) -> Self {
-        Self { looks_at: now, clock_was_set: false, suspect: None, rng }
+        Self { looks_at: now, clock_was_set: false, suspect: None, wrong: HashMap::new(), rng }
     }
 
     /// Looks, where it is quiet and the time has come.
@@ -51,6 +56,7 @@ impl Quiet {
         self.looks_at = now.plus(Duration::from_millis(self.rng.between(1000, 40_000)));
         everything_is_bounded(control)?;
         who_waits_tells_the_truth(control, now)?;
+        self.workloads_tell_the_truth(control, now)?;
         nothing_lives_on_without_its_owner(&control.world)?;
         self.a_start_writes_nothing(control, now)?;
         a_start_finds_the_same(control, disk)
@@ -64,6 +70,35 @@ impl Quiet {
     /// Whether it ever was.
     pub(crate) fn clock_was_set(&self) -> bool {
         self.clock_was_set
+    }
+
+    /// A loop that has just started knows nothing of what was told when.
+    fn workloads_tell_the_truth(
+        &mut self,
+        control: &Control,
+        now: Timestamp,
+    ) -> Result<(), String> {
+        let mut wrong = HashMap::new();
+        for workload in control.world.workloads.iter() {
+            let claim = match &workload.waiting_for {
+                Some(waiting) => {
+                    is_true(&control.world, workload, waiting.reason, &waiting.message)
+                }
+                None => is_at_rest(workload),
+            };
+            let Err(what) = claim else { continue };
+            let of = (workload.id, workload.revision);
+            let since = self.wrong.get(&of).copied().unwrap_or(now).max(control.started_at);
+            let is_told_late = workload.waiting_for.is_some();
+            if !is_told_late || now.since(since) > TOLD_WITHIN {
+                let (key, status, waits) = (workload.key(), workload.status, &workload.waiting_for);
+                return Err(format!("{key} is {status}, {what}: {waits:?}"));
+            }
+            wrong.insert(of, since);
+            self.looks_at = now.plus(TOLD_WITHIN).plus(SLACK);
+        }
+        self.wrong = wrong;
+        Ok(())
     }
 
     /// A reconciler that knows nothing looks at everything, and finds nothing to write. What a
@@ -158,18 +193,6 @@ fn who_waits_tells_the_truth(control: &Control, now: Timestamp) -> Result<(), St
         if waiting.is_some_and(|waiting| left == "0" || !is_left(waiting)) {
             return Err(format!("{} has {left} workloads: {waiting:?}", node.name));
         }
-    }
-    for workload in control.world.workloads.iter() {
-        let claim = match &workload.waiting_for {
-            // Another kind of obstacle is told some seconds later.
-            Some(_) if wall.since(workload.updated_at) < TOLD_WITHIN => Ok(()),
-            Some(waiting) => is_true(&control.world, workload, waiting.reason, &waiting.message),
-            None => is_at_rest(workload),
-        };
-        claim.map_err(|what| {
-            let (key, status, waits) = (workload.key(), workload.status, &workload.waiting_for);
-            format!("{key} is {status}, {what}: {waits:?}")
-        })?;
     }
     Ok(())
 }
