@@ -99,9 +99,17 @@ pub(crate) fn concerned(resource: &Resource, world: &World) -> Vec<Uid> {
         }
         Resource::Tenant(_) => concerned.extend(without_room(world)),
         Resource::Host(_) => concerned.extend(groups_concerned(KindName::Host, world)),
-        // A host that is given up waits for its pods to go.
-        Resource::Pod(_) => concerned.extend(world.waiting_hosts().map(|host| host.id)),
-        Resource::Workload(workload) if is_service(workload) => concerned.extend(overbooked(world)),
+        // A host that is given up waits for its pods to go. What holds something of a host was
+        // decided by what the host had then, which may be less by now.
+        Resource::Pod(pod) => {
+            concerned.extend(world.waiting_hosts().map(|host| host.id));
+            concerned.extend(pod.observed.binding.as_ref().map(|binding| binding.host_id));
+        }
+        Resource::Workload(workload) if is_service(workload) => {
+            concerned.extend(overbooked(world));
+            let node = workload.observed.assigned.as_ref().map(|assigned| assigned.node_id);
+            concerned.extend(node.and_then(|node| world.group_of(node)).map(|group| group.id));
+        }
         _ => {}
     }
     concerned

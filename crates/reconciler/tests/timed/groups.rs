@@ -6,7 +6,9 @@ use proptest::prelude::*;
 use serde_json::json;
 use tessera_reconciler::admission::AdmissionError;
 use tessera_types::workload::WorkloadStatus;
-use tessera_types::{Host, HostDefinition, Name, Pod, PodDefinition, Timestamp, Uid, Workload};
+use tessera_types::{
+    Host, HostDefinition, Name, Pod, PodDefinition, Timestamp, Uid, Workload, Write,
+};
 
 use crate::plane::Plane;
 
@@ -436,6 +438,23 @@ fn a_group_with_fewer_nodes_than_pods_with_one_port_is_overbooked() {
     assert!(message.contains("port 8080/tcp"), "{message}");
     plane.cut_off("node-1");
     plane.run(20);
+    let waiting = plane.get::<Host>("fleet").waiting_for.clone().unwrap();
+    assert!(waiting.message.contains("port 8080/tcp"), "{}", waiting.message);
+}
+
+/// What is booked while a node can be reached may be written down after it is lost.
+#[test]
+fn a_group_is_overbooked_by_what_was_decided_before_its_node_was_lost() {
+    let mut before = with_fixed_port(2);
+    web(&mut before, "web-1", 60).unwrap();
+    let decided = before.pod("web-1");
+    let mut plane = with_fixed_port(2);
+    web(&mut plane, "web-0", 60).unwrap();
+    plane.cut_off("node-1");
+    plane.run(20);
+    assert_eq!(plane.get::<Host>("fleet").waiting_for, None);
+    plane.commit(vec![Write::create((*decided).clone())]);
+    plane.settle();
     let waiting = plane.get::<Host>("fleet").waiting_for.clone().unwrap();
     assert!(waiting.message.contains("port 8080/tcp"), "{}", waiting.message);
 }
