@@ -4,6 +4,8 @@
 //! A hundredth of the workloads is replaced each second: of half of these the spec is
 //! changed so that a new run is needed, the others are deleted and declared under new
 //! names. What is there in the end is counted from the list, against what was declared.
+//! They are declared to stop where their node is cut off: else what is deleted on a node
+//! that has died stays until somebody says that the node is gone.
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
@@ -174,7 +176,7 @@ impl Churn {
 fn manifest(name: &str, version: usize) -> Value {
     json!({"name": name, "labels": {"app": "churn"}, "spec": {
         "command": "/usr/bin/server", "env": {"VERSION": version.to_string()},
-        "resources": {"cpu": "10m", "memory": "16MiB"},
+        "resources": {"cpu": "10m", "memory": "16MiB"}, "on_disconnect": "stop",
     }})
 }
 

@@ -76,8 +76,10 @@ impl Rush {
         }
     }
 
-    pub(crate) fn is_on(&self, now: BootTime) -> bool {
-        now.as_millis() < self.until_ms.load(Ordering::Relaxed)
+    /// For how long it lasts, if nothing more is written; none when there is no rush.
+    pub(crate) fn left(&self, now: BootTime) -> Option<Duration> {
+        let until = BootTime::from_millis(self.until_ms.load(Ordering::Relaxed));
+        Some(until.since(now)).filter(|left| *left > Duration::ZERO)
     }
 }
 
@@ -110,9 +112,10 @@ mod tests {
     fn a_rush_lasts_a_little_beyond_the_last_large_pass() {
         let (rush, at) = (Rush::default(), BootTime::from_millis);
         rush.written(RUSH_WRITES - 1, at(1000));
-        assert!(!rush.is_on(at(1000)));
+        assert_eq!(rush.left(at(1000)), None);
         rush.written(RUSH_WRITES, at(1000));
         rush.written(1, at(1100));
-        assert!(rush.is_on(at(1499)) && !rush.is_on(at(1500)));
+        assert_eq!(rush.left(at(1499)), Some(Duration::from_millis(1)));
+        assert_eq!(rush.left(at(1500)), None);
     }
 }

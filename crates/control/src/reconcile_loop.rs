@@ -159,7 +159,7 @@ impl Loop {
         let planned = started.elapsed();
         let (stats, writes) = (pass.stats, pass.writes.len());
         let committed = self.commit(pass).await;
-        self.plane.rush.written(committed, now.boot);
+        self.plane.rush.written(committed, clock::boot());
         self.plane.metrics.reconciled(&stats, planned, self.reconciler.backlog());
         log_pass(&stats, writes, committed, planned, started.elapsed());
     }

@@ -1,5 +1,6 @@
 //! Changes of the store: what is asked for, and what came of it.
 
+use std::fmt::{self, Write as _};
 use std::sync::Arc;
 
 use schemars::JsonSchema;
@@ -133,6 +134,34 @@ impl Record {
             metadata: transition.metadata.clone(),
         }
     }
+
+    /// Whether it is the record of this transition.
+    #[must_use]
+    pub fn is_of<S: State>(&self, transition: &Transition<S>) -> bool {
+        let Transition { from, to, at, by, reason, metadata } = transition;
+        let is_from = match (&self.from, from) {
+            (Some(text), Some(from)) => reads(text, from),
+            (None, None) => true,
+            _ => false,
+        };
+        is_from
+            && reads(&self.to, to)
+            && (&self.at, &self.by, &self.reason, &self.metadata) == (at, by, reason, metadata)
+    }
+}
+
+/// Whether `text` is how `value` is written.
+fn reads(text: &str, value: &impl fmt::Display) -> bool {
+    /// What is still to come.
+    struct Rest<'a>(&'a str);
+    impl fmt::Write for Rest<'_> {
+        fn write_str(&mut self, part: &str) -> fmt::Result {
+            self.0 = self.0.strip_prefix(part).ok_or(fmt::Error)?;
+            Ok(())
+        }
+    }
+    let mut rest = Rest(text);
+    write!(rest, "{value}").is_ok() && rest.0.is_empty()
 }
 
 /// An entry of a resource's history.

@@ -124,7 +124,7 @@ pub(super) async fn sync(
         news.as_mut().enable();
         match waiting.look(&mut gathering)? {
             Seen::News(response) => return Ok(Later::Now(response)),
-            Seen::Nothing | Seen::Gathering => break,
+            Seen::Nothing | Seen::Gathering(_) => break,
             Seen::NotReady => waiting.wait(news).await,
         }
     }
@@ -150,8 +150,8 @@ struct Waiting {
 enum Seen {
     News(SyncResponse),
     Nothing,
-    /// More may come soon, in a rush.
-    Gathering,
+    /// More may come in a rush, which lasts at least so long.
+    Gathering(std::time::Duration),
     /// The node counts as Offline: nothing may be answered.
     NotReady,
 }
@@ -165,8 +165,10 @@ impl Waiting {
     fn look(&self, gathering: &mut Gathering) -> Result<Seen, Problem> {
         in_session(&self.plane, &self.name, &self.session)?;
         let is_over = Instant::now() >= self.deadline || self.plane.stopping.is_cancelled();
-        if !is_over && gathering.goes_on(&self.plane, self.agent.node_id, self.since) {
-            return Ok(Seen::Gathering);
+        if !is_over
+            && let Some(time) = gathering.goes_on(&self.plane, self.agent.node_id, self.since)
+        {
+            return Ok(Seen::Gathering(time));
         }
         match self.answer() {
             Some(response) if is_over || has_news(&response) => Ok(Seen::News(response)),
@@ -215,15 +217,15 @@ impl Waiting {
             news.as_mut().enable();
             match self.look(&mut gathering)? {
                 Seen::News(response) => return self.encoded(&response),
-                Seen::Gathering => self.gather().await,
+                Seen::Gathering(time) => self.gather(time).await,
                 Seen::Nothing | Seen::NotReady => self.wait(news).await,
             }
         }
     }
 
     /// Waits until more has come in a rush.
-    async fn gather(&self) {
-        let until = (Instant::now() + GATHER_STEP).min(self.deadline);
+    async fn gather(&self, time: std::time::Duration) {
+        let until = (Instant::now() + time).min(self.deadline);
         tokio::select! {
             () = self.plane.stopping.cancelled() => {}
             () = tokio::time::sleep_until(until.into()) => {}
@@ -238,8 +240,7 @@ impl Waiting {
 }
 
 /// In a rush an agent waits so long at most, until it is told of all that has come for it.
-const GATHER_MAX: std::time::Duration = std::time::Duration::from_secs(2);
-const GATHER_STEP: std::time::Duration = std::time::Duration::from_millis(250);
+const GATHER_MAX: std::time::Duration = std::time::Duration::from_secs(5);
 
 /// News that are gathered in a rush: each answer costs a request and a report.
 #[derive(Default)]
@@ -248,15 +249,18 @@ struct Gathering {
 }
 
 impl Gathering {
-    fn goes_on(&mut self, plane: &Plane, node: Uid, known: Revision) -> bool {
-        if !plane.rush.is_on(clock::boot()) {
-            return false;
-        }
-        let world = plane.world.read();
-        if world.load_of(node).is_none_or(|load| load.changed_at <= known) {
-            return false;
-        }
-        self.since.get_or_insert_with(Instant::now).elapsed() < GATHER_MAX
+    /// For how long it does at least, if it does.
+    fn goes_on(
+        &mut self,
+        plane: &Plane,
+        node: Uid,
+        known: Revision,
+    ) -> Option<std::time::Duration> {
+        let left = plane.rush.left(clock::boot())?;
+        plane.world.read().load_of(node).filter(|load| load.changed_at > known)?;
+        let gathered = self.since.get_or_insert_with(Instant::now).elapsed();
+        let more = left.as_std().min(GATHER_MAX.saturating_sub(gathered));
+        Some(more).filter(|more| !more.is_zero())
     }
 }
 

@@ -27,6 +27,9 @@ pub(super) struct SqliteBackend {
     reader: SqliteReader,
     /// Whether a batch is under way.
     in_batch: bool,
+    /// Whether the file is marked as one of an older version, which it is until something
+    /// is written to it.
+    is_older: bool,
     wal: WriteAheadLog,
     /// Released last, when the connections are closed.
     _lock: Lock,
@@ -36,16 +39,30 @@ impl SqliteBackend {
     /// Takes the file at `path`, or makes it.
     pub(super) fn open(path: &Path, options: &Options) -> Result<(Self, SqliteReader), OpenError> {
         let lock = Lock::take(path)?;
-        file::prepare(path, &FORMAT)?;
+        let is_older = file::prepare(path, &FORMAT)? < FORMAT.version;
         let (connection, wal) = connection::to_write(path, options.file_bytes_max)
             .map_err(|error| explain(path, error.into()))?;
         let reader = SqliteReader::start(path)?;
+        let own_reader = reader.clone();
         let backend =
-            Self { connection, reader: reader.clone(), in_batch: false, wal, _lock: lock };
+            Self { connection, reader: own_reader, in_batch: false, is_older, wal, _lock: lock };
         Ok((backend, reader))
     }
 
-    fn relaxed<T>(&self, work: impl FnOnce(&Connection) -> Result<T, Fault>) -> Result<T, Fault> {
+    /// Marks the file as one of this version: older releases cannot read what is written now.
+    fn mark(&mut self) -> Result<(), Fault> {
+        if self.is_older {
+            self.connection.pragma_update(None, "user_version", FORMAT.version)?;
+            self.is_older = false;
+        }
+        Ok(())
+    }
+
+    fn relaxed<T>(
+        &mut self,
+        work: impl FnOnce(&Connection) -> Result<T, Fault>,
+    ) -> Result<T, Fault> {
+        self.mark()?;
         connection::relaxed(&self.connection, work)
     }
 }
@@ -66,6 +83,7 @@ impl Backend for SqliteBackend {
 
     fn append(&mut self, entry: &Arc<LogEntry>) -> Result<u64, Fault> {
         if !self.in_batch {
+            self.mark()?;
             self.connection.execute_batch("BEGIN IMMEDIATE")?;
             self.in_batch = true;
         }

@@ -16,6 +16,8 @@ use tessera_types::{
     Uid, WaitingFor, with_kind, with_object,
 };
 
+use crate::sqlite::history::{Stored, serialize_tail, time};
+
 /// What seldom changes, as it is written.
 #[derive(Serialize)]
 #[serde(bound = "")]
@@ -54,12 +56,14 @@ struct Declared<'a, K: Kind> {
 #[serde(bound = "")]
 struct ObservedRef<'a, K: Kind> {
     status: K::Status,
+    #[serde(with = "time")]
     status_since: Timestamp,
     #[serde(skip_serializing_if = "Option::is_none")]
     waiting_for: &'a Option<WaitingFor>,
     observed: &'a K::Observed,
-    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    #[serde(skip_serializing_if = "<[_]>::is_empty", serialize_with = "serialize_tail")]
     state_history: &'a [Transition<K::Status>],
+    #[serde(with = "time")]
     updated_at: Timestamp,
 }
 
@@ -68,12 +72,14 @@ struct ObservedRef<'a, K: Kind> {
 #[serde(bound = "")]
 struct Observed<K: Kind> {
     status: K::Status,
+    #[serde(with = "time")]
     status_since: Timestamp,
     #[serde(default)]
     waiting_for: Option<WaitingFor>,
     observed: K::Observed,
-    #[serde(default)]
-    state_history: Arc<Vec<Transition<K::Status>>>,
+    #[serde(default = "Vec::new")]
+    state_history: Vec<Stored<K::Status>>,
+    #[serde(with = "time")]
     updated_at: Timestamp,
 }
 
@@ -191,7 +197,8 @@ pub(crate) fn with_state(
         object.status_since = state.status_since;
         object.waiting_for = state.waiting_for;
         object.observed = state.observed;
-        object.state_history = state.state_history;
+        let history = state.state_history.into_iter();
+        object.state_history = Arc::new(history.map(|Stored(transition)| transition).collect());
         object.updated_at = state.updated_at;
         Ok(())
     }

@@ -12,12 +12,12 @@ use rusqlite::{Connection, OpenFlags};
 use crate::engine::backend::Fault;
 
 /// The write-ahead log is copied into the file when it has grown by so many
-/// pages (16 MiB).
-const WAL_PAGES: u64 = 4096;
+/// pages (64 MiB): a page that many commits change is copied once.
+const WAL_PAGES: u64 = 16_384;
 
 /// When it is so long, the readers that keep it from beginning anew are waited
 /// for.
-const WAL_PAGES_LONG: u64 = 4 * WAL_PAGES;
+const WAL_PAGES_LONG: u64 = 2 * WAL_PAGES;
 
 /// A write-ahead log that begins anew gives back what it has beyond this.
 const WAL_BYTES_KEPT: u64 = 16 << 20;
@@ -44,7 +44,7 @@ pub(crate) fn to_write(
         "PRAGMA journal_mode = WAL;
          PRAGMA synchronous = FULL;
          PRAGMA journal_size_limit = {WAL_BYTES_KEPT};
-         PRAGMA cache_size = -16384;
+         PRAGMA cache_size = -65536;
          PRAGMA trusted_schema = OFF;"
     ))?;
     if let Some(bytes) = file_bytes_max {

@@ -77,12 +77,13 @@ fn name_holder(file: &mut File) -> io::Result<()> {
     writeln!(file, "{}", std::process::id())
 }
 
-/// Sees to it that there is a database of this format at `path`.
-pub(crate) fn prepare(path: &Path, format: &Format) -> Result<(), OpenError> {
+/// Sees to it that there is a database of this format at `path`. Returns its version, which
+/// may be an older one.
+pub(crate) fn prepare(path: &Path, format: &Format) -> Result<u32, OpenError> {
     match read_header(path) {
-        Ok(header) if header.is_empty() => create(path, format),
+        Ok(header) if header.is_empty() => made(path, format),
         Ok(header) => check_header(path, &header, format),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => create(path, format),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => made(path, format),
         Err(source) => Err(io_error(path, "read", source)),
     }
 }
@@ -93,7 +94,8 @@ fn read_header(path: &Path) -> io::Result<Vec<u8>> {
     Ok(header)
 }
 
-fn check_header(path: &Path, header: &[u8], format: &Format) -> Result<(), OpenError> {
+/// The version that a file of this format has.
+fn check_header(path: &Path, header: &[u8], format: &Format) -> Result<u32, OpenError> {
     let foreign = |why| Err(OpenError::NotADatabase { path: path.to_owned(), why });
     let number_at = |at: usize| {
         let bytes = header.get(at..at + 4).and_then(|bytes| bytes.try_into().ok());
@@ -110,8 +112,12 @@ fn check_header(path: &Path, header: &[u8], format: &Format) -> Result<(), OpenE
         found if found > format.version => {
             Err(OpenError::Newer { path: path.to_owned(), found, known: format.version })
         }
-        _ => Ok(()),
+        found => Ok(found),
     }
+}
+
+fn made(path: &Path, format: &Format) -> Result<u32, OpenError> {
+    create(path, format).map(|()| format.version)
 }
 
 fn create(path: &Path, format: &Format) -> Result<(), OpenError> {

@@ -6,12 +6,13 @@ use std::collections::HashMap;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
-use tessera_types::{KindName, Name, Record, Resource, ResourceKey, Revision, Timestamp, Uid};
+use tessera_types::{KindName, Name, Resource, ResourceKey, Revision, Timestamp, Uid};
 
 use crate::contract::IdempotencyKey;
 use crate::engine::backend::{Fault, LogChange, LogEntry, Versioned};
 use crate::sqlite::codec::{self, Alike, StateOf};
 use crate::sqlite::fault::damaged;
+use crate::sqlite::history::{Records, RecordsRef};
 
 /// Bytes of bodies in one page, at most, by more than its last entry.
 const PAGE_BYTES_MAX: u64 = 1 << 20;
@@ -38,8 +39,8 @@ struct ChangeRef<'a> {
     supersedes: Option<Revision>,
     #[serde(skip_serializing_if = "Option::is_none")]
     after: Option<AfterRef<'a>>,
-    #[serde(skip_serializing_if = "<[_]>::is_empty")]
-    records: &'a [Record],
+    #[serde(skip_serializing_if = "RecordsRef::is_empty")]
+    records: RecordsRef<'a>,
 }
 
 #[derive(Serialize)]
@@ -68,7 +69,7 @@ struct BodyChange {
     #[serde(default)]
     after: Option<After>,
     #[serde(default)]
-    records: Vec<Record>,
+    records: Records,
 }
 
 #[derive(Deserialize)]
@@ -134,7 +135,7 @@ fn body(entry: &LogEntry) -> serde_json::Result<String> {
                 declared_at: after.declared_at,
                 state: StateOf(&after.resource),
             }),
-            records,
+            records: RecordsRef::new(records, after.as_ref().map(|after| &after.resource)),
         }
     }
     serde_json::to_string(&BodyRef {
@@ -200,6 +201,9 @@ impl Templates<'_> {
             }
             None => None,
         };
+        let records = records
+            .resolve(after.as_ref().map(|after| &after.resource))
+            .ok_or_else(|| Fault::Damaged(format!("{key} at {revision}: its history is short")))?;
         Ok(LogChange { key, id, after, supersedes, records })
     }
 

@@ -26,6 +26,7 @@ pub(crate) mod codec;
 pub(crate) mod connection;
 pub(crate) mod fault;
 pub(crate) mod file;
+mod history;
 mod log;
 pub(crate) mod questions;
 mod reader;

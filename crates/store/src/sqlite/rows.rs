@@ -2,13 +2,14 @@
 
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use tessera_types::{
-    HistoryEntry, KindName, Name, NameError, Record, ResourceKey, Revision, Timestamp, Uid,
+    HistoryEntry, KindName, Name, NameError, ResourceKey, Revision, Timestamp, Uid,
 };
 
 use crate::contract::{AuditEntry, HistoryPage};
 use crate::engine::backend::{Fault, Meta, Step, UsedKey, Versioned};
 use crate::sqlite::codec::{self, Alike, StateOf};
 use crate::sqlite::fault::damaged;
+use crate::sqlite::history::StoredRecord;
 
 /// Gives `found` every resource of the checkpoint.
 pub(super) fn objects(
@@ -83,7 +84,7 @@ pub(super) fn put_transitions(connection: &Connection, step: &Step) -> Result<()
          VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
     )?;
     for AuditEntry { key, entry } in &step.transitions {
-        let body = serde_json::to_string(&entry.record)
+        let body = serde_json::to_string(&StoredRecord(&entry.record))
             .map_err(|error| Fault::Failed(error.to_string()))?;
         put.execute(params![
             entry.seq.cast_signed(),
@@ -139,7 +140,7 @@ pub(super) fn history(
 fn audit(row: &Row<'_>) -> Result<AuditEntry, Fault> {
     let seq = row.get::<_, i64>(3)?.cast_unsigned();
     let body: String = row.get(6)?;
-    let record: Record =
+    let StoredRecord(record) =
         serde_json::from_str(&body).map_err(|error| damaged(format!("transition {seq}"), error))?;
     let entry = HistoryEntry {
         seq,

@@ -2,9 +2,10 @@
 
 use crate::sqlite::file::Format;
 
-/// A store of Tessera: `TESS`.
+/// A store of Tessera: `TESS`. What version 1 has is read as it is: only how transitions
+/// are written has changed.
 pub(super) const FORMAT: Format =
-    Format { application_id: 0x5445_5353, version: 1, tables: TABLES };
+    Format { application_id: 0x5445_5353, version: 2, tables: TABLES };
 
 const TABLES: &str = "
     CREATE TABLE meta (

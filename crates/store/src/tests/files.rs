@@ -9,7 +9,8 @@ use tempfile::TempDir;
 
 use super::{block_on, open, tight};
 use crate::conformance::sample;
-use crate::contract::{Commit, Store};
+use crate::contract::{Commit, HistoryPage, Store};
+use crate::embedded::EmbeddedStore;
 use crate::error::OpenError;
 use crate::{no_observer, sqlite};
 
@@ -76,7 +77,52 @@ fn a_dropped_store_lets_go_of_its_file() {
 fn a_newer_format_is_refused() {
     let (_folder, path) = with_store();
     overwrite(&path, 60, &7u32.to_be_bytes());
-    assert!(matches!(refusal(&path), OpenError::Newer { found: 7, known: 1, .. }));
+    assert!(matches!(refusal(&path), OpenError::Newer { found: 7, known: 2, .. }));
+}
+
+/// Writes all transitions as version 1 did, and marks the file as one of it.
+fn as_version_1(path: &Path) {
+    let connection = Connection::open(path).unwrap();
+    let as_objects = |list: &str| {
+        format!(
+            "(SELECT json_group_array(json_object('from', value ->> 0, 'to', value ->> 1, 'at',
+                  strftime('%Y-%m-%dT%H:%M:%S', (value ->> 2) / 1000000, 'unixepoch')
+                  || printf('.%06dZ', (value ->> 2) % 1000000),
+                  'by', value ->> 3, 'reason', value ->> 4)) FROM json_each({list}))"
+        )
+    };
+    let history = as_objects("state -> 'state_history'");
+    let one = as_objects("json_array(json(body))");
+    connection
+        .execute_batch(&format!(
+            "UPDATE object SET state = json_set(state, '$.state_history', json({history}));
+             UPDATE transition SET body = {one} -> 0;
+             PRAGMA user_version = 1;"
+        ))
+        .unwrap();
+}
+
+fn version(path: &Path) -> u32 {
+    let connection = Connection::open(path).unwrap();
+    connection.pragma_query_value(None, "user_version", |row| row.get(0)).unwrap()
+}
+
+#[test]
+fn a_store_of_the_first_version_is_read_and_is_of_this_one_once_it_is_written_to() {
+    let (_folder, path) = with_store();
+    let all = |store: &EmbeddedStore| block_on(store.history_all(HistoryPage::default())).unwrap();
+    let store = open(&path);
+    let (before, history) = (store.snapshot(), all(&store));
+    block_on(store.close());
+    as_version_1(&path);
+    let store = open(&path);
+    assert_eq!(store.snapshot(), before);
+    assert_eq!(all(&store), history);
+    assert_eq!(version(&path), 1);
+    block_on(store.commit(Commit::new(vec![sample::create("d")], sample::NOW))).unwrap();
+    block_on(store.close());
+    assert_eq!(version(&path), 2);
+    assert_eq!(all(&open(&path)).len(), history.len() + 1);
 }
 
 #[test]
