@@ -48,7 +48,7 @@ pub enum DiskFault {
 struct Contents {
     log: BTreeMap<Revision, Arc<LogEntry>>,
     objects: HashMap<Uid, Versioned>,
-    transitions: BTreeMap<u64, AuditEntry>,
+    transitions: BTreeMap<u64, Arc<AuditEntry>>,
     keys: HashMap<String, UsedKey>,
     meta: Meta,
     fault: Option<DiskFault>,
@@ -253,7 +253,7 @@ impl Reader for MemoryDisk {
         let older = contents.transitions.range(..page.before_seq.unwrap_or(u64::MAX));
         let wanted = older.rev().map(|(_, audit)| audit);
         let wanted = wanted.filter(|audit| key.as_ref().is_none_or(|key| audit.key == *key));
-        let found = wanted.take(page.limit).cloned().collect();
+        let found = wanted.take(page.limit).map(|audit| AuditEntry::clone(audit)).collect();
         Box::pin(std::future::ready(Ok(found)))
     }
 

@@ -27,7 +27,7 @@ pub(crate) struct Shared {
     pub(crate) index: RwLock<Index>,
     pub(crate) ring: Mutex<Ring>,
     /// Transitions that are in the log and not yet in the history's table.
-    pub(crate) pending: Mutex<VecDeque<AuditEntry>>,
+    pub(crate) pending: Mutex<VecDeque<Arc<AuditEntry>>>,
     pub(crate) reader: Box<dyn Reader>,
     pub(crate) counters: Counters,
     progress: watch::Sender<Progress>,
@@ -37,7 +37,7 @@ pub(crate) struct Shared {
 impl Shared {
     pub(crate) fn new(
         index: Index,
-        pending: Vec<AuditEntry>,
+        pending: Vec<Arc<AuditEntry>>,
         reader: Box<dyn Reader>,
         meta: &Meta,
         log_bytes: u64,
@@ -134,7 +134,8 @@ impl Shared {
             page.before_seq.is_none_or(|before| audit.entry.seq < before)
                 && key.is_none_or(|key| audit.key == *key)
         };
-        pending.iter().rev().filter(is_wanted).take(page.limit).cloned().collect()
+        let newest_first = pending.iter().rev().map(|audit| &**audit);
+        newest_first.filter(is_wanted).take(page.limit).cloned().collect()
     }
 }
 

@@ -234,10 +234,18 @@ impl Waiting {
 
     fn encoded(&self, response: &SyncResponse) -> Result<Bytes, Problem> {
         tracing::debug!(target: "tessera::agents", node = %self.name, assignments = response.assignments.as_ref().map(Vec::len), "heartbeat");
-        let json = serde_json::to_vec(response);
-        json.map(Bytes::from).map_err(|error| Problem::new(Code::Internal, error.to_string()))
+        let count = response.assignments.as_ref().map_or(0, Vec::len);
+        let mut json = Vec::with_capacity(ANSWER_BYTES + count * ASSIGNMENT_BYTES);
+        let written = serde_json::to_writer(&mut json, response);
+        written
+            .map(|()| Bytes::from(json))
+            .map_err(|error| Problem::new(Code::Internal, error.to_string()))
     }
 }
+
+/// About the bytes of an answer, and of a copy in it: room that has to grow is copied.
+const ANSWER_BYTES: usize = 512;
+const ASSIGNMENT_BYTES: usize = 768;
 
 /// In a rush an agent waits so long at most, until it is told of all that has come for it.
 const GATHER_MAX: std::time::Duration = std::time::Duration::from_secs(5);

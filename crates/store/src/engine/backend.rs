@@ -61,13 +61,13 @@ impl LogEntry {
     }
 
     /// Its transitions, in order.
-    pub(crate) fn audits(&self) -> impl Iterator<Item = AuditEntry> {
+    pub(crate) fn audits(&self) -> impl Iterator<Item = Arc<AuditEntry>> {
         let records = self.changes.iter().flat_map(|change| {
             change.records.iter().map(|record| (change.key.clone(), change.id, record.clone()))
         });
-        (self.first_seq..).zip(records).map(|(seq, (key, id, record))| AuditEntry {
-            key,
-            entry: HistoryEntry { seq, revision: self.revision, id, record },
+        (self.first_seq..).zip(records).map(|(seq, (key, id, record))| {
+            let entry = HistoryEntry { seq, revision: self.revision, id, record };
+            Arc::new(AuditEntry { key, entry })
         })
     }
 
@@ -114,7 +114,7 @@ pub(crate) struct Meta {
 pub(crate) struct Step {
     pub(crate) put: Vec<Versioned>,
     pub(crate) removed: Vec<Uid>,
-    pub(crate) transitions: Vec<AuditEntry>,
+    pub(crate) transitions: Vec<Arc<AuditEntry>>,
     pub(crate) keys: Vec<UsedKey>,
     /// With the last step of a checkpoint.
     pub(crate) meta: Option<Meta>,

@@ -5,6 +5,7 @@
 //! claim, since replaying the log from that revision ends at the same state.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::sync::Arc;
 
 use tessera_planted::{Bug, planted};
 use tessera_types::{ResourceKey, Revision, Uid};
@@ -86,7 +87,7 @@ impl Backlog {
         &self,
         rows_max: usize,
         index: &Index,
-        pending: &VecDeque<AuditEntry>,
+        pending: &VecDeque<Arc<AuditEntry>>,
     ) -> Option<(Step, Option<RoundEnd>)> {
         let round = self.round.as_ref()?;
         let mut step = Step::default();
@@ -107,7 +108,7 @@ impl Backlog {
     }
 
     /// Notes that the part which [`Backlog::step`] gave is written.
-    pub(crate) fn stepped(&mut self, rows_max: usize, pending: &mut VecDeque<AuditEntry>) {
+    pub(crate) fn stepped(&mut self, rows_max: usize, pending: &mut VecDeque<Arc<AuditEntry>>) {
         let Some(round) = &mut self.round else { return };
         for _ in 0..rows_max.min(round.objects.len()) {
             round.objects.pop_first();

@@ -21,14 +21,18 @@ impl Index {
         revision: Revision,
         found: impl Iterator<Item = Versioned>,
     ) -> Result<Self, ResourceKey> {
-        let mut index = Self { revision, ..Self::default() };
-        for versioned in found {
-            let key = versioned.resource.key();
-            if index.kinds.entry(key.kind).or_default().insert(key.clone(), versioned).is_some() {
-                return Err(key);
-            }
+        let mut found: Vec<_> = found.map(|it| (it.resource.key(), it)).collect();
+        found.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
+        if let Some([(key, _), _]) = found.array_windows().find(|[(a, _), (b, _)]| a == b) {
+            return Err(key.clone());
         }
-        Ok(index)
+        let mut kinds: BTreeMap<KindName, Vec<_>> = BTreeMap::new();
+        for (key, versioned) in found {
+            kinds.entry(key.kind).or_default().push((key, versioned));
+        }
+        // A map is made of what is in order without looking for the place of each.
+        let kinds = kinds.into_iter().map(|(kind, all)| (kind, all.into_iter().collect()));
+        Ok(Self { revision, kinds: kinds.collect() })
     }
 
     pub(crate) fn revision(&self) -> Revision {

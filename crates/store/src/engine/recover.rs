@@ -25,7 +25,7 @@ struct Recovered {
     objects: HashMap<Uid, Versioned>,
     head: Head,
     backlog: Backlog,
-    pending: Vec<AuditEntry>,
+    pending: Vec<Arc<AuditEntry>>,
     log_bytes: u64,
 }
 

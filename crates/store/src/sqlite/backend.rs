@@ -19,7 +19,8 @@ use crate::sqlite::fault::{damaged, explain};
 use crate::sqlite::file::{self, Lock};
 use crate::sqlite::reader::SqliteReader;
 use crate::sqlite::schema::FORMAT;
-use crate::sqlite::{log, rows};
+use crate::sqlite::text::Text;
+use crate::sqlite::{load, log, rows};
 
 /// The committing side of a store in a file.
 pub(super) struct SqliteBackend {
@@ -30,6 +31,7 @@ pub(super) struct SqliteBackend {
     /// Whether the file is marked as one of an older version, which it is until something
     /// is written to it.
     is_older: bool,
+    text: Text,
     wal: WriteAheadLog,
     /// Released last, when the connections are closed.
     _lock: Lock,
@@ -44,8 +46,15 @@ impl SqliteBackend {
             .map_err(|error| explain(path, error.into()))?;
         let reader = SqliteReader::start(path)?;
         let own_reader = reader.clone();
-        let backend =
-            Self { connection, reader: own_reader, in_batch: false, is_older, wal, _lock: lock };
+        let backend = Self {
+            connection,
+            reader: own_reader,
+            in_batch: false,
+            is_older,
+            text: Text::default(),
+            wal,
+            _lock: lock,
+        };
         Ok((backend, reader))
     }
 
@@ -69,7 +78,7 @@ impl SqliteBackend {
 
 impl Backend for SqliteBackend {
     fn load(&mut self, found: &mut dyn FnMut(Versioned)) -> Result<Meta, Fault> {
-        rows::objects(&self.connection, found)?;
+        load::objects(&self.connection, found)?;
         rows::meta(&self.connection)
     }
 
@@ -87,7 +96,7 @@ impl Backend for SqliteBackend {
             self.connection.execute_batch("BEGIN IMMEDIATE")?;
             self.in_batch = true;
         }
-        log::insert(&self.connection, entry)
+        log::insert(&self.connection, entry, &mut self.text)
     }
 
     fn seal(&mut self) -> Result<(), Fault> {

@@ -13,6 +13,7 @@ use crate::engine::backend::{Fault, LogChange, LogEntry, Versioned};
 use crate::sqlite::codec::{self, Alike, StateOf};
 use crate::sqlite::fault::damaged;
 use crate::sqlite::history::{Records, RecordsRef};
+use crate::sqlite::text::Text;
 
 /// Bytes of bodies in one page, at most, by more than its last entry.
 const PAGE_BYTES_MAX: u64 = 1 << 20;
@@ -79,8 +80,12 @@ struct After {
 }
 
 /// Inserts an entry and the declared parts that it changes; its size in bytes.
-pub(super) fn insert(connection: &Connection, entry: &LogEntry) -> Result<u64, Fault> {
-    let body = body(entry).map_err(|error| Fault::Failed(error.to_string()))?;
+pub(super) fn insert(
+    connection: &Connection,
+    entry: &LogEntry,
+    text: &mut Text,
+) -> Result<u64, Fault> {
+    let body = text.of(&body(entry))?;
     let mut bytes = body.len() as u64 + ROW_BYTES;
     for change in &entry.changes {
         bytes += insert_declared(connection, entry.revision, change)?;
@@ -122,7 +127,7 @@ fn insert_declared(
     Ok(body.len() as u64 + ROW_BYTES)
 }
 
-fn body(entry: &LogEntry) -> serde_json::Result<String> {
+fn body(entry: &LogEntry) -> BodyRef<'_> {
     fn change(change: &LogChange) -> ChangeRef<'_> {
         let LogChange { key, id, after, supersedes, records } = change;
         ChangeRef {
@@ -138,11 +143,11 @@ fn body(entry: &LogEntry) -> serde_json::Result<String> {
             records: RecordsRef::new(records, after.as_ref().map(|after| &after.resource)),
         }
     }
-    serde_json::to_string(&BodyRef {
+    BodyRef {
         seq: entry.first_seq,
         changes: entry.changes.iter().map(change).collect(),
         idempotency: entry.idempotency.as_ref(),
-    })
+    }
 }
 
 /// The next entries after `after` with their sizes, at most `commits_max`.

@@ -27,11 +27,13 @@ pub(crate) mod connection;
 pub(crate) mod fault;
 pub(crate) mod file;
 mod history;
+mod load;
 mod log;
 pub(crate) mod questions;
 mod reader;
 mod rows;
 mod schema;
+mod text;
 
 #[cfg(test)]
 pub(crate) use rows::HISTORY_OF_ONE;

@@ -7,42 +7,13 @@ use tessera_types::{
 
 use crate::contract::{AuditEntry, HistoryPage};
 use crate::engine::backend::{Fault, Meta, Step, UsedKey, Versioned};
-use crate::sqlite::codec::{self, Alike, StateOf};
+use crate::sqlite::codec::StateOf;
 use crate::sqlite::fault::damaged;
 use crate::sqlite::history::StoredRecord;
-
-/// Gives `found` every resource of the checkpoint.
-pub(super) fn objects(
-    connection: &Connection,
-    found: &mut dyn FnMut(Versioned),
-) -> Result<(), Fault> {
-    let mut statement = connection.prepare(
-        "SELECT d.kind, d.namespace, d.name, o.id, o.revision, o.declared_at, o.state, d.body
-         FROM object o LEFT JOIN declared d ON d.id = o.id AND d.revision = o.declared_at",
-    )?;
-    let mut rows = statement.query([])?;
-    let mut alike = Alike::default();
-    while let Some(row) = rows.next()? {
-        found(object(row, &mut alike)?);
-    }
-    Ok(())
-}
-
-fn object(row: &Row<'_>, alike: &mut Alike) -> Result<Versioned, Fault> {
-    let id = Uid(row.get::<_, i64>(3)?.cast_unsigned());
-    let revision = Revision(row.get::<_, i64>(4)?.cast_unsigned());
-    let declared_at = Revision(row.get::<_, i64>(5)?.cast_unsigned());
-    let unreadable = |error: &dyn std::fmt::Display| damaged(format!("resource {id}"), error);
-    let state = row.get_ref(6)?.as_str().map_err(|error| unreadable(&error))?;
-    let declared = row.get_ref(7)?.as_str().map_err(|error| unreadable(&error))?;
-    let resource = codec::read_declared(&key(row)?, id, declared, alike)
-        .and_then(|template| codec::with_state(template, revision, state))
-        .map_err(|error| unreadable(&error))?;
-    Ok(Versioned { resource, declared_at })
-}
+use crate::sqlite::text::Text;
 
 /// The key in the first three columns.
-fn key(row: &Row<'_>) -> Result<ResourceKey, Fault> {
+pub(super) fn key(row: &Row<'_>) -> Result<ResourceKey, Fault> {
     let text = |place| row.get_ref(place)?.as_str_or_null().map_err(rusqlite::Error::from);
     let unreadable = |error: &dyn std::fmt::Display| damaged("the key of a resource", error);
     let kind: KindName =
@@ -60,9 +31,9 @@ pub(super) fn put_objects(connection: &Connection, step: &Step) -> Result<(), Fa
     let mut put = connection.prepare_cached(
         "INSERT OR REPLACE INTO object (id, revision, declared_at, state) VALUES (?, ?, ?, ?)",
     )?;
+    let mut text = Text::default();
     for Versioned { resource, declared_at } in &step.put {
-        let state = serde_json::to_string(&StateOf(resource))
-            .map_err(|error| Fault::Failed(error.to_string()))?;
+        let state = text.of(&StateOf(resource))?;
         put.execute(params![
             resource.id().0.cast_signed(),
             resource.revision().0.cast_signed(),
@@ -83,9 +54,9 @@ pub(super) fn put_transitions(connection: &Connection, step: &Step) -> Result<()
         "INSERT OR REPLACE INTO transition (seq, revision, at, kind, namespace, name, id, body)
          VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
     )?;
-    for AuditEntry { key, entry } in &step.transitions {
-        let body = serde_json::to_string(&StoredRecord(&entry.record))
-            .map_err(|error| Fault::Failed(error.to_string()))?;
+    let mut text = Text::default();
+    for AuditEntry { key, entry } in step.transitions.iter().map(|it| &**it) {
+        let body = text.of(&StoredRecord(&entry.record))?;
         put.execute(params![
             entry.seq.cast_signed(),
             entry.revision.0.cast_signed(),

@@ -23,8 +23,8 @@ const BOOKMARK_EVERY: Duration = Duration::from_secs(10);
 const PIECE_BYTES: usize = 8 << 10;
 /// A watcher is not written to more often than once in so much time for each watch that is
 /// open: writing is what a watch costs, and what comes shortly after an event goes with the
-/// next write. With a thousand watches that is 20 ms, with a few it is nothing.
-const PAUSE_PER_WATCH: Duration = Duration::from_micros(20);
+/// next write. With a thousand watches that is 40 ms, with a few it is nothing.
+const PAUSE_PER_WATCH: Duration = Duration::from_micros(40);
 /// Shorter pauses are not worth a timer.
 const PAUSE_MIN: Duration = Duration::from_millis(2);
 
