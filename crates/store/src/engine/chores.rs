@@ -18,8 +18,9 @@ use crate::error::StoreError;
 use crate::options::IDEMPOTENCY_KEPT;
 use crate::stats::add;
 
-/// Rows that one step writes or drops, unless the batches are larger.
-const STEP_ROWS: usize = 256;
+/// Rows that one step writes or drops, unless the batches are larger: some milliseconds, for
+/// which a commit may have to wait.
+const STEP_ROWS: usize = 64;
 
 /// A store that has had no commit for so long writes its checkpoint.
 const IDLE: Duration = Duration::from_secs(1);
