@@ -148,9 +148,7 @@ impl<C: Control> Link<C> {
     pub(super) fn sync(&mut self, since: Revision, all_told: bool, usage: Option<Usage>) {
         let (control, node) = (self.control.clone(), self.node.clone());
         let pause = std::mem::take(&mut self.main_pause);
-        let wait = self.lease / 3;
-        // An answer that comes later than this leaves no time for another attempt within the lease.
-        let limit = wait * 2;
+        let (wait, limit) = times(self.lease, self.cut_off);
         let request = SyncRequest {
             session: self.registration.session.clone(),
             since,
@@ -330,6 +328,15 @@ fn code(error: &Error) -> Option<Code> {
     error.problem().map(|problem| problem.code)
 }
 
+/// How long a heartbeat waits for news, and how long the agent waits for its answer.
+///
+/// One that gets lost must leave time for another, and for its answer, before the lease ends. That counts from when the
+/// one before was sent, so both of these times and the next one's wait have to fit: after a failure it is short.
+fn times(lease: Duration, has_failed: bool) -> (Duration, Duration) {
+    let wait = if has_failed { lease / 15 } else { lease / 3 };
+    (wait, lease / 2)
+}
+
 async fn in_time<T>(
     limit: Duration,
     call: impl Future<Output = Result<T, Error>>,
@@ -346,5 +353,20 @@ async fn answer<T>(call: &mut Call<T>) -> T {
             answer
         }
         None => pending().await,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_heartbeat_that_gets_lost_does_not_cost_the_lease() {
+        let lease = Duration::from_secs(15);
+        let (waited, given_up) = times(lease, false);
+        let (waits, limit) = times(lease, true);
+        let answered = waited + given_up + RETRY_INITIAL + waits;
+        assert!(answered + Duration::from_secs(1) < lease, "answered after {answered:?}");
+        assert!(waits < waited && limit > waited, "{waits:?} {limit:?}");
     }
 }
