@@ -1,10 +1,23 @@
 //! Every scenario ends as it does when nothing goes wrong, with one thing going wrong at a
 //! share of the places where it can. `cargo xtask sim --boundaries` tries all of them.
 
+use std::time::SystemTime;
+
 use tessera_sim::{Reference, Script, scenarios};
 
 /// Every so manieth place, unless `TESSERA_SIM_EVERY` says otherwise.
 const EVERY: usize = 40;
+
+fn number(name: &str) -> Option<usize> {
+    std::env::var(name).ok()?.parse().ok()
+}
+
+/// Where the share begins, unless `TESSERA_SIM_OFFSET` says so: elsewhere each day, so that in
+/// time all places are tried, and the same all day, so that what failed can be tried again.
+fn offset_of_today() -> usize {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    since.map_or(0, |since| (since.as_secs() / 86_400) as usize)
+}
 
 fn scenario(name: &str) -> Script {
     scenarios().into_iter().find(|script| script.name == name).expect("a scenario")
@@ -12,12 +25,15 @@ fn scenario(name: &str) -> Script {
 
 fn ends_as_it_does(name: &str) {
     let reference = Reference::of(scenario(name)).unwrap_or_else(|failure| panic!("{failure}"));
-    let every = std::env::var("TESSERA_SIM_EVERY").ok().and_then(|text| text.parse().ok());
+    let every = number("TESSERA_SIM_EVERY").unwrap_or(EVERY).max(1);
+    let offset = number("TESSERA_SIM_OFFSET").unwrap_or_else(offset_of_today) % every;
     let boundaries = reference.boundaries();
     assert!(boundaries.len() > 50, "{name}: {:?}", reference.outcome().counts);
-    for boundary in boundaries.into_iter().step_by(every.unwrap_or(EVERY)) {
+    println!("{name}: TESSERA_SIM_EVERY={every} TESSERA_SIM_OFFSET={offset}");
+    for boundary in boundaries.into_iter().skip(offset).step_by(every) {
         if let Err(failure) = reference.compare(boundary) {
-            panic!("{name} at {boundary}: {failure}");
+            let again = format!("cargo xtask sim --boundaries --scenario {name} --at {boundary}");
+            panic!("{name} at {boundary}, again by {again}: {failure}");
         }
     }
 }
