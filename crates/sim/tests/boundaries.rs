@@ -1,7 +1,7 @@
 //! Every scenario ends as it does when nothing goes wrong, with one thing going wrong at a
 //! share of the places where it can. `cargo xtask sim --boundaries` tries all of them.
 
-use std::time::SystemTime;
+use std::process::Command;
 
 use tessera_sim::{Reference, Script, scenarios};
 
@@ -12,11 +12,13 @@ fn number(name: &str) -> Option<usize> {
     std::env::var(name).ok()?.parse().ok()
 }
 
-/// Where the share begins, unless `TESSERA_SIM_OFFSET` says so: elsewhere each day, so that in
-/// time all places are tried, and the same all day, so that what failed can be tried again.
-fn offset_of_today() -> usize {
-    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
-    since.map_or(0, |since| (since.as_secs() / 86_400) as usize)
+/// Where the share begins, unless `TESSERA_SIM_OFFSET` says so: elsewhere with each commit, so that
+/// in time all places are tried, and the verdict depends on the commit alone.
+fn offset_of_commit() -> usize {
+    let head = Command::new("git").args(["rev-parse", "--short=8", "HEAD"]).output();
+    let digits = head.ok().and_then(|output| String::from_utf8(output.stdout).ok());
+    let number = digits.and_then(|digits| usize::from_str_radix(digits.trim(), 16).ok());
+    number.unwrap_or_default()
 }
 
 fn scenario(name: &str) -> Script {
@@ -26,7 +28,7 @@ fn scenario(name: &str) -> Script {
 fn ends_as_it_does(name: &str) {
     let reference = Reference::of(scenario(name)).unwrap_or_else(|failure| panic!("{failure}"));
     let every = number("TESSERA_SIM_EVERY").unwrap_or(EVERY).max(1);
-    let offset = number("TESSERA_SIM_OFFSET").unwrap_or_else(offset_of_today) % every;
+    let offset = number("TESSERA_SIM_OFFSET").unwrap_or_else(offset_of_commit) % every;
     let boundaries = reference.boundaries();
     assert!(boundaries.len() > 50, "{name}: {:?}", reference.outcome().counts);
     println!("{name}: TESSERA_SIM_EVERY={every} TESSERA_SIM_OFFSET={offset}");
