@@ -1,19 +1,28 @@
 //! Who speaks for each node: which installation of an agent, and which start of
 //! it.
 //!
-//! A node's name belongs to one installation for as long as its lease runs. Of
-//! one installation the start that registered last speaks, so that an agent that
-//! was restarted is let in at once. The start before is superseded for good: if
-//! it still lives (its state folder was copied), the two must not take the node
-//! from each other for ever. Nothing of this is stored: after a restart of the
-//! control plane all agents register again.
+//! A node's name belongs to one installation for as long as its lease runs, and
+//! what it must kill then may be alive. Of one installation the start that
+//! registered last speaks, so that an agent that was restarted is let in at once.
+//! The start before is superseded for good: if it still lives (its state folder
+//! was copied), the two must not take the node from each other for ever. Nothing
+//! of this is stored: after a restart of the control plane all agents register
+//! again.
 
 use std::collections::{HashMap, VecDeque};
 
 use tessera_types::sync::Registration;
 use tessera_types::{BootTime, Name, Node, Object, Uid, limits};
 
+use crate::node::KILL_MARGIN;
 use crate::world::World;
+
+/// When another installation may have the name of a node: once no copy that must be alone can be
+/// alive under the one before. It is told to run the same placements, and knows nothing of those.
+fn free_at(world: &World, node: &Object<Node>) -> BootTime {
+    let lapsed_at = world.lapsed_at(node.id);
+    if world.has_left(node.id) { lapsed_at } else { lapsed_at.plus(KILL_MARGIN) }
+}
 
 /// Who speaks for each node.
 #[derive(Clone, Debug, Default)]
@@ -33,7 +42,7 @@ struct Seat {
 /// Why an agent does not speak for a node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NotInSession {
-    /// Another installation has the name, and its lease runs.
+    /// Another installation has the name, and what it runs may be alive.
     #[error("another agent has the name")]
     NameTaken {
         /// Until when, at least.
@@ -63,10 +72,8 @@ impl Sessions {
         let seat = self.seat(name, node);
         let holder = seat.map_or(node.observed.agent_id.as_str(), |seat| seat.agent_id.as_str());
         if !holder.is_empty() && holder != registration.agent_id {
-            return match world.lease_until(node.id).filter(|until| *until > now) {
-                Some(until) => Err(NotInSession::NameTaken { until }),
-                None => Ok(()),
-            };
+            let until = free_at(world, node);
+            return if until > now { Err(NotInSession::NameTaken { until }) } else { Ok(()) };
         }
         match seat {
             Some(seat) if seat.superseded.contains(&registration.session) => {

@@ -8,10 +8,11 @@ pub(crate) mod rules;
 pub(crate) mod tenants;
 pub(crate) mod timed;
 pub(crate) mod watchers;
+pub(crate) mod workloads;
 
 use std::collections::BTreeMap;
 
-use tessera_types::workload::{DesiredWorkloadStatus, OnDisconnect, Port, WorkloadStatus};
+use tessera_types::workload::{OnDisconnect, Port};
 use tessera_types::{Duration, Epoch, Timestamp, Uid};
 
 use crate::control::{Control, LEASE};
@@ -149,76 +150,4 @@ pub(crate) fn world_is_the_stores(control: &Control) -> Result<(), String> {
     } else {
         Err("the world is not what the store has".to_owned())
     }
-}
-
-/// The longest pause that [`crate::life`] declares, and what clocks may differ.
-const PAUSE_MAX: Duration = Duration::from_secs(15);
-
-/// Once the faults have stopped, and time enough has passed.
-pub(crate) fn converged(
-    control: &Control,
-    machines: &[Machine],
-    now: Timestamp,
-) -> Result<(), String> {
-    for workload in control.world.workloads.iter() {
-        let name = &workload.name;
-        if workload.deletion_requested_at.is_some() {
-            return Err(format!("{name} is still being deleted: {:?}", workload.waiting_for));
-        }
-        let wanted = workload.desired_status == DesiredWorkloadStatus::Running;
-        let window_is_over = workload.spec.not_after.is_some_and(|end| end <= now);
-        let fine = match workload.status {
-            WorkloadStatus::Running => wanted && !window_is_over,
-            // A pause is short; only clocks could make it long.
-            WorkloadStatus::BackingOff => {
-                let until = workload.waiting_for.as_ref().and_then(|waiting| waiting.until);
-                wanted && until.is_some_and(|until| until <= now.plus(PAUSE_MAX))
-            }
-            WorkloadStatus::Completed | WorkloadStatus::Failed => true,
-            WorkloadStatus::Stopped => !wanted || window_is_over,
-            WorkloadStatus::Pending | WorkloadStatus::Provisioning => {
-                wanted && workload.waiting_for.is_some()
-            }
-            _ => false,
-        };
-        if !fine {
-            return Err(format!(
-                "{name} is {} and wants {} ({:?})",
-                workload.status, workload.desired_status, workload.waiting_for
-            ));
-        }
-        reality_agrees(workload.id, workload.status, workload.observed.epoch.0, machines)?;
-    }
-    nothing_is_left_over(control, machines)
-}
-
-/// Where it is said to run, it runs, and nowhere else.
-fn reality_agrees(
-    id: Uid,
-    status: WorkloadStatus,
-    epoch: u64,
-    machines: &[Machine],
-) -> Result<(), String> {
-    let copies: Vec<_> =
-        machines.iter().flat_map(|machine| machine.alive(id)).map(|(run, _)| run.copy).collect();
-    let expected = usize::from(status == WorkloadStatus::Running);
-    let may_be_one = matches!(status, WorkloadStatus::Provisioning | WorkloadStatus::BackingOff);
-    if copies.len() == expected || (may_be_one && copies.len() <= 1) {
-        if copies.iter().all(|copy| copy.epoch.0 == epoch) {
-            return Ok(());
-        }
-        return Err(format!("{id} runs as {copies:?}, and epoch {epoch} is placed"));
-    }
-    Err(format!("{id} is {status}, and its live copies are {copies:?}"))
-}
-
-fn nothing_is_left_over(control: &Control, machines: &[Machine]) -> Result<(), String> {
-    for machine in machines {
-        for id in machine.runs.iter().filter(|(_, run)| run.is_alive()).map(|(id, _)| id) {
-            if control.world.workloads.get(id.copy.id).is_none() {
-                return Err(format!("{id} lives on {}, and its workload is gone", machine.name));
-            }
-        }
-    }
-    Ok(())
 }

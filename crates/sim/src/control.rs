@@ -34,8 +34,6 @@ use crate::message::{ToAgent, ToControl};
 pub(crate) const LEASE: Duration = Duration::from_secs(15);
 /// A control plane that did not run for so long gives every node a fresh lease.
 const STALL: Duration = Duration::from_secs(3);
-/// How long a sync waits for news.
-pub(crate) const POLL: Duration = Duration::from_secs(5);
 
 /// An open sync call.
 #[derive(Clone, Debug)]
@@ -242,11 +240,11 @@ impl Control {
         self.heard(id, now);
         match message {
             ToControl::Register { .. } => None,
-            ToControl::Sync { since, told, sent_at } => {
+            ToControl::Sync { since, told, wait, sent_at } => {
                 if let Some(until) = told {
                     self.world.told(id, until);
                 }
-                let until = now.plus(POLL);
+                let until = now.plus(wait);
                 self.polls.insert(name.clone(), Poll_ { session, since, sent_at, until });
                 None
             }

@@ -6,7 +6,7 @@ mod fate;
 use std::collections::BTreeMap;
 
 use tessera_agent::core::{
-    Action, Adopted, AgentCore, CopyId, Launch, Progress, RunEnd, RunEvent, RunId,
+    Action, Adopted, AgentCore, CopyId, Heartbeat, Launch, Progress, RunEnd, RunEvent, RunId,
 };
 use tessera_types::node::Capacity;
 use tessera_types::workload::{ExitOutcome, Instance, OnDisconnect, WorkloadSpec};
@@ -14,6 +14,7 @@ use tessera_types::{BootTime, Bytes, Duration, Millicores, Name, Now, Timestamp,
 
 pub(crate) use self::fate::Fate;
 use crate::clock::Clock;
+use crate::control::LEASE;
 use crate::life;
 use crate::tenants::Tenants;
 
@@ -52,6 +53,9 @@ impl Run {
     }
 }
 
+/// Any other call than a heartbeat is given up after this, as by the real agent.
+pub(crate) const CALL_TIME: Duration = Duration::from_secs(15);
+
 /// A supervisor has killed its run within this.
 const KILL_MS_MAX: u64 = 2500;
 
@@ -77,6 +81,8 @@ pub(crate) struct Machine {
     /// The agent is killed after so many more of its actions.
     pub(crate) dies_after: Option<u32>,
     pub(crate) sync_sent_at: Option<Timestamp>,
+    /// The last call was given up.
+    pub(crate) has_failed: bool,
     /// When the last call was answered, by the control plane's clock.
     pub(crate) answered_at: Option<Timestamp>,
     pub(crate) report_sent_at: Option<Timestamp>,
@@ -115,6 +121,7 @@ impl Machine {
             installation: 1,
             dies_after: None,
             sync_sent_at: None,
+            has_failed: false,
             answered_at: None,
             report_sent_at: None,
             runs: BTreeMap::new(),
@@ -166,6 +173,7 @@ impl Machine {
         self.is_registered = false;
         self.is_frozen = false;
         self.sync_sent_at = None;
+        self.has_failed = false;
         self.answered_at = None;
         self.report_sent_at = None;
         self.lease_until = BootTime::default();
@@ -194,6 +202,14 @@ impl Machine {
     pub(crate) fn set_clock(&mut self, ms: i64) {
         self.unnoticed_ms += ms - self.clock.is_set_by_ms();
         self.clock.set(ms);
+    }
+
+    /// How long this call takes at most, and how long it may wait for news.
+    pub(crate) fn heartbeat(&self) -> Heartbeat {
+        match self.is_registered {
+            true => Heartbeat::next(LEASE, self.has_failed),
+            false => Heartbeat { wait: Duration::ZERO, limit: CALL_TIME },
+        }
     }
 
     /// An answered sync: the lease runs from when it was sent.

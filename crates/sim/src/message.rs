@@ -2,7 +2,7 @@
 
 use tessera_reconciler::News;
 use tessera_types::sync::{Report, TenantReport};
-use tessera_types::{Revision, Timestamp, Uid};
+use tessera_types::{Duration, Revision, Timestamp, Uid};
 
 /// From an agent to the control plane.
 #[derive(Clone, Debug)]
@@ -14,6 +14,8 @@ pub(crate) enum ToControl {
     Sync {
         since: Revision,
         told: Option<Timestamp>,
+        /// How long it may wait for news.
+        wait: Duration,
         sent_at: Timestamp,
     },
     Report {

@@ -394,7 +394,7 @@ impl Sim {
         self.judge_history()?;
         let control = self.control.as_mut().ok_or("there is no control plane in the end")?;
         check::world_is_the_stores(control)?;
-        check::converged(control, &self.machines, self.now)?;
+        check::workloads::converged(control, &self.machines, self.now)?;
         check::tenants::converged(control, &self.machines, self.now)?;
         check::timed::converged(control, self.now)?;
         check::jobs::converged(&control.world, &self.engine, control.clock.wall(self.now))?;

@@ -17,6 +17,7 @@ mod action;
 mod copy;
 mod events;
 mod health;
+mod heartbeat;
 mod identity;
 mod progress;
 mod restart;
@@ -32,6 +33,7 @@ use tessera_types::workload::WorkloadSpec;
 use tessera_types::{Epoch, Revision, Timestamp, Uid};
 
 pub use action::{Action, Adopted, Launch, RunEnd, RunEvent};
+pub use heartbeat::Heartbeat;
 pub use identity::{CopyId, NotAnId, RunId};
 pub use progress::{Ending, Progress, REPORTS_KEPT_MAX};
 

@@ -20,6 +20,7 @@ use tracing::{debug, error, info, warn};
 
 use super::pace::{Pace, jitter};
 use crate::control::Control;
+use crate::core::Heartbeat;
 use crate::supervisor::BootInstant;
 use tessera_types::sync::TenantReport;
 
@@ -65,7 +66,7 @@ pub(super) struct Link<C> {
     node: Name,
     registration: Registration,
     registered: bool,
-    lease: Duration,
+    lease: tessera_types::Duration,
     /// When the last sync was answered, by the control plane's clock.
     answered_at: Option<Timestamp>,
     main: Call<Heard>,
@@ -85,7 +86,7 @@ impl<C: Control> Link<C> {
             node,
             registration,
             registered: false,
-            lease: Duration::ZERO,
+            lease: tessera_types::Duration::ZERO,
             answered_at: None,
             main: None,
             reporting: None,
@@ -148,14 +149,12 @@ impl<C: Control> Link<C> {
     pub(super) fn sync(&mut self, since: Revision, all_told: bool, usage: Option<Usage>) {
         let (control, node) = (self.control.clone(), self.node.clone());
         let pause = std::mem::take(&mut self.main_pause);
-        let wait = self.lease / 3;
-        // An answer that comes later than this leaves no time for another attempt within the lease.
-        let limit = wait * 2;
+        let Heartbeat { wait, limit } = Heartbeat::next(self.lease, self.cut_off);
         let request = SyncRequest {
             session: self.registration.session.clone(),
             since,
             partial: true,
-            wait: tessera_types::Duration::from_millis(wait.as_millis() as u64),
+            wait,
             told: self.answered_at.filter(|_| all_told),
             usage,
             leaving: false,
@@ -163,7 +162,7 @@ impl<C: Control> Link<C> {
         self.main = Some(Box::pin(async move {
             sleep(pause).await;
             let (sent_at, began) = (BootInstant::now(), Instant::now());
-            let result = in_time(limit, control.sync(&node, &request)).await;
+            let result = in_time(limit.as_std(), control.sync(&node, &request)).await;
             Heard::Synced(Synced { sent_at, took: began.elapsed(), result })
         }));
     }
@@ -228,7 +227,7 @@ impl<C: Control> Link<C> {
         match result {
             Ok(registered) => {
                 self.registered = true;
-                self.lease = registered.lease.as_std();
+                self.lease = registered.lease;
                 self.main_pace.reset();
                 self.cut_off = false;
                 info!(target: "tessera::agent", node = %self.node, id = %registered.node_id, lease = %registered.lease, "registered");
@@ -248,7 +247,7 @@ impl<C: Control> Link<C> {
     fn after_sync(&mut self, synced: &Synced) {
         match &synced.result {
             Ok(answer) => {
-                self.lease = answer.lease.as_std();
+                self.lease = answer.lease;
                 self.answered_at = Some(answer.at);
                 self.main_pace.reset();
                 self.cut_off = false;

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::plane::Plane;
 use proptest::prelude::*;
-use tessera_reconciler::{NotInSession, Sessions};
+use tessera_reconciler::{KILL_MARGIN, NotInSession, Sessions, World};
 use tessera_types::node::{Capacity, Executors, NodeStatus};
 use tessera_types::sync::Registration;
 use tessera_types::{Duration, Labels, Name, limits};
@@ -66,16 +66,37 @@ fn a_restarted_agent_is_let_in_at_once_and_the_one_before_is_superseded_for_good
     assert_eq!(desk.speaks("3"), Err(NotInSession::NotRegistered));
 }
 
+/// What ran under the installation before, and must be alone, is dead by then.
 #[test]
-fn another_installation_waits_for_the_lease() {
+fn another_installation_waits_for_the_lease_and_for_the_killing() {
     let mut desk = Desk::new();
     desk.register("agent", "1").unwrap();
-    let until = desk.plane.now.boot.plus(Duration::from_secs(15));
+    let until = desk.plane.now.boot.plus(Duration::from_secs(15)).plus(KILL_MARGIN);
     assert_eq!(desk.register("other", "9"), Err(NotInSession::NameTaken { until }));
     desk.plane.wait(Duration::from_secs(15));
+    assert_eq!(desk.register("other", "9"), Err(NotInSession::NameTaken { until }));
+    assert_eq!(desk.register("agent", "2"), Ok(()), "the same one is let in at once");
+    desk.plane.wait(Duration::from_secs(15).plus(KILL_MARGIN));
     assert_eq!(desk.register("other", "9"), Ok(()));
-    assert_eq!(desk.speaks("1"), Err(NotInSession::NotRegistered));
-    assert!(matches!(desk.register("agent", "1"), Err(NotInSession::NameTaken { .. })));
+    assert_eq!(desk.speaks("2"), Err(NotInSession::NotRegistered));
+    assert!(matches!(desk.register("agent", "3"), Err(NotInSession::NameTaken { .. })));
+}
+
+#[test]
+fn another_installation_waits_where_nobody_knows_of_the_lease() {
+    let mut desk = Desk::new();
+    desk.register("agent", "1").unwrap();
+    desk.plane.settle();
+    desk.plane.wait(Duration::from_secs(16));
+    desk.plane.settle();
+    // The control plane starts anew: it was Offline, and may have been answered just before.
+    let resources: Vec<_> = desk.plane.world.all().collect();
+    desk.plane.world = World::load(desk.plane.world.revision(), resources);
+    desk.plane.world.started(desk.plane.now.boot, Duration::from_secs(15));
+    desk.sessions = Sessions::default();
+    let until = desk.plane.now.boot.plus(Duration::from_secs(15)).plus(KILL_MARGIN);
+    assert_eq!(desk.register("other", "9"), Err(NotInSession::NameTaken { until }));
+    assert_eq!(desk.register("agent", "2"), Ok(()));
 }
 
 #[test]

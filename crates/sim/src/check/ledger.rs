@@ -6,6 +6,7 @@
 
 mod gradings;
 mod legal;
+mod restarts;
 #[cfg(test)]
 mod tests;
 
@@ -14,8 +15,8 @@ use std::sync::Arc;
 
 use tessera_store::{CommitError, IdempotencyKey, Listed, Outcome};
 use tessera_types::{
-    Change, Committed, Kind, Object, Record, Resource, ResourceKey, Revision, Uid, Write,
-    with_object,
+    Change, Committed, Kind, KindName, Name, Node, Object, Record, Resource, ResourceKey, Revision,
+    Uid, Write, with_object,
 };
 
 /// What somebody asked the store to write.
@@ -37,6 +38,7 @@ pub(crate) struct Ledger {
     pub(crate) noted: Vec<Noted>,
     newest_id: Uid,
     gradings: gradings::Gradings,
+    restarts: restarts::Restarts,
     /// The commit that each idempotency key was used for.
     once: BTreeMap<String, Revision>,
     /// What was asked for when the power went: it was written whole or not at all.
@@ -193,6 +195,7 @@ impl Ledger {
         }
         legal::is_legal(before, write)?;
         self.gradings.take_in(before, write)?;
+        self.restarts.take_in(before, write, |node| agent_of(&self.now, node))?;
         match &change.after {
             Some(after) => {
                 if before.is_none() && after.id() <= self.newest_id {
@@ -211,6 +214,12 @@ impl Ledger {
         self.noted.extend(noted);
         Ok(())
     }
+}
+
+/// The installation of an agent that has the name of this node.
+fn agent_of(now: &BTreeMap<ResourceKey, Resource>, name: &Name) -> Option<String> {
+    let node = now.get(&ResourceKey::new(KindName::Node, None, name.clone()))?;
+    Some(Node::unwrap(node)?.observed.agent_id.clone())
 }
 
 /// The revision and identity that a write expects.

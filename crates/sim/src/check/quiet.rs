@@ -33,8 +33,8 @@ pub(crate) struct Quiet {
     clock_was_set: bool,
     /// What somebody would write, since when, and in which revision it was then.
     suspect: Option<(Timestamp, ResourceKey, Option<Revision>)>,
-    /// Since when what a workload says in this revision has been wrong.
-    wrong: HashMap<(Uid, Revision), Timestamp>,
+    /// What each workload says that is wrong, and since when.
+    wrong: HashMap<Uid, (String, Timestamp)>,
     rng: Rng,
 }
 
@@ -56,7 +56,7 @@ impl Quiet {
         self.looks_at = now.plus(Duration::from_millis(self.rng.between(1000, 40_000)));
         everything_is_bounded(control)?;
         who_waits_tells_the_truth(control, now)?;
-        self.workloads_tell_the_truth(control, now)?;
+        self.workloads_tell_the_truth(&control.world, control.started_at, now)?;
         nothing_lives_on_without_its_owner(&control.world)?;
         self.a_start_writes_nothing(control, now)?;
         a_start_finds_the_same(control, disk)
@@ -72,33 +72,41 @@ impl Quiet {
         self.clock_was_set
     }
 
-    /// A loop that has just started knows nothing of what was told when.
+    /// What workloads wait for is so, but for why no node fits, which may be old.
     fn workloads_tell_the_truth(
         &mut self,
-        control: &Control,
+        world: &World,
+        started_at: Timestamp,
         now: Timestamp,
     ) -> Result<(), String> {
         let mut wrong = HashMap::new();
-        for workload in control.world.workloads.iter() {
-            let claim = match &workload.waiting_for {
-                Some(waiting) => {
-                    is_true(&control.world, workload, waiting.reason, &waiting.message)
-                }
-                None => is_at_rest(workload),
-            };
-            let Err(what) = claim else { continue };
-            let of = (workload.id, workload.revision);
-            let since = self.wrong.get(&of).copied().unwrap_or(now).max(control.started_at);
-            let is_told_late = workload.waiting_for.is_some();
-            if !is_told_late || now.since(since) > TOLD_WITHIN {
+        for workload in world.workloads.iter() {
+            let Err(what) = tells_the_truth(world, workload) else { continue };
+            let Some(old) = self.old_news(workload, started_at, now) else {
                 let (key, status, waits) = (workload.key(), workload.status, &workload.waiting_for);
                 return Err(format!("{key} is {status}, {what}: {waits:?}"));
-            }
-            wrong.insert(of, since);
+            };
+            wrong.insert(workload.id, old);
             self.looks_at = now.plus(TOLD_WITHIN).plus(SLACK);
         }
         self.wrong = wrong;
         Ok(())
+    }
+
+    /// What a workload says that is not so any more, and since when that is known; none where that
+    /// is too long, or where it may not be. It counts from the first time, whatever else of the
+    /// workload is written meanwhile; a loop that has just started knows nothing of what was told.
+    fn old_news(
+        &self,
+        workload: &Object<Workload>,
+        started_at: Timestamp,
+        now: Timestamp,
+    ) -> Option<(String, Timestamp)> {
+        let waiting = workload.waiting_for.as_ref();
+        let said = &waiting.filter(|it| it.reason == WaitReason::NoNodeFits)?.message;
+        let known = self.wrong.get(&workload.id).filter(|(before, _)| before == said);
+        let since = known.map_or(now, |(_, since)| *since).max(started_at);
+        (now.since(since) <= TOLD_WITHIN).then(|| (said.clone(), since))
     }
 
     /// A reconciler that knows nothing looks at everything, and finds nothing to write. What a
@@ -206,6 +214,13 @@ fn is_in_the_future(waiting: &WaitingFor, wall: Timestamp) -> Result<(), String>
             Err(format!("waits until {until}, and it is {wall}: {waiting:?}"))
         }
         _ => Ok(()),
+    }
+}
+
+fn tells_the_truth(world: &World, workload: &Object<Workload>) -> Result<(), String> {
+    match &workload.waiting_for {
+        Some(waiting) => is_true(world, workload, waiting.reason, &waiting.message),
+        None => is_at_rest(workload),
     }
 }
 

@@ -3,15 +3,13 @@
 //!
 //! The one idea: each of these was added for a mistake that nothing else saw.
 
-use std::collections::BTreeMap;
-
 use tessera_reconciler::{Tabled, World};
 use tessera_types::node::DesiredNodeStatus;
 use tessera_types::session::SessionStatus;
 use tessera_types::timed::{Timed, TimedStatus};
 use tessera_types::workload::WorkloadStatus;
 use tessera_types::{
-    Epoch, Host, Node, Object, Pod, Resource, Revision, SessionPart, Timestamp, Uid, with_object,
+    Host, Node, Object, Pod, Resource, Revision, SessionPart, Timestamp, with_object,
 };
 
 use crate::control::Control;
@@ -24,8 +22,6 @@ const TRIES_MAX: u32 = 3;
 #[derive(Debug, Default)]
 pub(crate) struct Rules {
     revision: Revision,
-    /// How often each copy was started again, as its agent has told.
-    restarts: BTreeMap<(Uid, Epoch), u32>,
 }
 
 impl Rules {
@@ -44,7 +40,6 @@ impl Rules {
             for resource in world.all().filter(|resource| resource.revision() > before) {
                 has_no_gap_in_its_history(&resource)?;
             }
-            self.restarts_only_grow(world)?;
             holds_what_it_needs(world)?;
             tries_are_bounded::<Pod>(world)?;
             tries_are_bounded::<SessionPart>(world)?;
@@ -55,19 +50,6 @@ impl Rules {
         }
         nothing_stays_on_a_drained_node(world)?;
         no_session_waits_for_what_is_active(world)
-    }
-
-    fn restarts_only_grow(&mut self, world: &World) -> Result<(), String> {
-        for workload in world.workloads.iter() {
-            let observed = &workload.observed;
-            let known = self.restarts.entry((workload.id, observed.epoch)).or_default();
-            let before = std::mem::replace(known, observed.restarts);
-            if observed.restarts < before {
-                let (name, restarts) = (&workload.name, observed.restarts);
-                return Err(format!("{name} was restarted {before} times, and then {restarts}"));
-            }
-        }
-        Ok(())
     }
 }
 

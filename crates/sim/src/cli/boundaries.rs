@@ -31,7 +31,7 @@ pub(super) fn run_all(
         let name = script.name.clone();
         match Reference::of(script) {
             Ok(reference) => match at {
-                Some(at) => is_right &= one(&reference, at),
+                Some(at) => (runs, is_right) = (runs + 1, one(&reference, at) && is_right),
                 None => {
                     let (count, failed) = every_boundary(&reference, every, threads);
                     (runs, is_right) = (runs + count, is_right && failed == 0);

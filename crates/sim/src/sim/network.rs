@@ -11,6 +11,7 @@ use super::faults::Mend;
 use super::{Event, Sim};
 use crate::acts::Class;
 use crate::control::{Control, LEASE};
+use crate::machine::CALL_TIME;
 use crate::message::{ToAgent, ToControl};
 use crate::rng::Rng;
 
@@ -30,12 +31,7 @@ impl Sim {
         if machine.agent.is_none() || machine.is_frozen {
             return None;
         }
-        // A call that got no answer is given up after two polls.
-        let patience = Duration::from_secs(11);
-        match machine.sync_sent_at {
-            None => Some(self.now),
-            Some(at) => Some(at.plus(patience)),
-        }
+        Some(machine.sync_sent_at.map_or(self.now, |at| at.plus(machine.heartbeat().limit)))
     }
 
     /// Lets an agent say what it has to say.
@@ -43,9 +39,10 @@ impl Sim {
         let now = self.now;
         let machine = &mut self.machines[i];
         let session = machine.session;
-        let patience = Duration::from_secs(11);
-        let given_up = |sent: Option<Timestamp>| sent.is_none_or(|at| now.since(at) >= patience);
-        let (call, report) = (given_up(machine.sync_sent_at), given_up(machine.report_sent_at));
+        let given_up =
+            |sent: Option<Timestamp>, limit| sent.is_none_or(|at| now.since(at) >= limit);
+        let call = given_up(machine.sync_sent_at, machine.heartbeat().limit);
+        let report = given_up(machine.report_sent_at, CALL_TIME);
         let (is_registered, answered_at) = (machine.is_registered, machine.answered_at);
         let Some((agent, _)) = machine.awake(now) else { return };
         let may_report = is_registered && report;
@@ -58,9 +55,10 @@ impl Sim {
             machine.tenants.reported_at = now;
         }
         if call {
-            machine.sync_sent_at = Some(now);
+            machine.has_failed |= machine.sync_sent_at.replace(now).is_some();
             let message = if is_registered {
-                ToControl::Sync { since, told, sent_at: now }
+                let wait = machine.heartbeat().wait;
+                ToControl::Sync { since, told, wait, sent_at: now }
             } else {
                 ToControl::Register { installation: self.machines[i].installation }
             };
@@ -147,6 +145,7 @@ impl Sim {
             ToAgent::Registered => {
                 machine.is_registered = true;
                 machine.sync_sent_at = None;
+                machine.has_failed = false;
                 if let Some((agent, _)) = machine.awake(now) {
                     agent.registered();
                 }
@@ -170,6 +169,7 @@ impl Sim {
                     return;
                 }
                 machine.sync_sent_at = None;
+                machine.has_failed = false;
                 machine.answered_at = Some(at);
                 let until = machine.clock.boot(sent_at).plus(LEASE);
                 let left = until.since(machine.clock.boot(now));

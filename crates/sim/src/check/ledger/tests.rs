@@ -1,6 +1,6 @@
 use super::*;
-use tessera_types::workload::WorkloadStatus;
-use tessera_types::{Actor, Edit, KindName, Name, Timestamp, Workload};
+use tessera_types::workload::{Assigned, OnDisconnect, Resources, WorkloadStatus};
+use tessera_types::{Actor, Edit, Timestamp, Workload};
 
 const NOW: Timestamp = Timestamp::EPOCH;
 
@@ -37,7 +37,7 @@ fn made() -> Ledger {
 }
 
 fn current(ledger: &Ledger) -> Arc<Object<Workload>> {
-    Workload::unwrap(ledger.all().next().unwrap()).unwrap().clone()
+    ledger.all().find_map(Workload::unwrap).unwrap().clone()
 }
 
 #[test]
@@ -103,4 +103,49 @@ fn what_was_on_its_way_when_the_power_went_is_there_or_not() {
         ledger.reopened(&listed, |_| is_there.then(|| Arc::clone(&after)));
         assert_eq!((ledger.wrong.clone(), ledger.revision()), (None, listed.revision));
     }
+}
+
+/// What one installation after the other tells of a copy: how often it was started again.
+fn told(told: &[(&str, u32)]) -> Option<String> {
+    let mut ledger = Ledger::default();
+    let node = Name::new("n0").unwrap();
+    let key = ResourceKey::new(KindName::Node, None, node.clone());
+    let node_object = Object::<Node>::new(&key, Arc::default(), Actor::API, NOW);
+    commit(&mut ledger, 1, Write::create(node_object), 1);
+    commit(&mut ledger, 2, Write::create(workload()), 2);
+    let mut revision = 2;
+    for (seq, (agent, restarts)) in (1..).zip(told) {
+        let resource = ledger.now.get(&key).unwrap();
+        let mut object = (**Node::unwrap(resource).unwrap()).clone();
+        (*agent).clone_into(&mut object.observed.agent_id);
+        revision += 1;
+        let resource = Node::wrap(Arc::new(object));
+        commit(&mut ledger, revision, Write::Update { resource, records: Vec::new() }, 1);
+        let mut object = (*current(&ledger)).clone();
+        object.observed.assigned = Some(assigned(&node));
+        (object.observed.report_seq, object.observed.restarts) = (seq, *restarts);
+        revision += 1;
+        let resource = Workload::wrap(Arc::new(object));
+        commit(&mut ledger, revision, Write::Update { resource, records: Vec::new() }, 2);
+    }
+    ledger.wrong
+}
+
+fn assigned(node: &Name) -> Assigned {
+    Assigned {
+        node: node.clone(),
+        node_id: Uid(1),
+        since: NOW,
+        resources: Resources::default(),
+        on_disconnect: OnDisconnect::Keep,
+        ports: Vec::new(),
+    }
+}
+
+#[test]
+fn a_count_of_restarts_that_goes_back_is_found_unless_the_machine_is_another() {
+    assert_eq!(told(&[("a", 1), ("a", 2), ("a", 2)]), None);
+    assert_eq!(told(&[("a", 6), ("b", 0), ("b", 1)]), None);
+    assert!(told(&[("a", 6), ("a", 0)]).unwrap().contains("6 times, and then 0"));
+    assert!(told(&[("a", 6), ("b", 3), ("b", 2)]).unwrap().contains("3 times, and then 2"));
 }

@@ -55,3 +55,35 @@ fn a_time_that_has_passed_is_not_waited_for() {
     assert!(is_in_the_future(&waiting(99), now).is_ok(), "it is just about to happen");
     assert!(is_in_the_future(&waiting(90), now).is_err());
 }
+
+/// The world in which a workload says this, as a look at it finds it.
+fn look(quiet: &mut Quiet, reason: WaitReason, message: &str, revision: u64, at: u64) -> bool {
+    let (mut world, mut web) = world(NodeStatus::Ready);
+    let message = message.to_owned();
+    web.waiting_for = Some(WaitingFor { reason, message, since: Timestamp::EPOCH, until: None });
+    let resource = Workload::wrap(Arc::new(web)).stamped(Uid(2), Revision(revision));
+    let node = world.nodes.iter().next().map(|node| Node::wrap(Arc::clone(node))).unwrap();
+    world = World::load(Revision(revision), [node, resource]);
+    let now = Timestamp::EPOCH.plus(Duration::from_secs(at));
+    quiet.workloads_tell_the_truth(&world, Timestamp::EPOCH, now).is_ok()
+}
+
+#[test]
+fn why_no_node_fits_may_be_old_for_some_seconds_however_often_it_is_written() {
+    let mut quiet = Quiet::new(Rng::of(0, 0), Timestamp::EPOCH);
+    let mut look = |message: &str, revision, at| {
+        look(&mut quiet, WaitReason::NoNodeFits, message, revision, at)
+    };
+    assert!(look("none of 1 nodes fits", 2, 10));
+    assert!(look("none of 1 nodes fits", 3, 15));
+    assert!(!look("none of 1 nodes fits", 4, 17));
+    assert!(look("none of 2 nodes fits", 5, 18), "that is told anew");
+}
+
+#[test]
+fn no_other_reason_may_be_old() {
+    for reason in [WaitReason::Agent, WaitReason::Stop, WaitReason::NodeOffline] {
+        let mut quiet = Quiet::new(Rng::of(0, 0), Timestamp::EPOCH);
+        assert!(!look(&mut quiet, reason, "", 2, 10), "{reason:?}");
+    }
+}

@@ -1,0 +1,50 @@
+//! Scenarios end as they do without faults, whatever goes wrong in them at random.
+//!
+//! Invariants say what must never be, and the boundaries let one thing go wrong. Here all that a
+//! seed has goes wrong while people follow a script, and the end is compared with the reference.
+
+use tessera_sim::{Config, Reference, Script, scenarios};
+use tessera_types::Duration;
+
+/// Runs of each scenario, unless `TESSERA_SIM_SEEDS` says otherwise.
+const SEEDS: usize = 4;
+
+/// An outage may last a minute, and one may follow another: so much longer than where one thing
+/// goes wrong may it take until all is done, and then until it has come to be.
+const LONGER: u64 = 10;
+const CALM: Duration = Duration::from_secs(900);
+
+/// What is compared, but for what outages may change: a window that is over by then ends what it is
+/// of, and a job on a node that was Offline is tried again, which is another job. So `session` and
+/// `pipeline` are not here, whose boundaries are.
+fn scenario(name: &str) -> Script {
+    let mut all = scenarios().into_iter();
+    let script = all.find(|script| script.name == name).expect("a scenario");
+    let busy = Duration::from_millis(script.busy.as_millis() * LONGER);
+    Script { busy, calm: CALM, ..script }
+}
+
+fn ends_as_it_does(name: &str) {
+    let script = scenario(name);
+    let reference = Reference::of(script.clone()).unwrap_or_else(|failure| panic!("{failure}"));
+    let seeds = std::env::var("TESSERA_SIM_SEEDS").ok().and_then(|text| text.parse().ok());
+    // In every third seed nodes are removed, and with them what people declared of them.
+    for seed in (0..).filter(|seed| seed % 3 != 1).take(seeds.unwrap_or(SEEDS)) {
+        let config = Config::of_script(script.clone().into());
+        let ran = reference.compare_with(Config { seed, faults: true, ..config });
+        let outcome = ran.unwrap_or_else(|failure| panic!("{name}: {failure}"));
+        let faults = outcome.trace.iter().filter(|line| line.contains("mended: ")).count();
+        assert!(faults > 20, "{name}, seed {seed}: {faults} faults");
+    }
+}
+
+macro_rules! scenarios {
+    ($($test:ident $name:literal),+) => {
+        $(#[test] fn $test() { ends_as_it_does($name); })+
+    };
+}
+
+scenarios! {
+    a_workloads_life "workload", on_disconnect_stop "on-disconnect", a_drain "drain",
+    a_tenant "tenant", a_node_that_is_lost "node-lost", a_bad_spec "bad-then-good"
+}
