@@ -80,9 +80,11 @@ impl Batch {
                 part.iter().for_each(|(id, _)| reconciler.succeeded(*id));
             }
             Answer::Conflict(key) => {
-                let (conflicting, rest): (Vec<_>, Vec<_>) = part
-                    .into_iter()
-                    .partition(|(_, writes)| writes.iter().any(|write| write.key() == key));
+                // The store names the first. Where much changes there are many, and each commit
+                // that is tried for nothing waits its turn.
+                let conflicts = |write: &Write| write.key() == key || is_stale(write, world);
+                let (conflicting, rest): (Vec<_>, Vec<_>) =
+                    part.into_iter().partition(|(_, writes)| writes.iter().any(conflicts));
                 if conflicting.is_empty() {
                     // It names none of ours: to commit the same again would not end.
                     return self.refused(rest, reconciler, world, now);
@@ -132,5 +134,17 @@ impl Batch {
     #[must_use]
     pub fn written(&self) -> usize {
         self.written
+    }
+}
+
+/// Whether the resource is another than the write was decided for, as far as the world knows.
+fn is_stale(write: &Write, world: &World) -> bool {
+    let now = |kind, id| world.get(kind, id).map(|resource| resource.revision());
+    match write {
+        Write::Create { .. } => world.find(&write.key()).is_some(),
+        Write::Update { resource, .. } => {
+            now(resource.kind(), resource.id()) != Some(resource.revision())
+        }
+        Write::Delete { key, id, revision, .. } => now(key.kind, *id) != Some(*revision),
     }
 }

@@ -12,6 +12,7 @@ pub(crate) mod workloads;
 
 use std::collections::BTreeMap;
 
+use tessera_agent::core::RunId;
 use tessera_types::workload::{OnDisconnect, Port};
 use tessera_types::{Duration, Epoch, Timestamp, Uid};
 
@@ -39,6 +40,7 @@ impl Placed {
 pub(crate) fn always(machines: &[Machine], placed: &Placed, now: Timestamp) -> Result<(), String> {
     no_workload_twice(machines, placed)?;
     no_machine_over_capacity(machines)?;
+    all_runs_are_written_down(machines)?;
     no_window_overrun(machines, now)
 }
 
@@ -100,6 +102,20 @@ fn no_machine_over_capacity(machines: &[Machine]) -> Result<(), String> {
             let runs: Vec<_> = machine.runs.keys().map(ToString::to_string).collect();
             let name = &machine.name;
             return Err(format!("{name} has {has:?}, and {cpu}m, {memory}, {ports:?}: {runs:?}"));
+        }
+    }
+    Ok(())
+}
+
+/// An agent that is killed finds what it has started on its disk: what is not there it would
+/// stop, and start once more.
+fn all_runs_are_written_down(machines: &[Machine]) -> Result<(), String> {
+    for machine in machines {
+        let is_saved = |id: &RunId| {
+            machine.disk.get(&id.copy).is_some_and(|saved| saved.attempt >= id.attempt)
+        };
+        if let Some(id) = machine.runs.keys().find(|id| !is_saved(id)) {
+            return Err(format!("{id} runs on {} and is not on its disk", machine.name));
         }
     }
     Ok(())

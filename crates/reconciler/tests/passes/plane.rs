@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use tessera_reconciler::double::Double;
-use tessera_reconciler::{Answer, Batch, Reconciler, Resync, World};
+use tessera_reconciler::{Answer, Batch, Pass, Reconciler, Resync, World};
 use tessera_types::node::{Capacity, Executors};
 use tessera_types::sync::Registration;
 use tessera_types::workload::WorkloadSpec;
@@ -57,7 +57,17 @@ impl Plane {
 
     /// One pass and its commits.
     pub(crate) fn pass(&mut self) {
-        let pass = self.reconciler.pass(&self.world, self.now, 1000);
+        let pass = self.decide();
+        self.write(pass);
+    }
+
+    /// What one pass wants written.
+    pub(crate) fn decide(&mut self) -> Pass {
+        self.reconciler.pass(&self.world, self.now, 1000)
+    }
+
+    /// The commits of a pass.
+    pub(crate) fn write(&mut self, pass: Pass) {
         let mut batch = Batch::of(pass);
         while let Some(writes) = batch.next() {
             let answer = self.commit(writes);

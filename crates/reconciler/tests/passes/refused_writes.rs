@@ -6,7 +6,7 @@ use crate::plane::Plane;
 use proptest::prelude::*;
 use serde_json::json;
 use tessera_types::workload::WorkloadStatus;
-use tessera_types::{Duration, Resource, Uid, Write};
+use tessera_types::{Actor, Duration, Edit, Resource, Uid, Write};
 
 /// What a write makes of a workload.
 fn outcome(write: &Write) -> Option<(Uid, WorkloadStatus)> {
@@ -64,6 +64,30 @@ proptest! {
         plane.wait(minutes(60));
         prop_assert_eq!(plane.taken, taken, "what is given up is at rest");
     }
+}
+
+/// Each commit that is tried waits for its turn at the store.
+#[test]
+fn however_many_have_changed_meanwhile_the_others_are_written_with_the_second_commit() {
+    let mut plane = Plane::new();
+    plane.node("a", 1_000_000);
+    plane.settle();
+    let ids: Vec<_> = (0..40).map(|i| plane.declare(&format!("w{i}"), json!({}))).collect();
+    let pass = plane.decide();
+    let (changed, others) = ids.split_at(20);
+    for id in changed {
+        let mut edit = Edit::of(plane.workload(*id), plane.now.wall);
+        edit.note(Actor::API, "somebody has changed it");
+        plane.commit(edit.finish().map(Write::update).into_iter().collect());
+    }
+    plane.tried = 0;
+    plane.write(pass);
+    assert_eq!(plane.tried, 2);
+    let status = |plane: &Plane, id: &Uid| plane.workload(*id).status;
+    assert!(others.iter().all(|id| status(&plane, id) == WorkloadStatus::Scheduled));
+    assert!(changed.iter().all(|id| status(&plane, id) == WorkloadStatus::Pending));
+    plane.settle();
+    assert!(ids.iter().all(|id| status(&plane, id) == WorkloadStatus::Scheduled));
 }
 
 #[test]
