@@ -234,8 +234,9 @@ impl Waiting {
 
     fn encoded(&self, response: &SyncResponse) -> Result<Bytes, Problem> {
         tracing::debug!(target: "tessera::agents", node = %self.name, assignments = response.assignments.as_ref().map(Vec::len), "heartbeat");
-        let count = response.assignments.as_ref().map_or(0, Vec::len);
-        let mut json = Vec::with_capacity(ANSWER_BYTES + count * ASSIGNMENT_BYTES);
+        let assignments = response.assignments.iter().flatten();
+        let bytes = assignments.map(|it| if it.spec.is_some() { SPEC_BYTES } else { COPY_BYTES });
+        let mut json = Vec::with_capacity(ANSWER_BYTES + bytes.sum::<usize>());
         let written = serde_json::to_writer(&mut json, response);
         written
             .map(|()| Bytes::from(json))
@@ -243,9 +244,11 @@ impl Waiting {
     }
 }
 
-/// About the bytes of an answer, and of a copy in it: room that has to grow is copied.
+/// About the bytes of an answer, and of a copy in it, with its spec and without: room that has
+/// to grow is copied.
 const ANSWER_BYTES: usize = 512;
-const ASSIGNMENT_BYTES: usize = 768;
+const SPEC_BYTES: usize = 768;
+const COPY_BYTES: usize = 192;
 
 /// In a rush an agent waits so long at most, until it is told of all that has come for it.
 const GATHER_MAX: std::time::Duration = std::time::Duration::from_secs(5);
@@ -264,7 +267,8 @@ impl Gathering {
         node: Uid,
         known: Revision,
     ) -> Option<std::time::Duration> {
-        let left = plane.rush.left(clock::boot())?;
+        // An agent that knows nothing yet may have copies whose lease it cannot renew before this.
+        let left = plane.rush.left(clock::boot()).filter(|_| known > Revision::ZERO)?;
         plane.world.read().load_of(node).filter(|load| load.changed_at > known)?;
         let gathered = self.since.get_or_insert_with(Instant::now).elapsed();
         let more = left.as_std().min(GATHER_MAX.saturating_sub(gathered));

@@ -155,7 +155,7 @@ fn a_copy_that_may_be_alive_is_not_called_failed() {
     assert_eq!(plane.workload(id).status, WorkloadStatus::Scheduled);
     plane.refuses = Box::new(move |write| outcome(write).is_some_and(|(other, _)| other == id));
     // Its node is to be emptied, and it cannot be written that it stops.
-    let mut edit = tessera_types::Edit::of(plane.world.nodes.get(node).unwrap(), plane.now.wall);
+    let mut edit = Edit::of(plane.world.nodes.get(node).unwrap(), plane.now.wall);
     edit.desire(tessera_types::node::DesiredNodeStatus::Drained);
     plane.commit(vec![Write::update(edit.finish().unwrap())]);
     plane.wait(minutes(7));

@@ -59,9 +59,11 @@ impl SqliteBackend {
     }
 
     /// Marks the file as one of this version: older releases cannot read what is written now.
+    /// They look for the mark in the file itself, not in its write-ahead log.
     fn mark(&mut self) -> Result<(), Fault> {
         if self.is_older {
             self.connection.pragma_update(None, "user_version", FORMAT.version)?;
+            self.wal.tidy(&self.connection)?;
             self.is_older = false;
         }
         Ok(())

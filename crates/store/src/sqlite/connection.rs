@@ -12,12 +12,12 @@ use rusqlite::{Connection, OpenFlags};
 use crate::engine::backend::Fault;
 
 /// The write-ahead log is copied into the file when it has grown by so many
-/// pages (64 MiB): a page that many commits change is copied once.
-const WAL_PAGES: u64 = 16_384;
+/// pages (16 MiB): commits wait meanwhile.
+const WAL_PAGES: u64 = 4096;
 
 /// When it is so long, the readers that keep it from beginning anew are waited
 /// for.
-const WAL_PAGES_LONG: u64 = 2 * WAL_PAGES;
+const WAL_PAGES_LONG: u64 = 4 * WAL_PAGES;
 
 /// A write-ahead log that begins anew gives back what it has beyond this.
 const WAL_BYTES_KEPT: u64 = 16 << 20;

@@ -245,4 +245,14 @@ mod tests {
             }
         }
     }
+
+    #[test]
+    fn the_log_of_the_first_format_lists_the_records_of_a_change() {
+        let records = vec![record("placed"), record("placed again")];
+        let text = serde_json::to_string(&records).unwrap();
+        let read: Records = serde_json::from_str(&text).unwrap();
+        assert_eq!(read.resolve(None), Some(records));
+        let number: Records = serde_json::from_str("2").unwrap();
+        assert_eq!(number.resolve(None), None, "nothing carries them");
+    }
 }

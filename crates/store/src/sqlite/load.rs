@@ -4,6 +4,7 @@
 //! of the work, so others do that meanwhile.
 
 use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
+use std::thread::Builder;
 
 use rusqlite::{Connection, Row};
 use tessera_types::{ResourceKey, Revision, Uid};
@@ -21,7 +22,7 @@ const BATCHES_MAX: usize = 4;
 const THREADS_MAX: usize = 4;
 
 /// A resource as its rows have it.
-struct Stored {
+struct Fetched {
     key: ResourceKey,
     id: Uid,
     revision: Revision,
@@ -40,14 +41,16 @@ pub(super) fn objects(
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let (results, read) = channel();
     std::thread::scope(|scope| {
-        let queues: Vec<_> = (0..(cores - 1).clamp(1, THREADS_MAX))
-            .map(|_| {
-                let (queue, batches) = sync_channel(BATCHES_MAX);
-                let results = results.clone();
-                scope.spawn(move || read_batches(&batches, &results));
-                queue
-            })
-            .collect();
+        let mut queues = Vec::new();
+        for _ in 0..(cores - 1).clamp(1, THREADS_MAX) {
+            let (queue, batches) = sync_channel(BATCHES_MAX);
+            let results = results.clone();
+            let reader = Builder::new().name("store-loader".to_owned());
+            reader
+                .spawn_scoped(scope, move || read_batches(&batches, &results))
+                .map_err(|error| Fault::Failed(format!("no thread to read with: {error}")))?;
+            queues.push(queue);
+        }
         drop(results);
         fetch(connection, queues, &read, found)?;
         read.iter().try_for_each(|batch| give(batch, found))
@@ -62,7 +65,7 @@ fn give(batch: Read, found: &mut dyn FnMut(Versioned)) -> Result<(), Fault> {
 /// Hands all rows to the threads in turn, and takes in what they have read meanwhile.
 fn fetch(
     connection: &Connection,
-    queues: Vec<SyncSender<Vec<Stored>>>,
+    queues: Vec<SyncSender<Vec<Fetched>>>,
     read: &Receiver<Read>,
     found: &mut dyn FnMut(Versioned),
 ) -> Result<(), Fault> {
@@ -76,7 +79,7 @@ fn fetch(
     let mut is_over = false;
     while !is_over {
         match rows.next()? {
-            Some(row) => batch.push(stored(row)?),
+            Some(row) => batch.push(fetched(row)?),
             None => is_over = true,
         }
         if batch.len() == BATCH_ROWS || is_over {
@@ -89,7 +92,7 @@ fn fetch(
     Ok(())
 }
 
-fn stored(row: &Row<'_>) -> Result<Stored, Fault> {
+fn fetched(row: &Row<'_>) -> Result<Fetched, Fault> {
     let number = |place| row.get::<_, i64>(place).map(i64::cast_unsigned);
     let id = Uid(number(3)?);
     let text = |place| {
@@ -97,7 +100,7 @@ fn stored(row: &Row<'_>) -> Result<Stored, Fault> {
         let text = value.as_str().map_err(|error| damaged(format!("resource {id}"), error))?;
         Ok::<_, Fault>(text.to_owned())
     };
-    Ok(Stored {
+    Ok(Fetched {
         key: rows::key(row)?,
         id,
         revision: Revision(number(4)?),
@@ -107,10 +110,10 @@ fn stored(row: &Row<'_>) -> Result<Stored, Fault> {
     })
 }
 
-fn read_batches(batches: &Receiver<Vec<Stored>>, results: &Sender<Read>) {
+fn read_batches(batches: &Receiver<Vec<Fetched>>, results: &Sender<Read>) {
     let mut alike = Alike::default();
     for batch in batches {
-        let read: Read = batch.into_iter().map(|stored| object(stored, &mut alike)).collect();
+        let read: Read = batch.into_iter().map(|fetched| object(fetched, &mut alike)).collect();
         let failed = read.is_err();
         if results.send(read).is_err() || failed {
             return;
@@ -118,8 +121,8 @@ fn read_batches(batches: &Receiver<Vec<Stored>>, results: &Sender<Read>) {
     }
 }
 
-fn object(stored: Stored, alike: &mut Alike) -> Result<Versioned, Fault> {
-    let Stored { key, id, revision, declared_at, state, declared } = stored;
+fn object(fetched: Fetched, alike: &mut Alike) -> Result<Versioned, Fault> {
+    let Fetched { key, id, revision, declared_at, state, declared } = fetched;
     let resource = codec::read_declared(&key, id, &declared, alike)
         .and_then(|template| codec::with_state(template, revision, &state))
         .map_err(|error| damaged(format!("resource {id}"), error))?;

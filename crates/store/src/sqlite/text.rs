@@ -1,11 +1,13 @@
 //! Bodies as JSON.
+//!
+//! The one idea: room for a body is kept for the next. A body of a large commit has a megabyte,
+//! and to grow that far each time takes longer than to write it.
 
 use serde::Serialize;
 
 use crate::engine::backend::Fault;
 
-/// Where bodies are written, one after the other. It keeps its room: a body of a large
-/// commit has a megabyte, and to grow that far each time takes longer than to write it.
+/// Where bodies are written, one after the other.
 #[derive(Debug, Default)]
 pub(super) struct Text(Vec<u8>);
 

@@ -160,6 +160,25 @@ fn a_damaged_store_is_refused() {
 }
 
 #[test]
+fn a_store_is_read_whole_or_refused_however_many_batches_it_has() {
+    const MANY: usize = 5000;
+    let (_folder, path) = in_folder();
+    let store = open(&path);
+    let writes = (0..MANY).map(|i| sample::create(&format!("r{i}"))).collect();
+    block_on(store.commit(Commit::new(writes, sample::NOW))).unwrap();
+    let before = store.snapshot();
+    assert_eq!(before.resources.len(), MANY);
+    block_on(store.close());
+    let again = open(&path);
+    assert_eq!(again.snapshot(), before);
+    block_on(again.close());
+    let damage = "UPDATE object SET state = '{}' WHERE id = 2500";
+    Connection::open(&path).unwrap().execute_batch(damage).unwrap();
+    let error = sqlite::open(&path, tight(), no_observer()).unwrap_err();
+    assert!(matches!(error, OpenError::Damaged { .. }), "{error}");
+}
+
+#[test]
 fn a_write_ahead_log_without_its_database_is_not_overwritten() {
     let (folder, path) = in_folder();
     let wal = folder.path().join("store.db-wal");
