@@ -12,8 +12,8 @@ use tessera_control::{
 use tessera_types::Duration;
 use tessera_types::engine::EVENT_SOURCE;
 
-/// Many threads make and drop much that is small: this takes half the time for it that the
-/// system's allocator does.
+/// Many threads make and drop much that is small, which the system's allocator is slow at; see
+/// docs/rfd/0028-volume.md.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 

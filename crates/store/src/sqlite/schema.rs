@@ -3,7 +3,7 @@
 use crate::sqlite::file::Format;
 
 /// A store of Tessera: `TESS`. What version 1 has is read as it is: only how transitions
-/// are written has changed.
+/// are written has changed, and the times of a state.
 pub(super) const FORMAT: Format =
     Format { application_id: 0x5445_5353, version: 2, tables: TABLES };
 
