@@ -34,6 +34,8 @@ pub(crate) struct Speaker {
     pub(crate) node_id: Uid,
     /// Rung when there is news for it.
     pub(crate) news: Arc<Notify>,
+    /// When it was last told any.
+    pub(crate) told_at: BootTime,
 }
 
 /// One agent.
@@ -42,6 +44,7 @@ pub(crate) struct Agent {
     pub(crate) node_id: Uid,
     pub(crate) heard_at: Timestamp,
     pub(crate) usage: Option<Usage>,
+    told_at: BootTime,
     news: Arc<Notify>,
     log_requests: Vec<Asked>,
 }
@@ -125,7 +128,8 @@ impl Agents {
         let all = self.all.lock();
         all.sessions.speaks_for(world, name, session)?;
         let agent = all.by_node.get(name).ok_or(NotInSession::NotRegistered)?;
-        Ok(Speaker { node_id: agent.node_id, news: Arc::clone(&agent.news) })
+        let Agent { node_id, told_at, .. } = *agent;
+        Ok(Speaker { node_id, news: Arc::clone(&agent.news), told_at })
     }
 
     /// Notes that the agent of `name` was heard of.
@@ -135,6 +139,13 @@ impl Agents {
             if usage.is_some() {
                 agent.usage = usage;
             }
+        }
+    }
+
+    /// The agent of `name` is told what is assigned to its node.
+    pub(crate) fn told(&self, name: &Name, now: BootTime) {
+        if let Some(agent) = self.all.lock().by_node.get_mut(name) {
+            agent.told_at = now;
         }
     }
 
@@ -194,6 +205,7 @@ impl Agent {
             node_id,
             heard_at: now,
             usage: None,
+            told_at: BootTime::from_millis(0),
             news: Arc::new(Notify::new()),
             log_requests: Vec::new(),
         }

@@ -60,8 +60,21 @@ pub(crate) struct Plane {
 #[derive(Debug, Default)]
 pub(crate) struct Rush {
     /// By the clock that counts from boot, in milliseconds.
+    began_ms: AtomicU64,
+    /// By the same.
     until_ms: AtomicU64,
 }
+
+/// A rush that goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Rushing {
+    pub(crate) began: BootTime,
+    /// For how long it lasts, if nothing more is written.
+    pub(crate) left: Duration,
+}
+
+/// An agent is told once in so long, however long the rush.
+const TOLD_WITHIN: Duration = Duration::from_secs(20);
 
 /// A pass that writes so much is part of a rush.
 const RUSH_WRITES: usize = 500;
@@ -72,14 +85,29 @@ impl Rush {
     /// A pass has written so much.
     pub(crate) fn written(&self, writes: usize, now: BootTime) {
         if writes >= RUSH_WRITES {
+            if self.goes_on(now).is_none() {
+                self.began_ms.store(now.as_millis(), Ordering::Relaxed);
+            }
             self.until_ms.store(now.plus(RUSH_LASTS).as_millis(), Ordering::Relaxed);
         }
     }
 
-    /// For how long it lasts, if nothing more is written; none when there is no rush.
-    pub(crate) fn left(&self, now: BootTime) -> Option<Duration> {
+    /// The rush, if there is one.
+    pub(crate) fn goes_on(&self, now: BootTime) -> Option<Rushing> {
         let until = BootTime::from_millis(self.until_ms.load(Ordering::Relaxed));
-        Some(until.since(now)).filter(|left| *left > Duration::ZERO)
+        let began = BootTime::from_millis(self.began_ms.load(Ordering::Relaxed));
+        let left = until.since(now);
+        (left > Duration::ZERO).then_some(Rushing { began, left })
+    }
+}
+
+impl Rushing {
+    /// When an agent that was told at `told` is told more. Each time it waits as long as the rush had
+    /// lasted then: what has been placed waits no longer than all has taken so far, and a rush of any
+    /// length costs few answers.
+    pub(crate) fn tells_at(self, told: BootTime) -> BootTime {
+        let told = told.max(self.began);
+        told.plus(told.since(self.began).min(TOLD_WITHIN))
     }
 }
 
@@ -112,10 +140,27 @@ mod tests {
     fn a_rush_lasts_a_little_beyond_the_last_large_pass() {
         let (rush, at) = (Rush::default(), BootTime::from_millis);
         rush.written(RUSH_WRITES - 1, at(1000));
-        assert_eq!(rush.left(at(1000)), None);
+        assert_eq!(rush.goes_on(at(1000)), None);
         rush.written(RUSH_WRITES, at(1000));
         rush.written(1, at(1100));
-        assert_eq!(rush.left(at(1499)), Some(Duration::from_millis(1)));
-        assert_eq!(rush.left(at(1500)), None);
+        let rushing =
+            |began, left| Some(Rushing { began: at(began), left: Duration::from_millis(left) });
+        assert_eq!(rush.goes_on(at(1499)), rushing(1000, 1));
+        rush.written(RUSH_WRITES, at(1499));
+        assert_eq!(rush.goes_on(at(1500)), rushing(1000, 499));
+        assert_eq!(rush.goes_on(at(1999)), None);
+        rush.written(RUSH_WRITES, at(2000));
+        assert_eq!(rush.goes_on(at(2000)), rushing(2000, 500), "that is another");
+    }
+
+    #[test]
+    fn an_agent_is_told_ever_more_seldom() {
+        let at = |seconds: u64| BootTime::from_millis(seconds * 1000);
+        let rush = Rushing { began: at(100), left: Duration::from_secs(1) };
+        for (told, again) in
+            [(0, 100), (100, 100), (103, 106), (106, 112), (112, 124), (124, 144), (144, 164)]
+        {
+            assert_eq!(rush.tells_at(at(told)), at(again), "told at {told}");
+        }
     }
 }

@@ -94,7 +94,7 @@ impl StartError {
 
 /// A control plane that runs.
 pub struct Control {
-    plane: Arc<Plane>,
+    pub(crate) plane: Arc<Plane>,
     server: HttpServer<Arc<Front<Plane>>>,
     supervision: JoinHandle<()>,
     link: Option<JoinHandle<()>>,

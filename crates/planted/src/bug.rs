@@ -143,6 +143,8 @@ bugs! {
     RestartsForgotten: History,
     /// An acknowledgement of one report counts for all of its copy.
     ReportsForgotten: Converges,
+    /// An agent that says what it has leaves out what is to be stopped.
+    StopNotHeld: Converges,
     /// A run starts before it is written down.
     StartBeforeSave: OneCopy,
 

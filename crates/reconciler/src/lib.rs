@@ -37,7 +37,7 @@ mod timed;
 mod workload;
 mod world;
 
-pub use assignments::{News, news_for};
+pub use assignments::{Known, News, news_for};
 pub use batch::{Answer, Batch};
 pub use host::HostManager;
 pub use job::JobManager;

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use proptest::prelude::*;
 use serde_json::json;
 use tessera_reconciler::{
-    Manager, Reporter, TenantManager, World, apply_tenant_reports, news_for, request_run,
+    Known, Manager, Reporter, TenantManager, World, apply_tenant_reports, news_for, request_run,
 };
 use tessera_types::node::NodeStatus;
 use tessera_types::sync::{InstallState, TenantAssignment, TenantReport};
@@ -119,7 +119,8 @@ impl Fleet {
 
     /// What the agent of a node is told of the tenant.
     fn told(&self, node: u64, since: Revision) -> Option<Vec<TenantAssignment>> {
-        news_for(&self.0, Uid(node), since, false).unwrap().tenants
+        let known = Known { since, ..Known::default() };
+        news_for(&self.0, Uid(node), known).unwrap().tenants
     }
 
     fn report(&mut self, node: u64, seq: u64, state: InstallState) -> Vec<Uid> {

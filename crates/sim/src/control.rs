@@ -13,15 +13,13 @@ use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
 
 use tessera_reconciler::{
-    Answer, Batch, EngineUse, NotInSession, Pass, Reconciler, Reported, Reporter, Resync, Sessions,
-    World, apply_reports, apply_tenant_reports, news_for, registered,
+    Answer, Batch, EngineUse, Known, NotInSession, Pass, Reconciler, Reported, Reporter, Resync,
+    Sessions, World, apply_reports, apply_tenant_reports, news_for, registered,
 };
 use tessera_store::{Commit, CommitError, EmbeddedStore, IdempotencyKey, Store};
 use tessera_types::node::Executors;
 use tessera_types::sync::{Registration, Report, TenantReport};
-use tessera_types::{
-    Committed, Duration, KindName, Labels, Name, Revision, Timestamp, Uid, Write, limits,
-};
+use tessera_types::{Committed, Duration, KindName, Labels, Name, Timestamp, Uid, Write, limits};
 
 pub(crate) use self::held::Held;
 use crate::clock::Clock;
@@ -39,7 +37,7 @@ const STALL: Duration = Duration::from_secs(3);
 #[derive(Clone, Debug)]
 struct Poll_ {
     session: u64,
-    since: Revision,
+    known: Known,
     sent_at: Timestamp,
     until: Timestamp,
 }
@@ -240,12 +238,12 @@ impl Control {
         self.heard(id, now);
         match message {
             ToControl::Register { .. } => None,
-            ToControl::Sync { since, told, wait, sent_at } => {
+            ToControl::Sync { known, told, wait, sent_at } => {
                 if let Some(until) = told {
                     self.world.told(id, until);
                 }
                 let until = now.plus(wait);
-                self.polls.insert(name.clone(), Poll_ { session, since, sent_at, until });
+                self.polls.insert(name.clone(), Poll_ { session, known, sent_at, until });
                 None
             }
             ToControl::Report { reports, tenants } => {
@@ -325,7 +323,7 @@ impl Control {
                     continue;
                 }
             };
-            match news_for(&self.world, id, poll.since, true) {
+            match news_for(&self.world, id, poll.known) {
                 Some(news)
                     if (news.assignments.is_some() || news.tenants.is_some())
                         && now >= self.tells_late_until

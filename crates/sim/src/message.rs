@@ -1,8 +1,8 @@
 //! What goes over the simulated network.
 
-use tessera_reconciler::News;
+use tessera_reconciler::{Known, News};
 use tessera_types::sync::{Report, TenantReport};
-use tessera_types::{Duration, Revision, Timestamp, Uid};
+use tessera_types::{Duration, Timestamp, Uid};
 
 /// From an agent to the control plane.
 #[derive(Clone, Debug)]
@@ -12,7 +12,7 @@ pub(crate) enum ToControl {
         installation: u64,
     },
     Sync {
-        since: Revision,
+        known: Known,
         told: Option<Timestamp>,
         /// How long it may wait for news.
         wait: Duration,

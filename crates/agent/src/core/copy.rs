@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use tessera_planted::{Bug, planted};
-use tessera_types::sync::{Assignment, CopyState, Report};
+use tessera_types::sync::{Assignment, CopyState, Held, Report};
 use tessera_types::workload::{Health, OnDisconnect, Stop, WorkloadSpec};
 use tessera_types::{Duration, Timestamp};
 
@@ -75,6 +75,21 @@ impl Copy {
     /// Whether it ended and nobody wants to know about it.
     pub(super) fn is_gone(&self) -> bool {
         self.live.is_none() && self.progress.ending == Some(Ending::Unassigned)
+    }
+
+    /// What is assigned of it, as far as it is.
+    pub(super) fn held(&self) -> Option<Held<'_>> {
+        let Progress { copy, namespace, name, generation, spec, ending, seq, .. } = &self.progress;
+        (*ending != Some(Ending::Unassigned)).then(|| Held {
+            id: copy.id,
+            namespace,
+            name,
+            epoch: copy.epoch,
+            generation: *generation,
+            stop: *ending == Some(Ending::StopAsked) && !planted(Bug::StopNotHeld),
+            report_seq: *seq,
+            spec,
+        })
     }
 
     pub(super) fn needs_lease(&self) -> bool {

@@ -28,7 +28,7 @@ use std::sync::Arc;
 
 use tessera_planted::{Bug, planted};
 use tessera_types::node::Capacity;
-use tessera_types::sync::{Assignment, RefusedReport, Report, ReportResponse};
+use tessera_types::sync::{Assignment, Held, RefusedReport, Report, ReportResponse};
 use tessera_types::workload::WorkloadSpec;
 use tessera_types::{Epoch, Revision, Timestamp, Uid};
 
@@ -47,6 +47,8 @@ pub struct AgentCore {
     orphans: BTreeSet<RunId>,
     /// The assignments that are applied.
     revision: Revision,
+    /// All assignments were listed since this agent began.
+    is_listed: bool,
     /// Some assignment came without the spec that is needed.
     incomplete: bool,
     lease_until: Timestamp,
@@ -114,8 +116,20 @@ impl AgentCore {
         self.advance_all(now);
     }
 
+    /// What it has of what was listed, in short; none where not all was listed, or not all of it is known.
+    #[must_use]
+    pub fn held(&self) -> Option<u64> {
+        let assigned = self.copies.values().filter_map(Copy::held);
+        (self.is_listed && !self.incomplete).then(|| Held::digest(assigned))
+    }
+
+    /// What it has is all that is assigned to the node, as of `revision`: as if it had been listed.
+    pub fn unchanged(&mut self, revision: Revision) {
+        self.revision = self.revision.max(revision);
+    }
+
     fn assignments(&mut self, now: Timestamp, listed: &Listed<'_>) {
-        self.incomplete = false;
+        (self.is_listed, self.incomplete) = (true, false);
         self.hold_until = Timestamp::EPOCH;
         let wanted = newest_by_workload(listed.assignments);
         let is_whole = listed.since == Revision::ZERO;

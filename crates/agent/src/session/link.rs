@@ -52,6 +52,15 @@ pub(super) enum Reports {
     Tenants(Vec<TenantReport>),
 }
 
+/// What the agent has.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Known {
+    /// The revision of what it was told; zero for none.
+    pub(super) since: Revision,
+    /// All of it in short, where it is to be told anew.
+    pub(super) held: Option<u64>,
+}
+
 /// What came of a sync.
 pub(super) struct Synced {
     /// When it was sent: the lease counts from here.
@@ -146,14 +155,15 @@ impl<C: Control> Link<C> {
     }
 
     /// `all_told` says that nothing has happened that was not told and acknowledged.
-    pub(super) fn sync(&mut self, since: Revision, all_told: bool, usage: Option<Usage>) {
+    pub(super) fn sync(&mut self, known: Known, all_told: bool, usage: Option<Usage>) {
         let (control, node) = (self.control.clone(), self.node.clone());
         let pause = std::mem::take(&mut self.main_pause);
         let Heartbeat { wait, limit } = Heartbeat::next(self.lease, self.cut_off);
         let request = SyncRequest {
             session: self.registration.session.clone(),
-            since,
+            since: known.since,
             partial: true,
+            held: known.held,
             wait,
             told: self.answered_at.filter(|_| all_told),
             usage,
@@ -178,6 +188,7 @@ impl<C: Control> Link<C> {
             session: self.registration.session.clone(),
             since: Revision::ZERO,
             partial: false,
+            held: None,
             wait: tessera_types::Duration::ZERO,
             told: None,
             usage: None,

@@ -28,7 +28,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep_until};
 use tracing::{debug, info, warn};
 
-use self::link::{Heard, Link, Reports, Synced};
+use self::link::{Heard, Known, Link, Reports, Synced};
 use self::logs::{LogRequests, Sender, Source};
 use self::posting::Posting;
 use self::tenants::Tenants;
@@ -278,7 +278,7 @@ impl<C: Control> Node<C> {
             if self.link.is_registered() {
                 let usage = self.measure();
                 let all_told = self.posting.is_all_told(self.core.unreported());
-                self.link.sync(self.since(), all_told, usage);
+                self.link.sync(self.known(), all_told, usage);
             } else {
                 self.link.register();
             }
@@ -291,8 +291,10 @@ impl<C: Control> Node<C> {
     }
 
     /// What to ask the control plane with.
-    fn since(&self) -> Revision {
-        self.tenants.since(self.core.since())
+    fn known(&self) -> Known {
+        let since = self.tenants.since(self.core.since());
+        let held = (since == Revision::ZERO).then(|| self.core.held()).flatten();
+        Known { since, held }
     }
 
     fn next_reports(&mut self) -> Option<Reports> {
@@ -373,6 +375,9 @@ impl<C: Control> Node<C> {
             revision: answer.revision,
             assignments,
         });
+        if answer.unchanged {
+            self.core.unchanged(answer.revision);
+        }
         self.core.synced(wall, wall.plus(left), listed);
         self.tenants.assigned(wall, answer.revision, answer.tenants.as_deref());
         self.send_logs(answer);

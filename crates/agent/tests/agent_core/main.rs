@@ -19,6 +19,7 @@ enum Step {
     AskToStop(u64),
     Unassign(u64),
     Sync { age: usize, with_specs: bool },
+    Register,
     PostReports { arrives: bool, acknowledged: bool },
     StartSucceeds(usize),
     StartFails(usize, bool),
@@ -39,6 +40,7 @@ fn step() -> impl Strategy<Value = Step> {
         1 => workload.clone().prop_map(Step::AskToStop),
         1 => workload.prop_map(Step::Unassign),
         4 => any::<bool>().prop_map(|with_specs| Step::Sync { age: 0, with_specs }),
+        2 => Just(Step::Register),
         1 => (0..5usize).prop_map(|age| Step::Sync { age, with_specs: true }),
         3 => any::<(bool, bool)>()
             .prop_map(|(arrives, acknowledged)| Step::PostReports { arrives, acknowledged }),
@@ -60,6 +62,7 @@ fn run(world: &mut World, step: &Step) {
         Step::AskToStop(workload) => world.ask_to_stop(workload),
         Step::Unassign(workload) => world.unassign(workload),
         Step::Sync { age, with_specs } => world.sync(age, with_specs),
+        Step::Register => world.register(),
         Step::PostReports { arrives, acknowledged } => world.post_reports(arrives, acknowledged),
         Step::StartSucceeds(n) => world.start_succeeds(n),
         Step::StartFails(n, permanent) => world.start_fails(n, permanent),

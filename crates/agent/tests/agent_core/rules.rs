@@ -488,6 +488,27 @@ fn an_end_counts_once_though_the_agent_crashed_before_it_cleaned_up() {
 }
 
 #[test]
+fn only_an_agent_that_was_told_all_since_it_began_says_what_it_has() {
+    let mut node = Node::new();
+    assert_eq!(node.core.held(), None);
+    let one = assignment(1, serde_json::json!({"command": "a"}));
+    node.list(std::slice::from_ref(&one));
+    let held = node.core.held();
+    assert!(held.is_some());
+    node.core.registered();
+    assert_eq!((node.core.since(), node.core.held()), (Revision::ZERO, held));
+    node.core.unchanged(Revision(9));
+    assert_eq!((node.core.since(), node.core.held()), (Revision(9), held));
+    // Of another placement the spec is not known.
+    let unknown = Assignment { epoch: Epoch(2), generation: 2, spec: None, ..one };
+    node.revision = 9;
+    node.list(&[unknown]);
+    assert_eq!((node.core.since(), node.core.held()), (Revision::ZERO, None));
+    let saved = node.core.copies().cloned().collect();
+    assert_eq!(AgentCore::restore(node.now, saved, Vec::new()).held(), None);
+}
+
+#[test]
 fn a_pause_is_as_long_as_it_was_declared_when_the_clock_is_set() {
     for hours in [-2i64, 2] {
         let mut node = Node::new();

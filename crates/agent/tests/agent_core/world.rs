@@ -8,7 +8,7 @@ use tessera_agent::core::{
     Action, Adopted, AgentCore, CopyId, Launch, Listed, Progress, REPORTS_KEPT_MAX, RunEnd,
     RunEvent, RunId,
 };
-use tessera_types::sync::{Assignment, CopyState, Report, ReportResponse};
+use tessera_types::sync::{Assignment, CopyState, Held, Report, ReportResponse};
 use tessera_types::workload::{ExitOutcome, Instance, OnDisconnect, Stop, WorkloadSpec};
 use tessera_types::{Duration, Epoch, Name, Revision, Timestamp, Uid};
 
@@ -169,16 +169,40 @@ impl World {
         }
     }
 
-    /// A sync is answered: with the newest list, or with one that was under way for a while. Where the agent may
-    /// know the specs, they are left out.
-    pub(crate) fn sync(&mut self, age: usize, with_specs: bool) {
-        let now = self.now;
-        let index = self.lists.len().saturating_sub(1 + age).max(self.newest_at_start);
+    /// A list, with the reports that are applied.
+    fn list(&self, index: usize) -> (Revision, Vec<Assignment>) {
         let (revision, mut list) = self.lists[index].clone();
         for assignment in &mut list {
             let copy = CopyId { id: assignment.id, epoch: assignment.epoch };
             assignment.report_seq = self.applied.get(&copy).map_or(0, |report| report.seq);
         }
+        (revision, list)
+    }
+
+    /// The agent registers anew, and says what it has: it is told all, unless that is it.
+    pub(crate) fn register(&mut self) {
+        self.newest_at_start = self.lists.len() - 1;
+        let (revision, list) = self.list(self.newest_at_start);
+        let (now, lease_until) = (self.now, self.now.plus(LEASE));
+        if let Some(agent) = &mut self.agent {
+            agent.registered();
+            if agent.held() == Some(held(&list)) {
+                agent.unchanged(revision);
+                assert_eq!(agent.since(), revision);
+                agent.synced(now, lease_until, None);
+            } else {
+                agent.synced(now, lease_until, Some(Listed::all(revision, &list)));
+            }
+        }
+        self.perform();
+    }
+
+    /// A sync is answered: with the newest list, or with one that was under way for a while. Where the agent may
+    /// know the specs, they are left out.
+    pub(crate) fn sync(&mut self, age: usize, with_specs: bool) {
+        let now = self.now;
+        let index = self.lists.len().saturating_sub(1 + age).max(self.newest_at_start);
+        let (revision, mut list) = self.list(index);
         if let Some(agent) = &mut self.agent {
             let known = agent.since();
             let mut since = Revision::ZERO;
@@ -470,7 +494,7 @@ impl World {
             self.restart_agent();
         }
         for _ in 0..60 {
-            self.sync(0, true);
+            self.register();
             self.post_reports(true, true);
             while self.pick(0, |run| run.end.is_none() && run.instance.is_none()).is_some() {
                 self.start_succeeds(0);
@@ -505,6 +529,20 @@ impl World {
             assert_eq!(applied.instance, progress.instance);
         }
     }
+}
+
+/// As the control plane counts it.
+fn held(list: &[Assignment]) -> u64 {
+    Held::digest(list.iter().map(|one| Held {
+        id: one.id,
+        namespace: &one.namespace,
+        name: &one.name,
+        epoch: one.epoch,
+        generation: one.generation,
+        stop: one.stop,
+        report_seq: one.report_seq,
+        spec: one.spec.as_ref().unwrap(),
+    }))
 }
 
 fn without_lines(report: &Report) -> Report {

@@ -274,6 +274,7 @@ async fn an_agent_that_is_not_known_registers_again() {
     let first = plane.until_state(1, CopyState::Running).await;
     plane.forget_session();
     eventually("another registration", || plane.registrations() == 2).await;
+    eventually("what it has is known", || plane.unchanged() == 1).await;
     plane.place(2, sleeper());
     plane.until_state(2, CopyState::Running).await;
     assert!(is_alive(pid(&first)));

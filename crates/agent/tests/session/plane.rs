@@ -8,8 +8,9 @@ use tessera_agent::control::Control;
 use tessera_client::Error;
 use tessera_types::problem::{Code, Problem};
 use tessera_types::sync::{
-    Assignment, CopyState, LogChunk, LogChunkAnswer, LogLine, LogRequest, Registered, Registration,
-    Report, ReportRequest, ReportResponse, SyncRequest, SyncResponse, TenantLogRequest,
+    Assignment, CopyState, Held, LogChunk, LogChunkAnswer, LogLine, LogRequest, Registered,
+    Registration, Report, ReportRequest, ReportResponse, SyncRequest, SyncResponse,
+    TenantLogRequest,
 };
 use tessera_types::{Epoch, Name, Revision, Timestamp, Uid};
 use tokio::sync::Notify;
@@ -44,6 +45,8 @@ struct State {
     log_ended: bool,
     log_wanted: bool,
     left: bool,
+    /// The heartbeats that were answered with nothing, as the agent had it.
+    unchanged: usize,
     /// What each heartbeat said to have told.
     syncs: Vec<Option<Timestamp>>,
     /// No report is answered.
@@ -51,6 +54,24 @@ struct State {
 }
 
 impl State {
+    fn held(&self) -> u64 {
+        Held::digest(self.assignments.values().map(|one| Held {
+            id: one.id,
+            namespace: &one.namespace,
+            name: &one.name,
+            epoch: one.epoch,
+            generation: one.generation,
+            stop: one.stop,
+            report_seq: self.newest(one.id, one.epoch),
+            spec: one.spec.as_ref().unwrap(),
+        }))
+    }
+
+    fn newest(&self, id: Uid, epoch: Epoch) -> u64 {
+        let of_it = self.reports.iter().filter(|report| (report.id, report.epoch) == (id, epoch));
+        of_it.map(|report| report.seq).max().unwrap_or(0)
+    }
+
     /// A clock that goes on with every call.
     fn at(&self) -> Timestamp {
         Timestamp::from_micros(i64::try_from(self.calls).unwrap())
@@ -179,6 +200,11 @@ impl Plane {
         });
     }
 
+    /// How many heartbeats were answered with nothing, as the agent had it.
+    pub(crate) fn unchanged(&self) -> usize {
+        self.state().unchanged
+    }
+
     /// Why the log could not be read, if so.
     pub(crate) fn log_error(&self) -> Option<String> {
         self.state().log_error.clone()
@@ -245,8 +271,11 @@ impl Plane {
     }
 
     /// An answer, if there is anything new.
-    fn answer(&self, since: Revision) -> Option<SyncResponse> {
+    fn answer(&self, body: &SyncRequest) -> Option<SyncResponse> {
+        let since = body.since;
         let mut state = self.state();
+        let unchanged = since == Revision::ZERO && body.held == Some(state.held());
+        state.unchanged += usize::from(unchanged);
         let log_requests = std::mem::take(&mut state.log_requests);
         let tenant_log_requests = std::mem::take(&mut state.tenant_log_requests);
         let asks = !log_requests.is_empty() || !tenant_log_requests.is_empty();
@@ -256,7 +285,8 @@ impl Plane {
             at: state.at(),
             revision: Revision(state.revision),
             since: Revision::ZERO,
-            assignments: Some(state.assignments.values().cloned().collect()),
+            unchanged,
+            assignments: (!unchanged).then(|| state.assignments.values().cloned().collect()),
             tenants: None,
             log_requests,
             tenant_log_requests,
@@ -292,7 +322,7 @@ impl Control for Plane {
             loop {
                 let news = self.news.notified();
                 self.check(&body.session)?;
-                if let Some(answer) = self.answer(body.since) {
+                if let Some(answer) = self.answer(body) {
                     return Ok(answer);
                 }
                 news.await;
@@ -305,6 +335,7 @@ impl Control for Plane {
                 at: self.state().at(),
                 revision,
                 since: Revision::ZERO,
+                unchanged: false,
                 assignments: None,
                 tenants: None,
                 log_requests: Vec::new(),

@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use tessera_api::{ApiError, Later};
-use tessera_reconciler::{NotInSession, news_for, registered};
+use tessera_reconciler::{Known, News, NotInSession, news_for, registered};
 use tessera_store::CommitError;
 use tessera_types::problem::Code;
 use tessera_types::sync::{
@@ -113,23 +113,23 @@ pub(super) async fn sync(
     }
     plane.metrics.heartbeat();
     let deadline = started + request.wait.min(plane.options.lease).as_std();
-    let SyncRequest { session, since, partial, .. } = request;
+    let SyncRequest { session, since, partial, held, .. } = request;
+    let known = Known { since, partial, held };
     let plane = Arc::clone(plane);
-    let waiting = Waiting { plane, name, agent, session, since, partial, deadline };
-    let mut gathering = Gathering::default();
+    let waiting = Waiting { plane, name, agent, session, known, deadline };
     loop {
         let news = waiting.agent.news.notified();
         tokio::pin!(news);
         // Listens from here on: what changes after the look below is not missed.
         news.as_mut().enable();
-        match waiting.look(&mut gathering)? {
+        match waiting.look()? {
             Seen::News(response) => return Ok(Later::Now(response)),
             Seen::Nothing | Seen::Gathering(_) => break,
             Seen::NotReady => waiting.wait(news).await,
         }
     }
     let body = async move {
-        let answered = waiting.answered(gathering).await;
+        let answered = waiting.answered().await;
         answered.map_err(|problem| Unanswered(problem.code))
     };
     Ok(Later::Body(body::later(body)))
@@ -141,8 +141,7 @@ struct Waiting {
     name: Name,
     agent: Speaker,
     session: String,
-    since: Revision,
-    partial: bool,
+    known: Known,
     deadline: Instant,
 }
 
@@ -150,7 +149,7 @@ struct Waiting {
 enum Seen {
     News(SyncResponse),
     Nothing,
-    /// More may come in a rush, which lasts at least so long.
+    /// More may come in a rush, and it is told together. It is looked at after this time.
     Gathering(std::time::Duration),
     /// The node counts as Offline: nothing may be answered.
     NotReady,
@@ -162,26 +161,52 @@ enum Seen {
 struct Unanswered(Code);
 
 impl Waiting {
-    fn look(&self, gathering: &mut Gathering) -> Result<Seen, Problem> {
+    fn look(&self) -> Result<Seen, Problem> {
         in_session(&self.plane, &self.name, &self.session)?;
         let is_over = Instant::now() >= self.deadline || self.plane.stopping.is_cancelled();
-        if !is_over
-            && let Some(time) = gathering.goes_on(&self.plane, self.agent.node_id, self.since)
-        {
+        let gathers = self.gathers(is_over);
+        if let Some(time) = gathers.filter(|_| !is_over) {
             return Ok(Seen::Gathering(time));
         }
-        match self.answer() {
-            Some(response) if is_over || has_news(&response) => Ok(Seen::News(response)),
+        match self.answer(gathers.is_some()) {
+            Some(response) if is_over || has_news(&response) => {
+                if response.assignments.is_some() {
+                    self.plane.agents.told(&self.name, clock::boot());
+                }
+                Ok(Seen::News(response))
+            }
             Some(_) => Ok(Seen::Nothing),
             None if is_over => Err(not_ready(&self.name)),
             None => Ok(Seen::NotReady),
         }
     }
 
-    /// The answer to give now; none while the node counts as Offline.
-    fn answer(&self) -> Option<SyncResponse> {
-        let news =
-            news_for(&self.plane.world.read(), self.agent.node_id, self.since, self.partial)?;
+    /// For how long news are gathered in a rush, if they are: each answer costs a request and a
+    /// report. In a rush an agent is told at the end of a call, so that not all are told at once.
+    fn gathers(&self, is_over: bool) -> Option<std::time::Duration> {
+        // An agent that knows nothing yet may have copies whose lease it cannot renew before this.
+        let since = Some(self.known.since).filter(|since| *since > Revision::ZERO)?;
+        let now = clock::boot();
+        let rush = self.plane.rush.goes_on(now)?;
+        self.plane
+            .world
+            .read()
+            .load_of(self.agent.node_id)
+            .filter(|load| load.changed_at > since)?;
+        let tells_at = rush.tells_at(self.agent.told_at);
+        (!is_over || now < tells_at).then(|| rush.left.as_std())
+    }
+
+    /// The answer to give now, without news where they are still gathered; none while the node
+    /// counts as Offline.
+    fn answer(&self, gathers: bool) -> Option<SyncResponse> {
+        let (world, node) = (self.plane.world.read(), self.agent.node_id);
+        let news = match gathers {
+            true if !world.nodes.get(node)?.status.is_reachable() => return None,
+            true => News { revision: self.known.since, ..News::default() },
+            false => news_for(&world, node, self.known)?,
+        };
+        drop(world);
         let (mut log_requests, mut tenant_log_requests) = (Vec::new(), Vec::new());
         for wanted in self.plane.agents.log_requests(&self.name, Instant::now()) {
             match wanted {
@@ -194,6 +219,7 @@ impl Waiting {
             at: clock::now(),
             revision: news.revision,
             since: news.since,
+            unchanged: news.unchanged,
             assignments: news.assignments,
             tenants: news.tenants,
             log_requests,
@@ -210,12 +236,12 @@ impl Waiting {
     }
 
     /// The answer as JSON, once there is one.
-    async fn answered(&self, mut gathering: Gathering) -> Result<Bytes, Problem> {
+    async fn answered(&self) -> Result<Bytes, Problem> {
         loop {
             let news = self.agent.news.notified();
             tokio::pin!(news);
             news.as_mut().enable();
-            match self.look(&mut gathering)? {
+            match self.look()? {
                 Seen::News(response) => return self.encoded(&response),
                 Seen::Gathering(time) => self.gather(time).await,
                 Seen::Nothing | Seen::NotReady => self.wait(news).await,
@@ -250,32 +276,6 @@ const ANSWER_BYTES: usize = 512;
 const SPEC_BYTES: usize = 768;
 const COPY_BYTES: usize = 192;
 
-/// In a rush an agent waits so long at most, until it is told of all that has come for it.
-const GATHER_MAX: std::time::Duration = std::time::Duration::from_secs(5);
-
-/// News that are gathered in a rush: each answer costs a request and a report.
-#[derive(Default)]
-struct Gathering {
-    since: Option<Instant>,
-}
-
-impl Gathering {
-    /// For how long it does at least, if it does.
-    fn goes_on(
-        &mut self,
-        plane: &Plane,
-        node: Uid,
-        known: Revision,
-    ) -> Option<std::time::Duration> {
-        // An agent that knows nothing yet may have copies whose lease it cannot renew before this.
-        let left = plane.rush.left(clock::boot()).filter(|_| known > Revision::ZERO)?;
-        plane.world.read().load_of(node).filter(|load| load.changed_at > known)?;
-        let gathered = self.since.get_or_insert_with(Instant::now).elapsed();
-        let more = left.as_std().min(GATHER_MAX.saturating_sub(gathered));
-        Some(more).filter(|more| !more.is_zero())
-    }
-}
-
 /// How long an agent that ends waits until its node is written down as Offline.
 const LEAVE_MAX: std::time::Duration = std::time::Duration::from_secs(1);
 
@@ -302,6 +302,7 @@ async fn leave(plane: &Plane, name: &Name, session: &str) -> Result<SyncResponse
                 at: clock::now(),
                 revision,
                 since: Revision::ZERO,
+                unchanged: false,
                 assignments: None,
                 tenants: None,
                 log_requests: Vec::new(),

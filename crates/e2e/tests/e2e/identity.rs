@@ -24,6 +24,7 @@ fn sync(session: &str, wait: Duration) -> SyncRequest {
         session: session.to_owned(),
         since: Revision::ZERO,
         partial: false,
+        held: None,
         wait,
         told: None,
         usage: None,

@@ -6,10 +6,10 @@ use std::sync::Arc;
 
 use proptest::prelude::*;
 use serde_json::json;
-use tessera_reconciler::{World, news_for};
-use tessera_types::sync::Assignment;
+use tessera_reconciler::{Known, News, World, news_for};
+use tessera_types::sync::{Assignment, Held};
 use tessera_types::workload::{Assigned, OnDisconnect, Resources, WorkloadStatus};
-use tessera_types::{Actor, Edited, Epoch, Name, Object, Revision, Uid, Workload, Write};
+use tessera_types::{Actor, Edited, Name, Object, Revision, Uid, Workload, Write};
 
 use crate::plane::Plane;
 
@@ -25,11 +25,13 @@ enum Happens {
     Edited(usize),
     /// It is to be stopped.
     Stopped(usize),
-    /// Something else of it is changed.
+    /// Its agent, if it knows of it, has reported.
     Reported(usize),
     Deleted(usize),
     /// The agent of this node is told what is new.
     Told(usize),
+    /// The agent of this node registers anew, and is told what is new then.
+    Registered(usize),
     /// The control plane is started anew.
     Restarted,
     /// The agent of this node knows nothing any more.
@@ -46,24 +48,38 @@ fn happens() -> impl Strategy<Value = Happens> {
         2 => workload().prop_map(Happens::Reported),
         1 => workload().prop_map(Happens::Deleted),
         8 => (0..NODES).prop_map(Happens::Told),
+        3 => (0..NODES).prop_map(Happens::Registered),
         1 => Just(Happens::Restarted),
         1 => (0..NODES).prop_map(Happens::Forgotten),
     ]
 }
 
-/// What an agent has to know of a workload.
-type Known = BTreeMap<Uid, (Epoch, u64, bool, Option<String>)>;
+/// What an agent knows of its workloads, each with its spec.
+type All = BTreeMap<Uid, Assignment>;
 
-fn known(one: &Assignment, before: &Known) -> (Epoch, u64, bool, Option<String>) {
-    let spec = one.spec.as_ref().map(|spec| spec.args.concat());
-    let spec = spec.or_else(|| before.get(&one.id).and_then(|known| known.3.clone()));
-    (one.epoch, one.generation, one.stop, spec)
+fn known(one: &Assignment, before: &All) -> Assignment {
+    let spec = || before.get(&one.id).and_then(|known| known.spec.clone());
+    Assignment { spec: one.spec.clone().or_else(spec), ..one.clone() }
+}
+
+/// As an agent counts it.
+fn held(all: &All) -> u64 {
+    Held::digest(all.values().map(|one| Held {
+        id: one.id,
+        namespace: &one.namespace,
+        name: &one.name,
+        epoch: one.epoch,
+        generation: one.generation,
+        stop: one.stop,
+        report_seq: one.report_seq,
+        spec: one.spec.as_ref().unwrap(),
+    }))
 }
 
 struct Agents {
     plane: Plane,
     nodes: Vec<Uid>,
-    agents: Vec<(Revision, Known)>,
+    agents: Vec<(Revision, All)>,
 }
 
 impl Agents {
@@ -84,7 +100,7 @@ impl Agents {
                 spec.args = vec![it.generation.to_string()];
             }),
             Happens::Stopped(one) => self.edit(one, |it| it.status = WorkloadStatus::Stopping),
-            Happens::Reported(one) => self.edit(one, |it| it.observed.report_seq += 1),
+            Happens::Reported(one) => self.report(one),
             Happens::Deleted(one) => {
                 if let Some(workload) = self.find(one) {
                     let at = self.plane.now.wall;
@@ -92,6 +108,7 @@ impl Agents {
                 }
             }
             Happens::Told(node) => self.tell(node),
+            Happens::Registered(node) => self.register(node),
             Happens::Restarted => {
                 let world = &self.plane.world;
                 self.plane.world = World::load(world.revision(), world.all());
@@ -131,16 +148,46 @@ impl Agents {
         self.plane.commit(vec![Write::update(Edited { object, transitions: Vec::new() })]);
     }
 
+    /// Who reports knows the number of the report, and nobody else reports.
+    fn report(&mut self, one: usize) {
+        let Some(workload) = self.find(one) else { return };
+        let assigned = workload.observed.assigned.as_ref();
+        let Some(at) = assigned.and_then(|at| self.nodes.iter().position(|id| *id == at.node_id))
+        else {
+            return;
+        };
+        let copy = self.agents[at].1.get_mut(&workload.id);
+        if let Some(copy) = copy.filter(|copy| copy.epoch == workload.observed.epoch) {
+            copy.report_seq += 1;
+            self.edit(one, |it| it.observed.report_seq += 1);
+        }
+    }
+
+    /// It asks anew, and says what it has.
+    fn register(&mut self, node: usize) {
+        let (_, before) = std::mem::take(&mut self.agents[node]);
+        let (since, held) = (Revision::ZERO, Some(held(&before)));
+        let known = Known { since, partial: true, held };
+        let news = news_for(&self.plane.world, self.nodes[node], known).unwrap();
+        assert_eq!(news.unchanged, before == self.all(node));
+        assert_eq!(news.unchanged, news.assignments.is_none(), "all is listed, or nothing");
+        assert!(news.tenants.is_some(), "it asks for both");
+        match news.unchanged {
+            true => self.agents[node] = (news.revision, before),
+            false => self.tell(node),
+        }
+    }
+
     /// As the agent does it: what is not left out is news, and what is listed is all.
     fn tell(&mut self, node: usize) {
         let (since, before) = self.agents[node].clone();
-        let news = news_for(&self.plane.world, self.nodes[node], since, true).unwrap();
+        let news = self.news(node, since);
         let Some(list) = news.assignments else {
             assert_eq!(before, self.all(node), "there is no news");
             return;
         };
         let mut after = match news.since {
-            Revision::ZERO => Known::new(),
+            Revision::ZERO => All::new(),
             known => {
                 assert_eq!(known, since, "what is left out is what the agent knows");
                 before.clone()
@@ -151,11 +198,16 @@ impl Agents {
         self.agents[node] = (news.revision, after);
     }
 
-    fn all(&self, node: usize) -> Known {
-        let news = news_for(&self.plane.world, self.nodes[node], Revision::ZERO, false).unwrap();
+    fn news(&self, node: usize, since: Revision) -> News {
+        let known = Known { since, partial: true, held: None };
+        news_for(&self.plane.world, self.nodes[node], known).unwrap()
+    }
+
+    fn all(&self, node: usize) -> All {
+        let news = self.news(node, Revision::ZERO);
         assert_eq!(news.since, Revision::ZERO, "all are wanted");
         let list = news.assignments.unwrap();
-        list.iter().map(|one| (one.id, known(one, &Known::new()))).collect()
+        list.into_iter().map(|one| (one.id, one)).collect()
     }
 }
 
@@ -185,7 +237,7 @@ fn what_an_agent_knows_is_left_out_until_something_goes() {
     (0..5).for_each(|one| agents.place(one, 0));
     let told = |agents: &mut Agents| {
         let (since, _) = agents.agents[0];
-        let news = news_for(&agents.plane.world, agents.nodes[0], since, true).unwrap();
+        let news = agents.news(0, since);
         agents.tell(0);
         news.assignments.unwrap().len()
     };

@@ -4,8 +4,9 @@
 use std::sync::Arc;
 
 use tessera_agent::core::Listed;
+use tessera_reconciler::Known;
 use tessera_types::sync::ReportResponse;
-use tessera_types::{Duration, KindName, Object, Timestamp, Workload};
+use tessera_types::{Duration, KindName, Object, Revision, Timestamp, Workload};
 
 use super::faults::Mend;
 use super::{Event, Sim};
@@ -48,8 +49,10 @@ impl Sim {
         let may_report = is_registered && report;
         let reports = if may_report { agent.reports(20) } else { Vec::new() };
         let workloads_since = agent.since();
+        let held = agent.held();
         let told = answered_at.filter(|_| !agent.has_reports());
         let since = machine.tenants.since(workloads_since);
+        let held = held.filter(|_| since == Revision::ZERO);
         let tenants = if may_report { machine.tenants.reports() } else { Vec::new() };
         if !tenants.is_empty() {
             machine.tenants.reported_at = now;
@@ -58,7 +61,8 @@ impl Sim {
             machine.has_failed |= machine.sync_sent_at.replace(now).is_some();
             let message = if is_registered {
                 let wait = machine.heartbeat().wait;
-                ToControl::Sync { since, told, wait, sent_at: now }
+                let known = Known { since, partial: true, held };
+                ToControl::Sync { known, told, wait, sent_at: now }
             } else {
                 ToControl::Register { installation: self.machines[i].installation }
             };
@@ -180,6 +184,9 @@ impl Sim {
                 let assignments = news.assignments.as_deref();
                 let listed = assignments.map(|it| Listed { since, revision, assignments: it });
                 if let Some((agent, wall)) = machine.awake(now) {
+                    if news.unchanged {
+                        agent.unchanged(revision);
+                    }
                     agent.synced(wall, wall.plus(left), listed);
                 }
                 if let Some(list) = news.tenants {

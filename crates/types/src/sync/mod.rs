@@ -7,8 +7,10 @@
 //! all assignments of the node, and a report is numbered and states what is, so
 //! losing, repeating or delaying any message does no harm.
 
+mod held;
 mod logs;
 
+pub use held::Held;
 pub use logs::{
     LogChunk, LogChunkAnswer, LogEnd, LogEnding, LogItem, LogLine, LogRequest, LogStream,
     TenantLogRequest,
@@ -69,6 +71,10 @@ pub struct SyncRequest {
     /// [`SyncResponse::since`].
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub partial: bool,
+    /// What the agent has, as [`Held::digest`] says it, where it was told of all of it and asks
+    /// with `since` 0, as it registered anew: [`SyncResponse::unchanged`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub held: Option<u64>,
     /// How long the answer may wait for news.
     pub wait: Duration,
     /// The [`SyncResponse::at`] of the last answer, when all that had happened on the
@@ -117,6 +123,10 @@ pub struct SyncResponse {
     /// after this revision, none of which has gone since. 0 where all are there.
     #[serde(default, skip_serializing_if = "Revision::is_zero")]
     pub since: Revision,
+    /// Whether what the agent said in [`SyncRequest::held`] that it has is all that is assigned,
+    /// as of `revision`: nothing is listed then.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unchanged: bool,
     /// All assignments of the node but those that are left out, when there is anything
     /// new. Whatever the agent has beside all of these it stops.
     #[serde(default, skip_serializing_if = "Option::is_none")]

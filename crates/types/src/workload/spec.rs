@@ -12,7 +12,7 @@ use crate::quantity::{Bytes, Millicores};
 use crate::time::{Duration, Timestamp};
 
 /// One process (`command`) or container (`image`) that should run.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct WorkloadSpec {
     /// The program to run: a path, or a name that is found on the node's `PATH`.
@@ -97,7 +97,7 @@ fn is_default<T: Default + PartialEq>(value: &T) -> bool {
 }
 
 /// What is set aside for a workload, and what it is limited to.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Resources {
     /// Processor time. 0: nothing is set aside, and there is no limit.
@@ -118,7 +118,7 @@ impl Resources {
 
 /// When a workload is started again after it ended. May be written as the
 /// policy alone: `restart: never`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, JsonSchema)]
 pub struct Restart {
     /// After which ends.
     #[serde(default)]
@@ -133,7 +133,7 @@ pub struct Restart {
 }
 
 /// After which ends a workload is started again.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum RestartPolicy {
     /// After any.
@@ -147,7 +147,7 @@ pub enum RestartPolicy {
 
 /// The pause before a start: it doubles with each end, up to a ceiling, and is
 /// back at the beginning once a run was stable.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Backoff {
     /// The first pause.
@@ -277,7 +277,7 @@ pub enum Placement {
 }
 
 /// How a workload is known to be well: exactly one of `exec`, `http` and `tcp`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct HealthCheck {
     /// This command exits with 0.
@@ -319,7 +319,7 @@ impl HealthCheck {
 }
 
 /// A GET on loopback of the node.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct HttpProbe {
     /// The port on the node.
@@ -372,7 +372,7 @@ fn probed_port<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u16, D::Err
 }
 
 /// A connection on loopback of the node.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct TcpProbe {
     /// The port on the node.
@@ -382,7 +382,7 @@ pub struct TcpProbe {
 
 /// How a workload is stopped: the signal, and after the grace SIGKILL to all
 /// that is left of it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Stop {
     /// The signal that asks it to end.
@@ -400,7 +400,7 @@ impl Default for Stop {
 macro_rules! signals {
     ($($variant:ident = $name:literal),+ $(,)?) => {
         /// A signal that can ask a process to end.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         pub enum Signal {
             $(#[doc = concat!("SIG", $name, ".")] $variant),+
         }
@@ -454,7 +454,7 @@ impl<'de> Deserialize<'de> for Signal {
 }
 
 /// A port that a workload listens on.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Port {
     /// What people call it.
@@ -512,7 +512,7 @@ impl fmt::Display for Protocol {
 }
 
 /// A folder or file of the node that a container sees.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Mount {
     /// The absolute path on the node.
@@ -525,7 +525,7 @@ pub struct Mount {
 }
 
 /// What happens to a copy whose node cannot reach the control plane.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum OnDisconnect {
     /// It goes on running. While the node is cut off, another copy may run

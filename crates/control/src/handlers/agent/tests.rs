@@ -1,10 +1,11 @@
 //! A heartbeat that waits: its head comes at once, and then a whole answer or none.
 
+use tessera_types::{BootTime, Name};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use crate::Control;
 use crate::server::tests::{ask, options};
+use crate::{Control, clock};
 
 async fn register(control: &Control, session: &str) {
     let body = format!(
@@ -83,6 +84,34 @@ async fn a_heartbeat_that_waits_is_answered_with_what_is_new() {
     ask(&control, "PUT /v1/workloads/web", workload).await;
     let answer = rest(stream).await;
     assert!(answer.contains(r#""name":"web""#) && answer.ends_with(WHOLE), "{answer}");
+    control.stop().await;
+}
+
+#[tokio::test]
+async fn in_a_rush_news_are_gathered_beyond_a_heartbeat() {
+    let folder = tempfile::tempdir().unwrap();
+    let control = Control::start(options(folder.path())).await.unwrap();
+    register(&control, "s").await;
+    let since = first(&control, "s").await;
+    let (plane, node) = (&control.plane, Name::new("a").unwrap());
+    let (now, seconds) = (clock::boot(), tessera_types::Duration::from_secs);
+    // One that began a moment ago, and lasts.
+    for tenths in 0..600 {
+        plane.rush.written(1000, now.plus(tessera_types::Duration::from_millis(100 * tenths)));
+    }
+    ask(&control, "PUT /v1/workloads/web", r#"{"spec": {"command": "x"}}"#).await;
+    let told = || async { ask(&control, SYNC, &heartbeat("s", since, "1ms")).await };
+    // Told half a minute after it had begun, as it seems: the next time is later.
+    plane.agents.told(&node, now.plus(seconds(30)));
+    let answer = told().await;
+    assert!(
+        answer.contains(&format!(r#""revision":{since}"#)) && !answer.contains("web"),
+        "{answer}"
+    );
+    // Not told yet in this rush: at the end of the call.
+    plane.agents.told(&node, BootTime::from_millis(0));
+    let answer = told().await;
+    assert!(answer.contains(r#""name":"web""#), "{answer}");
     control.stop().await;
 }
 
