@@ -65,6 +65,16 @@ pub(crate) struct Rush {
     until_ms: AtomicU64,
 }
 
+/// A pass of the reconciler that has ended.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Passed {
+    /// How much it has written.
+    pub(crate) written: usize,
+    /// How much is still to be looked at.
+    pub(crate) due: usize,
+    pub(crate) took: Duration,
+}
+
 /// A rush that goes on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Rushing {
@@ -76,19 +86,21 @@ pub(crate) struct Rushing {
 /// An agent is told once in so long, however long the rush.
 const TOLD_WITHIN: Duration = Duration::from_secs(20);
 
-/// A pass that writes so much is part of a rush.
-const RUSH_WRITES: usize = 500;
-/// It lasts so long after such a pass.
+/// A pass that writes so much begins a rush, and one that leaves so much to be looked at goes on with it.
+const RUSH_SIZE: usize = 500;
+/// It lasts so long after such a pass, and twice as long as that pass took: so long may the next one take.
 const RUSH_LASTS: Duration = Duration::from_millis(500);
 
 impl Rush {
-    /// A pass has written so much.
-    pub(crate) fn written(&self, writes: usize, now: BootTime) {
-        if writes >= RUSH_WRITES {
-            if self.goes_on(now).is_none() {
+    /// A pass has ended.
+    pub(crate) fn passed(&self, pass: Passed, now: BootTime) {
+        let goes_on = self.goes_on(now).is_some();
+        if pass.written >= RUSH_SIZE || (goes_on && pass.due >= RUSH_SIZE) {
+            if !goes_on {
                 self.began_ms.store(now.as_millis(), Ordering::Relaxed);
             }
-            self.until_ms.store(now.plus(RUSH_LASTS).as_millis(), Ordering::Relaxed);
+            let until = now.plus(RUSH_LASTS).plus(pass.took.times(2));
+            self.until_ms.store(until.as_millis(), Ordering::Relaxed);
         }
     }
 
@@ -139,18 +151,23 @@ mod tests {
     #[test]
     fn a_rush_lasts_a_little_beyond_the_last_large_pass() {
         let (rush, at) = (Rush::default(), BootTime::from_millis);
-        rush.written(RUSH_WRITES - 1, at(1000));
+        let written = |written| Passed { written, ..Passed::default() };
+        let large = written(RUSH_SIZE);
+        rush.passed(written(RUSH_SIZE - 1), at(1000));
+        rush.passed(Passed { due: RUSH_SIZE, ..Passed::default() }, at(1000));
         assert_eq!(rush.goes_on(at(1000)), None);
-        rush.written(RUSH_WRITES, at(1000));
-        rush.written(1, at(1100));
+        rush.passed(large, at(1000));
+        rush.passed(written(1), at(1100));
         let rushing =
             |began, left| Some(Rushing { began: at(began), left: Duration::from_millis(left) });
         assert_eq!(rush.goes_on(at(1499)), rushing(1000, 1));
-        rush.written(RUSH_WRITES, at(1499));
+        rush.passed(Passed { due: RUSH_SIZE, ..Passed::default() }, at(1499));
         assert_eq!(rush.goes_on(at(1500)), rushing(1000, 499));
         assert_eq!(rush.goes_on(at(1999)), None);
-        rush.written(RUSH_WRITES, at(2000));
+        rush.passed(large, at(2000));
         assert_eq!(rush.goes_on(at(2000)), rushing(2000, 500), "that is another");
+        rush.passed(Passed { took: Duration::from_secs(1), ..large }, at(2100));
+        assert_eq!(rush.goes_on(at(2100)), rushing(2000, 2500), "the next takes as long");
     }
 
     #[test]

@@ -14,11 +14,11 @@ use tessera_types::{BootTime, Duration, Now, Write};
 use tokio::sync::mpsc;
 
 use crate::clock;
-use crate::plane::{LoopMessage, Plane};
+use crate::plane::{LoopMessage, Passed, Plane};
 
-/// Resources looked at in one pass, so that a batch stays within the limits of
-/// a commit and other work gets its turn.
-const LOOKS_MAX: usize = 1000;
+/// Resources looked at in one pass, so that other work gets its turn. Most of them need
+/// nothing written; those that do are bounded by the limits of a commit.
+const LOOKS_MAX: usize = 4000;
 /// The loop wakes up at least so often, to notice that the wall clock was set:
 /// windows open and close by it, and [`Resync`] has everything looked at then.
 const NAP_MAX: Duration = Duration::from_secs(5);
@@ -159,8 +159,14 @@ impl Loop {
         let planned = started.elapsed();
         let (stats, writes) = (pass.stats, pass.writes.len());
         let committed = self.commit(pass).await;
-        self.plane.rush.written(committed, clock::boot());
-        self.plane.metrics.reconciled(&stats, planned, self.reconciler.backlog());
+        let (backlog, took) = (
+            self.reconciler.backlog(),
+            Duration::from_millis(started.elapsed().as_millis() as u64),
+        );
+        self.plane
+            .rush
+            .passed(Passed { written: committed, due: backlog.due, took }, clock::boot());
+        self.plane.metrics.reconciled(&stats, planned, backlog);
         log_pass(&stats, writes, committed, planned, started.elapsed());
     }
 

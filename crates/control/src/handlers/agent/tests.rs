@@ -4,6 +4,7 @@ use tessera_types::{BootTime, Name};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
+use crate::plane::Passed;
 use crate::server::tests::{ask, options};
 use crate::{Control, clock};
 
@@ -97,7 +98,8 @@ async fn in_a_rush_news_are_gathered_beyond_a_heartbeat() {
     let (now, seconds) = (clock::boot(), tessera_types::Duration::from_secs);
     // One that began a moment ago, and lasts.
     for tenths in 0..600 {
-        plane.rush.written(1000, now.plus(tessera_types::Duration::from_millis(100 * tenths)));
+        let at = now.plus(tessera_types::Duration::from_millis(100 * tenths));
+        plane.rush.passed(Passed { written: 1000, ..Passed::default() }, at);
     }
     ask(&control, "PUT /v1/workloads/web", r#"{"spec": {"command": "x"}}"#).await;
     let told = || async { ask(&control, SYNC, &heartbeat("s", since, "1ms")).await };
