@@ -54,7 +54,15 @@ impl Fanout {
                 next = feed.next() => next,
             };
             match next {
-                Ok(committed) => self.hand_out(committed),
+                Ok(committed) => {
+                    self.hand_out(committed);
+                    // Nobody is to be told of what has come meanwhile: in a rush that would be read
+                    // from the log.
+                    let revision = store.revision();
+                    if self.seats.lock().skip_if_empty(revision) {
+                        feed = store.watch(revision);
+                    }
+                }
                 Err(WatchError::Closed) => return,
                 Err(WatchError::Failed(_)) => tokio::time::sleep(PAUSE).await,
                 // It is that far behind. Its watchers see for themselves where they are.

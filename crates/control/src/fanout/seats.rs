@@ -205,6 +205,15 @@ impl Seats {
         self.revision = revision;
     }
 
+    /// The same, if nobody sits here and there is something to skip; says whether it was.
+    pub(super) fn skip_if_empty(&mut self, revision: Revision) -> bool {
+        let skips = self.seats.is_empty() && self.revision < revision;
+        if skips {
+            self.revision = revision;
+        }
+        skips
+    }
+
     /// Nothing is handed out any more.
     pub(super) fn close(&mut self) {
         self.is_closed = true;

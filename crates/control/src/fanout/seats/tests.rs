@@ -33,16 +33,21 @@ fn change() -> impl Strategy<Value = Change> {
 #[derive(Clone, Debug)]
 enum Step {
     Commit(Vec<Change>),
+    /// All that was committed is handed out.
+    HandOut,
     /// A watcher takes what waits for it, or reads one commit of the log.
     Read(usize),
     Skip,
+    SkipIfEmpty,
 }
 
 fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         4 => prop::collection::vec(change(), 1..8).prop_map(Step::Commit),
+        4 => Just(Step::HandOut),
         8 => (0usize..4).prop_map(Step::Read),
         1 => Just(Step::Skip),
+        2 => Just(Step::SkipIfEmpty),
     ]
 }
 
@@ -87,6 +92,11 @@ impl Watcher {
     }
 }
 
+fn hand_out(seats: &mut Seats, log: &[Arc<Encoded>]) {
+    let handed = seats.revision().0 as usize;
+    log[handed..].iter().for_each(|commit| seats.hand_out(commit));
+}
+
 proptest! {
     #[test]
     fn each_change_that_is_followed_is_seen_once_and_in_order(
@@ -103,17 +113,21 @@ proptest! {
                     let revision = Revision(log.len() as u64 + 1);
                     let committed = Committed { revision, at: Timestamp::EPOCH, changes };
                     log.push(Arc::new(Encoded::new(Arc::new(committed))));
-                    seats.hand_out(&log[log.len() - 1]);
                 }
+                Step::HandOut => hand_out(&mut seats, &log),
                 Step::Read(first) => {
                     watchers.iter_mut().skip(first).step_by(4).for_each(|it| it.read(&mut seats, &log));
                 }
                 Step::Skip => seats.skip_to(Revision(log.len() as u64)),
+                Step::SkipIfEmpty => {
+                    seats.skip_if_empty(Revision(log.len() as u64));
+                }
             }
             let waiting = seats.seats.values().flat_map(|seat| &seat.commits);
             let oldest = waiting.map(|it| it.place).min().unwrap_or(seats.place);
             prop_assert!(seats.place - oldest <= CHANGES_MAX + CHANGES_MAX / 4 + 8, "it piles up");
         }
+        hand_out(&mut seats, &log);
         for watcher in &mut watchers {
             // A step of it makes progress, until it has all.
             for _ in 0..3 * log.len() + 3 {
