@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use tessera_types::timed::TimedStatus;
 use tessera_types::{
-    Actor, Host, Kind, KindName, Now, Object, Resource, Timestamp, Uid, WaitReason, Write,
+    Actor, Host, Kind, KindName, Now, Object, Report, Resource, SessionPart, Timestamp, Uid,
+    WaitReason, Write,
 };
 
 use crate::bookings::is_service;
@@ -86,12 +87,30 @@ pub(crate) fn tenants_concerned(kind: KindName, id: Uid, world: &World) -> Vec<U
     }
 }
 
+/// The reports that wait for a resource: that of a part for its jobs, that of a session for its
+/// parts and for theirs. Their owners need not change with it.
+fn reports_concerned(resource: &Resource, world: &World) -> Vec<Uid> {
+    let above = match resource {
+        Resource::Job(job) => job.owner.as_ref(),
+        Resource::SessionPart(part) => part.owner.as_ref(),
+        Resource::Report(report) => {
+            let part =
+                report.owner.as_ref().and_then(|part| world.table::<SessionPart>().get(part.id));
+            part.and_then(|part| part.owner.as_ref())
+        }
+        _ => None,
+    };
+    let reports = above.map(|owner| world.owned::<Report>(owner.id).map(|report| report.id));
+    reports.into_iter().flatten().collect()
+}
+
 /// Who is looked at because `resource` has changed: its owner, and what it owns.
 /// A node's group counts its nodes, and tenants go by its labels.
 pub(crate) fn concerned(resource: &Resource, world: &World) -> Vec<Uid> {
     let owner = resource.owner().map(|owner| owner.id);
     let children = world.children_of(resource.id()).map(|(_, id)| id);
     let mut concerned: Vec<_> = owner.into_iter().chain(children).collect();
+    concerned.extend(reports_concerned(resource, world));
     match resource {
         Resource::Node(node) => {
             concerned.extend(groups_concerned(KindName::Node, world));
@@ -113,4 +132,51 @@ pub(crate) fn concerned(resource: &Resource, world: &World) -> Vec<Uid> {
         _ => {}
     }
     concerned
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+    use tessera_types::{Job, Name, OwnerRef, ResourceKey, Revision, Session};
+
+    use super::*;
+
+    fn object<K: Kind>(id: u64, owner: Option<(KindName, u64)>, spec: Value) -> Arc<Object<K>> {
+        let name = Name::new(&format!("r{id}")).unwrap();
+        let key = ResourceKey::new(K::KIND, Some(Name::default_namespace()), name);
+        let spec = Arc::new(serde_json::from_value(spec).unwrap());
+        let mut object = Object::<K>::new(&key, spec, Actor::API, Timestamp::EPOCH);
+        object.id = Uid(id);
+        let name = |owner| Name::new(&format!("r{owner}")).unwrap();
+        object.owner = owner.map(|(kind, id)| OwnerRef { kind, name: name(id), id: Uid(id) });
+        Arc::new(object)
+    }
+
+    /// Who owns something of a report may stay as it is when that changes, and then tells nobody.
+    #[test]
+    fn a_report_is_looked_at_when_what_it_is_made_of_changes() {
+        let of_type = json!({"definition": {"type_key": "x"}});
+        let with = |more: Value| {
+            let mut spec = of_type.clone();
+            spec.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+            spec
+        };
+        let slot = json!({"start": "2026-01-01T00:00:00Z"});
+        let session = object::<Session>(1, None, with(json!({"timeslot": slot})));
+        let part = json!({"timeslot": slot, "part": "one", "order": 0});
+        let part = object::<SessionPart>(2, Some((KindName::Session, 1)), with(part));
+        let job = object::<Job>(3, Some((KindName::SessionPart, 2)), of_type.clone());
+        let of_part = object::<Report>(4, Some((KindName::SessionPart, 2)), of_type.clone());
+        let of_session = object::<Report>(5, Some((KindName::Session, 1)), of_type.clone());
+        let (part, job) = (Resource::SessionPart(part), Resource::Job(job));
+        let (of_part, of_session) = (Resource::Report(of_part), Resource::Report(of_session));
+        let all = [&part, &job, &of_part, &of_session].map(Resource::clone);
+        let all = all.into_iter().chain([Resource::Session(session)]);
+        let world = World::load(Revision(1), all);
+        let is_concerned =
+            |report: u64, by: &Resource| concerned(by, &world).contains(&Uid(report));
+        assert!(is_concerned(4, &job), "the results of its jobs");
+        assert!(is_concerned(5, &part), "whether its parts are over");
+        assert!(is_concerned(5, &of_part), "the reports of its parts");
+    }
 }

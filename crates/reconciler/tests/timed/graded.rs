@@ -139,3 +139,36 @@ fn what_cannot_be_graded_any_more_is_said() {
     let one = plane.get::<SessionPart>("exam-one");
     assert_eq!(one.observed.timed.outcome, Some(Outcome::Completed), "{:?}", one.observed.timed);
 }
+
+/// A part was cut off by its deadline while it was graded again. Its report, and that of its
+/// session, are made once its job is over: the one waits for the job, the other for the one.
+#[test]
+fn a_report_is_made_once_what_it_waits_for_is_over() {
+    let archive = json!({
+        "name": "archive", "engine": "workflow", "trigger_on_status": "TearingDown",
+        "definition": {"type_key": "watch"},
+    });
+    let exam = Exam { on_failure: "continue", phases: vec![archive], ..Exam::default() };
+    let mut plane = exam.plane();
+    plane.script = Box::new(|name, _| match name {
+        "job-exam-one-grade-2" => Run::Stays,
+        _ if name.contains("grade") => Run::Ends(secs(1), 0, r#"{"score": 60}"#),
+        _ => Run::Stays,
+    });
+    plane.lingers.insert("exam-one-grade-2", secs(40));
+    let start = book(&mut plane);
+    for at in [10, 20] {
+        plane.run_until(start.plus(secs(at)));
+        plane.ask::<SessionPart>("exam-one", Request::Grade);
+    }
+    plane.run_until(start.plus(secs(25)));
+    assert_eq!(plane.get::<SessionPart>("exam-one").status, TimedStatus::Grading);
+    plane.freeze(45);
+    assert_eq!(plane.get::<SessionPart>("exam-one").status, TimedStatus::TearingDown);
+    plane.run_until(start.plus(secs(250)));
+    for name in ["exam-one-report", "exam-report"] {
+        let report = plane.get::<Report>(name);
+        assert_eq!(report.status, ReportStatus::Complete, "{:?}", report.waiting_for);
+    }
+    assert!(plane.get::<Session>("exam").status.is_over());
+}
