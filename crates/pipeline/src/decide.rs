@@ -122,6 +122,7 @@ impl Pipeline {
         let mut decision = Decision::default();
         for step in &self.steps {
             self.pass_deadline(step, progress, look, &mut decision);
+            step.begin_pause_again(progress, look.now);
         }
         loop {
             if self.failure(progress).is_some() {
@@ -410,6 +411,18 @@ impl Step {
         stands.input = Json::Null;
         (stands.waiting_for, stands.told_at) = (None, None);
         stands.message = Some(limits::clip(message, limits::REASON_BYTES_MAX));
+    }
+
+    /// Where the clock was set back in a pause, that begins again, and is not longer by as much.
+    fn begin_pause_again(&self, progress: &mut PipelineProgress, now: Timestamp) {
+        let spec = &self.resolved.spec;
+        let paused = progress.get_mut(&spec.name);
+        if let Some(stands) =
+            paused.filter(|it| it.state == StepState::BackingOff && now < it.since)
+        {
+            stands.deadline = Some(now.plus(spec.retry.backoff.pause(stands.attempt)));
+            stands.since = now;
+        }
     }
 }
 

@@ -166,6 +166,22 @@ fn a_step_is_tried_again_after_a_pause_and_then_fails_the_pipeline() {
 }
 
 #[test]
+fn a_pause_is_as_long_as_declared_where_the_clock_is_set_back() {
+    let retry = json!({"attempts_max": 2, "backoff": {"initial": "1s", "max": "1s"}});
+    let mut run = Run::new(&json!([{"name": "one", "job": "go@v1", "retry": retry}]));
+    run.pass(3_600_000);
+    run.look();
+    run.fails("one");
+    run.look();
+    run.now = Timestamp::from_micros(0);
+    let decision = run.look();
+    assert_eq!(decision.look_again, Some(Timestamp::from_micros(1_000_000)));
+    assert!(decision.start.is_empty());
+    run.pass(1000);
+    assert_eq!(run.look().start[0].attempt, 2);
+}
+
+#[test]
 fn a_step_is_not_tried_again_while_its_job_may_still_run() {
     let backoff = json!({"initial": "1s", "max": "1s"});
     let retry = json!({"attempts_max": 2, "backoff": backoff, "timeout": "5s"});

@@ -200,8 +200,13 @@ pub(super) fn advance<K: Timed<Status = TimedStatus>>(
     let has_failed = matches!(run.state, PhaseState::CleaningUp | PhaseState::Failed);
     if has_failed && is_clean(step) && run.state == PhaseState::CleaningUp {
         run.state = PhaseState::BackingOff;
-        let pause = retry.backoff.pause(run.attempt);
-        run.retry_at = Some(run.since.plus(pause).max(step.now));
+        let failed_at = run.since.min(step.now);
+        run.retry_at = Some(failed_at.plus(retry.backoff.pause(run.attempt)).max(step.now));
+        run.since = step.now;
+    }
+    if run.state == PhaseState::BackingOff && step.now < run.since {
+        // The clock was set back: the pause begins again, and is not longer by as much.
+        run.retry_at = Some(step.now.plus(retry.backoff.pause(run.attempt)));
         run.since = step.now;
     }
     if run.state == PhaseState::BackingOff && run.retry_at.is_none_or(|at| step.has_come(at)) {

@@ -303,3 +303,31 @@ fn a_pod_whose_window_passed_is_shifted_with_its_part() {
         is_over_and_clean(&plane);
     });
 }
+
+/// The clock is put right while what is left of a try goes (after 4 s), or in the pause after it
+/// (7 s): there is no pause of an hour.
+#[test]
+fn a_pause_is_as_long_as_declared_where_the_clock_is_set_back() {
+    for back_after in [4, 7] {
+        let archive = json!({
+            "name": "archive", "engine": "workflow", "trigger_on_status": "TearingDown",
+            "definition": {"type_key": "watch"}, "retry": {
+                "attempts_max": 2, "backoff": {"initial": "2s", "max": "2s"}, "timeout": "3s",
+            },
+        });
+        let mut plane = Exam { phases: vec![archive], ..Exam::default() }.plane();
+        plane.script = Box::new(|name, _| match name {
+            "job-exam-one-archive-2" => Run::Ends(secs(1), 0, ""),
+            _ => Run::Stays,
+        });
+        plane.lingers.insert("exam-one-archive-1", secs(3));
+        let start = book(&mut plane);
+        plane.run_until(start.plus(secs(10)));
+        plane.delete::<Session>("exam");
+        plane.run(back_after);
+        plane.set_clock_back(3600);
+        plane.run(20);
+        let left = plane.find::<SessionPart>("exam-one").map(|part| part.waiting_for.clone());
+        assert!(left.is_none(), "{left:?}");
+    }
+}

@@ -333,6 +333,15 @@ impl Plane {
         self.settle();
     }
 
+    /// The wall clock is set back by so much, and the loop notices.
+    pub(crate) fn set_clock_back(&mut self, seconds: u64) {
+        let by = Duration::from_secs(seconds);
+        self.now.wall = self.now.wall.minus(by);
+        self.agents_set_back(by);
+        self.reconciler.resync(&self.world);
+        self.settle();
+    }
+
     fn pass_time(&mut self, time: Duration) {
         self.now = Now { wall: self.now.wall.plus(time), boot: self.now.boot.plus(time) };
     }

@@ -66,6 +66,15 @@ impl Plane {
         self.heartbeat_at = self.now.boot.plus(HEARTBEAT);
     }
 
+    /// What goes on on the nodes takes as long as ever, whatever their clocks show.
+    pub(super) fn agents_set_back(&mut self, by: Duration) {
+        for copy in self.copies.values_mut() {
+            let ends = copy.ends.as_mut().map(|(at, ..)| at);
+            let times = copy.up.iter_mut().chain(ends).chain(&mut copy.stopped_at);
+            times.for_each(|at| *at = at.minus(by));
+        }
+    }
+
     /// All that the agents have to do. True if there was anything.
     pub(super) fn step_agents(&mut self) -> bool {
         let mut is_news = false;
