@@ -14,8 +14,11 @@ const KEPT: &[(u64, &str)] = &[
         444,
         "a check of gradings that forbade one for its window's end beside one that was asked for",
     ),
+    (544, "a session's report that nobody looked at when that of its part was made"),
     (712, "the same check"),
     (841, "a reason that no node fits which is a few seconds old, and was held to be a lie"),
+    (1698, "a pause that was longer by as much as the clock was set back"),
+    (4958, "the same pause"),
 ];
 
 /// Runs one of [`SHARES`] shares of the seeds.
