@@ -3,7 +3,7 @@
 
 mod fate;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use tessera_agent::core::{
     Action, Adopted, AgentCore, CopyId, Heartbeat, Launch, Progress, RunEnd, RunEvent, RunId,
@@ -98,6 +98,8 @@ pub(crate) struct Machine {
     pub(crate) fate: Fate,
     /// Actions of its agents so far, and jobs for tenants.
     pub(crate) actions: u64,
+    /// Runs of which a killed agent had written a new end down, and had not told it yet.
+    pub(crate) untold: BTreeSet<RunId>,
     /// The agent dies right after this one.
     pub(crate) dies_at: Option<u64>,
     /// It has, and nobody has noticed.
@@ -133,6 +135,7 @@ impl Machine {
             unnoticed_ms: 0,
             fate: Fate::Declared,
             actions: 0,
+            untold: BTreeSet::new(),
             dies_at: None,
             has_died: false,
         }
@@ -178,6 +181,7 @@ impl Machine {
         self.report_sent_at = None;
         self.lease_until = BootTime::default();
         self.unnoticed_ms = 0;
+        self.untold.clear();
         self.act(now);
     }
 
@@ -228,17 +232,27 @@ impl Machine {
             if actions.is_empty() {
                 return;
             }
-            for action in actions {
+            let mut left = actions.into_iter();
+            while let Some(action) = left.next() {
                 if self.dies_before_this() {
-                    return self.kill_agent(now);
+                    self.kill_agent(now);
+                    return self.leave_untold(std::iter::once(action).chain(left));
                 }
                 self.do_action(action, now);
                 self.has_acted(now);
                 if self.agent.is_none() {
-                    return;
+                    return self.leave_untold(left);
                 }
             }
         }
+    }
+
+    /// The agent was killed before it did these.
+    fn leave_untold(&mut self, left: impl Iterator<Item = Action>) {
+        self.untold.extend(left.filter_map(|action| match action {
+            Action::SetNotAfter { run, .. } => Some(run),
+            _ => None,
+        }));
     }
 
     /// Whether the agent is killed between two of its actions.

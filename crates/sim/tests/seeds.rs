@@ -17,8 +17,15 @@ const KEPT: &[(u64, &str)] = &[
     (544, "a session's report that nobody looked at when that of its part was made"),
     (712, "the same check"),
     (841, "a reason that no node fits which is a few seconds old, and was held to be a lie"),
+    (
+        1249,
+        "a check that wanted a run to end as its agent knew, which was killed before it told so",
+    ),
     (1698, "a pause that was longer by as much as the clock was set back"),
+    (3218, "the check of runs whose agent is killed"),
     (4958, "the same pause"),
+    (9313, "the check of runs whose agent is killed"),
+    (9372, "the same check"),
 ];
 
 /// Runs one of [`SHARES`] shares of the seeds.
