@@ -24,6 +24,7 @@ const KEPT: &[(u64, &str)] = &[
     (1698, "a pause that was longer by as much as the clock was set back"),
     (3218, "the check of runs whose agent is killed"),
     (4958, "the same pause"),
+    (7883, "a spec that cannot be started, and was declared too late to be mended"),
     (9313, "the check of runs whose agent is killed"),
     (9372, "the same check"),
 ];

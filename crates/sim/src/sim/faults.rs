@@ -248,7 +248,7 @@ impl Sim {
             for name in names {
                 life::set_desired(control, &name, DesiredNodeStatus::Ready, now);
             }
-            self.mended = life::mend_specs(control, now);
+            self.mended.extend(life::mend_specs(control, now));
         }
     }
 }

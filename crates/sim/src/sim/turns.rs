@@ -11,6 +11,7 @@ use tessera_types::{Duration, Name, Object, Timestamp, Workload, limits};
 use super::Sim;
 use crate::control::{Control, at_once};
 use crate::disk::LOG_COMMITS_MAX;
+use crate::life;
 use crate::machine::Machine;
 use crate::rng::Rng;
 
@@ -27,7 +28,7 @@ impl Sim {
     /// What was held and is due gets to the disk.
     pub(super) fn begin_turn(&mut self) {
         self.bury();
-        let now = self.now;
+        let (now, is_peace) = (self.now, self.is_peace());
         let Some(control) = self.control.as_mut().filter(|it| !it.is_frozen(now)) else { return };
         control.begin_turn(now);
         if let Some(pass) = control.held.due_pass(now) {
@@ -35,6 +36,10 @@ impl Sim {
         }
         if let Some((writes, once)) = control.held.due_asked(now) {
             let answer = control.commit_once(writes, once, now).map(|done| done.revision);
+            // What was declared before the peace, and comes in it, is mended as all else was.
+            if is_peace {
+                self.mended.extend(life::mend_specs(control, now));
+            }
             self.note(&format!("what was held comes to {answer:?}"));
         }
         self.bury();
