@@ -15,7 +15,7 @@ const KEPT: &[(u64, &str)] = &[
         "a check of gradings that forbade one for its window's end beside one that was asked for",
     ),
     (544, "a session's report that nobody looked at when that of its part was made"),
-    (712, "the same check"),
+    (712, "the check of gradings"),
     (841, "a reason that no node fits which is a few seconds old, and was held to be a lie"),
     (
         1249,
