@@ -86,7 +86,9 @@ fn strike(
             later(for_ms, Box::new(move |system| system.link(way).set(Mode::Open)));
         }
         Fault::Fill { disk, for_ms } => {
-            system.fill(disk)?;
+            if !system.fill(disk)? {
+                return Ok(false);
+            }
             later(
                 for_ms,
                 Box::new(move |system| {

@@ -48,6 +48,29 @@ pub(crate) enum Invariant {
     Ends,
 }
 
+impl Invariant {
+    /// All of them.
+    pub(crate) const ALL: [Self; 17] = [
+        Self::Acknowledged,
+        Self::Watch,
+        Self::History,
+        Self::Legal,
+        Self::Gone,
+        Self::NeverTwo,
+        Self::One,
+        Self::Window,
+        Self::Once,
+        Self::Orphans,
+        Self::Explained,
+        Self::Capacity,
+        Self::Settled,
+        Self::Converged,
+        Self::Memory,
+        Self::Logs,
+        Self::Ends,
+    ];
+}
+
 #[derive(Debug, Default, Serialize)]
 struct Check {
     looks: u64,
@@ -88,6 +111,13 @@ impl Findings {
         all.values().all(|check| check.violations == 0)
     }
 
+    /// What was never looked at: of that nothing is known.
+    pub(crate) fn unseen(&self) -> Vec<Invariant> {
+        let all = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let is_unseen = |it: &Invariant| all.get(it).is_none_or(|check| check.looks == 0);
+        Invariant::ALL.into_iter().filter(is_unseen).collect()
+    }
+
     /// How often this was looked at.
     #[cfg(test)]
     pub(crate) fn looks(&self, invariant: Invariant) -> u64 {
@@ -116,5 +146,20 @@ impl Findings {
             format!("  {name:<14} {:>8} looks {:>5} violations\n", check.looks, check.violations)
         };
         all.iter().map(row).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_never_looked_at_is_known() {
+        let findings = Findings::default();
+        assert_eq!(findings.unseen(), Invariant::ALL);
+        for invariant in Invariant::ALL.into_iter().filter(|it| *it != Invariant::Window) {
+            findings.judge(invariant, true, String::new);
+        }
+        assert_eq!(findings.unseen(), [Invariant::Window]);
     }
 }

@@ -72,17 +72,23 @@ pub(crate) async fn run(wanted: &Wanted) -> anyhow::Result<Report> {
     let is_done = counts.as_ref().inspect_err(|error| eprintln!("{error:#}")).is_ok();
     let (faults, memory) = counts.unwrap_or_default();
     let (effects, keys) = run.effects.counts();
-    let is_clean = is_done && run.findings.is_clean();
+    let unseen = run.findings.unseen();
+    let is_long = wanted.length >= Duration::from_millis(schedule::CALM_EVERY_MS);
+    let is_clean = is_done && run.findings.is_clean() && (unseen.is_empty() || !is_long);
     let json = json!({
         "seed": wanted.seed, "seconds": wanted.length.as_secs(), "clean": is_clean,
         "schedule": schedule, "faults": faults, "acts": run.life.acts(),
         "effects": effects, "effect_keys": keys, "memory_mb": memory,
         "commits": run.watcher.seen().revision.0,
         "resources_seen": run.watcher.seen().lives.len(), "checks": run.findings.json(),
+        "never_looked_at": unseen,
     });
     println!("faults {}\nacts   {}", json["faults"], json["acts"]);
     println!("effects {effects} under {keys} keys; commits {}", json["commits"]);
     println!("memory, MB: {}\n{}", json["memory_mb"], run.findings.table());
+    if !unseen.is_empty() {
+        println!("never looked at, which a run of two minutes has to: {unseen:?}");
+    }
     if !is_clean {
         println!("kept in {}", keep(&run.system, wanted.seed)?.display());
         let minutes = wanted.length.as_secs_f64() / 60.0;

@@ -20,7 +20,7 @@ const CALM_AT_FIRST_MS: u64 = 4_000;
 const GAP_MS: std::ops::Range<u64> = 150..2_200;
 /// Every so often nothing new goes wrong for a while, so that what should be so can be seen to be
 /// so. By its end everything has recovered that recovers by itself.
-const CALM_EVERY_MS: u64 = 120_000;
+pub(crate) const CALM_EVERY_MS: u64 = 120_000;
 const CALM_MS: u64 = 30_000;
 /// The end of a calm, in which it is looked at.
 const CALM_END_MS: u64 = 6_000;
@@ -83,12 +83,23 @@ impl Way {
 pub(crate) enum Disk {
     /// That of the control plane.
     Control,
+    /// That of the engine.
+    Engine,
     /// That of the first agent.
     Agent,
 }
 
 impl Disk {
-    pub(crate) const ALL: [Self; 2] = [Self::Control, Self::Agent];
+    pub(crate) const ALL: [Self; 3] = [Self::Control, Self::Engine, Self::Agent];
+
+    /// Whose it is.
+    pub(crate) fn program(self) -> Program {
+        match self {
+            Self::Control => Program::Control,
+            Self::Engine => Program::Engine,
+            Self::Agent => Program::Agent(0),
+        }
+    }
 }
 
 /// Something that goes wrong. Times are in milliseconds.

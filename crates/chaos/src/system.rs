@@ -27,8 +27,6 @@ const LOOK_EVERY: Duration = Duration::from_millis(20);
 /// How long the system may take to come up; a program that has just begun to may not know yet
 /// what SIGTERM means.
 const START_PATIENCE: Duration = Duration::from_secs(60);
-const CONTROL_DISK_MB: u32 = 96;
-const AGENT_DISK_MB: u32 = 24;
 /// An agent that starts on a full disk says so and ends; after a disk was freed, ends are
 /// explained for so long.
 const FULL_DISK_ECHO: tessera_types::Duration = tessera_types::Duration::from_secs(3);
@@ -36,6 +34,15 @@ const FULL_DISK_ECHO: tessera_types::Duration = tessera_types::Duration::from_se
 /// What each node has. It is little, so that there is no room for everything while some of them
 /// are away.
 pub(crate) const NODE: Room = Room { cpu: 600, workloads: 6 };
+
+/// The size of a disk, in megabytes.
+fn megabytes(disk: Disk) -> u32 {
+    match disk {
+        Disk::Control => 96,
+        Disk::Engine => 64,
+        Disk::Agent => 24,
+    }
+}
 
 /// Room for workloads.
 #[derive(Clone, Copy, Debug)]
@@ -84,10 +91,10 @@ impl System {
         }
         let mut disks = BTreeMap::new();
         if disk::is_inside() {
-            let control = area.join(&Program::Control.to_string());
-            disks.insert(Disk::Control, SmallDisk::mount(&control, CONTROL_DISK_MB)?);
-            let agent = area.join(&Program::Agent(0).to_string());
-            disks.insert(Disk::Agent, SmallDisk::mount(&agent, AGENT_DISK_MB)?);
+            for disk in Disk::ALL {
+                let folder = area.join(&disk.program().to_string());
+                disks.insert(disk, SmallDisk::mount(&folder, megabytes(disk))?);
+            }
         } else {
             println!("LEFT OUT: full disks, which take root and a mount namespace");
         }
@@ -126,7 +133,7 @@ impl System {
             News::Listens(address) => self.aim(program, Some(*address)),
             News::Ended(..) | News::Died(_) | News::Hangs => {
                 self.aim(program, None);
-                let ended = ends_well(program, news, self.was_full_lately());
+                let ended = ends_well(program, news, self.was_full_lately(program));
                 self.findings.take(Invariant::Ends, ended);
             }
         }
@@ -198,13 +205,12 @@ impl System {
         lock(&self.engine_starts).clone()
     }
 
-    /// Fills a disk, if there is one of its own.
-    pub(crate) fn fill(&self, disk: Disk) -> anyhow::Result<()> {
-        if let Some(small) = self.disks.get(&disk) {
-            lock(&self.full).begin(disk, now());
-            small.fill().context("filling a disk")?;
-        }
-        Ok(())
+    /// Fills a disk, if there is one of its own; says whether there is.
+    pub(crate) fn fill(&self, disk: Disk) -> anyhow::Result<bool> {
+        let Some(small) = self.disks.get(&disk) else { return Ok(false) };
+        lock(&self.full).begin(disk, now());
+        small.fill().context("filling a disk")?;
+        Ok(true)
     }
 
     /// Frees a disk.
@@ -216,9 +222,9 @@ impl System {
         Ok(())
     }
 
-    /// Whether some disk is full, or was a moment ago.
-    pub(crate) fn was_full_lately(&self) -> bool {
-        lock(&self.full).had(now())
+    /// Whether the disk of this program is full, or was a moment ago.
+    pub(crate) fn was_full_lately(&self, program: Program) -> bool {
+        lock(&self.full).had_of(program, now())
     }
 
     /// When which disk was full.
@@ -242,15 +248,15 @@ impl System {
 }
 
 /// A program ends in order when it is asked to, and not otherwise.
-fn ends_well(program: Program, news: &News, disk_was_full: bool) -> Result<(), String> {
+fn ends_well(program: Program, news: &News, its_disk_was_full: bool) -> Result<(), String> {
     let (is_explained, how) = match news {
         News::Started | News::Listens(_) => return Ok(()),
         News::Ended(status, age) => {
             let is_young = *age < START_PATIENCE / 10;
-            let is_explained = status.success() || is_young || disk_was_full;
+            let is_explained = status.success() || is_young || its_disk_was_full;
             (is_explained, format!("was asked to end, and ended with {status}"))
         }
-        News::Died(status) => (disk_was_full, format!("ended by itself: {status}")),
+        News::Died(status) => (its_disk_was_full, format!("ended by itself: {status}")),
         News::Hangs => (false, "was asked to end, and does not".to_owned()),
     };
     if is_explained { Ok(()) } else { Err(format!("{program} {how}")) }
@@ -272,10 +278,19 @@ impl FullTimes {
 
     /// Whether some disk was full then, or a moment before.
     pub(crate) fn had(&self, at: Timestamp) -> bool {
-        let is_in = |from: Timestamp, until: Option<Timestamp>| {
+        self.at(at).next().is_some()
+    }
+
+    /// Whether that of this program was.
+    pub(crate) fn had_of(&self, program: Program, at: Timestamp) -> bool {
+        self.at(at).any(|disk| disk.program() == program)
+    }
+
+    fn at(&self, at: Timestamp) -> impl Iterator<Item = Disk> {
+        let is_in = move |from: Timestamp, until: Option<Timestamp>| {
             from <= at && until.is_none_or(|until| at.since(until) < FULL_DISK_ECHO)
         };
-        self.0.iter().any(|(_, from, until)| is_in(*from, *until))
+        self.0.iter().filter(move |(_, from, until)| is_in(*from, *until)).map(|(disk, ..)| *disk)
     }
 }
 
@@ -349,5 +364,18 @@ mod tests {
         assert!(!ends(News::Ended(killed, long), false));
         assert!(!ends(News::Died(status(0)), false));
         assert!(!ends(News::Hangs, true));
+    }
+
+    #[test]
+    fn a_full_disk_excuses_only_the_program_that_it_is_of() {
+        let (mut full, at) = (FullTimes::default(), Timestamp::from_micros);
+        full.begin(Disk::Engine, at(0));
+        full.end(Disk::Engine, at(10));
+        let of = |program| full.had_of(program, at(5));
+        assert_eq!(
+            Program::all().into_iter().filter(|it| of(*it)).collect::<Vec<_>>(),
+            [Program::Engine]
+        );
+        assert!(full.had(at(5)) && !full.had_of(Program::Engine, at(10_000_000)));
     }
 }

@@ -100,8 +100,10 @@ pub(crate) fn logs(system: &System, findings: &Findings) {
     let paths = entries.map(|entry| entry.path());
     for path in paths.filter(|path| path.extension().is_some_and(|it| it == "log")) {
         let text = String::from_utf8_lossy(&fs::read(&path).unwrap_or_default()).into_owned();
+        let program =
+            Program::all().into_iter().find(|it| path.file_stem() == Some(it.to_string().as_ref()));
         for line in text.lines() {
-            let wrong = is_panic(line) || is_error(line) && !is_explained(line, &full);
+            let wrong = is_panic(line) || is_error(line) && !is_explained(line, program, &full);
             findings.judge(Invariant::Logs, !wrong, || format!("{}: {line}", name_of(&path)));
         }
     }
@@ -115,11 +117,16 @@ fn is_error(line: &str) -> bool {
     line.split_whitespace().nth(1) == Some("ERROR")
 }
 
-/// Whether it speaks of a disk that is full, when one was.
-fn is_explained(line: &str, full: &FullTimes) -> bool {
-    let words = ["full", "No space left", "os error 28", "storage_f", "status=507", "status=503"];
+/// Whether it speaks of a disk that is full, when its own was, or of an answer that says so of
+/// another, when one was.
+fn is_explained(line: &str, program: Option<Program>, full: &FullTimes) -> bool {
     let at = line.split_whitespace().next().and_then(|word| word.parse::<Timestamp>().ok());
-    at.is_some_and(|at| full.had(at)) && words.iter().any(|word| line.contains(word))
+    let has = |words: &[&str]| words.iter().any(|word| line.contains(word));
+    at.is_some_and(|at| {
+        let own = program.is_some_and(|program| full.had_of(program, at));
+        own && has(&["full", "No space left", "os error 28"])
+            || full.had(at) && has(&["storage_f", "status=507", "status=503"])
+    })
 }
 
 fn name_of(path: &Path) -> String {
@@ -174,10 +181,14 @@ mod tests {
         full.end(crate::schedule::Disk::Control, at(105));
         let line = |seconds: i64| format!("{} ERROR tessera: the disk is full", at(seconds));
         assert!(is_error(&line(0)) && !is_panic(&line(0)));
-        let explained = [0, 99, 100, 104, 106, 200].map(|at| is_explained(&line(at), &full));
-        assert_eq!(explained, [false, false, true, true, true, false]);
+        let explained = |line: &str, program| is_explained(line, Some(program), &full);
+        let of = |at: i64| explained(&line(at), Program::Control);
+        assert_eq!([0, 99, 100, 104, 106, 200].map(of), [false, false, true, true, true, false]);
+        assert!(!explained(&line(102), Program::Engine), "its own disk was not");
+        let answer = format!("{} ERROR tessera: it answers status=507", at(102));
+        assert!(explained(&answer, Program::Engine));
         let other = format!("{} ERROR tessera: the journal is damaged", at(102));
-        assert!(!is_explained(&other, &full));
+        assert!(!explained(&other, Program::Control));
         assert!(is_panic("thread 'main' panicked at src/main.rs:1:1:"));
         assert!(!is_error(&format!("{} INFO tessera: no ERROR", at(0))));
     }

@@ -23,6 +23,7 @@ use tessera_types::{Kind, Name, Object, Problem};
 use crate::dice::Dice;
 use crate::effects::Effects;
 use crate::findings::{Findings, Invariant};
+use crate::schedule::Program;
 use crate::system::System;
 
 /// A request that takes longer is sent again.
@@ -130,7 +131,7 @@ impl Life {
         match problem.code {
             Code::Unavailable | Code::TooManyRequests | Code::Conflict => true,
             Code::StorageFull | Code::StorageFailed | Code::Internal => {
-                let is_explained = self.system.was_full_lately();
+                let is_explained = self.system.was_full_lately(Program::Control);
                 self.findings.judge(Invariant::Logs, is_explained, || {
                     format!("an operator was told: {problem:?}")
                 });
