@@ -143,7 +143,7 @@ bugs! {
     RestartsForgotten: History,
     /// An acknowledgement of one report counts for all of its copy.
     ReportsForgotten: Converges,
-    /// An agent that says what it has leaves out what is to be stopped.
+    /// An agent that registers anew and has all but a stop is told nothing.
     StopNotHeld: Converges,
     /// A run starts before it is written down.
     StartBeforeSave: OneCopy,

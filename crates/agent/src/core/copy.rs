@@ -86,7 +86,7 @@ impl Copy {
             name,
             epoch: copy.epoch,
             generation: *generation,
-            stop: *ending == Some(Ending::StopAsked) && !planted(Bug::StopNotHeld),
+            stop: *ending == Some(Ending::StopAsked),
             report_seq: *seq,
             spec,
         })

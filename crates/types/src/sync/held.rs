@@ -2,6 +2,8 @@
 
 use std::hash::{DefaultHasher, Hash, Hasher as _};
 
+use tessera_planted::{Bug, planted};
+
 use crate::identity::{Epoch, Uid};
 use crate::name::Name;
 use crate::workload::WorkloadSpec;
@@ -35,7 +37,8 @@ impl Held<'_> {
         let mut hasher = DefaultHasher::new();
         let mut count = 0_u64;
         for held in all {
-            held.hash(&mut hasher);
+            let stop = held.stop && !planted(Bug::StopNotHeld);
+            Held { stop, ..held }.hash(&mut hasher);
             count += 1;
         }
         hasher.write_u64(count);
