@@ -100,8 +100,7 @@ pub(crate) fn logs(system: &System, findings: &Findings) {
     let paths = entries.map(|entry| entry.path());
     for path in paths.filter(|path| path.extension().is_some_and(|it| it == "log")) {
         let text = String::from_utf8_lossy(&fs::read(&path).unwrap_or_default()).into_owned();
-        let program =
-            Program::all().into_iter().find(|it| path.file_stem() == Some(it.to_string().as_ref()));
+        let program = program_of(&name_of(&path));
         for line in text.lines() {
             let wrong = is_panic(line) || is_error(line) && !is_explained(line, program, &full);
             findings.judge(Invariant::Logs, !wrong, || format!("{}: {line}", name_of(&path)));
@@ -127,6 +126,12 @@ fn is_explained(line: &str, program: Option<Program>, full: &FullTimes) -> bool 
         own && has(&["full", "No space left", "os error 28"])
             || full.had(at) && has(&["storage_f", "status=507", "status=503"])
     })
+}
+
+/// Whose log it is: there is one for each start, `control.2.log`.
+fn program_of(log: &str) -> Option<Program> {
+    let name = log.split('.').next()?;
+    Program::all().into_iter().find(|program| program.to_string() == name)
 }
 
 fn name_of(path: &Path) -> String {
@@ -187,6 +192,8 @@ mod tests {
         assert!(!explained(&line(102), Program::Engine), "its own disk was not");
         let answer = format!("{} ERROR tessera: it answers status=507", at(102));
         assert!(explained(&answer, Program::Engine));
+        assert_eq!(program_of("node-0.12.log"), Some(Program::Agent(0)));
+        assert_eq!(program_of("other.log"), None);
         let other = format!("{} ERROR tessera: the journal is damaged", at(102));
         assert!(!explained(&other, Program::Control));
         assert!(is_panic("thread 'main' panicked at src/main.rs:1:1:"));
