@@ -128,12 +128,12 @@ impl Agent {
     ) -> Result<AgentHandle, StartError> {
         options.check()?;
         let state = StateDir::open(&options.state_dir)?;
-        let agent_id = state.agent_id(fingerprint().as_deref())?;
+        let identity = Identity::of(&state)?;
         let superseded = Arc::<Notify>::default();
         let node = if options.simulated {
-            start_simulated(&options, options.name.clone(), agent_id, control, &superseded)?
+            start_simulated(&options, options.name.clone(), identity, control, &superseded)?
         } else {
-            Box::pin(start_supervised(&options, &state, agent_id, control, &superseded)).await?
+            Box::pin(start_supervised(&options, &state, identity, control, &superseded)).await?
         };
         Ok(AgentHandle { nodes: vec![node], superseded, _state: state })
     }
@@ -149,13 +149,14 @@ impl Agent {
         options.check()?;
         let api = Api::new(&options.server).map_err(StartError::Server)?;
         let state = StateDir::open(&options.state_dir)?;
-        let agent_id = state.agent_id(fingerprint().as_deref())?;
+        let identity = Identity::of(&state)?;
         let superseded = Arc::<Notify>::default();
         let start = |number: u32| {
             let name = format!("{}-{number:04}", options.name);
             let name = Name::new(&name).map_err(|error| StartError::Name(error.to_string()))?;
-            let id = format!("{agent_id}-{number}");
-            start_simulated(options, name, id, api.clone(), &superseded)
+            let agent_id = format!("{}-{number}", identity.agent_id);
+            let identity = Identity { agent_id, ..identity };
+            start_simulated(options, name, identity, api.clone(), &superseded)
         };
         let nodes = (1..=count).map(start).collect::<Result<_, _>>()?;
         Ok(AgentHandle { nodes, superseded, _state: state })
@@ -188,16 +189,29 @@ impl AgentHandle {
     }
 }
 
+/// Which installation of an agent it is, and which start of that.
+struct Identity {
+    agent_id: String,
+    start: u64,
+}
+
+impl Identity {
+    /// As the state folder has it.
+    fn of(state: &StateDir) -> Result<Self, StartError> {
+        Ok(Self { agent_id: state.agent_id(fingerprint().as_deref())?, start: state.next_start()? })
+    }
+}
+
 fn start_simulated<C: Control>(
     options: &AgentOptions,
     name: Name,
-    agent_id: String,
+    identity: Identity,
     control: C,
     superseded: &Arc<Notify>,
 ) -> Result<RunningNode, StartError> {
     let (events, received) = mpsc::unbounded_channel();
     let executor = Box::new(Simulated::new(events, SIMULATED_START));
-    let registration = registration(options, &name, agent_id, executor.as_ref())?;
+    let registration = registration(options, &name, identity, executor.as_ref())?;
     let core = AgentCore::new().with_capacity(registration.capacity);
     Ok(spawn(superseded, |commands| NodeParts {
         name,
@@ -217,12 +231,12 @@ fn start_simulated<C: Control>(
 async fn start_supervised<C: Control>(
     options: &AgentOptions,
     state: &StateDir,
-    agent_id: String,
+    identity: Identity,
     control: C,
     superseded: &Arc<Notify>,
 ) -> Result<RunningNode, StartError> {
     let (events, received) = mpsc::unbounded_channel();
-    let installation: String = agent_id.chars().take(INSTALLATION_CHARS).collect();
+    let installation: String = identity.agent_id.chars().take(INSTALLATION_CHARS).collect();
     let supervised = SupervisedOptions {
         node: options.name.clone(),
         container_socket: options.container_socket.clone(),
@@ -240,7 +254,7 @@ async fn start_supervised<C: Control>(
     let core = AgentCore::restore(now(), progress.load()?, adopted);
     let (tenants, hands) = restore_tenants(options, state)?;
     let executor = Box::new(executor);
-    let registration = registration(options, &options.name, agent_id, executor.as_ref())?;
+    let registration = registration(options, &options.name, identity, executor.as_ref())?;
     let core = core.with_capacity(registration.capacity);
     Ok(spawn(superseded, |commands| NodeParts {
         name: options.name.clone(),
@@ -273,12 +287,14 @@ fn restore_tenants(
 fn registration(
     options: &AgentOptions,
     name: &Name,
-    agent_id: String,
+    identity: Identity,
     executor: &dyn Executor,
 ) -> Result<Registration, StartError> {
     let capacity: Capacity = capacity(options.capacity);
+    let Identity { agent_id, start } = identity;
     Ok(Registration {
         agent_id,
+        start,
         session: random_id().map_err(StartError::Random)?,
         version: env!("CARGO_PKG_VERSION").to_owned(),
         capacity,

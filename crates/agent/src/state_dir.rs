@@ -3,6 +3,7 @@
 //! ```text
 //! lock                       held while an agent uses the folder
 //! agent_id                   made once; tells the control plane that it is the same installation
+//! starts                     how often an agent was started with it
 //! machine                    on which machine that was: a copy elsewhere is not the same installation
 //! runs/<run>/                one folder for each run, see `supervisor`
 //! progress/<copy>.json       how far each copy is
@@ -76,6 +77,19 @@ impl StateDir {
         let id = random_id()?;
         write_durably(path, format!("{id}\n").as_bytes())?;
         Ok(id)
+    }
+
+    /// Which start this is, counted from 1 on. It is written before it is told.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    pub(crate) fn next_start(&self) -> Result<u64, StartError> {
+        let path = self.path.join("starts");
+        let failed = |source| StartError::StateDir { path: path.clone(), source };
+        let before = read_word(&path).map_err(failed)?.and_then(|word| word.parse().ok());
+        let start = before.unwrap_or(0_u64).saturating_add(1);
+        write_durably(&path, format!("{start}\n").as_bytes()).map_err(failed)?;
+        Ok(start)
     }
 
     pub(crate) fn runs(&self) -> PathBuf {
@@ -216,6 +230,16 @@ mod tests {
         assert!(matches!(StateDir::open(&path), Err(StartError::InUse { .. })));
         drop(first);
         assert_eq!(StateDir::open(&path).unwrap().agent_id(None).unwrap(), id);
+    }
+
+    #[test]
+    fn starts_are_counted() {
+        let dir = tempfile::tempdir().unwrap();
+        for start in 1..4 {
+            assert_eq!(StateDir::open(dir.path()).unwrap().next_start().unwrap(), start);
+        }
+        fs::write(dir.path().join("starts"), "many").unwrap();
+        assert_eq!(StateDir::open(dir.path()).unwrap().next_start().unwrap(), 1);
     }
 
     #[test]

@@ -233,6 +233,7 @@ mod tests {
         Registration {
             agent_id: "agent".to_owned(),
             session: "s".to_owned(),
+            start: 0,
             version: String::new(),
             capacity: Capacity::default(),
             labels: Labels::default(),

@@ -35,6 +35,8 @@ struct Seat {
     node: Uid,
     agent_id: String,
     session: String,
+    /// Which start of the installation it is; 0 where that is not counted.
+    start: u64,
     /// The starts of this installation that do not speak any more, oldest first.
     superseded: VecDeque<String>,
 }
@@ -79,6 +81,15 @@ impl Sessions {
             Some(seat) if seat.superseded.contains(&registration.session) => {
                 Err(NotInSession::Superseded)
             }
+            // Its request was under way when it ended. A folder that was put back to what it
+            // was counts from there on: then the later one is not there.
+            Some(seat)
+                if seat.session != registration.session
+                    && (1..seat.start).contains(&registration.start)
+                    && world.lapsed_at(node.id) > now =>
+            {
+                Err(NotInSession::Superseded)
+            }
             _ => Ok(()),
         }
     }
@@ -98,12 +109,13 @@ impl Sessions {
         node: Uid,
         registration: &Registration,
     ) -> Result<(), NotInSession> {
-        let Registration { agent_id, session, .. } = registration;
+        let Registration { agent_id, session, start, .. } = registration;
         let before = self.by_node.get_mut(name);
         let Some(seat) = before.filter(|seat| seat.node == node && seat.agent_id == *agent_id)
         else {
             let (agent_id, session) = (agent_id.clone(), session.clone());
-            let seat = Seat { node, agent_id, session, superseded: VecDeque::new() };
+            let (start, superseded) = (*start, VecDeque::new());
+            let seat = Seat { node, agent_id, session, start, superseded };
             self.by_node.insert(name.clone(), seat);
             return Ok(());
         };
@@ -112,6 +124,7 @@ impl Sessions {
         }
         if seat.session != *session {
             let before = std::mem::replace(&mut seat.session, session.clone());
+            seat.start = *start;
             seat.superseded.push_back(before);
             if seat.superseded.len() > limits::SUPERSEDED_MAX {
                 seat.superseded.pop_front();

@@ -26,7 +26,7 @@ use crate::clock::Clock;
 use crate::disk::{self, Disk};
 use crate::link::Link;
 use crate::machine::capacity;
-use crate::message::{ToAgent, ToControl};
+use crate::message::{TWINS_FROM, ToAgent, ToControl};
 
 /// The lease in the simulation.
 pub(crate) const LEASE: Duration = Duration::from_secs(15);
@@ -271,6 +271,7 @@ impl Control {
         let registration = Registration {
             agent_id: format!("{name}-{installation}"),
             session: session.to_string(),
+            start: if session < TWINS_FROM { session } else { 0 },
             version: "sim".to_owned(),
             capacity: capacity(cpu),
             labels: Labels::from([("node".to_owned(), name.to_string())]),

@@ -4,6 +4,9 @@ use tessera_reconciler::{Known, News};
 use tessera_types::sync::{Report, TenantReport};
 use tessera_types::{Duration, Timestamp, Uid};
 
+/// Sessions from here on are of copies of an agent's state folder.
+pub(crate) const TWINS_FROM: u64 = 1_000_000;
+
 /// From an agent to the control plane.
 #[derive(Clone, Debug)]
 pub(crate) enum ToControl {

@@ -102,6 +102,7 @@ impl Plane {
         let registration = Registration {
             agent_id: name.to_string(),
             session: "1".to_owned(),
+            start: 0,
             version: "bench".to_owned(),
             capacity: Capacity { cpu: Millicores(4000), memory: Bytes(8 << 30), workloads: 100 },
             labels: Labels::from([("node".to_owned(), name.to_string())]),

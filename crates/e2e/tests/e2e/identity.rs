@@ -12,6 +12,7 @@ fn registration(session: &str) -> Registration {
     Registration {
         agent_id: "copied".to_owned(),
         session: session.to_owned(),
+        start: 0,
         version: "test".to_owned(),
         capacity: Capacity::default(),
         labels: Labels::new(),

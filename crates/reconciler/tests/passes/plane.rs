@@ -117,6 +117,7 @@ impl Plane {
         let registration = Registration {
             agent_id: name.to_string(),
             session: "1".to_owned(),
+            start: 0,
             version: "test".to_owned(),
             capacity: Capacity { cpu: Millicores(cpu), memory: Bytes(1 << 40), workloads: 10_000 },
             labels: Labels::new(),

@@ -13,6 +13,7 @@ fn registration(agent: &str, session: &str) -> Registration {
     Registration {
         agent_id: agent.to_owned(),
         session: session.to_owned(),
+        start: 0,
         version: "test".to_owned(),
         capacity: Capacity { workloads: 10, ..Capacity::default() },
         labels: Labels::new(),
@@ -32,7 +33,11 @@ impl Desk {
     }
 
     fn register(&mut self, agent: &str, session: &str) -> Result<(), NotInSession> {
-        let registration = registration(agent, session);
+        self.start(agent, session, 0)
+    }
+
+    fn start(&mut self, agent: &str, session: &str, start: u64) -> Result<(), NotInSession> {
+        let registration = Registration { start, ..registration(agent, session) };
         let (world, now) = (&self.plane.world, self.plane.now);
         self.sessions.may_register(world, &self.name, &registration, now.boot)?;
         let existing = world.nodes.find(None, &self.name).cloned();
@@ -64,6 +69,24 @@ fn a_restarted_agent_is_let_in_at_once_and_the_one_before_is_superseded_for_good
     assert_eq!(desk.register("agent", "1"), Err(NotInSession::Superseded));
     assert_eq!(desk.register("agent", "2"), Ok(()), "it may say it again");
     assert_eq!(desk.speaks("3"), Err(NotInSession::NotRegistered));
+}
+
+/// It asked, ended, and was started again before it was heard.
+#[test]
+fn an_earlier_start_that_is_heard_late_does_not_supersede_a_later_one() {
+    let mut desk = Desk::new();
+    desk.start("agent", "2", 2).unwrap();
+    assert_eq!(desk.start("agent", "1", 1), Err(NotInSession::Superseded));
+    assert_eq!(desk.speaks("2"), Ok(()));
+    desk.start("agent", "copy", 2).unwrap();
+    assert_eq!(desk.speaks("2"), Err(NotInSession::Superseded), "of a copied folder the last one");
+    desk.start("agent", "4", 4).unwrap();
+    // A folder that was put back counts from where it was, and nobody else is there.
+    assert_eq!(desk.start("agent", "3", 3), Err(NotInSession::Superseded));
+    desk.plane.wait(Duration::from_secs(15));
+    assert_eq!(desk.start("agent", "3", 3), Ok(()));
+    assert_eq!(desk.start("agent", "4a", 4), Ok(()));
+    assert_eq!(desk.register("agent", "uncounted"), Ok(()));
 }
 
 /// What ran under the installation before, and must be alone, is dead by then.

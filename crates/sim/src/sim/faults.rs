@@ -10,7 +10,7 @@ use tessera_types::{Duration, Edit, Node, Write};
 use super::{Event, Sim, turns};
 use crate::control::Control;
 use crate::life;
-use crate::message::ToControl;
+use crate::message::{TWINS_FROM, ToControl};
 use crate::rng::Rng;
 
 /// Something that broke and is mended.
@@ -106,7 +106,7 @@ impl Sim {
             }
             7 => {
                 // An agent with a copy of the state folder registers, and is gone.
-                let session = 1_000_000 + self.made;
+                let session = TWINS_FROM + self.made;
                 let installation = self.machines[i].installation;
                 self.send_up(i, session, &ToControl::Register { installation });
                 return self.note(&format!("a twin of {name}'s agent registers"));

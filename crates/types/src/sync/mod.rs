@@ -40,6 +40,11 @@ pub struct Registration {
     /// This start of the agent, drawn at random. The one that registers last
     /// supersedes those before it, for good.
     pub session: String,
+    /// Which start of the installation this is, as it counts them from 1 on; 0 where it does
+    /// not. What an earlier start has asked may come late: it does not supersede a later one
+    /// that is there.
+    #[serde(default, skip_serializing_if = "is_uncounted")]
+    pub start: u64,
     /// The agent's version.
     pub version: String,
     /// What the machine has.
@@ -49,6 +54,11 @@ pub struct Registration {
     pub labels: Labels,
     /// What it can run.
     pub executors: Executors,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
+fn is_uncounted(start: &u64) -> bool {
+    *start == 0
 }
 
 /// The answer to a [`Registration`].
