@@ -12,6 +12,7 @@ const BACKOFF_MAX: Duration = Duration::from_secs(30);
 /// What is to be looked at, and when.
 #[derive(Debug, Default)]
 pub struct Queue {
+    /// In the order in which they were woken, with some that were looked at meanwhile.
     due: VecDeque<Uid>,
     is_due: HashSet<Uid>,
     /// By the wall clock: windows.
@@ -119,12 +120,14 @@ impl Queue {
         self.after.stop(id);
     }
 
-    /// The next resource to look at, if any is due. Its timers are off.
+    /// The next resource to look at, if any is due. Its timers are off. A time of the wall
+    /// clock that has come goes before all that has only news: a window opens and closes on
+    /// time, whatever else there is to do.
     pub fn pop(&mut self, now: Now) -> Option<Uid> {
-        while let Some(id) = self.at.pop(now.wall).or_else(|| self.after.pop(now.boot)) {
+        while let Some(id) = self.after.pop(now.boot) {
             self.push_now(id);
         }
-        let id = self.due.pop_front()?;
+        let id = self.at.pop(now.wall).or_else(|| self.next_due())?;
         self.is_due.remove(&id);
         self.stop_timers(id);
         if let Some(failures) = self.failures.get_mut(&id) {
@@ -133,10 +136,14 @@ impl Queue {
         Some(id)
     }
 
+    fn next_due(&mut self) -> Option<Uid> {
+        std::iter::from_fn(|| self.due.pop_front()).find(|id| self.is_due.contains(id))
+    }
+
     /// How long nothing is due; zero if something is.
     #[must_use]
     pub fn next_in(&self, now: Now) -> Option<Duration> {
-        if !self.due.is_empty() {
+        if !self.is_due.is_empty() {
             return Some(Duration::ZERO);
         }
         let at = self.at.first().map(|at| now.until(at));
@@ -147,7 +154,7 @@ impl Queue {
     /// How many are due, and how many timers there are.
     #[must_use]
     pub fn len(&self) -> (usize, usize) {
-        (self.due.len(), self.at.of.len() + self.after.of.len())
+        (self.is_due.len(), self.at.of.len() + self.after.of.len())
     }
 }
 
@@ -217,6 +224,23 @@ mod tests {
         }
         let order: Vec<_> = std::iter::from_fn(|| queue.pop(at(0))).map(|id| id.0).collect();
         assert_eq!(order, [1, 2, 3]);
+    }
+
+    #[test]
+    fn a_time_that_has_come_goes_before_news_and_is_looked_at_once() {
+        let mut queue = Queue::default();
+        for id in [1, 2, 3] {
+            queue.push(Uid(id));
+        }
+        queue.push_at(Uid(3), wall(20));
+        queue.push_at(Uid(9), wall(10));
+        queue.push_after(Uid(8), boot(10));
+        assert_eq!(queue.pop(at(0)), Some(Uid(1)));
+        let order: Vec<_> = std::iter::from_fn(|| queue.pop(at(20))).map(|id| id.0).collect();
+        assert_eq!(order, [9, 3, 2, 8]);
+        assert_eq!((queue.next_in(at(20)), queue.len()), (None, (0, 0)));
+        queue.push(Uid(3));
+        assert_eq!(queue.pop(at(20)), Some(Uid(3)), "it is woken again");
     }
 
     #[test]
