@@ -12,12 +12,12 @@ use std::sync::Arc;
 use serde_json::Value as Json;
 use tessera_store::journal::{Change, JobNumber};
 use tessera_types::{Problem, Timestamp};
+use tessera_workflow::journaled::{Identity, identity};
 use tessera_workflow::machine::{self, CloudEvent, Happening};
 use tessera_workflow::value::Value;
 
 use crate::failure::of_journal;
 use crate::plane::Plane;
-use crate::run::{Identity, identity};
 use crate::{clock, secrets, submit, trace};
 
 /// Events that are kept for a job that waits for its turn. A run keeps no more that nobody wants.

@@ -1,13 +1,13 @@
 //! Secrets in what a run stores, and in what others store of it.
 
-use tessera_workflow::machine::{Action, CloudEvent, Machine};
+use tessera_workflow::machine::{Action, Machine};
 use tessera_workflow::value::from_json;
 
 /// Hides secrets in what others store: an event goes into the journals of those that listen, and
 /// what a run is started with into its own.
 pub(super) fn hide_secrets(machine: &Machine, action: &mut Action) {
     match action {
-        Action::Emit(event) => *event = masked_event(machine, std::mem::take(event)),
+        Action::Emit(event) => *event = machine.masked_event(std::mem::take(event)),
         Action::StartRun(run) => {
             if let Ok(mut input) = serde_json::from_str(&run.input.to_string()) {
                 machine.mask(&mut input);
@@ -15,15 +15,5 @@ pub(super) fn hide_secrets(machine: &Machine, action: &mut Action) {
             }
         }
         _ => {}
-    }
-}
-
-/// An event without the texts of secrets.
-pub(super) fn masked_event(machine: &Machine, event: CloudEvent) -> CloudEvent {
-    let mut json = serde_json::Value::Object(event);
-    machine.mask(&mut json);
-    match json {
-        serde_json::Value::Object(event) => event,
-        _ => unreachable!("a masked object is an object"),
     }
 }

@@ -10,15 +10,12 @@
 mod due;
 mod ending;
 mod hiding;
-mod known;
 mod moment;
 mod parked;
 mod perform;
-mod progress;
 mod secret;
 
 pub(crate) use ending::event_of;
-pub(crate) use known::{Identity, identity};
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;

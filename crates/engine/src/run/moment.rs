@@ -7,7 +7,8 @@ use tessera_store::journal::{Change, JobNumber};
 use tessera_types::engine::{JobEventKind, JobStatus, Submission};
 use tessera_types::{Actor, Timestamp};
 use tessera_workflow::expression::Watch;
-use tessera_workflow::machine::{Command, Effect, Entry, Happening, Machine, Outcome, Status};
+use tessera_workflow::journaled::{Journaled, Numbered, Tracker};
+use tessera_workflow::machine::{Command, Effect, Happening, Outcome, Status};
 use tokio::sync::{SemaphorePermit, mpsc, oneshot};
 
 use super::Stop;
@@ -15,11 +16,9 @@ use super::due::Due;
 use super::ending::{
     advance, event_of, fail, failed, outcome_change, output_of, state_change, tell_of_end,
 };
-use super::hiding::{hide_secrets, masked_event};
-use super::known::Known;
+use super::hiding::hide_secrets;
 use super::parked::{LOOK_AT_CLOCK, Parked, Woken};
 use super::perform::{Ended, UnderWay};
-use super::progress::Tracker;
 use crate::book::Tell;
 use crate::memory::Share;
 use crate::plane::Plane;
@@ -46,12 +45,8 @@ pub(super) struct Run<'p> {
     submission: Submission,
     /// Of the submission.
     body_bytes: usize,
-    machine: Machine,
+    journaled: Journaled,
     tracker: Tracker,
-    known_events: Known,
-    next_entry: u64,
-    /// The time of the last entry.
-    at: Timestamp,
     progress_sent: (u32, Timestamp),
     /// The next timer.
     due: Option<Due>,
@@ -93,7 +88,7 @@ impl<'p> Run<'p> {
             None => {}
         }
         loop {
-            if run.machine.was_stopped() && plane.stopping.is_cancelled() {
+            if run.journaled.machine.was_stopped() && plane.stopping.is_cancelled() {
                 return Err(Stop::Stopping);
             }
             run.observe();
@@ -103,19 +98,19 @@ impl<'p> Run<'p> {
             if is_over {
                 return Ok(());
             }
-            run.share.set(run.machine.memory_bytes() + run.body_bytes);
+            run.share.set(run.journaled.machine.memory_bytes() + run.body_bytes);
             run.replaying = None;
-            run.rest(run.machine.status() == Status::Waiting);
+            run.rest(run.journaled.machine.status() == Status::Waiting);
             run.wait(told).await?;
         }
     }
 
     /// Does what the machine wants done.
     fn obey(&mut self) {
-        for command in self.machine.take_effects() {
+        for command in self.journaled.machine.take_effects() {
             match command {
                 Command::Do(mut effect) => {
-                    hide_secrets(&self.machine, &mut effect.action);
+                    hide_secrets(&self.journaled.machine, &mut effect.action);
                     self.under_way.begin(self.plane, effect);
                 }
                 Command::Cancel(step) => self.under_way.cancel(step),
@@ -171,9 +166,7 @@ impl<'p> Run<'p> {
             plane,
             number,
             tracker: Tracker::new(state.run_id().into(), &workflow),
-            known_events: Known::default(),
-            next_entry: state.first_entry,
-            at,
+            journaled: Journaled::new(machine, state.first_entry, at),
             progress_sent: (0, at),
             due: None,
             under_way: UnderWay::new(),
@@ -182,7 +175,6 @@ impl<'p> Run<'p> {
             state,
             submission,
             body_bytes: stored.body.len(),
-            machine,
             share: plane.memory.share(0),
             first: None,
             replaying,
@@ -210,24 +202,19 @@ impl<'p> Run<'p> {
     }
 
     fn tell_that_it_goes_on(&self) {
-        let entries = self.next_entry - self.state.first_entry;
+        let entries = self.journaled.next_entry() - self.state.first_entry;
         tracing::info!(target: "tessera::engine", job = %self.state.head.id, entries, "job goes on");
     }
 
     /// Tells the machine all that is in the journal.
     async fn replay(&mut self) -> Result<(), Stop> {
         loop {
-            let page = trace::entries(self.plane, self.number, self.next_entry).await?;
+            let page = trace::entries(self.plane, self.number, self.journaled.next_entry()).await?;
             if page.is_empty() {
                 break;
             }
             for (seq, entry) in page {
-                self.next_entry = seq + 1;
-                self.at = self.at.max(entry.at);
-                if let Happening::Event(event) = &entry.what {
-                    self.known_events.insert(event);
-                }
-                self.machine.tell(&entry);
+                self.journaled.replay(seq, &entry);
                 self.settle().await;
             }
         }
@@ -250,28 +237,28 @@ impl<'p> Run<'p> {
             let is_unwanted = cancelled.get().is_some() || stopping.is_cancelled();
             is_unwanted || began.elapsed() > CALCULATES_WITHIN
         });
-        self.machine.proceed_under(&watch)
+        self.journaled.machine.proceed_under(&watch)
     }
 
     /// Takes in what the machine has come by.
     fn observe(&mut self) {
-        for observation in self.machine.take_observations() {
+        for observation in self.journaled.machine.take_observations() {
             self.tracker.note(&observation);
         }
         let progress = self.tracker.progress();
         let (done, sent_at) = self.progress_sent;
-        let is_due = self.at.since(sent_at) >= PROGRESS_EVERY && progress.done > done;
+        let is_due = self.journaled.at().since(sent_at) >= PROGRESS_EVERY && progress.done > done;
         self.state.head.progress = progress;
-        self.state.head.waiting_for = self.machine.waiting_for();
-        if is_due && self.machine.outcome().is_none() {
-            self.progress_sent = (self.state.head.progress.done, self.at);
+        self.state.head.waiting_for = self.journaled.machine.waiting_for();
+        if is_due && self.journaled.machine.outcome().is_none() {
+            self.progress_sent = (self.state.head.progress.done, self.journaled.at());
             self.send(JobEventKind::Progress, &StoredOutcome::default());
         }
     }
 
     /// Ends the job if its run has ended.
     fn conclude(&mut self) -> bool {
-        let Some(outcome) = self.machine.outcome().cloned() else { return false };
+        let Some(outcome) = self.journaled.machine.outcome().cloned() else { return false };
         let (status, kind, reason, outcome) = match outcome {
             Outcome::Completed(output) => match output_of(&output) {
                 Ok(output) => {
@@ -280,7 +267,9 @@ impl<'p> Run<'p> {
                 }
                 Err(error) => failed(&error),
             },
-            Outcome::Faulted(_) if self.machine.was_stopped() && self.cancelled.get().is_some() => {
+            Outcome::Faulted(_)
+                if self.journaled.machine.was_stopped() && self.cancelled.get().is_some() =>
+            {
                 // It was to be cancelled while it calculated, and did not come to hear of it.
                 let reason = self.cancelled.get().cloned().unwrap_or_default();
                 self.happen(Happening::Cancelled { reason: reason.clone() });
@@ -294,7 +283,7 @@ impl<'p> Run<'p> {
             }
         };
         let by = if status == JobStatus::Cancelled { Actor::API } else { Actor::ENGINE };
-        advance(&mut self.state, status, self.at, by, &reason);
+        advance(&mut self.state, status, self.journaled.at(), by, &reason);
         self.state.head.progress.current = None;
         self.moment.state_changed = true;
         self.send(kind, &outcome);
@@ -304,8 +293,8 @@ impl<'p> Run<'p> {
 
     /// Has an event sent with the commit of this moment.
     fn send(&mut self, kind: JobEventKind, outcome: &StoredOutcome) {
-        let Self { plane, number, state, submission, at, .. } = self;
-        let event = event_of(plane, *number, state, submission, kind, outcome, *at);
+        let Self { plane, number, state, submission, journaled, .. } = self;
+        let event = event_of(plane, *number, state, submission, kind, outcome, journaled.at());
         if let Some((event, change)) = event {
             self.moment.changes.push(change);
             self.moment.events.push(event);
@@ -370,7 +359,7 @@ impl<'p> Run<'p> {
         self.rest(false);
         self.settle().await;
         // What else has happened shares the commit.
-        while self.moment.happened < HAPPENINGS_MAX && self.machine.outcome().is_none() {
+        while self.moment.happened < HAPPENINGS_MAX && self.journaled.machine.outcome().is_none() {
             if let Ok(ended) = self.under_way.ended.try_recv() {
                 self.end(ended);
             } else if let Ok(tell) = told.try_recv() {
@@ -385,26 +374,26 @@ impl<'p> Run<'p> {
 
     /// Whether it is to be dropped from memory: it waits for time or an event only.
     fn is_to_go(&self) -> bool {
-        self.machine.status() == Status::Waiting
+        self.journaled.machine.status() == Status::Waiting
             && self.under_way.is_empty()
             && self.share.is_to_go()
     }
 
     /// How long it is until the next timer is due.
     fn due_in(&mut self) -> Option<Duration> {
-        let at = self.machine.next_wakeup()?;
+        let at = self.journaled.machine.next_wakeup()?;
         let (wall, instant) = (clock::now(), Instant::now());
         let due = self.due.filter(|due| due.at == at);
-        let due = due.unwrap_or_else(|| Due::new(at, self.at.max(wall), instant));
+        let due = due.unwrap_or_else(|| Due::new(at, self.journaled.at().max(wall), instant));
         self.due = Some(due);
         Some(due.left(wall, instant))
     }
 
     fn look_at_clock(&mut self) {
         if self.due_in() == Some(Duration::ZERO) {
-            // The run's time is that of the timer, also where the wall clock is behind.
-            self.at = self.due.map_or(self.at, |due| self.at.max(due.at));
-            self.happen(Happening::Woken);
+            let now = clock::now();
+            let entry = self.journaled.wakes(now, self.due.map_or(now, |due| due.at));
+            self.store(&entry);
         }
     }
 
@@ -415,11 +404,9 @@ impl<'p> Run<'p> {
                 self.moment.told.push((told, true));
             }
             Tell::Event { event, told } => {
-                let is_news = self.known_events.insert(&event);
-                if is_news {
-                    self.happen(Happening::Event(masked_event(&self.machine, (*event).clone())));
-                }
-                self.moment.told.push((told, is_news));
+                let entry = self.journaled.hears(clock::now(), &event);
+                entry.iter().for_each(|entry| self.store(entry));
+                self.moment.told.push((told, entry.is_some()));
             }
         }
     }
@@ -427,28 +414,23 @@ impl<'p> Run<'p> {
     fn end(&mut self, ended: Ended) {
         // One that was cancelled does not matter any more.
         let Some(effect) = self.under_way.take(ended.step) else { return };
-        let step = ended.step;
-        let what = match ended.result {
-            Ok(mut result) => {
-                self.machine.mask(&mut result);
-                Happening::Done { step, result }
-            }
-            Err(error) => Happening::Failed { step, error: self.machine.masked(error) },
-        };
-        self.happen(what);
+        let entry = self.journaled.ends(clock::now(), ended.step, ended.result);
+        self.store(&entry);
         self.moment.settled.push(effect);
         self.moment.ended.push(ended.at);
     }
 
-    /// Something has happened: an entry, which the machine is told.
+    /// Something has happened.
     fn happen(&mut self, what: Happening) {
-        self.at = self.at.max(clock::now());
-        let entry = Entry { at: self.at, what };
-        let body = serde_json::to_string(&entry).expect("an entry has text keys only");
-        let (job, seq) = (self.number, self.next_entry);
+        let entry = self.journaled.happens(clock::now(), what);
+        self.store(&entry);
+    }
+
+    /// An entry is part of what is committed next.
+    fn store(&mut self, (seq, entry): &Numbered) {
+        let body = serde_json::to_string(entry).expect("an entry has text keys only");
+        let (job, seq) = (self.number, *seq);
         self.moment.changes.push(Change::Append { job, seq, body });
         self.moment.happened += 1;
-        self.next_entry += 1;
-        self.machine.tell(&entry);
     }
 }

@@ -6,11 +6,11 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::Error;
 use super::authorize::basic;
 use super::bounds::charge_for;
 use super::data::{text, to_json};
 use super::run::Machine;
+use super::{CloudEvent, Error};
 use crate::mask::{self, HIDDEN};
 use crate::value::{Value, field, from_json};
 
@@ -29,6 +29,18 @@ impl Machine {
     #[must_use]
     pub fn masked(&self, error: Error) -> Error {
         self.mask.error(error)
+    }
+
+    /// An event without the texts of secrets. What a run emits must pass this before others store
+    /// it, and what it is given before it is stored and the machine is told of it.
+    #[must_use]
+    pub fn masked_event(&self, event: CloudEvent) -> CloudEvent {
+        let mut json = serde_json::Value::Object(event);
+        self.mask(&mut json);
+        match json {
+            serde_json::Value::Object(event) => event,
+            _ => unreachable!("a masked object is an object"),
+        }
     }
 }
 

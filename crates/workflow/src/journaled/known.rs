@@ -3,16 +3,17 @@
 use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
 
-use tessera_workflow::machine::CloudEvent;
+use crate::machine::CloudEvent;
 
 /// Events that are remembered. One that comes again after so many others is taken for a new one.
 const EVENTS_MAX: usize = 10_000;
 
 /// What tells an event from others: its source and id.
-pub(crate) type Identity = Arc<(String, String)>;
+pub type Identity = Arc<(String, String)>;
 
 /// What tells an event from others.
-pub(crate) fn identity(event: &CloudEvent) -> Identity {
+#[must_use]
+pub fn identity(event: &CloudEvent) -> Identity {
     let text = |name: &str| event.get(name).and_then(|it| it.as_str()).unwrap_or_default();
     Arc::new((text("source").to_owned(), text("id").to_owned()))
 }

@@ -4,11 +4,12 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use tessera_types::engine::Progress;
-use tessera_workflow::definition::{Kind, Task, Workflow};
-use tessera_workflow::machine::{Observation, Observed};
+
+use crate::definition::{Kind, Task, Workflow};
+use crate::machine::{Observation, Observed};
 
 /// Which of a document's tasks are done, and which are under way.
-pub(super) struct Tracker {
+pub struct Tracker {
     run: Arc<str>,
     known: u32,
     done: BTreeSet<Arc<str>>,
@@ -17,13 +18,15 @@ pub(super) struct Tracker {
 }
 
 impl Tracker {
-    pub(super) fn new(run: Arc<str>, workflow: &Workflow) -> Self {
+    /// Before anything has happened to this run.
+    #[must_use]
+    pub fn new(run: Arc<str>, workflow: &Workflow) -> Self {
         let known = workflow.tasks.iter().map(count).sum();
         Self { run, known, done: BTreeSet::new(), current: Vec::new() }
     }
 
     /// Takes in what was observed. Tasks of other documents do not count.
-    pub(super) fn note(&mut self, observation: &Observation) {
+    pub fn note(&mut self, observation: &Observation) {
         let Some(task) = observation.task.as_ref().filter(|_| observation.run == self.run) else {
             return;
         };
@@ -44,7 +47,9 @@ impl Tracker {
         }
     }
 
-    pub(super) fn progress(&self) -> Progress {
+    /// How far it is.
+    #[must_use]
+    pub fn progress(&self) -> Progress {
         let done = u32::try_from(self.done.len()).unwrap_or(u32::MAX);
         let current = self.current.last().map(ToString::to_string);
         Progress { done, known: self.known.max(done), current }
