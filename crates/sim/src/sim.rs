@@ -161,7 +161,7 @@ impl Sim {
             _ => None,
         };
         let is_steady = config.script.is_some();
-        let engine = Engine { is_steady, dies_after, ..Engine::default() };
+        let engine = Engine::new(is_steady, dies_after);
         Self {
             acts: Acts::default(),
             acting: None,
@@ -240,6 +240,7 @@ impl Sim {
 
     fn check(&mut self) -> Result<(), String> {
         self.check_history()?;
+        self.engine.check()?;
         if self.is_restless {
             return Err(format!("the loop has more than {PASSES_MAX} passes at one moment"));
         }

@@ -237,7 +237,8 @@ impl Sim {
             control.thaw(now);
         }
         self.mend(Mend::Control);
-        self.engine.is_down = false;
+        self.engine.dies_after = None;
+        self.engine.start(self.now);
         let names: Vec<_> = self.machines.iter().map(|machine| machine.name.clone()).collect();
         let now = self.now;
         // Their clocks were put right, which may have ended windows.

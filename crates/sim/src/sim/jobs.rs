@@ -57,7 +57,8 @@ impl Sim {
 
     /// Lets jobs go on, and has called what is to be called.
     pub(super) fn drive_engine(&mut self) {
-        for news in self.engine.advance(self.now) {
+        self.engine.advance(self.now);
+        for news in self.engine.tells() {
             self.tell(&news);
         }
         let now = self.now;
@@ -104,32 +105,41 @@ impl Sim {
             EngineEvent::Answer(to, answer) => self.answered(to, answer),
             EngineEvent::News(news, attempt) => self.heard(news, attempt),
             EngineEvent::Dies if !self.is_peace() => {
-                let mut pause = self.act(Class::Engine, |sim| {
-                    sim.engine.is_down = true;
-                    sim.note("the engine dies");
-                    let ms = sim.rng.between(100, 30_000);
-                    sim.after(ms, Event::Engine(EngineEvent::Starts));
-                });
+                let mut pause = self.act(Class::Engine, Self::kill_engine);
                 self.after(pause.between(5000, 120_000), Event::Engine(EngineEvent::Dies));
             }
             EngineEvent::Dies => {}
             EngineEvent::Starts => {
-                self.engine.is_down = false;
+                self.engine.start(self.now);
                 self.note("the engine is started");
             }
         }
         Ok(())
     }
 
+    /// The engine dies at once, or right before or after one of its next commits.
+    fn kill_engine(&mut self) {
+        let ms = self.rng.between(100, 30_000);
+        if self.rng.percent(50) {
+            let step = self.engine.steps + self.rng.between(1, 7);
+            self.engine.dies_after = Some(step);
+            return self.note(&format!("the engine is to die after its step {step}"));
+        }
+        self.engine.dies();
+        self.note("the engine dies");
+        self.after(ms, Event::Engine(EngineEvent::Starts));
+    }
+
     /// A call reaches the engine. One that is down answers nothing.
     fn called(&mut self, from: Timestamp, task: Task) -> Result<(), String> {
-        if self.engine.is_down {
+        if self.engine.is_down() {
             return Ok(());
         }
         let answer = match task {
             Task::Submit { of, input } => {
                 let rng = &mut Rng::of_text(self.config.seed, &of.correlation_id);
-                let job = self.engine.submit(&of, &input, self.now, rng)?;
+                self.engine.submit(&of, &input, self.now, rng)?;
+                let Some(job) = self.engine.jobs.get(&of.correlation_id) else { return Ok(()) };
                 let (job_id, news) = (job.id.clone(), job.news());
                 Answer::Stands { of, job_id, news }
             }
@@ -157,9 +167,8 @@ impl Sim {
     }
 
     fn end_job(&mut self, id: Option<String>) {
-        let ended = id.and_then(|id| self.engine.cancel(&id));
-        if let Some(news) = ended {
-            self.tell(&news);
+        if let Some(id) = id {
+            self.engine.cancel(&id, self.now);
         }
     }
 

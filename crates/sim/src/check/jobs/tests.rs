@@ -22,7 +22,7 @@ fn at(seconds: u64) -> Timestamp {
 
 /// An engine that has the jobs of these keys, which end after ten seconds at the latest.
 fn engine(keys: &[&str]) -> Engine {
-    let mut engine = Engine::default();
+    let mut engine = Engine::new(true, None);
     for (number, key) in (1_u64..).zip(keys) {
         let pod = ResourceKey::new(KindName::Pod, None, name("p"));
         let (phase, step, correlation_id) = (name("provision"), name("lab"), (*key).to_owned());
@@ -100,7 +100,7 @@ fn a_step_that_is_completed_without_its_job_is_seen() {
     engine.jobs.get_mut(KEY).unwrap().ending = Ok(json!({}));
     assert!(engine.jobs[KEY].is_over());
     assert_eq!(seen(completed(), &engine), Ok(()));
-    engine.jobs.get_mut(KEY).unwrap().ending = Err("no licence is free");
+    engine.jobs.get_mut(KEY).unwrap().ending = Err("no licence is free".to_owned());
     refused(seen(completed(), &engine), "is completed, and not");
 }
 
