@@ -172,6 +172,14 @@ bugs! {
     /// The job of a step that was given up is not cancelled.
     CancelForgotten: NoOrphans,
 
+    // Runs of workflows.
+    /// An effect whose end is in the journal is begun again when the run is replayed.
+    EndForgotten: Once,
+    /// A run that is replayed does not know the events that it was given.
+    EventForgotten: Once,
+    /// All effects of a task have one idempotency key, whatever round or try it is.
+    KeyOfTask: Once,
+
     // Tenants.
     /// The numbers of reports count for every start of an agent together.
     SessionUnchecked: Converges,

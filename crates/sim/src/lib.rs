@@ -1,5 +1,5 @@
-//! Deterministic simulation: the real managers, scheduler, store engine and
-//! agent core under one simulated clock, network and disk, driven by a seed.
+//! Deterministic simulation: the real managers, scheduler, store engine, agent core
+//! and workflow interpreter under one simulated clock, network and disk, driven by a seed.
 //!
 //! The one idea: everything that happens is an event in one queue, ordered by
 //! time and then by when it was made, and every choice comes from one generator.

@@ -5,6 +5,7 @@
 //! is given the journal moment by moment must ask for the same again, in the same order.
 
 use std::collections::BTreeMap;
+use std::fmt::Debug;
 
 use tessera_workflow::machine::{Command, Entry, StepId};
 
@@ -38,18 +39,20 @@ impl Witness {
 
     /// Whether a run of this job that was replayed, and wants this, is the one that was seen.
     pub(super) fn knows(job: &Job, run: &Run, commands: &[Command]) -> Result<(), String> {
-        let (seen, of) = (&job.witness, &job.of);
-        let says = Some(run.says());
+        let (seen, says, waits_for) = (&job.witness, Some(run.says()), run.waits_for(commands));
         if seen.says != says {
-            return Err(format!("{of:?} said {:?}, and replayed says {says:?}", seen.says));
+            return Err(other(job, "says", &says, &seen.says));
         }
-        let waits_for = run.waits_for(commands);
         if seen.waits_for != waits_for {
-            let waited = &seen.waits_for;
-            return Err(format!("{of:?} waited for {waited:?}, and replayed for {waits_for:?}"));
+            return Err(other(job, "waits for", &waits_for, &seen.waits_for));
         }
         asks_the_same(job)
     }
+}
+
+fn other<T: Debug>(job: &Job, does: &str, now: &T, before: &T) -> String {
+    let (of, step) = (&job.of.key, &job.of.step);
+    format!("the job of {step} of {of}, replayed, {does} {now:?}, and before it was {before:?}")
 }
 
 fn asks_the_same(job: &Job) -> Result<(), String> {
@@ -63,7 +66,7 @@ fn asks_the_same(job: &Job) -> Result<(), String> {
         read = *entries;
         let again: Vec<String> = machine.take_effects().iter().map(told).collect();
         if again != *asked {
-            return Err(format!("{:?} asked for {asked:?}, and replayed for {again:?}", job.of));
+            return Err(other(job, "asks for", &again, asked));
         }
     }
     Ok(())
