@@ -2,13 +2,20 @@
 
 use std::hash::{BuildHasher, RandomState};
 use std::io::{self, Read};
-use std::time::Duration;
+use std::sync::LazyLock;
+use std::time::{Duration, Instant};
 
 use tessera_types::Timestamp;
 
 /// What the wall clock shows.
 pub(crate) fn now() -> Timestamp {
     jiff::Timestamp::now().into()
+}
+
+/// What a clock shows that nobody sets.
+pub(crate) fn passed() -> Duration {
+    static BEGIN: LazyLock<Instant> = LazyLock::new(Instant::now);
+    BEGIN.elapsed()
 }
 
 /// Ten random bytes.

@@ -179,6 +179,8 @@ bugs! {
     EventForgotten: Once,
     /// All effects of a task have one idempotency key, whatever round or try it is.
     KeyOfTask: Once,
+    /// A timer waits for the wall clock alone, also where that is set back.
+    WallClockAlone: Converges,
 
     // Tenants.
     /// The numbers of reports count for every start of an agent together.

@@ -21,7 +21,7 @@ pub enum Class {
     Fault,
     /// The control plane dies between two steps of its own.
     Crash,
-    /// The engine dies.
+    /// The engine dies, or its clock is set.
     Engine,
     /// A message is lost, late or doubled.
     Network,

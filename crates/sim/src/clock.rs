@@ -11,7 +11,7 @@ pub(crate) const BEGIN: Timestamp = Timestamp::from_micros(1_000_000_000_000);
 
 const MILLION: i64 = 1_000_000;
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Clock {
     /// What the clock that nobody sets showed when all began.
     boot_ms: i64,

@@ -24,13 +24,14 @@ use serde_json::Value;
 use tessera_reconciler::JobNews;
 use tessera_types::engine::JobStatus;
 use tessera_types::{Duration, Name, ResourceKey, Timestamp};
-use tessera_workflow::journaled::Numbered;
+use tessera_workflow::journaled::{Due, Numbered};
 use tessera_workflow::machine::{Command, Effect};
 
 use self::outside::Outside;
 use self::replay::Witness;
-use self::run::Run;
+use self::run::{Run, Time};
 use self::scenarios::Scenario;
+use crate::clock::Clock;
 use crate::rng::Rng;
 
 /// The stream of a job's chance that says whether it is dropped from memory while it waits, as it is
@@ -62,6 +63,8 @@ pub(crate) struct Job {
     scenario: Scenario,
     /// Its own share of chance.
     share: u64,
+    /// When it is begun.
+    begins_at: Timestamp,
     stored: Stored,
     /// What was seen of it by who does not die.
     witness: Witness,
@@ -71,7 +74,7 @@ pub(crate) struct Job {
 #[derive(Clone, Debug)]
 struct Stored {
     status: JobStatus,
-    /// When it begins, or has begun.
+    /// When it has begun, by the engine's clock.
     started_at: Timestamp,
     /// The texts of its entries.
     journal: Vec<String>,
@@ -168,6 +171,9 @@ pub(crate) struct Engine {
     pub(crate) dies_after: Option<u64>,
     /// It has, and nobody has noticed.
     pub(crate) has_died: bool,
+    clock: Clock,
+    /// Its clock is set by so much as soon as a run waits for a time.
+    clock_is_set_by_ms: Option<i64>,
     /// By the correlation id, which is the key: its disk.
     pub(crate) jobs: BTreeMap<String, Job>,
     /// Events that are to be told, on the disk as well.
@@ -181,8 +187,8 @@ pub(crate) struct Engine {
 
 impl Engine {
     /// One that has nothing to do, and dies after this step.
-    pub(crate) fn new(is_steady: bool, dies_after: Option<u64>) -> Self {
-        Self { is_steady, dies_after, ..Self::default() }
+    pub(crate) fn new(is_steady: bool, dies_after: Option<u64>, clock: Clock) -> Self {
+        Self { is_steady, dies_after, clock, ..Self::default() }
     }
 
     /// Takes a job, or finds the one that has its key.
@@ -205,7 +211,7 @@ impl Engine {
         let (id, is_steady) = (format!("{:032x}", self.jobs.len() + 1), self.is_steady);
         let scenario = if is_steady { Scenario::of(of) } else { Scenario::any(rng) };
         let waits = if is_steady { 200 } else { rng.between(0, 2000) };
-        let started_at = now.plus(Duration::from_millis(waits));
+        let begins_at = now.plus(Duration::from_millis(waits));
         let status = JobStatus::Submitted;
         let job = Job {
             id,
@@ -217,17 +223,25 @@ impl Engine {
             is_steady,
             scenario,
             share: rng.between(0, u64::MAX),
-            stored: Stored { status, started_at, journal: Vec::new(), sequence: 0 },
+            begins_at,
+            stored: Stored { status, started_at: begins_at, journal: Vec::new(), sequence: 0 },
             witness: Witness::default(),
         };
         if self.survives() {
             if scenario.hears() {
-                self.outside.writes(&of.correlation_id, started_at, rng, is_steady);
+                self.outside.writes(&of.correlation_id, begins_at, rng, is_steady);
             }
             self.jobs.insert(of.correlation_id.clone(), job);
             self.survives();
         }
         Ok(())
+    }
+
+    /// What its clocks show.
+    fn time(&self, truth: Timestamp) -> Time {
+        let passed = self.clock.boot(truth).as_millis();
+        let passed = std::time::Duration::from_millis(passed);
+        Time { truth, wall: self.clock.wall(truth), passed }
     }
 
     /// A step is done. False when it dies right after it.
@@ -251,6 +265,18 @@ impl Engine {
         self.is_down
     }
 
+    /// Its clock is set by so much once a run waits for a time; until then it is left alone.
+    pub(crate) fn sets_clock(&mut self, ms: i64) {
+        self.clock_is_set_by_ms = Some(ms);
+    }
+
+    /// Nothing goes wrong with it any more.
+    pub(crate) fn is_mended(&mut self, now: Timestamp) {
+        (self.clock_is_set_by_ms, self.dies_after) = (None, None);
+        self.clock.set(0);
+        self.start(now);
+    }
+
     /// It is started, unless it runs: whatever has begun is replayed, and goes on.
     pub(crate) fn start(&mut self, now: Timestamp) {
         if !std::mem::take(&mut self.is_down) {
@@ -258,12 +284,13 @@ impl Engine {
         }
         let begun = self.jobs.iter().filter(|(_, job)| job.stored.status == JobStatus::Running);
         let begun: Vec<String> = begun.map(|(key, _)| key.clone()).collect();
-        begun.iter().for_each(|key| self.replays(key, now));
+        begun.iter().for_each(|key| self.replays(key, None, now));
     }
 
     /// # Errors
     /// What it has done and must not.
-    pub(crate) fn check(&self) -> Result<(), String> {
+    pub(crate) fn check(&self, now: Timestamp) -> Result<(), String> {
+        self.runs.values().try_for_each(|run| run.is_in_time(now))?;
         self.wrong.clone().map_or(Ok(()), Err)
     }
 
@@ -282,7 +309,7 @@ impl Engine {
         let reason = "it was cancelled";
         match self.runs.remove(&key) {
             Some(mut run) => {
-                let moment = run.cancelled(reason, now);
+                let moment = run.cancelled(reason, self.time(now));
                 self.commit(&key, run, moment, now);
             }
             None => {
@@ -306,17 +333,19 @@ impl Engine {
     }
 
     /// When something happens to a job.
-    pub(crate) fn next_at(&self) -> Option<Timestamp> {
+    pub(crate) fn next_at(&self, now: Timestamp) -> Option<Timestamp> {
         let up = self.jobs.iter().filter(|_| !self.is_down);
-        up.filter_map(|(key, job)| self.due_at(key, job)).min()
+        up.filter_map(|(key, job)| self.due_at(key, job, now)).min()
     }
 
-    fn due_at(&self, key: &str, job: &Job) -> Option<Timestamp> {
+    fn due_at(&self, key: &str, job: &Job, now: Timestamp) -> Option<Timestamp> {
         match job.stored.status {
-            JobStatus::Submitted => Some(job.stored.started_at),
+            JobStatus::Submitted => Some(job.begins_at),
             JobStatus::Running => {
-                let of_run = self.runs.get(key).and_then(Run::next_at);
-                of_run.into_iter().chain(self.outside.gives_at(key)).min()
+                let run = self.runs.get(key)?;
+                let timer = run.due_in(self.time(now)).map(|left| self.clock.after(now, left));
+                let all = [timer, run.ends_at(), self.outside.gives_at(key)];
+                all.into_iter().flatten().min()
             }
             _ => None,
         }
@@ -328,7 +357,7 @@ impl Engine {
             if self.jobs[&key].stored.status == JobStatus::Submitted {
                 self.begins(&key, now);
             } else if let Some(mut run) = self.runs.remove(&key) {
-                let moment = run.happens(self.outside.given(&key, now), now);
+                let moment = run.happens(self.outside.given(&key, now), self.time(now));
                 self.commit(&key, run, moment, now);
             }
         }
@@ -337,7 +366,7 @@ impl Engine {
     /// A job with which something happens by `now`.
     fn due(&self, now: Timestamp) -> Option<String> {
         let mut up = self.jobs.iter().filter(|_| !self.is_down);
-        let due = up.find(|(key, job)| self.due_at(key, job).is_some_and(|at| at <= now));
+        let due = up.find(|(key, job)| self.due_at(key, job, now).is_some_and(|at| at <= now));
         due.map(|(key, _)| key.clone())
     }
 
@@ -347,8 +376,9 @@ impl Engine {
     }
 
     fn begins(&mut self, key: &str, now: Timestamp) {
-        let run = Run::begin(&self.jobs[key], now);
-        let (begins, news) = (Some(now), vec![JobNews::Taken]);
+        let wall = self.time(now).wall;
+        let run = Run::begin(&self.jobs[key], wall);
+        let (begins, news) = (Some(wall), vec![JobNews::Taken]);
         self.commit(key, run, Moment { begins, news, ..Moment::default() }, now);
     }
 
@@ -360,12 +390,19 @@ impl Engine {
             return;
         }
         self.obey(key, &mut run, commands, now);
-        let rests = run.rests();
+        run.looks_at_clocks(self.time(now));
+        let (rests, due) = (run.rests(), run.journaled.due);
         self.runs.insert(key.to_owned(), run);
+        if rests
+            && due.is_some()
+            && let Some(ms) = self.clock_is_set_by_ms.take()
+        {
+            self.clock.set(ms);
+        }
         let job = &self.jobs[key];
         if rests && Rng::of(job.share, PARKED | job.stored.journal.len() as u64).percent(30) {
             self.runs.remove(key);
-            self.replays(key, now);
+            self.replays(key, due, now);
         }
     }
 
@@ -418,8 +455,9 @@ impl Engine {
         }
     }
 
-    /// Has a run in memory again that its journal has.
-    fn replays(&mut self, key: &str, now: Timestamp) {
+    /// Has a run in memory again that its journal has. What is kept of one that was dropped is its
+    /// next timer.
+    fn replays(&mut self, key: &str, due: Option<Due>, now: Timestamp) {
         let job = &self.jobs[key];
         match Run::replayed(job) {
             Err(why) => self.note_wrong(Err(why)),
@@ -427,6 +465,8 @@ impl Engine {
                 let commands = run.commands();
                 self.note_wrong(Witness::knows(job, &run, &commands));
                 self.obey(key, &mut run, commands, now);
+                run.journaled.due = due;
+                run.looks_at_clocks(self.time(now));
                 self.runs.insert(key.to_owned(), run);
             }
         }

@@ -141,6 +141,7 @@ mod stream {
     pub(super) const SLOW: u64 = 6 << 56;
     pub(super) const WATCHERS: u64 = 7 << 56;
     pub(super) const QUIET: u64 = 8 << 56;
+    pub(super) const ENGINE_CLOCK: u64 = 9 << 56;
 }
 
 impl Sim {
@@ -161,7 +162,7 @@ impl Sim {
             _ => None,
         };
         let is_steady = config.script.is_some();
-        let engine = Engine::new(is_steady, dies_after);
+        let engine = Engine::new(is_steady, dies_after, Clock::new(&mut of(stream::ENGINE_CLOCK)));
         Self {
             acts: Acts::default(),
             acting: None,
@@ -240,7 +241,7 @@ impl Sim {
 
     fn check(&mut self) -> Result<(), String> {
         self.check_history()?;
-        self.engine.check()?;
+        self.engine.check(self.now)?;
         if self.is_restless {
             return Err(format!("the loop has more than {PASSES_MAX} passes at one moment"));
         }

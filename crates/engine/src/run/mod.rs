@@ -7,7 +7,6 @@
 //! is anybody told. A crash before the commit is as if nothing had happened, one after
 //! it replays the entries.
 
-mod due;
 mod ending;
 mod hiding;
 mod moment;

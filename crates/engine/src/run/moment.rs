@@ -12,7 +12,6 @@ use tessera_workflow::machine::{Command, Effect, Happening, Outcome, Status};
 use tokio::sync::{SemaphorePermit, mpsc, oneshot};
 
 use super::Stop;
-use super::due::Due;
 use super::ending::{
     advance, event_of, fail, failed, outcome_change, output_of, state_change, tell_of_end,
 };
@@ -48,8 +47,6 @@ pub(super) struct Run<'p> {
     journaled: Journaled,
     tracker: Tracker,
     progress_sent: (u32, Timestamp),
-    /// The next timer.
-    due: Option<Due>,
     under_way: UnderWay,
     moment: Moment,
     /// Why it is to be cancelled, if it is.
@@ -168,7 +165,6 @@ impl<'p> Run<'p> {
             tracker: Tracker::new(state.run_id().into(), &workflow),
             journaled: Journaled::new(machine, state.first_entry, at),
             progress_sent: (0, at),
-            due: None,
             under_way: UnderWay::new(),
             cancelled: plane.book.lock().cancelled(number),
             moment: Moment { state_changed: is_new, ..Moment::default() },
@@ -198,7 +194,8 @@ impl<'p> Run<'p> {
     fn wakes(&mut self, woken: Woken<'p>) {
         let Woken { share, due, progress_sent, tell } = woken;
         self.plane.book.lock().rest(self.number, false);
-        (self.share, self.due, self.progress_sent, self.first) = (share, due, progress_sent, tell);
+        (self.share, self.progress_sent, self.first) = (share, progress_sent, tell);
+        self.journaled.due = due;
     }
 
     fn tell_that_it_goes_on(&self) {
@@ -343,7 +340,7 @@ impl<'p> Run<'p> {
         while self.moment.happened == 0 && self.moment.told.is_empty() {
             let pause = self.due_in().unwrap_or(LOOK_AT_CLOCK).min(LOOK_AT_CLOCK);
             if !pause.is_zero() && self.is_to_go() {
-                let (due, progress_sent) = (self.due, self.progress_sent);
+                let (due, progress_sent) = (self.journaled.due, self.progress_sent);
                 let bytes = self.share.bytes();
                 return Err(Stop::Parked(Parked { due, progress_sent, bytes }));
             }
@@ -381,18 +378,12 @@ impl<'p> Run<'p> {
 
     /// How long it is until the next timer is due.
     fn due_in(&mut self) -> Option<Duration> {
-        let at = self.journaled.machine.next_wakeup()?;
-        let (wall, instant) = (clock::now(), Instant::now());
-        let due = self.due.filter(|due| due.at == at);
-        let due = due.unwrap_or_else(|| Due::new(at, self.journaled.at().max(wall), instant));
-        self.due = Some(due);
-        Some(due.left(wall, instant))
+        self.journaled.due_in(clock::now(), clock::passed())
     }
 
     fn look_at_clock(&mut self) {
         if self.due_in() == Some(Duration::ZERO) {
-            let now = clock::now();
-            let entry = self.journaled.wakes(now, self.due.map_or(now, |due| due.at));
+            let entry = self.journaled.wakes(clock::now());
             self.store(&entry);
         }
     }

@@ -1,13 +1,13 @@
 //! Runs that were dropped from memory while they wait for time or an event. Their journals have all
 //! that they knew; what is kept is when they are due.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tessera_types::Timestamp;
+use tessera_workflow::journaled::Due;
 use tokio::sync::mpsc;
 
 use super::Stop;
-use super::due::Due;
 use crate::book::Tell;
 use crate::clock;
 use crate::memory::Share;
@@ -45,7 +45,7 @@ impl Parked {
         let Self { due, progress_sent, bytes } = self;
         let mut tell = None;
         while tell.is_none() {
-            let left = due.map(|due| due.left(clock::now(), Instant::now()));
+            let left = due.map(|due| due.left(clock::now(), clock::passed()));
             if left == Some(Duration::ZERO) {
                 break;
             }

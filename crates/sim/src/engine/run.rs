@@ -18,8 +18,19 @@ use tessera_workflow::value::{from_json, to_json};
 use super::outside::{self, shown};
 use super::{Job, Moment};
 
+/// No document of the simulation waits longer for a time.
+const WAITS_MAX: Duration = Duration::from_secs(3);
+
 /// Events about progress are at least so far apart, as the real engine's are.
 const PROGRESS_EVERY: Duration = Duration::from_secs(1);
+
+/// The true time, which nobody knows, and what the engine's two clocks show.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Time {
+    pub(super) truth: Timestamp,
+    pub(super) wall: Timestamp,
+    pub(super) passed: std::time::Duration,
+}
 
 /// An effect that was begun.
 #[derive(Debug)]
@@ -45,7 +56,9 @@ pub(super) struct Says {
 
 /// A run.
 pub(super) struct Run {
-    journaled: Journaled,
+    pub(super) journaled: Journaled,
+    /// When something was done with it.
+    touched_at: Timestamp,
     tracker: Tracker,
     progress_sent: (u32, Timestamp),
     pub(super) under_way: BTreeMap<StepId, UnderWay>,
@@ -72,6 +85,7 @@ impl Run {
         let mut run = Self {
             journaled: Journaled::new(machine(job, at), 0, at),
             tracker: Tracker::new(job.id.as_str().into(), &job.scenario.workflow()),
+            touched_at: at,
             progress_sent: (0, at),
             under_way: BTreeMap::new(),
         };
@@ -152,10 +166,32 @@ impl Run {
         self.journaled.machine.status() == Status::Waiting && self.under_way.is_empty()
     }
 
-    /// When something happens to it that it knows of.
-    pub(super) fn next_at(&self) -> Option<Timestamp> {
-        let ends = self.under_way.values().map(|it| it.ends_at);
-        ends.chain(self.journaled.machine.next_wakeup()).min()
+    /// When the next of its effects ends.
+    pub(super) fn ends_at(&self) -> Option<Timestamp> {
+        self.under_way.values().map(|it| it.ends_at).min()
+    }
+
+    /// How long it is until its next timer, as the clocks of this time have it.
+    pub(super) fn due_in(&self, time: Time) -> Option<Duration> {
+        let due = self.journaled.due.filter(|_| self.journaled.machine.next_wakeup().is_some())?;
+        let left = due.left(time.wall, time.passed);
+        Some(Duration::from_millis(left.as_micros().div_ceil(1000) as u64))
+    }
+
+    /// Its next timer is seen.
+    pub(super) fn looks_at_clocks(&mut self, time: Time) {
+        self.touched_at = time.truth;
+        self.journaled.due_in(time.wall, time.passed);
+    }
+
+    /// # Errors
+    /// When it waits for a time, and that has come.
+    pub(super) fn is_in_time(&self, now: Timestamp) -> Result<(), String> {
+        let waits = self.rests() && self.journaled.machine.next_wakeup().is_some();
+        match waits && now.since(self.touched_at) > WAITS_MAX {
+            true => Err(format!("a run still waits, since {}: {:?}", self.touched_at, self.says())),
+            false => Ok(()),
+        }
     }
 
     /// Begins an effect, which has this result.
@@ -166,23 +202,23 @@ impl Run {
     }
 
     /// What has happened by now, told to the machine: effects that have ended, events, its time.
-    pub(super) fn happens(&mut self, given: Vec<(u64, CloudEvent)>, now: Timestamp) -> Moment {
+    pub(super) fn happens(&mut self, given: Vec<(u64, CloudEvent)>, time: Time) -> Moment {
         let mut moment = Moment::default();
-        while let Some((step, it)) = self.ended(now) {
-            let entry = self.journaled.ends(now, step, it.result);
+        while let Some((step, it)) = self.ended(time.truth) {
+            let entry = self.journaled.ends(time.wall, step, it.result);
             moment.takes(entry);
             moment.settled.push(it.key);
             self.settle();
         }
         for (number, event) in given {
-            let entry = self.journaled.hears(now, &event);
+            let entry = self.journaled.hears(time.wall, &event);
             entry.into_iter().for_each(|entry| moment.takes(entry));
             moment.heard.push(number);
             self.settle();
         }
-        let wakes_at = self.journaled.machine.next_wakeup().filter(|at| *at <= now);
-        if let Some(at) = wakes_at.filter(|_| moment.entries.is_empty()) {
-            let entry = self.journaled.wakes(now, at);
+        let left = self.journaled.due_in(time.wall, time.passed);
+        if moment.entries.is_empty() && left == Some(std::time::Duration::ZERO) {
+            let entry = self.journaled.wakes(time.wall);
             moment.takes(entry);
             self.settle();
         }
@@ -199,10 +235,10 @@ impl Run {
     }
 
     /// Somebody ends it.
-    pub(super) fn cancelled(&mut self, reason: &str, now: Timestamp) -> Moment {
+    pub(super) fn cancelled(&mut self, reason: &str, time: Time) -> Moment {
         let mut moment = Moment::default();
         let what = Happening::Cancelled { reason: reason.to_owned() };
-        let entry = self.journaled.happens(now, what);
+        let entry = self.journaled.happens(time.wall, what);
         moment.takes(entry);
         self.settle();
         self.concludes(&mut moment);

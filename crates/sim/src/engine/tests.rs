@@ -7,11 +7,12 @@ use serde_json::json;
 use tessera_types::KindName;
 
 use super::*;
+use crate::clock::BEGIN;
 
 const INPUT: &str = "what it is given";
 
 fn at(ms: u64) -> Timestamp {
-    Timestamp::EPOCH.plus(Duration::from_millis(ms))
+    BEGIN.plus(Duration::from_millis(ms))
 }
 
 fn name(text: &str) -> Name {
@@ -33,7 +34,7 @@ fn keys() -> Vec<String> {
 
 /// Lets an engine that dies after this step do these jobs; whoever gets no answer asks again.
 fn done(keys: &[String], dies_after: Option<u64>, is_steady: bool) -> (Engine, Vec<News>) {
-    let (mut engine, mut told) = (Engine::new(is_steady, dies_after), Vec::new());
+    let (mut engine, mut told) = (Engine::new(is_steady, dies_after, Clock::default()), Vec::new());
     for ms in (0..120_000).step_by(100) {
         if std::mem::take(&mut engine.has_died) {
             engine.start(at(ms));
@@ -44,7 +45,7 @@ fn done(keys: &[String], dies_after: Option<u64>, is_steady: bool) -> (Engine, V
         }
         engine.advance(at(ms));
         told.extend(engine.tells());
-        assert_eq!(engine.check(), Ok(()), "{dies_after:?}");
+        assert_eq!(engine.check(at(ms)), Ok(()), "{dies_after:?}");
     }
     (engine, told)
 }
@@ -100,7 +101,7 @@ fn jobs_fail_are_tried_again_and_wait_for_ever() {
 
 #[test]
 fn what_waits_for_ever_is_cancelled_also_while_it_is_new() {
-    let mut engine = Engine::new(true, None);
+    let mut engine = Engine::new(true, None, Clock::default());
     engine.submit(&of("a"), &json!(INPUT), at(0), &mut Rng::of(0, 0)).unwrap();
     engine.submit(&of("b"), &json!(INPUT), at(0), &mut Rng::of(1, 0)).unwrap();
     let id = |engine: &Engine, key: &str| engine.jobs[key].id.clone();
@@ -109,7 +110,7 @@ fn what_waits_for_ever_is_cancelled_also_while_it_is_new() {
     engine.advance(at(300));
     engine.cancel(&b, at(400));
     assert!(engine.jobs.values().all(|job| job.is_over() && job.ending.is_err()));
-    assert_eq!(engine.next_at(), None);
+    assert_eq!(engine.next_at(at(400)), None);
     let last: Vec<_> = engine.tells().into_iter().map(|it| (it.sequence, it.is_last)).collect();
     assert_eq!(last, [(1, true), (1, false), (2, true)]);
 }

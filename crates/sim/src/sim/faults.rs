@@ -237,8 +237,7 @@ impl Sim {
             control.thaw(now);
         }
         self.mend(Mend::Control);
-        self.engine.dies_after = None;
-        self.engine.start(self.now);
+        self.engine.is_mended(self.now);
         let names: Vec<_> = self.machines.iter().map(|machine| machine.name.clone()).collect();
         let now = self.now;
         // Their clocks were put right, which may have ended windows.
@@ -255,7 +254,7 @@ impl Sim {
 }
 
 /// By how much a clock is set: mostly a lot, and in either direction.
-fn any_ms(rng: &mut Rng) -> i64 {
+pub(super) fn any_ms(rng: &mut Rng) -> i64 {
     let most = *rng.pick(&[1000, 20_000, 600_000, 7_200_000]);
     rng.between(0, 2 * most + 1) as i64 - most as i64
 }

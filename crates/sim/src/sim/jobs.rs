@@ -5,6 +5,7 @@ use tessera_reconciler::{JobNews, Told, Whose, tell_step};
 use tessera_types::timed::Timed;
 use tessera_types::{Duration, Edit, ResourceKey, Timestamp, Write, with_pipelined};
 
+use super::faults::any_ms;
 use super::{Event, Sim};
 use crate::acts::Class;
 use crate::control::Control;
@@ -52,7 +53,7 @@ impl Sim {
             let Control { link, world, .. } = control;
             link.next_at(world, now)
         });
-        [link, self.engine.next_at()].into_iter().flatten().min()
+        [link, self.engine.next_at(now)].into_iter().flatten().min()
     }
 
     /// Lets jobs go on, and has called what is to be called.
@@ -105,7 +106,7 @@ impl Sim {
             EngineEvent::Answer(to, answer) => self.answered(to, answer),
             EngineEvent::News(news, attempt) => self.heard(news, attempt),
             EngineEvent::Dies if !self.is_peace() => {
-                let mut pause = self.act(Class::Engine, Self::kill_engine);
+                let mut pause = self.act(Class::Engine, Self::break_engine);
                 self.after(pause.between(5000, 120_000), Event::Engine(EngineEvent::Dies));
             }
             EngineEvent::Dies => {}
@@ -117,9 +118,15 @@ impl Sim {
         Ok(())
     }
 
-    /// The engine dies at once, or right before or after one of its next commits.
-    fn kill_engine(&mut self) {
+    /// The engine dies at once, or right before or after one of its next commits, or its clock is
+    /// set.
+    fn break_engine(&mut self) {
         let ms = self.rng.between(100, 30_000);
+        if self.rng.percent(25) {
+            let set_ms = any_ms(&mut self.rng);
+            self.engine.sets_clock(set_ms);
+            return self.note(&format!("the engine's clock is to be set by {set_ms} ms"));
+        }
         if self.rng.percent(50) {
             let step = self.engine.steps + self.rng.between(1, 7);
             self.engine.dies_after = Some(step);

@@ -4,8 +4,11 @@
 //! machine (the run's time, the number of the next entry, the events that it was given) follows from
 //! the entries as well. So a run that is replayed is the run that was lost.
 
+mod due;
 mod known;
 mod progress;
+
+use std::time::Duration;
 
 use serde_json::Value as Json;
 use tessera_planted::{Bug, planted};
@@ -14,6 +17,7 @@ use tessera_types::Timestamp;
 use crate::machine::{CloudEvent, Entry, Error, Happening, Machine, StepId};
 use known::Known;
 
+pub use due::Due;
 pub use known::{Identity, identity};
 pub use progress::Tracker;
 
@@ -24,6 +28,8 @@ pub type Numbered = (u64, Entry);
 pub struct Journaled {
     /// The run.
     pub machine: Machine,
+    /// Its next timer, as it was first seen. Whoever drops a run from memory keeps it.
+    pub due: Option<Due>,
     known: Known,
     next: u64,
     at: Timestamp,
@@ -33,7 +39,7 @@ impl Journaled {
     /// A run to which nothing has happened since it began at `at`.
     #[must_use]
     pub fn new(machine: Machine, first_entry: u64, at: Timestamp) -> Self {
-        Self { machine, known: Known::default(), next: first_entry, at }
+        Self { machine, due: None, known: Known::default(), next: first_entry, at }
     }
 
     /// The time of the last entry.
@@ -71,10 +77,20 @@ impl Journaled {
         (number, entry)
     }
 
-    /// The timer of this time has come to it, by whatever clock. The run's time is that of the timer,
-    /// also where the wall clock is behind.
-    pub fn wakes(&mut self, now: Timestamp, due: Timestamp) -> Numbered {
-        self.happens(now.max(due), Happening::Woken)
+    /// How long it is until the next timer is due, as the wall clock stands, and one that nobody sets.
+    pub fn due_in(&mut self, wall: Timestamp, passed: Duration) -> Option<Duration> {
+        let at = self.machine.next_wakeup()?;
+        let due = self.due.filter(|due| due.at == at);
+        let due = due.unwrap_or_else(|| Due::new(at, self.at.max(wall), passed));
+        self.due = Some(due);
+        Some(due.left(wall, passed))
+    }
+
+    /// The next timer is due, by whichever clock. The run's time is that of the timer, also where the
+    /// wall clock is behind.
+    pub fn wakes(&mut self, now: Timestamp) -> Numbered {
+        let now = self.due.map_or(now, |due| now.max(due.at));
+        self.happens(now, Happening::Woken)
     }
 
     /// An effect has ended.

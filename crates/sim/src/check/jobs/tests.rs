@@ -7,6 +7,7 @@ use tessera_types::timed::{StepProgress, UnwantedJob};
 use tessera_types::{Actor, KindName, Resource, ResourceKey, Revision};
 
 use super::*;
+use crate::clock::{BEGIN, Clock};
 use crate::engine::OfStep;
 use crate::rng::Rng;
 
@@ -17,12 +18,12 @@ fn name(text: &str) -> Name {
 }
 
 fn at(seconds: u64) -> Timestamp {
-    Timestamp::EPOCH.plus(Duration::from_secs(seconds))
+    BEGIN.plus(Duration::from_secs(seconds))
 }
 
 /// An engine that has the jobs of these keys, which end after ten seconds at the latest.
 fn engine(keys: &[&str]) -> Engine {
-    let mut engine = Engine::new(true, None);
+    let mut engine = Engine::new(true, None, Clock::default());
     for (number, key) in (1_u64..).zip(keys) {
         let pod = ResourceKey::new(KindName::Pod, None, name("p"));
         let (phase, step, correlation_id) = (name("provision"), name("lab"), (*key).to_owned());
