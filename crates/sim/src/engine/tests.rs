@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 
 use serde_json::json;
 use tessera_types::KindName;
+use tessera_workflow::machine::{Action, StepId};
 
 use super::*;
 use crate::clock::BEGIN;
@@ -113,4 +114,79 @@ fn what_waits_for_ever_is_cancelled_also_while_it_is_new() {
     assert_eq!(engine.next_at(at(400)), None);
     let last: Vec<_> = engine.tells().into_iter().map(|it| (it.sequence, it.is_last)).collect();
     assert_eq!(last, [(1, true), (1, false), (2, true)]);
+}
+
+/// An effect of a task, under a key.
+fn effect(task: &str, key: &str) -> Effect {
+    let arguments = tessera_workflow::value::from_json(json!({"n": 1}));
+    let action = Action::Adapter { name: "lab.one".into(), arguments };
+    Effect { id: StepId(0), task: task.into(), idempotency_key: key.into(), action }
+}
+
+fn refused<T: std::fmt::Debug>(asked: Result<T, String>, words: &str) {
+    let why = asked.unwrap_err();
+    assert!(why.contains(words), "{why}");
+}
+
+#[test]
+fn keys_that_are_shared_doubled_or_over_are_seen() {
+    let mut outside = Outside::default();
+    let first = outside.asks("j", &effect("/do/0", "j/0"), false).unwrap();
+    assert_eq!(outside.asks("j", &effect("/do/0", "j/0"), true).unwrap(), first);
+    refused(outside.asks("j", &effect("/do/1", "j/0"), false), "is the key of");
+    refused(outside.asks("j", &effect("/do/0", "j/1"), false), "has the key j/0, and j/1");
+    outside.settles("j/0");
+    refused(outside.asks("j", &effect("/do/0", "j/0"), false), "its end is known");
+    assert!(outside.asks("j", &effect("/do/0", "j/1"), false).is_ok());
+    assert_eq!(outside.count(), 2);
+}
+
+/// An engine whose only job, of two effects, has had the end of the first stored, and has given it to
+/// the second.
+fn half_done() -> Engine {
+    let mut engine = Engine::new(true, None, Clock::default());
+    let is_first = |key: &String| format!("{:?}", Scenario::of(&of(key))) == "Scenario(0)";
+    let key = keys().into_iter().find(is_first).unwrap();
+    engine.submit(&of(&key), &json!(INPUT), at(0), &mut Rng::of(0, 0)).unwrap();
+    for ms in (0..1000).step_by(100) {
+        engine.advance(at(ms));
+    }
+    assert!(engine.jobs.values().all(|job| !job.is_over() && !job.stored.journal.is_empty()));
+    engine.dies();
+    engine
+}
+
+#[test]
+fn a_replay_that_comes_to_something_else_is_seen() {
+    let mut engine = half_done();
+    engine.start(at(1000));
+    assert_eq!(engine.check(at(1000)), Ok(()));
+    // An entry that was told of is lost, or says something else.
+    let mut engine = half_done();
+    engine.jobs.values_mut().for_each(|job| job.stored.journal.clear());
+    engine.start(at(1000));
+    refused(engine.check(at(1000)), "replayed, says");
+    let mut engine = half_done();
+    for entry in engine.jobs.values_mut().flat_map(|job| &mut job.stored.journal) {
+        *entry = entry.replace("\"did\"", "\"said\"");
+    }
+    engine.start(at(1000));
+    refused(engine.check(at(1000)), "replayed, waits for");
+}
+
+#[test]
+fn a_run_that_waits_for_a_time_that_has_come_is_seen() {
+    let mut engine = Engine::new(true, None, Clock::default());
+    for key in keys() {
+        engine.submit(&of(&key), &json!(INPUT), at(0), &mut Rng::of(0, 0)).unwrap();
+    }
+    let is_late = |engine: &Engine, ms: u64| engine.check(at(ms + 4000)).is_err();
+    let mut ms = 0;
+    while !is_late(&engine, ms) {
+        ms += 100;
+        assert!(ms < 10_000, "none of them waits");
+        engine.advance(at(ms));
+        assert_eq!(engine.check(at(ms)), Ok(()));
+    }
+    refused(engine.check(at(ms + 4000)), "a run still waits");
 }
