@@ -15,7 +15,7 @@ struct Seen {
     id: Uid,
     node: u32,
     epoch: Epoch,
-    is_running: bool,
+    status: WorkloadStatus,
     cpu: u64,
     memory_mib: u64,
 }
@@ -33,13 +33,16 @@ impl Census {
             let page = api.list::<Workload>(&options).await?;
             for workload in page.items {
                 let observed = &workload.observed;
-                let assigned = observed.assigned.as_ref().context("it has no node")?;
+                let assigned = observed.assigned.as_ref();
+                let assigned = assigned.with_context(|| {
+                    format!("{} is {} and has no node", workload.name, workload.status)
+                })?;
                 let node = assigned.node.as_str().rsplit('-').next().and_then(|n| n.parse().ok());
                 let seen = Seen {
                     id: workload.id,
                     node: node.context("no such node")?,
                     epoch: observed.epoch,
-                    is_running: workload.status == WorkloadStatus::Running,
+                    status: workload.status,
                     cpu: workload.spec.resources.cpu.0,
                     memory_mib: workload.spec.resources.memory.0 >> 20,
                 };
@@ -60,7 +63,7 @@ impl Census {
         let mut spread: BTreeMap<usize, BTreeMap<(usize, usize), usize>> = BTreeMap::new();
         for (name, seen) in &self.0 {
             let service = Service::of(name).with_context(|| format!("what is {name}?"))?;
-            ensure!(seen.is_running, "{name} does not run");
+            ensure!(seen.status == WorkloadStatus::Running, "{name} is {}", seen.status);
             ensure!((1..=files.nodes).contains(&seen.node), "{name} is on no node of ours");
             ensure!(service.may_run_on(seen.node), "{name} must not be on node {}", seen.node);
             let asked = (service.cpu(), service.memory_mib());
