@@ -143,8 +143,8 @@ bugs! {
     RestartsForgotten: History,
     /// An acknowledgement of one report counts for all of its copy.
     ReportsForgotten: Converges,
-    /// An agent that registers anew and has all but a stop is told nothing.
-    StopNotHeld: Converges,
+    /// An agent that registers anew and has the same workloads, as they were, is told nothing.
+    HeldByName: Converges,
     /// A run starts before it is written down.
     StartBeforeSave: OneCopy,
 
