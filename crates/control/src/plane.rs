@@ -115,7 +115,7 @@ impl Rush {
 
 impl Rushing {
     /// When an agent that was told at `told` is told more. Each time it waits as long as the rush had
-    /// lasted then: what has been placed waits no longer than all has taken so far, and a rush of any
+    /// lasted then: what has been placed waits about as long as all has taken so far, and a rush of any
     /// length costs few answers.
     pub(crate) fn tells_at(self, told: BootTime) -> BootTime {
         let told = told.max(self.began);
