@@ -533,16 +533,7 @@ impl World {
 
 /// As the control plane counts it.
 fn held(list: &[Assignment]) -> u64 {
-    Held::digest(list.iter().map(|one| Held {
-        id: one.id,
-        namespace: &one.namespace,
-        name: &one.name,
-        epoch: one.epoch,
-        generation: one.generation,
-        stop: one.stop,
-        report_seq: one.report_seq,
-        spec: one.spec.as_ref().unwrap(),
-    }))
+    Held::digest(list.iter().map(|one| one.held().expect("it has a spec")))
 }
 
 fn without_lines(report: &Report) -> Report {

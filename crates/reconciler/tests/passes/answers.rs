@@ -64,16 +64,7 @@ fn known(one: &Assignment, before: &All) -> Assignment {
 
 /// As an agent counts it.
 fn held(all: &All) -> u64 {
-    Held::digest(all.values().map(|one| Held {
-        id: one.id,
-        namespace: &one.namespace,
-        name: &one.name,
-        epoch: one.epoch,
-        generation: one.generation,
-        stop: one.stop,
-        report_seq: one.report_seq,
-        spec: one.spec.as_ref().unwrap(),
-    }))
+    Held::digest(all.values().map(|one| one.held().expect("it has a spec")))
 }
 
 struct Agents {

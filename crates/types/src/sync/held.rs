@@ -8,7 +8,9 @@ use crate::identity::{Epoch, Uid};
 use crate::name::Name;
 use crate::workload::WorkloadSpec;
 
-/// One assignment, as it is had on both sides: all that [`Assignment`](super::Assignment) says.
+use super::Assignment;
+
+/// One assignment, as it is had on both sides: all that [`Assignment`] says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Held<'a> {
     /// The workload's identity.
@@ -52,6 +54,24 @@ impl Held<'_> {
         }
         hasher.write_u64(count);
         hasher.finish()
+    }
+}
+
+impl Assignment {
+    /// What an agent has of it once it is told; nothing where the spec is left out.
+    #[must_use]
+    pub fn held(&self) -> Option<Held<'_>> {
+        let Self { id, namespace, name, epoch, generation, stop, report_seq, spec } = self;
+        Some(Held {
+            id: *id,
+            namespace,
+            name,
+            epoch: *epoch,
+            generation: *generation,
+            stop: *stop,
+            report_seq: *report_seq,
+            spec: spec.as_deref()?,
+        })
     }
 }
 
