@@ -98,7 +98,9 @@ async fn the_loop_can_be_watched_converging() {
         ["--listen", "127.0.0.1:0", "--lease", "1s", "--state-dir", state.to_str().unwrap()];
     let mut control = Running::start(&area, "tessera-control", &arguments, &env);
     let url = listening(&mut control).await;
-    let arguments = ["--simulated", "--name", "node-a", "--server", &url];
+    let state = area.join("agent");
+    let state = ["--state-dir", state.to_str().unwrap()];
+    let arguments = [&["--simulated", "--name", "node-a", "--server", &url][..], &state].concat();
     let mut agent = Running::start(&area, "tessera-agent", &arguments, &env);
     agent.line("it registers", |line| line.contains("registered").then_some(())).await;
     let file = area.join("web.json");
@@ -125,7 +127,10 @@ fn has(line: &str, parts: &[&str]) -> Option<()> {
 #[tokio::test(flavor = "multi_thread")]
 async fn one_agent_can_be_many_simulated_nodes() {
     let fleet = Fleet::start().await;
-    let arguments = ["--simulated-nodes", "25", "--name", "sim", "--server", &fleet.url()];
+    let (url, state) = (fleet.url(), fleet.area().join("agents"));
+    let state = ["--state-dir", state.to_str().unwrap()];
+    let arguments =
+        [&["--simulated-nodes", "25", "--name", "sim", "--server", &url][..], &state].concat();
     let agent = Running::start(fleet.area(), "tessera-agent", &arguments, &[]);
     let api = Api::new(&fleet.url()).unwrap();
     fleet
