@@ -210,10 +210,7 @@ impl Machine {
 
     /// How long this call takes at most, and how long it may wait for news.
     pub(crate) fn heartbeat(&self) -> Heartbeat {
-        match self.is_registered {
-            true => Heartbeat::next(LEASE, self.has_failed),
-            false => Heartbeat { wait: Duration::ZERO, limit: CALL_TIME },
-        }
+        Heartbeat::next(LEASE, self.has_failed)
     }
 
     /// An answered sync: the lease runs from when it was sent.

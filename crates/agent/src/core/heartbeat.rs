@@ -1,4 +1,4 @@
-//! How long an agent waits for the answer to a heartbeat.
+//! How long an agent waits for what keeps its lease: the answer to a heartbeat, or to a registration.
 
 use tessera_types::Duration;
 
@@ -15,6 +15,9 @@ pub struct Heartbeat {
 }
 
 impl Heartbeat {
+    /// What an agent takes its lease to be until it is told: a control plane's, unless it is set otherwise.
+    pub const LEASE_USUAL: Duration = Duration::from_secs(15);
+
     /// The next one, under a lease of this length; `has_failed` says that the last call has.
     #[must_use]
     pub fn next(lease: Duration, has_failed: bool) -> Self {

@@ -95,7 +95,7 @@ impl<C: Control> Link<C> {
             node,
             registration,
             registered: false,
-            lease: tessera_types::Duration::ZERO,
+            lease: Heartbeat::LEASE_USUAL,
             answered_at: None,
             main: None,
             reporting: None,
@@ -147,10 +147,11 @@ impl<C: Control> Link<C> {
         let (control, node) = (self.control.clone(), self.node.clone());
         let (registration, pause) =
             (self.registration.clone(), std::mem::take(&mut self.main_pause));
+        let Heartbeat { limit, .. } = Heartbeat::next(self.lease, self.cut_off);
         self.main = Some(Box::pin(async move {
             sleep(pause).await;
             let call = control.register(&node, &registration);
-            Heard::Registered(in_time(CALL_TIME, call).await)
+            Heard::Registered(in_time(limit.as_std(), call).await)
         }));
     }
 

@@ -222,6 +222,21 @@ async fn what_is_too_much_for_one_call_is_told_in_several() {
     agent.shutdown(true).await;
 }
 
+/// It leaves time for another, so that the node is heard of before its lease lapses.
+#[tokio::test]
+async fn a_registration_that_gets_lost_does_not_cost_the_lease() {
+    const LEASE_MS: u64 = 3000;
+    let (home, plane) = (Home::new(), Plane::new(LEASE_MS));
+    let options = AgentOptions { simulated: true, ..home.options() };
+    let agent = Agent::start_with(options, plane.clone()).await.unwrap();
+    eventually("a registration", || plane.registrations() == 1).await;
+    plane.forget_and_be_mute();
+    eventually("another registration", || plane.registrations() == 2).await;
+    let waited = plane.waited().expect("the one before was not answered");
+    assert!(waited < Duration::from_millis(LEASE_MS), "{waited:?}");
+    agent.shutdown(true).await;
+}
+
 #[tokio::test]
 async fn a_copy_that_must_be_alone_ends_with_the_lease() {
     const LEASE_MS: u64 = 3000;

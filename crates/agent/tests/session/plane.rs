@@ -1,8 +1,9 @@
 //! A control plane in memory: it hands out assignments, takes reports, and can be made unreachable.
 
 use std::collections::BTreeMap;
+use std::future::pending;
 use std::sync::{Arc, Mutex, MutexGuard};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tessera_agent::control::Control;
 use tessera_client::Error;
@@ -51,25 +52,15 @@ struct State {
     syncs: Vec<Option<Timestamp>>,
     /// No report is answered.
     deaf: bool,
+    /// The next registration is heard, and not answered.
+    is_mute: bool,
+    /// How long an agent waited for a registration that was not answered.
+    waited: Option<Duration>,
 }
 
 impl State {
     fn held(&self) -> u64 {
-        Held::digest(self.assignments.values().map(|one| Held {
-            id: one.id,
-            namespace: &one.namespace,
-            name: &one.name,
-            epoch: one.epoch,
-            generation: one.generation,
-            stop: one.stop,
-            report_seq: self.newest(one.id, one.epoch),
-            spec: one.spec.as_ref().unwrap(),
-        }))
-    }
-
-    fn newest(&self, id: Uid, epoch: Epoch) -> u64 {
-        let of_it = self.reports.iter().filter(|report| (report.id, report.epoch) == (id, epoch));
-        of_it.map(|report| report.seq).max().unwrap_or(0)
+        Held::digest(self.assignments.values().map(|one| one.held().expect("it has a spec")))
     }
 
     /// A clock that goes on with every call.
@@ -138,6 +129,16 @@ impl Plane {
     /// Whether it answers no report, though it answers heartbeats.
     pub(crate) fn set_deaf(&self, deaf: bool) {
         self.change(|state| state.deaf = deaf);
+    }
+
+    /// Forgets the agent, and does not answer its next registration.
+    pub(crate) fn forget_and_be_mute(&self) {
+        self.change(|state| (state.registration, state.is_mute) = (None, true));
+    }
+
+    /// How long an agent waited for a registration that was not answered, once it has given up.
+    pub(crate) fn waited(&self) -> Option<Duration> {
+        self.state().waited
     }
 
     /// What the heartbeats so far said to have told.
@@ -304,8 +305,24 @@ pub(crate) async fn eventually(what: &str, condition: impl Fn() -> bool) {
     assert!(timeout(PATIENCE, poll).await.is_ok(), "{what} did not come to be");
 }
 
+/// A call that is not answered: how long it takes is known when it is given up.
+struct Waits<'a> {
+    plane: &'a Plane,
+    since: Instant,
+}
+
+impl Drop for Waits<'_> {
+    fn drop(&mut self) {
+        self.plane.state().waited = Some(self.since.elapsed());
+    }
+}
+
 impl Control for Plane {
     async fn register(&self, _: &Name, body: &Registration) -> Result<Registered, Error> {
+        if std::mem::take(&mut self.state().is_mute) {
+            let _waits = Waits { plane: self, since: Instant::now() };
+            return pending().await;
+        }
         let mut state = self.answers()?;
         state.registration = Some(body.clone());
         state.registrations += 1;
