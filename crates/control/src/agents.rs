@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
-use tessera_reconciler::{NotInSession, Sessions, World};
+use tessera_reconciler::{NotInSession, Permit, Sessions, World};
 use tessera_types::sync::{LogRequest, Registration, TenantLogRequest, Usage};
 use tessera_types::{BootTime, Name, Timestamp, Uid};
 use tokio::sync::Notify;
@@ -87,7 +87,7 @@ impl Agents {
         name: &Name,
         registration: &Registration,
         now: BootTime,
-    ) -> Result<(), NotInSession> {
+    ) -> Result<Permit, NotInSession> {
         self.all.lock().sessions.may_register(world, name, registration, now)
     }
 
@@ -98,10 +98,11 @@ impl Agents {
         name: &Name,
         node_id: Uid,
         registration: &Registration,
+        permit: Permit,
         now: Timestamp,
     ) -> Result<(), NotInSession> {
         let mut all = self.all.lock();
-        all.sessions.registered(name, node_id, registration)?;
+        all.sessions.registered(name, node_id, registration, permit)?;
         let mut agent = Agent::new(node_id, now);
         if let Some(before) = all.by_node.remove(name) {
             // Its open call, if it has one, ends: it is not the agent any more.
@@ -241,10 +242,16 @@ mod tests {
         }
     }
 
+    fn register(agents: &Agents, name: &Name) {
+        let (registration, now) = (registration(), BootTime::from_millis(0));
+        let permit = agents.may_register(&World::default(), name, &registration, now).unwrap();
+        agents.registered(name, Uid(1), &registration, permit, Timestamp::EPOCH).unwrap();
+    }
+
     #[test]
     fn nothing_is_kept_for_readers_that_are_gone_nor_of_nodes_that_are() {
         let (agents, a) = (Agents::default(), Name::new("a").unwrap());
-        agents.registered(&a, Uid(1), &registration(), Timestamp::EPOCH).unwrap();
+        register(&agents, &a);
         for number in 0..3 {
             assert!(agents.ask_for_log(&a, request(number)));
         }
@@ -259,14 +266,14 @@ mod tests {
     #[test]
     fn a_log_is_asked_for_until_it_begins() {
         let (agents, a) = (Agents::default(), Name::new("a").unwrap());
-        agents.registered(&a, Uid(1), &registration(), Timestamp::EPOCH).unwrap();
+        register(&agents, &a);
         agents.ask_for_log(&a, request(0));
         let now = Instant::now();
         assert_eq!(agents.log_requests(&a, now), [request(0)]);
         assert_eq!(agents.log_requests(&a, now), [], "it has just been told");
         let later = now + TELL_AGAIN;
         assert_eq!(agents.log_requests(&a, later), [request(0)], "the answer may be lost");
-        agents.registered(&a, Uid(1), &registration(), Timestamp::EPOCH).unwrap();
+        register(&agents, &a);
         assert_eq!(agents.log_requests(&a, later), [request(0)], "another agent begins anew");
         agents.settle_log_request(&a, "0");
         assert_eq!(agents.log_requests(&a, later + TELL_AGAIN), []);

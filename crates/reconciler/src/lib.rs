@@ -51,7 +51,7 @@ pub use reconciler::{Backlog, Reconciler};
 pub use report::ReportManager;
 pub use resync::Resync;
 pub use session::{PartManager, SessionManager};
-pub use sessions::{NotInSession, Sessions};
+pub use sessions::{NotInSession, Permit, Sessions};
 pub use tables::{Table, Tabled, Tables};
 pub use tenant::{Reporter, TenantManager, apply_tenant_reports, request_run};
 pub use workload::{Reported, StaleReport, WorkloadManager, apply_report, apply_reports};

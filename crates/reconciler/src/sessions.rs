@@ -28,6 +28,15 @@ fn free_at(world: &World, node: &Object<Node>) -> BootTime {
 #[derive(Clone, Debug, Default)]
 pub struct Sessions {
     by_node: HashMap<Name, Seat>,
+    /// How often a seat was taken so far.
+    taken: u64,
+}
+
+/// That an agent may register, as of when it asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Permit {
+    /// How many had taken a seat by then.
+    taken: u64,
 }
 
 #[derive(Clone, Debug)]
@@ -37,6 +46,8 @@ struct Seat {
     session: String,
     /// Which start of the installation it is; 0 where that is not counted.
     start: u64,
+    /// The number of this taking among all.
+    taken: u64,
     /// The starts of this installation that do not speak any more, oldest first.
     superseded: VecDeque<String>,
 }
@@ -69,13 +80,14 @@ impl Sessions {
         name: &Name,
         registration: &Registration,
         now: BootTime,
-    ) -> Result<(), NotInSession> {
-        let Some(node) = world.nodes.find(None, name) else { return Ok(()) };
+    ) -> Result<Permit, NotInSession> {
+        let permit = Permit { taken: self.taken };
+        let Some(node) = world.nodes.find(None, name) else { return Ok(permit) };
         let seat = self.seat(name, node);
         let holder = seat.map_or(node.observed.agent_id.as_str(), |seat| seat.agent_id.as_str());
         if !holder.is_empty() && holder != registration.agent_id {
             let until = free_at(world, node);
-            return if until > now { Err(NotInSession::NameTaken { until }) } else { Ok(()) };
+            return if until > now { Err(NotInSession::NameTaken { until }) } else { Ok(permit) };
         }
         match seat {
             Some(seat) if seat.superseded.contains(&registration.session) => {
@@ -90,7 +102,7 @@ impl Sessions {
             {
                 Err(NotInSession::Superseded)
             }
-            _ => Ok(()),
+            _ => Ok(permit),
         }
     }
 
@@ -99,7 +111,7 @@ impl Sessions {
     }
 
     /// An agent has registered as `node`: it speaks for it from now on. It may
-    /// have been superseded since it was asked whether it may.
+    /// have been superseded since it got its `permit`, also by a later start.
     ///
     /// # Errors
     /// [`NotInSession::Superseded`] then.
@@ -108,23 +120,29 @@ impl Sessions {
         name: &Name,
         node: Uid,
         registration: &Registration,
+        permit: Permit,
     ) -> Result<(), NotInSession> {
         let Registration { agent_id, session, start, .. } = registration;
+        let taken = self.taken + 1;
         let before = self.by_node.get_mut(name);
         let Some(seat) = before.filter(|seat| seat.node == node && seat.agent_id == *agent_id)
         else {
             let (agent_id, session) = (agent_id.clone(), session.clone());
             let (start, superseded) = (*start, VecDeque::new());
-            let seat = Seat { node, agent_id, session, start, superseded };
+            let seat = Seat { node, agent_id, session, start, taken, superseded };
             self.by_node.insert(name.clone(), seat);
+            self.taken = taken;
             return Ok(());
         };
         if seat.superseded.contains(session) {
             return Err(NotInSession::Superseded);
         }
         if seat.session != *session {
+            if seat.taken > permit.taken && (1..seat.start).contains(start) {
+                return Err(NotInSession::Superseded);
+            }
             let before = std::mem::replace(&mut seat.session, session.clone());
-            seat.start = *start;
+            (seat.start, seat.taken, self.taken) = (*start, taken, taken);
             seat.superseded.push_back(before);
             if seat.superseded.len() > limits::SUPERSEDED_MAX {
                 seat.superseded.pop_front();

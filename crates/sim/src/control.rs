@@ -278,15 +278,16 @@ impl Control {
             executors: Executors { simulated: true, ..Executors::default() },
         };
         let boot = self.clock.boot(now);
-        if let Err(why) = self.sessions.may_register(&self.world, name, &registration, boot) {
-            return Some(refused(why));
-        }
+        let permit = match self.sessions.may_register(&self.world, name, &registration, boot) {
+            Ok(permit) => permit,
+            Err(why) => return Some(refused(why)),
+        };
         let existing = self.world.nodes.find(None, name).cloned();
         let id = match registered(existing.as_ref(), name, &registration, self.clock.wall(now)) {
             Some(write) => self.commit_once(vec![write], None, now).ok()?.changes.first()?.id,
             None => existing?.id,
         };
-        if let Err(why) = self.sessions.registered(name, id, &registration) {
+        if let Err(why) = self.sessions.registered(name, id, &registration, permit) {
             return Some(refused(why));
         }
         self.heard(id, now);

@@ -33,13 +33,13 @@ pub(super) async fn register(
 ) -> Result<Registered, ApiError> {
     for _ in 0..TRIES_MAX {
         let now = clock::both();
-        let existing = {
+        let (permit, existing) = {
             let world = plane.world.read();
-            plane
+            let permit = plane
                 .agents
                 .may_register(&world, name, registration, now.boot)
                 .map_err(|why| refused(name, why))?;
-            world.nodes.find(None, name).cloned()
+            (permit, world.nodes.find(None, name).cloned())
         };
         let node_id = match registered(existing.as_ref(), name, registration, now.wall) {
             Some(write) => match plane.commit(vec![write]).await {
@@ -52,7 +52,7 @@ pub(super) async fn register(
         let Some(node_id) = node_id else { continue };
         plane
             .agents
-            .registered(name, node_id, registration, now.wall)
+            .registered(name, node_id, registration, permit, now.wall)
             .map_err(|why| refused(name, why))?;
         heard(plane, node_id);
         tracing::info!(target: "tessera::agents", node = %name, version = %registration.version, "an agent registered");

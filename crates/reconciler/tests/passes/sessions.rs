@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::plane::Plane;
 use proptest::prelude::*;
-use tessera_reconciler::{KILL_MARGIN, NotInSession, Sessions, World};
+use tessera_reconciler::{KILL_MARGIN, NotInSession, Permit, Sessions, World};
 use tessera_types::node::{Capacity, Executors, NodeStatus};
 use tessera_types::sync::Registration;
 use tessera_types::{Duration, Labels, Name, limits};
@@ -38,16 +38,25 @@ impl Desk {
 
     fn start(&mut self, agent: &str, session: &str, start: u64) -> Result<(), NotInSession> {
         let registration = Registration { start, ..registration(agent, session) };
+        let permit = self.ask(&registration)?;
+        self.enter(&registration, permit)
+    }
+
+    fn ask(&self, registration: &Registration) -> Result<Permit, NotInSession> {
         let (world, now) = (&self.plane.world, self.plane.now);
-        self.sessions.may_register(world, &self.name, &registration, now.boot)?;
+        self.sessions.may_register(world, &self.name, registration, now.boot)
+    }
+
+    fn enter(&mut self, registration: &Registration, permit: Permit) -> Result<(), NotInSession> {
+        let (world, now) = (&self.plane.world, self.plane.now);
         let existing = world.nodes.find(None, &self.name).cloned();
         let write =
-            tessera_reconciler::registered(existing.as_ref(), &self.name, &registration, now.wall);
+            tessera_reconciler::registered(existing.as_ref(), &self.name, registration, now.wall);
         if let Some(write) = write {
             self.plane.commit(vec![write]);
         }
         let id = self.plane.world.nodes.find(None, &self.name).unwrap().id;
-        self.sessions.registered(&self.name, id, &registration)?;
+        self.sessions.registered(&self.name, id, registration, permit)?;
         self.plane.world.heard(id, now.boot, Duration::from_secs(15));
         Ok(())
     }
@@ -90,6 +99,24 @@ fn an_earlier_start_that_is_heard_late_does_not_supersede_a_later_one() {
 }
 
 /// What ran under the installation before, and must be alone, is dead by then.
+/// Both may register while nobody is heard of, and one of them is slower.
+#[test]
+fn of_two_starts_that_are_let_in_together_the_later_one_stays() {
+    let mut desk = Desk::new();
+    desk.start("agent", "2", 2).unwrap();
+    desk.plane.wait(Duration::from_secs(15));
+    let at = |start: u64| Registration { start, ..registration("agent", &start.to_string()) };
+    let (three, four) = (desk.ask(&at(3)).unwrap(), desk.ask(&at(4)).unwrap());
+    desk.enter(&at(4), four).unwrap();
+    assert_eq!(desk.enter(&at(3), three), Err(NotInSession::Superseded));
+    assert_eq!((desk.speaks("4"), desk.speaks("3")), (Ok(()), Err(NotInSession::NotRegistered)));
+    // A folder that was put back to what it was is let in when the later start is not there.
+    desk.plane.wait(Duration::from_secs(15));
+    let three = desk.ask(&at(3)).unwrap();
+    desk.enter(&at(3), three).unwrap();
+    assert_eq!(desk.speaks("3"), Ok(()));
+}
+
 #[test]
 fn another_installation_waits_for_the_lease_and_for_the_killing() {
     let mut desk = Desk::new();
