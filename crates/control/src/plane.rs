@@ -85,11 +85,16 @@ pub(crate) struct Rushing {
 
 /// An agent is told once in so long, however long the rush.
 const TOLD_WITHIN: Duration = Duration::from_secs(20);
+/// It is told once in so long where something that it has is to be stopped or to be another: that does not wait for
+/// the rush.
+pub(crate) const STOPS_WITHIN: Duration = Duration::from_secs(1);
 
 /// A pass that writes so much begins a rush, and one that leaves so much to be looked at goes on with it.
 const RUSH_SIZE: usize = 500;
 /// It lasts so long after such a pass, and twice as long as that pass took: so long may the next one take.
 const RUSH_LASTS: Duration = Duration::from_millis(500);
+/// What a pass took counts no further: one whose commit a disk has held up says nothing of the next.
+const PASS_COUNTS: Duration = Duration::from_secs(5);
 
 impl Rush {
     /// A pass has ended.
@@ -99,7 +104,7 @@ impl Rush {
             if !goes_on {
                 self.began_ms.store(now.as_millis(), Ordering::Relaxed);
             }
-            let until = now.plus(RUSH_LASTS).plus(pass.took.times(2));
+            let until = now.plus(RUSH_LASTS).plus(pass.took.min(PASS_COUNTS).times(2));
             self.until_ms.store(until.as_millis(), Ordering::Relaxed);
         }
     }
@@ -168,6 +173,8 @@ mod tests {
         assert_eq!(rush.goes_on(at(2000)), rushing(2000, 500), "that is another");
         rush.passed(Passed { took: Duration::from_secs(1), ..large }, at(2100));
         assert_eq!(rush.goes_on(at(2100)), rushing(2000, 2500), "the next takes as long");
+        rush.passed(Passed { took: Duration::from_secs(60), ..large }, at(2200));
+        assert_eq!(rush.goes_on(at(2200)), rushing(2000, 10_500), "a commit was held up");
     }
 
     #[test]

@@ -20,7 +20,7 @@ use crate::agents::{Speaker, WantedLog};
 use crate::body;
 use crate::clock;
 use crate::failure::commit_error;
-use crate::plane::{LoopMessage, Plane};
+use crate::plane::{LoopMessage, Plane, STOPS_WITHIN};
 
 /// How often a write is decided again because somebody else was faster.
 pub(super) const TRIES_MAX: usize = 64;
@@ -188,13 +188,17 @@ impl Waiting {
         let since = Some(self.known.since).filter(|since| *since > Revision::ZERO)?;
         let now = clock::boot();
         let rush = self.plane.rush.goes_on(now)?;
-        self.plane
-            .world
-            .read()
-            .load_of(self.agent.node_id)
-            .filter(|load| load.changed_at > since)?;
-        let tells_at = rush.tells_at(self.agent.told_at);
-        (!is_over || now < tells_at).then(|| rush.left.as_std())
+        let had_changed_at = {
+            let world = self.plane.world.read();
+            let load = world.load_of(self.agent.node_id);
+            load.filter(|load| load.changed_at > since)?.had_changed_at
+        };
+        let told_at = self.agent.told_at;
+        if had_changed_at > since {
+            let left = told_at.plus(STOPS_WITHIN).since(now);
+            return (left > tessera_types::Duration::ZERO).then(|| left.as_std());
+        }
+        (!is_over || now < rush.tells_at(told_at)).then(|| rush.left.as_std())
     }
 
     /// The answer to give now, without news where they are still gathered; none while the node

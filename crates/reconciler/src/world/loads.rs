@@ -15,6 +15,8 @@ pub struct NodeLoad {
     pub changed_at: Revision,
     /// When a workload last went from the node.
     pub gone_at: Revision,
+    /// When a copy that the agent may have was last to change or to end, or went from the node.
+    pub had_changed_at: Revision,
     /// The workloads that are assigned to the node, each with the revision at
     /// which anything that the agent has to know of it last changed.
     pub workloads: BTreeMap<Uid, Revision>,
@@ -38,7 +40,7 @@ impl World {
         let Some(id) = after.or(before).map(|workload| workload.id) else { return Vec::new() };
         if let Some(load) = left.and_then(|node| self.loads.get_mut(&node)) {
             load.workloads.remove(&id);
-            load.changed_at = at;
+            (load.changed_at, load.had_changed_at) = (at, at);
             if left != entered {
                 load.gone_at = at;
             }

@@ -88,6 +88,38 @@ async fn a_heartbeat_that_waits_is_answered_with_what_is_new() {
     control.stop().await;
 }
 
+/// One that began a moment ago.
+fn rush_for_a_minute(control: &Control) {
+    let now = clock::boot();
+    for tenths in 0..600 {
+        let at = now.plus(tessera_types::Duration::from_millis(100 * tenths));
+        control.plane.rush.passed(Passed { written: 1000, ..Passed::default() }, at);
+    }
+}
+
+#[tokio::test]
+async fn a_stop_does_not_wait_for_the_end_of_a_rush() {
+    let folder = tempfile::tempdir().unwrap();
+    let control = Control::start(options(folder.path())).await.unwrap();
+    register(&control, "s").await;
+    ask(&control, "PUT /v1/workloads/web", r#"{"spec": {"command": "x"}}"#).await;
+    let stream = loop {
+        let since = first(&control, "s").await;
+        let load = control.plane.world.read().nodes.iter().map(|it| it.id).next().unwrap();
+        if control.plane.world.read().load_of(load).is_some_and(|it| it.changed_at.0 <= since) {
+            rush_for_a_minute(&control);
+            break waiting(&control, "s", "60s").await;
+        }
+    };
+    let began = clock::boot();
+    ask(&control, "DELETE /v1/workloads/web", "").await;
+    let answer = rest(stream).await;
+    assert!(answer.contains(r#""stop":true"#) && answer.ends_with(WHOLE), "{answer}");
+    let rushes = control.plane.rush.goes_on(clock::boot());
+    assert!(rushes.is_some(), "told after {}", clock::boot().since(began));
+    control.stop().await;
+}
+
 #[tokio::test]
 async fn in_a_rush_news_are_gathered_beyond_a_heartbeat() {
     let folder = tempfile::tempdir().unwrap();
@@ -96,11 +128,7 @@ async fn in_a_rush_news_are_gathered_beyond_a_heartbeat() {
     let since = first(&control, "s").await;
     let (plane, node) = (&control.plane, Name::new("a").unwrap());
     let (now, seconds) = (clock::boot(), tessera_types::Duration::from_secs);
-    // One that began a moment ago, and lasts.
-    for tenths in 0..600 {
-        let at = now.plus(tessera_types::Duration::from_millis(100 * tenths));
-        plane.rush.passed(Passed { written: 1000, ..Passed::default() }, at);
-    }
+    rush_for_a_minute(&control);
     ask(&control, "PUT /v1/workloads/web", r#"{"spec": {"command": "x"}}"#).await;
     let told = || async { ask(&control, SYNC, &heartbeat("s", since, "1ms")).await };
     // Told half a minute after it had begun, as it seems: the next time is later.
