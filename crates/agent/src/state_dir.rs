@@ -79,17 +79,19 @@ impl StateDir {
         Ok(id)
     }
 
-    /// Which start this is, counted from 1 on. It is written before it is told.
-    ///
-    /// # Errors
-    /// If it cannot be written.
-    pub(crate) fn next_start(&self) -> Result<u64, StartError> {
+    /// Which start this is, counted from 1 on. It is written before it is told. Where it cannot be, as on a full
+    /// disk, the agent starts all the same, with the number that the next start will have, too.
+    pub(crate) fn next_start(&self) -> u64 {
         let path = self.path.join("starts");
-        let failed = |source| StartError::StateDir { path: path.clone(), source };
-        let before = read_word(&path).map_err(failed)?.and_then(|word| word.parse().ok());
+        let warn = |error: io::Error| {
+            warn!(target: "tessera::agent", path = %path.display(), %error, "cannot count this start; the agent starts all the same");
+            None
+        };
+        let before = read_word(&path).unwrap_or_else(warn).and_then(|word| word.parse().ok());
         let start = before.unwrap_or(0_u64).saturating_add(1);
-        write_durably(&path, format!("{start}\n").as_bytes()).map_err(failed)?;
-        Ok(start)
+        let written = write_durably(&path, format!("{start}\n").as_bytes());
+        let _warned = written.map_or_else(warn, |()| None);
+        start
     }
 
     pub(crate) fn runs(&self) -> PathBuf {
@@ -236,10 +238,17 @@ mod tests {
     fn starts_are_counted() {
         let dir = tempfile::tempdir().unwrap();
         for start in 1..4 {
-            assert_eq!(StateDir::open(dir.path()).unwrap().next_start().unwrap(), start);
+            assert_eq!(StateDir::open(dir.path()).unwrap().next_start(), start);
         }
+        // As on a full disk: it cannot be written.
+        let in_the_way = dir.path().join("starts.tmp");
+        fs::create_dir(&in_the_way).unwrap();
+        for _ in 0..2 {
+            assert_eq!(StateDir::open(dir.path()).unwrap().next_start(), 4);
+        }
+        fs::remove_dir(&in_the_way).unwrap();
         fs::write(dir.path().join("starts"), "many").unwrap();
-        assert_eq!(StateDir::open(dir.path()).unwrap().next_start().unwrap(), 1);
+        assert_eq!(StateDir::open(dir.path()).unwrap().next_start(), 1);
     }
 
     #[test]

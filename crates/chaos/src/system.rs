@@ -6,12 +6,14 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
 use std::process::Command;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
+use rustix::process::Signal;
 use tessera_client::{Api, call};
 use tessera_e2e::{Area, plain};
 use tessera_types::Timestamp;
@@ -27,8 +29,8 @@ const LOOK_EVERY: Duration = Duration::from_millis(20);
 /// How long the system may take to come up; a program that has just begun to may not know yet
 /// what SIGTERM means.
 const START_PATIENCE: Duration = Duration::from_secs(60);
-/// An agent that starts on a full disk says so and ends; after a disk was freed, ends are
-/// explained for so long.
+/// A service whose disk is full may end by that, an agent may not; after a disk was freed, ends
+/// are explained for so long.
 const FULL_DISK_ECHO: tessera_types::Duration = tessera_types::Duration::from_secs(3);
 
 /// What each node has. It is little, so that there is no room for everything while some of them
@@ -249,14 +251,16 @@ impl System {
 
 /// A program ends in order when it is asked to, and not otherwise.
 fn ends_well(program: Program, news: &News, its_disk_was_full: bool) -> Result<(), String> {
+    let may_end = its_disk_was_full && !matches!(program, Program::Agent(_));
     let (is_explained, how) = match news {
         News::Started | News::Listens(_) => return Ok(()),
         News::Ended(status, age) => {
-            let is_young = *age < START_PATIENCE / 10;
-            let is_explained = status.success() || is_young || its_disk_was_full;
+            let is_young =
+                *age < START_PATIENCE / 10 && status.signal() == Some(Signal::TERM.as_raw());
+            let is_explained = status.success() || is_young || may_end;
             (is_explained, format!("was asked to end, and ended with {status}"))
         }
-        News::Died(status) => (its_disk_was_full, format!("ended by itself: {status}")),
+        News::Died(status) => (may_end, format!("ended by itself: {status}")),
         News::Hangs => (false, "was asked to end, and does not".to_owned()),
     };
     if is_explained { Ok(()) } else { Err(format!("{program} {how}")) }
@@ -345,7 +349,6 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::process::ExitStatusExt;
     use std::process::ExitStatus;
 
     use super::*;
@@ -354,11 +357,16 @@ mod tests {
     fn a_program_that_ends_unasked_or_badly_or_not_at_all_is_seen() {
         let (long, short) = (START_PATIENCE, Duration::from_secs(1));
         let status = |code: i32| ExitStatus::from_raw(code << 8);
-        let killed = ExitStatus::from_raw(9);
+        let (killed, asked) =
+            (ExitStatus::from_raw(9), ExitStatus::from_raw(Signal::TERM.as_raw()));
         let ends = |news: News, full: bool| ends_well(Program::Engine, &news, full).is_ok();
         assert!(ends(News::Started, false));
         assert!(ends(News::Ended(status(0), long), false));
-        assert!(ends(News::Ended(killed, short), false), "it does not know SIGTERM yet");
+        assert!(ends(News::Ended(asked, short), false), "it does not know SIGTERM yet");
+        assert!(!ends(News::Ended(asked, long), false) && !ends(News::Ended(killed, short), false));
+        assert!(!ends(News::Ended(status(1), short), false));
+        let agent = ends_well(Program::Agent(0), &News::Died(status(1)), true);
+        assert!(agent.is_err(), "it goes on without a disk");
         assert!(ends(News::Ended(status(1), long), true) && ends(News::Died(status(1)), true));
         assert!(!ends(News::Ended(status(1), long), false));
         assert!(!ends(News::Ended(killed, long), false));
