@@ -110,10 +110,7 @@ impl Churn {
             }
             // Spread over all names by a stride that shares no factor with their number.
             let names: Vec<String> = self.pick(each_second, second);
-            let (edited, replaced) = names.split_at(each_second / 2);
-            self.edit(&stage.api, edited).await?;
-            self.delete(&stage.api, replaced).await?;
-            self.declare_new(&stage.api, replaced.len()).await?;
+            self.replace_these(&stage.api, &names).await?;
             tokio::time::sleep_until(begun + Duration::from_secs(second as u64 + 1)).await;
         }
         Ok(())
@@ -127,50 +124,71 @@ impl Churn {
     }
 
     async fn declare_new(&mut self, api: &Api, count: usize) -> Result<()> {
-        let names: Vec<String> =
-            (self.next..self.next + count).map(|i| format!("churn-{i}")).collect();
-        self.next += count;
-        self.declare(api, &names, 0).await
-    }
-
-    async fn edit(&mut self, api: &Api, names: &[String]) -> Result<()> {
-        let version = self.next;
-        self.declare(api, names, version).await
-    }
-
-    async fn declare(&mut self, api: &Api, names: &[String], version: usize) -> Result<()> {
-        for names in names.chunks(BATCH) {
-            let begun = Instant::now();
-            declare(api, names.iter().map(|name| manifest(name, version))).await?;
-            self.waits.push(begun.elapsed().as_secs_f64() * 1000.0);
-            self.declared.extend(names.iter().map(|name| (name.clone(), version)));
-        }
+        let names = self.new_names(count);
+        let waits = declare_all(api, &names, 0).await?;
+        self.waits.extend(waits);
+        self.declared.extend(names.into_iter().map(|name| (name, 0)));
         Ok(())
     }
 
-    async fn delete(&mut self, api: &Api, names: &[String]) -> Result<()> {
-        let mut deleters = tokio::task::JoinSet::new();
-        for deleter in 0..DELETERS {
-            let own: Vec<_> = names.iter().skip(deleter).step_by(DELETERS).cloned().collect();
-            let api = api.clone();
-            deleters.spawn(async move {
-                let mut waits = Vec::with_capacity(own.len());
-                for name in own {
-                    let (name, begun): (Name, _) = (name.parse()?, Instant::now());
-                    api.delete::<Workload>(&name, None, DeleteOptions::default()).await?;
-                    waits.push(begun.elapsed().as_secs_f64() * 1000.0);
-                }
-                anyhow::Ok(waits)
-            });
-        }
-        while let Some(waits) = deleters.join_next().await {
-            self.waits.extend(waits??);
-        }
-        for name in names {
+    fn new_names(&mut self, count: usize) -> Vec<String> {
+        let names = (self.next..self.next + count).map(|i| format!("churn-{i}")).collect();
+        self.next += count;
+        names
+    }
+
+    /// Edits half of these, and deletes the others and declares as many new ones, all at the same time.
+    async fn replace_these(&mut self, api: &Api, names: &[String]) -> Result<()> {
+        let (edited, deleted) = names.split_at(names.len() / 2);
+        let version = self.next;
+        let new = self.new_names(deleted.len());
+        let (of_edits, of_deletions, of_new) = tokio::try_join!(
+            declare_all(api, edited, version),
+            delete_all(api, deleted),
+            declare_all(api, &new, 0),
+        )?;
+        [of_edits, of_deletions, of_new].into_iter().for_each(|waits| self.waits.extend(waits));
+        self.declared.extend(edited.iter().map(|name| (name.clone(), version)));
+        for name in deleted {
             self.declared.remove(name);
         }
+        self.declared.extend(new.into_iter().map(|name| (name, 0)));
         Ok(())
     }
+}
+
+/// Declares these, and says how long each call took, in milliseconds.
+async fn declare_all(api: &Api, names: &[String], version: usize) -> Result<Vec<f64>> {
+    let mut waits = Vec::new();
+    for names in names.chunks(BATCH) {
+        let begun = Instant::now();
+        declare(api, names.iter().map(|name| manifest(name, version))).await?;
+        waits.push(begun.elapsed().as_secs_f64() * 1000.0);
+    }
+    Ok(waits)
+}
+
+/// Deletes these, each with a call of its own, and says how long each took, in milliseconds.
+async fn delete_all(api: &Api, names: &[String]) -> Result<Vec<f64>> {
+    let mut deleters = tokio::task::JoinSet::new();
+    for deleter in 0..DELETERS {
+        let own: Vec<_> = names.iter().skip(deleter).step_by(DELETERS).cloned().collect();
+        let api = api.clone();
+        deleters.spawn(async move {
+            let mut waits = Vec::with_capacity(own.len());
+            for name in own {
+                let (name, begun): (Name, _) = (name.parse()?, Instant::now());
+                api.delete::<Workload>(&name, None, DeleteOptions::default()).await?;
+                waits.push(begun.elapsed().as_secs_f64() * 1000.0);
+            }
+            anyhow::Ok(waits)
+        });
+    }
+    let mut all = Vec::with_capacity(names.len());
+    while let Some(waits) = deleters.join_next().await {
+        all.extend(waits??);
+    }
+    Ok(all)
 }
 
 fn manifest(name: &str, version: usize) -> Value {
