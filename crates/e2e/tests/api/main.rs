@@ -13,6 +13,9 @@ use tessera_e2e::{Fleet, Program, plain};
 const SECONDS: u64 = 30;
 const SECONDS_VARIABLE: &str = "TESSERA_FUZZ_API_SECONDS";
 
+/// What a run of the tests asks.
+const SEED: u32 = 27;
+
 /// An answer that takes longer is a hang. A busy machine makes none of this.
 const ANSWER_SECONDS: &str = "20";
 
@@ -33,14 +36,22 @@ async fn engine(folder: &Path, control: &str) -> (Program, String) {
     (engine, url)
 }
 
+/// A longer run asks something else each time; schemathesis prints the seed.
+fn drawn_seed() -> u32 {
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    now.map_or(0, |since| since.subsec_nanos())
+}
+
 /// Makes requests from a document; fails with what schemathesis says.
 async fn conforms(document: &str, url: &str) {
     let programs = tessera_testkit::environment(tessera_testkit::SCHEMATHESIS);
     let programs = programs.expect("the part is there");
-    let seconds = std::env::var(SECONDS_VARIABLE).unwrap_or_else(|_| SECONDS.to_string());
+    let asked = std::env::var(SECONDS_VARIABLE).ok();
+    let seed = if asked.is_some() { drawn_seed() } else { SEED };
+    let (seconds, seed) = (asked.unwrap_or_else(|| SECONDS.to_string()), seed.to_string());
     let mut command = Command::new(programs.join("schemathesis"));
     command.arg("run").arg(workspace().join("openapi").join(document)).args(["--url", url]);
-    command.args(["--checks", CHECKS, "--max-time", &seconds, "--seed", "27"]);
+    command.args(["--checks", CHECKS, "--max-time", &seconds, "--seed", &seed]);
     command.args(["--request-timeout", ANSWER_SECONDS, "--generation-database", "none"]);
     command.args(["--continue-on-failure", "--no-color", "--suppress-health-check", "all"]);
     command.args(["--warnings", "off"]);
