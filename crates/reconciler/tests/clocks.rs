@@ -4,11 +4,13 @@
 use std::sync::Arc;
 
 use proptest::prelude::*;
-use tessera_reconciler::{KILL_MARGIN, Manager, NodeManager, World};
+use serde_json::json;
+use tessera_reconciler::{KILL_MARGIN, Manager, NodeManager, Plan, WorkloadManager, World};
 use tessera_types::node::{NodeSpec, NodeStatus};
+use tessera_types::workload::{Exit, ExitOutcome, WorkloadStatus};
 use tessera_types::{
     Actor, BootTime, Duration, KindName, Name, Node, Now, Object, Resource, ResourceKey, Revision,
-    Timestamp, Uid, Write,
+    Timestamp, Uid, Workload, Write,
 };
 
 const LEASE: Duration = Duration::from_secs(15);
@@ -95,4 +97,46 @@ fn of_a_node_that_was_offline_at_the_start_a_whole_lease_is_waited_for() {
     let shown = reconciled(&offline, &world, now(YEAR, 1000)).observed.stopped_by.unwrap();
     let due = BootTime::from_millis(1000).plus(LEASE).plus(KILL_MARGIN);
     assert_eq!(shown, now(YEAR, 1000).wall_at(due));
+}
+
+/// A workload whose window is from zero to `end`, and was closed by its node after ten seconds.
+fn closed_early(end: u64) -> Arc<Object<Workload>> {
+    let key = ResourceKey::new(KindName::Workload, None, Name::new("exam").unwrap());
+    let wall = |seconds: u64| Timestamp::EPOCH.plus(Duration::from_secs(seconds));
+    let spec = json!({"command": "x", "not_after": wall(end)});
+    let spec = Arc::new(serde_json::from_value(spec).unwrap());
+    let mut workload = Object::<Workload>::new(&key, spec, Actor::API, Timestamp::EPOCH);
+    (workload.id, workload.generation) = (Uid(2), 1);
+    (workload.status, workload.status_since) = (WorkloadStatus::Stopped, wall(10));
+    workload.observed.placed_generation = 1;
+    workload.observed.last_exit =
+        Some(Exit { at: wall(9000), outcome: ExitOutcome::WindowClosed, last_lines: Vec::new() });
+    Arc::new(workload)
+}
+
+/// It is not done with because of a clock that is wrong, and not placed again and again for it.
+#[test]
+fn what_a_node_has_closed_much_too_early_is_placed_again_after_a_pause() {
+    let world = World::default();
+    let look = |end: u64, at: u64| {
+        WorkloadManager.reconcile(&closed_early(end), &world, now(at * 1000, at * 1000))
+    };
+    let status = |plan: &Plan| match plan.writes.first() {
+        Some(Write::Update { resource: Resource::Workload(after), .. }) => {
+            Some((after.status, after.waiting_for.as_ref().and_then(|waiting| waiting.until)))
+        }
+        _ => None,
+    };
+    let again = Timestamp::EPOCH.plus(Duration::from_secs(70));
+    let waits = look(3600, 11);
+    assert_eq!(status(&waits), Some((WorkloadStatus::Stopped, Some(again))));
+    assert_eq!(waits.look_again_at, Some(again));
+    assert_eq!(status(&look(3600, 70)), Some((WorkloadStatus::Pending, None)));
+    // The clock was set back meanwhile: the pause is no longer than that.
+    assert_eq!(look(3600, 0).look_again_at, Some(Timestamp::EPOCH.plus(Duration::from_secs(60))));
+    // So little is left that nothing would come of it.
+    for at in [11, 69, 70, 80] {
+        let plan = look(130, at);
+        assert_eq!((status(&plan), plan.look_again_at), (None, None), "at {at}");
+    }
 }

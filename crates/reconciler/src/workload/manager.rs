@@ -15,8 +15,8 @@ use tessera_types::workload::{
     Assigned, DesiredWorkloadStatus, Exit, ExitOutcome, OnDisconnect, WorkloadStatus,
 };
 use tessera_types::{
-    Actor, BootTime, Edit, Epoch, IllegalTransition, KindName, Name, Node, Now, Object, State,
-    Timestamp, Uid, WaitReason, Workload, Write,
+    Actor, BootTime, Duration, Edit, Epoch, IllegalTransition, KindName, Name, Node, Now, Object,
+    State, Timestamp, Uid, WaitReason, Workload, Write,
 };
 
 use crate::manager::{Manager, Plan};
@@ -84,6 +84,11 @@ impl WorkloadManager {
     }
 }
 
+/// What a node has closed is placed again after so long, if as much is left of its window then.
+const CLOSED_EARLY: Duration = Duration::from_secs(60);
+const CLOSED_EARLY_WHY: &str =
+    "its node has closed its window too early, by its clock: the pause before it is placed again";
+
 /// Why a copy is to be stopped.
 enum StopCause {
     Deleted,
@@ -132,15 +137,18 @@ impl Look<'_> {
         }
     }
 
-    /// Whether its window has closed by its node's clock, which may be ahead of
-    /// ours: it would only be stopped there again.
-    fn has_closed(&self) -> bool {
+    /// Until when its window counts as closed, because it was by its node's clock: to its end where
+    /// that is near, as the clocks of nodes are not quite ours, and for a pause where that clock was
+    /// wrong. It may still be, and would stop it again.
+    fn closed_until(&self) -> Option<Timestamp> {
         let observed = &self.workload.observed;
         let closed = |exit: &Exit| exit.outcome == ExitOutcome::WindowClosed;
-        self.workload.status == WorkloadStatus::Stopped
-            && self.workload.spec.not_after.is_some()
+        let end = self.workload.spec.not_after?;
+        let is_closed = self.workload.status == WorkloadStatus::Stopped
             && self.workload.generation == observed.placed_generation
-            && observed.last_exit.as_ref().is_some_and(closed)
+            && observed.last_exit.as_ref().is_some_and(closed);
+        let again = self.workload.status_since.min(self.now.wall).plus(CLOSED_EARLY);
+        is_closed.then_some(if again.plus(CLOSED_EARLY) < end { again } else { end })
     }
 
     fn pending(&self) -> Planned {
@@ -189,14 +197,23 @@ impl Look<'_> {
             WorkloadStatus::Failed => self.workload.generation > observed.placed_generation,
             _ => true,
         };
-        if !self.is_wanted() || self.is_window_over() || self.has_closed() || !changed {
-            return Ok(Plan::nothing());
+        let mut edit = self.edit();
+        if !self.is_wanted() || self.is_window_over() || !changed {
+            edit.wait_for_nothing();
+            return Ok(Plan::of(edit));
+        }
+        if let Some(until) = self.closed_until().filter(|until| *until > self.now.wall) {
+            if self.workload.spec.not_after == Some(until) {
+                edit.wait_for_nothing();
+                return Ok(Plan::of(edit));
+            }
+            edit.wait_for(WaitReason::Backoff, CLOSED_EARLY_WHY, Some(until));
+            return Ok(Plan::of(edit).look_again_at(Some(until)));
         }
         let reason = match self.workload.status {
             WorkloadStatus::Stopped => "it is wanted",
             _ => "its spec changed",
         };
-        let mut edit = self.edit();
         edit.transition(WorkloadStatus::Pending, Actor::RECONCILER, reason)?;
         Ok(Plan::of(edit))
     }
