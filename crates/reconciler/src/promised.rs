@@ -14,16 +14,25 @@ use crate::bookings::is_service;
 use crate::pass::Pass;
 use crate::world::World;
 
+/// What stands in the way of a workload that nobody holds for it.
+#[derive(Debug, Default)]
+pub(crate) struct Promised {
+    /// The nodes on which what it needs is promised, each with the reason.
+    pub(crate) nodes: BTreeMap<Uid, String>,
+    /// When the first of these promises ends, if one does. Nothing else may happen then.
+    pub(crate) until: Option<Timestamp>,
+}
+
 /// The nodes on which what `workload` needs is promised to sessions, at some time
-/// before it ends, each with the reason.
+/// before it ends.
 pub(crate) fn booked(
     workload: &Object<Workload>,
     demand: &Demand,
     world: &World,
     now: Now,
     pass: &Pass,
-) -> BTreeMap<Uid, String> {
-    let mut booked = BTreeMap::new();
+) -> Promised {
+    let mut booked = Promised::default();
     if world.hosts.is_empty() || !is_service(workload) || planted(Bug::PromisedToOthers) {
         return booked;
     }
@@ -41,9 +50,11 @@ pub(crate) fn booked(
     for host in world.hosts.iter() {
         let clash =
             pass.calendar(host.id, world).and_then(|calendar| calendar.fits(&booking).err());
-        if let Some(clash @ Clash::Taken(_)) = clash {
-            let why = format!("{}: {clash}", host.name);
-            booked.extend(world.nodes_of(host.id).map(|node| (node.id, why.clone())));
+        if let Some(Clash::Taken(taken)) = clash {
+            let why = format!("{}: {taken}", host.name);
+            booked.nodes.extend(world.nodes_of(host.id).map(|node| (node.id, why.clone())));
+            let end = Some(taken.window.until).filter(|end| *end < Timestamp::MAX);
+            booked.until = booked.until.into_iter().chain(end).min();
         }
     }
     booked

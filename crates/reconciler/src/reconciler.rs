@@ -304,10 +304,12 @@ impl Reconciler {
             self.unplaced.remove(&workload.id);
             return plan;
         };
+        let mut promised_until = None;
         let choice = match self.fleet.choose_among(&demand, of_its_group(workload, world)) {
             Some(found) => Ok(found),
             None => {
-                demand.booked = booked(workload, &demand, world, now, pass);
+                let promised = booked(workload, &demand, world, now, pass);
+                (demand.booked, promised_until) = (promised.nodes, promised.until);
                 demand.booked.extend(of_other_groups(workload, world));
                 self.choose(&demand, refused)
             }
@@ -326,7 +328,7 @@ impl Reconciler {
             }
             Err(refusal) => {
                 pass.stats.workloads_unplaced += 1;
-                self.explain(workload, world, &refusal, now)
+                self.explain(workload, world, &refusal, now).look_again_at(promised_until)
             }
         }
         .look_again_at(plan.look_again_at)
@@ -387,7 +389,7 @@ impl Reconciler {
         now: Now,
     ) -> Result<Name, Refusal> {
         let mut demand = Demand::of(workload);
-        demand.booked = booked(workload, &demand, world, now, &Pass::default());
+        demand.booked = booked(workload, &demand, world, now, &Pass::default()).nodes;
         self.fleet.choose_instead(workload.id, &demand).map(|(_, name)| name)
     }
 
@@ -428,7 +430,11 @@ impl Reconciler {
         self.unplaced.remove(&id);
         let Some(workload) = world.workloads.get(id) else { return };
         match &workload.observed.assigned {
-            Some(at) => self.fleet.reserve(id, at.node_id, &Demand::placed(workload)),
+            // It was to move.
+            Some(at) => {
+                self.there_is_more_room |= self.fleet.node_of(id) != Some(at.node_id);
+                self.fleet.reserve(id, at.node_id, &Demand::placed(workload));
+            }
             None => {
                 if self.fleet.release(id) {
                     self.there_is_more_room = true;

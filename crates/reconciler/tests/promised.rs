@@ -87,6 +87,25 @@ fn two_that_are_placed_at_once_do_not_both_take_what_is_left_for_one() {
     assert_eq!(placed.count(), 1);
 }
 
+/// Nothing happens at the end of what is promised: the time alone makes room.
+#[test]
+fn one_that_waits_for_the_end_of_a_promise_is_looked_at_then() {
+    let world = world(json!({"command": "x", "resources": {"cpu": 2000}}));
+    let second = Duration::from_secs(1);
+    let before = BootTime::default().plus(HOUR);
+    let mut world = world;
+    world.started(before, HOUR);
+    world.heard(Uid(1), before, HOUR);
+    let mut reconciler = Reconciler::new(&world);
+    let wall = Timestamp::EPOCH.plus(HOUR.times(3)).minus(second);
+    let now = Now { wall, boot: before };
+    let placed = |pass: &tessera_reconciler::Pass| pass.stats.workloads_placed;
+    assert_eq!(placed(&reconciler.pass(&world, now, 100)), 0);
+    assert_eq!(reconciler.next_in(now), Some(second));
+    let now = Now { wall: at(3), boot: before.plus(second) };
+    assert_eq!(placed(&reconciler.pass(&world, now, 100)), 1);
+}
+
 /// What becomes of the workload: its node, or what it waits for.
 fn placed(spec: serde_json::Value) -> Result<Name, String> {
     let mut world = world(spec);

@@ -162,3 +162,26 @@ fn a_copy_that_may_be_alive_is_not_called_failed() {
     assert_eq!(plane.workload(id).status, WorkloadStatus::Scheduled);
     assert_eq!(plane.reconciler.backlog().given_up, 1);
 }
+
+/// What was set aside for one that was to move is free when its write is refused.
+#[test]
+fn what_cannot_move_leaves_its_place_to_others() {
+    let room = |cpu: u64| json!({"resources": {"cpu": cpu}});
+    let mut plane = Plane::new();
+    let gone = plane.node("a", 1000);
+    let moves = plane.declare("moves", room(800));
+    plane.settle();
+    plane.node("b", 1000);
+    plane.declare("stays", room(800));
+    plane.settle();
+    let waits = plane.declare("waits", room(800));
+    plane.world.left(gone, plane.now.boot);
+    plane.reconciler.wake(gone);
+    plane.wait(Duration::from_secs(2));
+    let status = |plane: &Plane| [moves, waits].map(|id| plane.workload(id).status);
+    assert_eq!(status(&plane), [WorkloadStatus::Lost, WorkloadStatus::Pending]);
+    refuse_placing(&mut plane, [moves].into());
+    plane.node("b", 2000);
+    plane.settle();
+    assert_eq!(status(&plane), [WorkloadStatus::Lost, WorkloadStatus::Scheduled]);
+}
