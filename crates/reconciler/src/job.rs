@@ -258,7 +258,14 @@ impl Look<'_> {
             let reason = "deleted as asked";
             return Plan::write(Write::delete(self.job, Actor::RECONCILER, reason, self.now));
         }
-        Plan { writes: self.remove_workload().into_iter().collect(), ..Plan::default() }
+        let mut plan = Plan::nothing();
+        if is_unwanted {
+            let mut edit = Edit::of(self.job, self.now);
+            edit.wait_for(WaitReason::Children, "its workload to be gone", None);
+            plan = Plan::of(edit);
+        }
+        plan.writes.extend(self.remove_workload());
+        plan
     }
 
     fn remove_workload(&self) -> Option<Write> {

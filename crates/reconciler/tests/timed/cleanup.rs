@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 use tessera_types::timed::{DesiredTimedStatus, TimedStatus};
-use tessera_types::{Duration, Job, Pod, Session, SessionPart, Workload};
+use tessera_types::{Duration, Job, Pod, Session, SessionPart, WaitReason, Workload};
 
 use crate::exam::{Exam, book};
 use crate::plane::Plane;
@@ -41,6 +41,21 @@ fn a_pod_holds_its_host_until_the_programs_of_its_jobs_have_ended() {
     let pod = plane.pod("exam-one-lab");
     assert_eq!((pod.status, &pod.observed.binding), (TimedStatus::Terminated, &None));
     assert_eq!(plane.world.table::<Workload>().len(), 0);
+}
+
+#[test]
+fn a_job_that_is_deleted_says_that_its_program_has_to_go_first() {
+    let mut plane = pod_with_job(5);
+    let start = book(&mut plane);
+    plane.run_until(start.plus(secs(10)));
+    plane.edit::<Job>("exam-one-lab-watch-1", tessera_types::Edit::request_deletion);
+    plane.run(3);
+    let job = plane.get::<Job>("exam-one-lab-watch-1");
+    assert!(job.status.is_over());
+    let waiting = job.waiting_for.clone().map(|waiting| (waiting.reason, waiting.message));
+    assert_eq!(waiting, Some((WaitReason::Children, "its workload to be gone".to_owned())));
+    plane.run(5);
+    assert!(plane.find::<Job>("exam-one-lab-watch-1").is_none());
 }
 
 #[test]
