@@ -4,6 +4,7 @@
 pub(crate) mod jobs;
 pub(crate) mod ledger;
 pub(crate) mod quiet;
+mod reasons;
 pub(crate) mod rules;
 pub(crate) mod tenants;
 pub(crate) mod timed;

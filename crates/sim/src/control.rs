@@ -7,7 +7,7 @@
 
 mod held;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::pin::pin;
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
@@ -406,6 +406,12 @@ impl Control {
             self.world.renew_leases(self.clock.boot(now), LEASE);
             self.renewed_at = now;
         }
+    }
+
+    /// The nodes of which something was heard within this time, in truth.
+    pub(crate) fn heard_within(&self, time: Duration, now: Timestamp) -> BTreeSet<Uid> {
+        let heard = self.heard_at.iter().filter(|(_, at)| now.since(**at) < time);
+        heard.map(|(node, _)| *node).collect()
     }
 
     /// Since when, in truth, nothing was heard of a node.

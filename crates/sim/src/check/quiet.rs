@@ -9,23 +9,22 @@ use std::collections::HashMap;
 
 use tessera_reconciler::{Reconciler, World};
 use tessera_store::{Store, no_observer};
-use tessera_types::node::{DesiredNodeStatus, NodeStatus};
-use tessera_types::workload::{Port, WorkloadStatus};
 use tessera_types::{
-    Duration, Kind, Node, Object, Resource, ResourceKey, Revision, Timestamp, Uid, WaitReason,
+    Duration, Kind, Object, Resource, ResourceKey, Revision, Timestamp, Uid, WaitReason,
     WaitingFor, Workload, Write, with_object,
 };
 
+use super::reasons::{self, Look, SLACK};
 use crate::control::Control;
 use crate::disk::{self, Disk};
 use crate::rng::Rng;
 
-/// So much time may pass between a time and what follows from it.
-const SLACK: Duration = Duration::from_secs(2);
-
 /// What is told of why no node fits has been wrong for so long at most: another kind of obstacle is
 /// told some seconds later.
 const TOLD_WITHIN: Duration = Duration::from_secs(6);
+
+/// A node that was heard of so lately has a lease: that is longer by more than clocks drift.
+const LATELY: Duration = Duration::from_secs(13);
 
 /// Looks now and then.
 pub(crate) struct Quiet {
@@ -56,7 +55,9 @@ impl Quiet {
         self.looks_at = now.plus(Duration::from_millis(self.rng.between(1000, 40_000)));
         everything_is_bounded(control)?;
         who_waits_tells_the_truth(control, now)?;
-        self.workloads_tell_the_truth(&control.world, control.started_at, now)?;
+        let (world, wall) = (&control.world, control.clock.wall(now));
+        let look = Look { world, wall, heard: control.heard_within(LATELY, now) };
+        self.all_tell_the_truth(&look, control.started_at, now)?;
         nothing_lives_on_without_its_owner(&control.world)?;
         self.a_start_writes_nothing(control, now)?;
         a_start_finds_the_same(control, disk)
@@ -72,21 +73,23 @@ impl Quiet {
         self.clock_was_set
     }
 
-    /// What workloads wait for is so, but for why no node fits, which may be old.
-    fn workloads_tell_the_truth(
+    /// What is waited for is so, but for why no node takes a workload, which may be old; and who
+    /// says nothing is at rest.
+    fn all_tell_the_truth(
         &mut self,
-        world: &World,
+        look: &Look<'_>,
         started_at: Timestamp,
         now: Timestamp,
     ) -> Result<(), String> {
         let mut wrong = HashMap::new();
-        for workload in world.workloads.iter() {
-            let Err(what) = tells_the_truth(world, workload) else { continue };
-            let Some(old) = self.old_news(workload, started_at, now) else {
-                let (key, status, waits) = (workload.key(), workload.status, &workload.waiting_for);
+        for resource in look.world.all() {
+            let Err(what) = reasons::tells_the_truth(look, &resource) else { continue };
+            let Some(old) = self.old_news(&resource, started_at, now) else {
+                let (key, status) = (resource.key(), resource.status());
+                let waits = with_object!(&resource, object => object.waiting_for.as_ref());
                 return Err(format!("{key} is {status}, {what}: {waits:?}"));
             };
-            wrong.insert(workload.id, old);
+            wrong.insert(resource.id(), old);
             self.looks_at = now.plus(TOLD_WITHIN).plus(SLACK);
         }
         self.wrong = wrong;
@@ -98,10 +101,11 @@ impl Quiet {
     /// workload is written meanwhile; a loop that has just started knows nothing of what was told.
     fn old_news(
         &self,
-        workload: &Object<Workload>,
+        resource: &Resource,
         started_at: Timestamp,
         now: Timestamp,
     ) -> Option<(String, Timestamp)> {
+        let workload = Workload::unwrap(resource)?;
         let waiting = workload.waiting_for.as_ref();
         let said = &waiting.filter(|it| it.reason == WaitReason::NoNodeFits)?.message;
         let known = self.wrong.get(&workload.id).filter(|(before, _)| before == said);
@@ -215,72 +219,4 @@ fn is_in_the_future(waiting: &WaitingFor, wall: Timestamp) -> Result<(), String>
         }
         _ => Ok(()),
     }
-}
-
-fn tells_the_truth(world: &World, workload: &Object<Workload>) -> Result<(), String> {
-    match &workload.waiting_for {
-        Some(waiting) => is_true(world, workload, waiting.reason, &waiting.message),
-        None => is_at_rest(workload),
-    }
-}
-
-fn is_at_rest(workload: &Object<Workload>) -> Result<(), String> {
-    use WorkloadStatus::{Completed, Failed, Running, Stopped};
-    match workload.status {
-        Running | Stopped | Completed | Failed => Ok(()),
-        _ => Err("and waits for nothing".to_owned()),
-    }
-}
-
-/// Whether what a workload says that it waits for is so.
-fn is_true(
-    world: &World,
-    workload: &Object<Workload>,
-    reason: WaitReason,
-    message: &str,
-) -> Result<(), String> {
-    let assigned = workload.observed.assigned.as_ref();
-    let node = assigned.and_then(|assigned| world.nodes.get(assigned.node_id));
-    let is_reachable = node.is_some_and(|node| node.status.is_reachable());
-    let is_so = match reason {
-        WaitReason::NoNodeFits => {
-            let fits = world.nodes.iter().find(|node| takes(world, node, workload));
-            let is_promised = message.contains("promised to sessions");
-            if let Some(node) = fits.filter(|_| !is_promised) {
-                return Err(format!("and {} takes it", node.name));
-            }
-            assigned.is_none()
-        }
-        WaitReason::NodeOffline => assigned.is_some() && !is_reachable,
-        WaitReason::Agent | WaitReason::Start | WaitReason::Stop | WaitReason::Backoff => {
-            is_reachable
-        }
-        _ => true,
-    };
-    if is_so { Ok(()) } else { Err("and that is not so".to_owned()) }
-}
-
-/// Whether a node has room for a workload and takes it, counted from what is placed.
-fn takes(world: &World, node: &Object<Node>, workload: &Object<Workload>) -> bool {
-    let labels = node.effective_labels();
-    let is_open = node.status == NodeStatus::Ready
-        && node.desired_status == DesiredNodeStatus::Ready
-        && node.deletion_requested_at.is_none();
-    let has_labels = workload.spec.constraints.iter().all(|one| one.is_met_by(&labels));
-    let placed = || {
-        let on_it = world.workloads_on(node.id).filter(|other| other.id != workload.id);
-        on_it.filter_map(|other| other.observed.assigned.as_ref())
-    };
-    let (cpu, memory, count) = placed().fold((0, 0, 0), |(cpu, memory, count), one| {
-        (cpu + one.resources.cpu.0, memory + one.resources.memory.0, count + 1)
-    });
-    let mut taken = placed().flat_map(|one| one.ports.iter().map(Port::on_host));
-    let ports: Vec<_> = workload.spec.ports.iter().map(Port::on_host).collect();
-    let capacity = node.allocatable();
-    is_open
-        && has_labels
-        && cpu + workload.spec.resources.cpu.0 <= capacity.cpu.0
-        && memory + workload.spec.resources.memory.0 <= capacity.memory.0
-        && count < capacity.workloads
-        && !taken.any(|port| ports.contains(&port))
 }

@@ -1,9 +1,11 @@
 //! The checks are given claims that are not so.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use serde_json::json;
-use tessera_types::{Actor, Name, Uid};
+use tessera_types::node::NodeStatus;
+use tessera_types::{Actor, Name, Node, Uid};
 
 use super::*;
 
@@ -23,24 +25,6 @@ fn world(status: NodeStatus) -> (World, Object<Workload>) {
     let web = object::<Workload>("web", 2, json!({"command": "x", "resources": {"cpu": 1000}}));
     let resources = [Resource::Node(Arc::new(node)), Resource::Workload(Arc::new(web.clone()))];
     (World::load(Revision(1), resources), web)
-}
-
-#[test]
-fn a_claim_that_no_node_fits_is_recounted() {
-    for (status, is_so) in [(NodeStatus::Ready, false), (NodeStatus::Offline, true)] {
-        let (world, web) = world(status);
-        let claim = is_true(&world, &web, WaitReason::NoNodeFits, "none of 1 nodes fits");
-        assert_eq!(claim.is_ok(), is_so, "{claim:?}");
-    }
-}
-
-#[test]
-fn who_has_no_node_does_not_wait_for_its_agent() {
-    let (world, web) = world(NodeStatus::Ready);
-    for reason in [WaitReason::Agent, WaitReason::Stop, WaitReason::NodeOffline] {
-        assert!(is_true(&world, &web, reason, "").is_err(), "{reason:?}");
-    }
-    assert!(is_at_rest(&web).is_err(), "it is Pending");
 }
 
 #[test]
@@ -65,7 +49,8 @@ fn look(quiet: &mut Quiet, reason: WaitReason, message: &str, revision: u64, at:
     let node = world.nodes.iter().next().map(|node| Node::wrap(Arc::clone(node))).unwrap();
     world = World::load(Revision(revision), [node, resource]);
     let now = Timestamp::EPOCH.plus(Duration::from_secs(at));
-    quiet.workloads_tell_the_truth(&world, Timestamp::EPOCH, now).is_ok()
+    let look = Look { world: &world, wall: now, heard: BTreeSet::new() };
+    quiet.all_tell_the_truth(&look, Timestamp::EPOCH, now).is_ok()
 }
 
 #[test]
