@@ -156,6 +156,12 @@ impl Queue {
     pub fn len(&self) -> (usize, usize) {
         (self.is_due.len(), self.at.of.len() + self.after.of.len())
     }
+
+    /// How long the order of what is due is, with what was looked at meanwhile.
+    #[must_use]
+    pub fn in_order(&self) -> usize {
+        self.due.len()
+    }
 }
 
 /// Timers on one clock, at most one for each resource.
@@ -241,6 +247,7 @@ mod tests {
         assert_eq!((queue.next_in(at(20)), queue.len()), (None, (0, 0)));
         queue.push(Uid(3));
         assert_eq!(queue.pop(at(20)), Some(Uid(3)), "it is woken again");
+        assert_eq!(queue.in_order(), 0);
     }
 
     #[test]

@@ -51,6 +51,9 @@ pub struct Reconciler {
 pub struct Backlog {
     /// Resources that are due.
     pub due: usize,
+    /// Entries in the order in which these were woken: more than there are, where some were
+    /// looked at in another.
+    pub in_order: usize,
     /// Resources that wait for their time.
     pub timers: usize,
     /// Workloads that wait for room.
@@ -242,7 +245,8 @@ impl Reconciler {
     pub fn backlog(&self) -> Backlog {
         let (due, timers) = self.queue.len();
         let (refused, given_up) = self.queue.refused();
-        Backlog { due, timers, unplaced: self.unplaced.len(), refused, given_up }
+        let (in_order, unplaced) = (self.queue.in_order(), self.unplaced.len());
+        Backlog { due, in_order, timers, unplaced, refused, given_up }
     }
 
     /// Looks at up to `looks_max` resources that are due.

@@ -249,6 +249,7 @@ impl Sim {
             if self.seen.is_behind(control) {
                 self.placed.take_in(control);
                 check::placed_fits(control)?;
+                check::quiet::backlog_is_bounded(control)?;
             }
             let was_writable = self.now.since(self.disk_failed_at) > DISK_RECOVERY;
             if was_writable && control.is_quiet(self.now) {

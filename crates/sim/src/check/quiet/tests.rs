@@ -72,3 +72,18 @@ fn no_other_reason_may_be_old() {
         assert!(!look(&mut quiet, reason, "", 2, 10), "{reason:?}");
     }
 }
+
+#[test]
+fn a_loop_that_keeps_more_than_there_is_is_seen() {
+    let most = Backlog { due: 5, in_order: 10, timers: 10, unplaced: 2, ..Backlog::default() };
+    assert_eq!(everything_is_bounded(most, 5, 2), Ok(()));
+    for more in [
+        Backlog { due: 6, ..most },
+        Backlog { in_order: 11, ..most },
+        Backlog { timers: 11, ..most },
+        Backlog { unplaced: 3, ..most },
+    ] {
+        let seen = everything_is_bounded(more, 5, 2).unwrap_err();
+        assert!(seen.contains("there are 5 resources"), "{seen}");
+    }
+}
