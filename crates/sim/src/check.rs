@@ -7,6 +7,8 @@ pub(crate) mod quiet;
 mod reasons;
 pub(crate) mod rules;
 pub(crate) mod tenants;
+#[cfg(test)]
+mod tests;
 pub(crate) mod timed;
 pub(crate) mod watchers;
 pub(crate) mod workloads;
@@ -18,6 +20,7 @@ use tessera_types::workload::{OnDisconnect, Port};
 use tessera_types::{Duration, Epoch, Timestamp, Uid};
 
 use crate::control::{Control, LEASE};
+use crate::disk::LOG_COMMITS_MAX;
 use crate::machine::{Machine, capacity};
 
 /// What was declared for each placement when it was made, whatever the spec
@@ -157,6 +160,14 @@ pub(crate) fn placed_fits(control: &Control) -> Result<(), String> {
         }
     }
     Ok(())
+}
+
+/// The log was cut short whenever a checkpoint had what is in it.
+pub(crate) fn log_is_bounded(commits: usize) -> Result<(), String> {
+    match commits > LOG_COMMITS_MAX {
+        true => Err(format!("the log has {commits} commits")),
+        false => Ok(()),
+    }
 }
 
 /// The live world is what a restart would load.

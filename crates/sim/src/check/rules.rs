@@ -4,7 +4,7 @@
 //! The one idea: each of these was added for a mistake that nothing else saw.
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
 
 use tessera_reconciler::{Tabled, World};
 use tessera_types::node::DesiredNodeStatus;

@@ -1,7 +1,11 @@
 //! What must hold of tenants.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::BTreeMap;
 
+use tessera_reconciler::World;
 use tessera_types::tenant::{
     RunRequestId, RunSource, RunState, TenantNodeState, TenantRun, TenantStatus,
 };
@@ -26,7 +30,7 @@ pub(crate) fn always(control: Option<&Control>, machines: &[Machine]) -> Result<
     for machine in machines {
         if let Some(node) = control.world.nodes.find(None, &machine.name) {
             nothing_is_forgotten(control, machine, node)?;
-            nothing_is_made_up(control, machine, node)?;
+            nothing_is_made_up(&control.world, machine, node)?;
         }
     }
     Ok(())
@@ -64,12 +68,8 @@ fn nothing_is_forgotten(
 }
 
 /// What is said to be installed was installed.
-fn nothing_is_made_up(
-    control: &Control,
-    machine: &Machine,
-    node: &Object<Node>,
-) -> Result<(), String> {
-    for tenant in control.world.tenants.iter() {
+fn nothing_is_made_up(world: &World, machine: &Machine, node: &Object<Node>) -> Result<(), String> {
+    for tenant in world.tenants.iter() {
         let on = tenant.on(node.id).filter(|on| on.state == TenantNodeState::Installed);
         let Some(hash) = on.and_then(|on| on.hash) else { continue };
         if !machine.tenants.ground.was_installed.contains(&(tenant.id, hash)) {

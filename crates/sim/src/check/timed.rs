@@ -44,7 +44,7 @@ impl Seen {
             return Ok(());
         }
         let before = std::mem::replace(&mut self.revision, control.world.revision());
-        no_host_over_capacity(control)?;
+        no_host_over_capacity(&control.world)?;
         let nodes = control.world.nodes.iter().map(|node| node.id).collect();
         let nodes = std::mem::replace(&mut self.nodes, nodes);
         self.has_a_node_left |= !self.nodes.is_superset(&nodes);
@@ -129,10 +129,9 @@ fn no_group_over_its_nodes(world: &World, wall: Timestamp) -> Result<(), String>
 }
 
 /// What is counted.
-fn no_host_over_capacity(control: &Control) -> Result<(), String> {
-    for host in control.world.hosts.iter() {
-        let held: Vec<&Binding> = control
-            .world
+fn no_host_over_capacity(world: &World) -> Result<(), String> {
+    for host in world.hosts.iter() {
+        let held: Vec<&Binding> = world
             .pods
             .iter()
             .filter_map(|pod| pod.observed.binding.as_ref())
@@ -218,7 +217,7 @@ pub(crate) fn converged(control: &Control, now: Timestamp) -> Result<(), String>
             return Err(format!("{} is {}: {:?}", job.key(), job.status, job.waiting_for));
         }
     }
-    nothing_is_orphaned(control)
+    nothing_is_orphaned(&control.world)
 }
 
 fn explained<K: Timed + Tabled>(
@@ -243,21 +242,20 @@ fn explained<K: Timed + Tabled>(
     Ok(())
 }
 
-fn nothing_is_orphaned(control: &Control) -> Result<(), String> {
-    for resource in control.world.all() {
+fn nothing_is_orphaned(world: &World) -> Result<(), String> {
+    for resource in world.all() {
         let Some(owner) = resource.owner() else { continue };
-        if control.world.get(owner.kind, owner.id).is_none() {
+        if world.get(owner.kind, owner.id).is_none() {
             return Err(format!("{} belongs to {owner}, which is gone", resource.key()));
         }
     }
     let of_parts = |report: &&std::sync::Arc<Object<Report>>| {
         report.status == tessera_types::report::ReportStatus::Pending
     };
-    let hosts = control.world.table::<Host>().len();
-    match control.world.table::<Report>().iter().find(of_parts) {
+    let hosts = world.table::<Host>().len();
+    match world.table::<Report>().iter().find(of_parts) {
         Some(report) if hosts > 0 => {
-            let owner =
-                report.owner.as_ref().and_then(|owner| control.world.get(owner.kind, owner.id));
+            let owner = report.owner.as_ref().and_then(|owner| world.get(owner.kind, owner.id));
             let is_over = match owner {
                 Some(Resource::SessionPart(part)) => part.status == TimedStatus::Terminated,
                 Some(Resource::Session(session)) => session.status.is_over(),

@@ -9,8 +9,8 @@ use tessera_types::workload::{DesiredWorkloadStatus, RestartPolicy, WorkloadStat
 use tessera_types::{Duration, Name, Object, Timestamp, Workload, limits};
 
 use super::Sim;
+use crate::check;
 use crate::control::{Control, at_once};
-use crate::disk::LOG_COMMITS_MAX;
 use crate::life;
 use crate::machine::Machine;
 use crate::rng::Rng;
@@ -100,10 +100,7 @@ impl Sim {
         );
         drop(ledger);
         self.note(&line);
-        match commits > LOG_COMMITS_MAX {
-            true => Err(format!("the log has {commits} commits")),
-            false => Ok(()),
-        }
+        check::log_is_bounded(commits)
     }
 }
 
@@ -124,7 +121,7 @@ fn is_forgotten_what_is_over(control: &Control, machine: &Machine) -> Result<(),
 
 fn has_all_of_the_history(
     control: &Control,
-    noted: &[crate::check::ledger::Noted],
+    noted: &[check::ledger::Noted],
 ) -> Result<(), String> {
     let mut expected = noted.iter().rev();
     let mut page = HistoryPage { before_seq: None, limit: limits::PAGE_MAX };

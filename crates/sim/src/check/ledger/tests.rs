@@ -1,3 +1,6 @@
+//! The ledger is given commits and answers that no store may give, and sees what is wrong with
+//! each.
+
 use super::*;
 use tessera_types::workload::{Assigned, OnDisconnect, Resources, WorkloadStatus};
 use tessera_types::{Actor, Edit, Timestamp, Workload};

@@ -10,7 +10,7 @@ use crate::clock::{BEGIN, Clock};
 use crate::rng::Rng;
 use crate::tenants::Tenants;
 
-fn at(seconds: u64) -> Timestamp {
+pub(in crate::check) fn at(seconds: u64) -> Timestamp {
     BEGIN.plus(Duration::from_secs(seconds))
 }
 
@@ -38,7 +38,7 @@ fn tell(machine: &mut Machine, now: Timestamp, assignment: &Assignment) {
 }
 
 /// A machine whose clock is right, and on which a run has begun that is to end after a minute.
-fn machine() -> Machine {
+pub(in crate::check) fn machine() -> Machine {
     let clocks = (0..).map(|seed| Clock::new(&mut Rng::of(seed, 0)));
     let mut right = clocks.filter(|clock| clock.wall(at(1000)) == at(1000));
     let clock = right.next().unwrap();

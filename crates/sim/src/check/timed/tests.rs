@@ -55,6 +55,83 @@ fn a_job_that_is_started_again_is_seen() {
     no_job_runs_twice(&of_job(&[Pending, Scheduled], 2)).unwrap_err();
 }
 
+/// The only host, and pods that hold so many licences and these ports from 100 to 200, or right
+/// after that.
+fn held(pods: &[(u64, &[u16], bool)]) -> World {
+    let host = object::<Host>("fleet", 1, json!({"definition": {"type_key": "group"}}));
+    let mut resources = vec![Resource::Host(Arc::new(host))];
+    for (id, (licences, ports, is_later)) in (2..).zip(pods) {
+        let from = if *is_later { 200 } else { 100 };
+        let (from, until) = (at(from), at(from + 100));
+        let slot = json!({"start": from, "end": until});
+        let spec = json!({"definition": {"type_key": "lab"}, "timeslot": slot});
+        let mut pod = object::<Pod>(&format!("p{id}"), id, spec);
+        let binding = json!({"host": "fleet", "host_id": Uid(1), "ports": ports,
+            "window": {"from": from, "until": until},
+            "demand": {"counted": {"licences": licences}}});
+        pod.observed.binding = serde_json::from_value(binding).unwrap();
+        resources.push(Resource::Pod(Arc::new(pod)));
+    }
+    world(resources)
+}
+
+#[test]
+fn a_host_of_which_more_is_held_than_it_has_is_seen() {
+    let seen = |pods: &[(u64, &[u16], bool)]| no_host_over_capacity(&held(pods));
+    assert_eq!(seen(&[(LICENCES - 1, &[7000], false), (1, &[7001], false)]), Ok(()));
+    let seen_by = |pods: &[(u64, &[u16], bool)]| {
+        let why = seen(pods).unwrap_err();
+        assert!(why.contains("fleet is over capacity"), "{why}");
+    };
+    seen_by(&[(LICENCES, &[7000], false), (1, &[7001], false)]);
+    seen_by(&[(1, &[7000], false), (1, &[7000], false)]);
+    seen_by(&[(1, &[7000, 7001, 7002, 7003, 7004, 7005, 7006, 7007, 7008], false)]);
+    assert_eq!(seen(&[(LICENCES, &[7000], false), (1, &[7000], true)]), Ok(()), "one by one");
+}
+
+#[test]
+fn an_orphan_and_a_report_that_nobody_makes_are_seen() {
+    let owned_by = |owner| {
+        let slot = json!({"start": at(100), "end": at(200)});
+        let spec = json!({"definition": {"type_key": "x"}, "timeslot": slot, "part": "one",
+            "order": 0, "gate": "none"});
+        let mut part = object::<SessionPart>("s-one", 2, spec);
+        part.owner = Some(OwnerRef {
+            kind: KindName::Session,
+            name: Name::new("s").unwrap(),
+            id: Uid(owner),
+        });
+        part
+    };
+    let slot = json!({"start": at(100), "end": at(200)});
+    let session =
+        object::<Session>("s", 1, json!({"definition": {"type_key": "x"}, "timeslot": slot}));
+    let seen = |others: Vec<Resource>| {
+        let session = Resource::Session(Arc::new(session.clone()));
+        nothing_is_orphaned(&world(others.into_iter().chain([session])))
+    };
+    assert_eq!(seen(vec![Resource::SessionPart(Arc::new(owned_by(1)))]), Ok(()));
+    let orphan = seen(vec![Resource::SessionPart(Arc::new(owned_by(9)))]).unwrap_err();
+    assert!(orphan.contains("which is gone"), "{orphan}");
+
+    let with_report = |status| {
+        let mut part = owned_by(1);
+        part.status = status;
+        let mut report = object::<Report>("r", 3, json!({"definition": {"type_key": "x"}}));
+        report.owner =
+            Some(OwnerRef { kind: KindName::SessionPart, name: part.name.clone(), id: part.id });
+        let host = object::<Host>("fleet", 4, json!({"definition": {"type_key": "group"}}));
+        seen(vec![
+            Resource::SessionPart(Arc::new(part)),
+            Resource::Report(Arc::new(report)),
+            Resource::Host(Arc::new(host)),
+        ])
+    };
+    assert_eq!(with_report(TimedStatus::Active), Ok(()));
+    let never = with_report(TimedStatus::Terminated).unwrap_err();
+    assert!(never.contains("is never made"), "{never}");
+}
+
 /// A node of 4 cores, a pod that has 3 from 100 to 200, and a service that has so many
 /// millicores from 50 on.
 fn shared(service: u64, not_after: Option<u64>) -> World {

@@ -1,0 +1,25 @@
+//! The checks are given what no run may come to.
+
+use super::rules::tests::{at, machine};
+use super::*;
+
+#[test]
+fn a_run_that_outlives_its_window_is_seen() {
+    let machines = [machine()];
+    assert_eq!(no_window_overrun(&machines, at(59)), Ok(()));
+    let seen = no_window_overrun(&machines, at(61)).unwrap_err();
+    assert!(seen.contains("outlives its window"), "{seen}");
+}
+
+#[test]
+fn a_window_that_is_over_is_no_matter_once_its_run_has_ended() {
+    let mut machines = [machine()];
+    machines[0].advance(at(61), false);
+    assert_eq!(no_window_overrun(&machines, at(70)), Ok(()));
+}
+
+#[test]
+fn a_log_that_nobody_cuts_short_is_seen() {
+    assert_eq!(log_is_bounded(LOG_COMMITS_MAX), Ok(()));
+    assert!(log_is_bounded(LOG_COMMITS_MAX + 1).is_err());
+}
