@@ -113,6 +113,8 @@ bugs! {
     DeadlineLostAtRestart: Windows,
     /// What could not be written is not tried again.
     FailureForgotten: Converges,
+    /// A node whose lease has lapsed is looked at again at once, and not when it is heard of.
+    LapsedLeaseLookedAt: Settled,
     /// What is waited for is waited for anew with each look.
     WaitsAnew: Settled,
 
@@ -159,6 +161,12 @@ bugs! {
     RetryUnbounded: Converges,
     /// A session is removed before its parts.
     ParentDeletedFirst: NoOrphans,
+    /// A part whose gate is open says that it waits for that, and not for its window.
+    GateStillSaid: Explained,
+    /// A pod that is ready does not say that it waits for its window.
+    StartNotSaid: Explained,
+    /// A session waits for all of its parts to be gone, and for those that are gone, too.
+    GoneStillAwaited: Explained,
     /// A request that was served is served again.
     RequestServedTwice: Once,
 

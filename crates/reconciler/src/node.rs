@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use tessera_planted::{Bug, planted};
 use tessera_types::node::{DesiredNodeStatus, NodeSpec, NodeStatus};
 use tessera_types::sync::Registration;
 use tessera_types::{
@@ -56,7 +57,8 @@ impl Manager for NodeManager {
         edit.object.observed.stopped_by =
             (!is_reachable).then(|| shown(node.observed.stopped_by, stopped_by(node, world), now));
         wait(&mut edit, count);
-        Plan::of(edit).look_again_after(lease_until.filter(|until| *until > now.boot))
+        let runs = |until: &BootTime| *until > now.boot || planted(Bug::LapsedLeaseLookedAt);
+        Plan::of(edit).look_again_after(lease_until.filter(runs))
     }
 }
 

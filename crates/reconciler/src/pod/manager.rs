@@ -277,11 +277,10 @@ impl Look<'_> {
         fleet::follow(&mut self.step, &self.slot);
         if !self.step.has_come(self.slot.start) {
             let start = self.slot.start;
-            self.step.wait(
-                WaitReason::Time,
-                &format!("its start at {}", start.second_before()),
-                Some(start),
-            );
+            if !planted(Bug::StartNotSaid) {
+                let message = format!("its start at {}", start.second_before());
+                self.step.wait(WaitReason::Time, &message, Some(start));
+            }
             return Ok(());
         }
         if self.step.object().desired_status < DesiredTimedStatus::Active {

@@ -276,7 +276,8 @@ impl Look<'_> {
         for part in &parts {
             self.step.desire(part, DesiredTimedStatus::TornDown);
         }
-        let left = parts.iter().filter(|part| !is_over(part)).count();
+        let is_gone = |part: &Object<_>| is_over(part) && !planted(Bug::GoneStillAwaited);
+        let left = parts.iter().filter(|part| !is_gone(part)).count();
         if left > 0 {
             let message = format!("{left} of its {} parts to be gone", parts.len());
             self.step.wait(WaitReason::Children, &message, None);

@@ -4,6 +4,7 @@ mod grading;
 
 use std::sync::Arc;
 
+use tessera_planted::{Bug, planted};
 use tessera_types::catalogue::{PartDefinitionSpec, PartOrder};
 use tessera_types::timed::{
     DesiredTimedStatus, Failure, OnFailure, Outcome, Request, TimedStatus, Timeslot,
@@ -240,7 +241,8 @@ impl<'a> Look<'a> {
                 false => self.end(Outcome::Skipped, "its window was over before anybody came"),
             };
         }
-        if self.step.object().desired_status < DesiredTimedStatus::Active {
+        let is_early = planted(Bug::GateStillSaid) && !self.step.has_come(self.slot.start);
+        if self.step.object().desired_status < DesiredTimedStatus::Active || is_early {
             let message = self.gate_in_words();
             self.step.wait(WaitReason::Gate, &message, Some(self.slot.end));
             return Ok(());
