@@ -11,9 +11,7 @@ use tessera_types::node::DesiredNodeStatus;
 use tessera_types::session::SessionStatus;
 use tessera_types::timed::{Timed, TimedStatus};
 use tessera_types::workload::WorkloadStatus;
-use tessera_types::{
-    Host, Node, Object, Pod, Resource, Revision, SessionPart, Timestamp, with_object,
-};
+use tessera_types::{Host, Node, Object, Pod, Revision, SessionPart, Timestamp};
 
 use crate::control::Control;
 use crate::machine::Machine;
@@ -39,10 +37,7 @@ impl Rules {
         no_run_outlives_what_its_agent_knows(machines, now)?;
         let world = &control.world;
         if self.revision != world.revision() {
-            let before = std::mem::replace(&mut self.revision, world.revision());
-            for resource in world.all().filter(|resource| resource.revision() > before) {
-                has_no_gap_in_its_history(&resource)?;
-            }
+            self.revision = world.revision();
             holds_what_it_needs(world)?;
             tries_are_bounded::<Pod>(world)?;
             tries_are_bounded::<SessionPart>(world)?;
@@ -79,17 +74,6 @@ fn no_run_outlives_what_its_agent_knows(
         }
     }
     Ok(())
-}
-
-/// Each entry begins where the one before it ended.
-fn has_no_gap_in_its_history(resource: &Resource) -> Result<(), String> {
-    with_object!(resource, object => {
-        let mut pairs = object.state_history.windows(2);
-        match pairs.find(|pair| pair[1].from != Some(pair[0].to)) {
-            Some(pair) => Err(format!("{} has a gap in its history: {pair:?}", object.key())),
-            None => Ok(()),
-        }
-    })
 }
 
 /// A pod holds its host for all of its window with the time before and after it, and no longer

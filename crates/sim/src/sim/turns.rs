@@ -119,10 +119,7 @@ fn is_forgotten_what_is_over(control: &Control, machine: &Machine) -> Result<(),
     }
 }
 
-fn has_all_of_the_history(
-    control: &Control,
-    noted: &[check::ledger::Noted],
-) -> Result<(), String> {
+fn has_all_of_the_history(control: &Control, noted: &[check::ledger::Noted]) -> Result<(), String> {
     let mut expected = noted.iter().rev();
     let mut page = HistoryPage { before_seq: None, limit: limits::PAGE_MAX };
     loop {

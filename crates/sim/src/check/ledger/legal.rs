@@ -90,9 +90,13 @@ pub(super) fn is_legal(before: Option<&Resource>, write: &Write) -> Result<(), S
     let status = before.map(Resource::status);
     match write {
         Write::Create { resource, records } | Write::Update { resource, records } => {
-            follows(arrows(key.kind), status, records, resource.status())
+            let arrows = arrows(key.kind);
+            follows(arrows, status, records, resource.status())
                 .map_err(|what| format!("{key}: {what}"))?;
-            with_object!(resource, object => keeps(before, object, records))
+            with_object!(resource, object => {
+                is_whole(arrows, object).map_err(|what| format!("{key}: {what}"))?;
+                keeps(before, object, records)
+            })
         }
         Write::Delete { records, .. } => match records.as_slice() {
             [last] if last.to == Record::DELETED && last.from.as_deref() == status => Ok(()),
@@ -118,6 +122,14 @@ fn follows(arrows: Arrows, from: Option<&str>, records: &[Record], to: &str) -> 
         true => Ok(()),
         false => Err(format!("it is {to}, and its history leads to {at:?}")),
     }
+}
+
+/// Whether all of the history that a resource carries leads to its status, without a gap. What
+/// was before that is not carried any more.
+fn is_whole<K: Kind>(arrows: Arrows, object: &Object<K>) -> Result<(), String> {
+    let history: Vec<_> = object.state_history.iter().map(Record::of).collect();
+    let from = history.first().and_then(|first| first.from.as_deref());
+    follows(arrows, from, &history, &object.status.to_string())
 }
 
 /// What stays as it was for as long as a resource lives, and what follows what.

@@ -53,6 +53,38 @@ fn a_status_that_has_no_entry_is_found() {
     assert!(ledger.wrong.unwrap().contains("its history leads to"));
 }
 
+/// What is found where a workload was Pending, then in these states and now is in the last one,
+/// and what leads there is `noted`.
+fn history(path: &[(WorkloadStatus, WorkloadStatus)], noted: usize) -> Option<String> {
+    let mut ledger = made();
+    let mut object = (*current(&ledger)).clone();
+    for (from, to) in path {
+        let mut entry = object.state_history.last().unwrap().clone();
+        (entry.from, entry.to) = (Some(*from), *to);
+        Arc::make_mut(&mut object.state_history).push(entry);
+        object.status = *to;
+    }
+    let records: Vec<_> = object.state_history.iter().map(Record::of).collect();
+    let records = records[records.len() - noted..].to_vec();
+    let resource = Workload::wrap(Arc::new(object));
+    commit(&mut ledger, 2, Write::Update { resource, records }, 1);
+    ledger.wrong
+}
+
+#[test]
+fn a_gap_or_an_arrow_that_there_is_none_of_is_found_wherever_it_is_in_the_history() {
+    use WorkloadStatus::{Failed, Pending, Running, Scheduled};
+    assert_eq!(history(&[(Pending, Failed), (Failed, Pending)], 2), None);
+    for path in [
+        // Nothing of this is noted with the write, and nothing but the history shows it.
+        [(Pending, Scheduled), (Failed, Pending)],
+        [(Pending, Running), (Running, Pending)],
+    ] {
+        let wrong = history(&path, 0).unwrap();
+        assert!(wrong.contains("and its history goes from"), "{wrong}");
+    }
+}
+
 #[test]
 fn a_deletion_that_is_taken_back_is_found() {
     let mut ledger = made();
