@@ -284,7 +284,11 @@ impl Look<'_> {
             return Ok(());
         }
         if self.step.object().desired_status < DesiredTimedStatus::Active {
-            self.step.wait(WaitReason::Gate, "its part to begin", None);
+            let (reason, message) = match self.part().is_some_and(|it| it.status.is_ending()) {
+                true => (WaitReason::Phase, "the phases of its part, which is being torn down"),
+                false => (WaitReason::Gate, "its part to begin"),
+            };
+            self.step.wait(reason, message, None);
             return Ok(());
         }
         self.step.start();

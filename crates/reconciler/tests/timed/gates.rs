@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 use tessera_types::session::SessionStatus;
-use tessera_types::timed::{Outcome, Request, TimedStatus};
-use tessera_types::{Duration, Session, SessionPart, Timestamp};
+use tessera_types::timed::{DesiredTimedStatus, Outcome, Request, TimedStatus};
+use tessera_types::{Duration, Session, SessionPart, Timestamp, WaitReason};
 
 use crate::exam::{Exam, book};
 use crate::plane::Plane;
@@ -102,6 +102,27 @@ fn a_gate_that_nobody_opens_ends_the_session_with_its_second_part() {
         plane.path("sessionpart/default/exam-two"),
         "Scheduled Provisioning Ready TearingDown Terminated"
     );
+}
+
+#[test]
+fn a_pod_does_not_wait_for_a_part_to_begin_that_is_given_up() {
+    let archive = json!({"name": "archive", "engine": "workflow",
+        "trigger_on_status": "TearingDown", "definition": {"type_key": "watch"}});
+    let (gate, phases) = (json!("approval"), vec![archive]);
+    let mut plane = Exam { gate, phases, ..Exam::default() }.plane();
+    let start = book(&mut plane);
+    run_to(&mut plane, start, 70);
+    let waits = |plane: &Plane| {
+        let waiting = plane.pod("exam-two-lab").waiting_for.clone().unwrap();
+        (waiting.reason, waiting.message)
+    };
+    assert_eq!(waits(&plane), (WaitReason::Gate, "its part to begin".to_owned()));
+    plane.edit::<Session>("exam", |edit| edit.desire(DesiredTimedStatus::TornDown));
+    run_to(&mut plane, start, 72);
+    assert_eq!(status(&plane, "exam-two"), TimedStatus::TearingDown);
+    assert_eq!(plane.pod("exam-two-lab").status, TimedStatus::Ready);
+    let phase = "the phases of its part, which is being torn down".to_owned();
+    assert_eq!(waits(&plane), (WaitReason::Phase, phase));
 }
 
 #[test]
