@@ -243,6 +243,22 @@ fn a_gate_that_is_open_is_not_waited_for() {
 }
 
 #[test]
+fn a_pod_waits_for_its_part_to_begin_as_long_as_that_may() {
+    use TimedStatus::{Active, Ready, TearingDown};
+    for (reason, status, is_right) in [
+        (WaitReason::Gate, Ready, true),
+        (WaitReason::Gate, Active, false),
+        (WaitReason::Gate, TearingDown, false),
+        (WaitReason::Phase, TearingDown, true),
+        (WaitReason::Phase, Ready, false),
+    ] {
+        let pod = owned(timed::<Pod>("p", 4, Ready, &[]), KindName::SessionPart, 2);
+        let part = [one(part(2, 0, status, json!("none")))];
+        assert_eq!(is_so(pod, Some((reason, "", None)), &part), is_right, "{reason:?} {status}");
+    }
+}
+
+#[test]
 fn a_session_says_what_its_part_says() {
     let mut first = part(2, 0, TimedStatus::Ready, json!("none"));
     let message = "its start at 100".to_owned();

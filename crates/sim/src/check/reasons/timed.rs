@@ -31,15 +31,18 @@ fn is_under_way(run: &PhaseRun) -> bool {
 pub(super) fn pod_is_right(look: &Look<'_>, pod: &Object<Pod>, waiting: &WaitingFor) -> bool {
     let Some(slot) = pod.observed.timed.timeslot else { return false };
     let part = pod.owner.as_ref().and_then(|owner| look.world.session_parts.get(owner.id));
+    let is_ending = part.is_some_and(|part| part.status.is_ending());
     match waiting.reason {
         WaitReason::Time => own_time_is_to_come(look, pod, &slot, waiting),
         WaitReason::Gate => part.is_some_and(|part| match pod.status {
             TimedStatus::Scheduled => part.status == TimedStatus::Scheduled,
             TimedStatus::Ready => {
-                !matches!(part.status, TimedStatus::Active | TimedStatus::Grading)
+                !is_ending && !matches!(part.status, TimedStatus::Active | TimedStatus::Grading)
             }
             _ => false,
         }),
+        // It was not let begin, and is not before its part has done what it does first.
+        WaitReason::Phase if pod.status == TimedStatus::Ready => is_ending,
         WaitReason::NoHostFits => {
             pod.status == TimedStatus::Scheduled && pod.observed.binding.is_none()
         }
