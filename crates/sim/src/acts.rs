@@ -25,16 +25,19 @@ pub enum Class {
     Engine,
     /// A message is lost, late or doubled.
     Network,
+    /// Something fails on one machine alone: the supervisor of a run.
+    Machine,
 }
 
 impl Class {
-    const ALL: [(Self, char); 6] = [
+    const ALL: [(Self, char); 7] = [
         (Self::Operator, 'o'),
         (Self::Tenant, 't'),
         (Self::Fault, 'f'),
         (Self::Crash, 'c'),
         (Self::Engine, 'e'),
         (Self::Network, 'n'),
+        (Self::Machine, 'm'),
     ];
 
     fn letter(self) -> char {
@@ -214,6 +217,6 @@ mod tests {
             .flat_map(|act| [act.rng(1), act.pause(1), act.rng(2)])
             .map(|mut rng| rng.between(0, u64::MAX))
             .collect();
-        assert_eq!(draws.len(), 6 * 49 * 3);
+        assert_eq!(draws.len(), Class::ALL.len() * 49 * 3);
     }
 }

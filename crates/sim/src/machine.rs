@@ -2,6 +2,7 @@
 //! do there. Runs outlive the agent, as real ones do under their supervisors.
 
 mod fate;
+mod supervisor;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -36,6 +37,8 @@ pub(crate) enum Phase {
     Starting,
     Running,
     Stopping,
+    /// Its supervisor is gone, and nobody has noticed.
+    Abandoned,
     Ended,
 }
 
@@ -104,6 +107,12 @@ pub(crate) struct Machine {
     pub(crate) dies_at: Option<u64>,
     /// It has, and nobody has noticed.
     pub(crate) has_died: bool,
+    /// How often a run was launched, has started or was told to stop.
+    pub(crate) turns: u64,
+    /// The supervisor of that run dies right after this one.
+    pub(crate) abandons_at: Option<u64>,
+    /// It has, and nobody has noted it.
+    pub(crate) has_abandoned: Option<RunId>,
 }
 
 impl Machine {
@@ -138,6 +147,9 @@ impl Machine {
             untold: BTreeSet::new(),
             dies_at: None,
             has_died: false,
+            turns: 0,
+            abandons_at: None,
+            has_abandoned: None,
         }
     }
 
@@ -286,11 +298,12 @@ impl Machine {
             }
             Action::Start(launch) => self.start(launch, now),
             Action::Stop { run: id, stop } => {
-                if let Some(run) = self.runs.get_mut(&id).filter(|run| run.end.is_none())
-                    && run.phase != Phase::Stopping
+                if let Some(run) = self.runs.get_mut(&id)
+                    && matches!(run.phase, Phase::Starting | Phase::Running)
                 {
                     run.phase = Phase::Stopping;
                     run.next = now.plus(fate.time_to_stop(id, stop.grace));
+                    self.has_turned(id, now);
                 }
             }
             Action::SetNotAfter { run, at } => {
@@ -299,7 +312,8 @@ impl Machine {
                 }
             }
             Action::Probe { run, .. } => {
-                let healthy = self.is_at_peace || fate.is_healthy(run, now);
+                let is_there = self.runs.get(&run).is_some_and(|it| it.phase != Phase::Abandoned);
+                let healthy = is_there && (self.is_at_peace || fate.is_healthy(run, now));
                 let result = if healthy { Ok(()) } else { Err("no answer".to_owned()) };
                 if let Some((agent, wall)) = self.awake(now) {
                     agent.event(wall, run, RunEvent::Probed(result));
@@ -326,12 +340,16 @@ impl Machine {
             end: None,
         };
         self.runs.insert(launch.run, run);
+        self.has_turned(launch.run, now);
     }
 
     /// When something happens on this machine by itself.
     pub(crate) fn next_at(&self, now: Timestamp) -> Option<Timestamp> {
         let runs = self.runs.iter().filter(|(_, run)| run.phase != Phase::Ended);
         let of_runs = runs.flat_map(|(id, run)| {
+            if run.phase == Phase::Abandoned {
+                return [self.finds_at(run.next), None, None].into_iter().flatten();
+            }
             let lease = run.killed_by(*id).map(|until| self.clock.when_boot(now, until));
             let window = run.not_after.map(|end| self.clock.when_wall(now, end));
             [Some(run.next), lease, window].into_iter().flatten()
@@ -370,8 +388,11 @@ impl Machine {
         let fate = self.fate;
         let Now { wall, boot } = self.clock.now(now);
         let run = self.runs.get_mut(&id)?;
-        if run.phase == Phase::Ended {
-            return None;
+        match run.phase {
+            Phase::Ended => return None,
+            Phase::Abandoned if run.next > now => return None,
+            Phase::Abandoned => return self.find_abandoned(id, now),
+            _ => {}
         }
         if run.killed_by(id).is_some_and(|at| at <= boot) {
             return Some(end(run, wall, ExitOutcome::Disconnected, false));
@@ -402,6 +423,7 @@ impl Machine {
                 run.started = Some(instance.clone());
                 run.phase = Phase::Running;
                 run.next = now.plus(fate.time_to_run(id, &run.spec));
+                self.has_turned(id, now);
                 Some(RunEvent::Started(instance))
             }
             Phase::Running => match fate.exit_code(id, &run.spec, crashes) {
@@ -412,7 +434,7 @@ impl Machine {
                 }
             },
             Phase::Stopping => Some(end(run, wall, ExitOutcome::Signaled { signal: 15 }, true)),
-            Phase::Ended => None,
+            Phase::Abandoned | Phase::Ended => None,
         }
     }
 

@@ -95,7 +95,14 @@ impl Search {
 
     /// Leaves out all acts of a class at once, where that does.
     fn spare_classes(&mut self) {
-        for class in [Class::Network, Class::Crash, Class::Engine, Class::Tenant, Class::Fault] {
+        for class in [
+            Class::Network,
+            Class::Crash,
+            Class::Engine,
+            Class::Tenant,
+            Class::Machine,
+            Class::Fault,
+        ] {
             let acts = self.best.1.acts.clone();
             let kept = acts.iter().copied().filter(|act| act.class != class);
             self.still_fails(self.only(kept));

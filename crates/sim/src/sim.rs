@@ -6,6 +6,7 @@ mod boundary;
 mod faults;
 mod following;
 mod jobs;
+mod machines;
 mod network;
 mod observe;
 mod tenants;
@@ -50,6 +51,8 @@ enum Event {
     Tenants,
     /// Something breaks.
     Break,
+    /// Something fails on one machine alone.
+    Machine,
     /// Something that broke is mended.
     Mend(Mend),
     /// Something between the control plane and the engine.
@@ -216,6 +219,7 @@ impl Sim {
         }
         if self.config.faults {
             self.after(5000, Event::Break);
+            self.after(6000, Event::Machine);
             self.after(20_000, Event::Engine(EngineEvent::Dies));
         }
         let end = self.peace_at.plus(self.config.calm);
@@ -366,7 +370,7 @@ impl Sim {
         match event {
             Event::Up(from, session, message) => self.reach_control(from, session, message),
             Event::Down(to, session, message) => self.reach_agent(to, session, message),
-            Event::Operate | Event::Break if self.is_peace() => {}
+            Event::Operate | Event::Break | Event::Machine if self.is_peace() => {}
             Event::Script => self.follow_script(),
             Event::Tenants => self.operate_tenants(),
             Event::Operate => {
@@ -376,6 +380,10 @@ impl Sim {
             Event::Break => {
                 let mut pause = self.act(Class::Fault, Self::break_something);
                 self.after(pause.between(1000, 30_000), Event::Break);
+            }
+            Event::Machine => {
+                let mut pause = self.act(Class::Machine, Self::fail_on_a_machine);
+                self.after(pause.between(1000, 40_000), Event::Machine);
             }
             Event::Mend(mend) => self.mend(mend),
             Event::Engine(event) => return self.happen_to_engine(event),
@@ -423,6 +431,9 @@ fn machine(config: &Config, i: u64) -> Machine {
     match config.boundary {
         Some(Boundary::Action { machine: which, number }) if which as u64 == i => {
             machine.dies_at = Some(number);
+        }
+        Some(Boundary::Run { machine: which, number }) if which as u64 == i => {
+            machine.abandons_at = Some(number);
         }
         _ => {}
     }

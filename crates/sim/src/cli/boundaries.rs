@@ -24,8 +24,8 @@ pub(super) fn run_all(
     let mut is_right = true;
     let mut runs = 0;
     println!(
-        "{:<14} {:>7} {:>7} {:>7} {:>8} {:>6} {:>6}",
-        "SCENARIO", "COMMITS", "ACTIONS", "ENGINE", "MESSAGES", "RUNS", "FAILED"
+        "{:<14} {:>7} {:>7} {:>5} {:>7} {:>8} {:>6} {:>6}",
+        "SCENARIO", "COMMITS", "ACTIONS", "TURNS", "ENGINE", "MESSAGES", "RUNS", "FAILED"
     );
     for script in scripts {
         let name = script.name.clone();
@@ -74,10 +74,11 @@ fn every_boundary(reference: &Reference, every: usize, threads: usize) -> (usize
     progress.over();
     let counts = &reference.outcome().counts;
     println!(
-        "{:<14} {:>7} {:>7} {:>7} {:>8} {:>6} {:>6}",
+        "{:<14} {:>7} {:>7} {:>5} {:>7} {:>8} {:>6} {:>6}",
         reference.name(),
         counts.commits,
         counts.actions.iter().sum::<u64>(),
+        counts.runs.iter().sum::<u64>(),
         counts.engine,
         counts.messages,
         boundaries.len(),

@@ -32,6 +32,16 @@ impl Fate {
         self.draw(run, "fails", false, |rng| rng.percent(5))
     }
 
+    /// How long its agent needs to find that it has no supervisor any more.
+    pub(super) fn time_to_find(self, run: RunId, most: u64) -> Duration {
+        Duration::from_millis(self.draw(run, "found", 10, |rng| rng.between(1, most)))
+    }
+
+    /// Whether its supervisor came up, where nothing says that its program did.
+    pub(super) fn was_bound(self, run: RunId) -> bool {
+        self.draw(run, "bound", true, |rng| rng.percent(50))
+    }
+
     pub(super) fn is_healthy(self, run: RunId, now: Timestamp) -> bool {
         self.draw(run, &now.to_string(), true, |rng| rng.percent(90))
     }

@@ -39,6 +39,10 @@ impl Sim {
                 self.note(&line);
                 self.after(RESTART_MS, Event::Mend(Mend::Agent(i)));
             }
+            if let Some(run) = self.machines[i].has_abandoned.take() {
+                let name = &self.machines[i].name;
+                self.note(&format!("the supervisor of {run} on {name} dies"));
+            }
         }
         if std::mem::take(&mut self.engine.has_died) {
             self.note("the engine dies after a step");
@@ -50,6 +54,7 @@ impl Sim {
         Counts {
             commits: self.disk.chronicle.count(),
             actions: self.machines.iter().map(|machine| machine.actions).collect(),
+            runs: self.machines.iter().map(|machine| machine.turns).collect(),
             engine: self.engine.steps,
             messages: self.counts.messages,
         }
