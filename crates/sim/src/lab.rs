@@ -1,161 +1,17 @@
 //! What people do with timed resources: sessions and pods are booked, extended,
 //! graded, retried, approved, given up and deleted at bad moments.
 
-use std::sync::Arc;
-
 use tessera_reconciler::Tabled;
-use tessera_reconciler::admission::{self, Effort, Stretch};
+use tessera_reconciler::admission::{self, Stretch};
 use tessera_types::timed::{DesiredTimedStatus, Request, Requested, Timed, TimedStatus};
-use tessera_types::{
-    Actor, Duration, Edit, Host, HostDefinition, Job, JobDefinition, Manifest, Name, Object,
-    PartDefinition, Pod, PodDefinition, ReportDefinition, Session, SessionDefinition, SessionPart,
-    Timestamp, Write,
-};
+use tessera_types::{Actor, Duration, Edit, Job, Name, Pod, Session, SessionPart, Timestamp};
 
-use crate::automation;
+use crate::api::{self, apply, in_default, taken};
 use crate::control::Control;
 use crate::rng::Rng;
 
-/// What the only host has of counted things, and of ports.
-pub(crate) const LICENCES: u64 = 6;
-pub(crate) const PORTS: u16 = 8;
 /// Names of sessions in play.
 const SESSIONS: u64 = 4;
-
-/// Declares something as a person would; says whether it was taken.
-pub(crate) fn apply<K: Tabled>(
-    control: &mut Control,
-    json: serde_json::Value,
-    now: Timestamp,
-) -> bool {
-    declare::<K>(control, serde_json::from_value(json).expect("a valid manifest"), now)
-}
-
-/// The same for what is read already.
-pub(crate) fn declare<K: Tabled>(
-    control: &mut Control,
-    manifest: Manifest<K>,
-    now: Timestamp,
-) -> bool {
-    let wall = control.clock.wall(now);
-    let existing = control.world.find(&manifest.key()).as_ref().and_then(K::unwrap).cloned();
-    let owner = manifest.owner.clone();
-    let Ok(declared) = manifest.declare(existing.as_ref(), Actor::API, wall) else { return false };
-    let writes = admission::admit(
-        &control.world,
-        existing.as_ref(),
-        declared,
-        owner.as_ref(),
-        wall,
-        &mut Effort::none(),
-    );
-    match writes {
-        Ok(writes) => writes.is_empty() || control.commit(writes, now).is_ok(),
-        Err(_) => false,
-    }
-}
-
-/// The catalogue, and the host that all nodes belong to. Once.
-pub(crate) fn seed(control: &mut Control, now: Timestamp) {
-    let name = Name::new("fleet").expect("a DNS label");
-    if control.world.hosts.find(None, &name).is_some() {
-        return;
-    }
-    let spec = |key: &str, more: serde_json::Value| {
-        let mut spec = serde_json::json!({"type_key": key, "version": "1.0.0"});
-        for (field, value) in more.as_object().into_iter().flatten() {
-            spec[field] = value.clone();
-        }
-        serde_json::json!({"name": key, "spec": spec})
-    };
-    let group = serde_json::json!({
-        "host_type": "node_group", "pod_types": ["fleet"],
-        "capacity": {"counted": {"licences": LICENCES},
-            "ports": [{"first": 7000, "last": 7000 + PORTS - 1}]},
-    });
-    apply::<HostDefinition>(control, spec("group", group), now);
-    let job = serde_json::json!({"workload": {"command": "x", "stop": {"grace": "1s"}}, "timeout": "10s"});
-    apply::<JobDefinition>(control, spec("grade", job), now);
-    apply::<ReportDefinition>(control, spec("sum", serde_json::json!({})), now);
-    for (key, workloads, cpu) in [("small", 1, "300m"), ("large", 2, "300m"), ("wide", 3, "1500m")]
-    {
-        let workloads: Vec<_> = (0..workloads)
-            .map(|i| {
-                serde_json::json!({"name": format!("w{i}"), "spec": {
-                    "command": "x", "resources": {"cpu": cpu}, "stop": {"grace": "2s"},
-                    "restart": {"policy": if i == 0 { "never" } else { "always" }},
-                }})
-            })
-            .collect();
-        let pod = serde_json::json!({
-            "pod_type": "fleet", "workloads": workloads,
-            "demand": {"counted": {"licences": 1}, "ports": 1},
-            "provision": {"attempts_max": 3, "timeout": "15s",
-                "backoff": {"initial": "1s", "max": "4s"}},
-        });
-        apply::<PodDefinition>(control, spec(key, pod), now);
-        for on_failure in ["abort", "continue"] {
-            let retry = serde_json::json!({"attempts_max": 2, "timeout": "12s",
-                "backoff": {"initial": "1s", "max": "1s"}});
-            let phase = |name: &str, status: &str, is_required: bool| {
-                serde_json::json!({"name": name, "engine": "workflow", "trigger_on_status": status,
-                    "definition": {"type_key": "grade"}, "is_required": is_required, "retry": retry})
-            };
-            let part = serde_json::json!({
-                "duration": "40s", "lead_time": "15s", "teardown_buffer": "30s",
-                "pods": [{"name": "a", "selector": {"type_key": key}}],
-                "on_pod_failure": on_failure, "report": {"type_key": "sum"},
-                "lifecycle": {"phases": [
-                    phase("greet", "Active", false), phase("grade", "Grading", on_failure == "abort"),
-                    phase("archive", "TearingDown", true),
-                ]},
-            });
-            apply::<PartDefinition>(control, spec(&format!("{key}-{on_failure}"), part), now);
-        }
-    }
-    apply::<PodDefinition>(control, spec("automated", automation::pod()), now);
-    let part = serde_json::json!({
-        "duration": "40s", "lead_time": "40s", "teardown_buffer": "30s",
-        "pods": [{"name": "a", "selector": {"type_key": "automated"}}],
-        "on_pod_failure": "continue", "report": {"type_key": "sum"},
-    });
-    apply::<PartDefinition>(control, spec("automated-continue", part), now);
-    sessions(&spec).into_iter().for_each(|json| {
-        apply::<SessionDefinition>(control, json, now);
-    });
-    let host = serde_json::json!({"name": name, "spec": {"definition": {"type_key": "group"}}});
-    apply::<Host>(control, host, now);
-}
-
-/// Types of sessions: each way of ordering, gating, failing and being late.
-fn sessions(
-    spec: &impl Fn(&str, serde_json::Value) -> serde_json::Value,
-) -> Vec<serde_json::Value> {
-    let types = [
-        ("simple", "sequential", "abort", "none", "shorten"),
-        ("strict", "sequential", "abort", "completed", "skip"),
-        ("lenient", "sequential", "continue", "approval", "shift"),
-        ("at-once", "parallel", "continue", "none", "shift"),
-    ];
-    types
-        .into_iter()
-        .map(|(key, order, on_failure, gate, on_late)| {
-            let second = if key == "at-once" { "automated" } else { "large" };
-            spec(
-                key,
-                serde_json::json!({
-                    "part_execution": {"order": order, "on_failure": on_failure},
-                    "on_late": on_late, "report": {"type_key": "sum"},
-                    "parts": [
-                        {"name": "one", "gate": gate,
-                            "selector": {"type_key": format!("small-{on_failure}")}},
-                        {"name": "two", "selector": {"type_key": format!("{second}-{on_failure}")}},
-                    ],
-                }),
-            )
-        })
-        .collect()
-}
 
 fn name(rng: &mut Rng) -> Name {
     Name::new(&format!("s{}", rng.between(0, SESSIONS))).expect("a DNS label")
@@ -177,10 +33,6 @@ pub(crate) fn operate(control: &mut Control, now: Timestamp, rng: &mut Rng) -> S
         10 => give_up(control, now, rng),
         _ => delete(control, now, rng),
     }
-}
-
-pub(crate) fn taken(is_taken: bool) -> &'static str {
-    if is_taken { "done" } else { "refused" }
 }
 
 fn book(control: &mut Control, now: Timestamp, rng: &mut Rng) -> String {
@@ -239,13 +91,11 @@ fn edit<K: Tabled>(
     now: Timestamp,
     change: impl FnOnce(&mut Edit<K>),
 ) -> String {
-    let table = control.world.table::<K>();
-    let found: Option<Arc<Object<K>>> = table.find(Some(&Name::default_namespace()), name).cloned();
-    let Some(found) = found else { return format!("{name}: there is none") };
-    let mut edit = Edit::of(&found, control.clock.wall(now));
-    change(&mut edit);
-    let done = edit.finish().map(|edited| control.commit(vec![Write::update(edited)], now).is_ok());
-    format!("change {}: {done:?}", found.key())
+    let key = in_default(K::KIND, name);
+    match api::edit(control, &key, now, change) {
+        Some(is_taken) => format!("change {key}: {}", taken(is_taken)),
+        None => format!("{name}: there is none"),
+    }
 }
 
 fn stretch(control: &mut Control, now: Timestamp, rng: &mut Rng) -> String {

@@ -8,9 +8,11 @@
 //! and everything that is declared must come to be.
 
 mod acts;
+mod api;
 mod automation;
 mod boundary;
 pub mod bugs;
+mod catalogue;
 mod check;
 mod chronicle;
 mod clock;

@@ -2,8 +2,9 @@
 
 use tessera_types::node::DesiredNodeStatus;
 use tessera_types::workload::WorkloadSpec;
-use tessera_types::{Duration, Edit, KindName, Manifest, Name, Object, Timestamp, Workload, Write};
+use tessera_types::{Duration, Edit, KindName, Manifest, Name, Node, Object, Timestamp, Workload};
 
+use crate::api::{declare, edit, in_default, of_fleet, taken};
 use crate::control::Control;
 use crate::lab;
 use crate::rng::Rng;
@@ -74,14 +75,14 @@ pub(crate) fn operate(control: &mut Control, nodes: u64, now: Timestamp, rng: &m
     }
     match rng.between(0, 16) {
         10.. => lab::operate(control, now, rng),
-        0..=3 => declare(control, now, rng),
+        0..=3 => declare_any(control, now, rng),
         4 | 5 => move_end(control, now, rng),
         6 | 7 => delete(control, now, rng),
         _ => desire(control, nodes, now, rng),
     }
 }
 
-fn declare(control: &mut Control, now: Timestamp, rng: &mut Rng) -> String {
+fn declare_any(control: &mut Control, now: Timestamp, rng: &mut Rng) -> String {
     let mut manifest: Manifest<Workload> = serde_json::from_value(serde_json::json!({
         "name": name(rng), "spec": spec(now, rng),
     }))
@@ -104,7 +105,7 @@ pub(crate) fn mend_specs(control: &mut Control, now: Timestamp) -> Vec<Name> {
         let spec = WorkloadSpec { command: Some("x".to_owned()), ..(*workload.spec).clone() };
         let json = serde_json::json!({"name": workload.name, "spec": spec});
         let manifest: Manifest<Workload> = serde_json::from_value(json).expect("a manifest");
-        lab::declare(control, manifest, now).then(|| workload.name.clone())
+        declare(control, manifest, now).then(|| workload.name.clone())
     };
     bad.into_iter().filter_map(mend).collect()
 }
@@ -139,21 +140,15 @@ fn ends_where_it_is(workload: &Object<Workload>) -> bool {
 
 fn declared(control: &mut Control, manifest: Manifest<Workload>, now: Timestamp) -> String {
     let key = manifest.key();
-    format!("declare {key}: {}", lab::taken(lab::declare(control, manifest, now)))
+    format!("declare {key}: {}", taken(declare(control, manifest, now)))
 }
 
 fn delete(control: &mut Control, now: Timestamp, rng: &mut Rng) -> String {
     let name = name(rng);
-    let Some(workload) =
-        control.world.workloads.find(Some(&Name::default_namespace()), &name).cloned()
-    else {
+    // A refused deletion is as if it was never asked for.
+    let key = in_default(KindName::Workload, &name);
+    if edit::<Workload>(control, &key, now, Edit::request_deletion).is_none() {
         return format!("delete {name}: there is none");
-    };
-    let mut edit = Edit::of(&workload, control.clock.wall(now));
-    edit.request_deletion();
-    if let Some(edited) = edit.finish() {
-        // A refused deletion is as if it was never asked for.
-        let _ = control.commit(vec![Write::update(edited)], now);
     }
     format!("delete {name}")
 }
@@ -186,10 +181,5 @@ pub(crate) fn set_desired(
     desired: DesiredNodeStatus,
     now: Timestamp,
 ) {
-    let Some(node) = control.world.nodes.find(None, name).cloned() else { return };
-    let mut edit = Edit::of(&node, control.clock.wall(now));
-    edit.desire(desired);
-    if let Some(edited) = edit.finish() {
-        let _ = control.commit(vec![Write::update(edited)], now);
-    }
+    edit::<Node>(control, &of_fleet(KindName::Node, name), now, |edit| edit.desire(desired));
 }

@@ -6,6 +6,7 @@
 use tessera_store::IdempotencyKey;
 use tessera_types::Timestamp;
 
+use crate::catalogue;
 use crate::control::Control;
 use crate::life;
 use crate::rng::Rng;
@@ -14,6 +15,8 @@ use crate::rng::Rng;
 #[derive(Debug, Default)]
 pub(crate) struct People {
     asked: u64,
+    /// Whether the catalogue was made.
+    has_begun: bool,
     /// What was asked without an answer: the luck that it was asked with, and its key.
     unanswered: Option<(Rng, IdempotencyKey)>,
 }
@@ -28,7 +31,7 @@ impl People {
         now: Timestamp,
         rng: &mut Rng,
     ) -> String {
-        crate::lab::seed(control, now);
+        self.has_begun = self.has_begun || catalogue::seed(control, now);
         let (mut luck, key, again) = match self.unanswered.take() {
             Some((luck, key)) => (luck, key, "again, "),
             None => (rng.clone(), self.new_key(), ""),

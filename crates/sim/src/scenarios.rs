@@ -9,9 +9,10 @@ use tessera_types::node::DesiredNodeStatus;
 use tessera_types::timed::Request;
 use tessera_types::{Duration, KindName, Name, ResourceKey};
 
+use crate::api::{self, in_default};
 use crate::automation;
 use crate::clock::BEGIN;
-use crate::script::{Script, Step, in_default};
+use crate::script::{Script, Step};
 
 /// All of them.
 #[must_use]
@@ -64,7 +65,7 @@ fn of(kind: KindName, named: &str) -> ResourceKey {
 }
 
 fn of_fleet(kind: KindName, named: &str) -> ResourceKey {
-    ResourceKey { kind, namespace: None, name: name(named) }
+    api::of_fleet(kind, &name(named))
 }
 
 fn comes_to(kind: KindName, named: &str, status: &str) -> Step {

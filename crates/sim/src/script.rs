@@ -10,16 +10,16 @@ use std::sync::Arc;
 use serde_json::Value;
 use tessera_reconciler::{Tabled, request_run};
 use tessera_types::node::DesiredNodeStatus;
-use tessera_types::tenant::{RunState, TenantRun};
 use tessera_types::timed::{DesiredTimedStatus, Request, Requested, Timed};
 use tessera_types::{
-    Actor, Duration, Edit, KindName, Name, Object, Resource, ResourceKey, Session, SessionPart,
-    Tenant, Timestamp, Write, with_object,
+    Actor, Duration, Edit, KindName, Name, Object, ResourceKey, Session, SessionPart, Tenant,
+    Timestamp, with_object,
 };
 
+use crate::api::{declare_as, delete, edit, in_default, of_fleet, run_on};
 use crate::clock::BEGIN;
 use crate::control::Control;
-use crate::{lab, life};
+use crate::life;
 
 /// What people do, and how long they and the system have.
 #[derive(Clone, Debug, PartialEq)]
@@ -102,10 +102,10 @@ pub(crate) fn follow(control: &mut Control, step: &Step, now: Timestamp) -> bool
     match step {
         Step::Until(time) => now >= BEGIN.plus(*time),
         Step::Pause(_) | Step::CutOff(..) | Step::Reboot(_) => true,
-        Step::Declare(kind, json) => declare(control, *kind, json, now),
+        Step::Declare(kind, json) => declare_as(control, *kind, json, now),
         Step::Refused(kind, json) => {
             let before = control.world.revision();
-            !declare(control, *kind, json, now) && control.world.revision() == before
+            !declare_as(control, *kind, json, now) && control.world.revision() == before
         }
         Step::Delete(key) => delete(control, key, now),
         Step::Node(name, desired) => {
@@ -116,7 +116,7 @@ pub(crate) fn follow(control: &mut Control, step: &Step, now: Timestamp) -> bool
         Step::Zone(name, zone) => label(control, name, zone, now),
         Step::Ask(part, request) => ask(control, part, *request, now),
         Step::GiveUp(name) => {
-            edit::<Session>(control, &in_default(KindName::Session, name), now, |edit| {
+            is_changed::<Session>(control, &in_default(KindName::Session, name), now, |edit| {
                 edit.desire(DesiredTimedStatus::TornDown);
             })
         }
@@ -130,53 +130,19 @@ pub(crate) fn follow(control: &mut Control, step: &Step, now: Timestamp) -> bool
     }
 }
 
-/// The key of what stands in the default namespace.
-pub(crate) fn in_default(kind: KindName, name: &Name) -> ResourceKey {
-    ResourceKey { kind, namespace: Some(Name::default_namespace()), name: name.clone() }
-}
-
-macro_rules! declared_as {
-    ($($kind:ident $table:ident),+) => {
-        fn declare(control: &mut Control, kind: KindName, json: &Value, now: Timestamp) -> bool {
-            match kind {
-                $(KindName::$kind => {
-                    lab::apply::<tessera_types::$kind>(control, json.clone(), now)
-                }),+
-            }
-        }
-
-        /// What is being deleted, or is gone, was deleted.
-        fn delete(control: &mut Control, key: &ResourceKey, now: Timestamp) -> bool {
-            match control.world.find(key) {
-                None => true,
-                $(Some(Resource::$kind(object)) => {
-                    object.deletion_requested_at.is_some()
-                        || edit::<tessera_types::$kind>(control, key, now, Edit::request_deletion)
-                }),+
-            }
-        }
-    };
-}
-tessera_types::for_each_kind!(declared_as);
-
-/// Changes one that is there; false where that cannot be written.
-fn edit<K: Tabled>(
+/// Changes one that is there; false where there is none, or it cannot be written.
+fn is_changed<K: Tabled>(
     control: &mut Control,
     key: &ResourceKey,
     now: Timestamp,
     change: impl FnOnce(&mut Edit<K>),
 ) -> bool {
-    let found = control.world.find(key).as_ref().and_then(K::unwrap).cloned();
-    let Some(found) = found else { return false };
-    let mut edit = Edit::of(&found, control.clock.wall(now));
-    change(&mut edit);
-    let edited = edit.finish();
-    edited.is_none_or(|edited| control.commit(vec![Write::update(edited)], now).is_ok())
+    edit(control, key, now, change).unwrap_or(false)
 }
 
 fn label(control: &mut Control, name: &Name, zone: &str, now: Timestamp) -> bool {
-    let key = ResourceKey { kind: KindName::Node, namespace: None, name: name.clone() };
-    edit::<tessera_types::Node>(control, &key, now, |edit| {
+    let key = of_fleet(KindName::Node, name);
+    is_changed::<tessera_types::Node>(control, &key, now, |edit| {
         Arc::make_mut(&mut edit.object.labels).insert("zone".to_owned(), zone.to_owned());
     })
 }
@@ -185,7 +151,7 @@ fn ask(control: &mut Control, part: &Name, request: Request, now: Timestamp) -> 
     let key = in_default(KindName::SessionPart, part);
     let at = control.clock.wall(now);
     let requested = Requested { request, by: Actor::API, event: None, at };
-    edit::<SessionPart>(control, &key, now, |edit| {
+    is_changed::<SessionPart>(control, &key, now, |edit| {
         SessionPart::timed_mut(&mut edit.object).request(requested);
     })
 }
@@ -198,23 +164,7 @@ fn run(control: &mut Control, name: &Name, node: &Name, id: &str, now: Timestamp
         return true;
     }
     let on = tenant.observed.nodes.iter().find(|on| on.node == *node && on.hash.is_some());
-    let Some(node_id) = on.map(|on| on.node_id) else { return false };
-    let run = TenantRun {
-        id: id.parse().expect("it has letters and digits"),
-        node: node.clone(),
-        node_id,
-        service: None,
-        requested_at: now,
-        requested_by: Actor::API,
-        state: RunState::Requested,
-        joined: false,
-        invocation_id: None,
-        started_at: None,
-        ended_at: None,
-        result: None,
-        exit_code: None,
-        source: None,
-        message: None,
-    };
-    edit::<Tenant>(control, &tenant.key(), now, |edit| request_run(edit, run))
+    let Some(on) = on else { return false };
+    let run = run_on(on, id, now);
+    is_changed::<Tenant>(control, &tenant.key(), now, |edit| request_run(edit, run))
 }

@@ -14,8 +14,8 @@ use tessera_types::{
     SessionPart, Timestamp, Uid,
 };
 
+use crate::catalogue::{LICENCES, PORTS};
 use crate::control::Control;
-use crate::lab::{LICENCES, PORTS};
 
 /// What was seen of timed resources so far.
 #[derive(Debug, Default)]

@@ -1,13 +1,14 @@
 //! The way between the control plane and the engine: calls and their answers, and events,
 //! all of which can be lost, doubled and late.
 
-use tessera_reconciler::{JobNews, Told, Whose, tell_step};
+use tessera_reconciler::{JobNews, Tabled, Told, Whose, tell_step};
 use tessera_types::timed::Timed;
-use tessera_types::{Duration, Edit, ResourceKey, Timestamp, Write, with_pipelined};
+use tessera_types::{Duration, Edit, ResourceKey, Timestamp, with_pipelined};
 
 use super::faults::any_ms;
 use super::{Event, Sim};
 use crate::acts::Class;
+use crate::api;
 use crate::control::Control;
 use crate::engine::{News, OfStep};
 use crate::link::Task;
@@ -267,16 +268,11 @@ fn forget(control: &mut Control, key: &ResourceKey, id: &str, now: Timestamp) {
 
 /// Changes an instance as it is now. False where that cannot be written; one that is gone
 /// has nothing to be written.
-fn edit<K: tessera_reconciler::Tabled>(
+fn edit<K: Tabled>(
     control: &mut Control,
     key: &ResourceKey,
     now: Timestamp,
     change: impl FnOnce(&mut Edit<K>),
 ) -> bool {
-    let found = control.world.find(key).as_ref().and_then(K::unwrap).cloned();
-    let Some(found) = found else { return true };
-    let mut edit = Edit::of(&found, control.clock.wall(now));
-    change(&mut edit);
-    let edited = edit.finish();
-    edited.is_none_or(|edited| control.commit(vec![Write::update(edited)], now).is_ok())
+    api::edit(control, key, now, change).unwrap_or(true)
 }

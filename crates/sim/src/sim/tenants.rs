@@ -3,14 +3,13 @@
 use std::collections::BTreeMap;
 
 use tessera_reconciler::request_run;
-use tessera_types::tenant::{RunState, TenantNode, TenantNodeState, TenantRun};
-use tessera_types::{Actor, Duration, Edit, Manifest, Name, Node, Object, Tenant, Write, limits};
+use tessera_types::tenant::{TenantNode, TenantNodeState};
+use tessera_types::{Duration, Edit, KindName, Manifest, Name, Node, Tenant, limits};
 
 use super::faults::Mend;
 use super::{Event, Sim};
 use crate::acts::Class;
-use crate::control::Control;
-use crate::lab;
+use crate::api::{declare, edit, of_fleet, run_on, taken};
 use crate::machine::Machine;
 
 /// Names of tenants in play.
@@ -83,7 +82,7 @@ impl Sim {
         }))
         .expect("a valid manifest");
         let control = self.control.as_mut()?;
-        let taken = lab::taken(lab::declare(control, manifest, self.now));
+        let taken = taken(declare(control, manifest, self.now));
         Some(format!("declare {name} for {selector}: {taken}"))
     }
 
@@ -98,12 +97,10 @@ impl Sim {
         let zone = *self.tenant_rng.pick(&["a", "b"]);
         let (control, now) = (self.control.as_mut()?, self.now);
         let name = Name::new(&format!("n{number}")).expect("a DNS label");
-        let node = control.world.nodes.find(None, &name)?.clone();
-        let mut edit = Edit::<Node>::of(&node, control.clock.wall(now));
-        edit.object.labels = BTreeMap::from([("zone".to_owned(), zone.to_owned())]).into();
-        let edited = edit.finish()?;
         // A refused label is as if it was never set.
-        let _ = control.commit(vec![Write::update(edited)], now);
+        edit::<Node>(control, &of_fleet(KindName::Node, &name), now, |edit| {
+            edit.object.labels = BTreeMap::from([("zone".to_owned(), zone.to_owned())]).into();
+        })?;
         Some(format!("{name} is in zone {zone}"))
     }
 
@@ -120,23 +117,7 @@ impl Sim {
         let on = (*self.tenant_rng.pick(&nodes)).clone();
         self.made += 1;
         let id = format!("r{}", self.made);
-        let run = TenantRun {
-            id: id.parse().expect("it has letters and digits"),
-            node: on.node.clone(),
-            node_id: on.node_id,
-            service: None,
-            requested_at: self.now,
-            requested_by: Actor::API,
-            state: RunState::Requested,
-            joined: false,
-            invocation_id: None,
-            started_at: None,
-            ended_at: None,
-            result: None,
-            exit_code: None,
-            source: None,
-            message: None,
-        };
+        let run = run_on(&on, &id, self.now);
         self.edit_tenant(&name, |edit| request_run(edit, run))?;
         Some(format!("run {name} on {} as {id}", on.node))
     }
@@ -211,15 +192,10 @@ impl Sim {
     fn edit_tenant(&mut self, name: &Name, change: impl FnOnce(&mut Edit<Tenant>)) -> Option<()> {
         let now = self.now;
         let control = self.control.as_mut()?;
-        let tenant = control.world.tenants.find(None, name)?.clone();
-        let is_wanted = |tenant: &Object<Tenant>| tenant.deletion_requested_at.is_none();
-        let mut edit = Edit::of(&tenant, control.clock.wall(now));
-        is_wanted(&tenant).then(|| change(&mut edit))?;
-        commit(control, edit, now)
+        let tenant = control.world.tenants.find(None, name)?;
+        let is_wanted = tenant.deletion_requested_at.is_none();
+        let key = tenant.key();
+        let is_written = is_wanted && edit(control, &key, now, change)?;
+        is_written.then_some(())
     }
-}
-
-fn commit(control: &mut Control, edit: Edit<Tenant>, now: tessera_types::Timestamp) -> Option<()> {
-    let edited = edit.finish()?;
-    control.commit(vec![Write::update(edited)], now).ok().map(|_| ())
 }
