@@ -3,6 +3,7 @@
 
 pub(crate) mod jobs;
 pub(crate) mod ledger;
+mod promised;
 pub(crate) mod quiet;
 mod reasons;
 pub(crate) mod rules;

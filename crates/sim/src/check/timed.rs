@@ -6,7 +6,6 @@ mod tests;
 use std::collections::BTreeSet;
 
 use tessera_reconciler::{Tabled, World};
-use tessera_types::pod::Binding;
 use tessera_types::timed::{Timed, TimedStatus};
 use tessera_types::workload::WorkloadStatus;
 use tessera_types::{
@@ -14,7 +13,7 @@ use tessera_types::{
     SessionPart, Timestamp, Uid,
 };
 
-use crate::catalogue::{LICENCES, PORTS};
+use super::promised::Promised;
 use crate::control::Control;
 
 /// What was seen of timed resources so far.
@@ -23,12 +22,7 @@ pub(crate) struct Seen {
     revision: Revision,
     /// The pods whose provisioning has begun.
     begun: BTreeSet<Uid>,
-    /// Whether the control plane's clock was ever set: what was decided while it was
-    /// ahead was not asked of times that then were past.
-    clock_was_set: bool,
-    /// The nodes that there were: where one has left, more may be promised than there is.
-    nodes: BTreeSet<Uid>,
-    has_a_node_left: bool,
+    promised: Promised,
 }
 
 impl Seen {
@@ -39,18 +33,11 @@ impl Seen {
 
     /// After every event.
     pub(crate) fn check(&mut self, control: &Control, now: Timestamp) -> Result<(), String> {
-        self.clock_was_set |= control.clock.is_set_by_ms() != 0;
         if self.revision == control.world.revision() {
             return Ok(());
         }
         self.revision = control.world.revision();
-        no_host_over_capacity(&control.world)?;
-        let nodes = control.world.nodes.iter().map(|node| node.id).collect();
-        let nodes = std::mem::replace(&mut self.nodes, nodes);
-        self.has_a_node_left |= !self.nodes.is_superset(&nodes);
-        if !self.clock_was_set && !self.has_a_node_left {
-            no_group_over_its_nodes(&control.world, control.clock.wall(now))?;
-        }
+        self.promised.check(&control.world, control.clock.wall(now), now)?;
         self.nothing_is_early(control)?;
         no_job_runs_twice(&control.world)
     }
@@ -89,65 +76,6 @@ fn no_job_runs_twice(world: &World) -> Result<(), String> {
         if again.is_some() || workload.observed.epoch > Epoch(1) {
             let epoch = workload.observed.epoch;
             return Err(format!("{} runs twice, epoch {epoch}: {again:?}", workload.key()));
-        }
-    }
-    Ok(())
-}
-
-/// What somebody has of the only group: from when, until when, cpu and memory.
-type Has = (Timestamp, Timestamp, u64, u64);
-
-/// From now on, pods and services together never have more than all nodes. A node
-/// that is Offline or drained counts here: it comes back to what was promised, and
-/// what is promised meanwhile is promised of fewer.
-fn no_group_over_its_nodes(world: &World, wall: Timestamp) -> Result<(), String> {
-    if world.hosts.is_empty() {
-        return Ok(());
-    }
-    let of_pods = world.pods.iter().filter_map(|pod| pod.observed.binding.as_ref());
-    let of_pods =
-        of_pods.map(|it| (it.window.from, it.window.until, it.demand.cpu.0, it.demand.memory.0));
-    let services = world.workloads.iter().filter(|workload| workload.owner.is_none());
-    let of_services = services.filter_map(|workload| {
-        let assigned = workload.observed.assigned.as_ref()?;
-        let until = workload.spec.not_after.unwrap_or(Timestamp::MAX);
-        Some((assigned.since, until, assigned.resources.cpu.0, assigned.resources.memory.0))
-    });
-    let all: Vec<Has> = of_pods.chain(of_services).collect();
-    let nodes = world.nodes.iter().map(|node| node.allocatable());
-    let (cpu, memory) = nodes.fold((0, 0), |sum, node| (sum.0 + node.cpu.0, sum.1 + node.memory.0));
-    for at in all.iter().map(|(from, ..)| *from).filter(|from| *from > wall).chain([wall]) {
-        let held = all.iter().filter(|(from, until, ..)| *from <= at && at < *until);
-        let used = held.fold((0, 0), |sum, (_, _, cpu, memory)| (sum.0 + cpu, sum.1 + memory));
-        if used.0 > cpu || used.1 > memory {
-            return Err(format!("at {at}, {used:?} of {:?} is promised: {all:?}", (cpu, memory)));
-        }
-    }
-    Ok(())
-}
-
-/// What is counted.
-fn no_host_over_capacity(world: &World) -> Result<(), String> {
-    for host in world.hosts.iter() {
-        let held: Vec<&Binding> = world
-            .pods
-            .iter()
-            .filter_map(|pod| pod.observed.binding.as_ref())
-            .filter(|binding| binding.host_id == host.id)
-            .collect();
-        for at in held.iter().map(|binding| binding.window.from) {
-            let now = held.iter().filter(|binding| binding.window.contains(at));
-            let (mut licences, mut ports) = (0, Vec::<u16>::new());
-            for binding in now {
-                licences += binding.demand.counted.get("licences").copied().unwrap_or(0);
-                ports.extend(&binding.ports);
-            }
-            let count = ports.len();
-            ports.sort_unstable();
-            ports.dedup();
-            if licences > LICENCES || ports.len() < count || count > usize::from(PORTS) {
-                return Err(format!("{} is over capacity at {at}: {held:?}", host.name));
-            }
         }
     }
     Ok(())

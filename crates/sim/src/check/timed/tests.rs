@@ -3,8 +3,7 @@
 use std::sync::Arc;
 
 use serde_json::json;
-use tessera_types::workload::Assigned;
-use tessera_types::{Actor, Kind, Name, Node, OwnerRef, ResourceKey, Workload};
+use tessera_types::{Actor, Kind, Name, OwnerRef, ResourceKey, Workload};
 
 use super::*;
 
@@ -55,40 +54,6 @@ fn a_job_that_is_started_again_is_seen() {
     no_job_runs_twice(&of_job(&[Pending, Scheduled], 2)).unwrap_err();
 }
 
-/// The only host, and pods that hold so many licences and these ports from 100 to 200, or right
-/// after that.
-fn held(pods: &[(u64, &[u16], bool)]) -> World {
-    let host = object::<Host>("fleet", 1, json!({"definition": {"type_key": "group"}}));
-    let mut resources = vec![Resource::Host(Arc::new(host))];
-    for (id, (licences, ports, is_later)) in (2..).zip(pods) {
-        let from = if *is_later { 200 } else { 100 };
-        let (from, until) = (at(from), at(from + 100));
-        let slot = json!({"start": from, "end": until});
-        let spec = json!({"definition": {"type_key": "lab"}, "timeslot": slot});
-        let mut pod = object::<Pod>(&format!("p{id}"), id, spec);
-        let binding = json!({"host": "fleet", "host_id": Uid(1), "ports": ports,
-            "window": {"from": from, "until": until},
-            "demand": {"counted": {"licences": licences}}});
-        pod.observed.binding = serde_json::from_value(binding).unwrap();
-        resources.push(Resource::Pod(Arc::new(pod)));
-    }
-    world(resources)
-}
-
-#[test]
-fn a_host_of_which_more_is_held_than_it_has_is_seen() {
-    let seen = |pods: &[(u64, &[u16], bool)]| no_host_over_capacity(&held(pods));
-    assert_eq!(seen(&[(LICENCES - 1, &[7000], false), (1, &[7001], false)]), Ok(()));
-    let seen_by = |pods: &[(u64, &[u16], bool)]| {
-        let why = seen(pods).unwrap_err();
-        assert!(why.contains("fleet is over capacity"), "{why}");
-    };
-    seen_by(&[(LICENCES, &[7000], false), (1, &[7001], false)]);
-    seen_by(&[(1, &[7000], false), (1, &[7000], false)]);
-    seen_by(&[(1, &[7000, 7001, 7002, 7003, 7004, 7005, 7006, 7007, 7008], false)]);
-    assert_eq!(seen(&[(LICENCES, &[7000], false), (1, &[7000], true)]), Ok(()), "one by one");
-}
-
 #[test]
 fn an_orphan_and_a_report_that_nobody_makes_are_seen() {
     let owned_by = |owner| {
@@ -130,49 +95,4 @@ fn an_orphan_and_a_report_that_nobody_makes_are_seen() {
     assert_eq!(with_report(TimedStatus::Active), Ok(()));
     let never = with_report(TimedStatus::Terminated).unwrap_err();
     assert!(never.contains("is never made"), "{never}");
-}
-
-/// A node of 4 cores, a pod that has 3 from 100 to 200, and a service that has so many
-/// millicores from 50 on.
-fn shared(service: u64, not_after: Option<u64>) -> World {
-    let mut node = object::<Node>("a", 1, json!({}));
-    node.observed.capacity = crate::machine::capacity(4000);
-    let host = object::<Host>("fleet", 2, json!({"definition": {"type_key": "group"}}));
-    let slot = json!({"start": at(100), "end": at(200)});
-    let spec = json!({"definition": {"type_key": "lab"}, "timeslot": slot});
-    let mut pod = object::<Pod>("lab", 3, spec);
-    let binding = json!({"host": "fleet", "host_id": Uid(2),
-        "window": {"from": at(100), "until": at(200)}, "demand": {"cpu": 3000}});
-    pod.observed.binding = serde_json::from_value(binding).unwrap();
-    let not_after = not_after.map(at);
-    let mut web = object::<Workload>("web", 4, json!({"command": "x", "not_after": not_after}));
-    web.observed.assigned = Some(Assigned {
-        node: Name::new("a").unwrap(),
-        node_id: Uid(1),
-        since: at(50),
-        resources: serde_json::from_value(json!({"cpu": service})).unwrap(),
-        on_disconnect: web.spec.on_disconnect,
-        ports: Vec::new(),
-    });
-    world([
-        Resource::Node(Arc::new(node)),
-        Resource::Host(Arc::new(host)),
-        Resource::Pod(Arc::new(pod)),
-        Resource::Workload(Arc::new(web)),
-    ])
-}
-
-#[test]
-fn a_service_in_the_room_of_a_pod_is_seen_as_long_as_it_is_there() {
-    let seen =
-        |service, not_after, now| no_group_over_its_nodes(&shared(service, not_after), at(now));
-    assert_eq!(seen(1000, None, 60), Ok(()), "both fit");
-    for now in [60, 100, 199] {
-        let why = seen(1001, None, now).unwrap_err();
-        assert!(why.contains("(4001, 0) of (4000, "), "{why}");
-        seen(1001, Some(101), now.min(100)).unwrap_err();
-    }
-    // At equal times ends come before starts.
-    assert_eq!(seen(1001, Some(100), 60), Ok(()));
-    assert_eq!(seen(1001, None, 200), Ok(()), "the pod is over");
 }
