@@ -27,10 +27,12 @@ pub enum Class {
     Network,
     /// Something fails on one machine alone: the supervisor of a run.
     Machine,
+    /// Somebody changes, drains or removes a host, or a definition.
+    Host,
 }
 
 impl Class {
-    const ALL: [(Self, char); 7] = [
+    const ALL: [(Self, char); 8] = [
         (Self::Operator, 'o'),
         (Self::Tenant, 't'),
         (Self::Fault, 'f'),
@@ -38,6 +40,7 @@ impl Class {
         (Self::Engine, 'e'),
         (Self::Network, 'n'),
         (Self::Machine, 'm'),
+        (Self::Host, 'h'),
     ];
 
     fn letter(self) -> char {

@@ -17,6 +17,9 @@ pub(crate) const PORTS: u16 = 8;
 /// The host that all nodes belong to.
 pub(crate) const FLEET: &str = "fleet";
 
+/// Each definition is there in so many ways; the first is the usual one.
+pub(crate) const WAYS: u64 = 3;
+
 /// A definition of the catalogue.
 pub(crate) type Definition = (KindName, Value);
 
@@ -43,6 +46,8 @@ pub(crate) fn all(version: &str, way: u64) -> Vec<Definition> {
     }
     all.push(named(KindName::PodDefinition, "automated", &automation::pod()));
     all.push(automated_part(way));
+    all.push(named(KindName::HostDefinition, "server", &automation::server(4 - way)));
+    all.push(named(KindName::PodDefinition, "lab", &automation::lab(1 + way / 2)));
     all.extend(sessions(way));
     all.into_iter().map(|(kind, definition)| (kind, in_version(definition, version))).collect()
 }

@@ -1,6 +1,7 @@
 //! What must hold after every event, and what must have come to be in the end.
 //! The counts here are independent of the product's own.
 
+pub(crate) mod hosts;
 pub(crate) mod jobs;
 pub(crate) mod ledger;
 mod promised;

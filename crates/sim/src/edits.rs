@@ -6,15 +6,23 @@
 use serde_json::{Value, json};
 use tessera_types::{Duration, KindName, Name, ResourceKey, Timestamp};
 
+use crate::automation;
 use crate::clock::BEGIN;
 use crate::life;
 use crate::rng::Rng;
-use crate::scenarios::{begin, host, lessons, secs};
+use crate::scenarios::{begin, definition, host, lessons, secs};
 use crate::script::{Script, Step};
 
-/// The kinds that are changed in this way. The spec of a pod that is made does not change.
-pub const EDITED: [KindName; 4] =
-    [KindName::Workload, KindName::Tenant, KindName::Node, KindName::Session];
+/// The kinds that are changed in this way. The spec of a pod, a part, a job or a report that is
+/// made does not change; of definitions one stands for all, with what is made of it.
+pub const EDITED: [KindName; 6] = [
+    KindName::Workload,
+    KindName::Tenant,
+    KindName::Node,
+    KindName::Session,
+    KindName::Host,
+    KindName::PodDefinition,
+];
 
 /// When B is declared.
 const B_AT: u64 = 60;
@@ -25,15 +33,19 @@ pub fn edit(kind: KindName, seed: u64) -> [Script; 2] {
     let mut rng = Rng::of(seed, kind as u64);
     // It has come to be by then, or it is on its way.
     let a_at = *rng.pick(&[B_AT - 1, B_AT - 5, B_AT / 2]);
-    let (a, b) = (declared(kind, &mut rng), declared(kind, &mut rng));
+    let (a, b) = (declared(kind, &mut rng, 1), declared(kind, &mut rng, 2));
     let script = |name: &str, first: Option<Value>| {
         let mut steps = Vec::from(begin());
         steps.extend(host());
         steps.extend(lessons());
+        steps.push(definition(KindName::HostDefinition, "server", automation::server(4)));
         if let Some(a) = first {
             steps.extend([Step::Until(secs(a_at)), step(kind, a)]);
         }
         steps.extend([Step::Until(secs(B_AT)), step(kind, b.clone())]);
+        if kind == KindName::PodDefinition {
+            steps.push(Step::Declare(KindName::Pod, made_of_it()));
+        }
         let (busy, calm) = (secs(200), secs(500));
         Script { name: format!("{name}-{kind}-{seed}"), nodes: 2, busy, calm, steps }
     };
@@ -54,9 +66,18 @@ fn at(secs: u64) -> Timestamp {
     BEGIN.plus(Duration::from_secs(secs))
 }
 
-/// Anything valid of this kind, always under the same name.
-fn declared(kind: KindName, rng: &mut Rng) -> Value {
+/// Anything valid of this kind, always under the same name. Of definitions this is the version.
+fn declared(kind: KindName, rng: &mut Rng, version: u32) -> Value {
     match kind {
+        KindName::Host => host_declared(rng),
+        KindName::PodDefinition => {
+            let mut spec = automation::pod_within("20s", "60s");
+            spec["type_key"] = "x".into();
+            spec["version"] = format!("{version}.0.0").into();
+            spec["workloads"][0]["spec"]["resources"]["cpu"] = rng.between(100, 900).into();
+            spec["parameters"]["colour"] = (*rng.pick(&["red", "blue"])).into();
+            json!({"name": "x", "spec": spec})
+        }
         KindName::Tenant => json!({"name": "x", "spec": {
             "node_selector": *rng.pick(&[&json!({}), &json!({"node": "n0"}), &json!({"node": "n1"})]),
             "manifest": format!("version {}", rng.between(0, 5)),
@@ -70,6 +91,28 @@ fn declared(kind: KindName, rng: &mut Rng) -> Value {
     }
 }
 
+/// Any server, with other room and other times.
+fn host_declared(rng: &mut Rng) -> Value {
+    let mut spec = json!({"definition": {"type_key": "server"}});
+    if rng.percent(70) {
+        spec["capacity"] = json!({"cpu": 1000 * rng.between(1, 6),
+            "counted": {"licences": rng.between(1, 6)},
+            "ports": [{"first": 9000, "last": 9000 + rng.between(0, 4)}]});
+    }
+    if rng.percent(40) {
+        let (start, end) = (rng.between(100, 200), rng.between(250, 400));
+        spec["timeslot"] = json!({"start": at(start).to_string(), "end": at(end).to_string(),
+            "lead_time": "30s", "teardown_buffer": "120s"});
+    }
+    json!({"name": "x", "labels": {"rack": *rng.pick(&["a", "b"])}, "spec": spec})
+}
+
+/// A pod of the definition.
+fn made_of_it() -> Value {
+    json!({"name": "x", "spec": {"definition": {"type_key": "x"},
+        "timeslot": {"start": at(200).to_string(), "duration": "60s"}}})
+}
+
 /// Any service, with a window that is open for long after B is declared, or none.
 fn workload(rng: &mut Rng) -> Value {
     let mut spec = serde_json::to_value(life::spec(at(B_AT), rng)).unwrap_or_default();
@@ -77,13 +120,14 @@ fn workload(rng: &mut Rng) -> Value {
     spec
 }
 
-/// The key under which both are declared.
+/// The key under which both are declared; of a definition, that of what is made of it.
 #[must_use]
 pub fn edited(kind: KindName) -> ResourceKey {
     let (namespace, name) = match kind {
         KindName::Node => (None, "n0"),
-        KindName::Tenant => (None, "x"),
+        KindName::Tenant | KindName::Host => (None, "x"),
         _ => (Some(Name::default_namespace()), "x"),
     };
+    let kind = if kind == KindName::PodDefinition { KindName::Pod } else { kind };
     ResourceKey { kind, namespace, name: Name::new(name).expect("a DNS label") }
 }

@@ -21,6 +21,7 @@ mod control;
 mod disk;
 mod edits;
 mod engine;
+mod hosts;
 mod lab;
 mod life;
 mod link;

@@ -150,7 +150,7 @@ fn drain() -> Script {
 }
 
 /// A definition of the catalogue.
-fn definition(kind: KindName, key: &str, more: Value) -> Step {
+pub(crate) fn definition(kind: KindName, key: &str, more: Value) -> Step {
     let spec = with(json!({"type_key": key, "version": "1.0.0"}), more);
     Step::Declare(kind, json!({"name": key, "spec": spec}))
 }

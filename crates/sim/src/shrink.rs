@@ -101,6 +101,7 @@ impl Search {
             Class::Engine,
             Class::Tenant,
             Class::Machine,
+            Class::Host,
             Class::Fault,
         ] {
             let acts = self.best.1.acts.clone();

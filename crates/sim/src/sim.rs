@@ -20,6 +20,7 @@ use self::faults::Mend;
 use self::jobs::EngineEvent;
 use crate::acts::{Act, Acts, Class};
 use crate::boundary::{Boundary, Counts};
+use crate::check::hosts::MadeFrom;
 use crate::check::jobs::Tries;
 use crate::check::quiet::Quiet;
 use crate::check::timed::Seen;
@@ -51,6 +52,8 @@ enum Event {
     Tenants,
     /// Something breaks.
     Break,
+    /// Somebody does something about hosts and definitions.
+    Hosts,
     /// Something fails on one machine alone.
     Machine,
     /// Something that broke is mended.
@@ -99,6 +102,8 @@ struct Sim {
     placed: Placed,
     /// What was seen of timed resources.
     seen: Seen,
+    /// What pods were made from.
+    made_from: MadeFrom,
     /// What was seen of jobs.
     tries: Tries,
     rules: check::rules::Rules,
@@ -190,6 +195,7 @@ impl Sim {
             counts_at_peace: None,
             placed: Placed::default(),
             seen: Seen::default(),
+            made_from: MadeFrom::default(),
             tries: Tries::default(),
             rules: check::rules::Rules::default(),
             is_restless: false,
@@ -216,6 +222,7 @@ impl Sim {
         } else {
             self.after(10, Event::Operate);
             self.after(2000, Event::Tenants);
+            self.after(8000, Event::Hosts);
         }
         if self.config.faults {
             self.after(5000, Event::Break);
@@ -254,6 +261,7 @@ impl Sim {
                 self.placed.take_in(control);
                 check::placed_fits(control)?;
                 check::quiet::backlog_is_bounded(control)?;
+                self.made_from.check(control)?;
             }
             let was_writable = self.now.since(self.disk_failed_at) > DISK_RECOVERY;
             if was_writable && control.is_quiet(self.now) {
@@ -370,7 +378,7 @@ impl Sim {
         match event {
             Event::Up(from, session, message) => self.reach_control(from, session, message),
             Event::Down(to, session, message) => self.reach_agent(to, session, message),
-            Event::Operate | Event::Break | Event::Machine if self.is_peace() => {}
+            Event::Operate | Event::Hosts | Event::Break | Event::Machine if self.is_peace() => {}
             Event::Script => self.follow_script(),
             Event::Tenants => self.operate_tenants(),
             Event::Operate => {
@@ -380,6 +388,10 @@ impl Sim {
             Event::Break => {
                 let mut pause = self.act(Class::Fault, Self::break_something);
                 self.after(pause.between(1000, 30_000), Event::Break);
+            }
+            Event::Hosts => {
+                let mut pause = self.act(Class::Host, Self::operate_hosts);
+                self.after(pause.between(500, 30_000), Event::Hosts);
             }
             Event::Machine => {
                 let mut pause = self.act(Class::Machine, Self::fail_on_a_machine);
@@ -408,6 +420,7 @@ impl Sim {
         check::workloads::converged(control, &self.machines, self.now)?;
         check::tenants::converged(control, &self.machines, self.now)?;
         check::timed::converged(control, self.now)?;
+        check::hosts::converged(control)?;
         check::jobs::converged(&control.world, &self.engine, control.clock.wall(self.now))?;
         control.reconciler.resync(&control.world);
         let now = control.clock.now(self.now);

@@ -44,3 +44,13 @@ fn a_changed_node_is_as_a_fresh_one() {
 fn a_changed_session_is_as_a_fresh_one() {
     all_pairs(KindName::Session);
 }
+
+#[test]
+fn a_changed_host_is_as_a_fresh_one() {
+    all_pairs(KindName::Host);
+}
+
+#[test]
+fn what_is_made_of_a_changed_definition_is_as_of_a_fresh_one() {
+    all_pairs(KindName::PodDefinition);
+}

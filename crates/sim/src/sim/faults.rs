@@ -9,6 +9,7 @@ use tessera_types::{Duration, Edit, Node, Write};
 
 use super::{Event, Sim, turns};
 use crate::control::Control;
+use crate::hosts;
 use crate::life;
 use crate::message::{TWINS_FROM, ToControl};
 use crate::rng::Rng;
@@ -66,6 +67,17 @@ impl Sim {
             return;
         }
         let line = self.people.operate(control, nodes, held_until, now, &mut self.rng);
+        self.note(&line);
+    }
+
+    /// Somebody does something about hosts and definitions, and waits for whoever is booking.
+    pub(super) fn operate_hosts(&mut self) {
+        let now = self.now;
+        let Some(control) = &mut self.control else { return };
+        if control.is_frozen(now) || control.held.is_booking() {
+            return;
+        }
+        let line = hosts::operate(control, now, &mut self.rng);
         self.note(&line);
     }
 

@@ -1,0 +1,58 @@
+//! What must hold of hosts, and of what was made from definitions that change.
+//!
+//! The one idea: a definition is read once, when something is made of it. Whatever becomes of it
+//! later, that stays what it was.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use tessera_types::catalogue::{Pinned, PodDefinitionSpec};
+use tessera_types::timed::{DesiredTimedStatus, TimedStatus};
+use tessera_types::{Host, Object, Revision, Uid};
+
+use crate::control::Control;
+
+/// What pods were made from.
+#[derive(Debug, Default)]
+pub(crate) struct MadeFrom {
+    revision: Revision,
+    pods: BTreeMap<Uid, Pinned<PodDefinitionSpec>>,
+}
+
+impl MadeFrom {
+    /// With each commit.
+    pub(crate) fn check(&mut self, control: &Control) -> Result<(), String> {
+        let world = &control.world;
+        let before = std::mem::replace(&mut self.revision, world.revision());
+        for pod in world.pods.iter().filter(|pod| pod.revision > before) {
+            let Some(is) = &pod.observed.definition else { continue };
+            let was = self.pods.entry(pod.id).or_insert_with(|| is.clone());
+            if was != is {
+                return Err(format!("{} was made from {was:?}, and says {is:?}", pod.key()));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Once the faults have stopped, and time enough has passed.
+pub(crate) fn converged(control: &Control) -> Result<(), String> {
+    control.world.hosts.iter().try_for_each(|host| has_come_to_be(control, host))
+}
+
+fn has_come_to_be(control: &Control, host: &Arc<Object<Host>>) -> Result<(), String> {
+    let (key, status, waits) = (host.key(), host.status, &host.waiting_for);
+    if host.deletion_requested_at.is_some() {
+        return Err(format!("{key} is still being deleted: {waits:?}"));
+    }
+    let is_over = status == TimedStatus::Terminated;
+    let is_held = control.world.pods_on(host.id).next().is_some();
+    if host.desired_status == DesiredTimedStatus::TornDown && !is_over && !is_held {
+        return Err(format!("{key} is drained, and is {status}: {waits:?}"));
+    }
+    let is_at_rest = is_over || status == TimedStatus::Active;
+    match is_at_rest || waits.is_some() {
+        true => Ok(()),
+        false => Err(format!("{key} is {status}, and waits for nothing")),
+    }
+}
