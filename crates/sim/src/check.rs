@@ -7,6 +7,7 @@ pub(crate) mod ledger;
 mod promised;
 pub(crate) mod quiet;
 mod reasons;
+pub(crate) mod rest;
 pub(crate) mod rules;
 pub(crate) mod tenants;
 #[cfg(test)]

@@ -59,6 +59,11 @@ impl Ledger {
         self.commits.get((revision.0 as usize).checked_sub(1)?)
     }
 
+    /// All of them, in their order.
+    pub(crate) fn commits(&self) -> &[Arc<Committed>] {
+        &self.commits
+    }
+
     /// Everything as it is.
     pub(crate) fn all(&self) -> impl Iterator<Item = &Resource> {
         self.now.values()

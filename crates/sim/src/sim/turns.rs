@@ -10,6 +10,7 @@ use tessera_types::{Duration, Name, Object, Timestamp, Workload, limits};
 
 use super::Sim;
 use crate::check;
+use crate::check::rest::nothing_is_written;
 use crate::control::{Control, at_once};
 use crate::life;
 use crate::machine::Machine;
@@ -70,12 +71,8 @@ impl Sim {
         let ledger = self.disk.ledger.borrow();
         self.watchers.converged(control, &ledger)?;
         has_all_of_the_history(control, &ledger.noted)?;
-        let last = ledger.commit(ledger.revision());
-        let at_rest = last.map_or(REST, |last| control.clock.wall(self.now).since(last.at));
-        // A session may have been put off by as much as the clock was ahead.
-        if at_rest < REST && !self.quiet.clock_was_set() {
-            return Err(format!("it is at rest for {at_rest} only: {last:?}"));
-        }
+        let now = control.clock.wall(self.now);
+        nothing_is_written(ledger.commits(), REST, now, self.quiet.clock_was_set())?;
         for name in &self.mended {
             let found = control.world.workloads.find(Some(&Name::default_namespace()), name);
             // One that never restarts may have been stopped with its agent.

@@ -1,0 +1,90 @@
+//! The check is given commits that were made by hand.
+
+use serde_json::json;
+use tessera_types::{
+    Actor, Change, Kind, KindName, Name, Object, OwnerRef, Pod, ResourceKey, Revision, Workload,
+};
+
+use super::*;
+
+const REST: Duration = Duration::from_secs(300);
+
+fn at(seconds: u64) -> Timestamp {
+    Timestamp::EPOCH.plus(Duration::from_secs(seconds))
+}
+
+fn object<K: Kind>(id: u64, spec: serde_json::Value) -> Object<K> {
+    let key = ResourceKey::new(K::KIND, None, Name::new("a").unwrap());
+    let mut object =
+        Object::<K>::new(&key, Arc::new(serde_json::from_value(spec).unwrap()), Actor::API, at(0));
+    object.id = Uid(id);
+    object
+}
+
+/// A pod that has its window from 1000 to 1100, and 30 seconds for its cleanup.
+fn pod() -> Resource {
+    let slot = json!({"start": at(1000), "end": at(1100)});
+    let mut pod = object::<Pod>(1, json!({"definition": {"type_key": "lab"}, "timeslot": slot}));
+    pod.observed.timed.timeslot = Some(Timeslot {
+        start: at(1000),
+        end: at(1100),
+        lead_time: Duration::ZERO,
+        teardown_buffer: Duration::from_secs(30),
+    });
+    Resource::Pod(Arc::new(pod))
+}
+
+fn workload(of_pod: bool) -> Resource {
+    let mut workload = object::<Workload>(2, json!({"command": "x"}));
+    let name = Name::new("a").unwrap();
+    workload.owner = of_pod.then_some(OwnerRef { kind: KindName::Pod, name, id: Uid(1) });
+    Resource::Workload(Arc::new(workload))
+}
+
+fn commit(resource: &Resource, seconds: u64, is_there: bool) -> Arc<Committed> {
+    let (key, id) = (resource.key(), resource.id());
+    let after = is_there.then(|| resource.clone());
+    let changes = vec![Change { key, id, after }];
+    Arc::new(Committed { revision: Revision(seconds), at: at(seconds), changes })
+}
+
+#[test]
+fn what_is_written_in_the_end_is_seen() {
+    let made = [commit(&workload(false), 10, true)];
+    let seen = |now, is_put_off| nothing_is_written(&made, REST, at(now), is_put_off);
+    assert_eq!(seen(310, false), Ok(()));
+    seen(309, false).unwrap_err();
+    seen(309, true).unwrap_err();
+    assert_eq!(seen(9, false), Ok(()), "by a clock that was ahead");
+}
+
+#[test]
+fn what_was_put_off_has_its_window_and_nothing_else_has() {
+    let until = |second, resource: &Resource| {
+        vec![commit(&pod(), 1, true), commit(resource, 2, true), commit(resource, second, true)]
+    };
+    let seen = |second, resource: &Resource| {
+        nothing_is_written(&until(second, resource), REST, at(1200), true)
+    };
+    for second in [1000, 1100, 1190] {
+        assert_eq!(seen(second, &pod()), Ok(()), "the pod at {second}");
+        assert_eq!(seen(second, &workload(true)), Ok(()), "what it is made of at {second}");
+        seen(second, &workload(false)).unwrap_err();
+    }
+    // Before it has to begin, and once the time for its cleanup is over.
+    for second in [999, 1191] {
+        seen(second, &pod()).unwrap_err();
+        seen(second, &workload(true)).unwrap_err();
+    }
+    nothing_is_written(&until(1050, &pod()), REST, at(1200), false).unwrap_err();
+}
+
+#[test]
+fn what_is_removed_belonged_to_what_was_put_off() {
+    let removed = |of_pod| {
+        let workload = workload(of_pod);
+        [commit(&pod(), 1, true), commit(&workload, 2, true), commit(&workload, 1110, false)]
+    };
+    assert_eq!(nothing_is_written(&removed(true), REST, at(1200), true), Ok(()));
+    nothing_is_written(&removed(false), REST, at(1200), true).unwrap_err();
+}
