@@ -27,6 +27,9 @@ pub(super) enum Mend {
     Disk,
 }
 
+/// What happened, and what mends it after a while; whatever is over by itself says for how long.
+type Broken = (String, Option<Mend>);
+
 impl Sim {
     /// An operator gives up a node. Its machine is gone for a while, and comes back under its
     /// name; or it is there all the time, and registers anew.
@@ -81,105 +84,134 @@ impl Sim {
         self.note(&line);
     }
 
+    /// Something breaks: what is hurt says how.
     pub(super) fn break_something(&mut self) {
         let i = self.rng.between(0, self.machines.len() as u64) as usize;
         let ms = self.rng.between(100, 60_000);
-        let name = self.machines[i].name.clone();
         let (line, mend) = match self.rng.between(0, 20) {
-            0 => {
-                self.control = None;
-                ("the control plane crashes".to_owned(), Mend::Control)
-            }
-            1 => {
-                self.machines[i].kill_agent(self.now);
-                (format!("the agent of {name} is killed"), Mend::Agent(i))
-            }
-            2 => {
-                self.machines[i].is_frozen = true;
-                (format!("the agent of {name} freezes"), Mend::Frozen(i))
-            }
-            3 | 4 => {
-                self.machines[i].is_cut_off = true;
-                (format!("{name} is cut off"), Mend::CutOff(i))
-            }
-            5 => {
-                let fault = *self.rng.pick(&[DiskFault::Full, DiskFault::Broken]);
-                self.disk.set_fault(Some(fault));
-                // Until it is mended, and that moves this.
-                self.disk_failed_at = self.now.plus(Duration::from_secs(3600));
-                (format!("the disk is {fault:?}"), Mend::Disk)
-            }
-            // Half of the seeds leave it alone: what is promised by a clock that is set
-            // cannot be checked.
+            which @ (0 | 17 | 18) => self.hurt_control(which, ms),
+            which @ (1 | 2 | 7..=9) => self.hurt_agent(which, i),
+            which @ (3 | 4 | 11 | 12) => self.hurt_network(which, i),
+            which @ (5 | 13..=16) => self.hurt_disk(which, ms),
+            // Half of the seeds leave it alone: what is put off by a clock that is set may not be
+            // over in the end.
             6 if self.config.seed.is_multiple_of(2) => {
                 let set_ms = any_ms(&mut self.rng);
                 self.set_control_clock(set_ms);
-                (format!("the control plane's clock is set by {set_ms} ms"), Mend::ControlClock)
+                let line = format!("the control plane's clock is set by {set_ms} ms");
+                (line, Some(Mend::ControlClock))
+            }
+            // In some seeds only, as where nodes leave more may be promised than there is.
+            19 if self.config.seed % 3 == 1 => (self.remove_node(i, ms), None),
+            which => self.hurt_machine(which, i),
+        };
+        match mend {
+            Some(mend) => {
+                self.note(&format!("{line}, for {ms} ms"));
+                self.after(ms, Event::Mend(mend));
+            }
+            None => self.note(&line),
+        }
+    }
+
+    /// The control plane dies, stands still, or is slow to tell.
+    fn hurt_control(&mut self, which: u64, ms: u64) -> Broken {
+        let (now, until) = (self.now, self.now.plus(Duration::from_millis(ms)));
+        match which {
+            0 => {
+                self.control = None;
+                ("the control plane crashes".to_owned(), Some(Mend::Control))
+            }
+            17 => {
+                let control = self.control.as_mut();
+                control.into_iter().for_each(|control| control.freeze(now, until));
+                (format!("the control plane freezes, for {ms} ms"), None)
+            }
+            _ => {
+                let control = self.control.as_mut();
+                control.into_iter().for_each(|control| control.tells_late_until = until);
+                (format!("agents are told late, for {ms} ms"), None)
+            }
+        }
+    }
+
+    /// The agent of a machine dies, stands still, or has a twin.
+    fn hurt_agent(&mut self, which: u64, i: usize) -> Broken {
+        let name = self.machines[i].name.clone();
+        match which {
+            1 => {
+                self.machines[i].kill_agent(self.now);
+                (format!("the agent of {name} is killed"), Some(Mend::Agent(i)))
+            }
+            2 => {
+                self.machines[i].is_frozen = true;
+                (format!("the agent of {name} freezes"), Some(Mend::Frozen(i)))
             }
             7 => {
                 // An agent with a copy of the state folder registers, and is gone.
                 let session = TWINS_FROM + self.made;
                 let installation = self.machines[i].installation;
                 self.send_up(i, session, &ToControl::Register { installation });
-                return self.note(&format!("a twin of {name}'s agent registers"));
+                (format!("a twin of {name}'s agent registers"), None)
             }
-            8 | 9 => {
+            _ => {
                 let actions = self.rng.between(0, 8) as u32;
                 self.machines[i].dies_after = Some(actions);
-                (
-                    format!("the agent of {name} is killed in its work, after {actions} actions"),
-                    Mend::Agent(i),
-                )
+                let line =
+                    format!("the agent of {name} is killed in its work, after {actions} actions");
+                (line, Some(Mend::Agent(i)))
             }
-            10 => {
-                self.machines[i].lose_power(self.now);
-                (format!("{name} loses its power"), Mend::Agent(i))
-            }
-            11 | 12 => {
-                let machine = &mut self.machines[i];
-                machine.is_mute = self.rng.percent(50);
-                machine.is_deaf = !machine.is_mute;
-                let what = if machine.is_mute { "is not heard" } else { "hears nothing" };
-                (format!("{name} {what}"), Mend::OneWay(i))
+        }
+    }
+
+    /// A machine is cut off, or in one direction.
+    fn hurt_network(&mut self, which: u64, i: usize) -> Broken {
+        let machine = &mut self.machines[i];
+        if matches!(which, 3 | 4) {
+            machine.is_cut_off = true;
+            return (format!("{} is cut off", machine.name), Some(Mend::CutOff(i)));
+        }
+        machine.is_mute = self.rng.percent(50);
+        machine.is_deaf = !machine.is_mute;
+        let what = if machine.is_mute { "is not heard" } else { "hears nothing" };
+        (format!("{} {what}", machine.name), Some(Mend::OneWay(i)))
+    }
+
+    /// The disk of the control plane refuses, is slow, or loses its power.
+    fn hurt_disk(&mut self, which: u64, ms: u64) -> Broken {
+        match which {
+            5 => {
+                let fault = *self.rng.pick(&[DiskFault::Full, DiskFault::Broken]);
+                self.disk.set_fault(Some(fault));
+                // Until it is mended, and that moves this.
+                self.disk_failed_at = self.now.plus(Duration::from_secs(3600));
+                (format!("the disk is {fault:?}"), Some(Mend::Disk))
             }
             13 | 14 => {
                 self.slow_until = self.now.plus(Duration::from_millis(ms));
-                return self.note(&format!("the disk is slow, for {ms} ms"));
+                (format!("the disk is slow, for {ms} ms"), None)
             }
-            15 | 16 => {
+            _ => {
                 let is_kept = self.rng.percent(50);
                 if self.disk.memory.fault().is_none() {
                     self.disk.die_in_commit(is_kept);
                 }
                 let what = if is_kept { "after" } else { "before" };
-                return self
-                    .note(&format!("the power goes in the next commit, {what} it is there"));
+                (format!("the power goes in the next commit, {what} it is there"), None)
             }
-            17 => {
-                let (now, until) = (self.now, self.now.plus(Duration::from_millis(ms)));
-                let control = self.control.as_mut();
-                control.into_iter().for_each(|control| control.freeze(now, until));
-                return self.note(&format!("the control plane freezes, for {ms} ms"));
-            }
-            // In some seeds only, as where nodes leave more may be promised than there is.
-            19 if self.config.seed % 3 == 1 => {
-                let line = self.remove_node(i, ms);
-                return self.note(&line);
-            }
-            18 => {
-                let until = self.now.plus(Duration::from_millis(ms));
-                let control = self.control.as_mut();
-                control.into_iter().for_each(|control| control.tells_late_until = until);
-                return self.note(&format!("agents are told late, for {ms} ms"));
-            }
-            _ => {
-                let set_ms = any_ms(&mut self.rng);
-                self.machines[i].set_clock(set_ms);
-                (format!("the clock of {name} is set by {set_ms} ms"), Mend::Clock(i))
-            }
-        };
-        self.note(&format!("{line}, for {ms} ms"));
-        self.after(ms, Event::Mend(mend));
+        }
+    }
+
+    /// A machine loses its power, or its clock is set.
+    fn hurt_machine(&mut self, which: u64, i: usize) -> Broken {
+        let (machine, now) = (&mut self.machines[i], self.now);
+        if which == 10 {
+            machine.lose_power(now);
+            return (format!("{} loses its power", machine.name), Some(Mend::Agent(i)));
+        }
+        let set_ms = any_ms(&mut self.rng);
+        machine.set_clock(set_ms);
+        (format!("the clock of {} is set by {set_ms} ms", machine.name), Some(Mend::Clock(i)))
     }
 
     pub(super) fn mend(&mut self, mend: Mend) {
