@@ -42,6 +42,8 @@ pub(super) struct Copy {
     pub(super) changed: bool,
     /// Something was reported since it was saved.
     pub(super) news: bool,
+    /// The number of its last report when it was found on the disk, until the control plane has listed it.
+    found_at: Option<u64>,
 }
 
 /// The run of a copy.
@@ -55,12 +57,13 @@ pub(super) struct Live {
 impl Copy {
     /// A copy that was just assigned.
     pub(super) fn assigned(assignment: &Assignment, spec: Arc<WorkloadSpec>) -> Self {
-        Self::resumed(Progress::new(assignment, spec))
+        Self { found_at: None, ..Self::resumed(Progress::new(assignment, spec)) }
     }
 
     /// A copy that an earlier agent knew. Its run is added by [`Copy::adopt`](super::restore).
     pub(super) fn resumed(progress: Progress) -> Self {
-        Self { progress, live: None, changed: true, news: false }
+        let found_at = Some(progress.seq);
+        Self { progress, live: None, changed: true, news: false, found_at }
     }
 
     pub(super) fn id(&self) -> CopyId {
@@ -124,11 +127,12 @@ impl Copy {
         self.reconcile_reports(now, wanted.report_seq);
     }
 
-    /// A control plane that has more reports than were made here speaks of some that this agent has forgotten.
+    /// A control plane that has more reports than were made here speaks of some that this agent has forgotten. Those
+    /// that were made since it found the copy may then have the numbers of forgotten ones, and be taken for them.
     fn reconcile_reports(&mut self, now: Timestamp, applied: u64) {
         self.progress.acknowledged(applied);
-        if applied > self.progress.seq {
-            self.progress.seq = applied;
+        if applied > self.found_at.take().unwrap_or(self.progress.seq) {
+            self.progress.seq = self.progress.seq.max(applied);
             let reason = self.progress.reason.clone();
             self.report(now, &reason);
         }

@@ -449,6 +449,35 @@ fn reports_go_on_from_what_the_control_plane_has() {
     assert_eq!(node.core.since(), Revision::ZERO, "a refusal means that the plans have changed");
 }
 
+/// The reports of the two have the same numbers, so the control plane took the later one for news
+/// that it had, and waited for the end of the copy for ever.
+#[test]
+fn what_an_agent_told_and_could_not_save_is_not_taken_for_what_the_next_one_tells() {
+    let mut node = Node::new();
+    let spec = serde_json::json!({"command": "a", "restart": {"policy": "never"}});
+    let wanted = assignment(1, spec);
+    node.list(std::slice::from_ref(&wanted));
+    node.started(run(1, 1));
+    let saved = node.core.copies().cloned().collect();
+    // It is told that it runs no more, which is not written down, and the run is cleaned up.
+    node.ended(run(1, 1), ExitOutcome::Exited { code: 1 });
+    let applied = node.last().seq;
+    let mut next = AgentCore::restore(node.now, saved, vec![]);
+    let of_next: Vec<_> = next.reports(10).iter().map(|report| report.seq).collect();
+    assert!(of_next.contains(&applied), "{of_next:?} and {applied}");
+    let known = Assignment { report_seq: applied, ..wanted };
+    let lease = node.now.plus(Duration::from_secs(15));
+    next.synced(node.now, lease, Some(Listed::all(Revision(9), std::slice::from_ref(&known))));
+    let again = next.reports(10);
+    let [again] = &again[..] else { panic!("{again:?}") };
+    assert_eq!((again.seq, again.state), (applied + 1, CopyState::Failed));
+    // It says so once.
+    next.acknowledged(std::slice::from_ref(again), &ReportResponse::default());
+    let known = Assignment { report_seq: applied + 1, ..known };
+    next.synced(node.now, lease, Some(Listed::all(Revision(10), &[known])));
+    assert!(!next.has_reports());
+}
+
 #[test]
 fn a_copy_that_was_let_go_does_not_come_back_in_its_epoch() {
     let mut node = Node::new();
