@@ -25,7 +25,7 @@ pub enum Class {
     Engine,
     /// A message is lost, late or doubled.
     Network,
-    /// Something fails on one machine alone: the supervisor of a run.
+    /// Something fails on one machine alone: the supervisor of a run, the disk of an agent.
     Machine,
     /// Somebody changes, drains or removes a host, or a definition.
     Host,

@@ -91,6 +91,10 @@ pub(crate) struct Machine {
     pub(crate) report_sent_at: Option<Timestamp>,
     pub(crate) runs: BTreeMap<RunId, Run>,
     pub(crate) disk: BTreeMap<CopyId, Progress>,
+    /// Most of what is to be written there is not.
+    pub(crate) is_disk_full: bool,
+    /// What the agent knows of these is newer than what is there.
+    pub(crate) unsaved: BTreeSet<CopyId>,
     pub(crate) tenants: Tenants,
     lease_until: BootTime,
     pids: u32,
@@ -137,6 +141,8 @@ impl Machine {
             report_sent_at: None,
             runs: BTreeMap::new(),
             disk: BTreeMap::new(),
+            is_disk_full: false,
+            unsaved: BTreeSet::new(),
             tenants,
             lease_until: BootTime::default(),
             pids: 0,
@@ -194,6 +200,9 @@ impl Machine {
         self.lease_until = BootTime::default();
         self.unnoticed_ms = 0;
         self.untold.clear();
+        // What is written there is what this agent knows; but for runs that are not there.
+        let runs = &self.runs;
+        self.unsaved.retain(|copy| runs.keys().any(|run| run.copy == *copy));
         self.act(now);
     }
 
@@ -287,15 +296,14 @@ impl Machine {
         self.lose_power(now);
         self.runs.clear();
         self.disk.clear();
+        self.unsaved.clear();
         self.installation += 1;
     }
 
     fn do_action(&mut self, action: Action, now: Timestamp) {
         let fate = self.fate;
         match action {
-            Action::Save { progress, .. } => {
-                self.disk.insert(progress.copy, *progress);
-            }
+            Action::Save { progress, .. } => self.save(*progress),
             Action::Start(launch) => self.start(launch, now),
             Action::Stop { run: id, stop } => {
                 if let Some(run) = self.runs.get_mut(&id)
@@ -323,9 +331,29 @@ impl Machine {
                 self.runs.remove(&run);
             }
             Action::Forget { copy } => {
+                // A run of which nothing was written down may still be stopping.
+                if !self.runs.keys().any(|run| run.copy == copy) {
+                    self.unsaved.remove(&copy);
+                }
                 self.disk.remove(&copy);
             }
         }
+    }
+
+    /// Writes down how far a copy is. Where that fails the agent says so in its log, and goes on.
+    fn save(&mut self, progress: Progress) {
+        let copy = progress.copy;
+        let attempt = format!("{copy} {}", progress.seq);
+        if self.is_disk_full && self.fate.fails_to_save(&attempt) {
+            self.unsaved.insert(copy);
+            return;
+        }
+        // A later run of which nothing was written down is being stopped.
+        let is_later = |run: &RunId| run.copy == copy && run.attempt > progress.attempt;
+        if !self.runs.keys().any(is_later) {
+            self.unsaved.remove(&copy);
+        }
+        self.disk.insert(copy, progress);
     }
 
     fn start(&mut self, launch: Launch, now: Timestamp) {
@@ -411,7 +439,8 @@ impl Machine {
             }
             Phase::Starting
                 if run.spec.command.as_deref() == Some(life::FAILING)
-                    || crashes && fate.fails_to_start(id) =>
+                    || crashes && fate.fails_to_start(id)
+                    || self.is_disk_full && fate.fails_to_save(&id.to_string()) =>
             {
                 let message = "no memory".to_owned();
                 Some(end(run, wall, ExitOutcome::StartFailed { message }, false))

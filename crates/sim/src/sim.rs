@@ -56,6 +56,8 @@ enum Event {
     Hosts,
     /// Something fails on one machine alone.
     Machine,
+    /// An agent is killed.
+    AgentDies(usize),
     /// Something that broke is mended.
     Mend(Mend),
     /// Something between the control plane and the engine.
@@ -246,7 +248,7 @@ impl Sim {
             }
             self.check().inspect_err(|_| self.explain())?;
         }
-        self.judge()?;
+        self.judge().inspect_err(|_| self.explain())?;
         Ok(events)
     }
 
@@ -378,7 +380,9 @@ impl Sim {
         match event {
             Event::Up(from, session, message) => self.reach_control(from, session, message),
             Event::Down(to, session, message) => self.reach_agent(to, session, message),
-            Event::Operate | Event::Hosts | Event::Break | Event::Machine if self.is_peace() => {}
+            Event::Operate | Event::Hosts | Event::Break | Event::Machine | Event::AgentDies(_)
+                if self.is_peace() => {}
+            Event::AgentDies(i) => self.agent_dies(i),
             Event::Script => self.follow_script(),
             Event::Tenants => self.operate_tenants(),
             Event::Operate => {

@@ -15,8 +15,8 @@ use std::sync::Arc;
 
 use tessera_store::{CommitError, IdempotencyKey, Listed, Outcome};
 use tessera_types::{
-    Change, Committed, Kind, KindName, Name, Node, Object, Record, Resource, ResourceKey, Revision,
-    Uid, Write, with_object,
+    Change, Committed, Epoch, Kind, KindName, Name, Node, Object, Record, Resource, ResourceKey,
+    Revision, Uid, Write, with_object,
 };
 
 /// What somebody asked the store to write.
@@ -57,6 +57,11 @@ impl Ledger {
     /// The commit of this revision.
     pub(crate) fn commit(&self, revision: Revision) -> Option<&Arc<Committed>> {
         self.commits.get((revision.0 as usize).checked_sub(1)?)
+    }
+
+    /// An agent died that could not write down how far these copies are.
+    pub(crate) fn has_forgotten(&mut self, copies: impl IntoIterator<Item = (Uid, Epoch)>) {
+        copies.into_iter().for_each(|(id, epoch)| self.restarts.is_forgotten(id, epoch));
     }
 
     /// All of them, in their order.

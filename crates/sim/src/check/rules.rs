@@ -61,6 +61,9 @@ fn no_run_outlives_what_its_agent_knows(
     for machine in machines {
         let wall = machine.clock.wall(now);
         for (id, run) in machine.runs.iter().filter(|(_, run)| run.is_alive()) {
+            if machine.unsaved.contains(&id.copy) {
+                continue;
+            }
             let Some(progress) = machine.disk.get(&id.copy) else { continue };
             let end = progress.spec.not_after;
             let is_untold = machine.agent.is_none() && machine.untold.contains(id);

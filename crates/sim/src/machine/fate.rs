@@ -42,6 +42,14 @@ impl Fate {
         self.draw(run, "bound", true, |rng| rng.percent(50))
     }
 
+    /// Whether a disk that is full takes this all the same, as something was removed there.
+    pub(super) fn fails_to_save(self, what: &str) -> bool {
+        match self {
+            Self::Any(seed) => Rng::of_text(seed, &format!("{what} saves")).percent(80),
+            Self::Declared => true,
+        }
+    }
+
     pub(super) fn is_healthy(self, run: RunId, now: Timestamp) -> bool {
         self.draw(run, &now.to_string(), true, |rng| rng.percent(90))
     }

@@ -22,6 +22,7 @@ pub(super) enum Mend {
     Frozen(usize),
     CutOff(usize),
     OneWay(usize),
+    AgentsDisk(usize),
     Clock(usize),
     ControlClock,
     Disk,
@@ -229,6 +230,8 @@ impl Sim {
             Mend::Agent(i) => {
                 self.machines[i].dies_after = None;
                 if self.machines[i].agent.is_none() {
+                    let unsaved = self.machines[i].unsaved.iter().map(|it| (it.id, it.epoch));
+                    self.disk.ledger.borrow_mut().has_forgotten(unsaved);
                     self.machines[i].start_agent(now);
                 }
             }
@@ -237,6 +240,7 @@ impl Sim {
             Mend::OneWay(i) => {
                 (self.machines[i].is_mute, self.machines[i].is_deaf) = (false, false);
             }
+            Mend::AgentsDisk(i) => self.machines[i].is_disk_full = false,
             Mend::Clock(i) => self.machines[i].set_clock(0),
             Mend::ControlClock => self.set_control_clock(0),
             Mend::Disk => {
@@ -267,6 +271,7 @@ impl Sim {
             self.mend(Mend::Frozen(i));
             self.mend(Mend::CutOff(i));
             self.mend(Mend::OneWay(i));
+            self.mend(Mend::AgentsDisk(i));
             self.machines[i].is_at_peace = true;
             self.mend(Mend::Clock(i));
             // What a clock that was just set has made due, happens now.

@@ -1,15 +1,20 @@
 //! How often copies were started again: as their agent counts it, which never goes back.
 //!
 //! The one idea: it is the count of one installation of an agent. A machine that is set up anew
-//! under the name of its node knows nothing of what was there, and begins to count anew.
+//! under the name of its node knows nothing of what was there, and begins to count anew; and so may
+//! an agent that comes after one that could not write down how far a copy is.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use tessera_types::{Epoch, Kind, Name, Object, Resource, Uid, Workload, Write};
 
 /// What was told of each copy last.
 #[derive(Debug, Default)]
-pub(super) struct Restarts(BTreeMap<(Uid, Epoch), Told>);
+pub(super) struct Restarts {
+    told: BTreeMap<(Uid, Epoch), Told>,
+    /// Those of which an agent has forgotten something.
+    forgotten: BTreeSet<(Uid, Epoch)>,
+}
 
 #[derive(Debug, PartialEq)]
 struct Told {
@@ -20,6 +25,11 @@ struct Told {
 }
 
 impl Restarts {
+    /// The next agent knows less of this copy than was told.
+    pub(super) fn is_forgotten(&mut self, id: Uid, epoch: Epoch) {
+        self.forgotten.insert((id, epoch));
+    }
+
     /// `agent_of` says which installation has the name of a node.
     pub(super) fn take_in(
         &mut self,
@@ -36,12 +46,13 @@ impl Restarts {
         let observed = &workload.observed;
         let (report_seq, restarts) = (observed.report_seq, observed.restarts);
         let told = Told { report_seq, restarts, agent_id: node.and_then(agent_of) };
-        let Some(known) = self.0.get_mut(&(workload.id, observed.epoch)) else {
-            self.0.insert((workload.id, observed.epoch), told);
+        let copy = (workload.id, observed.epoch);
+        let Some(known) = self.told.get_mut(&copy) else {
+            self.told.insert(copy, told);
             return Ok(());
         };
         let is_told_anew = told.report_seq != known.report_seq;
-        let may_begin_anew = is_told_anew && told.agent_id != known.agent_id;
+        let may_begin_anew = told.agent_id != known.agent_id || self.forgotten.contains(&copy);
         let is_right = match is_told_anew {
             true => restarts >= known.restarts || may_begin_anew,
             false => restarts == known.restarts,
