@@ -1,6 +1,7 @@
 //! A simulated machine: the real agent core on it, and what the core's actions
 //! do there. Runs outlive the agent, as real ones do under their supervisors.
 
+mod disk;
 mod fate;
 mod supervisor;
 
@@ -330,30 +331,8 @@ impl Machine {
             Action::Remove { run } => {
                 self.runs.remove(&run);
             }
-            Action::Forget { copy } => {
-                // A run of which nothing was written down may still be stopping.
-                if !self.runs.keys().any(|run| run.copy == copy) {
-                    self.unsaved.remove(&copy);
-                }
-                self.disk.remove(&copy);
-            }
+            Action::Forget { copy } => self.forget(copy),
         }
-    }
-
-    /// Writes down how far a copy is. Where that fails the agent says so in its log, and goes on.
-    fn save(&mut self, progress: Progress) {
-        let copy = progress.copy;
-        let attempt = format!("{copy} {}", progress.seq);
-        if self.is_disk_full && self.fate.fails_to_save(&attempt) {
-            self.unsaved.insert(copy);
-            return;
-        }
-        // A later run of which nothing was written down is being stopped.
-        let is_later = |run: &RunId| run.copy == copy && run.attempt > progress.attempt;
-        if !self.runs.keys().any(is_later) {
-            self.unsaved.remove(&copy);
-        }
-        self.disk.insert(copy, progress);
     }
 
     fn start(&mut self, launch: Launch, now: Timestamp) {
