@@ -7,9 +7,9 @@
 
 use tessera_agent::core::{RunEvent, RunId};
 use tessera_types::Timestamp;
-use tessera_types::workload::ExitOutcome;
+use tessera_types::workload::{ExitOutcome, RestartPolicy};
 
-use super::{Machine, Phase, end};
+use super::{Machine, Phase, Run, end};
 
 /// An agent has cleaned up after a run whose supervisor is gone within this.
 const FOUND_MS_MAX: u64 = 5000;
@@ -29,7 +29,12 @@ impl Machine {
     }
 
     /// Something is done with a run, or by it: its supervisor may die right after that.
+    /// What is never started again would rightly end otherwise, and does not count.
     pub(super) fn has_turned(&mut self, id: RunId, now: Timestamp) {
+        let is_again = |run: &Run| run.spec.restart.policy != RestartPolicy::Never;
+        if !self.runs.get(&id).is_some_and(is_again) {
+            return;
+        }
         self.turns += 1;
         if self.abandons_at == Some(self.turns) {
             self.lose_supervisor(id, now);
@@ -67,7 +72,6 @@ mod tests {
 
     use super::*;
     use crate::clock::{BEGIN, Clock};
-    use crate::machine::Run;
     use crate::rng::Rng;
     use crate::tenants::Tenants;
 
