@@ -13,6 +13,7 @@ use tessera_types::timed::{Timed, TimedStatus};
 use tessera_types::workload::WorkloadStatus;
 use tessera_types::{Host, Node, Object, Pod, Revision, SessionPart, Timestamp};
 
+use super::reasons::workload::is_closed_early;
 use crate::control::Control;
 use crate::machine::Machine;
 
@@ -123,6 +124,7 @@ fn nothing_stays_on_a_drained_node(world: &World) -> Result<(), String> {
         if let Some(waits) = waits.filter(|_| {
             matches!(status, Running | Completed | Failed | Stopped)
                 && workload.deletion_requested_at.is_none()
+                && !is_closed_early(workload)
         }) {
             return Err(format!("{name} is {status}, and says that it waits for {waits:?}"));
         }

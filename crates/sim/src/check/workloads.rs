@@ -9,6 +9,7 @@ mod tests;
 use tessera_types::workload::{DesiredWorkloadStatus, RestartPolicy, WorkloadStatus};
 use tessera_types::{Duration, Object, Timestamp, Uid, Workload};
 
+use super::reasons::workload::is_closed_early;
 use crate::control::Control;
 use crate::life;
 use crate::machine::Machine;
@@ -49,7 +50,11 @@ fn has_come_to_be(workload: &Object<Workload>, now: Timestamp) -> Result<(), Str
         // What is not wanted any more may have ended before it was declared as it is.
         WorkloadStatus::Completed => !wanted || window_is_over || may_complete(workload),
         WorkloadStatus::Failed => !wanted || window_is_over || may_fail(workload),
-        WorkloadStatus::Stopped => !wanted || window_is_over,
+        // What its node has closed long before the end is placed again after a while.
+        WorkloadStatus::Stopped if is_closed_early(workload) && workload.waiting_for.is_none() => {
+            workload.spec.not_after.is_some_and(|end| end <= now.plus(CLOSED_EARLY_MAX))
+        }
+        WorkloadStatus::Stopped => !wanted || window_is_over || is_closed_early(workload),
         WorkloadStatus::Pending => wanted && workload.waiting_for.is_some(),
         WorkloadStatus::Provisioning => {
             let since = entered_at(workload).unwrap_or(Timestamp::EPOCH);
@@ -66,6 +71,9 @@ fn has_come_to_be(workload: &Object<Workload>, now: Timestamp) -> Result<(), Str
         workload.desired_status, workload.waiting_for
     ))
 }
+
+/// So early may a node close a window, and that is its end.
+const CLOSED_EARLY_MAX: Duration = Duration::from_secs(120);
 
 /// What is always started again is never done.
 fn may_complete(workload: &Object<Workload>) -> bool {

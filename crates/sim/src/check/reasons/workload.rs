@@ -2,7 +2,7 @@
 
 use tessera_reconciler::World;
 use tessera_types::node::{DesiredNodeStatus, NodeStatus};
-use tessera_types::workload::{Port, WorkloadStatus};
+use tessera_types::workload::{DesiredWorkloadStatus, ExitOutcome, Port, WorkloadStatus};
 use tessera_types::{Node, Object, WaitReason, WaitingFor, Workload};
 
 use super::{is_placed_within_reach, is_reachable};
@@ -19,7 +19,7 @@ pub(in crate::check) fn is_right(
     workload: &Object<Workload>,
     waiting: &WaitingFor,
 ) -> Result<(), String> {
-    use WorkloadStatus::{BackingOff, Lost, Pending, Provisioning, Scheduled, Stopping};
+    use WorkloadStatus::{BackingOff, Lost, Pending, Provisioning, Scheduled, Stopped, Stopping};
     let (status, observed) = (workload.status, &workload.observed);
     let assigned = observed.assigned.as_ref();
     let is_here = is_placed_within_reach(world, workload);
@@ -44,6 +44,9 @@ pub(in crate::check) fn is_right(
         WaitReason::Agent if status == BackingOff => is_here && observed.next_start_at.is_none(),
         WaitReason::Agent => is_here && status == Scheduled,
         WaitReason::Start => is_here && status == Provisioning,
+        WaitReason::Backoff if status == Stopped => {
+            is_closed_early(workload) && waiting.until < workload.spec.not_after
+        }
         WaitReason::Backoff => {
             is_here && status == BackingOff && waiting.until == observed.next_start_at
         }
@@ -52,6 +55,15 @@ pub(in crate::check) fn is_right(
         _ => false,
     };
     if is_so { Ok(()) } else { Err("and that is not so".to_owned()) }
+}
+
+/// Whether its window is over by its node's clock, and it is wanted.
+pub(in crate::check) fn is_closed_early(workload: &Object<Workload>) -> bool {
+    workload.status == WorkloadStatus::Stopped
+        && workload.desired_status == DesiredWorkloadStatus::Running
+        && workload.deletion_requested_at.is_none()
+        && workload.observed.last_exit.as_ref().map(|exit| &exit.outcome)
+            == Some(&ExitOutcome::WindowClosed)
 }
 
 /// Whether a node has room for a workload and takes it, counted from what is placed.
