@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use tessera_agent::core::{
     Action, Adopted, AgentCore, CopyId, Heartbeat, Launch, Progress, RunEnd, RunEvent, RunId,
+    Unwritten,
 };
 use tessera_types::node::Capacity;
 use tessera_types::workload::{ExitOutcome, Instance, OnDisconnect, WorkloadSpec};
@@ -96,6 +97,8 @@ pub(crate) struct Machine {
     pub(crate) is_disk_full: bool,
     /// What the agent knows of these is newer than what is there.
     pub(crate) unsaved: BTreeSet<CopyId>,
+    /// As the agent has it.
+    unwritten: Unwritten,
     pub(crate) tenants: Tenants,
     lease_until: BootTime,
     pids: u32,
@@ -144,6 +147,7 @@ impl Machine {
             disk: BTreeMap::new(),
             is_disk_full: false,
             unsaved: BTreeSet::new(),
+            unwritten: Unwritten::default(),
             tenants,
             lease_until: BootTime::default(),
             pids: 0,
@@ -201,6 +205,7 @@ impl Machine {
         self.lease_until = BootTime::default();
         self.unnoticed_ms = 0;
         self.untold.clear();
+        self.unwritten = Unwritten::default();
         // What is written there is what this agent knows; but for runs that are not there.
         let runs = &self.runs;
         self.unsaved.retain(|copy| runs.keys().any(|run| run.copy == *copy));
@@ -305,7 +310,16 @@ impl Machine {
         let fate = self.fate;
         match action {
             Action::Save { progress, .. } => self.save(*progress),
-            Action::Start(launch) => self.start(launch, now),
+            Action::Start(launch) => {
+                match self.unwritten.may_start(launch.run, self.clock.wall(now)) {
+                    Ok(()) => self.start(launch, now),
+                    Err(end) => {
+                        if let Some((agent, wall)) = self.awake(now) {
+                            agent.event(wall, launch.run, RunEvent::Ended(end));
+                        }
+                    }
+                }
+            }
             Action::Stop { run: id, stop } => {
                 if let Some(run) = self.runs.get_mut(&id)
                     && matches!(run.phase, Phase::Starting | Phase::Running)
@@ -329,7 +343,9 @@ impl Machine {
                 }
             }
             Action::Remove { run } => {
-                self.runs.remove(&run);
+                if self.unwritten.may_remove(run) {
+                    self.runs.remove(&run);
+                }
             }
             Action::Forget { copy } => self.forget(copy),
         }

@@ -22,6 +22,7 @@ mod identity;
 mod progress;
 mod restart;
 mod restore;
+mod written;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -36,6 +37,7 @@ pub use action::{Action, Adopted, Launch, RunEnd, RunEvent};
 pub use heartbeat::Heartbeat;
 pub use identity::{CopyId, NotAnId, RunId};
 pub use progress::{Ending, Progress, REPORTS_KEPT_MAX};
+pub use written::Unwritten;
 
 use copy::{Copy, Gates};
 

@@ -34,7 +34,7 @@ use self::posting::Posting;
 use self::tenants::Tenants;
 use crate::clock::{SetDetector, now};
 use crate::control::Control;
-use crate::core::{Action, AgentCore, Listed, Progress, RunEvent, RunId};
+use crate::core::{Action, AgentCore, Listed, Progress, RunEnd, RunEvent, RunId, Unwritten};
 use crate::executor::Executor;
 use crate::logs::{ReadOptions, Retention, retention};
 use crate::machine::MachineMeter;
@@ -99,6 +99,7 @@ pub(crate) struct Node<C> {
     events: mpsc::UnboundedReceiver<(RunId, RunEvent)>,
     commands: mpsc::Receiver<Command>,
     progress: Option<ProgressStore>,
+    unwritten: Unwritten,
     logs_dir: Option<PathBuf>,
     link: Link<C>,
     lease: Lease,
@@ -139,6 +140,7 @@ impl<C: Control> Node<C> {
             events: parts.events,
             commands: parts.commands,
             progress: parts.progress,
+            unwritten: Unwritten::default(),
             logs_dir: parts.logs_dir,
             lease: Lease { lease_ms: 0, granted_at: BootInstant::now() },
             clock: SetDetector::new(),
@@ -230,20 +232,41 @@ impl<C: Control> Node<C> {
     // Towards the node.
 
     fn carry_out(&mut self) {
-        for action in self.core.take_actions() {
-            self.act(action);
+        let mut not_started = Vec::new();
+        loop {
+            for action in self.core.take_actions() {
+                not_started.extend(self.act(action));
+            }
+            if not_started.is_empty() {
+                return;
+            }
+            for (run, end) in not_started.drain(..) {
+                self.core.event(now(), run, RunEvent::Ended(end));
+            }
         }
     }
 
-    fn act(&mut self, action: Action) {
+    /// Does it; what was not started instead has ended by that.
+    fn act(&mut self, action: Action) -> Option<(RunId, RunEnd)> {
         match action {
             Action::Save { progress, news } => self.save(&progress, news),
-            Action::Start(launch) => self.executor.start(launch, self.lease),
+            Action::Start(launch) => match self.unwritten.may_start(launch.run, now()) {
+                Ok(()) => self.executor.start(launch, self.lease),
+                Err(end) => return Some((launch.run, end)),
+            },
             Action::Stop { run, stop } => self.executor.stop(run, &stop),
             Action::SetNotAfter { run, at } => self.executor.set_not_after(run, at),
             Action::Probe { run, check } => self.executor.probe(run, check),
-            Action::Remove { run } => self.executor.remove(run),
+            Action::Remove { run } => {
+                if self.unwritten.may_remove(run) {
+                    self.executor.remove(run);
+                }
+            }
             Action::Forget { copy } => {
+                self.unwritten
+                    .forgotten(copy)
+                    .into_iter()
+                    .for_each(|run| self.executor.remove(run));
                 let forgotten =
                     self.progress.as_ref().map_or(Ok(()), |progress| progress.forget(copy));
                 if let Err(error) = forgotten {
@@ -251,9 +274,10 @@ impl<C: Control> Node<C> {
                 }
             }
         }
+        None
     }
 
-    fn save(&self, progress: &Progress, news: bool) {
+    fn save(&mut self, progress: &Progress, news: bool) {
         if news {
             info!(
                 target: "tessera::agent", node = %self.name,
@@ -262,6 +286,8 @@ impl<C: Control> Node<C> {
             );
         }
         let saved = self.progress.as_ref().map_or(Ok(()), |store| store.save(progress));
+        let to_remove = self.unwritten.tried(progress.copy, saved.is_ok());
+        to_remove.into_iter().for_each(|run| self.executor.remove(run));
         if let Err(error) = saved {
             warn!(
                 target: "tessera::agent", node = %self.name, copy = %progress.copy, %error,

@@ -222,6 +222,42 @@ async fn what_is_too_much_for_one_call_is_told_in_several() {
     agent.shutdown(true).await;
 }
 
+/// As on a disk that is full for a while, and an agent that dies meanwhile.
+#[tokio::test]
+async fn what_could_not_be_written_down_runs_once_all_the_same() {
+    let (home, plane) = (Home::new(), Plane::new(LONG_LEASE_MS));
+    let agent = home.agent(&plane).await;
+    let (done, go) = (home.0.path().join("done"), home.0.path().join("go"));
+    let in_the_way = home.0.path().join("state/progress/0000000000000001-1.tmp");
+    std::fs::create_dir(&in_the_way).unwrap();
+    let (done_at, go_at) = (done.display(), go.display());
+    let mut once =
+        script(&format!("echo done >> {done_at}; until [ -e {go_at} ]; do sleep 0.01; done"));
+    once["restart"] = json!({"policy": "never", "backoff": {"initial": "50ms"}});
+    plane.place(1, once);
+    let refused = plane.until_state(1, CopyState::BackingOff).await;
+    let outcome = &refused.last_exit.as_ref().unwrap().outcome;
+    assert!(matches!(outcome, ExitOutcome::StartFailed { .. }), "{outcome:?}");
+    std::fs::remove_dir(&in_the_way).unwrap();
+    plane.until_state(1, CopyState::Running).await;
+    // Its end is neither written down nor told.
+    std::fs::create_dir(&in_the_way).unwrap();
+    plane.set_down(true);
+    std::fs::write(&go, "").unwrap();
+    let ended = || home.runs().iter().any(|run| run.join("exit.json").exists());
+    eventually("its end", ended).await;
+    let calls = plane.calls();
+    eventually("some tries to tell it", || plane.calls() > calls + 6).await;
+    agent.shutdown(false).await;
+    std::fs::remove_dir(&in_the_way).unwrap();
+    plane.set_down(false);
+    let agent = home.agent(&plane).await;
+    plane.until_state(1, CopyState::Completed).await;
+    assert_eq!(std::fs::read_to_string(&done).unwrap(), "done\n");
+    eventually("its run is cleaned up", || home.runs().is_empty()).await;
+    agent.shutdown(true).await;
+}
+
 /// It leaves time for another, so that the node is heard of before its lease lapses.
 #[tokio::test]
 async fn a_registration_that_gets_lost_does_not_cost_the_lease() {

@@ -9,7 +9,11 @@ impl Machine {
     pub(super) fn save(&mut self, progress: Progress) {
         let copy = progress.copy;
         let attempt = format!("{copy} {}", progress.seq);
-        if self.is_disk_full && self.fate.fails_to_save(&attempt) {
+        let is_written = !(self.is_disk_full && self.fate.fails_to_save(&attempt));
+        for run in self.unwritten.tried(copy, is_written) {
+            self.runs.remove(&run);
+        }
+        if !is_written {
             self.unsaved.insert(copy);
             return;
         }
@@ -23,6 +27,9 @@ impl Machine {
 
     /// Removes what was written of a copy, which works on a full disk, too.
     pub(super) fn forget(&mut self, copy: CopyId) {
+        for run in self.unwritten.forgotten(copy) {
+            self.runs.remove(&run);
+        }
         // A run of which nothing was written down may still be stopping.
         if !self.runs.keys().any(|run| run.copy == copy) {
             self.unsaved.remove(&copy);
