@@ -299,6 +299,7 @@ mod tests {
             health: None,
             trouble: None,
             seq: 2,
+            unlisted_from: None,
             exit_seq: 0,
             reports: VecDeque::new(),
         };

@@ -62,7 +62,7 @@ impl Copy {
 
     /// A copy that an earlier agent knew. Its run is added by [`Copy::adopt`](super::restore).
     pub(super) fn resumed(progress: Progress) -> Self {
-        let found_at = Some(progress.seq);
+        let found_at = Some(progress.unlisted_from.unwrap_or(progress.seq));
         Self { progress, live: None, changed: true, news: false, found_at }
     }
 
@@ -100,6 +100,7 @@ impl Copy {
     }
 
     pub(super) fn report(&mut self, now: Timestamp, reason: &str) {
+        self.progress.unlisted_from = self.found_at;
         self.progress.report(now, reason);
         self.changed = true;
         self.news = true;
@@ -131,6 +132,7 @@ impl Copy {
     /// that were made since it found the copy may then have the numbers of forgotten ones, and be taken for them.
     fn reconcile_reports(&mut self, now: Timestamp, applied: u64) {
         self.progress.acknowledged(applied);
+        self.changed |= self.progress.unlisted_from.take().is_some();
         if applied > self.found_at.take().unwrap_or(self.progress.seq) {
             self.progress.seq = self.progress.seq.max(applied);
             let reason = self.progress.reason.clone();

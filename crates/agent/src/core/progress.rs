@@ -60,6 +60,10 @@ pub struct Progress {
     pub trouble: Option<String>,
     /// The number of the last report.
     pub seq: u64,
+    /// The number of the last report that an earlier agent had written down, where later ones were made since and the
+    /// control plane has not listed the copy: they may have the numbers of some that were told and not written down.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unlisted_from: Option<u64>,
     /// The number of the report that has the last lines of `last_exit`; 0 for none yet.
     #[serde(default)]
     pub exit_seq: u64,
@@ -102,6 +106,7 @@ impl Progress {
             health: None,
             trouble: None,
             seq: assignment.report_seq,
+            unlisted_from: None,
             exit_seq: 0,
             reports: VecDeque::new(),
         }

@@ -478,6 +478,36 @@ fn what_an_agent_told_and_could_not_save_is_not_taken_for_what_the_next_one_tell
     assert!(!next.has_reports());
 }
 
+/// The numbers are taken by what the first has told; the second dies before it is listed anything, and the third finds
+/// its record.
+#[test]
+fn what_an_agent_could_not_save_is_remembered_beyond_the_next_one() {
+    let mut node = Node::new();
+    let spec = serde_json::json!({"command": "a", "restart": {"policy": "never"}});
+    let wanted = assignment(1, spec);
+    node.list(std::slice::from_ref(&wanted));
+    node.started(run(1, 1));
+    let saved = node.core.copies().cloned().collect();
+    node.ended(run(1, 1), ExitOutcome::Exited { code: 1 });
+    let applied = node.last().seq;
+    let second = AgentCore::restore(node.now, saved, vec![]);
+    let saved = second.copies().cloned().collect();
+    let mut third = AgentCore::restore(node.now, saved, vec![]);
+    let known = Assignment { report_seq: applied, ..wanted };
+    let lease = node.now.plus(Duration::from_secs(15));
+    let listed = Listed::all(Revision(9), std::slice::from_ref(&known));
+    third.synced(node.now, lease, Some(listed));
+    let last = third.reports(10).pop().expect("it is told again");
+    assert_eq!((last.seq, last.state), (applied + 1, CopyState::Failed));
+    // It is remembered no longer than that.
+    let saved: Vec<_> = third.copies().cloned().collect();
+    third.acknowledged(std::slice::from_ref(&last), &ReportResponse::default());
+    let mut fourth = AgentCore::restore(node.now, saved, vec![]);
+    let known = Assignment { report_seq: applied + 1, ..known };
+    fourth.synced(node.now, lease, Some(Listed::all(Revision(10), &[known])));
+    assert!(!fourth.has_reports());
+}
+
 #[test]
 fn a_copy_that_was_let_go_does_not_come_back_in_its_epoch() {
     let mut node = Node::new();
