@@ -2,7 +2,8 @@
 //!
 //! The one idea: a promise is made of what there is, and of times that are not past by the clock
 //! that the control plane has at that moment, however wrong that is. So what is too much was wrong
-//! to promise if the last of those who take part was promised after the last node had left, and
+//! to promise if the last of those who take part was promised after the last node had left (or its group:
+//! one that is Offline counts in none, and may be taken out), and
 //! when that clock showed no later time. All else is an accident, and is not held against anybody.
 
 #[cfg(test)]
@@ -60,8 +61,9 @@ pub(crate) struct Promised {
     held: BTreeMap<Uid, (Held, Made)>,
     /// What each host has, and since when.
     hosts: BTreeMap<Uid, (HostCapacity, Made)>,
-    nodes: BTreeSet<Uid>,
-    /// When a node last left.
+    /// Each with the group that it belongs to.
+    nodes: BTreeSet<(Uid, Option<Uid>)>,
+    /// When a node last left, or left its group.
     has_left: u64,
     wall: Timestamp,
     /// What the clock showed before it was set back, and for how long that may count.
@@ -107,7 +109,8 @@ impl Promised {
                 _ => (id, (capacity, made)),
             })
             .collect();
-        let nodes = world.nodes.iter().map(|node| node.id).collect();
+        let with_group = |id| (id, world.group_of(id).map(|group| group.id));
+        let nodes = world.nodes.iter().map(|node| with_group(node.id)).collect();
         let before = std::mem::replace(&mut self.nodes, nodes);
         if !self.nodes.is_superset(&before) {
             self.has_left = self.look;
