@@ -424,7 +424,8 @@ impl Sim {
         check::workloads::converged(control, &self.machines, self.now)?;
         check::tenants::converged(control, &self.machines, self.now)?;
         check::timed::converged(control, self.now)?;
-        check::hosts::converged(control)?;
+        let wall = control.clock.wall(self.now);
+        check::hosts::converged(control, wall, self.quiet.clock_was_set())?;
         check::jobs::converged(&control.world, &self.engine, control.clock.wall(self.now))?;
         control.reconciler.resync(&control.world);
         let now = control.clock.now(self.now);

@@ -1,4 +1,4 @@
-//! What is promised of hosts, and of all nodes together, by a count of its own.
+//! What is promised of hosts, and of the nodes of a group together, by a count of its own.
 //!
 //! The one idea: a promise is made of what there is, and of times that are not past by the clock
 //! that the control plane has at that moment, however wrong that is. So what is too much was wrong
@@ -33,6 +33,8 @@ struct Made {
 struct Held {
     /// Of which host; none where it is a service on a node.
     host: Option<Uid>,
+    /// On which node, where it is a service.
+    node: Option<Uid>,
     window: Window,
     cpu: u64,
     memory: u64,
@@ -81,8 +83,11 @@ impl Promised {
         self.take_in(world, wall, now);
         for host in world.hosts.iter() {
             self.no_more_than_a_host_has(host, wall)?;
+            if host.observed.nodes.is_some() {
+                self.no_more_than_a_group_has(world, host.id, wall)?;
+            }
         }
-        if world.hosts.is_empty() { Ok(()) } else { self.no_more_than_all_nodes(world, wall) }
+        Ok(())
     }
 
     fn take_in(&mut self, world: &World, wall: Timestamp, now: Timestamp) {
@@ -142,15 +147,21 @@ impl Promised {
         Ok(())
     }
 
-    /// From now on, pods and services together never have more than all nodes. A node that is
-    /// Offline or drained counts here: it comes back to what was promised, and what is promised
-    /// meanwhile is promised of fewer.
-    fn no_more_than_all_nodes(&self, world: &World, wall: Timestamp) -> Result<(), String> {
-        let is_group =
-            |id: &Uid| world.hosts.get(*id).is_some_and(|it| it.observed.nodes.is_some());
-        let on: Vec<_> =
-            self.held.values().filter(|(it, _)| it.host.as_ref().is_none_or(is_group)).collect();
-        let nodes = world.nodes.iter().map(|node| node.allocatable());
+    /// From now on, pods of a group and services on its nodes together never have more than all
+    /// of its nodes. A node that is Offline or drained counts here: it comes back to what was
+    /// promised, and what is promised meanwhile is promised of fewer.
+    fn no_more_than_a_group_has(
+        &self,
+        world: &World,
+        group: Uid,
+        wall: Timestamp,
+    ) -> Result<(), String> {
+        let is_of_it = |held: &Held| {
+            held.host == Some(group) || held.node.is_some_and(|node| self.is_in(node, group))
+        };
+        let on: Vec<_> = self.held.values().filter(|(held, _)| is_of_it(held)).collect();
+        let nodes = world.nodes.iter().filter(|node| self.is_in(node.id, group));
+        let nodes = nodes.map(|node| node.allocatable());
         let has = nodes.fold((0, 0), |sum, node| (sum.0 + node.cpu.0, sum.1 + node.memory.0));
         for at in instants(&on, wall) {
             let over = |has: u64, takes: fn(&Held) -> u64| {
@@ -168,6 +179,10 @@ impl Promised {
         }
         Ok(())
     }
+
+    fn is_in(&self, node: Uid, group: Uid) -> bool {
+        self.nodes.contains(&(node, Some(group)))
+    }
 }
 
 /// Who has what.
@@ -176,6 +191,7 @@ fn held(world: &World) -> impl Iterator<Item = (Uid, Held)> {
         let binding = pod.observed.binding.as_ref()?;
         let held = Held {
             host: Some(binding.host_id),
+            node: None,
             window: binding.window,
             cpu: binding.demand.cpu.0,
             memory: binding.demand.memory.0,
@@ -190,6 +206,7 @@ fn held(world: &World) -> impl Iterator<Item = (Uid, Held)> {
         let until = workload.spec.not_after.unwrap_or(Timestamp::MAX);
         let held = Held {
             host: None,
+            node: Some(assigned.node_id),
             window: Window::new(assigned.since, until),
             cpu: assigned.resources.cpu.0,
             memory: assigned.resources.memory.0,

@@ -33,6 +33,10 @@ fn shared(service: u64, not_after: Option<u64>) -> World {
     let mut node = object::<Node>("a", 1, json!({}));
     node.observed.capacity = crate::machine::capacity(4000);
     let mut host = object::<Host>("fleet", 2, json!({"definition": {"type_key": "group"}}));
+    let group = json!({"type_key": "group", "version": "1.0.0", "host_type": "node_group",
+        "pod_types": ["fleet"]});
+    let group = json!({"name": "group", "type_key": "group", "version": "1.0.0", "spec": group});
+    host.observed.definition = serde_json::from_value(group).unwrap();
     host.observed.nodes = Some(1);
     let slot = json!({"start": at(100), "end": at(200)});
     let spec = json!({"definition": {"type_key": "lab"}, "timeslot": slot});
