@@ -42,13 +42,32 @@ struct Held {
     ports: Vec<u16>,
 }
 
+/// Since when something is promised, by the window that it had from then on.
+#[derive(Clone, Debug)]
+struct Parts(Vec<(Window, Made)>);
+
+impl Parts {
+    /// What is outside of this is not promised any more.
+    fn give_back(&mut self, kept: Window) {
+        for (window, _) in &mut self.0 {
+            window.from = window.from.max(kept.from);
+            window.until = window.until.min(kept.until);
+        }
+    }
+
+    /// When it was promised for this time.
+    fn made(&self, at: Timestamp) -> Made {
+        let first = self.0.iter().find(|(window, _)| window.contains(at));
+        first.or(self.0.last()).map(|(_, made)| *made).unwrap_or_default()
+    }
+}
+
 impl Held {
-    /// Whether it is more than it was.
+    /// Whether it is more than it was, at some time that it had before.
     fn exceeds(&self, before: &Self) -> bool {
         let is_placed_anew = self.host.is_none() && self.window.from != before.window.from;
         is_placed_anew
             || self.host != before.host
-            || !before.window.covers(&self.window)
             || self.cpu > before.cpu
             || self.memory > before.memory
             || self.licences > before.licences
@@ -60,7 +79,7 @@ impl Held {
 #[derive(Debug, Default)]
 pub(crate) struct Promised {
     look: u64,
-    held: BTreeMap<Uid, (Held, Made)>,
+    held: BTreeMap<Uid, (Held, Parts)>,
     /// What each host has, and since when.
     hosts: BTreeMap<Uid, (HostCapacity, Made)>,
     /// Each with the group that it belongs to.
@@ -102,8 +121,17 @@ impl Promised {
         let mut before = std::mem::take(&mut self.held);
         self.held = held(world)
             .map(|(id, held)| match before.remove(&id) {
-                Some((known, made)) if !held.exceeds(&known) => (id, (held, made)),
-                _ => (id, (held, made)),
+                Some((known, mut parts)) if !held.exceeds(&known) => {
+                    parts.give_back(held.window);
+                    if !known.window.covers(&held.window) {
+                        parts.0.push((held.window, made));
+                    }
+                    (id, (held, parts))
+                }
+                _ => {
+                    let parts = Parts(vec![(held.window, made)]);
+                    (id, (held, parts))
+                }
             })
             .collect();
         let mut before = std::mem::take(&mut self.hosts);
@@ -225,15 +253,19 @@ fn declared(host: &Object<Host>) -> Option<HostCapacity> {
 }
 
 /// Now, and each time later at which something begins.
-fn instants(on: &[&(Held, Made)], wall: Timestamp) -> Vec<Timestamp> {
+fn instants(on: &[&(Held, Parts)], wall: Timestamp) -> Vec<Timestamp> {
     let begins = on.iter().map(|(held, _)| held.window.from).filter(|from| *from > wall);
     begins.chain([wall]).collect()
 }
 
 /// How much is taken then, and when the last of it was promised.
-fn taken(on: &[&(Held, Made)], at: Timestamp, takes: impl Fn(&Held) -> u64) -> Option<(u64, Made)> {
+fn taken(
+    on: &[&(Held, Parts)],
+    at: Timestamp,
+    takes: impl Fn(&Held) -> u64,
+) -> Option<(u64, Made)> {
     let then = on.iter().filter(|(held, _)| held.window.contains(at) && takes(held) > 0);
-    let last = then.clone().map(|(_, made)| *made).max()?;
+    let last = then.clone().map(|(_, parts)| parts.made(at)).max()?;
     Some((then.map(|(held, _)| takes(held)).sum(), last))
 }
 
@@ -241,14 +273,15 @@ fn taken(on: &[&(Held, Made)], at: Timestamp, takes: impl Fn(&Held) -> u64) -> O
 fn no_port_twice(
     host: &Object<Host>,
     has: &HostCapacity,
-    on: &[&(Held, Made)],
+    on: &[&(Held, Parts)],
     at: Timestamp,
 ) -> Option<String> {
     let mut given: BTreeMap<u16, (u32, Made)> = BTreeMap::new();
-    for (held, made) in on.iter().filter(|(held, _)| held.window.contains(at)) {
+    for (held, parts) in on.iter().filter(|(held, _)| held.window.contains(at)) {
+        let made = parts.made(at);
         for port in &held.ports {
             let (count, last) = given.entry(*port).or_default();
-            (*count, *last) = (*count + 1, (*last).max(*made));
+            (*count, *last) = (*count + 1, (*last).max(made));
         }
     }
     let is_wrong = |(port, (count, last)): &(&u16, &(u32, Made))| {

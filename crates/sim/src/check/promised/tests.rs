@@ -106,6 +106,23 @@ fn what_was_promised_by_a_clock_that_was_ahead_is_not_asked_of_earlier_times() {
 }
 
 #[test]
+fn one_that_is_to_end_later_is_promised_the_time_between() {
+    let until = |end| shared(1001, Some(end));
+    let looks = |worlds: &[World]| {
+        let mut promised = Promised::default();
+        // There is another node at first.
+        let mut node = object::<Node>("b", 9, json!({}));
+        node.observed.capacity = crate::machine::capacity(4000);
+        let more = worlds[0].all().chain([Resource::Node(Arc::new(node))]);
+        promised.check(&World::load(Revision(1), more), at(55), at(1))?;
+        worlds.iter().zip(2..).try_for_each(|(it, look)| promised.check(it, at(60), at(look)))
+    };
+    assert_eq!(looks(&[until(150), shared(1001, None)]), Ok(()), "100 is as it was");
+    looks(&[until(100), shared(1001, None)]).unwrap_err();
+    looks(&[until(150), until(100), until(150)]).unwrap_err();
+}
+
+#[test]
 fn what_was_promised_before_a_node_left_is_not_held_against_anybody() {
     let (one, more) = (shared(500, None), shared(2000, None));
     let with_another = |world: &World| {
