@@ -53,6 +53,7 @@ impl<'a> Known<'a> {
     fn is_under_way(&self, id: Uid, at: Timestamp) -> bool {
         let Some(resource) = self.0.get(&id) else { return false };
         slot_of(resource).is_some_and(|slot| is_open(slot, at))
+            || is_at_its_end(resource, at)
             || resource.owner().is_some_and(|owner| self.is_under_way(owner.id, at))
             || self.holds_what_is_under_way(resource, at)
     }
@@ -83,6 +84,14 @@ fn slot_of(resource: &Resource) -> Option<Timeslot> {
         _ => None,
     };
     slot.filter(|slot| slot.end < Timestamp::MAX)
+}
+
+/// Whether it is a workload that begins or ends about then, as it was declared to.
+fn is_at_its_end(resource: &Resource, at: Timestamp) -> bool {
+    let Resource::Workload(workload) = resource else { return false };
+    let spec = &workload.spec;
+    let ends = spec.not_before.into_iter().chain(spec.not_after);
+    ends.into_iter().any(|end| end <= at.plus(SLACK) && at <= end.plus(SLACK))
 }
 
 fn is_open(slot: Timeslot, at: Timestamp) -> bool {

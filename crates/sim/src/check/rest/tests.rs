@@ -88,3 +88,15 @@ fn what_is_removed_belonged_to_what_was_put_off() {
     assert_eq!(nothing_is_written(&removed(true), REST, at(1200), true), Ok(()));
     nothing_is_written(&removed(false), REST, at(1200), true).unwrap_err();
 }
+
+#[test]
+fn what_ends_at_its_own_time_may_be_written_then() {
+    let workload = object::<Workload>(2, json!({"command": "x", "not_after": at(1000)}));
+    let workload = Resource::Workload(Arc::new(workload));
+    let seen = |written: u64, is_put_off| {
+        nothing_is_written(&[commit(&workload, written, true)], REST, at(written + 1), is_put_off)
+    };
+    assert_eq!(seen(1001, true), Ok(()));
+    seen(1001, false).unwrap_err();
+    seen(1000 + 2 * 60, true).unwrap_err();
+}
