@@ -135,6 +135,8 @@ impl Copy {
         self.changed |= self.progress.unlisted_from.take().is_some();
         if applied > self.found_at.take().unwrap_or(self.progress.seq) {
             self.progress.seq = self.progress.seq.max(applied);
+            // What it wrote before its end may have been taken for known, too.
+            self.progress.exit_seq = 0;
             let reason = self.progress.reason.clone();
             self.report(now, &reason);
         }

@@ -459,10 +459,18 @@ fn what_an_agent_told_and_could_not_save_is_not_taken_for_what_the_next_one_tell
     node.list(std::slice::from_ref(&wanted));
     node.started(run(1, 1));
     let saved = node.core.copies().cloned().collect();
-    // It is told that it runs no more, which is not written down, and the run is cleaned up.
+    // It is told that it runs no more, which is not written down.
     node.ended(run(1, 1), ExitOutcome::Exited { code: 1 });
     let applied = node.last().seq;
-    let mut next = AgentCore::restore(node.now, saved, vec![]);
+    let end = RunEnd {
+        at: node.now,
+        outcome: ExitOutcome::Exited { code: 1 },
+        requested: false,
+        permanent: false,
+        last_lines: vec!["bye".to_owned()],
+    };
+    let found = Adopted { run: run(1, 1), instance: None, end: Some(end) };
+    let mut next = AgentCore::restore(node.now, saved, vec![found]);
     let of_next: Vec<_> = next.reports(10).iter().map(|report| report.seq).collect();
     assert!(of_next.contains(&applied), "{of_next:?} and {applied}");
     let known = Assignment { report_seq: applied, ..wanted };
@@ -471,6 +479,7 @@ fn what_an_agent_told_and_could_not_save_is_not_taken_for_what_the_next_one_tell
     let again = next.reports(10);
     let [again] = &again[..] else { panic!("{again:?}") };
     assert_eq!((again.seq, again.state), (applied + 1, CopyState::Failed));
+    assert_eq!(again.last_exit.as_ref().unwrap().last_lines, ["bye"], "that was dropped, too");
     // It says so once.
     next.acknowledged(std::slice::from_ref(again), &ReportResponse::default());
     let known = Assignment { report_seq: applied + 1, ..known };
