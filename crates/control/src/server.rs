@@ -231,7 +231,7 @@ fn assemble(
     let mut loaded = World::load(snapshot.revision, snapshot.resources);
     loaded.started(clock::boot(), options.lease);
     loaded.keep_finished_for(options.keep_finished);
-    let asked_by = clock::now().plus(limits::ENGINE_ASKED_WITHIN);
+    let asked_by = clock::both().plus(limits::ENGINE_ASKED_WITHIN);
     loaded.use_engine(engine_link::usable(&options), asked_by);
     *world.write() = loaded;
     Ok(Plane {

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use tessera_types::{Duration, Name, Now, Object, Timestamp, WaitingFor, Workload};
 
+use crate::node::SHOWN_WITHIN;
 use crate::world::World;
 
 /// What has to be known before a time limit can be judged.
@@ -22,9 +23,6 @@ pub(crate) struct Unknown {
 /// How often it is asked whether a node has told all. What has happened wakes whoever
 /// waits for it; that nothing has happened does not.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
-
-/// How far a time that is shown may be off.
-const SHOWN_WITHIN: Duration = Duration::from_secs(2);
 
 impl Unknown {
     /// The first of `workloads` whose node has not told all that happened up to `limit`.

@@ -19,7 +19,7 @@ use crate::world::World;
 pub const KILL_MARGIN: Duration = Duration::from_secs(3);
 
 /// How far a time that is shown may be off.
-const SHOWN_WITHIN: Duration = Duration::from_secs(2);
+pub(crate) const SHOWN_WITHIN: Duration = Duration::from_secs(2);
 
 /// Reconciles nodes.
 #[derive(Clone, Copy, Debug, Default)]

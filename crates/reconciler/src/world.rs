@@ -9,12 +9,13 @@ use tessera_scheduler::calendar::Calendar;
 use tessera_types::timed::TimedStatus;
 use tessera_types::workload::Assigned;
 use tessera_types::{
-    BootTime, Change, Committed, Duration, Host, Kind, KindName, Node, Object, Pod, Resource,
+    BootTime, Change, Committed, Duration, Host, Kind, KindName, Node, Now, Object, Pod, Resource,
     Revision, Tenant, Timestamp, Uid, Workload,
 };
 
 use crate::bookings::{Bookings, group_of, selects};
 use crate::dispatch::waits_for_holders;
+use crate::node::SHOWN_WITHIN;
 use crate::pipelines::{EngineAway, EngineUse, Pipelines};
 use crate::tables::{Table, Tabled, Tables};
 use crate::tenant::TenantLoads;
@@ -50,7 +51,7 @@ pub struct World {
     /// How long what is over is kept; for ever unless it is said.
     keep_finished: Option<Duration>,
     engine: EngineUse,
-    engine_asked_by: Timestamp,
+    engine_asked_by: Now,
     engine_away: Option<EngineAway>,
     engine_busy: Option<String>,
     pipelines: Arc<Pipelines>,
@@ -79,14 +80,21 @@ impl World {
 
     /// Says whether the engine can be used, and when it has been asked about all jobs
     /// that it had before.
-    pub fn use_engine(&mut self, engine: EngineUse, asked_by: Timestamp) {
+    pub fn use_engine(&mut self, engine: EngineUse, asked_by: Now) {
         (self.engine, self.engine_asked_by) = (engine, asked_by);
     }
 
-    /// By then the engine has been asked about all jobs that it had before.
-    #[must_use]
-    pub fn engine_asked_by(&self) -> Timestamp {
-        self.engine_asked_by
+    /// By then the engine has been asked about all jobs that it had before, as the wall clock
+    /// shows it now: one that was set since shows another time. It tells the same time as
+    /// before where the clocks only do not tick alike.
+    pub(crate) fn engine_asked_by(&self, now: Now) -> Timestamp {
+        let Now { wall, boot } = self.engine_asked_by;
+        if boot <= now.boot {
+            return wall.min(now.wall);
+        }
+        let estimate = now.wall_at(boot);
+        let is_right = wall.since(estimate).max(estimate.since(wall)) <= SHOWN_WITHIN;
+        if is_right { wall } else { estimate }
     }
 
     /// Says that no engine answers at the engine's address; or that it does.

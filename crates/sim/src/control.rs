@@ -19,7 +19,9 @@ use tessera_reconciler::{
 use tessera_store::{Commit, CommitError, EmbeddedStore, IdempotencyKey, Store};
 use tessera_types::node::Executors;
 use tessera_types::sync::{Registration, Report, TenantReport};
-use tessera_types::{Committed, Duration, KindName, Labels, Name, Timestamp, Uid, Write, limits};
+use tessera_types::{
+    Committed, Duration, KindName, Labels, Name, Now, Timestamp, Uid, Write, limits,
+};
 
 pub(crate) use self::held::Held;
 use crate::clock::Clock;
@@ -98,8 +100,8 @@ impl Control {
         disk.ledger.borrow_mut().reopened(&snapshot, after);
         let mut world = World::load(snapshot.revision, snapshot.resources);
         world.started(clock.boot(now), LEASE);
-        let asked_by = clock.wall(now).plus(limits::ENGINE_ASKED_WITHIN);
-        world.use_engine(EngineUse::On, asked_by);
+        let started = Now { wall: clock.wall(now), boot: clock.boot(now) };
+        world.use_engine(EngineUse::On, started.plus(limits::ENGINE_ASKED_WITHIN));
         let reconciler = Reconciler::new(&world);
         let (sessions, polls) = (Sessions::default(), BTreeMap::new());
         let (heard_at, started_at) = (BTreeMap::new(), now);

@@ -82,7 +82,8 @@ pub const STEP_BYTES_MAX: usize = 64 << 10;
 /// How long after its start the control plane asks the engine what became of jobs while
 /// nobody listened, before it gives up those whose time is over.
 pub const ENGINE_ASKED_WITHIN: Duration = Duration::from_secs(10);
-/// How long a resource that is to be removed waits for the engine to cancel its jobs.
+/// How long a resource that is to be removed waits for an engine that does not answer to cancel
+/// its jobs.
 pub const ENGINE_CANCELS_WITHIN: Duration = Duration::from_secs(60);
 /// Tries of one phase.
 pub const ATTEMPTS_MAX: u32 = 100;

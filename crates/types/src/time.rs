@@ -22,7 +22,7 @@ pub struct BootTime(u64);
 
 /// The time on both clocks: the wall clock for what people see and for windows
 /// that they declare, the other for how long something takes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Now {
     /// What the wall clock shows. It may be set, in either direction.
     pub wall: Timestamp,
@@ -220,6 +220,12 @@ impl BootTime {
 }
 
 impl Now {
+    /// So much later on both, if the wall clock is not set in between.
+    #[must_use]
+    pub fn plus(self, time: Duration) -> Self {
+        Self { wall: self.wall.plus(time), boot: self.boot.plus(time) }
+    }
+
     /// What the wall clock shows at `boot`, or showed, if it is not set in
     /// between.
     #[must_use]

@@ -351,7 +351,7 @@ fn unknown<K: Timed>(step: &Step<'_, K>, run: &PhaseRun, limit: Timestamp) -> Op
 
 /// A job of the engine of which is not known yet whether it ended while nobody listened.
 fn unknown_job<K: Timed>(step: &Step<'_, K>, run: &PhaseRun) -> Option<Unknown> {
-    let asked_by = step.world.engine_asked_by();
+    let asked_by = step.world.engine_asked_by(step.clocks);
     let mut steps = step.timed().pipeline_progress.get(&run.name)?.values();
     let suspended = steps.find(|stands| stands.state == StepState::Suspended)?;
     let job = suspended.job_id.as_ref().or(suspended.correlation_id.as_ref());

@@ -119,7 +119,7 @@ impl Run {
         let inputs = K::inputs(step.object());
         let (decision, waits) = loop {
             let instance = instance(step);
-            let asked_by = step.world.engine_asked_by();
+            let asked_by = step.world.engine_asked_by(step.clocks);
             let unwanted_jobs = step.timed().unwanted_jobs.clone();
             let (inputs, instance, run) = (&inputs, &instance, run.as_str());
             let unwanted = unwanted_jobs.as_slice();
@@ -249,8 +249,12 @@ fn instance<K: Acts>(step: &Step<'_, K>) -> Value {
 }
 
 /// Whether a resource that is over and to be removed waits for the engine to cancel its
-/// jobs.
+/// jobs: as long as one answers, since nobody would cancel them afterwards. One that does not
+/// is not waited for for ever.
 pub(crate) fn waits_for_engine<K: Timed>(step: &mut Step<'_, K>) -> bool {
+    if step.world.engine() == EngineUse::On && !step.world.is_engine_silent() {
+        return waits_for_cancellation(step, None);
+    }
     let until = step.object().status_since.plus(limits::ENGINE_CANCELS_WITHIN);
     if step.timed().unwanted_jobs.is_empty() || step.has_come(until) {
         return false;

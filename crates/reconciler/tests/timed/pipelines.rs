@@ -5,9 +5,9 @@ use std::collections::BTreeSet;
 
 use proptest::prelude::*;
 use serde_json::{Value, json};
-use tessera_reconciler::EngineUse;
+use tessera_reconciler::{EngineAway, EngineUse};
 use tessera_types::timed::{Request, TimedStatus};
-use tessera_types::{Duration, Pod, PodDefinition, Timestamp};
+use tessera_types::{Duration, Now, Pod, PodDefinition, Timestamp};
 
 use crate::exam::Exam;
 use crate::plane::{Ending, Plane};
@@ -157,15 +157,16 @@ fn a_pod_that_is_deleted_has_its_job_cancelled() {
     assert!(end.cancelled.iter().any(|of| of.ends_with(" lab")), "{end:?}");
 }
 
-#[test]
-fn an_engine_that_is_away_keeps_a_pod_that_is_over_no_longer_than_its_deadline() {
+/// A pod that is deleted while its job runs, over at its deadline.
+fn over_before_its_job(engine: impl FnOnce(&mut Plane)) -> Plane {
     let mut plane = plane(Vec::new());
+    plane.engine.script = Box::new(|_, _| (Duration::from_secs(86_400), Ok(json!({}))));
     let start = plane.at(60);
     let timeslot = json!({"start": start.to_string(), "duration": "60s"});
     let spec = json!({"definition": {"type_key": "lab"}, "timeslot": timeslot});
     plane.apply::<Pod>(json!({"name": "lab", "spec": spec}));
     plane.run_until(start.minus(Duration::from_secs(49)));
-    plane.engine.is_away = true;
+    engine(&mut plane);
     plane.delete::<Pod>("lab");
     plane.run(5);
     let pod = plane.pod("lab");
@@ -178,8 +179,49 @@ fn an_engine_that_is_away_keeps_a_pod_that_is_over_no_longer_than_its_deadline()
     let pod = plane.pod("lab");
     assert_eq!(pod.status, TimedStatus::Terminated);
     assert!(pod.observed.timed.leftovers[0].starts_with("engine-job/"), "{pod:#?}");
+    plane
+}
+
+#[test]
+fn an_engine_that_is_away_keeps_a_pod_that_is_over_no_longer_than_its_deadline() {
+    let mut plane = over_before_its_job(|plane| {
+        plane.engine.is_away = true;
+        let (url, since, is_other) = ("http://127.0.0.1:9".to_owned(), plane.now.wall, false);
+        plane.world.engine_is_away(Some(EngineAway { url, since, is_other }));
+    });
     plane.run(70);
     assert!(plane.find::<Pod>("lab").is_none(), "it does not wait for ever");
+}
+
+/// Nobody would cancel the job once its pod is gone.
+#[test]
+fn a_pod_that_is_over_is_not_removed_before_an_engine_that_answers_has_cancelled() {
+    let mut plane = over_before_its_job(|plane| {
+        plane.engine.stops_after = Duration::from_secs(600);
+    });
+    plane.run(300);
+    let waiting = plane.pod("lab").waiting_for.clone().unwrap();
+    assert!(waiting.message.starts_with("engine-job/"), "{waiting:?}");
+    plane.run(300);
+    assert!(plane.find::<Pod>("lab").is_none(), "it is cancelled");
+}
+
+/// What is waited for after a start is over when it would have been without the clock.
+#[test]
+fn a_start_while_the_clock_is_ahead_does_not_keep_a_step_beyond_its_time() {
+    let mut plane = plane(Vec::new());
+    plane.engine.script = Box::new(|_, _| (Duration::from_secs(86_400), Ok(json!({}))));
+    let start = plane.at(60);
+    let timeslot = json!({"start": start.to_string(), "duration": "10m"});
+    let spec = json!({"definition": {"type_key": "lab"}, "timeslot": timeslot});
+    plane.apply::<Pod>(json!({"name": "lab", "spec": spec}));
+    plane.now.wall = plane.now.wall.plus(Duration::from_secs(7200));
+    plane.crash();
+    plane.set_clock_back(7200);
+    plane.run_until(start.minus(Duration::from_secs(45)));
+    assert_eq!(plane.engine.jobs.len(), 1, "its first try");
+    plane.run(25);
+    assert_eq!(plane.engine.jobs.len(), 2, "it took longer than 20s: {:#?}", plane.pod("lab"));
 }
 
 #[test]
@@ -216,7 +258,7 @@ fn a_retry_waits_until_the_engine_has_cancelled_and_says_so() {
 fn a_retry_without_an_engine_waits_only_so_long() {
     let (mut plane, _) = asked_for_a_retry();
     plane.engine.is_away = true;
-    plane.world.use_engine(EngineUse::Missing, Timestamp::EPOCH);
+    plane.world.use_engine(EngineUse::Missing, Now::default());
     plane.reconciler.wake(plane.pod("lab").id);
     plane.run(70);
     let pod = plane.pod("lab");
@@ -224,7 +266,7 @@ fn a_retry_without_an_engine_waits_only_so_long() {
     assert_eq!(pod.observed.timed.unwanted_jobs.len(), 1);
     let waits = |plane: &Plane| plane.pod("lab").waiting_for.clone().unwrap().message;
     assert!(waits(&plane).contains("an engine for its jobs"), "{}", waits(&plane));
-    plane.world.use_engine(EngineUse::On, Timestamp::EPOCH);
+    plane.world.use_engine(EngineUse::On, Now::default());
     plane.reconciler.wake(plane.pod("lab").id);
     plane.run(1);
     assert!(waits(&plane).starts_with("engine-job/"), "{}", waits(&plane));

@@ -191,7 +191,7 @@ impl Plane {
         self.is_crashed = true;
         self.world = World::load(self.world.revision(), self.world.all().collect::<Vec<_>>());
         self.world.started(self.now.boot, LEASE);
-        let asked_by = self.now.wall.plus(limits::ENGINE_ASKED_WITHIN);
+        let asked_by = self.now.plus(limits::ENGINE_ASKED_WITHIN);
         self.world.use_engine(EngineUse::On, asked_by);
         self.engine.ask_for_all(self.now.wall);
         if let Some(time) = self.keep_finished {
@@ -343,7 +343,7 @@ impl Plane {
     }
 
     fn pass_time(&mut self, time: Duration) {
-        self.now = Now { wall: self.now.wall.plus(time), boot: self.now.boot.plus(time) };
+        self.now = self.now.plus(time);
     }
 
     // People.
