@@ -180,7 +180,8 @@ impl Look<'_> {
     /// Whether it is of a job, which runs once: what comes of it is the job's to
     /// say, and another run is another try with a job of its own.
     fn is_of_job(&self) -> bool {
-        self.workload.owner.as_ref().is_some_and(|owner| owner.kind == KindName::Job)
+        let owner = self.workload.owner.as_ref().filter(|_| !planted(Bug::JobPlacedAgain));
+        owner.is_some_and(|owner| owner.kind == KindName::Job)
     }
 
     /// Stopped, Completed or Failed: at rest, unless something is wanted that
@@ -189,7 +190,7 @@ impl Look<'_> {
         let observed = &self.workload.observed;
         let is_launched_anew = observed.launch_generation > observed.placed_generation;
         let changed = match self.workload.status {
-            _ if self.is_of_job() && !planted(Bug::JobPlacedAgain) => false,
+            _ if self.is_of_job() => false,
             WorkloadStatus::Completed => is_launched_anew,
             // Whoever owns it changes its window and the like, and has still to see
             // that it failed; only a person means any change as another try.
