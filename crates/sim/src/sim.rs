@@ -423,10 +423,10 @@ impl Sim {
         check::world_is_the_stores(control)?;
         check::workloads::converged(control, &self.machines, self.now)?;
         check::tenants::converged(control, &self.machines, self.now)?;
-        check::timed::converged(control, self.now)?;
         let wall = control.clock.wall(self.now);
+        check::timed::converged(control, wall, self.quiet.clock_was_set())?;
         check::hosts::converged(control, wall, self.quiet.clock_was_set())?;
-        check::jobs::converged(&control.world, &self.engine, control.clock.wall(self.now))?;
+        check::jobs::converged(&control.world, &self.engine, wall)?;
         control.reconciler.resync(&control.world);
         let now = control.clock.now(self.now);
         let pass = control.reconciler.pass(&control.world, now, usize::MAX);

@@ -24,7 +24,14 @@ const KEPT: &[(u64, &str)] = &[
     (1698, "a pause that was longer by as much as the clock was set back"),
     (3218, "the check of runs whose agent is killed"),
     (4958, "the same pause"),
+    (5162, "a check of what is deleted while its job has an hour more, by a clock that was ahead"),
+    (6014, "a pod that was removed before its engine's job was cancelled, which nobody did then"),
     (7883, "a spec that cannot be started, and was declared too late to be mended"),
+    (8098, "a check of rest: what waits for room says anew how much there is"),
+    (
+        8978,
+        "a step that the engine was waited for an hour too long for, after a start by a clock ahead",
+    ),
     (9313, "the check of runs whose agent is killed"),
     (9372, "the same check"),
 ];

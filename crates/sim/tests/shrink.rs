@@ -23,7 +23,8 @@ fn what_is_left_is_what_breaks_it() {
     let shrunk = shrink(&config, &failure, 500);
     let acts: Vec<_> = shrunk.failure.acts.iter().map(ToString::to_string).collect();
     assert_eq!(acts.len(), 2, "{acts:?}");
-    assert!(acts.iter().all(|act| act.starts_with('f')), "{acts:?}");
+    // An agent may also be killed by a disk of its own that is full.
+    assert!(acts.iter().all(|act| act.starts_with(['f', 'm'])), "{acts:?}");
     assert!(shrunk.acts_before > 20 && shrunk.config.busy < config.busy);
     assert_eq!(shrunk.config.nodes, 1);
     // What is printed replays it.

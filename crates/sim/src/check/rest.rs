@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use tessera_types::timed::{Timed, Timeslot};
-use tessera_types::{Committed, Duration, Resource, Timestamp, Uid};
+use tessera_types::{Committed, Duration, Resource, Timestamp, Uid, WaitReason};
 
 /// What ends a window is written within this.
 const SLACK: Duration = Duration::from_secs(60);
@@ -52,10 +52,10 @@ impl<'a> Known<'a> {
     /// Whether it has something to do then, or belongs to what has.
     fn is_under_way(&self, id: Uid, at: Timestamp) -> bool {
         let Some(resource) = self.0.get(&id) else { return false };
-        slot_of(resource).is_some_and(|slot| is_open(slot, at))
-            || is_at_its_end(resource, at)
+        has_come(resource, at)
             || resource.owner().is_some_and(|owner| self.is_under_way(owner.id, at))
             || self.holds_what_is_under_way(resource, at)
+            || (waits_for_room(resource) && self.0.values().any(|other| has_come(other, at)))
     }
 
     /// A host has something to do as long as what is booked on it.
@@ -72,6 +72,18 @@ impl<'a> Known<'a> {
         };
         self.0.values().copied().any(|resource| is_on_it(&resource))
     }
+}
+
+/// Whether it is its time to do something.
+fn has_come(resource: &Resource, at: Timestamp) -> bool {
+    slot_of(resource).is_some_and(|slot| is_open(slot, at)) || is_at_its_end(resource, at)
+}
+
+/// Whether it says how much room there is, which others take and give back.
+fn waits_for_room(resource: &Resource) -> bool {
+    let Resource::Workload(workload) = resource else { return false };
+    let waiting = workload.waiting_for.as_ref();
+    waiting.is_some_and(|waiting| waiting.reason == WaitReason::NoNodeFits)
 }
 
 /// When something that was booked is to be done; none for what is always there.

@@ -109,16 +109,22 @@ pub(crate) fn nothing_outlives_its_deadline(
 const SLACK: Duration = Duration::from_secs(60);
 
 /// Once the faults have stopped, and time enough has passed.
-pub(crate) fn converged(control: &Control, now: Timestamp) -> Result<(), String> {
-    let wall = control.clock.wall(now);
+///
+/// A job that began by a clock that was ahead has as much more time for its teardown, so what
+/// is deleted may have to wait for it, until its own deadline.
+pub(crate) fn converged(
+    control: &Control,
+    wall: Timestamp,
+    may_be_put_off: bool,
+) -> Result<(), String> {
     for session in control.world.table::<Session>().iter() {
-        explained(session, session.status.is_over(), wall)?;
+        explained(session, session.status.is_over(), wall, may_be_put_off)?;
     }
     for part in control.world.table::<SessionPart>().iter() {
-        explained(part, part.status == TimedStatus::Terminated, wall)?;
+        explained(part, part.status == TimedStatus::Terminated, wall, may_be_put_off)?;
     }
     for pod in control.world.table::<Pod>().iter() {
-        explained(pod, pod.status == TimedStatus::Terminated, wall)?;
+        explained(pod, pod.status == TimedStatus::Terminated, wall, may_be_put_off)?;
     }
     for job in control.world.table::<Job>().iter() {
         let is_late = job.observed.deadline.is_some_and(|at| at.plus(SLACK) < wall);
@@ -133,12 +139,14 @@ fn explained<K: Timed + Tabled>(
     object: &Object<K>,
     is_over: bool,
     wall: Timestamp,
+    may_be_put_off: bool,
 ) -> Result<(), String> {
-    if object.deletion_requested_at.is_some() {
-        return Err(format!("{} is still being deleted: {:?}", object.key(), object.waiting_for));
-    }
     let slot =
         K::timed(object).timeslot.ok_or_else(|| format!("{} has no window", object.key()))?;
+    let may_wait = may_be_put_off && !is_over && wall < slot.cleanup_deadline().plus(SLACK);
+    if object.deletion_requested_at.is_some() && !may_wait {
+        return Err(format!("{} is still being deleted: {:?}", object.key(), object.waiting_for));
+    }
     let must_be_over = slot.cleanup_deadline().plus(SLACK) < wall;
     if must_be_over && !is_over {
         return Err(format!("{} is {} and its window is over", object.key(), object.status));

@@ -28,11 +28,16 @@ impl Machine {
         run.next = now.plus(self.fate.time_to_find(id, FOUND_MS_MAX));
     }
 
+    /// Whether it is started again where it ends by itself.
+    pub(crate) fn is_started_again(&self, id: RunId) -> bool {
+        let is_again = |run: &Run| run.spec.restart.policy != RestartPolicy::Never;
+        self.runs.get(&id).is_some_and(is_again)
+    }
+
     /// Something is done with a run, or by it: its supervisor may die right after that.
     /// What is never started again would rightly end otherwise, and does not count.
     pub(super) fn has_turned(&mut self, id: RunId, now: Timestamp) {
-        let is_again = |run: &Run| run.spec.restart.policy != RestartPolicy::Never;
-        if !self.runs.get(&id).is_some_and(is_again) {
+        if !self.is_started_again(id) {
             return;
         }
         self.turns += 1;

@@ -35,7 +35,11 @@ impl Sim {
 
     fn kill_a_supervisor(&mut self, i: usize) {
         let (machine, now) = (&mut self.machines[i], self.now);
-        let supervised = machine.supervised();
+        let mut supervised = machine.supervised();
+        // What is never started again ends with it, and not as a script has it.
+        if self.config.script.is_some() {
+            supervised.retain(|run| machine.is_started_again(*run));
+        }
         if supervised.is_empty() {
             return;
         }

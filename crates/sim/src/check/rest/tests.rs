@@ -2,7 +2,8 @@
 
 use serde_json::json;
 use tessera_types::{
-    Actor, Change, Kind, KindName, Name, Object, OwnerRef, Pod, ResourceKey, Revision, Workload,
+    Actor, Change, Kind, KindName, Name, Object, OwnerRef, Pod, ResourceKey, Revision, WaitingFor,
+    Workload,
 };
 
 use super::*;
@@ -99,4 +100,19 @@ fn what_ends_at_its_own_time_may_be_written_then() {
     assert_eq!(seen(1001, true), Ok(()));
     seen(1001, false).unwrap_err();
     seen(1000 + 2 * 60, true).unwrap_err();
+}
+
+#[test]
+fn what_waits_for_room_says_anew_how_much_there_is_while_others_end() {
+    let mut waits = object::<Workload>(3, json!({"command": "x"}));
+    let (reason, message) = (WaitReason::NoNodeFits, "none of 4 nodes fits".to_owned());
+    waits.waiting_for = Some(WaitingFor { reason, message, since: at(1), until: None });
+    let waits = Resource::Workload(Arc::new(waits));
+    let seen = |written| {
+        let commits = [commit(&pod(), 1, true), commit(&waits, 2, true)];
+        let commits = commits.into_iter().chain([commit(&waits, written, true)]);
+        nothing_is_written(&commits.collect::<Vec<_>>(), REST, at(written + 1), true)
+    };
+    assert_eq!(seen(1100), Ok(()));
+    seen(1300).unwrap_err();
 }

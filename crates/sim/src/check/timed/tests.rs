@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use serde_json::json;
-use tessera_types::{Actor, Kind, Name, OwnerRef, ResourceKey, Workload};
+use tessera_types::timed::Timeslot;
+use tessera_types::{Actor, Kind, Name, OwnerRef, ResourceKey, WaitReason, WaitingFor, Workload};
 
 use super::*;
 
@@ -95,4 +96,26 @@ fn an_orphan_and_a_report_that_nobody_makes_are_seen() {
     assert_eq!(with_report(TimedStatus::Active), Ok(()));
     let never = with_report(TimedStatus::Terminated).unwrap_err();
     assert!(never.contains("is never made"), "{never}");
+}
+
+#[test]
+fn what_is_deleted_waits_for_its_teardown_only_where_the_clock_was_ahead() {
+    let slot = json!({"start": at(1000), "end": at(1100)});
+    let spec = json!({"definition": {"type_key": "lab"}, "timeslot": slot});
+    let mut pod = object::<Pod>("a", 1, spec);
+    let buffer = Duration::from_secs(30);
+    pod.observed.timed.timeslot = Some(Timeslot {
+        start: at(1000),
+        end: at(1100),
+        lead_time: Duration::ZERO,
+        teardown_buffer: buffer,
+    });
+    pod.status = TimedStatus::TearingDown;
+    pod.deletion_requested_at = Some(at(5));
+    let (reason, message) = (WaitReason::Children, "job/a".to_owned());
+    pod.waiting_for = Some(WaitingFor { reason, message, since: at(5), until: None });
+    let seen = |wall, was_ahead| explained(&pod, false, at(wall), was_ahead).is_ok();
+    // Its cleanup deadline is at 1130, and it may be a minute late.
+    assert!(seen(10, true) && seen(1189, true));
+    assert!(!seen(10, false) && !seen(1191, true));
 }
