@@ -17,6 +17,7 @@ const KEPT: &[(u64, &str)] = &[
     (544, "a session's report that nobody looked at when that of its part was made"),
     (712, "the check of gradings"),
     (841, "a reason that no node fits which is a few seconds old, and was held to be a lie"),
+    (1082, "an agent that started all that the one before had saved, which was of two placements"),
     (
         1249,
         "a check that wanted a run to end as its agent knew, which was killed before it told so",

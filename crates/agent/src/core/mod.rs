@@ -179,7 +179,8 @@ impl AgentCore {
             self.orphans.remove(&run);
             self.outbox.push(Action::Remove { run });
         }
-        if matches!(self.copies.get(&run.copy), Some(copy) if copy.is_stale()) {
+        let ended = self.copies.get(&run.copy).filter(|copy| copy.live.is_none());
+        if ended.is_some_and(|copy| copy.is_stale() || !self.is_listed) {
             // It made room for others.
             self.advance_all(now);
         }
@@ -315,7 +316,9 @@ impl AgentCore {
         let orphan = self.orphans.iter().any(|run| run.copy.id == id.id);
         Gates {
             blocked: (other_copy || orphan) && !planted(Bug::TwoRunsAtOnce),
-            crowded: has_stale && self.is_crowded_for(id) && !planted(Bug::CrowdedStart),
+            crowded: (has_stale || !self.is_listed)
+                && self.is_crowded_for(id)
+                && !planted(Bug::CrowdedStart),
             lease_until: self.lease_until,
             hold_until: self.hold_until,
             halting: self.halting,
@@ -323,13 +326,13 @@ impl AgentCore {
     }
 
     /// Whether stale copies, which the control plane does not count any more, leave too little room for this one: it
-    /// waits until they are gone. What the control plane has placed fits by itself.
+    /// waits until they are gone. What the control plane has placed fits by itself. Before it was listed nobody knows
+    /// which are stale: the agent before may have been killed before it wrote that down.
     fn is_crowded_for(&self, id: CopyId) -> bool {
         let live =
             || self.copies.values().filter(move |copy| copy.live.is_some() && copy.id() != id);
-        let (Some(copy), true) = (self.copies.get(&id), live().any(Copy::is_stale)) else {
-            return false;
-        };
+        let counts = !self.is_listed || live().any(Copy::is_stale);
+        let (Some(copy), true) = (self.copies.get(&id), counts) else { return false };
         let spec = &copy.progress.spec;
         let takes_port = |other: &Copy| {
             other.progress.spec.host_ports().any(|port| spec.host_ports().any(|mine| mine == port))
