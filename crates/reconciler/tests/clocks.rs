@@ -134,9 +134,27 @@ fn what_a_node_has_closed_much_too_early_is_placed_again_after_a_pause() {
     assert_eq!(status(&look(3600, 70)), Some((WorkloadStatus::Pending, None)));
     // The clock was set back meanwhile: the pause is no longer than that.
     assert_eq!(look(3600, 0).look_again_at, Some(Timestamp::EPOCH.plus(Duration::from_secs(60))));
+    // It does not begin anew with each look, and is not given up because its end is nearer by then.
+    let mut waits = Object::clone(&closed_early(130));
+    waits.status_since = Timestamp::EPOCH.plus(Duration::from_secs(3600));
+    let look = |waits: &Object<Workload>, at: u64| {
+        let waits = Arc::new(waits.clone());
+        WorkloadManager.reconcile(&waits, &world, now(at * 1000, at * 1000))
+    };
+    let plan = look(&waits, 1);
+    let again = Timestamp::EPOCH.plus(Duration::from_secs(61));
+    assert_eq!((status(&plan).and_then(|it| it.1), plan.look_again_at), (Some(again), Some(again)));
+    let Some(Write::Update { resource: Resource::Workload(after), .. }) = plan.writes.first()
+    else {
+        panic!("{plan:?}")
+    };
+    waits = Object::clone(after);
+    let plan = look(&waits, 30);
+    assert_eq!((status(&plan), plan.look_again_at), (None, Some(again)));
+    assert_eq!(status(&look(&waits, 61)).map(|it| it.0), Some(WorkloadStatus::Pending));
     // So little is left that nothing would come of it.
     for at in [11, 69, 70, 80] {
-        let plan = look(130, at);
+        let plan = look(&closed_early(130), at);
         assert_eq!((status(&plan), plan.look_again_at), (None, None), "at {at}");
     }
 }

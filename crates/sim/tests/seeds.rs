@@ -33,6 +33,7 @@ const KEPT: &[(u64, &str)] = &[
         8978,
         "a step that the engine was waited for an hour too long for, after a start by a clock ahead",
     ),
+    (9238, "a pause after a window that was closed early, which began anew with each look"),
     (9313, "the check of runs whose agent is killed"),
     (9372, "the same check"),
 ];

@@ -147,8 +147,16 @@ impl Look<'_> {
         let is_closed = self.workload.status == WorkloadStatus::Stopped
             && self.workload.generation == observed.placed_generation
             && observed.last_exit.as_ref().is_some_and(closed);
-        let again = self.workload.status_since.min(self.now.wall).plus(CLOSED_EARLY);
-        is_closed.then_some(if again.plus(CLOSED_EARLY) < end { again } else { end })
+        if !is_closed {
+            return None;
+        }
+        // Where the clock was set back, the pause is counted from the first look after that.
+        let waiting = self.workload.waiting_for.as_ref();
+        let said = waiting.filter(|it| it.reason == WaitReason::Backoff).and_then(|it| it.until);
+        let said = said.filter(|until| *until <= self.now.wall.plus(CLOSED_EARLY));
+        let since = self.workload.status_since.min(self.now.wall);
+        let counted = || Some(since.plus(CLOSED_EARLY)).filter(|at| at.plus(CLOSED_EARLY) < end);
+        Some(said.or_else(counted).unwrap_or(end))
     }
 
     fn pending(&self) -> Planned {
