@@ -4,6 +4,8 @@
 pub(crate) mod hosts;
 pub(crate) mod jobs;
 pub(crate) mod ledger;
+#[cfg(test)]
+mod made;
 mod promised;
 pub(crate) mod quiet;
 mod reasons;

@@ -263,7 +263,7 @@ impl Sim {
                 self.placed.take_in(control);
                 check::placed_fits(control)?;
                 check::quiet::backlog_is_bounded(control)?;
-                self.made_from.check(control)?;
+                self.made_from.check(&control.world)?;
             }
             let was_writable = self.now.since(self.disk_failed_at) > DISK_RECOVERY;
             if was_writable && control.is_quiet(self.now) {
@@ -425,7 +425,7 @@ impl Sim {
         check::tenants::converged(control, &self.machines, self.now)?;
         let wall = control.clock.wall(self.now);
         check::timed::converged(control, wall, self.quiet.clock_was_set())?;
-        check::hosts::converged(control, wall, self.quiet.clock_was_set())?;
+        check::hosts::converged(&control.world, wall, self.quiet.clock_was_set())?;
         check::jobs::converged(&control.world, &self.engine, wall)?;
         control.reconciler.resync(&control.world);
         let now = control.clock.now(self.now);

@@ -5,27 +5,11 @@ use std::sync::Arc;
 
 use serde_json::json;
 use tessera_types::workload::Assigned;
-use tessera_types::{Actor, Kind, Name, Node, Pod, Resource, ResourceKey, Revision, Workload};
+use tessera_types::{Name, Node, Pod, Resource, Revision, Workload};
 
 use super::*;
 use crate::catalogue::LICENCES;
-
-fn at(seconds: u64) -> Timestamp {
-    Timestamp::EPOCH.plus(Duration::from_secs(seconds))
-}
-
-fn object<K: Kind>(name: &str, id: u64, spec: serde_json::Value) -> Object<K> {
-    let key = ResourceKey::new(K::KIND, None, Name::new(name).unwrap());
-    let spec = Arc::new(serde_json::from_value(spec).unwrap());
-    let mut object = Object::<K>::new(&key, spec, Actor::API, at(0));
-    object.id = Uid(id);
-    object.revision = Revision(1);
-    object
-}
-
-fn world(resources: impl IntoIterator<Item = Resource>) -> World {
-    World::load(Revision(1), resources)
-}
+use crate::check::made::{at, object, world};
 
 /// A node of 4 cores, a pod that has 3 from 100 to 200, and a service that has so many
 /// millicores from 50 on.

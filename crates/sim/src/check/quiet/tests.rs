@@ -5,17 +5,10 @@ use std::sync::Arc;
 
 use serde_json::json;
 use tessera_types::node::NodeStatus;
-use tessera_types::{Actor, Name, Node, Uid};
+use tessera_types::{Node, Uid};
 
 use super::*;
-
-fn object<K: Kind>(name: &str, id: u64, spec: serde_json::Value) -> Object<K> {
-    let key = ResourceKey::new(K::KIND, None, Name::new(name).unwrap());
-    let spec = Arc::new(serde_json::from_value(spec).unwrap());
-    let mut object = Object::<K>::new(&key, spec, Actor::API, Timestamp::EPOCH);
-    object.id = Uid(id);
-    object
-}
+use crate::check::made::object;
 
 /// A node of two cores that is in this state, and a workload that wants one.
 fn world(status: NodeStatus) -> (World, Object<Workload>) {

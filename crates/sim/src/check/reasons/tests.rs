@@ -8,24 +8,13 @@ use tessera_types::timed::{
     DesiredTimedStatus, PhaseRun, Request, Requested, Timed, Timeslot, UnwantedJob,
 };
 use tessera_types::workload::{Assigned, Resources};
-use tessera_types::{Actor, Host, Kind, OwnerRef, Pod, ResourceKey, Revision, Session};
+use tessera_types::{Actor, Host, Kind, OwnerRef, Pod, Revision, Session};
 
 use super::*;
-
-fn at(seconds: u64) -> Timestamp {
-    Timestamp::EPOCH.plus(Duration::from_secs(seconds))
-}
+use crate::check::made::{at, object};
 
 fn name(text: &str) -> Name {
     Name::new(text).unwrap()
-}
-
-fn object<K: Kind>(text: &str, id: u64, spec: Value) -> Object<K> {
-    let key = ResourceKey::new(K::KIND, None, name(text));
-    let spec = Arc::new(serde_json::from_value(spec).unwrap());
-    let mut object = Object::<K>::new(&key, spec, Actor::API, at(0));
-    (object.id, object.revision) = (Uid(id), Revision(1));
-    object
 }
 
 /// Something timed from 100 to 200, with ten seconds before and after it.

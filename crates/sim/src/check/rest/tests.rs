@@ -1,31 +1,18 @@
 //! The check is given commits that were made by hand.
 
 use serde_json::json;
-use tessera_types::{
-    Actor, Change, Kind, KindName, Name, Object, OwnerRef, Pod, ResourceKey, Revision, WaitingFor,
-    Workload,
-};
+use tessera_types::{Change, KindName, Name, OwnerRef, Pod, Revision, WaitingFor, Workload};
 
 use super::*;
+use crate::check::made::{at, object};
 
 const REST: Duration = Duration::from_secs(300);
-
-fn at(seconds: u64) -> Timestamp {
-    Timestamp::EPOCH.plus(Duration::from_secs(seconds))
-}
-
-fn object<K: Kind>(id: u64, spec: serde_json::Value) -> Object<K> {
-    let key = ResourceKey::new(K::KIND, None, Name::new("a").unwrap());
-    let mut object =
-        Object::<K>::new(&key, Arc::new(serde_json::from_value(spec).unwrap()), Actor::API, at(0));
-    object.id = Uid(id);
-    object
-}
 
 /// A pod that has its window from 1000 to 1100, and 30 seconds for its cleanup.
 fn pod() -> Resource {
     let slot = json!({"start": at(1000), "end": at(1100)});
-    let mut pod = object::<Pod>(1, json!({"definition": {"type_key": "lab"}, "timeslot": slot}));
+    let mut pod =
+        object::<Pod>("a", 1, json!({"definition": {"type_key": "lab"}, "timeslot": slot}));
     pod.observed.timed.timeslot = Some(Timeslot {
         start: at(1000),
         end: at(1100),
@@ -36,7 +23,7 @@ fn pod() -> Resource {
 }
 
 fn workload(of_pod: bool) -> Resource {
-    let mut workload = object::<Workload>(2, json!({"command": "x"}));
+    let mut workload = object::<Workload>("a", 2, json!({"command": "x"}));
     let name = Name::new("a").unwrap();
     workload.owner = of_pod.then_some(OwnerRef { kind: KindName::Pod, name, id: Uid(1) });
     Resource::Workload(Arc::new(workload))
@@ -92,7 +79,7 @@ fn what_is_removed_belonged_to_what_was_put_off() {
 
 #[test]
 fn what_ends_at_its_own_time_may_be_written_then() {
-    let workload = object::<Workload>(2, json!({"command": "x", "not_after": at(1000)}));
+    let workload = object::<Workload>("a", 2, json!({"command": "x", "not_after": at(1000)}));
     let workload = Resource::Workload(Arc::new(workload));
     let seen = |written: u64, is_put_off| {
         nothing_is_written(&[commit(&workload, written, true)], REST, at(written + 1), is_put_off)
@@ -104,7 +91,7 @@ fn what_ends_at_its_own_time_may_be_written_then() {
 
 #[test]
 fn what_waits_for_room_says_anew_how_much_there_is_while_others_end() {
-    let mut waits = object::<Workload>(3, json!({"command": "x"}));
+    let mut waits = object::<Workload>("a", 3, json!({"command": "x"}));
     let (reason, message) = (WaitReason::NoNodeFits, "none of 4 nodes fits".to_owned());
     waits.waiting_for = Some(WaitingFor { reason, message, since: at(1), until: None });
     let waits = Resource::Workload(Arc::new(waits));

@@ -4,18 +4,11 @@ use std::sync::Arc;
 
 use serde_json::json;
 use tessera_types::tenant::TenantNode;
-use tessera_types::{Actor, Kind, Name, Resource, ResourceKey, Revision, Uid};
+use tessera_types::{Resource, Revision, Uid};
 
 use super::*;
+use crate::check::made::object;
 use crate::check::rules::tests::machine;
-
-fn object<K: Kind>(name: &str, id: u64, spec: serde_json::Value) -> Object<K> {
-    let key = ResourceKey::new(K::KIND, None, Name::new(name).unwrap());
-    let spec = Arc::new(serde_json::from_value(spec).unwrap());
-    let mut object = Object::<K>::new(&key, spec, Actor::API, Timestamp::EPOCH);
-    object.id = Uid(id);
-    object
-}
 
 #[test]
 fn a_run_that_is_started_on_two_machines_or_twice_on_one_is_seen() {

@@ -4,26 +4,10 @@ use std::sync::Arc;
 
 use serde_json::json;
 use tessera_types::timed::Timeslot;
-use tessera_types::{Actor, Kind, Name, OwnerRef, ResourceKey, WaitReason, WaitingFor, Workload};
+use tessera_types::{Name, OwnerRef, WaitReason, WaitingFor, Workload};
 
 use super::*;
-
-fn at(seconds: u64) -> Timestamp {
-    Timestamp::EPOCH.plus(Duration::from_secs(seconds))
-}
-
-fn object<K: Kind>(name: &str, id: u64, spec: serde_json::Value) -> Object<K> {
-    let key = ResourceKey::new(K::KIND, None, Name::new(name).unwrap());
-    let spec = Arc::new(serde_json::from_value(spec).unwrap());
-    let mut object = Object::<K>::new(&key, spec, Actor::API, at(0));
-    object.id = Uid(id);
-    object.revision = Revision(1);
-    object
-}
-
-fn world(resources: impl IntoIterator<Item = Resource>) -> World {
-    World::load(Revision(1), resources)
-}
+use crate::check::made::{at, object, world};
 
 /// The workload of a job that was in these states, one after the other.
 fn of_job(path: &[WorkloadStatus], epoch: u64) -> World {

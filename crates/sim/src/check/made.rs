@@ -1,0 +1,28 @@
+//! What the tests of the checks are given: resources that were made by hand.
+
+use std::sync::Arc;
+
+use serde_json::Value;
+use tessera_reconciler::World;
+use tessera_types::{
+    Actor, Duration, Kind, Name, Object, Resource, ResourceKey, Revision, Timestamp, Uid,
+};
+
+/// So many seconds after 1970 began.
+pub(crate) fn at(seconds: u64) -> Timestamp {
+    Timestamp::EPOCH.plus(Duration::from_secs(seconds))
+}
+
+/// A resource that is in a store since its first revision.
+pub(crate) fn object<K: Kind>(name: &str, id: u64, spec: Value) -> Object<K> {
+    let key = ResourceKey::new(K::KIND, None, Name::new(name).expect("a name"));
+    let spec = Arc::new(serde_json::from_value(spec).expect("a spec"));
+    let mut object = Object::<K>::new(&key, spec, Actor::API, at(0));
+    (object.id, object.revision) = (Uid(id), Revision(1));
+    object
+}
+
+/// The world that has these.
+pub(crate) fn world(resources: impl IntoIterator<Item = Resource>) -> World {
+    World::load(Revision(1), resources)
+}
