@@ -195,6 +195,48 @@ fn a_node_that_is_left_is_waited_for_until_nothing_is_left_there() {
     assert_eq!(fleet.report(1, 4, InstallState::Removed), [Uid(10)], "it is not there any more");
 }
 
+/// It left the node, came back, and is to leave again. What the agent says that has not heard of
+/// the last of these, such as one that begins, is about the first.
+#[test]
+fn what_is_said_of_an_earlier_removal_does_not_count() {
+    let mut fleet = Fleet::usual();
+    fleet.settle();
+    let stays = |node: &mut Object<Node>| {
+        node.labels = BTreeMap::from([("zone".into(), "a".into())]).into();
+    };
+    let leaves = |node: &mut Object<Node>| node.labels = Arc::default();
+    let told = |fleet: &Fleet| fleet.told(1, Revision::ZERO).unwrap()[0].turn;
+    let says = |fleet: &mut Fleet, seq: u64, turn: u64, state: InstallState| {
+        let tenant = fleet.find();
+        let report = json!({
+            "id": tenant.id, "seq": seq, "generation": tenant.generation, "turn": turn,
+            "state": state, "hash": tenant.spec.hash(),
+        });
+        fleet.reports(1, &[serde_json::from_value(report).unwrap()]);
+        fleet.find().on(Uid(1)).map(|on| on.state)
+    };
+    let came = told(&fleet);
+    assert_eq!(
+        says(&mut fleet, 1, came, InstallState::Installed),
+        Some(TenantNodeState::Installed)
+    );
+    fleet.edit_node(1, leaves);
+    let left = told(&fleet);
+    assert_eq!(says(&mut fleet, 2, left, InstallState::Removed), None);
+    fleet.edit_node(1, stays);
+    let again = told(&fleet);
+    // Late, from when it was there for the first time.
+    assert_eq!(says(&mut fleet, 1, came, InstallState::Installed), Some(TenantNodeState::Waiting));
+    fleet.edit_node(1, leaves);
+    assert_eq!(says(&mut fleet, 3, left, InstallState::Removed), Some(TenantNodeState::Removing));
+    assert_eq!(
+        says(&mut fleet, 4, again, InstallState::Installed),
+        Some(TenantNodeState::Removing)
+    );
+    let last = told(&fleet);
+    assert_eq!(says(&mut fleet, 5, last, InstallState::Removed), None);
+}
+
 #[test]
 fn a_node_that_is_wanted_again_gets_the_spec_again_and_is_asked() {
     let mut fleet = Fleet::usual();
@@ -326,7 +368,7 @@ fn a_node_has_a_hundred_tenants_and_the_next_one_waits() {
         .map(|i| {
             let mut one = tenant(&format!("t{i}"), 100 + i);
             one.observed.nodes =
-                vec![tessera_types::tenant::TenantNode::chosen(name("n1"), Uid(1))];
+                vec![tessera_types::tenant::TenantNode::chosen(name("n1"), Uid(1), 1)];
             Tenant::wrap(Arc::new(one))
         })
         .collect();

@@ -84,6 +84,16 @@ fn seeds_that_failed_once_pass() {
     }
 }
 
+/// A removal that was told late was taken for one of later, and what was installed meanwhile
+/// was nobody's any more.
+#[test]
+fn the_seed_that_once_found_something_on_one_machine_passes() {
+    let config = Config { nodes: 1, ..Config::of_seed(17) };
+    if let Err(failure) = run(config) {
+        panic!("{failure}");
+    }
+}
+
 #[test]
 fn the_same_seed_is_the_same_run() {
     for seed in [1, 2, 3] {

@@ -164,6 +164,7 @@ impl World {
             id: wanted.id,
             name: wanted.name.clone(),
             generation: wanted.generation,
+            turn: 1,
             hash: wanted.spec.hash(),
             remove: wanted.remove,
             report: false,

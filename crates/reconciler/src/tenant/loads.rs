@@ -29,6 +29,7 @@ struct Known {
 /// What an agent is told of a tenant besides its spec.
 struct Told<'a> {
     generation: u64,
+    turn: u64,
     remove: bool,
     report: bool,
     runs: Vec<&'a RunRequestId>,
@@ -39,6 +40,7 @@ impl<'a> Told<'a> {
         let on = tenant.on(node)?;
         Some(Self {
             generation: tenant.generation,
+            turn: on.turn,
             remove: on.state == TenantNodeState::Removing,
             report: has_to_be_told(on),
             runs: tenant.open_runs_on(node).map(|run| &run.id).collect(),
@@ -49,6 +51,7 @@ impl<'a> Told<'a> {
     /// is none.
     fn is_news_after(&self, old: &Self) -> bool {
         self.generation != old.generation
+            || self.turn != old.turn
             || self.remove != old.remove
             || self.runs != old.runs
             || (self.report && !old.report)
@@ -150,6 +153,7 @@ fn assignment(tenant: &Object<Tenant>, node: Uid, is_spec_news: bool) -> Option<
         name: tenant.name.clone(),
         generation: tenant.generation,
         hash: tenant.observed.hash.unwrap_or_else(|| tenant.spec.hash()),
+        turn: on.turn,
         remove: on.state == TenantNodeState::Removing,
         report: has_to_be_told(on),
         spec: is_spec_news.then(|| Arc::clone(&tenant.spec)),

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use tessera_types::tenant::{RunState, TenantNode, TenantNodeState, TenantStatus};
+use tessera_types::tenant::{RunState, TenantNode, TenantNodeState, TenantObserved, TenantStatus};
 use tessera_types::{Actor, Edit, Node, Now, Object, State, Tenant, Timestamp, Uid, Write, limits};
 
 use super::standing::{Standing, listed};
@@ -61,7 +61,7 @@ fn choose(tenant: &mut Object<Tenant>, world: &World) {
         if is_wanted == is_leaving {
             let state =
                 if is_wanted { TenantNodeState::Waiting } else { TenantNodeState::Removing };
-            begin_anew(on, state);
+            begin_anew(on, state, next_turn(&mut tenant.observed));
         }
     }
     let mut no_room_on = Vec::new();
@@ -69,7 +69,8 @@ fn choose(tenant: &mut Object<Tenant>, world: &World) {
     new.sort_by(|a, b| a.name.cmp(&b.name));
     for node in new {
         if nodes.len() < limits::TENANT_NODES_MAX && has_room(tenant, node, world) {
-            nodes.push(TenantNode::chosen(node.name.clone(), node.id));
+            let turn = next_turn(&mut tenant.observed);
+            nodes.push(TenantNode::chosen(node.name.clone(), node.id, turn));
         } else {
             no_room_on.push(node.name.clone());
         }
@@ -79,9 +80,14 @@ fn choose(tenant: &mut Object<Tenant>, world: &World) {
     (tenant.observed.nodes, tenant.observed.no_room_on) = (nodes, no_room_on);
 }
 
+fn next_turn(observed: &mut TenantObserved) -> u64 {
+    observed.turns += 1;
+    observed.turns
+}
+
 /// What was told was about something else.
-fn begin_anew(on: &mut TenantNode, state: TenantNodeState) {
-    on.state = state;
+fn begin_anew(on: &mut TenantNode, state: TenantNodeState, turn: u64) {
+    (on.state, on.turn) = (state, turn);
     on.reason = None;
     on.conflicts.clear();
 }

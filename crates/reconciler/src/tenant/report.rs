@@ -71,11 +71,17 @@ fn apply(
         return Ok(());
     }
     let is_leaving = observed.nodes[at].state == TenantNodeState::Removing;
+    // The agent had not heard yet that it is to come, or to leave: once it does, it says more.
+    let is_earlier = report.turn.is_some_and(|turn| turn != observed.nodes[at].turn);
     let notes = tell_runs(observed, from.node_id, &report.runs);
-    if is_leaving && report.state == InstallState::Removed {
+    if is_leaving && report.state == InstallState::Removed && !is_earlier {
         observed.nodes.remove(at);
     } else {
-        let state = if is_leaving { TenantNodeState::Removing } else { state(observed, report) };
+        let state = match is_leaving {
+            true => TenantNodeState::Removing,
+            false if is_earlier => TenantNodeState::Waiting,
+            false => state(observed, report),
+        };
         tell(&mut observed.nodes[at], from.session, report, state, now);
     }
     for note in notes {
@@ -110,7 +116,8 @@ fn tell(
 ) {
     on.state = state;
     on.hash = report.hash;
-    let is_about_it = !matches!(state, TenantNodeState::Waiting);
+    let is_earlier = report.turn.is_some_and(|turn| turn != on.turn);
+    let is_about_it = !matches!(state, TenantNodeState::Waiting) && !is_earlier;
     on.reason = report.reason.clone().filter(|_| is_about_it);
     on.conflicts = if is_about_it { report.conflicts.clone() } else { Vec::new() };
     on.repaired.clone_from(&report.repaired);

@@ -187,6 +187,9 @@ pub struct TenantAssignment {
     pub generation: u64,
     /// The hash of what is to be installed.
     pub hash: TenantHash,
+    /// Which time it is that the tenant is to come to the node or to leave it.
+    #[serde(default)]
+    pub turn: u64,
     /// Whether it is to be uninstalled, and told to be gone.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub remove: bool,
@@ -241,6 +244,10 @@ pub struct TenantReport {
     pub seq: u64,
     /// The generation that it is about.
     pub generation: u64,
+    /// The [`TenantAssignment::turn`] that the agent had heard of; an agent of an earlier
+    /// release does not say it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub turn: Option<u64>,
     /// How it is.
     pub state: InstallState,
     /// The hash of what is installed, if anything is.

@@ -21,6 +21,9 @@ pub struct TenantObserved {
     pub hash_generation: u64,
     /// The generation that all else here is about.
     pub generation: u64,
+    /// How often it was to come to a node or to leave one: what [`TenantNode::turn`] counts.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub turns: u64,
     /// The nodes that it is on, or is to be on, by name.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub nodes: Vec<TenantNode>,
@@ -58,6 +61,11 @@ pub struct TenantNode {
     pub node: Name,
     /// The node's identity.
     pub node_id: Uid,
+    /// The last time that it was to come there or to leave, of all of the tenant's. What an
+    /// agent says before it has heard of that is about an earlier time, at which it may have
+    /// been gone from there, or been there.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub turn: u64,
     /// How it is there.
     pub state: TenantNodeState,
     /// The hash of what is installed there, as the agent said last.
@@ -95,10 +103,11 @@ impl TenantNode {
 
     /// A node that was chosen, and whose agent has not been told.
     #[must_use]
-    pub fn chosen(node: Name, node_id: Uid) -> Self {
+    pub fn chosen(node: Name, node_id: Uid, turn: u64) -> Self {
         Self {
             node,
             node_id,
+            turn,
             state: TenantNodeState::Waiting,
             hash: None,
             reason: None,
@@ -109,6 +118,10 @@ impl TenantNode {
             told: None,
         }
     }
+}
+
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 /// The last report of an agent that was taken in.

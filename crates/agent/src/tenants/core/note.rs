@@ -22,6 +22,9 @@ pub struct Note {
     pub wish: Wish,
     /// The generation that `spec` and `hash` are of.
     pub generation: u64,
+    /// Which time it is that it is to come here or to leave, as far as that was heard of.
+    #[serde(default)]
+    pub turn: u64,
     /// The hash of what is declared.
     pub hash: TenantHash,
     /// What is declared; none of a tenant that was unknown when it was to be removed.

@@ -100,6 +100,7 @@ impl Tenant {
             name: assignment.name.clone(),
             wish: wish(assignment),
             generation: assignment.generation,
+            turn: assignment.turn,
             hash: assignment.hash,
             spec: assignment.spec.clone(),
             installed: None,
@@ -120,6 +121,8 @@ impl Tenant {
             return false;
         }
         let before = (self.note.wish, self.note.generation);
+        self.dirty |= self.note.turn != assignment.turn;
+        self.note.turn = assignment.turn;
         self.note.wish = wish(assignment);
         self.note.generation = assignment.generation;
         self.note.hash = assignment.hash;
@@ -380,6 +383,7 @@ impl Tenant {
             id: self.note.id,
             seq: 0,
             generation: self.note.generation,
+            turn: Some(self.note.turn),
             state: standing.state,
             hash: self.note.installed.as_ref().map(|installed| installed.hash),
             reason: Some(standing.reason.clone()).filter(|reason| !reason.is_empty()),

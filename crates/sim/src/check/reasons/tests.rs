@@ -399,7 +399,7 @@ fn a_report_waits_for_what_is_not_made() {
 fn a_tenant_waits_for_a_node_on_which_it_is_so() {
     let tenant = |state| {
         let mut tenant = object::<Tenant>("t", 2, json!({"manifest": ""}));
-        let mut on = TenantNode::chosen(name("n"), Uid(1));
+        let mut on = TenantNode::chosen(name("n"), Uid(1), 1);
         on.state = state;
         tenant.observed.nodes.push(on);
         tenant

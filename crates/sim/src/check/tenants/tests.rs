@@ -30,7 +30,7 @@ fn what_is_said_to_be_installed_and_never_was_is_seen() {
     let node = object::<Node>(machine.name.as_str(), 1, json!({}));
     let mut tenant = object::<Tenant>("t", 2, json!({"manifest": ""}));
     let hash = tenant.spec.hash();
-    let mut on = TenantNode::chosen(node.name.clone(), node.id);
+    let mut on = TenantNode::chosen(node.name.clone(), node.id, 1);
     (on.state, on.hash) = (TenantNodeState::Installed, Some(hash));
     tenant.observed.nodes.push(on);
     let world = World::load(Revision(1), [Resource::Tenant(Arc::new(tenant))]);
