@@ -33,6 +33,7 @@ use anyhow::{Context as _, Result};
 use benchmark::{Benchmark, Bound, Context};
 use clap::Parser;
 use results::Results;
+use tokio::signal::unix::{SignalKind, signal};
 
 /// All benchmarks, in the order in which they run.
 static BENCHMARKS: &[&Benchmark] = &[
@@ -94,7 +95,14 @@ async fn main() -> ExitCode {
     let mut words = std::env::args().skip(1);
     let done = match words.next().as_deref() {
         Some("load") => make_load(words.next(), words.next()).await,
-        _ => run(Args::parse()).await,
+        _ => {
+            let args = Args::parse();
+            // What was started ends with its owner, and so do the folders.
+            tokio::select! {
+                done = run(args) => done,
+                () = interrupted() => return ExitCode::from(INTERRUPTED),
+            }
+        }
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -102,6 +110,21 @@ async fn main() -> ExitCode {
             eprintln!("error: {error:#}");
             ExitCode::FAILURE
         }
+    }
+}
+
+/// What a shell says of a program that was interrupted.
+const INTERRUPTED: u8 = 130;
+
+/// Somebody wants it to end; never where that cannot be heard of.
+async fn interrupted() {
+    let wanted = [SignalKind::interrupt(), SignalKind::terminate()].map(signal);
+    let [Ok(mut interrupt), Ok(mut terminate)] = wanted else {
+        return std::future::pending().await;
+    };
+    tokio::select! {
+        _ = interrupt.recv() => {}
+        _ = terminate.recv() => {}
     }
 }
 

@@ -93,6 +93,7 @@ pub fn main() -> ExitCode {
         plant: arguments.plant,
     };
     if arguments.schedule {
+        println!("seed {}", wanted.seed);
         for entry in schedule::schedule(wanted.seed, wanted.length) {
             println!("{:>8} ms  {:?}", entry.at_ms, entry.fault);
         }
@@ -121,5 +122,9 @@ async fn carry_out(wanted: &Wanted) -> anyhow::Result<ExitCode> {
     if let Some(path) = &wanted.json {
         report.write(path)?;
     }
+    println!(
+        "{}",
+        if report.is_clean { "every promise was kept" } else { "not every promise was kept" }
+    );
     Ok(if report.is_clean { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

@@ -138,6 +138,9 @@ impl FromStr for ActSet {
             let (first, last) = numbers.split_once('-').unwrap_or((numbers, numbers));
             let number = |text: &str| text.parse::<u32>().map_err(|_| wrong());
             let (first, last) = (number(first)?, number(last)?);
+            if first > last {
+                return Err(wrong());
+            }
             set.acts.extend((first..=last).map(|number| Act { class, number }));
         }
         Ok(set)

@@ -8,18 +8,20 @@ use super::progress::{Progress, all};
 const TOLD_MAX: usize = 10;
 
 /// Runs them; whether all ended as they do when nothing goes wrong.
+///
+/// # Errors
+/// There is no such scenario, or no such place in it.
 pub(super) fn run_all(
     only: Option<&str>,
     at: Option<Boundary>,
     every: usize,
     threads: usize,
-) -> bool {
+) -> Result<bool, String> {
     let scripts: Vec<_> =
         scenarios().into_iter().filter(|it| only.is_none_or(|only| it.name == only)).collect();
     if scripts.is_empty() {
         let names: Vec<_> = scenarios().into_iter().map(|script| script.name).collect();
-        eprintln!("error: there is no such scenario; there are {}", names.join(", "));
-        return false;
+        return Err(format!("there is no such scenario; there are {}", names.join(", ")));
     }
     let mut is_right = true;
     let mut runs = 0;
@@ -31,6 +33,11 @@ pub(super) fn run_all(
         let name = script.name.clone();
         match Reference::of(script) {
             Ok(reference) => match at {
+                Some(at) if !reference.boundaries().contains(&at) => {
+                    return Err(format!(
+                        "{name} has no {at}; the table of --boundaries says how many it has of each"
+                    ));
+                }
                 Some(at) => (runs, is_right) = (runs + 1, one(&reference, at) && is_right),
                 None => {
                     let (count, failed) = every_boundary(&reference, every, threads);
@@ -44,7 +51,7 @@ pub(super) fn run_all(
         }
     }
     println!("{runs} runs");
-    is_right
+    Ok(is_right)
 }
 
 fn one(reference: &Reference, at: Boundary) -> bool {

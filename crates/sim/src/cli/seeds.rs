@@ -84,14 +84,21 @@ impl Many {
             tell(&self.config(*i), failure, self.shrinks && nth < SHRUNK_MAX);
         }
         let (passed, failed) = (count - failures.len(), failures.len());
-        println!(
+        let summary = format!(
             "{passed} seeds passed, {failed} failed, in {seconds:.1} s on {} threads: \
-             {events} events ({:.0} a second), {commits} commits ({:.0} a second)",
+             {events} events ({:.0} a second), {commits} commits ({:.0} a second)\n\
+             the longest was seed {}, with {:.1} s",
             self.threads,
             events as f64 / seconds,
             commits as f64 / seconds,
+            longest.1,
+            longest.0.as_secs_f64(),
         );
-        println!("the longest was seed {}, with {:.1} s", longest.1, longest.0.as_secs_f64());
+        // Digests are compared as they are: how long it took is not among them.
+        match self.digest {
+            true => eprintln!("{summary}"),
+            false => println!("{summary}"),
+        }
         failures.is_empty()
     }
 }
