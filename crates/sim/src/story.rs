@@ -79,6 +79,8 @@ const MAY_DIFFER: &[&str] = &[
     "launch_generation",
     "placed_generation",
     "hash_generation",
+    "turn",
+    "turns",
     // Whether somebody was there in time.
     "late",
     // Where, and with which of several like things.
