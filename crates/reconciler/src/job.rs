@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use tessera_types::catalogue::{JobDefinitionSpec, JobResultFrom, Pinned};
 use tessera_types::job::{DesiredJobStatus, JobResult, JobStatus};
-use tessera_types::workload::{ExitOutcome, OnDisconnect, Restart, RestartPolicy, WorkloadStatus};
+use tessera_types::workload::{OnDisconnect, Restart, RestartPolicy, WorkloadStatus};
 use tessera_types::{
     Actor, Edit, IllegalTransition, Job, Kind, KindName, Name, Now, Object, OwnerRef, ResourceKey,
     Timestamp, WaitReason, Workload, Write,
@@ -18,6 +18,7 @@ use tessera_types::{
 use crate::manager::{Manager, Plan};
 use crate::news::Unknown;
 use crate::timed::{env, env_of, in_the_way, log_of};
+use crate::workload::is_closed_by_node;
 use crate::world::World;
 
 /// Reconciles jobs.
@@ -122,10 +123,10 @@ impl Look<'_> {
             WorkloadStatus::Lost => Some(End::Failed(
                 "its node is Offline: whether it did its work is not known".into(),
             )),
-            WorkloadStatus::Stopped => Some(End::Failed(match exit.map(|exit| &exit.outcome) {
-                Some(ExitOutcome::WindowClosed) => TOO_LONG.to_owned(),
-                _ => "its program was stopped".to_owned(),
-            })),
+            WorkloadStatus::Stopped if is_closed_by_node(workload) => {
+                Some(End::Failed(TOO_LONG.to_owned()))
+            }
+            WorkloadStatus::Stopped => Some(End::Failed("its program was stopped".to_owned())),
             _ => None,
         }
     }

@@ -5,12 +5,15 @@ use std::sync::Arc;
 
 use proptest::prelude::*;
 use serde_json::json;
-use tessera_reconciler::{KILL_MARGIN, Manager, NodeManager, Plan, WorkloadManager, World};
+use tessera_reconciler::{
+    KILL_MARGIN, Manager, NodeManager, Plan, WorkloadManager, World, apply_report,
+};
 use tessera_types::node::{NodeSpec, NodeStatus};
+use tessera_types::sync::{CopyState, Report};
 use tessera_types::workload::{Exit, ExitOutcome, WorkloadStatus};
 use tessera_types::{
-    Actor, BootTime, Duration, KindName, Name, Node, Now, Object, Resource, ResourceKey, Revision,
-    Timestamp, Uid, Workload, Write,
+    Actor, BootTime, Duration, Edit, KindName, Name, Node, Now, Object, Resource, ResourceKey,
+    Revision, Timestamp, Uid, Workload, Write,
 };
 
 const LEASE: Duration = Duration::from_secs(15);
@@ -99,19 +102,86 @@ fn of_a_node_that_was_offline_at_the_start_a_whole_lease_is_waited_for() {
     assert_eq!(shown, now(YEAR, 1000).wall_at(due));
 }
 
-/// A workload whose window is from zero to `end`, and was closed by its node after ten seconds.
-fn closed_early(end: u64) -> Arc<Object<Workload>> {
+fn wall(seconds: u64) -> Timestamp {
+    Timestamp::EPOCH.plus(Duration::from_secs(seconds))
+}
+
+/// A workload whose window is from zero to `end`, placed on node `a`.
+fn placed(end: u64) -> Object<Workload> {
     let key = ResourceKey::new(KindName::Workload, None, Name::new("exam").unwrap());
-    let wall = |seconds: u64| Timestamp::EPOCH.plus(Duration::from_secs(seconds));
-    let spec = json!({"command": "x", "not_after": wall(end)});
-    let spec = Arc::new(serde_json::from_value(spec).unwrap());
+    let spec =
+        Arc::new(serde_json::from_value(json!({"command": "x", "not_after": wall(end)})).unwrap());
     let mut workload = Object::<Workload>::new(&key, spec, Actor::API, Timestamp::EPOCH);
     (workload.id, workload.generation) = (Uid(2), 1);
-    (workload.status, workload.status_since) = (WorkloadStatus::Stopped, wall(10));
-    workload.observed.placed_generation = 1;
-    workload.observed.last_exit =
-        Some(Exit { at: wall(9000), outcome: ExitOutcome::WindowClosed, last_lines: Vec::new() });
-    Arc::new(workload)
+    let Plan { writes, .. } =
+        WorkloadManager::take(&Arc::new(workload), NODE, Name::new("a").unwrap(), now(0, 0));
+    match writes.into_iter().next() {
+        Some(Write::Update { resource: Resource::Workload(workload), .. }) => (*workload).clone(),
+        other => panic!("{other:?}"),
+    }
+}
+
+fn window_closed() -> Exit {
+    Exit { at: wall(9000), outcome: ExitOutcome::WindowClosed, last_lines: Vec::new() }
+}
+
+/// It, after its node has said at ten seconds that it is Stopped.
+fn stopped(placed: Object<Workload>, last_exit: Option<Exit>) -> Arc<Object<Workload>> {
+    let report = Report {
+        id: placed.id,
+        epoch: placed.observed.epoch,
+        seq: 1,
+        at: wall(10),
+        state: CopyState::Stopped,
+        reason: "as its node says".to_owned(),
+        restarts: 0,
+        instance: None,
+        next_start_at: None,
+        last_exit,
+        health: None,
+        trouble: None,
+    };
+    let node = Name::new("a").unwrap();
+    Arc::new(apply_report(&Arc::new(placed), &node, &report, wall(10)).unwrap().unwrap().object)
+}
+
+/// A workload whose window is from zero to `end`, and was closed by its node after ten seconds.
+fn closed_early(end: u64) -> Arc<Object<Workload>> {
+    stopped(placed(end), Some(window_closed()))
+}
+
+fn looked_at(
+    workload: &Arc<Object<Workload>>,
+    at: u64,
+) -> (Option<WorkloadStatus>, Option<Timestamp>) {
+    let plan = WorkloadManager.reconcile(workload, &World::default(), now(at * 1000, at * 1000));
+    let status = plan.writes.first().map(|write| match write {
+        Write::Update { resource: Resource::Workload(after), .. } => after.status,
+        other => panic!("{other:?}"),
+    });
+    (status, plan.look_again_at)
+}
+
+/// Its copy had no run that could have ended: it was not started yet, or was in a pause.
+#[test]
+fn what_a_node_has_closed_before_its_start_is_placed_again_after_a_pause_too() {
+    let failed = Exit { outcome: ExitOutcome::Exited { code: 1 }, ..window_closed() };
+    for last_exit in [None, Some(failed)] {
+        let closed = stopped(placed(3600), last_exit);
+        assert_eq!(looked_at(&closed, 11), (Some(WorkloadStatus::Stopped), Some(wall(70))));
+        assert_eq!(looked_at(&closed, 70).0, Some(WorkloadStatus::Pending));
+    }
+}
+
+/// How a run of an earlier placement ended says nothing of this one.
+#[test]
+fn what_was_to_stop_is_placed_again_at_once_whatever_its_window_did_before() {
+    let mut placed = placed(3600);
+    placed.observed.last_exit = Some(window_closed());
+    let mut edit = Edit::of(&Arc::new(placed), wall(5));
+    edit.transition(WorkloadStatus::Stopping, Actor::RECONCILER, "a is being drained").unwrap();
+    let stopped = stopped(edit.finish().unwrap().object, None);
+    assert_eq!(looked_at(&stopped, 11).0, Some(WorkloadStatus::Pending));
 }
 
 /// It is not done with because of a clock that is wrong, and not placed again and again for it.

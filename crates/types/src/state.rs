@@ -84,6 +84,12 @@ impl Actor {
     pub fn agent(node: &crate::Name) -> Self {
         Self(Cow::Owned(format!("agent/{node}")))
     }
+
+    /// Whether it is the agent of a node.
+    #[must_use]
+    pub fn is_agent(&self) -> bool {
+        self.0.starts_with("agent/")
+    }
 }
 
 impl fmt::Display for Actor {

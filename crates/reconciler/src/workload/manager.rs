@@ -11,12 +11,10 @@ use std::sync::Arc;
 use tessera_planted::{Bug, planted};
 use tessera_scheduler::{Demand, Refusal};
 use tessera_types::node::DesiredNodeStatus;
-use tessera_types::workload::{
-    Assigned, DesiredWorkloadStatus, Exit, ExitOutcome, OnDisconnect, WorkloadStatus,
-};
+use tessera_types::workload::{Assigned, DesiredWorkloadStatus, OnDisconnect, WorkloadStatus};
 use tessera_types::{
     Actor, BootTime, Duration, Edit, Epoch, IllegalTransition, KindName, Name, Node, Now, Object,
-    State, Timestamp, Uid, WaitReason, Workload, Write,
+    State, Timestamp, Transition, Uid, WaitReason, Workload, Write,
 };
 
 use crate::manager::{Manager, Plan};
@@ -141,13 +139,9 @@ impl Look<'_> {
     /// that is near, as the clocks of nodes are not quite ours, and for a pause where that clock was
     /// wrong. It may still be, and would stop it again.
     fn closed_until(&self) -> Option<Timestamp> {
-        let observed = &self.workload.observed;
-        let closed = |exit: &Exit| exit.outcome == ExitOutcome::WindowClosed;
         let end = self.workload.spec.not_after?;
-        let is_closed = self.workload.status == WorkloadStatus::Stopped
-            && self.workload.generation == observed.placed_generation
-            && observed.last_exit.as_ref().is_some_and(closed);
-        if !is_closed {
+        let is_as_placed = self.workload.generation == self.workload.observed.placed_generation;
+        if !is_as_placed || !is_closed_by_node(self.workload) {
             return None;
         }
         // Where the clock was set back, the pause is counted from the first look after that.
@@ -432,6 +426,21 @@ impl Look<'_> {
             edit.wait_for(reason, &message, None);
         }
         Plan::of(edit).look_again_at(self.workload.spec.not_after)
+    }
+}
+
+/// Whether its node has stopped it unasked, which it does where the window is over by its clock. How its last
+/// run ended does not say that: it may have had none there, and ended in a pause or before its start.
+pub(crate) fn is_closed_by_node(workload: &Object<Workload>) -> bool {
+    let by_agent = |step: &Transition<WorkloadStatus>| step.by.is_agent();
+    match workload.state_history.as_slice() {
+        [.., asked, ended] => {
+            (ended.from, ended.to) == (Some(WorkloadStatus::Stopping), WorkloadStatus::Stopped)
+                && workload.status == WorkloadStatus::Stopped
+                && by_agent(asked)
+                && by_agent(ended)
+        }
+        _ => false,
     }
 }
 
