@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use parking_lot::RwLock;
 use tessera_reconciler::World;
-use tessera_store::{Commit, CommitError, IdempotencyKey, Outcome, Store};
+use tessera_store::{Commit, CommitError, IdempotencyKey, Lane, Outcome, Store};
 use tessera_types::{BootTime, Committed, Duration, Name, Object, Uid, Workload, Write};
 use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
@@ -132,6 +132,11 @@ impl Plane {
     /// Commits `writes` now.
     pub(crate) async fn commit(&self, writes: Vec<Write>) -> Result<Outcome, CommitError> {
         self.store.commit(Commit::new(writes, clock::now())).await
+    }
+
+    /// Commits `writes` in its turn: agents tell so much at once that others would wait behind it for seconds.
+    pub(crate) async fn commit_in_turn(&self, writes: Vec<Write>) -> Result<Outcome, CommitError> {
+        self.store.commit(Commit { lane: Lane::Bulk, ..Commit::new(writes, clock::now()) }).await
     }
 
     /// Commits `writes` once for `key`, however often it is asked.

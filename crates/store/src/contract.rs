@@ -41,14 +41,27 @@ pub struct Commit {
     /// The time of the commit. It is also the store's only clock: ages are
     /// measured from the latest one seen.
     pub at: Timestamp,
+    /// With which others it waits for its turn.
+    pub lane: Lane,
 }
 
 impl Commit {
-    /// A commit without an idempotency key.
+    /// A commit without an idempotency key, in the lane of what somebody waits for.
     #[must_use]
     pub fn new(writes: Vec<Write>, at: Timestamp) -> Self {
-        Self { writes, idempotency: None, at }
+        Self { writes, idempotency: None, at, lane: Lane::Prompt }
     }
+}
+
+/// A line in which commits wait for their turn. The lanes take turns, so that however much waits in one, it holds up
+/// the other by no more than one of its commits for each. A store that has all its commits in one line is correct too.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Lane {
+    /// What somebody or a time waits for.
+    #[default]
+    Prompt,
+    /// What comes in thousands at once and can wait.
+    Bulk,
 }
 
 /// Names a request, so that a retry after a lost answer applies once.

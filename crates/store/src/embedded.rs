@@ -8,7 +8,7 @@ use tessera_types::{HistoryEntry, KindName, Resource, ResourceKey, Revision, lim
 use tokio::sync::{Semaphore, oneshot};
 
 use crate::contract::{
-    AuditEntry, BoxFuture, Commit, HistoryPage, Listed, Outcome, Store, Watcher,
+    AuditEntry, BoxFuture, Commit, HistoryPage, Lane, Listed, Outcome, Store, Watcher,
 };
 use crate::engine::{Engine, Job};
 use crate::error::{CommitError, StoreError};
@@ -18,7 +18,7 @@ use crate::stats::Stats;
 use crate::watcher::EmbeddedFeed;
 use crate::writer::Message;
 
-/// Commits that wait for the writer, at most; further ones wait for a place.
+/// Commits of each lane that wait for the writer, at most; further ones wait for a place.
 const QUEUE_MAX: usize = 4096;
 
 /// A store that this crate keeps, in memory or in a file. Cheap to clone; when
@@ -37,7 +37,28 @@ enum Submit {
     /// threads, which the simulation needs. None once it is closed.
     Inline(Arc<Mutex<Option<Engine<MemoryBackend>>>>),
     /// Through a queue to the writer's thread.
-    Queued { queue: mpsc::Sender<Message>, places: Arc<Semaphore> },
+    Queued { queue: mpsc::Sender<Message>, places: Places },
+}
+
+/// Places in the queue, of each lane its own.
+#[derive(Clone)]
+struct Places {
+    prompt: Arc<Semaphore>,
+    bulk: Arc<Semaphore>,
+}
+
+impl Places {
+    fn new() -> Self {
+        let places = || Arc::new(Semaphore::new(QUEUE_MAX));
+        Self { prompt: places(), bulk: places() }
+    }
+
+    fn of(&self, lane: Lane) -> &Semaphore {
+        match lane {
+            Lane::Prompt => &self.prompt,
+            Lane::Bulk => &self.bulk,
+        }
+    }
 }
 
 impl EmbeddedStore {
@@ -47,8 +68,7 @@ impl EmbeddedStore {
     }
 
     pub(crate) fn queued(shared: SharedStore, queue: mpsc::Sender<Message>) -> Self {
-        let places = Arc::new(Semaphore::new(QUEUE_MAX));
-        Self { shared, submit: Submit::Queued { queue, places } }
+        Self { shared, submit: Submit::Queued { queue, places: Places::new() } }
     }
 
     async fn submit(&self, commit: Commit) -> Result<Outcome, CommitError> {
@@ -59,7 +79,8 @@ impl EmbeddedStore {
                 answer.await
             }
             Submit::Queued { queue, places } => {
-                let _place = places.acquire().await.map_err(|_| CommitError::Closed)?;
+                let _place =
+                    places.of(job.lane()).acquire().await.map_err(|_| CommitError::Closed)?;
                 queue.send(Message::Commit(job)).map_err(|_| CommitError::Closed)?;
                 answer.await
             }

@@ -30,6 +30,7 @@ mod error;
 #[cfg(feature = "fuzzing")]
 pub mod fuzzing;
 pub mod journal;
+mod lanes;
 mod memory;
 mod options;
 mod ring;
@@ -42,8 +43,8 @@ mod watcher;
 mod writer;
 
 pub use contract::{
-    AuditEntry, BoxFuture, Commit, Feed, HistoryPage, IdempotencyKey, Listed, Observer, Outcome,
-    Store, Watcher, no_observer,
+    AuditEntry, BoxFuture, Commit, Feed, HistoryPage, IdempotencyKey, Lane, Listed, Observer,
+    Outcome, Store, Watcher, no_observer,
 };
 pub use embedded::EmbeddedStore;
 pub use error::{CommitError, InvalidCommit, OpenError, StoreError, WatchError};

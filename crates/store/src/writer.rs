@@ -5,7 +5,7 @@
 //! load by themselves.
 
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::sync::mpsc::Receiver;
 
 use tessera_types::Revision;
 use tokio::sync::oneshot;
@@ -13,6 +13,7 @@ use tokio::sync::oneshot;
 use crate::engine::backend::Backend;
 use crate::engine::{Engine, Job, Urgency};
 use crate::error::StoreError;
+use crate::lanes::{Lanes, Next};
 use crate::shared::SharedStore;
 
 /// A request to the writer.
@@ -31,25 +32,14 @@ impl Drop for AnnouncesEnd {
     }
 }
 
-/// What the writer found in its queue.
-enum Next {
-    Message(Message),
-    Nothing,
-    Disconnected,
-}
-
 /// Serves the queue until it is told to close or nobody is left to tell it.
-pub(crate) fn run<B: Backend>(mut engine: Engine<B>, queue: &Receiver<Message>) {
+pub(crate) fn run<B: Backend>(mut engine: Engine<B>, queue: Receiver<Message>) {
     let _announced = AnnouncesEnd(Arc::clone(engine.shared()));
-    let mut held = None;
+    let mut lanes = Lanes::new(queue);
     let closer = loop {
-        let next = match held.take() {
-            Some(message) => Next::Message(message),
-            None => wait(queue, engine.urgency()),
-        };
-        match next {
+        match lanes.next(engine.urgency()) {
             Next::Message(Message::Commit(job)) => {
-                engine.commit_batch(job, || next_commit(queue, &mut held));
+                engine.commit_batch(job, || lanes.next_commit());
                 if engine.urgency() == Urgency::Now {
                     engine.chore();
                 }
@@ -65,30 +55,5 @@ pub(crate) fn run<B: Backend>(mut engine: Engine<B>, queue: &Receiver<Message>) 
     drop(engine);
     if let Some(answer) = closer {
         let _ = answer.send(());
-    }
-}
-
-/// The next message, or nothing when a chore is due first.
-fn wait(queue: &Receiver<Message>, urgency: Urgency) -> Next {
-    let received = match urgency {
-        Urgency::Now => queue.recv_timeout(std::time::Duration::ZERO),
-        Urgency::In(pause) => queue.recv_timeout(pause),
-        Urgency::Never => queue.recv().map_err(|_| RecvTimeoutError::Disconnected),
-    };
-    match received {
-        Ok(message) => Next::Message(message),
-        Err(RecvTimeoutError::Timeout) => Next::Nothing,
-        Err(RecvTimeoutError::Disconnected) => Next::Disconnected,
-    }
-}
-
-/// The next commit if one waits; another message is kept for afterwards.
-fn next_commit(queue: &Receiver<Message>, held: &mut Option<Message>) -> Option<Job> {
-    match queue.try_recv().ok()? {
-        Message::Commit(job) => Some(job),
-        other => {
-            *held = Some(other);
-            None
-        }
     }
 }

@@ -117,7 +117,7 @@ impl<'a> Writing<'a> {
                 self.answer.stale.extend(stale);
                 return Ok(());
             }
-            match self.plane.commit(writes).await {
+            match self.plane.commit_in_turn(writes).await {
                 Ok(_) => {
                     self.refusals = 0;
                     self.answer.stale.extend(stale);

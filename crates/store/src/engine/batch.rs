@@ -78,7 +78,7 @@ impl Batch {
         let commit = Commit {
             writes: std::mem::take(&mut job.commit.writes),
             idempotency: job.commit.idempotency.take(),
-            at: job.commit.at,
+            ..job.commit
         };
         let verdict = match self.decide(commit, backend, backlog, index) {
             Ok(entry) => self.append(entry, backend),

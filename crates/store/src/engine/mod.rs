@@ -24,7 +24,7 @@ use tessera_types::{Committed, Revision, Timestamp};
 use tokio::sync::oneshot;
 use tracing::debug;
 
-use crate::contract::{Commit, Observer, Outcome};
+use crate::contract::{Commit, Lane, Observer, Outcome};
 use crate::engine::backend::{Backend, Fault, LogEntry, UsedKey};
 use crate::engine::backlog::Backlog;
 use crate::engine::batch::{Batch, Verdict};
@@ -48,6 +48,15 @@ impl Job {
     pub(crate) fn new(commit: Commit) -> (Self, Answer) {
         let (answer, receiver) = oneshot::channel();
         (Self { commit, answer, queued_at: Instant::now() }, receiver)
+    }
+
+    pub(crate) fn lane(&self) -> Lane {
+        self.commit.lane
+    }
+
+    #[cfg(test)]
+    pub(crate) fn at(&self) -> Timestamp {
+        self.commit.at
     }
 }
 

@@ -67,7 +67,7 @@ pub fn open(path: &Path, options: Options, observer: Observer) -> Result<Embedde
     let (queue, requests) = mpsc::channel();
     std::thread::Builder::new()
         .name("store-writer".to_owned())
-        .spawn(move || writer::run(engine, &requests))
+        .spawn(move || writer::run(engine, requests))
         .map_err(|source| OpenError::Io {
             path: path.to_owned(),
             action: "start the writer of",

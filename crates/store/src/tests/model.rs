@@ -246,7 +246,7 @@ async fn commit(
         key: format!("k-{key}"),
         fingerprint: u64::MAX - u64::from(fingerprint),
     });
-    let commit = Commit { writes, idempotency, at };
+    let commit = Commit { idempotency, ..Commit::new(writes, at) };
     let expected = model.commit(&commit, key);
     assert_eq!(store.commit(commit).await, expected);
 }
