@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use parking_lot::Mutex;
 use tessera_reconciler::{NotInSession, Permit, Sessions, World};
 use tessera_types::sync::{LogRequest, Registration, TenantLogRequest, Usage};
-use tessera_types::{BootTime, Name, Timestamp, Uid};
+use tessera_types::{BootTime, Name, Now, Timestamp, Uid};
 use tokio::sync::Notify;
 
 /// An agent that was told of a log request and has not begun to answer it is told again
@@ -95,15 +95,16 @@ impl Agents {
     /// itself replaced meanwhile.
     pub(crate) fn registered(
         &self,
+        world: &World,
         name: &Name,
         node_id: Uid,
         registration: &Registration,
         permit: Permit,
-        now: Timestamp,
+        now: Now,
     ) -> Result<(), NotInSession> {
         let mut all = self.all.lock();
-        all.sessions.registered(name, node_id, registration, permit)?;
-        let mut agent = Agent::new(node_id, now);
+        all.sessions.registered(world, name, node_id, registration, permit, now.boot)?;
+        let mut agent = Agent::new(node_id, now.wall);
         if let Some(before) = all.by_node.remove(name) {
             // Its open call, if it has one, ends: it is not the agent any more.
             before.news.notify_waiters();
@@ -243,9 +244,10 @@ mod tests {
     }
 
     fn register(agents: &Agents, name: &Name) {
-        let (registration, now) = (registration(), BootTime::from_millis(0));
-        let permit = agents.may_register(&World::default(), name, &registration, now).unwrap();
-        agents.registered(name, Uid(1), &registration, permit, Timestamp::EPOCH).unwrap();
+        let (world, registration) = (World::default(), registration());
+        let now = Now { wall: Timestamp::EPOCH, boot: BootTime::from_millis(0) };
+        let permit = agents.may_register(&world, name, &registration, now.boot).unwrap();
+        agents.registered(&world, name, Uid(1), &registration, permit, now).unwrap();
     }
 
     #[test]

@@ -111,20 +111,32 @@ impl Sessions {
     }
 
     /// An agent has registered as `node`: it speaks for it from now on. It may
-    /// have been superseded since it got its `permit`, also by a later start.
+    /// have been superseded since it got its `permit`, also by a later start; or the
+    /// installation whose lease was over by then was heard of again.
     ///
     /// # Errors
-    /// [`NotInSession::Superseded`] then.
+    /// [`NotInSession`] says which.
     pub fn registered(
         &mut self,
+        world: &World,
         name: &Name,
         node: Uid,
         registration: &Registration,
         permit: Permit,
+        now: BootTime,
     ) -> Result<(), NotInSession> {
         let Registration { agent_id, session, start, .. } = registration;
         let taken = self.taken + 1;
         let before = self.by_node.get_mut(name);
+        if let (Some(seat), Some(object)) = (&before, world.nodes.get(node))
+            && seat.node == node
+            && seat.agent_id != *agent_id
+        {
+            let until = free_at(world, object);
+            if until > now {
+                return Err(NotInSession::NameTaken { until });
+            }
+        }
         let Some(seat) = before.filter(|seat| seat.node == node && seat.agent_id == *agent_id)
         else {
             let (agent_id, session) = (agent_id.clone(), session.clone());

@@ -289,7 +289,8 @@ impl Control {
             Some(write) => self.commit_once(vec![write], None, now).ok()?.changes.first()?.id,
             None => existing?.id,
         };
-        if let Err(why) = self.sessions.registered(name, id, &registration, permit) {
+        let world = &self.world;
+        if let Err(why) = self.sessions.registered(world, name, id, &registration, permit, boot) {
             return Some(refused(why));
         }
         self.heard(id, now);

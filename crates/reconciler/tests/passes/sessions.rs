@@ -56,7 +56,8 @@ impl Desk {
             self.plane.commit(vec![write]);
         }
         let id = self.plane.world.nodes.find(None, &self.name).unwrap().id;
-        self.sessions.registered(&self.name, id, registration, permit)?;
+        let world = &self.plane.world;
+        self.sessions.registered(world, &self.name, id, registration, permit, now.boot)?;
         self.plane.world.heard(id, now.boot, Duration::from_secs(15));
         Ok(())
     }
@@ -130,6 +131,23 @@ fn another_installation_waits_for_the_lease_and_for_the_killing() {
     assert_eq!(desk.register("other", "9"), Ok(()));
     assert_eq!(desk.speaks("2"), Err(NotInSession::NotRegistered));
     assert!(matches!(desk.register("agent", "3"), Err(NotInSession::NameTaken { .. })));
+}
+
+/// Its registration waits for the disk, and the node is not marked Offline yet.
+#[test]
+fn another_installation_waits_where_the_one_before_is_heard_of_meanwhile() {
+    let mut desk = Desk::new();
+    desk.register("agent", "1").unwrap();
+    desk.plane.wait(Duration::from_secs(15).plus(KILL_MARGIN));
+    let other = registration("other", "9");
+    let permit = desk.ask(&other).unwrap();
+    assert_eq!(desk.speaks("1"), Ok(()));
+    let node = desk.plane.world.nodes.find(None, &desk.name).unwrap().id;
+    desk.plane.world.heard(node, desk.plane.now.boot, Duration::from_secs(15));
+    let until = desk.plane.now.boot.plus(Duration::from_secs(15)).plus(KILL_MARGIN);
+    assert_eq!(desk.enter(&other, permit), Err(NotInSession::NameTaken { until }));
+    assert_eq!(desk.speaks("1"), Ok(()));
+    assert_eq!(desk.register("agent", "2"), Ok(()), "and is let in as ever");
 }
 
 #[test]
