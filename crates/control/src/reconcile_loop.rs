@@ -165,7 +165,7 @@ impl Loop {
         );
         self.plane
             .rush
-            .passed(Passed { written: committed, due: backlog.due, took }, clock::boot());
+            .passed(Passed { written: committed, due: backlog.news(), took }, clock::boot());
         self.plane.metrics.reconciled(&stats, planned, backlog);
         log_pass(&stats, writes, committed, planned, started.elapsed());
     }

@@ -12,12 +12,16 @@ const BACKOFF_MAX: Duration = Duration::from_secs(30);
 /// What is to be looked at, and when.
 #[derive(Debug, Default)]
 pub struct Queue {
+    /// What does not wait for all the rest.
+    first: Line,
     /// In the order in which they were woken, with some that were looked at meanwhile.
     due: VecDeque<Uid>,
     is_due: HashSet<Uid>,
     /// By the wall clock: windows.
     at: Timers<Timestamp>,
-    /// By the clock that nobody sets: everything else.
+    /// By the clock that nobody sets: leases.
+    first_after: Timers<BootTime>,
+    /// By the same: everything else.
     after: Timers<BootTime>,
     failures: HashMap<Uid, Failures>,
 }
@@ -49,6 +53,14 @@ impl Queue {
         }
     }
 
+    /// As [`Queue::push`], and before all that is only pushed.
+    pub fn push_first(&mut self, id: Uid) {
+        if self.failures.get(&id).is_none_or(|failures| !failures.is_paused) {
+            self.is_due.insert(id);
+            self.first.push(id);
+        }
+    }
+
     /// Looks at `id` when the wall clock shows `at`. A resource has one timer on
     /// each clock: the earliest wins until it is looked at.
     pub fn push_at(&mut self, id: Uid, at: Timestamp) {
@@ -58,6 +70,11 @@ impl Queue {
     /// Looks at `id` when `after` has come, in the same way.
     pub fn push_after(&mut self, id: Uid, after: BootTime) {
         self.after.set(id, after);
+    }
+
+    /// Looks at `id` when `after` has come, and before all that is only pushed.
+    pub fn push_first_after(&mut self, id: Uid, after: BootTime) {
+        self.first_after.set(id, after);
     }
 
     /// Looks at `id` again after a failure of the store: each further one waits
@@ -117,17 +134,22 @@ impl Queue {
 
     fn stop_timers(&mut self, id: Uid) {
         self.at.stop(id);
+        self.first_after.stop(id);
         self.after.stop(id);
     }
 
     /// The next resource to look at, if any is due. Its timers are off. A time of the wall
-    /// clock that has come goes before all that has only news: a window opens and closes on
-    /// time, whatever else there is to do.
+    /// clock that has come goes before all that has only news, and so does a lease: a window opens
+    /// and closes on time, and a node is marked as what it is, whatever else there is to do.
     pub fn pop(&mut self, now: Now) -> Option<Uid> {
         while let Some(id) = self.after.pop(now.boot) {
             self.push_now(id);
         }
-        let id = self.at.pop(now.wall).or_else(|| self.next_due())?;
+        let id = self
+            .at
+            .pop(now.wall)
+            .or_else(|| self.first_after.pop(now.boot))
+            .or_else(|| self.next_due())?;
         self.is_due.remove(&id);
         self.stop_timers(id);
         if let Some(failures) = self.failures.get_mut(&id) {
@@ -137,7 +159,9 @@ impl Queue {
     }
 
     fn next_due(&mut self) -> Option<Uid> {
-        std::iter::from_fn(|| self.due.pop_front()).find(|id| self.is_due.contains(id))
+        let Self { first, due, is_due, .. } = self;
+        std::iter::from_fn(|| first.pop().or_else(|| due.pop_front()))
+            .find(|id| is_due.contains(id))
     }
 
     /// How long nothing is due; zero if something is.
@@ -147,20 +171,42 @@ impl Queue {
             return Some(Duration::ZERO);
         }
         let at = self.at.first().map(|at| now.until(at));
-        let after = self.after.first().map(|after| after.since(now.boot));
+        let after = [self.first_after.first(), self.after.first()];
+        let after = after.into_iter().flatten().map(|after| after.since(now.boot));
         at.into_iter().chain(after).min()
     }
 
     /// How many are due, and how many timers there are.
     #[must_use]
     pub fn len(&self) -> (usize, usize) {
-        (self.is_due.len(), self.at.of.len() + self.after.of.len())
+        (self.is_due.len(), self.at.of.len() + self.first_after.of.len() + self.after.of.len())
     }
 
     /// How long the order of what is due is, with what was looked at meanwhile.
     #[must_use]
     pub fn in_order(&self) -> usize {
-        self.due.len()
+        self.first.order.len() + self.due.len()
+    }
+}
+
+/// In the order in which they were woken, each once, with some that were looked at meanwhile.
+#[derive(Debug, Default)]
+struct Line {
+    order: VecDeque<Uid>,
+    members: HashSet<Uid>,
+}
+
+impl Line {
+    fn push(&mut self, id: Uid) {
+        if self.members.insert(id) {
+            self.order.push_back(id);
+        }
+    }
+
+    fn pop(&mut self) -> Option<Uid> {
+        let id = self.order.pop_front()?;
+        self.members.remove(&id);
+        Some(id)
     }
 }
 
@@ -248,6 +294,23 @@ mod tests {
         queue.push(Uid(3));
         assert_eq!(queue.pop(at(20)), Some(Uid(3)), "it is woken again");
         assert_eq!(queue.in_order(), 0);
+    }
+
+    #[test]
+    fn what_is_first_goes_before_news_even_where_it_was_pushed_before() {
+        let mut queue = Queue::default();
+        for id in [1, 2, 3] {
+            queue.push(Uid(id));
+        }
+        queue.push_first(Uid(3));
+        queue.push_first(Uid(3));
+        queue.push_first_after(Uid(9), boot(10));
+        let order: Vec<_> = std::iter::from_fn(|| queue.pop(at(10))).map(|id| id.0).collect();
+        assert_eq!(order, [9, 3, 1, 2]);
+        queue.push_refused(Uid(4), boot(10));
+        queue.push_first(Uid(4));
+        assert_eq!(queue.pop(at(10)), None, "its pause is not over");
+        assert_eq!((queue.in_order(), queue.len()), (0, (0, 1)));
     }
 
     #[test]

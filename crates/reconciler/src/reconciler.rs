@@ -65,6 +65,15 @@ pub struct Backlog {
     pub given_up: usize,
 }
 
+impl Backlog {
+    /// What is due for another reason than that there may be room now, about: all that wait for room are looked at
+    /// whenever there is.
+    #[must_use]
+    pub fn news(&self) -> usize {
+        self.due.saturating_sub(self.unplaced)
+    }
+}
+
 impl Reconciler {
     /// A reconciler that has everything in `world` to look at.
     #[must_use]
@@ -127,9 +136,9 @@ impl Reconciler {
         }
     }
 
-    /// Looks at a resource as soon as possible: its lease was renewed.
+    /// Looks at a node before all that has only news: it was heard of again, and its agent waits.
     pub fn wake(&mut self, id: Uid) {
-        self.queue.push(id);
+        self.queue.push_first(id);
     }
 
     /// Looks at a resource now, because an operator asks: as if its writes had
@@ -284,7 +293,10 @@ impl Reconciler {
                 self.queue.push_at(id, at);
             }
             if let Some(after) = plan.look_again_after {
-                self.queue.push_after(id, after);
+                match world.nodes.get(id).is_some() {
+                    true => self.queue.push_first_after(id, after),
+                    false => self.queue.push_after(id, after),
+                }
             }
             gather(id, plan.writes, world, &mut pass);
         }

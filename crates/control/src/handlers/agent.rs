@@ -52,7 +52,7 @@ pub(super) async fn register(
         let Some(node_id) = node_id else { continue };
         plane
             .agents
-            .registered(name, node_id, registration, permit, now.wall)
+            .registered(&plane.world.read(), name, node_id, registration, permit, clock::both())
             .map_err(|why| refused(name, why))?;
         heard(plane, node_id);
         tracing::info!(target: "tessera::agents", node = %name, version = %registration.version, "an agent registered");
@@ -253,9 +253,9 @@ impl Waiting {
         }
     }
 
-    /// Waits until more has come in a rush.
+    /// Waits until more has come in a rush, and no longer than what does not wait for that may.
     async fn gather(&self, time: std::time::Duration) {
-        let until = (Instant::now() + time).min(self.deadline);
+        let until = (Instant::now() + time.min(STOPS_WITHIN.as_std())).min(self.deadline);
         tokio::select! {
             () = self.plane.stopping.cancelled() => {}
             () = tokio::time::sleep_until(until.into()) => {}

@@ -35,6 +35,25 @@ fn changes_of_room_do_not_rewrite_everything_that_waits() {
     assert!(ids.iter().all(|id| message(&plane, *id).contains("cpu free (1.1)")));
 }
 
+/// All that wait for room are looked at when there is some, which is no more to do than before.
+#[test]
+fn what_waits_for_room_is_no_news() {
+    let mut plane = Plane::new();
+    plane.node("a", 1000);
+    plane.settle();
+    unplaced(&mut plane);
+    plane.node("a", 1001);
+    // A look each takes in the change of the node, and asks all that wait.
+    let backlogs: Vec<_> = (0..10)
+        .map(|_| {
+            let _looked = plane.reconciler.pass(&plane.world, plane.now, 1);
+            plane.reconciler.backlog()
+        })
+        .collect();
+    assert!(backlogs.iter().any(|backlog| backlog.due >= WORKLOADS - 10), "{backlogs:?}");
+    assert!(backlogs.iter().all(|backlog| backlog.news() <= 10), "{backlogs:?}");
+}
+
 #[test]
 fn a_node_that_comes_and_goes_does_not_either() {
     let mut plane = Plane::new();

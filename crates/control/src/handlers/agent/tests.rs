@@ -40,6 +40,10 @@ async fn first(control: &Control, session: &str) -> u64 {
 /// A heartbeat that waits, of which the head has come.
 async fn waiting(control: &Control, session: &str, wait: &str) -> TcpStream {
     let since = first(control, session).await;
+    waiting_since(control, session, since, wait).await
+}
+
+async fn waiting_since(control: &Control, session: &str, since: u64, wait: &str) -> TcpStream {
     let body = heartbeat(session, since, wait);
     let mut stream = TcpStream::connect(control.local_addr()).await.unwrap();
     let head = format!(
@@ -117,6 +121,40 @@ async fn a_stop_does_not_wait_for_the_end_of_a_rush() {
     assert!(answer.contains(r#""stop":true"#) && answer.ends_with(WHOLE), "{answer}");
     let rushes = control.plane.rush.goes_on(clock::boot());
     assert!(rushes.is_some(), "told after {}", clock::boot().since(began));
+    control.stop().await;
+}
+
+/// What has come before it is gathered for the end of the call.
+#[tokio::test]
+async fn a_stop_does_not_wait_for_what_is_gathered() {
+    let folder = tempfile::tempdir().unwrap();
+    let control = Control::start(options(folder.path())).await.unwrap();
+    register(&control, "s").await;
+    let web = r#"{"spec": {"command": "x"}}"#;
+    ask(&control, "PUT /v1/workloads/web", web).await;
+    let (since, node) = loop {
+        let since = first(&control, "s").await;
+        let world = control.plane.world.read();
+        let node = world.nodes.iter().map(|it| it.id).next().unwrap();
+        if world.load_of(node).is_some_and(|it| it.changed_at.0 <= since) {
+            break (since, node);
+        }
+    };
+    rush_for_a_minute(&control);
+    ask(&control, "PUT /v1/workloads/more", web).await;
+    let is_gathered =
+        || control.plane.world.read().load_of(node).is_some_and(|it| it.changed_at.0 > since);
+    while !is_gathered() {
+        tokio::task::yield_now().await;
+    }
+    let stream = waiting_since(&control, "s", since, "60s").await;
+    let began = clock::boot();
+    ask(&control, "DELETE /v1/workloads/web", "").await;
+    let answer = rest(stream).await;
+    assert!(answer.contains(r#""stop":true"#) && answer.ends_with(WHOLE), "{answer}");
+    let took = clock::boot().since(began);
+    // The call lasts for the lease, which is a quarter of a minute.
+    assert!(took < tessera_types::Duration::from_secs(10), "told after {took}");
     control.stop().await;
 }
 
