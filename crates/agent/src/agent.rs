@@ -198,7 +198,8 @@ struct Identity {
 impl Identity {
     /// As the state folder has it.
     fn of(state: &StateDir) -> Result<Self, StartError> {
-        Ok(Self { agent_id: state.agent_id(fingerprint().as_deref())?, start: state.next_start() })
+        let start = state.next_start();
+        Ok(Self { agent_id: state.agent_id(fingerprint().as_deref())?, start })
     }
 }
 

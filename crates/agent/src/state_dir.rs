@@ -22,6 +22,8 @@ use tracing::warn;
 use crate::core::{CopyId, Progress};
 use crate::error::StartError;
 
+/// The file that says which installation it is.
+const AGENT_ID: &str = "agent_id";
 /// The longest identity or fingerprint.
 const WORD_BYTES_MAX: u64 = 128;
 
@@ -54,7 +56,7 @@ impl StateDir {
     /// If the folder belongs to another machine, or cannot be used.
     pub(crate) fn agent_id(&self, machine: Option<&str>) -> Result<String, StartError> {
         self.check_machine(machine)?;
-        let path = self.path.join("agent_id");
+        let path = self.path.join(AGENT_ID);
         let failed = |source| StartError::StateDir { path: path.clone(), source };
         match read_word(&path).map_err(failed)? {
             Some(id) => Ok(id),
@@ -80,7 +82,9 @@ impl StateDir {
     }
 
     /// Which start this is, counted from 1 on. It is written before it is told. Where it cannot be, as on a full
-    /// disk, the agent starts all the same, with the number that the next start will have, too.
+    /// disk, the agent starts all the same, with the number that the next start will have, too. 0, which is not
+    /// counted, where an installation that was there before does not know of its starts: from 1 on it would seem to
+    /// be an earlier one. Called before [`StateDir::agent_id`], which makes the installation.
     pub(crate) fn next_start(&self) -> u64 {
         let path = self.path.join("starts");
         let warn = |error: io::Error| {
@@ -88,7 +92,9 @@ impl StateDir {
             None
         };
         let before = read_word(&path).unwrap_or_else(warn).and_then(|word| word.parse().ok());
-        let start = before.unwrap_or(0_u64).saturating_add(1);
+        let is_new = || !path.exists() && !self.path.join(AGENT_ID).exists();
+        let start =
+            before.map_or_else(|| u64::from(is_new()), |before: u64| before.saturating_add(1));
         let written = write_durably(&path, format!("{start}\n").as_bytes());
         let _warned = written.map_or_else(warn, |()| None);
         start
@@ -247,8 +253,13 @@ mod tests {
             assert_eq!(StateDir::open(dir.path()).unwrap().next_start(), 4);
         }
         fs::remove_dir(&in_the_way).unwrap();
-        fs::write(dir.path().join("starts"), "many").unwrap();
+        let starts = dir.path().join("starts");
+        fs::write(&starts, "many").unwrap();
+        assert_eq!(StateDir::open(dir.path()).unwrap().next_start(), 0, "it is not known");
         assert_eq!(StateDir::open(dir.path()).unwrap().next_start(), 1);
+        StateDir::open(dir.path()).unwrap().agent_id(None).unwrap();
+        fs::remove_file(&starts).unwrap();
+        assert_eq!(StateDir::open(dir.path()).unwrap().next_start(), 0, "of an old installation");
     }
 
     #[test]

@@ -264,7 +264,9 @@ impl<C: Control> Link<C> {
                 self.main_pace.reset();
                 self.cut_off = false;
                 let news = answer.assignments.is_some() || answer.tenants.is_some();
-                let empty = !news && answer.log_requests.is_empty();
+                let logs =
+                    !answer.log_requests.is_empty() || !answer.tenant_log_requests.is_empty();
+                let empty = !news && !logs;
                 if empty && synced.took < EMPTY_ANSWER_PAUSE {
                     self.main_pause = EMPTY_ANSWER_PAUSE;
                 }

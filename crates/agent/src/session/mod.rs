@@ -240,8 +240,9 @@ impl<C: Control> Node<C> {
             if not_started.is_empty() {
                 return;
             }
+            let now = self.now();
             for (run, end) in not_started.drain(..) {
-                self.core.event(now(), run, RunEvent::Ended(end));
+                self.core.event(now, run, RunEvent::Ended(end));
             }
         }
     }
@@ -250,10 +251,13 @@ impl<C: Control> Node<C> {
     fn act(&mut self, action: Action) -> Option<(RunId, RunEnd)> {
         match action {
             Action::Save { progress, news } => self.save(&progress, news),
-            Action::Start(launch) => match self.unwritten.may_start(launch.run, now()) {
-                Ok(()) => self.executor.start(launch, self.lease),
-                Err(end) => return Some((launch.run, end)),
-            },
+            Action::Start(launch) => {
+                let now = self.now();
+                match self.unwritten.may_start(launch.run, now) {
+                    Ok(()) => self.executor.start(launch, self.lease),
+                    Err(end) => return Some((launch.run, end)),
+                }
+            }
             Action::Stop { run, stop } => self.executor.stop(run, &stop),
             Action::SetNotAfter { run, at } => self.executor.set_not_after(run, at),
             Action::Probe { run, check } => self.executor.probe(run, check),
@@ -324,7 +328,8 @@ impl<C: Control> Node<C> {
     }
 
     fn next_reports(&mut self) -> Option<Reports> {
-        let workloads = self.posting.choose(Instant::now(), self.core.due_reports(now()));
+        let now = self.now();
+        let workloads = self.posting.choose(Instant::now(), self.core.due_reports(now));
         let tenants = self.tenants.to_post();
         if tenants.is_empty() || (!workloads.is_empty() && !self.tenants_turn) {
             self.tenants_turn = true;
