@@ -45,8 +45,12 @@ pub(super) async fn apply(
     one_by_one(plane, manifests, key).await
 }
 
+/// However it is written: another order of fields or other spaces are the same request.
 fn fingerprint(manifests: &[ManifestText]) -> Fingerprint {
-    manifests.iter().fold(Fingerprint::default(), |all, manifest| all.text(manifest.as_str()))
+    let value =
+        |text: &str| serde_json::from_str::<serde_json::Value>(text).map(|it| it.to_string());
+    let text = |manifest: &ManifestText| value(manifest.as_str()).unwrap_or_default();
+    manifests.iter().fold(Fingerprint::default(), |all, manifest| all.text(&text(manifest)))
 }
 
 /// Reads all. What is declared alike one after the other, as replicas are, is kept once.
