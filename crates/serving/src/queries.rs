@@ -18,9 +18,13 @@ const SHOWN_BYTES: usize = 100;
 pub(crate) struct Queries(HashMap<String, Vec<String>>);
 
 impl Queries {
-    /// Those of an OpenAPI document; none of one that is none.
+    /// Those of an OpenAPI document.
+    ///
+    /// # Panics
+    /// Where it is none: it is the program's own, and every query would be refused.
     pub(crate) fn of(document: &str) -> Self {
-        let Document { paths } = serde_json::from_str(document).unwrap_or_default();
+        let Document { paths } =
+            serde_json::from_str(document).expect("the program's own OpenAPI document can be read");
         let operations = paths.into_values().flat_map(HashMap::into_values);
         Self(operations.map(|it| (it.operation_id, of_query(it.parameters))).collect())
     }
