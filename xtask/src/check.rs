@@ -15,6 +15,7 @@ use std::time::Instant;
 
 use anyhow::bail;
 
+use crate::bugs;
 use crate::metadata::Metadata;
 use crate::project::{self, Project};
 
@@ -116,9 +117,13 @@ fn formatting(project: &Project, fix: bool) -> anyhow::Result<()> {
 
 fn clippy(project: &Project, fix: bool) -> anyhow::Result<()> {
     let fixing: &[&str] = if fix { &["--fix", "--allow-dirty", "--allow-staged"] } else { &[] };
-    let mut command = project.cargo(["clippy", "--workspace", "--all-targets"]);
-    command.args(fixing).args(["--", "-D", "warnings"]);
-    project::run(command)
+    // The seeded bugs are in no other build.
+    let bugs = ["-p", bugs::PACKAGE, "--features", "bugs"];
+    [&["--workspace"][..], &bugs].into_iter().try_for_each(|what| {
+        let mut command = project.cargo(["clippy", "--all-targets"]);
+        command.args(what).args(fixing).args(["--", "-D", "warnings"]);
+        project::run(command)
+    })
 }
 
 fn docs_build(project: &Project, _fix: bool) -> anyhow::Result<()> {

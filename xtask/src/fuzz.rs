@@ -41,6 +41,9 @@ pub(crate) fn run(project: &Project, options: &FuzzOptions) -> anyhow::Result<()
         if options.targets.len() > 1 {
             bail!("{API} is fuzzed by itself");
         }
+        if options.jobs.is_some() || options.minimise {
+            bail!("--jobs and --minimise are not for {API}, which keeps no inputs");
+        }
         return api(project, options.minutes.unwrap_or(1));
     }
     let targets = if options.targets.is_empty() { known } else { options.targets.clone() };

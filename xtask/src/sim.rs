@@ -7,13 +7,16 @@ use crate::project::Project;
 
 /// What the program says of wrong arguments, as every command here.
 const USAGE_ERROR: i32 = 2;
+/// What it says where something is wrong.
+const FOUND: i32 = 1;
 
 pub(crate) fn run(project: &Project, arguments: &[String]) -> anyhow::Result<()> {
     let status = project.cargo(words(arguments)).status().context("cannot start cargo")?;
     match status.code() {
         Some(0) => Ok(()),
         Some(USAGE_ERROR) => std::process::exit(USAGE_ERROR),
-        _ => anyhow::bail!("the simulation has found something, or was ended ({status})"),
+        Some(FOUND) => anyhow::bail!("the simulation has found something"),
+        _ => anyhow::bail!("the simulation could not be built, or was ended ({status})"),
     }
 }
 

@@ -10,17 +10,17 @@ mod bug;
 pub use bug::{Bug, Promise};
 
 /// Whether this mistake is made: never.
-#[cfg(not(feature = "on"))]
+#[cfg(not(any(feature = "on", test)))]
 #[must_use]
 #[inline]
 pub const fn planted(_: Bug) -> bool {
     false
 }
 
-#[cfg(feature = "on")]
+#[cfg(any(feature = "on", test))]
 pub use on::{planted, with};
 
-#[cfg(feature = "on")]
+#[cfg(any(feature = "on", test))]
 mod on {
     use std::cell::Cell;
 
@@ -55,7 +55,6 @@ mod on {
 }
 
 #[cfg(test)]
-#[cfg(feature = "on")]
 mod tests {
     use super::*;
 

@@ -1,4 +1,4 @@
-//! Runs targets, as many at a time as there are cores to spare, and says what came of them.
+//! Runs targets, some at a time, and says what came of them.
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -31,7 +31,7 @@ pub(super) struct Campaign {
     pub(super) jobs: usize,
 }
 
-/// As many at the same time as are wanted, or as there are cores to spare.
+/// As many at the same time as are wanted, or as usual.
 pub(super) fn jobs(wanted: Option<usize>) -> usize {
     wanted.unwrap_or(JOBS)
 }
