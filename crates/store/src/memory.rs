@@ -148,6 +148,7 @@ impl Backend for MemoryBackend {
         &mut self,
         after: Revision,
         commits_max: usize,
+        _: &HashMap<Uid, Versioned>,
     ) -> Result<Vec<(LogEntry, u64)>, Fault> {
         let contents = self.disk.0.lock();
         let entries = contents.log.range(after.next()..).take(commits_max);

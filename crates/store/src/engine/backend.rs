@@ -3,6 +3,7 @@
 //! The one idea: a backend keeps entries and rows, and understands nothing of
 //! preconditions, watchers or retention.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -182,11 +183,13 @@ pub(crate) trait Backend: Send + 'static {
     fn load(&mut self, found: &mut dyn FnMut(Versioned)) -> Result<Meta, Fault>;
 
     /// The next entries of the log after `after` with their sizes, at most
-    /// `commits_max`.
+    /// `commits_max`. What is declared need not be read again where a resource of `known`
+    /// declares it.
     fn log_after(
         &mut self,
         after: Revision,
         commits_max: usize,
+        known: &HashMap<Uid, Versioned>,
     ) -> Result<Vec<(LogEntry, u64)>, Fault>;
 
     /// Adds an entry to the batch under way, and returns its size in bytes.

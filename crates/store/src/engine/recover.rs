@@ -43,10 +43,7 @@ impl<B: Backend> Engine<B> {
             objects.insert(versioned.resource.id(), versioned);
         })?;
         let mut recovered = Recovered::new(objects, &meta);
-        while !planted(Bug::TailNotReplayed)
-            && recovered.replay(&backend.log_after(recovered.head.revision, PAGE_COMMITS)?)?
-        {
-        }
+        while !planted(Bug::TailNotReplayed) && recovered.replay(&recovered.page(&mut backend)?)? {}
         let Recovered { objects, head, backlog, pending, log_bytes } = recovered;
         let index = Index::new(head.revision, objects.into_values())
             .map_err(|key| Fault::Damaged(format!("two resources are called {key}")))?;
@@ -78,6 +75,11 @@ impl Recovered {
             pending: Vec::new(),
             log_bytes: meta.log_bytes,
         }
+    }
+
+    /// The entries that come next.
+    fn page<B: Backend>(&self, backend: &mut B) -> Result<Vec<(LogEntry, u64)>, Fault> {
+        backend.log_after(self.head.revision, PAGE_COMMITS, &self.objects)
     }
 
     /// Applies some entries; false when there are none.

@@ -5,11 +5,12 @@
 //! transactions do not wait (`NORMAL`): the write-ahead log keeps them in order,
 //! and a crash loses at most the last of them.
 
+use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
 
 use rusqlite::{Connection, params};
-use tessera_types::{Revision, Timestamp};
+use tessera_types::{Revision, Timestamp, Uid};
 
 use crate::engine::backend::{Backend, Fault, LogEntry, LogRow, Meta, Step, UsedKey, Versioned};
 use crate::error::OpenError;
@@ -88,8 +89,9 @@ impl Backend for SqliteBackend {
         &mut self,
         after: Revision,
         commits_max: usize,
+        known: &HashMap<Uid, Versioned>,
     ) -> Result<Vec<(LogEntry, u64)>, Fault> {
-        log::page(&self.connection, after, commits_max)
+        log::page(&self.connection, after, commits_max, known)
     }
 
     fn append(&mut self, entry: &Arc<LogEntry>) -> Result<u64, Fault> {

@@ -150,17 +150,20 @@ fn body(entry: &LogEntry) -> BodyRef<'_> {
     }
 }
 
-/// The next entries after `after` with their sizes, at most `commits_max`.
+/// The next entries after `after` with their sizes, at most `commits_max`. What a resource of `held`
+/// declares is not read again.
 pub(super) fn page(
     connection: &Connection,
     after: Revision,
     commits_max: usize,
+    held: &HashMap<Uid, Versioned>,
 ) -> Result<Vec<(LogEntry, u64)>, Fault> {
     let mut statement = connection.prepare_cached(
         "SELECT revision, at, bytes, body FROM commit_log WHERE revision > ? ORDER BY revision LIMIT ?",
     )?;
     let mut rows = statement.query(params![after.0.cast_signed(), commits_max as i64])?;
-    let mut templates = Templates { connection, known: HashMap::new(), alike: Alike::default() };
+    let (known, alike) = (HashMap::new(), Alike::default());
+    let mut templates = Templates { connection, held, known, alike };
     let (mut entries, mut read) = (Vec::new(), 0);
     while read < PAGE_BYTES_MAX
         && let Some(row) = rows.next()?
@@ -189,6 +192,7 @@ fn entry(row: &Row<'_>, templates: &mut Templates<'_>) -> Result<LogEntry, Fault
 /// The declared parts that a page needs, each read once.
 struct Templates<'a> {
     connection: &'a Connection,
+    held: &'a HashMap<Uid, Versioned>,
     known: HashMap<(Uid, Revision), Resource>,
     alike: Alike,
 }
@@ -218,7 +222,9 @@ impl Templates<'_> {
         id: Uid,
         declared_at: Revision,
     ) -> Result<Resource, Fault> {
-        if let Some(known) = self.known.get(&(id, declared_at)) {
+        let held = self.held.get(&id).filter(|held| held.declared_at == declared_at);
+        let known = held.map(|held| &held.resource).or_else(|| self.known.get(&(id, declared_at)));
+        if let Some(known) = known {
             return Ok(known.clone());
         }
         let body: Option<String> = self

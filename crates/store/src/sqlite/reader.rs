@@ -1,5 +1,6 @@
 //! The reading side: history and old commits are read while commits are made.
 
+use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -36,7 +37,7 @@ impl Reader for SqliteReader {
             // One transaction, so that the entries and the declared parts that
             // they refer to are of the same moment.
             let transaction = connection.unchecked_transaction()?;
-            let page = log::page(&transaction, after, PAGE_COMMITS)?;
+            let page = log::page(&transaction, after, PAGE_COMMITS, &HashMap::new())?;
             Ok(page.iter().map(|(entry, _)| Arc::new(entry.committed())).collect())
         })
     }
