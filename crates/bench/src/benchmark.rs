@@ -69,6 +69,9 @@ pub(crate) const fn at_least(figure: &'static str, bound: f64) -> Aim {
     Aim { figure, bound: Bound::AtLeast(bound) }
 }
 
+/// Of a rate that is offered. It is counted until the last is answered, so that it never comes out whole.
+pub(crate) const NEARLY: f64 = 0.99;
+
 /// What all benchmarks of a run share.
 pub(crate) struct Context {
     /// The size of everything; 1 is the size that the aims are about.

@@ -97,6 +97,8 @@ pub(crate) struct Ratio {
     pub(crate) value: f64,
 }
 
+const PERCENTILES: [(&str, f64); 3] = [("p50", 0.5), ("p99", 0.99), ("max", 1.0)];
+
 impl Report {
     pub(crate) fn new(benchmark: &'static Benchmark, baseline: Baseline) -> Self {
         Self { benchmark, baseline, figures: Vec::new() }
@@ -126,8 +128,21 @@ impl Report {
 
     /// Adds `WHAT, p50`, `WHAT, p99` and `WHAT, max`.
     pub(crate) fn percentiles(&mut self, what: &str, samples: &Samples, unit: Unit) {
-        for (name, share) in [("p50", 0.5), ("p99", 0.99), ("max", 1.0)] {
+        for (name, share) in PERCENTILES {
             self.add(&format!("{what}, {name}"), samples.percentile(share), unit);
+        }
+    }
+
+    /// As [`Report::percentiles`], for times that `base` limits.
+    pub(crate) fn percentiles_against(
+        &mut self,
+        base: Base,
+        what: &str,
+        samples: &Samples,
+        unit: Unit,
+    ) {
+        for (name, share) in PERCENTILES {
+            self.add_against(base, &format!("{what}, {name}"), samples.percentile(share), unit);
         }
     }
 

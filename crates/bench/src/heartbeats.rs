@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use anyhow::{Result, ensure};
 
+use crate::baseline::Base;
 use crate::benchmark::{Benchmark, Context, under};
 use crate::figures::{Report, Unit};
 use crate::process::{Meter, open_files, resident_bytes};
@@ -77,7 +78,8 @@ async fn measure(
     report.add("nodes", nodes as f64, Unit::Count);
     report.add("times a node was Offline before", offline(&at_first), Unit::Count);
     report.add("open files of the control plane", open_files(control)? as f64, Unit::Count);
-    report.add("heartbeats", beats / measured.as_secs_f64(), Unit::PerSecond);
+    let rate = beats / measured.as_secs_f64();
+    report.add_against(Base::HttpRequests, "heartbeats", rate, Unit::PerSecond);
     report.add("control plane, processor time", share, Unit::CorePercent);
     report.add("one heartbeat, processor time", used / beats.max(1.0) * 1e6, Unit::Micros);
     report.add_bytes("control plane, resident memory", memory);
