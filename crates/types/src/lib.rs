@@ -24,6 +24,7 @@ pub mod limits;
 pub mod manifest;
 mod name;
 pub mod node;
+mod omitted;
 pub mod pod;
 pub mod problem;
 mod quantity;

@@ -12,6 +12,7 @@ use crate::host::HostDemand;
 use crate::identity::Uid;
 use crate::kind::{Kind, KindName};
 use crate::name::Name;
+use crate::omitted::is_default;
 use crate::session::validate_env;
 use crate::time::Timestamp;
 use crate::timed::{
@@ -56,10 +57,6 @@ pub struct PodSpec {
     /// Facts for its workloads, as environment variables.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub env: BTreeMap<String, String>,
-}
-
-fn is_default<T: Default + PartialEq>(value: &T) -> bool {
-    *value == T::default()
 }
 
 impl Validate for PodSpec {

@@ -82,7 +82,12 @@ fn apply(
             false if is_earlier => TenantNodeState::Waiting,
             false => state(observed, report),
         };
-        tell(&mut observed.nodes[at], from.session, report, state, now);
+        tell(&mut observed.nodes[at], from.session, report, now);
+        let on = &mut observed.nodes[at];
+        on.state = state;
+        let is_about_it = state != TenantNodeState::Waiting && !is_earlier;
+        on.reason = report.reason.clone().filter(|_| is_about_it);
+        on.conflicts = if is_about_it { report.conflicts.clone() } else { Vec::new() };
     }
     for note in notes {
         edit.note(Actor::agent(from.node), note);
@@ -107,19 +112,9 @@ fn state(observed: &TenantObserved, report: &TenantReport) -> TenantNodeState {
     }
 }
 
-fn tell(
-    on: &mut TenantNode,
-    session: &str,
-    report: &TenantReport,
-    state: TenantNodeState,
-    now: Timestamp,
-) {
-    on.state = state;
+/// What is so whatever it is about.
+fn tell(on: &mut TenantNode, session: &str, report: &TenantReport, now: Timestamp) {
     on.hash = report.hash;
-    let is_earlier = report.turn.is_some_and(|turn| turn != on.turn);
-    let is_about_it = !matches!(state, TenantNodeState::Waiting) && !is_earlier;
-    on.reason = report.reason.clone().filter(|_| is_about_it);
-    on.conflicts = if is_about_it { report.conflicts.clone() } else { Vec::new() };
     on.repaired.clone_from(&report.repaired);
     on.services.clone_from(&report.services);
     on.reported_at = Some(now);

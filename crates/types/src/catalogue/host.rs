@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::head::{Definition, definition_spec};
 use super::pod::PodType;
 use crate::host::HostCapacity;
+use crate::omitted::is_default;
 use crate::timed::{Lifecycle, OverridesPolicy};
 use crate::validate::{Invalid, Validate};
 
@@ -56,10 +57,6 @@ impl fmt::Display for HostType {
             Self::Appliance => "appliance",
         })
     }
-}
-
-fn is_default<T: Default + PartialEq>(value: &T) -> bool {
-    *value == T::default()
 }
 
 impl Validate for HostDefinitionSpec {

@@ -10,6 +10,7 @@ use super::head::{Definition, definition_spec};
 use super::selector::DefinitionSelector;
 use crate::limits;
 use crate::name::Name;
+use crate::omitted::is_default;
 use crate::time::Duration;
 use crate::timed::{Lifecycle, OnFailure, OverridesPolicy, TimedStatus};
 use crate::validate::{Invalid, Validate, check_len};
@@ -87,10 +88,6 @@ pub enum TriggerAction {
     Grade,
     /// It ends before its window does.
     Finish,
-}
-
-fn is_default<T: Default + PartialEq>(value: &T) -> bool {
-    *value == T::default()
 }
 
 impl Validate for PartDefinitionSpec {

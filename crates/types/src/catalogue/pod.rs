@@ -10,6 +10,7 @@ use super::head::{Definition, definition_spec};
 use crate::host::{HostDemand, node_port};
 use crate::limits;
 use crate::name::Name;
+use crate::omitted::is_default;
 use crate::time::Duration;
 use crate::timed::{Lifecycle, OverridesPolicy, RetryPolicy};
 use crate::validate::{Invalid, Validate, check_len};
@@ -153,10 +154,6 @@ impl HostRequirement {
             labels: self.labels.iter().chain(&other.labels).cloned().collect(),
         }
     }
-}
-
-fn is_default<T: Default + PartialEq>(value: &T) -> bool {
-    *value == T::default()
 }
 
 impl PodDefinitionSpec {

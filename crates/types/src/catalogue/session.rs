@@ -10,6 +10,7 @@ use super::head::{Definition, definition_spec};
 use super::selector::DefinitionSelector;
 use crate::limits;
 use crate::name::Name;
+use crate::omitted::is_default;
 use crate::time::Duration;
 use crate::timed::{Lifecycle, OnFailure, OnLate, OverridesPolicy};
 use crate::validate::{Invalid, Validate, check_len};
@@ -98,10 +99,6 @@ pub enum Gate {
     },
     /// Somebody approves.
     Approval,
-}
-
-fn is_default<T: Default + PartialEq>(value: &T) -> bool {
-    *value == T::default()
 }
 
 impl Validate for SessionDefinitionSpec {

@@ -9,6 +9,7 @@ use serde_json::{Map, Value};
 
 use crate::engine::ScenarioName;
 use crate::limits;
+use crate::omitted::is_default;
 use crate::state::{Actor, State, state_enum};
 use crate::time::Timestamp;
 use crate::validate::Invalid;
@@ -140,13 +141,8 @@ pub struct Submission {
     pub submitter: Option<String>,
     /// Nothing of it is to run: it is Cancelled from the beginning. So a key is used up whose
     /// submission may still be on its way.
-    #[serde(default, skip_serializing_if = "is_false")]
+    #[serde(default, skip_serializing_if = "is_default")]
     pub cancelled: bool,
-}
-
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks with a reference")]
-fn is_false(value: &bool) -> bool {
-    !value
 }
 
 fn no_input() -> Value {

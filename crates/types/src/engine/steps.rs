@@ -4,6 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::engine::{JobId, JobStatus};
+use crate::omitted::is_default;
 use crate::state::state_enum;
 use crate::time::Timestamp;
 
@@ -42,16 +43,11 @@ pub struct JobStep {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ended_at: Option<Timestamp>,
     /// How often it was tried again.
-    #[serde(default, skip_serializing_if = "is_zero")]
+    #[serde(default, skip_serializing_if = "is_default")]
     pub retries: u32,
     /// Why it faulted, also where that was caught.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
-}
-
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands over references")]
-fn is_zero(number: &u32) -> bool {
-    *number == 0
 }
 
 state_enum! {

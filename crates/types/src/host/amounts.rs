@@ -7,6 +7,7 @@ use std::fmt;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::omitted::is_default;
 use crate::quantity::{Bytes, Millicores};
 use crate::validate::{Invalid, Validate, check_len};
 use crate::workload::Protocol;
@@ -19,10 +20,10 @@ const SORTS_MAX: usize = 32;
 #[serde(deny_unknown_fields, default)]
 pub struct Amounts {
     /// Processor time.
-    #[serde(skip_serializing_if = "is_zero")]
+    #[serde(skip_serializing_if = "is_default")]
     pub cpu: Millicores,
     /// Memory.
-    #[serde(skip_serializing_if = "is_zero")]
+    #[serde(skip_serializing_if = "is_default")]
     pub memory: Bytes,
     /// Things that are counted, by name: `licensed_nodes: 20`.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
@@ -51,10 +52,10 @@ pub fn is_node_port(counted: &str) -> bool {
 #[serde(deny_unknown_fields, default)]
 pub struct HostCapacity {
     /// Processor time.
-    #[serde(skip_serializing_if = "is_zero")]
+    #[serde(skip_serializing_if = "is_default")]
     pub cpu: Millicores,
     /// Memory.
-    #[serde(skip_serializing_if = "is_zero")]
+    #[serde(skip_serializing_if = "is_default")]
     pub memory: Bytes,
     /// Things that are counted, by name: `licensed_nodes: 20`.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
@@ -69,16 +70,16 @@ pub struct HostCapacity {
 #[serde(deny_unknown_fields, default)]
 pub struct HostDemand {
     /// Processor time.
-    #[serde(skip_serializing_if = "is_zero")]
+    #[serde(skip_serializing_if = "is_default")]
     pub cpu: Millicores,
     /// Memory.
-    #[serde(skip_serializing_if = "is_zero")]
+    #[serde(skip_serializing_if = "is_default")]
     pub memory: Bytes,
     /// Things that are counted, by name.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub counted: BTreeMap<String, u64>,
     /// So many ports of the host's ranges.
-    #[serde(skip_serializing_if = "is_zero")]
+    #[serde(skip_serializing_if = "is_default")]
     pub ports: u16,
 }
 
@@ -92,10 +93,6 @@ pub struct PortRange {
     pub first: u16,
     /// The last port.
     pub last: u16,
-}
-
-fn is_zero<T: Default + PartialEq>(value: &T) -> bool {
-    *value == T::default()
 }
 
 impl HostCapacity {

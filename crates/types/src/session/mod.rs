@@ -17,6 +17,7 @@ use crate::envelope::Object;
 use crate::kind::{Kind, KindName};
 use crate::limits;
 use crate::name::Name;
+use crate::omitted::is_default;
 use crate::time::Timestamp;
 use crate::timed::{DeclaredTimeslot, DesiredTimedStatus, OnLate, TimedObserved, timed_kind};
 use crate::validate::{Invalid, Validate, check_len};
@@ -77,10 +78,6 @@ pub struct PartOverride {
     /// When the part takes place. What is not said follows from the definition: it may
     /// have a `duration` alone.
     pub timeslot: DeclaredTimeslot,
-}
-
-fn is_default<T: Default + PartialEq>(value: &T) -> bool {
-    *value == T::default()
 }
 
 impl Validate for SessionSpec {

@@ -11,6 +11,7 @@ use crate::catalogue::{DefinitionSelector, Gate, PartDefinitionSpec, Pinned};
 use crate::envelope::Object;
 use crate::kind::{Kind, KindName};
 use crate::name::Name;
+use crate::omitted::is_default;
 use crate::state::Actor;
 use crate::time::Timestamp;
 use crate::timed::{
@@ -84,7 +85,7 @@ pub struct SessionPartObserved {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub events: Vec<String>,
     /// How often a grading of it has begun.
-    #[serde(skip_serializing_if = "is_zero")]
+    #[serde(skip_serializing_if = "is_default")]
     pub gradings: u32,
     /// When it was graded, if it was.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -98,8 +99,4 @@ pub struct SessionPartObserved {
     /// Whether its report is passed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub passed: Option<bool>,
-}
-
-fn is_zero(count: &u32) -> bool {
-    *count == 0
 }

@@ -25,6 +25,7 @@ use crate::identity::{Epoch, Revision, Uid};
 use crate::labels::Labels;
 use crate::name::Name;
 use crate::node::{Capacity, Executors};
+use crate::omitted::is_default;
 use crate::state::state_enum;
 use crate::tenant::{
     Repaired, RunRequestId, RunSource, TenantConflict, TenantHash, TenantService, TenantSpec,
@@ -43,7 +44,7 @@ pub struct Registration {
     /// Which start of the installation this is, as it counts them from 1 on; 0 where it does
     /// not. What an earlier start has asked may come late: it does not supersede a later one
     /// that is there.
-    #[serde(default, skip_serializing_if = "is_uncounted")]
+    #[serde(default, skip_serializing_if = "is_default")]
     pub start: u64,
     /// The agent's version.
     pub version: String,
@@ -54,11 +55,6 @@ pub struct Registration {
     pub labels: Labels,
     /// What it can run.
     pub executors: Executors,
-}
-
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
-fn is_uncounted(start: &u64) -> bool {
-    *start == 0
 }
 
 /// The answer to a [`Registration`].

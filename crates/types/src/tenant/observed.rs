@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::{TenantHash, TenantRun};
 use crate::identity::Uid;
 use crate::name::Name;
+use crate::omitted::is_default;
 use crate::state::state_enum;
 use crate::time::Timestamp;
 
@@ -22,7 +23,7 @@ pub struct TenantObserved {
     /// The generation that all else here is about.
     pub generation: u64,
     /// How often it was to come to a node or to leave one: what [`TenantNode::turn`] counts.
-    #[serde(skip_serializing_if = "is_zero")]
+    #[serde(skip_serializing_if = "is_default")]
     pub turns: u64,
     /// The nodes that it is on, or is to be on, by name.
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -64,7 +65,7 @@ pub struct TenantNode {
     /// The last time that it was to come there or to leave, of all of the tenant's. What an
     /// agent says before it has heard of that is about an earlier time, at which it may have
     /// been gone from there, or been there.
-    #[serde(default, skip_serializing_if = "is_zero")]
+    #[serde(default, skip_serializing_if = "is_default")]
     pub turn: u64,
     /// How it is there.
     pub state: TenantNodeState,
@@ -118,10 +119,6 @@ impl TenantNode {
             told: None,
         }
     }
-}
-
-fn is_zero(number: &u64) -> bool {
-    *number == 0
 }
 
 /// The last report of an agent that was taken in.

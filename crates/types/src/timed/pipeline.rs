@@ -10,6 +10,7 @@ use super::lifecycle::{OnFailure, RetryPolicy};
 use crate::engine::ScenarioName;
 use crate::limits;
 use crate::name::Name;
+use crate::omitted::is_default;
 use crate::time::{Duration, Timestamp};
 use crate::validate::{Invalid, Validate, check_len};
 
@@ -97,10 +98,6 @@ impl StepSpec {
 
 fn is_retry_default(retry: &RetryPolicy) -> bool {
     *retry == StepSpec::retry_default()
-}
-
-fn is_default<T: Default + PartialEq>(value: &T) -> bool {
-    *value == T::default()
 }
 
 /// What is different about a step.

@@ -8,6 +8,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, de};
 
 use crate::labels::Labels;
+use crate::omitted::is_default;
 use crate::quantity::{Bytes, Millicores};
 use crate::time::{Duration, Timestamp};
 
@@ -90,10 +91,6 @@ impl WorkloadSpec {
     pub fn host_ports(&self) -> impl Iterator<Item = (u16, Protocol)> + '_ {
         self.ports.iter().map(Port::on_host)
     }
-}
-
-fn is_default<T: Default + PartialEq>(value: &T) -> bool {
-    *value == T::default()
 }
 
 /// What is set aside for a workload, and what it is limited to.
