@@ -4,8 +4,8 @@ use serde_json::{Value, json};
 use tessera_types::Timestamp;
 use tessera_types::engine::{JobEventData, JobEventKind};
 
-/// The event as it is stored and sent. Its id says which attempt of which job it is about
-/// and the number of the event within the job, so it is the same however often it is sent.
+/// The event as it is stored and sent. Its id names the job, the attempt and the number of the
+/// event in it, so it is the same however often it is sent.
 pub(crate) fn text(source: &str, kind: JobEventKind, at: Timestamp, data: &JobEventData) -> String {
     let sequence = format!("{:010}", data.sequence);
     let event: Value = json!({
