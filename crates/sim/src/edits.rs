@@ -83,12 +83,24 @@ fn declared(kind: KindName, rng: &mut Rng, version: u32) -> Value {
             "manifest": format!("version {}", rng.between(0, 5)),
         }}),
         KindName::Node => json!({"zone": *rng.pick(&["a", "b", "c"])}),
-        KindName::Session => json!({"name": "x", "spec": {
-            "definition": {"type_key": "exam"},
-            "timeslot": {"start": at(rng.between(150, 300)).to_string()},
-        }}),
+        KindName::Session => session_declared(rng),
         _ => json!({"name": "x", "spec": workload(rng)}),
     }
+}
+
+/// A session that is over in the end; or its first part is under way then with all that it is made
+/// of, and the next is not provisioned yet, so that nothing happens in the last minute. Its
+/// definition, hosts and variables cannot be changed.
+fn session_declared(rng: &mut Rng) -> Value {
+    let (start, duration) = match rng.percent(50) {
+        true => (rng.between(150, 300), rng.between(110, 140)),
+        false => (rng.between(634, 637), rng.between(132, 140)),
+    };
+    json!({"name": "x", "spec": {
+        "definition": {"type_key": "exam"},
+        "timeslot": {"start": at(start).to_string()},
+        "parts": {"one": {"timeslot": {"duration": format!("{duration}s")}}},
+    }})
 }
 
 /// Any server, with other room and other times.

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{DefaultHasher, Hasher};
 use std::io;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use tessera_types::{Committed, Resource, Timestamp, Uid};
 
 /// What a run came to.
@@ -21,6 +21,9 @@ pub struct Story {
     pub lives: BTreeMap<String, Vec<&'static str>>,
     /// What there is in the end, without what may differ.
     pub end: BTreeMap<String, Value>,
+    /// The windows that what is timed has in the end, of its own and on its host. They follow
+    /// from what was declared only where nothing was late.
+    pub windows: BTreeMap<String, Value>,
 }
 
 impl Story {
@@ -127,6 +130,16 @@ pub(crate) fn normalised(resource: &Resource) -> Value {
     value
 }
 
+/// The windows of what is timed: what it has come to, and what it holds of its host. A host that
+/// is declared without one is open from then on.
+fn windows(resource: &Resource) -> Option<Value> {
+    let mut value = serde_json::to_value(resource).ok()?;
+    let is_declared = value["spec"].get("timeslot").is_some_and(|slot| !slot.is_null());
+    let observed = &mut value["observed"];
+    let (slot, held) = (observed["timeslot"].take(), observed["binding"]["window"].take());
+    is_declared.then(|| json!([slot, held]))
+}
+
 fn strip(value: &mut Value, kept: &str) {
     match value {
         Value::Object(fields) => {
@@ -179,7 +192,11 @@ impl Narrator {
     pub(crate) fn ended(&mut self, trace: &[String], left: impl Iterator<Item = Resource>) {
         trace.iter().for_each(|line| self.hasher.0.write(line.as_bytes()));
         self.story.digest = self.hasher.0.finish();
-        self.story.end = left.map(|one| (one.key().to_string(), normalised(&one))).collect();
+        for one in left {
+            let key = one.key().to_string();
+            self.story.windows.extend(windows(&one).map(|its| (key.clone(), its)));
+            self.story.end.insert(key, normalised(&one));
+        }
     }
 }
 
@@ -200,14 +217,12 @@ impl io::Write for Hash {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
 
     fn story(status: &str) -> Story {
         let end = BTreeMap::from([("workload/default/w".to_owned(), json!({"status": status}))]);
         let lives = BTreeMap::from([("workload/default/w".to_owned(), vec!["made"])]);
-        Story { digest: 0, lives, end }
+        Story { lives, end, ..Story::default() }
     }
 
     #[test]
