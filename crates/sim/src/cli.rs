@@ -71,7 +71,7 @@ pub(crate) struct Args {
     /// Only this one thing goes wrong, and print what happens
     #[arg(long, value_name = "WHAT:NUMBER", requires = "scenario")]
     at: Option<Boundary>,
-    /// Only every so manieth place
+    /// Only every Nth place
     #[arg(long, value_name = "N", requires = "boundaries", conflicts_with_all = ["seeds", "from", "seed"], default_value_t = 1, value_parser = range(1..=u64::MAX))]
     every: u64,
 }

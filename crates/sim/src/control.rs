@@ -37,7 +37,7 @@ const STALL: Duration = Duration::from_secs(3);
 
 /// An open sync call.
 #[derive(Clone, Debug)]
-struct Poll_ {
+struct OpenCall {
     session: u64,
     known: Known,
     sent_at: Timestamp,
@@ -58,7 +58,7 @@ pub(crate) struct Control {
     pub(crate) held: Held,
     resync: Resync,
     sessions: Sessions,
-    polls: BTreeMap<Name, Poll_>,
+    polls: BTreeMap<Name, OpenCall>,
     pub(crate) clock: Clock,
     /// When, in truth, each node was heard of last.
     heard_at: BTreeMap<Uid, Timestamp>,
@@ -245,7 +245,7 @@ impl Control {
                     self.world.told(id, until);
                 }
                 let until = now.plus(wait);
-                self.polls.insert(name.clone(), Poll_ { session, known, sent_at, until });
+                self.polls.insert(name.clone(), OpenCall { session, known, sent_at, until });
                 None
             }
             ToControl::Report { reports, tenants } => {

@@ -3,6 +3,8 @@
 
 mod disk;
 mod fate;
+mod news;
+mod runs;
 mod supervisor;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -13,12 +15,12 @@ use tessera_agent::core::{
 };
 use tessera_types::node::Capacity;
 use tessera_types::workload::{ExitOutcome, Instance, OnDisconnect, WorkloadSpec};
-use tessera_types::{BootTime, Bytes, Duration, Millicores, Name, Now, Timestamp, Uid};
+use tessera_types::{BootTime, Bytes, Duration, Millicores, Name, Timestamp, Uid};
 
 pub(crate) use self::fate::Fate;
+use self::runs::end;
 use crate::clock::Clock;
 use crate::control::LEASE;
-use crate::life;
 use crate::tenants::Tenants;
 
 /// One start of one copy on the machine.
@@ -407,61 +409,6 @@ impl Machine {
         }
     }
 
-    fn advance_run(&mut self, id: RunId, now: Timestamp, crashes: bool) -> Option<RunEvent> {
-        let fate = self.fate;
-        let Now { wall, boot } = self.clock.now(now);
-        let run = self.runs.get_mut(&id)?;
-        match run.phase {
-            Phase::Ended => return None,
-            Phase::Abandoned if run.next > now => return None,
-            Phase::Abandoned => return self.find_abandoned(id, now),
-            _ => {}
-        }
-        if run.killed_by(id).is_some_and(|at| at <= boot) {
-            return Some(end(run, wall, ExitOutcome::Disconnected, false));
-        }
-        if run.not_after.is_some_and(|at| at <= wall) {
-            return Some(end(run, wall, ExitOutcome::WindowClosed, false));
-        }
-        if run.next > now {
-            return None;
-        }
-        match run.phase {
-            Phase::Starting if run.spec.command.as_deref() == Some(life::IMPOSSIBLE) => {
-                let message = "no such file".to_owned();
-                let outcome = ExitOutcome::StartFailed { message };
-                Some(end_for_good(run, wall, outcome))
-            }
-            Phase::Starting
-                if run.spec.command.as_deref() == Some(life::FAILING)
-                    || crashes && fate.fails_to_start(id)
-                    || self.is_disk_full && fate.fails_to_save(&id.to_string()) =>
-            {
-                let message = "no memory".to_owned();
-                Some(end(run, wall, ExitOutcome::StartFailed { message }, false))
-            }
-            Phase::Starting => {
-                self.pids += 1;
-                let instance =
-                    Instance { pid: Some(self.pids), container_id: None, started_at: wall };
-                run.started = Some(instance.clone());
-                run.phase = Phase::Running;
-                run.next = now.plus(fate.time_to_run(id, &run.spec));
-                self.has_turned(id, now);
-                Some(RunEvent::Started(instance))
-            }
-            Phase::Running => match fate.exit_code(id, &run.spec, crashes) {
-                Some(code) => Some(end(run, wall, ExitOutcome::Exited { code }, false)),
-                None => {
-                    run.next = now.plus(Duration::from_secs(3600));
-                    None
-                }
-            },
-            Phase::Stopping => Some(end(run, wall, ExitOutcome::Signaled { signal: 15 }, true)),
-            Phase::Abandoned | Phase::Ended => None,
-        }
-    }
-
     /// What the agent found out only now that it is awake again.
     pub(crate) fn wake_up(&mut self, now: Timestamp) {
         self.is_frozen = false;
@@ -490,19 +437,4 @@ impl Machine {
 /// What a machine of this size says that it has.
 pub(crate) fn capacity(cpu: u64) -> Capacity {
     Capacity { cpu: Millicores(cpu), memory: Bytes(1 << 30), workloads: 20 }
-}
-
-/// A start that can never succeed.
-fn end_for_good(run: &mut Run, now: Timestamp, outcome: ExitOutcome) -> RunEvent {
-    end(run, now, outcome, false);
-    let end = run.end.take().map(|end| RunEnd { permanent: true, ..end });
-    run.end.clone_from(&end);
-    end.map_or(RunEvent::Trouble(None), RunEvent::Ended)
-}
-
-fn end(run: &mut Run, now: Timestamp, outcome: ExitOutcome, requested: bool) -> RunEvent {
-    let end = RunEnd { at: now, outcome, requested, permanent: false, last_lines: Vec::new() };
-    run.phase = Phase::Ended;
-    run.end = Some(end.clone());
-    RunEvent::Ended(end)
 }

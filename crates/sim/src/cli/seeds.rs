@@ -47,52 +47,43 @@ impl Many {
     /// Runs them; whether all were right.
     pub(super) fn run(&self) -> bool {
         let count = usize::try_from(self.count).unwrap_or(usize::MAX);
-        let (mut events, mut commits) = (0, 0);
-        let (mut failures, mut digests) = (Vec::new(), Vec::new());
+        let mut sum = Sum { longest: (Duration::ZERO, self.from), ..Sum::default() };
         let mut progress = Progress::of("seeds", count);
-        let mut longest = (Duration::ZERO, self.from);
-        all(
-            count,
-            self.threads,
-            |i| {
-                let begun = Instant::now();
-                (self.run_one(i), begun.elapsed())
-            },
-            |i, (ran, took)| {
-                longest = longest.max((took, self.from + i as u64));
-                progress.one(matches!(ran, Ran::Right { .. }));
-                match ran {
-                    Ran::Right { events: more, commits: written, digest } => {
-                        events += more;
-                        commits += written;
-                        digests.push((i, digest));
-                    }
-                    Ran::Failed(failure) => failures.push((i, failure)),
-                }
-            },
-        );
+        let timed = |i| {
+            let begun = Instant::now();
+            (self.run_one(i), begun.elapsed())
+        };
+        all(count, self.threads, timed, |i, (ran, took)| {
+            sum.longest = sum.longest.max((took, self.from + i as u64));
+            progress.one(matches!(ran, Ran::Right { .. }));
+            sum.take_in(i, ran);
+        });
         let seconds = progress.seconds();
         progress.over();
+        self.tell_all(sum, count, seconds)
+    }
+
+    /// Prints what came of them; whether all were right.
+    fn tell_all(&self, mut sum: Sum, count: usize, seconds: f64) -> bool {
         if self.digest {
-            digests.sort_unstable();
-            digests
-                .iter()
-                .for_each(|(i, one)| println!("seed {}: {one:016x}", self.from + *i as u64));
+            sum.digests.sort_unstable();
+            let digests = sum.digests.iter();
+            digests.for_each(|(i, one)| println!("seed {}: {one:016x}", self.from + *i as u64));
         }
-        failures.sort_by_key(|(i, _)| *i);
-        for (nth, (i, failure)) in failures.iter().enumerate() {
+        sum.failures.sort_by_key(|(i, _)| *i);
+        for (nth, (i, failure)) in sum.failures.iter().enumerate() {
             tell(&self.config(*i), failure, self.shrinks && nth < SHRUNK_MAX);
         }
+        let Sum { events, commits, longest: (took, longest), failures, .. } = &sum;
         let (passed, failed) = (count - failures.len(), failures.len());
         let summary = format!(
             "{passed} seeds passed, {failed} failed, in {seconds:.1} s on {} threads: \
              {events} events ({:.0} a second), {commits} commits ({:.0} a second)\n\
-             the longest was seed {}, with {:.1} s",
+             the longest was seed {longest}, with {:.1} s",
             self.threads,
-            events as f64 / seconds,
-            commits as f64 / seconds,
-            longest.1,
-            longest.0.as_secs_f64(),
+            *events as f64 / seconds,
+            *commits as f64 / seconds,
+            took.as_secs_f64(),
         );
         // Digests are compared as they are: how long it took is not among them.
         match self.digest {
@@ -100,6 +91,30 @@ impl Many {
             false => println!("{summary}"),
         }
         failures.is_empty()
+    }
+}
+
+/// What many runs came to.
+#[derive(Default)]
+struct Sum {
+    events: u64,
+    commits: u64,
+    failures: Vec<(usize, Box<Failure>)>,
+    digests: Vec<(usize, u64)>,
+    /// How long it took, and which it was.
+    longest: (Duration, u64),
+}
+
+impl Sum {
+    fn take_in(&mut self, i: usize, ran: Ran) {
+        match ran {
+            Ran::Right { events, commits, digest } => {
+                self.events += events;
+                self.commits += commits;
+                self.digests.push((i, digest));
+            }
+            Ran::Failed(failure) => self.failures.push((i, failure)),
+        }
     }
 }
 

@@ -3,15 +3,14 @@
 
 use std::sync::Arc;
 
-use tessera_agent::core::Listed;
 use tessera_reconciler::Known;
 use tessera_types::sync::ReportResponse;
-use tessera_types::{Duration, KindName, Object, Revision, Timestamp, Workload};
+use tessera_types::{KindName, Object, Revision, Timestamp, Workload};
 
 use super::faults::Mend;
 use super::{Event, Sim};
 use crate::acts::Class;
-use crate::control::{Control, LEASE};
+use crate::control::Control;
 use crate::machine::CALL_TIME;
 use crate::message::{ToAgent, ToControl};
 use crate::rng::Rng;
@@ -168,29 +167,8 @@ impl Sim {
                 return self.after(ms, Event::Mend(Mend::Agent(to)));
             }
             ToAgent::News { news, at, sent_at } => {
-                // Only the answer to the call that is open counts.
-                if machine.sync_sent_at != Some(sent_at) {
+                if !machine.hear_news(news, at, sent_at, now) {
                     return;
-                }
-                machine.sync_sent_at = None;
-                machine.has_failed = false;
-                machine.answered_at = Some(at);
-                let until = machine.clock.boot(sent_at).plus(LEASE);
-                let left = until.since(machine.clock.boot(now));
-                if left > Duration::ZERO {
-                    machine.renew(until);
-                }
-                let (since, revision) = (news.since, news.revision);
-                let assignments = news.assignments.as_deref();
-                let listed = assignments.map(|it| Listed { since, revision, assignments: it });
-                if let Some((agent, wall)) = machine.awake(now) {
-                    if news.unchanged {
-                        agent.unchanged(revision);
-                    }
-                    agent.synced(wall, wall.plus(left), listed);
-                }
-                if let Some(list) = news.tenants {
-                    machine.tenants.listed(machine.clock.wall(now), revision, &list);
                 }
             }
             ToAgent::Reported { reports, tenants, stale } => {
