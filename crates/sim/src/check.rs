@@ -6,6 +6,7 @@ pub(crate) mod jobs;
 pub(crate) mod ledger;
 #[cfg(test)]
 mod made;
+pub(crate) mod overdue;
 mod promised;
 pub(crate) mod quiet;
 mod reasons;
@@ -26,7 +27,7 @@ use tessera_types::{Duration, Epoch, Timestamp, Uid};
 
 use crate::control::{Control, LEASE};
 use crate::disk::LOG_COMMITS_MAX;
-use crate::machine::{Machine, capacity};
+use crate::machine::{Machine, Run, capacity};
 
 /// What was declared for each placement when it was made, whatever the spec
 /// says by now and whatever the node makes of it.
@@ -50,6 +51,7 @@ pub(crate) fn always(machines: &[Machine], placed: &Placed, now: Timestamp) -> R
     no_workload_twice(machines, placed)?;
     no_machine_over_capacity(machines)?;
     all_runs_are_written_down(machines)?;
+    no_run_begins_early(machines)?;
     no_window_overrun(machines, now)
 }
 
@@ -125,6 +127,18 @@ fn all_runs_are_written_down(machines: &[Machine]) -> Result<(), String> {
         };
         if let Some(id) = machine.runs.keys().find(|id| !is_saved(id)) {
             return Err(format!("{id} runs on {} and is not on its disk", machine.name));
+        }
+    }
+    Ok(())
+}
+
+/// Its agent waits for its beginning, by its own clock, however early it was placed.
+fn no_run_begins_early(machines: &[Machine]) -> Result<(), String> {
+    for machine in machines {
+        let is_early = |run: &Run| run.spec.not_before.is_some_and(|from| run.launched_at < from);
+        if let Some((id, run)) = machine.runs.iter().find(|(_, run)| is_early(run)) {
+            let (from, at) = (run.spec.not_before, run.launched_at);
+            return Err(format!("{id} on {} begins at {at}, before {from:?}", machine.name));
         }
     }
     Ok(())

@@ -27,6 +27,8 @@ use crate::tenants::Tenants;
 #[derive(Clone, Debug)]
 pub(crate) struct Run {
     pub(crate) spec: std::sync::Arc<WorkloadSpec>,
+    /// By the machine's clock.
+    pub(crate) launched_at: Timestamp,
     pub(crate) started: Option<Instance>,
     /// When what happens next to it happens.
     pub(crate) next: Timestamp,
@@ -231,6 +233,13 @@ impl Machine {
         Some((agent, wall))
     }
 
+    /// Whether what the control plane says reaches its agent, and is done.
+    pub(crate) fn can_be_told(&self) -> bool {
+        let is_away = self.is_cut_off || self.is_mute || self.is_deaf;
+        let is_stuck = self.agent.is_none() || self.is_frozen || self.is_disk_full;
+        self.is_registered && !is_away && !is_stuck
+    }
+
     /// Sets the wall clock to show so much more than it should.
     pub(crate) fn set_clock(&mut self, ms: i64) {
         self.unnoticed_ms += ms - self.clock.is_set_by_ms();
@@ -359,6 +368,7 @@ impl Machine {
             not_after: launch.spec.not_after,
             lease_until: must_stop.then_some(self.lease_until),
             spec: launch.spec,
+            launched_at: self.clock.wall(now),
             started: None,
             next: now.plus(self.fate.time_to_start(launch.run)),
             phase: Phase::Starting,

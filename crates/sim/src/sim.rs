@@ -109,6 +109,7 @@ struct Sim {
     /// What was seen of jobs.
     tries: Tries,
     rules: check::rules::Rules,
+    overdue: check::overdue::Overdue,
     /// The loop has gone round and round at one moment.
     is_restless: bool,
     /// When the disk last refused to write.
@@ -200,6 +201,7 @@ impl Sim {
             made_from: MadeFrom::default(),
             tries: Tries::default(),
             rules: check::rules::Rules::default(),
+            overdue: check::overdue::Overdue::default(),
             is_restless: false,
             disk_failed_at: Timestamp::EPOCH,
             peace_at,
@@ -254,6 +256,7 @@ impl Sim {
 
     fn check(&mut self) -> Result<(), String> {
         self.check_history()?;
+        self.check_what_is_overdue()?;
         self.engine.check(self.now)?;
         if self.is_restless {
             return Err(format!("the loop has more than {PASSES_MAX} passes at one moment"));
@@ -283,6 +286,21 @@ impl Sim {
         }
         check::tenants::always(self.control.as_ref(), &self.machines)?;
         check::always(&self.machines, &self.placed, self.now)
+    }
+
+    /// A control plane that is not there, or cannot write or tell, ends nothing.
+    fn check_what_is_overdue(&mut self) -> Result<(), String> {
+        let now = self.now;
+        let tells = |control: &&Control| !control.is_frozen(now) && control.tells_late_until < now;
+        let is_writable = now.since(self.disk_failed_at) > DISK_RECOVERY;
+        match self.control.as_ref().filter(tells).filter(|_| is_writable) {
+            None => self.overdue.pause(),
+            Some(control) => {
+                let wall = control.clock.wall(now);
+                self.overdue.check(&control.world, &self.machines, wall, now)?;
+            }
+        }
+        Ok(())
     }
 
     /// The next thing that happens, and what follows from it at once.

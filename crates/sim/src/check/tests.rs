@@ -4,6 +4,18 @@ use super::rules::tests::{at, machine};
 use super::*;
 
 #[test]
+fn a_run_that_begins_before_its_window_is_seen() {
+    let mut machines = [machine()];
+    let run = machines[0].runs.values_mut().next().unwrap();
+    std::sync::Arc::make_mut(&mut run.spec).not_before = Some(at(0));
+    assert_eq!(no_run_begins_early(&machines), Ok(()));
+    let run = machines[0].runs.values_mut().next().unwrap();
+    std::sync::Arc::make_mut(&mut run.spec).not_before = Some(at(1));
+    let seen = no_run_begins_early(&machines).unwrap_err();
+    assert!(seen.contains("begins at"), "{seen}");
+}
+
+#[test]
 fn a_run_that_outlives_its_window_is_seen() {
     let machines = [machine()];
     assert_eq!(no_window_overrun(&machines, at(59)), Ok(()));

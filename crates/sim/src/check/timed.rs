@@ -20,7 +20,7 @@ use crate::control::Control;
 #[derive(Debug, Default)]
 pub(crate) struct Seen {
     revision: Revision,
-    /// The pods whose provisioning has begun.
+    /// That of which the provisioning has begun.
     begun: BTreeSet<Uid>,
     promised: Promised,
 }
@@ -38,22 +38,29 @@ impl Seen {
         }
         self.revision = control.world.revision();
         self.promised.check(&control.world, control.clock.wall(now), now)?;
-        self.nothing_is_early(control)?;
+        self.nothing_is_early(&control.world)?;
         no_job_runs_twice(&control.world)
     }
 
-    /// The clock may be set back while a pod is being provisioned, so what counts
+    /// The clock may be set back while something is being provisioned, so what counts
     /// is the moment at which that began.
-    fn nothing_is_early(&mut self, control: &Control) -> Result<(), String> {
-        for pod in control.world.pods.iter() {
-            let begun = pod.observed.timed.provisioned_at;
-            let mut workloads = control.world.owned::<tessera_types::Workload>(pod.id);
-            if let Some(workload) = workloads.next().filter(|_| begun.is_none()) {
+    fn nothing_is_early(&mut self, world: &World) -> Result<(), String> {
+        for pod in world.pods.iter().filter(|pod| pod.observed.timed.provisioned_at.is_none()) {
+            if let Some(workload) = world.owned::<tessera_types::Workload>(pod.id).next() {
                 return Err(format!("{} is made before its pod begins", workload.key()));
             }
-            let Some((slot, begun)) = pod.observed.timed.timeslot.zip(begun) else { continue };
-            if self.begun.insert(pod.id) && begun < slot.provision_at() {
-                return Err(format!("{} begins at {begun}, too early", pod.key()));
+        }
+        self.begins_in_time::<Pod>(world)?;
+        self.begins_in_time::<SessionPart>(world)?;
+        self.begins_in_time::<Host>(world)
+    }
+
+    fn begins_in_time<K: Timed + Tabled>(&mut self, world: &World) -> Result<(), String> {
+        for object in world.table::<K>().iter() {
+            let timed = K::timed(object);
+            let Some((slot, begun)) = timed.timeslot.zip(timed.provisioned_at) else { continue };
+            if self.begun.insert(object.id) && begun < slot.provision_at() {
+                return Err(format!("{} begins at {begun}, too early", object.key()));
             }
         }
         Ok(())
@@ -87,19 +94,33 @@ pub(crate) fn nothing_outlives_its_deadline(
     control: &Control,
     now: Timestamp,
 ) -> Result<(), String> {
-    let wall = control.clock.wall(now);
-    for pod in control.world.pods.iter() {
-        let is_over = pod.status == TimedStatus::Terminated;
-        let deadline = pod.observed.timed.timeslot.map(|slot| slot.cleanup_deadline());
-        if !is_over && deadline.is_some_and(|deadline| deadline < wall) {
-            return Err(format!(
-                "pod {} is {} after its deadline: {:?}",
-                pod.name, pod.status, pod.waiting_for
-            ));
-        }
-        let left: Vec<_> = control.world.owned::<tessera_types::Workload>(pod.id).collect();
-        if is_over && left.iter().any(|workload| workload.deletion_requested_at.is_none()) {
+    let (world, wall) = (&control.world, control.clock.wall(now));
+    is_over_in_time::<Session>(world, wall, |session| session.status.is_over())?;
+    is_over_in_time::<SessionPart>(world, wall, |part| part.status == TimedStatus::Terminated)?;
+    is_over_in_time::<Host>(world, wall, |host| host.status == TimedStatus::Terminated)?;
+    is_over_in_time::<Pod>(world, wall, |pod| pod.status == TimedStatus::Terminated)?;
+    for pod in world.pods.iter().filter(|pod| pod.status == TimedStatus::Terminated) {
+        let left: Vec<_> = world.owned::<tessera_types::Workload>(pod.id).collect();
+        if left.iter().any(|workload| workload.deletion_requested_at.is_none()) {
             return Err(format!("pod {} is over, and has left {left:?}", pod.name));
+        }
+    }
+    Ok(())
+}
+
+fn is_over_in_time<K: Timed + Tabled>(
+    world: &World,
+    wall: Timestamp,
+    is_over: impl Fn(&Object<K>) -> bool,
+) -> Result<(), String> {
+    for object in world.table::<K>().iter().filter(|object| !is_over(object)) {
+        let deadline = K::timed(object).timeslot.map(|slot| slot.cleanup_deadline());
+        if deadline.is_some_and(|deadline| deadline < wall) {
+            let (kind, name, status) = (K::KIND, &object.name, object.status);
+            return Err(format!(
+                "{kind} {name} is {status} after its deadline: {:?}",
+                object.waiting_for
+            ));
         }
     }
     Ok(())

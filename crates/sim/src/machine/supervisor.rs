@@ -93,6 +93,7 @@ mod tests {
         let mut machine = Machine::new(Name::new("n0").unwrap(), 4000, clock, tenants);
         let run = Run {
             spec: Arc::new(WorkloadSpec::default()),
+            launched_at: BEGIN,
             started: Some(Instance { pid: Some(7), container_id: None, started_at: BEGIN }),
             next: at(3600),
             phase: Phase::Running,

@@ -103,3 +103,35 @@ fn what_is_deleted_waits_for_its_teardown_only_where_the_clock_was_ahead() {
     assert!(seen(10, true) && seen(1189, true));
     assert!(!seen(10, false) && !seen(1191, true));
 }
+
+#[test]
+fn a_part_and_a_host_that_begin_too_early_or_outlive_their_time_are_seen() {
+    fn seen<K: Timed<Status = TimedStatus> + Tabled>(spec: serde_json::Value) {
+        let mut timed = object::<K>("a", 1, spec);
+        let secs = Duration::from_secs;
+        let (lead_time, teardown_buffer) = (secs(10), secs(30));
+        let slot = Timeslot { start: at(1000), end: at(1100), lead_time, teardown_buffer };
+        K::timed_mut(&mut timed).timeslot = Some(slot);
+        let is_early = |begun| {
+            let mut timed = timed.clone();
+            K::timed_mut(&mut timed).provisioned_at = Some(at(begun));
+            let world = world([K::wrap(Arc::new(timed))]);
+            Seen::default().nothing_is_early(&world).is_err()
+        };
+        assert!(is_early(989) && !is_early(990), "{}", K::KIND);
+        timed.status = TimedStatus::TearingDown;
+        let is_late = |wall| {
+            let world = world([K::wrap(Arc::new(timed.clone()))]);
+            let is_over = |it: &Object<K>| it.status == TimedStatus::Terminated;
+            is_over_in_time::<K>(&world, at(wall), is_over).is_err()
+        };
+        assert!(is_late(1131) && !is_late(1130), "{}", K::KIND);
+    }
+    let slot = json!({"start": at(1000), "end": at(1100)});
+    let of = json!({"type_key": "x"});
+    seen::<SessionPart>(
+        json!({"definition": of, "timeslot": slot, "part": "one", "order": 0, "gate": "none"}),
+    );
+    seen::<Host>(json!({"definition": of, "timeslot": slot}));
+    seen::<Pod>(json!({"definition": of, "timeslot": slot}));
+}
