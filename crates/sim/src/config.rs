@@ -99,6 +99,8 @@ pub struct Outcome {
     pub story: Story,
     /// How many places there were at which something could have gone wrong.
     pub counts: Counts,
+    /// The acts that took place.
+    pub acts: Vec<Act>,
 }
 
 /// An invariant that did not hold.

@@ -136,7 +136,7 @@ pub fn run(config: Config) -> Result<Outcome, Failure> {
             let world = sim.control.iter().flat_map(|control| control.world.all());
             sim.narrator.ended(&trace, world.filter(|_| sim.config.script.is_some()));
             let revision = sim.control.as_ref().map_or(0, |control| control.world.revision().0);
-            Ok(Outcome { events, revision, trace, story: sim.narrator.story, counts })
+            Ok(Outcome { events, revision, trace, story: sim.narrator.story, counts, acts })
         }
         Err(what) => Err(Failure { seed, what, trace, acts }),
     }
