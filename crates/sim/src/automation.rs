@@ -39,7 +39,12 @@ pub(crate) fn pod_within(job: &str, phase: &str) -> Value {
 
 /// The spec of a server: it is raised, watched and cleared by jobs.
 pub(crate) fn server(licences: u64) -> Value {
-    let within = Within { job: "9s", phase: "40s" };
+    server_within(licences, "9s", "40s")
+}
+
+/// The same with other times for a job and for a phase.
+pub(crate) fn server_within(licences: u64, job: &str, phase: &str) -> Value {
+    let within = Within { job, phase };
     let raise = json!({"steps": [
         within.job("raise"),
         {"name": "ready", "handler": "mark_ready", "needs": ["raise"]},
@@ -58,7 +63,12 @@ pub(crate) fn server(licences: u64) -> Value {
 
 /// The spec of a pod on a server.
 pub(crate) fn lab(licences: u64) -> Value {
-    let within = Within { job: "9s", phase: "40s" };
+    lab_within(licences, "9s", "40s")
+}
+
+/// The same with other times for a job and for a phase; the window has room for a phase.
+pub(crate) fn lab_within(licences: u64, job: &str, phase: &str) -> Value {
+    let within = Within { job, phase };
     let provision = json!({"steps": [
         {"name": "host", "handler": "bind_host"},
         with(within.job("lab"), "needs", json!(["host"])),
@@ -67,7 +77,7 @@ pub(crate) fn lab(licences: u64) -> Value {
     json!({
         "pod_type": "proxmox",
         "demand": {"cpu": 1500, "counted": {"licences": licences}, "ports": 1},
-        "lead_time": "40s", "teardown_buffer": "20s",
+        "lead_time": phase, "teardown_buffer": if phase == "40s" { "20s" } else { phase },
         "lifecycle": {"phases": [
             within.phase("provision", "Provisioning", &provision),
             within.phase("save", "TearingDown", &within.save()),

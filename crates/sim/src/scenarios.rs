@@ -23,6 +23,8 @@ pub fn scenarios() -> Vec<Script> {
         drain(),
         session(),
         pipeline(),
+        server(),
+        given_up(),
         tenant(),
         node_lost(),
         bad_then_good(),
@@ -248,6 +250,71 @@ fn pipeline() -> Script {
         comes_to(KindName::Pod, "alone", "Terminated"),
     ]);
     script("pipeline", 700, steps)
+}
+
+/// A server with a window, which is raised and cleared by jobs, and a pod on it.
+fn server() -> Script {
+    let (job, phase) = ("60s", "150s");
+    let mut steps = Vec::from(begin());
+    let raised = json!({"name": "rack", "spec": {
+        "definition": {"type_key": "server"},
+        "timeslot": {"start": in_secs(170), "end": in_secs(720),
+            "lead_time": phase, "teardown_buffer": phase},
+    }});
+    let booked = json!({"name": "lab", "spec": {
+        "definition": {"type_key": "lab"}, "on_late": "shift",
+        "timeslot": {"start": in_secs(350), "duration": "60s"},
+    }});
+    let rack = || of_fleet(KindName::Host, "rack");
+    let comes_to_be = |status: &str| Step::Await(rack(), status.to_owned());
+    steps.extend([
+        definition(KindName::HostDefinition, "server", automation::server_within(4, job, phase)),
+        definition(KindName::PodDefinition, "lab", automation::lab_within(1, job, phase)),
+        Step::Declare(KindName::Host, raised),
+        Step::Declare(KindName::Pod, booked),
+        comes_to_be("Active"),
+        comes_to(KindName::Pod, "lab", "Active"),
+        comes_to(KindName::Pod, "lab", "Terminated"),
+        Step::Delete(of(KindName::Pod, "lab")),
+        Step::Gone(of(KindName::Pod, "lab")),
+        comes_to_be("Terminated"),
+        Step::Delete(rack()),
+        Step::Gone(rack()),
+    ]);
+    script("server", 1000, steps)
+}
+
+/// Of two sessions under way one is extended and given up, and the other deleted; and a job is of
+/// nobody.
+fn given_up() -> Script {
+    let mut steps = Vec::from(begin());
+    steps.extend(host());
+    steps.extend(lessons());
+    let booked = |named: &str| {
+        let json = json!({"name": named, "spec": {
+            "definition": {"type_key": "exam"}, "timeslot": {"start": in_secs(100)},
+        }});
+        Step::Declare(KindName::Session, json)
+    };
+    let job = json!({"name": "alone", "spec": {"definition": {"type_key": "grade"}}});
+    steps.extend([
+        booked("left"),
+        booked("gone"),
+        comes_to(KindName::SessionPart, "left-one", "Active"),
+        comes_to(KindName::SessionPart, "gone-one", "Active"),
+        Step::Extend(name("left"), secs(30)),
+        Step::GiveUp(name("left")),
+        Step::Delete(of(KindName::Session, "gone")),
+        Step::Declare(KindName::Job, job),
+        comes_to(KindName::Job, "alone", "Succeeded"),
+        comes_to(KindName::Session, "left", "Inactive"),
+        Step::Gone(of(KindName::Session, "gone")),
+        Step::Delete(of(KindName::Session, "left")),
+        Step::Gone(of(KindName::Session, "left")),
+        Step::Delete(of(KindName::Job, "alone")),
+        Step::Gone(of(KindName::Job, "alone")),
+    ]);
+    script("given-up", 500, steps)
 }
 
 /// A tenant is installed where it belongs, run, moved and removed.

@@ -8,6 +8,7 @@
 use std::sync::Arc;
 
 use serde_json::Value;
+use tessera_reconciler::admission::{self, Stretch};
 use tessera_reconciler::{Tabled, request_run};
 use tessera_types::node::DesiredNodeStatus;
 use tessera_types::timed::{DesiredTimedStatus, Request, Requested, Timed};
@@ -55,6 +56,8 @@ pub enum Step {
     Zone(Name, String),
     /// Asks for something of a part.
     Ask(Name, Request),
+    /// Lets a session last longer.
+    Extend(Name, Duration),
     /// Gives a session up.
     GiveUp(Name),
     /// Has a tenant run on a node, once.
@@ -87,6 +90,7 @@ impl std::fmt::Display for Step {
             Self::Node(name, desired) => write!(f, "{name}: {desired} is wanted"),
             Self::Zone(name, zone) => write!(f, "{name} is in zone {zone}"),
             Self::Ask(part, request) => write!(f, "{request} {part}"),
+            Self::Extend(session, by) => write!(f, "extend {session} by {by}"),
             Self::GiveUp(session) => write!(f, "give up {session}"),
             Self::Run { tenant, node, id } => write!(f, "run {tenant} on {node} as {id}"),
             Self::Await(key, status) => write!(f, "wait until {key} is {status}"),
@@ -115,6 +119,7 @@ pub(crate) fn follow(control: &mut Control, step: &Step, now: Timestamp) -> bool
         }
         Step::Zone(name, zone) => label(control, name, zone, now),
         Step::Ask(part, request) => ask(control, part, *request, now),
+        Step::Extend(name, by) => extend(control, name, *by, now),
         Step::GiveUp(name) => {
             is_changed::<Session>(control, &in_default(KindName::Session, name), now, |edit| {
                 edit.desire(DesiredTimedStatus::TornDown);
@@ -145,6 +150,18 @@ fn label(control: &mut Control, name: &Name, zone: &str, now: Timestamp) -> bool
     is_changed::<tessera_types::Node>(control, &key, now, |edit| {
         Arc::make_mut(&mut edit.object.labels).insert("zone".to_owned(), zone.to_owned());
     })
+}
+
+/// Whoever does it again does it under the same key, so that it is longer by that once.
+fn extend(control: &mut Control, name: &Name, by: Duration, now: Timestamp) -> bool {
+    let sessions = control.world.table::<Session>();
+    let found = sessions.find(Some(&Name::default_namespace()), name).cloned();
+    let wall = control.clock.wall(now);
+    let extended = found.and_then(|session| {
+        let by = Stretch::Extend(by);
+        admission::extend_session(&control.world, &session, None, by, wall).ok()
+    });
+    extended.is_some_and(|extended| control.commit(extended.writes, now).is_ok())
 }
 
 fn ask(control: &mut Control, part: &Name, request: Request, now: Timestamp) -> bool {

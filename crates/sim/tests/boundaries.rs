@@ -5,7 +5,7 @@ use std::process::Command;
 
 use tessera_sim::{Reference, Script, scenarios};
 
-/// Every so manieth place, unless `TESSERA_SIM_EVERY` says otherwise.
+/// Every Nth place, unless `TESSERA_SIM_EVERY` says otherwise.
 const EVERY: usize = 40;
 
 fn number(name: &str) -> Option<usize> {
@@ -56,6 +56,7 @@ macro_rules! scenarios {
 
 scenarios! {
     a_workloads_life "workload", on_disconnect_stop "on-disconnect", a_drain "drain",
-    a_session "session", a_pipeline "pipeline", a_tenant "tenant",
+    a_session "session", a_pipeline "pipeline", a_server "server",
+    a_session_that_is_given_up "given-up", a_tenant "tenant",
     a_node_that_is_lost "node-lost", a_bad_spec "bad-then-good"
 }

@@ -27,11 +27,11 @@ fn scenario(name: &str) -> Script {
 /// that was lost with its node, its supervisor or the engine's clock is tried again as another job.
 const SHORT: &str = "n,c";
 
-/// What goes wrong in it, and at how many places at least, besides messages.
+/// What goes wrong in it, and at how many places at least in each run, besides messages.
 fn selection(name: &str) -> (Selection, usize) {
     match name {
-        "session" | "pipeline" => {
-            (Selection::Only(SHORT.parse().expect("acts")), 1)
+        "session" | "pipeline" | "given-up" | "server" => {
+            (Selection::Only(SHORT.parse().expect("acts")), 0)
         }
         _ => (Selection::All, 20),
     }
@@ -41,6 +41,7 @@ fn ends_as_it_does(name: &str) {
     let script = scenario(name);
     let reference = Reference::of(script.clone()).unwrap_or_else(|failure| panic!("{failure}"));
     let (acts, least) = selection(name);
+    let mut all = 0;
     let seeds = std::env::var("TESSERA_SIM_SEEDS").ok().and_then(|text| text.parse().ok());
     // In every third seed nodes are removed, and with them what people declared of them.
     for seed in (0..).filter(|seed| seed % 3 != 1).take(seeds.unwrap_or(SEEDS)) {
@@ -51,8 +52,10 @@ fn ends_as_it_does(name: &str) {
         let mut messages = outcome.acts.clone();
         let faults = messages.extract_if(.., |act| act.class != Class::Network).count();
         let messages = messages.len();
+        all += faults;
         assert!(faults >= least && messages > 20, "{name}, {seed}: {faults} and {messages}");
     }
+    assert!(all > 0, "{name}: nothing but messages");
 }
 
 macro_rules! scenarios {
@@ -63,6 +66,7 @@ macro_rules! scenarios {
 
 scenarios! {
     a_workloads_life "workload", on_disconnect_stop "on-disconnect", a_drain "drain",
-    a_session "session", a_pipeline "pipeline", a_tenant "tenant",
+    a_session "session", a_pipeline "pipeline", a_server "server",
+    a_session_that_is_given_up "given-up", a_tenant "tenant",
     a_node_that_is_lost "node-lost", a_bad_spec "bad-then-good"
 }
