@@ -13,8 +13,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use tessera_reconciler::World;
 use tessera_types::host::HostCapacity;
+use tessera_types::node::{DesiredNodeStatus, NodeStatus};
 use tessera_types::timed::Window;
-use tessera_types::{Duration, Host, Object, Timestamp, Uid};
+use tessera_types::{Duration, Host, Node, Object, Timestamp, Uid, Workload};
 
 /// What was planned by a clock that is set back is committed within this.
 const COMMITTED_WITHIN: Duration = Duration::from_secs(10);
@@ -244,6 +245,40 @@ fn held(world: &World) -> impl Iterator<Item = (Uid, Held)> {
         Some((workload.id, held))
     });
     of_pods.chain(of_services)
+}
+
+/// Whether a workload would be too much on this node, at some time until it ends, for what its
+/// group has promised to others: by what the group has for sure, so that who says so is believed
+/// where it can be true. Which ports of a node are promised is not counted here.
+pub(super) fn is_promised(
+    world: &World,
+    workload: &Object<Workload>,
+    node: Uid,
+    wall: Timestamp,
+) -> bool {
+    let Some(group) = world.group_of(node).map(|group| group.id) else { return false };
+    if !workload.spec.ports.is_empty() {
+        return true;
+    }
+    let in_group = |node: Uid| world.group_of(node).is_some_and(|other| other.id == group);
+    let is_of_it = |held: &Held| held.host == Some(group) || held.node.is_some_and(in_group);
+    let others = held(world).filter(|(id, held)| *id != workload.id && is_of_it(held));
+    let others: Vec<_> = others.map(|(_, held)| held).collect();
+    let counts = |node: &&std::sync::Arc<Object<Node>>| {
+        let is_wanted = node.desired_status == DesiredNodeStatus::Ready;
+        in_group(node.id) && node.status == NodeStatus::Ready && is_wanted
+    };
+    let nodes = world.nodes.iter().filter(counts).map(|node| node.allocatable());
+    let has = nodes.fold((0, 0), |sum, node| (sum.0 + node.cpu.0, sum.1 + node.memory.0));
+    let until = workload.spec.not_after.unwrap_or(Timestamp::MAX);
+    let begins = others.iter().map(|held| held.window.from).filter(|at| *at > wall && *at < until);
+    let wants = &workload.spec.resources;
+    begins.chain([wall]).any(|at| {
+        let then = || others.iter().filter(|held| held.window.contains(at));
+        let cpu: u64 = then().map(|held| held.cpu).sum();
+        let memory: u64 = then().map(|held| held.memory).sum();
+        cpu + wants.cpu.0 > has.0 || memory + wants.memory.0 > has.1
+    })
 }
 
 /// What a host was declared with, or its definition says.

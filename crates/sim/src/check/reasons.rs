@@ -7,7 +7,7 @@
 //!
 //! | reason | claimed by | so it must be |
 //! |---|---|---|
-//! | `no_node_fits` | workloads, tenants | no node has room; none has the labels, or some have no room |
+//! | `no_node_fits` | workloads, tenants | no node has room that is not promised, where it says so; none has the labels, or some have no room |
 //! | `not_before` | workloads | its window opens then |
 //! | `agent` | workloads, nodes, tenants; phases and jobs whose time is over | its node is reachable, and it is at the agent to act; a node was not heard of |
 //! | `start`, `backoff`, `stop`, `unkillable` | workloads | it is in that state, on a node that is reachable |
@@ -66,7 +66,7 @@ pub(super) fn tells_the_truth(look: &Look<'_>, resource: &Resource) -> Result<()
     };
     let is_so = match resource {
         Resource::Node(node) => node_is_right(look, node, &waiting),
-        Resource::Workload(workload) => return workload::is_right(look.world, workload, &waiting),
+        Resource::Workload(workload) => return workload::is_right(look, workload, &waiting),
         Resource::Session(session) => session::session_is_right(look, session, &waiting),
         Resource::SessionPart(part) => session::part_is_right(look, part, &waiting),
         Resource::Pod(pod) => timed::pod_is_right(look, pod, &waiting),

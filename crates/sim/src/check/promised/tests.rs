@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde_json::json;
 use tessera_types::workload::Assigned;
-use tessera_types::{Name, Node, Pod, Resource, Revision, Workload};
+use tessera_types::{Name, Pod, Resource, Revision};
 
 use super::*;
 use crate::catalogue::LICENCES;
@@ -162,4 +162,30 @@ fn a_host_of_which_more_is_held_than_it_has_is_seen() {
     seen_by(&[(1, &[7000], false), (1, &[7000], false)]);
     seen_by(&[(1, &[7000, 7001, 7002, 7003, 7004, 7005, 7006, 7007, 7008], false)]);
     assert_eq!(seen(&[(LICENCES, &[7000], false), (1, &[7000], true)]), Ok(()), "one by one");
+}
+
+#[test]
+fn what_is_said_to_be_promised_is_recounted() {
+    let world = |service| {
+        let world = shared(service, Some(60));
+        let ready = world.nodes.iter().map(|node| {
+            let mut node = Object::<Node>::clone(node);
+            node.status = NodeStatus::Ready;
+            Resource::Node(Arc::new(node))
+        });
+        let ready: Vec<_> = ready.collect();
+        let others = world.all().filter(|one| !matches!(one, Resource::Node(_)));
+        World::load(Revision(1), others.chain(ready))
+    };
+    let seen = |cpu, not_after: Option<u64>, service, wall| {
+        let spec = json!({"command": "x", "resources": {"cpu": cpu},
+            "not_after": not_after.map(at)});
+        let wants = object::<Workload>("wants", 9, spec);
+        is_promised(&world(service), &wants, Uid(1), at(wall))
+    };
+    // The pod takes 3 of 4 cores from 100 to 200, and a service so many until 60.
+    assert!(seen(1001, None, 0, 70) && !seen(1000, None, 0, 70));
+    assert!(!seen(4000, Some(100), 0, 70) && seen(4000, Some(101), 0, 70));
+    assert!(seen(1000, Some(80), 3001, 55) && !seen(1000, Some(80), 3001, 60));
+    assert!(!seen(4000, None, 0, 200), "the pod is over");
 }

@@ -115,6 +115,10 @@ fn a_claim_that_no_node_fits_is_recounted() {
         let web = workload(2, WorkloadStatus::Pending, None);
         assert_eq!(is_so(web, says, &[one(node(1, status))]), is_right);
     }
+    // Nothing is promised of a node that is in no group, whatever is said.
+    let says = Some((WaitReason::NoNodeFits, "1 node: promised to sessions (group: cpu)", None));
+    let web = workload(2, WorkloadStatus::Pending, None);
+    assert!(!is_so(web, says, &[one(node(1, NodeStatus::Ready))]));
 }
 
 #[test]

@@ -5,7 +5,8 @@ use tessera_types::node::{DesiredNodeStatus, NodeStatus};
 use tessera_types::workload::{DesiredWorkloadStatus, ExitOutcome, Port, WorkloadStatus};
 use tessera_types::{Node, Object, WaitReason, WaitingFor, Workload};
 
-use super::{is_placed_within_reach, is_reachable};
+use super::super::promised::is_promised;
+use super::{Look, is_placed_within_reach, is_reachable};
 
 /// Whether nothing more happens to it unless somebody wants something else.
 pub(in crate::check) fn is_at_rest(workload: &Object<Workload>) -> bool {
@@ -15,19 +16,23 @@ pub(in crate::check) fn is_at_rest(workload: &Object<Workload>) -> bool {
 
 /// Whether what a workload says that it waits for is so.
 pub(in crate::check) fn is_right(
-    world: &World,
+    look: &Look<'_>,
     workload: &Object<Workload>,
     waiting: &WaitingFor,
 ) -> Result<(), String> {
+    let world = look.world;
     use WorkloadStatus::{BackingOff, Lost, Pending, Provisioning, Scheduled, Stopped, Stopping};
     let (status, observed) = (workload.status, &workload.observed);
     let assigned = observed.assigned.as_ref();
     let is_here = is_placed_within_reach(world, workload);
     let is_so = match waiting.reason {
         WaitReason::NoNodeFits => {
-            let fits = world.nodes.iter().find(|node| takes(world, node, workload));
-            let is_promised = waiting.message.contains("promised to sessions");
-            if let Some(node) = fits.filter(|_| !is_promised) {
+            let says_so = waiting.message.contains("promised to sessions");
+            let is_free = |node: &&std::sync::Arc<Object<Node>>| {
+                takes(world, node, workload)
+                    && !(says_so && is_promised(world, workload, node.id, look.wall))
+            };
+            if let Some(node) = world.nodes.iter().find(is_free) {
                 return Err(format!("and {} takes it", node.name));
             }
             status == Pending && assigned.is_none()
