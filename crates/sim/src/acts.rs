@@ -29,10 +29,12 @@ pub enum Class {
     Machine,
     /// Somebody changes, drains or removes a host, or a definition.
     Host,
+    /// The engine stands still, or is cut off from the control plane.
+    Stall,
 }
 
 impl Class {
-    const ALL: [(Self, char); 8] = [
+    const ALL: [(Self, char); 9] = [
         (Self::Operator, 'o'),
         (Self::Tenant, 't'),
         (Self::Fault, 'f'),
@@ -41,6 +43,7 @@ impl Class {
         (Self::Network, 'n'),
         (Self::Machine, 'm'),
         (Self::Host, 'h'),
+        (Self::Stall, 's'),
     ];
 
     fn letter(self) -> char {

@@ -163,6 +163,8 @@ pub(crate) struct News {
 #[derive(Default)]
 pub(crate) struct Engine {
     is_down: bool,
+    /// Until then it stands still: what is sent to it waits, and so does all that it has to do.
+    stands_until: Option<Timestamp>,
     /// Whether every job goes well, and as long as any other.
     is_steady: bool,
     /// Steps so far: before and after each of its commits is one.
@@ -258,11 +260,22 @@ impl Engine {
     /// It is gone with all that it had in memory.
     pub(crate) fn dies(&mut self) {
         self.is_down = true;
+        self.stands_until = None;
         self.runs.clear();
     }
 
     pub(crate) fn is_down(&self) -> bool {
         self.is_down
+    }
+
+    /// It stands still until then, if it runs.
+    pub(crate) fn freezes(&mut self, until: Timestamp) {
+        self.stands_until = Some(until).filter(|_| !self.is_down);
+    }
+
+    /// When it runs again, if it stands still.
+    pub(crate) fn runs_again_at(&self, now: Timestamp) -> Option<Timestamp> {
+        self.stands_until.filter(|until| *until > now)
     }
 
     /// Its clock is set by so much once a run waits for a time; until then it is left alone.
@@ -272,9 +285,11 @@ impl Engine {
 
     /// Nothing goes wrong with it any more.
     pub(crate) fn is_mended(&mut self, now: Timestamp) {
-        (self.clock_is_set_by_ms, self.dies_after) = (None, None);
+        (self.clock_is_set_by_ms, self.dies_after, self.stands_until) = (None, None, None);
         self.clock.set(0);
         self.start(now);
+        // What has come while it stood still happens now.
+        self.advance(now);
     }
 
     /// It is started, unless it runs: whatever has begun is replayed, and goes on.
@@ -290,7 +305,8 @@ impl Engine {
     /// # Errors
     /// What it has done and must not.
     pub(crate) fn check(&self, now: Timestamp) -> Result<(), String> {
-        self.runs.values().try_for_each(|run| run.is_in_time(now))?;
+        let mut runs = self.runs.values().filter(|_| self.runs_again_at(now).is_none());
+        runs.try_for_each(|run| run.is_in_time(now))?;
         self.wrong.clone().map_or(Ok(()), Err)
     }
 
@@ -334,6 +350,9 @@ impl Engine {
 
     /// When something happens to a job.
     pub(crate) fn next_at(&self, now: Timestamp) -> Option<Timestamp> {
+        if let Some(until) = self.runs_again_at(now) {
+            return Some(until);
+        }
         let up = self.jobs.iter().filter(|_| !self.is_down);
         up.filter_map(|(key, job)| self.due_at(key, job, now)).min()
     }
@@ -353,6 +372,9 @@ impl Engine {
 
     /// Lets happen what happens by `now`.
     pub(crate) fn advance(&mut self, now: Timestamp) {
+        if self.runs_again_at(now).is_some() {
+            return;
+        }
         while let Some(key) = self.due(now) {
             if self.jobs[&key].stored.status == JobStatus::Submitted {
                 self.begins(&key, now);
@@ -371,8 +393,12 @@ impl Engine {
     }
 
     /// What is to be told of what was committed: it is on its way from now on.
-    pub(crate) fn tells(&mut self) -> Vec<News> {
-        if self.is_down { Vec::new() } else { std::mem::take(&mut self.outbox) }
+    pub(crate) fn tells(&mut self, now: Timestamp) -> Vec<News> {
+        if self.is_down || self.runs_again_at(now).is_some() {
+            Vec::new()
+        } else {
+            std::mem::take(&mut self.outbox)
+        }
     }
 
     fn begins(&mut self, key: &str, now: Timestamp) {

@@ -95,6 +95,8 @@ struct Sim {
     control_clock: Clock,
     machines: Vec<Machine>,
     engine: Engine,
+    /// Until then nothing goes between it and the control plane.
+    engine_is_cut_off_until: Timestamp,
     /// Steps of the script that are done.
     steps: usize,
     counts: Counts,
@@ -193,6 +195,7 @@ impl Sim {
             control_clock,
             machines,
             engine,
+            engine_is_cut_off_until: now,
             steps: 0,
             counts: Counts::default(),
             counts_at_peace: None,
@@ -232,6 +235,7 @@ impl Sim {
             self.after(5000, Event::Break);
             self.after(6000, Event::Machine);
             self.after(20_000, Event::Engine(EngineEvent::Dies));
+            self.after(30_000, Event::Engine(EngineEvent::Stalls));
         }
         let end = self.peace_at.plus(self.config.calm);
         let mut events = 0;

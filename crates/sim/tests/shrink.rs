@@ -5,7 +5,9 @@ use tessera_sim::{Config, Selection, run, shrink};
 /// False on purpose: a cut-off machine is held against whoever killed an agent before.
 fn never_cut_off_after_a_kill(trace: &[String]) -> Option<String> {
     let killed = trace.iter().position(|line| line.contains("is killed"))?;
-    let cut_off = trace[killed..].iter().any(|line| line.contains("is cut off"));
+    let is_machine = |line: &&String| !line.contains("the engine");
+    let mut after = trace[killed..].iter().filter(is_machine);
+    let cut_off = after.any(|line| line.contains("is cut off"));
     cut_off.then(|| "cut off after a kill".to_owned())
 }
 

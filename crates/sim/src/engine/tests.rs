@@ -45,7 +45,7 @@ fn done(keys: &[String], dies_after: Option<u64>, is_steady: bool) -> (Engine, V
             engine.submit(&of(key), &json!(INPUT), at(ms), rng).unwrap();
         }
         engine.advance(at(ms));
-        told.extend(engine.tells());
+        told.extend(engine.tells(at(ms)));
         assert_eq!(engine.check(at(ms)), Ok(()), "{dies_after:?}");
     }
     (engine, told)
@@ -112,7 +112,8 @@ fn what_waits_for_ever_is_cancelled_also_while_it_is_new() {
     engine.cancel(&b, at(400));
     assert!(engine.jobs.values().all(|job| job.is_over() && job.ending.is_err()));
     assert_eq!(engine.next_at(at(400)), None);
-    let last: Vec<_> = engine.tells().into_iter().map(|it| (it.sequence, it.is_last)).collect();
+    let last: Vec<_> =
+        engine.tells(at(400)).into_iter().map(|it| (it.sequence, it.is_last)).collect();
     assert_eq!(last, [(1, true), (1, false), (2, true)]);
 }
 

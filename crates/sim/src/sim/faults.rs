@@ -287,6 +287,7 @@ impl Sim {
         }
         self.mend(Mend::Control);
         self.engine.is_mended(self.now);
+        self.engine_is_cut_off_until = self.now;
         let names: Vec<_> = self.machines.iter().map(|machine| machine.name.clone()).collect();
         let now = self.now;
         // Their clocks were put right, which may have ended windows.

@@ -44,6 +44,8 @@ pub(super) enum EngineEvent {
     Dies,
     /// It is started again.
     Starts,
+    /// It stands still for a while, or is cut off.
+    Stalls,
 }
 
 impl Sim {
@@ -60,7 +62,7 @@ impl Sim {
     /// Lets jobs go on, and has called what is to be called.
     pub(super) fn drive_engine(&mut self) {
         self.engine.advance(self.now);
-        for news in self.engine.tells() {
+        for news in self.engine.tells(self.now) {
             self.tell(&news);
         }
         let now = self.now;
@@ -110,7 +112,11 @@ impl Sim {
                 let mut pause = self.act(Class::Engine, Self::break_engine);
                 self.after(pause.between(5000, 120_000), Event::Engine(EngineEvent::Dies));
             }
-            EngineEvent::Dies => {}
+            EngineEvent::Stalls if !self.is_peace() => {
+                let mut pause = self.act(Class::Stall, Self::stall_engine);
+                self.after(pause.between(20_000, 200_000), Event::Engine(EngineEvent::Stalls));
+            }
+            EngineEvent::Dies | EngineEvent::Stalls => {}
             EngineEvent::Starts => {
                 self.engine.start(self.now);
                 self.note("the engine is started");
@@ -138,9 +144,31 @@ impl Sim {
         self.after(ms, Event::Engine(EngineEvent::Starts));
     }
 
-    /// A call reaches the engine. One that is down answers nothing.
+    /// The engine stands still, or nothing goes between it and the control plane.
+    fn stall_engine(&mut self) {
+        let ms = self.rng.between(1000, 90_000);
+        let until = self.now.plus(Duration::from_millis(ms));
+        if self.rng.percent(50) {
+            self.engine.freezes(until);
+            return self.note(&format!("the engine freezes, for {ms} ms"));
+        }
+        self.engine_is_cut_off_until = until;
+        self.note(&format!("the engine is cut off, for {ms} ms"));
+    }
+
+    fn is_engine_cut_off(&self) -> bool {
+        self.now < self.engine_is_cut_off_until
+    }
+
+    /// A call reaches the engine. One that is down answers nothing, and one that stands still takes
+    /// it later.
     fn called(&mut self, from: Timestamp, task: Task) -> Result<(), String> {
-        if self.engine.is_down() {
+        if self.engine.is_down() || self.is_engine_cut_off() {
+            return Ok(());
+        }
+        if let Some(at) = self.engine.runs_again_at(self.now) {
+            let ms = at.since(self.now).as_millis() + 1;
+            self.after(ms, Event::Engine(EngineEvent::Call(from, task)));
             return Ok(());
         }
         let answer = match task {
@@ -182,6 +210,9 @@ impl Sim {
 
     fn answered(&mut self, to: Timestamp, answer: Answer) {
         let now = self.now;
+        if self.is_engine_cut_off() {
+            return;
+        }
         let Some(control) = self.control.as_mut().filter(|it| it.started_at == to) else { return };
         if let Some(at) = control.runs_again_at(now) {
             let ms = at.since(now).as_millis() + 1;
@@ -208,7 +239,8 @@ impl Sim {
     /// An event reaches the control plane; who is not there, or cannot write, gets it again.
     fn heard(&mut self, news: News, attempt: u32) {
         let now = self.now;
-        let told = self.control.as_mut().filter(|it| !it.is_frozen(now)).and_then(|control| {
+        let reached = self.control.as_mut().filter(|_| now >= self.engine_is_cut_off_until);
+        let told = reached.filter(|it| !it.is_frozen(now)).and_then(|control| {
             tell_one(control, &news.of, &news.job_id, Some(news.sequence), &news.news, now)
         });
         // Who died with the answer has not answered.
