@@ -5,7 +5,7 @@ pub(crate) mod hosts;
 pub(crate) mod jobs;
 pub(crate) mod ledger;
 #[cfg(test)]
-mod made;
+pub(crate) mod made;
 pub(crate) mod overdue;
 mod promised;
 pub(crate) mod quiet;

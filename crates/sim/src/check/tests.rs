@@ -1,7 +1,27 @@
 //! The checks are given what no run may come to.
 
+use tessera_reconciler::World;
+
+use super::made::running;
 use super::rules::tests::{at, machine};
 use super::*;
+
+#[test]
+fn a_node_that_is_silent_and_not_offline_is_seen() {
+    let (_, control) = running();
+    assert_eq!(control.world.nodes.iter().filter(|node| node.status.is_reachable()).count(), 1);
+    assert_eq!(silent_nodes_are_offline(&control, at(15)), Ok(()));
+    let seen = silent_nodes_are_offline(&control, at(16)).unwrap_err();
+    assert!(seen.contains("was silent"), "{seen}");
+}
+
+#[test]
+fn a_world_that_is_not_what_the_store_has_is_seen() {
+    let (_, mut control) = running();
+    assert_eq!(world_is_the_stores(&control), Ok(()));
+    control.world = World::load(control.world.revision(), []);
+    assert!(world_is_the_stores(&control).is_err());
+}
 
 #[test]
 fn a_run_that_begins_before_its_window_is_seen() {

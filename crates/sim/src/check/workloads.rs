@@ -6,6 +6,7 @@
 #[cfg(test)]
 mod tests;
 
+use tessera_reconciler::World;
 use tessera_types::workload::{DesiredWorkloadStatus, RestartPolicy, WorkloadStatus};
 use tessera_types::{Duration, Object, Timestamp, Uid, Workload};
 
@@ -30,7 +31,7 @@ pub(crate) fn converged(
         has_come_to_be(workload, now)?;
         reality_agrees(workload.id, workload.status, workload.observed.epoch.0, machines)?;
     }
-    nothing_is_left_over(control, machines)
+    nothing_is_left_over(&control.world, machines)
 }
 
 fn has_come_to_be(workload: &Object<Workload>, now: Timestamp) -> Result<(), String> {
@@ -118,10 +119,10 @@ fn reality_agrees(
     Err(format!("{id} is {status}, and its live copies are {copies:?}"))
 }
 
-fn nothing_is_left_over(control: &Control, machines: &[Machine]) -> Result<(), String> {
+fn nothing_is_left_over(world: &World, machines: &[Machine]) -> Result<(), String> {
     for machine in machines {
         for id in machine.runs.iter().filter(|(_, run)| run.is_alive()).map(|(id, _)| id) {
-            if control.world.workloads.get(id.copy.id).is_none() {
+            if world.workloads.get(id.copy.id).is_none() {
                 return Err(format!("{id} lives on {}, and its workload is gone", machine.name));
             }
         }

@@ -1,9 +1,13 @@
 //! The turns of the control plane's loop: what was held gets to the disk, and a control plane
 //! whose machine lost its power in a commit is gone.
 
+#[cfg(test)]
+mod tests;
+
 use std::sync::Arc;
 
 use tessera_agent::core::AgentCore;
+use tessera_reconciler::World;
 use tessera_store::{HistoryPage, Store};
 use tessera_types::workload::{DesiredWorkloadStatus, RestartPolicy, WorkloadStatus};
 use tessera_types::{Duration, Name, Object, Timestamp, Workload, limits};
@@ -73,19 +77,7 @@ impl Sim {
         has_all_of_the_history(control, &ledger.noted)?;
         let now = control.clock.wall(self.now);
         nothing_is_written(ledger.commits(), REST, now, self.quiet.clock_was_set())?;
-        for name in &self.mended {
-            let found = control.world.workloads.find(Some(&Name::default_namespace()), name);
-            // One that never restarts may have been stopped with its agent.
-            let has_failed = |it: &&Arc<Object<Workload>>| {
-                let is_wanted = it.desired_status == DesiredWorkloadStatus::Running;
-                let may_run = is_wanted && it.spec.not_after.is_none();
-                let goes_on = it.spec.restart.policy != RestartPolicy::Never;
-                it.status == WorkloadStatus::Failed && may_run && goes_on
-            };
-            if let Some(bad) = found.filter(has_failed) {
-                return Err(format!("{name} was mended, and has not recovered: {bad:?}"));
-            }
-        }
+        those_mended_have_recovered(&control.world, &self.mended)?;
         for machine in &self.machines {
             is_forgotten_what_is_over(control, machine)?;
         }
@@ -99,6 +91,24 @@ impl Sim {
         self.note(&line);
         check::log_is_bounded(commits)
     }
+}
+
+/// What was bad and is declared anew has not failed for good.
+fn those_mended_have_recovered(world: &World, mended: &[Name]) -> Result<(), String> {
+    for name in mended {
+        let found = world.workloads.find(Some(&Name::default_namespace()), name);
+        // One that never restarts may have been stopped with its agent.
+        let has_failed = |it: &&Arc<Object<Workload>>| {
+            let is_wanted = it.desired_status == DesiredWorkloadStatus::Running;
+            let may_run = is_wanted && it.spec.not_after.is_none();
+            let goes_on = it.spec.restart.policy != RestartPolicy::Never;
+            it.status == WorkloadStatus::Failed && may_run && goes_on
+        };
+        if let Some(bad) = found.filter(has_failed) {
+            return Err(format!("{name} was mended, and has not recovered: {bad:?}"));
+        }
+    }
+    Ok(())
 }
 
 /// A node keeps nothing of copies that are not on it any more.

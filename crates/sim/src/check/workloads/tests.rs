@@ -7,6 +7,8 @@ use tessera_types::workload::{Exit, ExitOutcome};
 use tessera_types::{Actor, KindName, Name, ResourceKey, WaitReason, WaitingFor};
 
 use super::*;
+use crate::check::made::{object, world};
+use crate::check::rules::tests::machine;
 
 const NOW: Timestamp = Timestamp::EPOCH;
 
@@ -73,4 +75,24 @@ fn a_start_that_never_comes_is_no_end() {
     assert!(has_come_to_be(&starting, later).is_err());
     starting.waiting_for = None;
     assert!(!is_fine(&starting), "nobody says why");
+}
+
+#[test]
+fn what_runs_otherwise_than_it_is_said_is_seen() {
+    use WorkloadStatus::{BackingOff, Running, Stopped};
+    let one = [machine()];
+    let agrees = |status, epoch, machines| reality_agrees(Uid(1), status, epoch, machines).is_ok();
+    assert!(agrees(Running, 1, &one) && agrees(BackingOff, 1, &one));
+    assert!(!agrees(Running, 2, &one), "of another placement");
+    assert!(!agrees(Stopped, 1, &one) && !agrees(Running, 1, &[]));
+    assert!(!agrees(Running, 1, &[machine(), machine()]));
+}
+
+#[test]
+fn a_run_whose_workload_is_gone_is_seen() {
+    let there = object::<Workload>("a", 1, json!({"command": "x"}));
+    let there = world([tessera_types::Resource::Workload(Arc::new(there))]);
+    assert_eq!(nothing_is_left_over(&there, &[machine()]), Ok(()));
+    let seen = nothing_is_left_over(&world([]), &[machine()]).unwrap_err();
+    assert!(seen.contains("its workload is gone"), "{seen}");
 }
