@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use tessera_reconciler::Known;
 use tessera_types::sync::ReportResponse;
+use tessera_types::workload::WorkloadStatus;
 use tessera_types::{KindName, Object, Revision, Timestamp, Workload};
 
 use super::faults::Mend;
@@ -15,13 +16,20 @@ use crate::machine::CALL_TIME;
 use crate::message::{ToAgent, ToControl};
 use crate::rng::Rng;
 
-/// Whether a job has still to see that its program has ended.
-fn has_unseen_end(control: &Control) -> bool {
-    let is_unseen = |workload: &Arc<Object<Workload>>| {
+/// How likely the control plane dies after a report, in percent: where a job has still to see that
+/// its program has ended it is then looked at anew with its workload, and one that was stopped is
+/// wanted again by all but that.
+fn dies_of_a_report(control: &Control) -> u64 {
+    let is_unseen = |workload: &&Arc<Object<Workload>>| {
         let is_of_job = workload.owner.as_ref().is_some_and(|owner| owner.kind == KindName::Job);
         is_of_job && !workload.status.holds_node() && workload.observed.last_exit.is_some()
     };
-    control.world.workloads.iter().any(is_unseen)
+    let unseen = control.world.workloads.iter().filter(is_unseen);
+    let how_likely = |workload: &Arc<Object<Workload>>| match workload.status {
+        WorkloadStatus::Stopped => 70,
+        _ => 20,
+    };
+    unseen.map(how_likely).max().unwrap_or(1)
 }
 
 impl Sim {
@@ -123,7 +131,7 @@ impl Sim {
         let (name, cpu) = (machine.name.clone(), machine.cpu);
         let is_report = matches!(message, ToControl::Report { .. });
         let answer = control.receive(&name, cpu, session, message, self.now);
-        let percent = if has_unseen_end(control) { 20 } else { 1 };
+        let percent = dies_of_a_report(control);
         if let Some(answer) = answer {
             self.send_down(from, session, &answer);
         }
