@@ -141,6 +141,8 @@ bugs! {
     CrowdedStart: Capacity,
     /// A shorter window does not reach the run that is under way.
     WindowNotPassedOn: Windows,
+    /// A copy does not wait for its beginning, where it was placed before that.
+    NotBeforeIgnored: Windows,
     /// How often a copy was started again is forgotten with its agent.
     RestartsForgotten: History,
     /// An acknowledgement of one report counts for all of its copy.

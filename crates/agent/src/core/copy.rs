@@ -305,7 +305,9 @@ impl Copy {
         {
             return None;
         }
-        let not_before = self.progress.spec.not_before.unwrap_or(gates.hold_until);
+        let not_before = self.progress.spec.not_before;
+        let not_before = not_before.filter(|_| !planted(Bug::NotBeforeIgnored));
+        let not_before = not_before.unwrap_or(gates.hold_until);
         let next = self.progress.next_start_at.unwrap_or(gates.hold_until);
         Some(gates.hold_until.max(not_before).max(next))
     }
