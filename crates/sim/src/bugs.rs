@@ -10,7 +10,7 @@ use std::process::ExitCode;
 mod search;
 
 #[cfg(feature = "bugs")]
-pub use search::{Found, clean, find, find_all, table};
+pub use search::{Found, clean, find, find_all, find_among, rows, table};
 
 /// How many seeds a bug may take, unless it is said.
 pub const SEEDS_MAX: u64 = 200;
@@ -35,7 +35,9 @@ fn report(args: impl Iterator<Item = String>) -> ExitCode {
     match search::Options::read(args) {
         Ok(options) => search::report(&options),
         Err(wrong) => {
-            eprintln!("error: {wrong}\n\nusage: tessera-sim bugs [--seeds-max N] [--bug NAME]...");
+            eprintln!(
+                "error: {wrong}\n\nusage: tessera-sim bugs [--seeds-max N] [--for-the-guide] [--bug NAME]..."
+            );
             ExitCode::from(2)
         }
     }

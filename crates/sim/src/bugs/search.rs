@@ -16,12 +16,14 @@ pub(super) struct Options {
     seeds_max: u64,
     /// All where empty.
     bugs: Vec<Bug>,
+    /// Whether the table is to be as `docs/testing.md` has it.
+    for_the_guide: bool,
 }
 
 impl Options {
     /// Reads the arguments.
     pub(super) fn read(mut args: impl Iterator<Item = String>) -> Result<Self, String> {
-        let mut options = Self { seeds_max: SEEDS_MAX, bugs: Vec::new() };
+        let mut options = Self { seeds_max: SEEDS_MAX, bugs: Vec::new(), for_the_guide: false };
         while let Some(arg) = args.next() {
             let mut value = || args.next().ok_or_else(|| format!("{arg} needs a value"));
             match arg.as_str() {
@@ -30,6 +32,7 @@ impl Options {
                     let number = text.parse();
                     options.seeds_max = number.map_err(|_| format!("`{text}` is no number"))?;
                 }
+                "--for-the-guide" => options.for_the_guide = true,
                 "--bug" => options.bugs.push(value()?.parse()?),
                 _ => return Err(format!("`{arg}` is not known")),
             }
@@ -73,19 +76,19 @@ fn failure(bug: Option<Bug>, seed: u64) -> Option<String> {
     Some(what.lines().next().unwrap_or_default().to_owned())
 }
 
-/// The same for each of the bugs, on all processors. The seed that `known` has for a bug, as it
-/// found that before, is tried first.
+/// The same for each of the bugs, on all processors.
 #[must_use]
-pub fn find_all(
+pub fn find_all(bugs: &[Bug], seeds_max: u64) -> Vec<(Bug, Option<Found>)> {
+    find_among(bugs, |_| Some(0..seeds_max))
+}
+
+/// The same, among the seeds that each bug is said to be found by, if any.
+#[must_use]
+pub fn find_among(
     bugs: &[Bug],
-    known: impl Fn(Bug) -> Option<u64> + Sync,
-    seeds_max: u64,
+    seeds: impl Fn(Bug) -> Option<std::ops::Range<u64>> + Sync,
 ) -> Vec<(Bug, Option<Found>)> {
-    let found = beside(bugs.len(), |i| {
-        let bug = Some(bugs[i]);
-        let again = known(bugs[i]).and_then(|seed| find(bug, seed..seed + 1));
-        again.or_else(|| find(bug, 0..seeds_max))
-    });
+    let found = beside(bugs.len(), |i| find(Some(bugs[i]), seeds(bugs[i])?));
     bugs.iter().copied().zip(found).collect()
 }
 
@@ -127,9 +130,9 @@ pub(super) fn report(options: &Options) -> ExitCode {
     // A bug may make the product panic, and its table says so.
     std::panic::set_hook(Box::new(|_| {}));
     let failed = clean(options.seeds_max);
-    let results = find_all(options.bugs(), |_| None, options.seeds_max);
+    let results = find_all(options.bugs(), options.seeds_max);
     let _ = std::panic::take_hook();
-    print!("{}", table(&results));
+    print!("{}", if options.for_the_guide { rows(&results) } else { table(&results) });
     let missed = results.iter().filter(|(_, found)| found.is_none()).count();
     let seconds = begun.elapsed().as_secs_f64();
     println!("{} of {} found, in {seconds:.0} s", results.len() - missed, results.len());
@@ -154,6 +157,40 @@ pub fn table(results: &[(Bug, Option<Found>)]) -> String {
     lines.concat()
 }
 
+/// The rows of the table in `docs/testing.md`, with the first words of what each was found by.
+#[must_use]
+pub fn rows(results: &[(Bug, Option<Found>)]) -> String {
+    let row = |(bug, found): &(Bug, Option<Found>)| {
+        let (seeds, what) = match found {
+            Some(Found { seed, what }) => ((seed + 1).to_string(), first_words(what)),
+            None => ("-".to_owned(), "nothing".to_owned()),
+        };
+        let promise = in_words(&format!("{:?}", bug.promise()));
+        format!("| `{bug}` | {promise} | {seeds} | {what} |\n")
+    };
+    results.iter().map(row).collect()
+}
+
+/// As many whole words as a cell has room for, and none that would end it.
+fn first_words(what: &str) -> String {
+    const WIDTH: usize = 80;
+    let what = what.split(['|', '`']).next().unwrap_or_default().trim_end();
+    let words = what.split_inclusive(' ').scan(0, |width, word| {
+        *width += word.chars().count();
+        (*width <= WIDTH).then_some(word)
+    });
+    words.collect::<String>().trim_end().to_owned()
+}
+
+/// `OneCopy` is `one copy`.
+fn in_words(name: &str) -> String {
+    let apart = name.chars().flat_map(|letter| {
+        let blank = letter.is_uppercase().then_some(' ');
+        blank.into_iter().chain(letter.to_lowercase())
+    });
+    apart.collect::<String>().trim_start().to_owned()
+}
+
 fn line(bug: &str, promise: &str, seeds: &str, what: &str) -> String {
     format!("{bug:23} {promise:9} {seeds:>5}  {what}\n")
 }
@@ -164,5 +201,25 @@ fn clipped(what: &str) -> String {
     match what.char_indices().nth(WIDTH) {
         Some((end, _)) => format!("{}…", &what[..end]),
         None => what.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_row_of_the_guide_has_the_first_words() {
+        let what = format!("w7 was restarted 4 times, {}", "and then again ".repeat(20));
+        let found = Some(Found { seed: 8, what: what.clone() });
+        let rows = rows(&[(Bug::EpochUnchecked, found), (Bug::KeyForgotten, None)]);
+        let (first, second) = rows.trim_end().split_once('\n').unwrap();
+        assert!(
+            first.starts_with("| `EpochUnchecked` | one copy | 9 | w7 was restarted"),
+            "{first}"
+        );
+        let words = first.trim_end_matches(" |").rsplit("| ").next().unwrap();
+        assert!(what.starts_with(words) && words.len() <= 80, "{words}");
+        assert_eq!(second, "| `KeyForgotten` | once | - | nothing |");
     }
 }
