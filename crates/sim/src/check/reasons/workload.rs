@@ -2,8 +2,8 @@
 
 use tessera_reconciler::World;
 use tessera_types::node::{DesiredNodeStatus, NodeStatus};
-use tessera_types::workload::{DesiredWorkloadStatus, ExitOutcome, Port, WorkloadStatus};
-use tessera_types::{Node, Object, WaitReason, WaitingFor, Workload};
+use tessera_types::workload::{DesiredWorkloadStatus, Port, WorkloadStatus};
+use tessera_types::{Node, Object, Transition, WaitReason, WaitingFor, Workload};
 
 use super::super::promised::is_promised;
 use super::{Look, is_placed_within_reach, is_reachable};
@@ -62,13 +62,23 @@ pub(in crate::check) fn is_right(
     if is_so { Ok(()) } else { Err("and that is not so".to_owned()) }
 }
 
-/// Whether its window is over by its node's clock, and it is wanted.
+/// Whether its window is over by its node's clock, and it is wanted: its agent has stopped it unasked,
+/// and said why.
 pub(in crate::check) fn is_closed_early(workload: &Object<Workload>) -> bool {
+    let says_so =
+        |entry: &Transition<WorkloadStatus>| entry.reason.contains("not_after has passed");
     workload.status == WorkloadStatus::Stopped
         && workload.desired_status == DesiredWorkloadStatus::Running
         && workload.deletion_requested_at.is_none()
-        && workload.observed.last_exit.as_ref().map(|exit| &exit.outcome)
-            == Some(&ExitOutcome::WindowClosed)
+        && match workload.state_history.as_slice() {
+            [.., stopping, stopped] => {
+                stopped.from == Some(WorkloadStatus::Stopping)
+                    && stopping.by.is_agent()
+                    && stopped.by.is_agent()
+                    && (says_so(stopping) || says_so(stopped))
+            }
+            _ => false,
+        }
 }
 
 /// Whether a node has room for a workload and takes it, counted from what is placed.
