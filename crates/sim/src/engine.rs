@@ -17,7 +17,7 @@ mod scenarios;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use serde_json::Value;
@@ -178,6 +178,8 @@ pub(crate) struct Engine {
     clock_is_set_by_ms: Option<i64>,
     /// By the correlation id, which is the key: its disk.
     pub(crate) jobs: BTreeMap<String, Job>,
+    /// Keys of which no job may begin any more, on the disk as well: that was cancelled before it came.
+    cancelled: BTreeSet<String>,
     /// Events that are to be told, on the disk as well.
     outbox: Vec<News>,
     /// The runs in memory.
@@ -209,6 +211,9 @@ impl Engine {
                 true => Ok(()),
                 false => Err(format!("{of:?} with {input} has the key of {:?}", job.of)),
             };
+        }
+        if self.cancelled.contains(&of.correlation_id) {
+            return Ok(());
         }
         let (id, is_steady) = (format!("{:032x}", self.jobs.len() + 1), self.is_steady);
         let scenario = if is_steady { Scenario::of(of) } else { Scenario::any(rng) };
@@ -316,6 +321,14 @@ impl Engine {
 
     pub(crate) fn job(&self, id: &str) -> Option<&Job> {
         self.jobs.values().find(|job| job.id == id)
+    }
+
+    /// Lets no job begin that comes under this key: its submission may still be on its way.
+    pub(crate) fn cancels_key(&mut self, key: &str) {
+        if self.survives() {
+            self.cancelled.insert(key.to_owned());
+            self.survives();
+        }
     }
 
     /// Ends a job that is not over.

@@ -24,6 +24,7 @@ const KEPT: &[(u64, &str)] = &[
     ),
     (1698, "a pause that was longer by as much as the clock was set back"),
     (3218, "the check of runs whose agent is killed"),
+    (3848, "an engine of the simulation that forgot what was cancelled before it came"),
     (4958, "the same pause"),
     (5162, "a check of what is deleted while its job has an hour more, by a clock that was ahead"),
     (6014, "a pod that was removed before its engine's job was cancelled, which nobody did then"),

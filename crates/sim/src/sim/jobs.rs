@@ -185,11 +185,14 @@ impl Sim {
             },
             Task::Cancel { key, correlation_id, job_id } => {
                 let known = self.engine.jobs.get(&correlation_id).map(|job| job.id.clone());
-                self.end_job(job_id.or(known));
+                match job_id.or(known) {
+                    Some(id) => self.engine.cancel(&id, self.now),
+                    None => self.engine.cancels_key(&correlation_id),
+                }
                 Answer::Cancelled { key, correlation_id }
             }
             Task::End { job_id } => {
-                self.end_job(Some(job_id.clone()));
+                self.engine.cancel(&job_id, self.now);
                 Answer::Ended { job_id }
             }
         };
@@ -200,12 +203,6 @@ impl Sim {
             self.after(ms, Event::Engine(EngineEvent::Answer(from, answer.clone())));
         }
         Ok(())
-    }
-
-    fn end_job(&mut self, id: Option<String>) {
-        if let Some(id) = id {
-            self.engine.cancel(&id, self.now);
-        }
     }
 
     fn answered(&mut self, to: Timestamp, answer: Answer) {
@@ -236,6 +233,14 @@ impl Sim {
         }
     }
 
+    fn tell_again(&mut self, news: News, attempt: u32) {
+        if attempt >= ATTEMPTS_MAX {
+            return self.lose(&news);
+        }
+        let ms = self.any_time().between(500, 5000);
+        self.after(ms, Event::Engine(EngineEvent::News(news, attempt + 1)));
+    }
+
     /// An event reaches the control plane; who is not there, or cannot write, gets it again.
     fn heard(&mut self, news: News, attempt: u32) {
         let now = self.now;
@@ -246,14 +251,14 @@ impl Sim {
         // Who died with the answer has not answered.
         let told = told.filter(|_| !self.disk.chronicle.is_dead());
         match told {
-            None if attempt >= ATTEMPTS_MAX => self.lose(&news),
-            None => {
-                let ms = self.any_time().between(500, 5000);
-                self.after(ms, Event::Engine(EngineEvent::News(news, attempt + 1)));
-            }
+            None => self.tell_again(news, attempt),
+            // Its job is cancelled before it is answered: where that fails it comes again.
             Some(Told::Stale) if !news.is_last => {
                 if let Some(control) = &mut self.control {
                     control.link.stray(&news.job_id);
+                }
+                if self.engine.job(&news.job_id).is_some_and(|job| !job.is_over()) {
+                    self.tell_again(news, attempt);
                 }
             }
             Some(_) => {
