@@ -4,7 +4,7 @@ use tessera_sim::{Config, run};
 
 /// How many seeds, unless `TESSERA_SIM_SEEDS` says otherwise.
 const SEEDS: u64 = 200;
-const SHARES: u64 = 4;
+const SHARES: u64 = 8;
 
 /// Seeds beyond those that failed once, and what each found. The test next to what was mended keeps
 /// the mistake away; these keep the run, for as long as the simulation gives it the same meaning.
@@ -73,6 +73,26 @@ mod seeds_hold_every_invariant_and_converge {
     #[test]
     fn fourth_share() {
         run_share(3);
+    }
+
+    #[test]
+    fn fifth_share() {
+        run_share(4);
+    }
+
+    #[test]
+    fn sixth_share() {
+        run_share(5);
+    }
+
+    #[test]
+    fn seventh_share() {
+        run_share(6);
+    }
+
+    #[test]
+    fn eighth_share() {
+        run_share(7);
     }
 }
 
