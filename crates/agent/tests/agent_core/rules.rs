@@ -580,27 +580,28 @@ fn only_an_agent_that_was_told_all_since_it_began_says_what_it_has() {
 /// The earlier agent may have been killed before it wrote down which of them have to go.
 #[test]
 fn what_an_earlier_agent_has_saved_is_started_only_as_far_as_there_is_room_for_it() {
-    let mut node = Node::new();
-    let spec = serde_json::json!({"command": "x", "resources": {"cpu": "2"}});
-    let one = assignment(1, spec);
-    let two = Assignment { id: Uid(2), name: Name::new("db").unwrap(), ..one.clone() };
-    node.list(&[one.clone(), two.clone()]);
-    let saved: Vec<_> = node.core.copies().cloned().collect();
-    let cpu = one.spec.as_ref().unwrap().resources.cpu;
-    let capacity = Capacity { cpu: Millicores(cpu.0 * 3 / 2), ..Capacity::default() };
-    let capacity = Capacity { memory: Bytes(1 << 30), ..capacity };
-    node.core = AgentCore::restore(node.now, saved, Vec::new()).with_capacity(capacity);
-    node.pass(60_000);
-    let first = RunId { attempt: 2, ..run(1, 1) };
-    let second = RunId { copy: CopyId { id: Uid(2), epoch: Epoch(1) }, attempt: 2 };
-    let live: Vec<_> = node.core.live_runs().collect();
-    assert_eq!(live, [first], "{second} finds no room");
-    // It may go on as soon as there is room, or when the control plane has said that both have some.
-    node.ended(first, ExitOutcome::Exited { code: 1 });
-    assert!(node.core.live_runs().any(|run| run == second));
-    node.list(&[one, two]);
-    node.pass(60_000);
-    assert_eq!(node.core.live_runs().count(), 2);
+    let room = Capacity { cpu: Millicores(4000), memory: Bytes(1 << 30), workloads: 2 };
+    // One more would be too much for the processors, or would be one too many.
+    for room in [Capacity { cpu: Millicores(3000), ..room }, Capacity { workloads: 1, ..room }] {
+        let mut node = Node::new();
+        let spec = serde_json::json!({"command": "x", "resources": {"cpu": "2"}});
+        let one = assignment(1, spec);
+        let two = Assignment { id: Uid(2), name: Name::new("db").unwrap(), ..one.clone() };
+        node.list(&[one.clone(), two.clone()]);
+        let saved: Vec<_> = node.core.copies().cloned().collect();
+        node.core = AgentCore::restore(node.now, saved, Vec::new()).with_capacity(room);
+        node.pass(60_000);
+        let first = RunId { attempt: 2, ..run(1, 1) };
+        let second = RunId { copy: CopyId { id: Uid(2), epoch: Epoch(1) }, attempt: 2 };
+        let live: Vec<_> = node.core.live_runs().collect();
+        assert_eq!(live, [first], "{second} finds no room in {room:?}");
+        // It may go on as soon as there is room, or when the control plane has said that both have some.
+        node.ended(first, ExitOutcome::Exited { code: 1 });
+        assert!(node.core.live_runs().any(|run| run == second));
+        node.list(&[one, two]);
+        node.pass(60_000);
+        assert_eq!(node.core.live_runs().count(), 2);
+    }
 }
 
 #[test]
