@@ -176,12 +176,19 @@ fn what_a_node_has_closed_before_its_start_is_placed_again_after_a_pause_too() {
 /// How a run of an earlier placement ended says nothing of this one.
 #[test]
 fn what_was_to_stop_is_placed_again_at_once_whatever_its_window_did_before() {
-    let mut placed = placed(3600);
-    placed.observed.last_exit = Some(window_closed());
-    let mut edit = Edit::of(&Arc::new(placed), wall(5));
-    edit.transition(WorkloadStatus::Stopping, Actor::RECONCILER, "a is being drained").unwrap();
-    let stopped = stopped(edit.finish().unwrap().object, None);
-    assert_eq!(looked_at(&stopped, 11).0, Some(WorkloadStatus::Pending));
+    for is_lost in [false, true] {
+        let mut placed = placed(3600);
+        placed.observed.last_exit = Some(window_closed());
+        let mut edit = Edit::of(&Arc::new(placed), wall(5));
+        edit.transition(WorkloadStatus::Stopping, Actor::RECONCILER, "a is being drained").unwrap();
+        if is_lost {
+            edit.transition(WorkloadStatus::Lost, Actor::RECONCILER, "a is Offline").unwrap();
+            let agent = Actor::agent(&Name::new("a").unwrap());
+            edit.transition(WorkloadStatus::Stopping, agent, "asked to stop").unwrap();
+        }
+        let stopped = stopped(edit.finish().unwrap().object, None);
+        assert_eq!(looked_at(&stopped, 11).0, Some(WorkloadStatus::Pending), "{is_lost}");
+    }
 }
 
 /// It is not done with because of a clock that is wrong, and not placed again and again for it.

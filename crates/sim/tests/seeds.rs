@@ -37,6 +37,10 @@ const KEPT: &[(u64, &str)] = &[
     (9238, "a pause after a window that was closed early, which began anew with each look"),
     (9313, "the check of runs whose agent is killed"),
     (9372, "the same check"),
+    (
+        9976,
+        "a copy that was lost while it was being stopped, and was held to be closed by its node",
+    ),
 ];
 
 /// Runs one of [`SHARES`] shares of the seeds.

@@ -432,16 +432,14 @@ impl Look<'_> {
 /// Whether its node has stopped it unasked, which it does where the window is over by its clock. How its last
 /// run ended does not say that: it may have had none there, and ended in a pause or before its start.
 pub(crate) fn is_closed_by_node(workload: &Object<Workload>) -> bool {
+    use WorkloadStatus::{Lost, Stopped, Stopping};
+    let is_of_end =
+        |step: &&Transition<WorkloadStatus>| matches!(step.to, Stopping | Lost | Stopped);
+    let mut end = workload.state_history.iter().rev().take_while(is_of_end).peekable();
     let by_agent = |step: &Transition<WorkloadStatus>| step.by.is_agent();
-    match workload.state_history.as_slice() {
-        [.., asked, ended] => {
-            (ended.from, ended.to) == (Some(WorkloadStatus::Stopping), WorkloadStatus::Stopped)
-                && workload.status == WorkloadStatus::Stopped
-                && by_agent(asked)
-                && by_agent(ended)
-        }
-        _ => false,
-    }
+    workload.status == Stopped
+        && end.peek().is_some_and(|last| last.from == Some(Stopping))
+        && end.all(|step| step.to == Lost || by_agent(step))
 }
 
 /// A node was found.
