@@ -12,7 +12,7 @@ use std::time::Duration;
 use anyhow::Result;
 use tempfile::TempDir;
 
-use crate::figures::Report;
+use crate::figures::{Report, Unit};
 
 /// One benchmark. Each has a module of its own with a constant of this type.
 pub(crate) struct Benchmark {
@@ -41,6 +41,8 @@ pub(crate) struct Aim {
     /// What the figure is called in the report.
     pub(crate) figure: &'static str,
     pub(crate) bound: Bound,
+    /// Of the bound, and of the figure.
+    pub(crate) unit: Unit,
 }
 
 /// On which side of a value a figure is to be.
@@ -59,14 +61,14 @@ impl Bound {
     }
 }
 
-/// `figure` is to be under `bound`, in its own unit.
-pub(crate) const fn under(figure: &'static str, bound: f64) -> Aim {
-    Aim { figure, bound: Bound::Under(bound) }
+/// `figure` is to be under so many of `unit`.
+pub(crate) const fn under(figure: &'static str, bound: f64, unit: Unit) -> Aim {
+    Aim { figure, bound: Bound::Under(bound), unit }
 }
 
-/// `figure` is to be at least `bound`, in its own unit.
-pub(crate) const fn at_least(figure: &'static str, bound: f64) -> Aim {
-    Aim { figure, bound: Bound::AtLeast(bound) }
+/// `figure` is to be at least so many of `unit`.
+pub(crate) const fn at_least(figure: &'static str, bound: f64, unit: Unit) -> Aim {
+    Aim { figure, bound: Bound::AtLeast(bound), unit }
 }
 
 /// Of a rate that is offered. It is counted until the last is answered, so that it never comes out whole.

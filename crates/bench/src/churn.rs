@@ -40,7 +40,10 @@ type Declared = HashMap<String, usize>;
 pub(crate) static BENCHMARK: Benchmark = Benchmark {
     name: "churn",
     what: "a hundredth replaced each second, and a tenth of the nodes dies",
-    aims: &[at_least("replaced", NEARLY * 1000.0), under("converged after the last change", 5.0)],
+    aims: &[
+        at_least("replaced", NEARLY * 1000.0, Unit::PerSecond),
+        under("converged after the last change", 5.0, Unit::Seconds),
+    ],
     run: |context, report| Box::pin(run(context, report)),
     load: None,
 };

@@ -106,7 +106,7 @@ impl Report {
 
     /// Adds a figure, with its aim if the benchmark has one of that name.
     pub(crate) fn add(&mut self, what: &str, value: f64, unit: Unit) {
-        let aim = self.benchmark.aims.iter().find(|aim| aim.figure == what);
+        let aim = self.benchmark.aims.iter().find(|aim| (aim.figure, aim.unit) == (what, unit));
         let aim = aim.map(|aim| judge(aim.bound, value));
         self.figures.push(Figure { what: what.to_owned(), value, unit, aim, ratio: None });
     }
@@ -148,7 +148,8 @@ impl Report {
 
     /// The figures, and which aims have none.
     pub(crate) fn finish(self) -> (Vec<Figure>, Vec<&'static str>) {
-        let measured = |aim: &str| self.figures.iter().any(|figure| figure.what == aim);
+        let is_of = |aim: &str, figure: &Figure| figure.aim.is_some() && figure.what == aim;
+        let measured = |aim: &str| self.figures.iter().any(|figure| is_of(aim, figure));
         let aims = self.benchmark.aims.iter().map(|aim| aim.figure);
         let missing = aims.filter(|aim| !measured(aim)).collect();
         (self.figures, missing)
@@ -171,7 +172,11 @@ mod tests {
     static BENCHMARK: Benchmark = Benchmark {
         name: "some",
         what: "something",
-        aims: &[under("lag, p99", 100.0), at_least("steps", 5000.0), under("memory", 1.0)],
+        aims: &[
+            under("lag, p99", 100.0, Unit::Millis),
+            at_least("steps", 5000.0, Unit::PerSecond),
+            under("memory", 1.0, Unit::Mebibytes),
+        ],
         run: |_, _| Box::pin(async { Ok(()) }),
         load: None,
     };
@@ -191,6 +196,15 @@ mod tests {
             figures.iter().map(|figure| figure.aim.as_ref().map(|aim| aim.met)).collect();
         assert_eq!(met, [None, Some(false), None, Some(true)]);
         assert_eq!(missing, ["memory"]);
+    }
+
+    #[test]
+    fn a_figure_in_another_unit_is_not_what_was_aimed_at() {
+        let mut report = Report::new(&BENCHMARK, baseline());
+        report.add("memory", 0.5, Unit::Kibibytes);
+        let (figures, missing) = report.finish();
+        assert_eq!(figures[0].aim, None);
+        assert_eq!(missing, ["lag, p99", "steps", "memory"]);
     }
 
     #[test]

@@ -25,8 +25,8 @@ pub(crate) static BENCHMARK: Benchmark = Benchmark {
     name: "heartbeats",
     what: "nodes that have nothing to do, on one connection each",
     aims: &[
-        under("control plane, processor time", 25.0),
-        under("control plane, resident memory", 600.0),
+        under("control plane, processor time", 25.0, Unit::CorePercent),
+        under("control plane, resident memory", 600.0, Unit::Mebibytes),
     ],
     run: |context, report| Box::pin(run(context, report)),
     load: None,

@@ -34,7 +34,7 @@ const PATIENCE: Duration = Duration::from_secs(600);
 pub(crate) static BENCHMARK: Benchmark = Benchmark {
     name: "jobs",
     what: "10,000 jobs of ten durable steps through one engine",
-    aims: &[at_least("durable steps, 512 jobs at once", 5000.0)],
+    aims: &[at_least("durable steps, 512 jobs at once", 5000.0, Unit::PerSecond)],
     run: |context, report| Box::pin(run(context, report)),
     load: None,
 };

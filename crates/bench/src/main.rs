@@ -26,6 +26,7 @@ mod sessions;
 mod stage;
 mod watch;
 
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -138,29 +139,34 @@ async fn make_load(name: Option<String>, setting: Option<String>) -> Result<()> 
 
 async fn run(args: Args) -> Result<()> {
     if args.list {
-        print!("{}", list());
-        return Ok(());
+        return say(&list());
     }
     if let Some([before, after]) = args.compare.as_deref() {
-        print!("{}", compare::compare(&Results::read(before)?, &Results::read(after)?));
-        return Ok(());
+        return say(&compare::compare(&Results::read(before)?, &Results::read(after)?));
     }
     let folder = args.folder.unwrap_or_else(std::env::temp_dir);
     let context = Context { scale: args.scale, folder, tesseractl: args.tesseractl };
     let names = if args.names.is_empty() { BENCHMARKS.to_vec() } else { args.names };
     let mut results = Results::begin(&context).await?;
-    print!("{}", results.head());
+    say(&results.head())?;
     let path = match args.json {
         Some(path) => path,
         None => default_path(&results)?,
     };
     for benchmark in names {
-        print!("{}", results.measure(benchmark, &context).await?.table());
+        let table = results.measure(benchmark, &context).await?.table();
         // After each, so that one that fails loses nothing of the others.
         results.write(&path)?;
+        say(&table)?;
     }
-    println!("\nwritten to {}", path.display());
-    Ok(())
+    say(&format!("\nwritten to {}\n", path.display()))
+}
+
+/// Prints it. Who reads it may have gone, as `head` does: that ends the run, and what was measured is written.
+fn say(text: &str) -> Result<()> {
+    let mut out = std::io::stdout().lock();
+    let said = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+    said.context("what was measured cannot be printed")
 }
 
 /// Beside the builds.
@@ -176,11 +182,12 @@ fn list() -> String {
     for benchmark in BENCHMARKS {
         text += &format!("{}: {}\n", benchmark.name, benchmark.what);
         for aim in benchmark.aims {
-            let bound = match aim.bound {
-                Bound::Under(bound) => format!("under {bound}"),
-                Bound::AtLeast(bound) => format!("at least {bound}"),
+            let (side, bound) = match aim.bound {
+                Bound::Under(bound) => ("under", bound),
+                Bound::AtLeast(bound) => ("at least", bound),
             };
-            text += &format!("  {}: {bound}\n", aim.figure);
+            let line = format!("  {}: {side} {bound} {}", aim.figure, aim.unit.text());
+            text += &format!("{}\n", line.trim_end());
         }
     }
     text

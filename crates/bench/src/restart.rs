@@ -21,7 +21,7 @@ const PATIENCE: Duration = Duration::from_secs(120);
 pub(crate) static BENCHMARK: Benchmark = Benchmark {
     name: "restart",
     what: "killed with a million workloads, until it answers and reconciles",
-    aims: &[under("it reconciles", 5.0)],
+    aims: &[under("it reconciles", 5.0, Unit::Seconds)],
     run: |context, report| Box::pin(run(context, report)),
     load: None,
 };

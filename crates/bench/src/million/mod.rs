@@ -38,9 +38,9 @@ pub(crate) static BENCHMARK: Benchmark = Benchmark {
     name: "million",
     what: "a million workloads applied in files, until all are Running on 5,000 nodes",
     aims: &[
-        under("all Running", 20.0),
-        at_least("workloads", 50_000.0),
-        under("control plane, most memory", 2048.0),
+        under("all Running", 20.0, Unit::Seconds),
+        at_least("workloads", 50_000.0, Unit::PerSecond),
+        under("control plane, most memory", 2048.0, Unit::Mebibytes),
     ],
     run: |context, report| Box::pin(run(context, report)),
     load: None,

@@ -20,7 +20,7 @@ use tessera_types::{
 };
 
 use crate::benchmark::{Benchmark, Context, under};
-use crate::figures::Report;
+use crate::figures::{Report, Unit};
 
 const SESSIONS: usize = 10_000;
 const HOSTS: usize = 1000;
@@ -31,12 +31,12 @@ pub(crate) static BENCHMARK: Benchmark = Benchmark {
     name: "sessions",
     what: "10,000 sessions over 1,000 hosts across a simulated day; 1,000 boundaries in a second",
     aims: &[
-        under("day: a booking decided, p99", 5.0),
-        under("day: lateness of a boundary, p99", 100.0),
-        under("over HTTP: a booking, p50", 5.0),
-        under("in one second: provision_at, p99", 100.0),
-        under("in one second: start, p99", 100.0),
-        under("in one second: end, p99", 100.0),
+        under("day: a booking decided, p99", 5.0, Unit::Millis),
+        under("day: lateness of a boundary, p99", 100.0, Unit::Millis),
+        under("over HTTP: a booking, p50", 5.0, Unit::Millis),
+        under("in one second: provision_at, p99", 100.0, Unit::Millis),
+        under("in one second: start, p99", 100.0, Unit::Millis),
+        under("in one second: end, p99", 100.0, Unit::Millis),
     ],
     run: |context, report| Box::pin(run(context, report)),
     load: None,
