@@ -139,6 +139,8 @@ bugs! {
     TwoRunsAtOnce: OneCopy,
     /// A copy starts in the room that stale ones still have.
     CrowdedStart: Capacity,
+    /// How many copies a node may have does not count where stale ones make room.
+    PlacesNotCounted: Capacity,
     /// A shorter window does not reach the run that is under way.
     WindowNotPassedOn: Windows,
     /// A copy does not wait for its beginning, where it was placed before that.

@@ -99,20 +99,22 @@ fn no_workload_twice(machines: &[Machine], placed: &Placed) -> Result<(), String
 
 fn no_machine_over_capacity(machines: &[Machine]) -> Result<(), String> {
     for machine in machines {
-        let (mut cpu, mut memory, mut ports) = (0, 0, Vec::new());
+        let (mut cpu, mut memory, mut places, mut ports) = (0, 0, 0, Vec::new());
         for run in machine.runs.values().filter(|run| run.is_alive()) {
             cpu += run.spec.resources.cpu.0;
             memory += run.spec.resources.memory.0;
+            places += 1;
             ports.extend(run.spec.host_ports());
         }
         let count = ports.len();
         ports.sort_unstable();
         ports.dedup();
         let has = capacity(machine.cpu);
-        if cpu > has.cpu.0 || memory > has.memory.0 || ports.len() < count {
+        let is_too_much = cpu > has.cpu.0 || memory > has.memory.0 || places > has.workloads;
+        if is_too_much || ports.len() < count {
             let runs: Vec<_> = machine.runs.keys().map(ToString::to_string).collect();
-            let name = &machine.name;
-            return Err(format!("{name} has {has:?}, and {cpu}m, {memory}, {ports:?}: {runs:?}"));
+            let taken = format!("{cpu}m, {memory}, {places} places, {ports:?}");
+            return Err(format!("{} has {has:?}, and taken are {taken}: {runs:?}", machine.name));
         }
     }
     Ok(())

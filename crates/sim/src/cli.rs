@@ -29,7 +29,7 @@ const USAGE: u8 = 2;
 #[derive(Debug, Parser)]
 #[command(
     name = "cargo xtask sim",
-    after_help = "Acts are named by a letter and a number, as a trace shows them: o operators, t tenants, f faults, h hosts and definitions, c crashes of the control plane between two of its steps, e the engine, m what fails on one machine alone, n messages. `o3,o7-12,n` is one, a range, and all of a class.\n\nExit codes: 0 all is right, 1 something failed, 2 usage."
+    after_help = "Acts are named by a letter and a number, as a trace shows them: o operators, t tenants, f faults, h hosts and definitions, c crashes of the control plane between two of its steps, e the engine, m what fails on one machine alone, n messages. `o3,o7-12,n` is one, a range, and all of a class.\n\n`--bugs [--seeds-max N] [--bug NAME]...` plants each seeded bug alone, until a seed finds it.\n\nExit codes: 0 all is right, 1 something failed, 2 usage."
 )]
 pub(crate) struct Args {
     /// How many seeds

@@ -444,7 +444,9 @@ impl Machine {
     }
 }
 
-/// What a machine of this size says that it has.
+/// What a machine of this size says that it has: small ones run short of processors, and large
+/// ones of places.
 pub(crate) fn capacity(cpu: u64) -> Capacity {
-    Capacity { cpu: Millicores(cpu), memory: Bytes(1 << 30), workloads: 20 }
+    let workloads = if cpu < 5000 { 20 } else { 4 };
+    Capacity { cpu: Millicores(cpu), memory: Bytes(1 << 30), workloads }
 }

@@ -36,6 +36,18 @@ fn a_run_that_begins_before_its_window_is_seen() {
 }
 
 #[test]
+fn a_machine_with_more_runs_than_places_is_seen() {
+    let mut machines = [machine()];
+    assert_eq!(no_machine_over_capacity(&machines), Ok(()));
+    let (id, run) = machines[0].runs.pop_first().unwrap();
+    machines[0].runs.extend((1..=20).map(|attempt| (RunId { attempt, ..id }, run.clone())));
+    assert_eq!(no_machine_over_capacity(&machines), Ok(()));
+    machines[0].runs.insert(RunId { attempt: 21, ..id }, run);
+    let seen = no_machine_over_capacity(&machines).unwrap_err();
+    assert!(seen.contains("21 places"), "{seen}");
+}
+
+#[test]
 fn a_run_that_outlives_its_window_is_seen() {
     let machines = [machine()];
     assert_eq!(no_window_overrun(&machines, at(59)), Ok(()));
