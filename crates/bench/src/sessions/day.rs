@@ -1,11 +1,12 @@
 //! The simulated day: starts on the grid of five minutes, as people book them, and
 //! a burst of a thousand at noon.
 
+use std::collections::HashSet;
 use std::time::Duration as StdDuration;
 
 use anyhow::{Result, ensure};
 use tessera_types::timed::TimedStatus;
-use tessera_types::{Duration, Name, Resource, SessionPart, Timestamp};
+use tessera_types::{Duration, Name, Resource, SessionPart, Timestamp, Uid};
 
 use super::plane::{Became, Plane};
 use super::{BURST, HOSTS, Lesson, SESSIONS, catalogue, lesson, node_name};
@@ -42,6 +43,8 @@ pub(super) async fn run(context: &Context, report: &mut Report) -> Result<()> {
     let mut day = Day::default();
     let meter = Meter::start(std::process::id())?;
     day.pass(&mut plane).await?;
+    let met = day.lateness.len();
+    ensure!(met == 3 * sessions, "{met} boundaries of {sessions} sessions were met");
     day.report(report, meter.used()?);
     let is_over = |part: &SessionPartRef| part.status == TimedStatus::Terminated;
     let over = plane.world().table::<SessionPart>().iter().filter(|part| is_over(part)).count();
@@ -92,6 +95,8 @@ struct Day {
     /// The same for the instants at which hundreds are due.
     crowded: Samples,
     instants: usize,
+    /// The boundaries that were met: a part is committed again while it stays what it came to be.
+    met: HashSet<(Uid, TimedStatus)>,
 }
 
 impl Day {
@@ -101,13 +106,12 @@ impl Day {
         while plane.jump() && plane.now() < end {
             self.instants += 1;
             let now = plane.now();
-            let met: Vec<f64> = plane
-                .settle()
-                .await?
-                .iter()
-                .filter(|became| meets_boundary(became, now))
-                .map(|became| millis(became.after))
-                .collect();
+            let settled = plane.settle().await?;
+            let first = |became: &&Became| {
+                boundary_met(became, now).is_some_and(|boundary| self.met.insert(boundary))
+            };
+            let met: Vec<f64> =
+                settled.iter().filter(first).map(|became| millis(became.after)).collect();
             if met.len() >= 100 {
                 self.crowded.extend(met.iter().copied());
             }
@@ -128,14 +132,15 @@ impl Day {
     }
 }
 
-/// Whether a part came to be what the window says it is from this instant on.
-fn meets_boundary(became: &Became, now: Timestamp) -> bool {
-    let Resource::SessionPart(part) = &became.resource else { return false };
-    let Some(slot) = part.observed.timed.timeslot else { return false };
-    match part.status {
-        TimedStatus::Provisioning => slot.provision_at() == now,
-        TimedStatus::Active => slot.start == now,
-        TimedStatus::TearingDown => slot.end == now,
-        _ => false,
-    }
+/// The part that came to be what its window says that it is from this instant on.
+fn boundary_met(became: &Became, now: Timestamp) -> Option<(Uid, TimedStatus)> {
+    let Resource::SessionPart(part) = &became.resource else { return None };
+    let slot = part.observed.timed.timeslot?;
+    let at = match part.status {
+        TimedStatus::Provisioning => slot.provision_at(),
+        TimedStatus::Active => slot.start,
+        TimedStatus::TearingDown => slot.end,
+        _ => return None,
+    };
+    (at == now).then_some((part.id, part.status))
 }
