@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use std::pin::Pin;
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use tempfile::TempDir;
 
 use crate::figures::{Report, Unit};
@@ -97,6 +97,7 @@ impl Context {
 
     /// A folder that is gone with its owner.
     pub(crate) fn new_folder(&self) -> Result<TempDir> {
-        Ok(tempfile::Builder::new().prefix("tessera-bench.").tempdir_in(&self.folder)?)
+        let made = tempfile::Builder::new().prefix("tessera-bench.").tempdir_in(&self.folder);
+        made.with_context(|| format!("no state can be kept in {}", self.folder.display()))
     }
 }

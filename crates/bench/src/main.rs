@@ -153,6 +153,8 @@ async fn run(args: Args) -> Result<()> {
         Some(path) => path,
         None => default_path(&results)?,
     };
+    // Before the first, which may take minutes: a place that cannot be written to is told now.
+    results.write(&path)?;
     for benchmark in names {
         let table = results.measure(benchmark, &context).await?.table();
         // After each, so that one that fails loses nothing of the others.

@@ -111,7 +111,8 @@ impl Results {
     pub(crate) fn read(path: &Path) -> Result<Self> {
         let shown = || path.display().to_string();
         let json = std::fs::read_to_string(path).with_context(shown)?;
-        serde_json::from_str(&json).with_context(shown)
+        let not_ours = || format!("{} is not what cargo xtask bench writes", path.display());
+        serde_json::from_str(&json).with_context(not_ours)
     }
 }
 

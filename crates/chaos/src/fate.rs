@@ -28,9 +28,8 @@ pub(crate) async fn carry_out(
     for entry in schedule {
         let due = begin + Duration::from_millis(entry.at_ms);
         tokio::time::sleep_until(due.into()).await;
-        let said = format!("{:>8} ms  {}", entry.at_ms, serde_json::to_string(&entry.fault)?);
-        println!("{said}");
-        writeln!(log, "{} {said}", jiff::Timestamp::now())?;
+        println!("{entry}");
+        writeln!(log, "{} {entry}", jiff::Timestamp::now())?;
         if strike(system, entry.fault, &mut undoing)? {
             *counts.entry(entry.fault.name()).or_default() += 1;
         }

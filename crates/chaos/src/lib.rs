@@ -30,6 +30,7 @@ mod watcher;
 mod witness;
 
 use std::hash::{BuildHasher, RandomState};
+use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -93,11 +94,21 @@ pub fn main() -> ExitCode {
         plant: arguments.plant,
     };
     if arguments.schedule {
-        println!("seed {}", wanted.seed);
-        for entry in schedule::schedule(wanted.seed, wanted.length) {
-            println!("{:>8} ms  {:?}", entry.at_ms, entry.fault);
-        }
-        return ExitCode::SUCCESS;
+        return match print_schedule(&wanted) {
+            // Whoever reads it may have read enough, as `head` does.
+            Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+                eprintln!("error: the schedule cannot be printed: {error}");
+                ExitCode::FAILURE
+            }
+            _ => ExitCode::SUCCESS,
+        };
+    }
+    // Now, and not when all is over.
+    if let Some(path) = &wanted.json
+        && let Err(error) = std::fs::File::create(path)
+    {
+        eprintln!("error: --json {}: {error}", path.display());
+        return ExitCode::from(2);
     }
     disk::enter_namespace(std::env::args_os().skip(1));
     match carry_out(&wanted) {
@@ -107,6 +118,15 @@ pub fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+fn print_schedule(wanted: &Wanted) -> std::io::Result<()> {
+    let mut out = std::io::stdout().lock();
+    writeln!(out, "seed {}", wanted.seed)?;
+    for entry in schedule::schedule(wanted.seed, wanted.length) {
+        writeln!(out, "{entry}")?;
+    }
+    Ok(())
 }
 
 #[tokio::main]

@@ -200,6 +200,14 @@ pub(crate) struct Entry {
     pub(crate) fault: Fault,
 }
 
+/// As it is printed and logged: when, and what, as in the report.
+impl fmt::Display for Entry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let fault = serde_json::to_string(&self.fault).map_err(|_| fmt::Error)?;
+        write!(f, "{:>8} ms  {fault}", self.at_ms)
+    }
+}
+
 /// Whether nothing new goes wrong so long after the beginning of a run.
 fn is_calm(at_ms: u64) -> bool {
     at_ms % CALM_EVERY_MS >= CALM_EVERY_MS - CALM_MS

@@ -2,6 +2,14 @@
 //!
 //! The one idea: what is printed of a failure is the command that shows it again.
 
+/// Prints a line. Whoever reads it may have gone, as `head` does: the exit code is told all the same.
+macro_rules! say {
+    ($($words:tt)*) => {{
+        use std::io::Write as _;
+        _ = writeln!(std::io::stdout(), $($words)*);
+    }};
+}
+
 mod boundaries;
 mod progress;
 mod seeds;
@@ -29,7 +37,7 @@ const USAGE: u8 = 2;
 #[derive(Debug, Parser)]
 #[command(
     name = "cargo xtask sim",
-    after_help = "Acts are named by a letter and a number, as a trace shows them: o operators, t tenants, f faults, h hosts and definitions, c crashes of the control plane between two of its steps, e the engine, m what fails on one machine alone, n messages. `o3,o7-12,n` is one, a range, and all of a class.\n\n`--bugs [--seeds-max N] [--bug NAME]...` plants each seeded bug alone, until a seed finds it.\n\nExit codes: 0 all is right, 1 something failed, 2 usage."
+    after_help = "Acts are named by a letter and a number, as a trace shows them: o operators, t tenants, f faults, h hosts and definitions, c crashes of the control plane between two of its steps, e what hurts the engine, s what holds it up, m what fails on one machine alone, n messages. `o3,o7-12,n` is one, a range, and all of a class.\n\n`cargo xtask sim --bugs [--seeds-max N] [--bug NAME]...` plants each seeded bug alone, until a seed finds it.\n\nExit codes: 0 all is right, 1 something failed, 2 usage."
 )]
 pub(crate) struct Args {
     /// How many seeds
@@ -119,10 +127,10 @@ fn one(args: &Args, seed: u64) -> bool {
     };
     match run(config.clone()) {
         Ok(outcome) => {
-            outcome.trace.iter().for_each(|line| println!("{line}"));
-            println!("seed {seed}: {} events, {} commits", outcome.events, outcome.revision);
+            outcome.trace.iter().for_each(|line| say!("{line}"));
+            say!("seed {seed}: {} events, {} commits", outcome.events, outcome.revision);
             if args.digest {
-                println!("seed {seed}: {:016x}", outcome.story.digest);
+                say!("seed {seed}: {:016x}", outcome.story.digest);
             }
             true
         }

@@ -25,9 +25,16 @@ pub(super) fn run_all(
     }
     let mut is_right = true;
     let mut runs = 0;
-    println!(
+    say!(
         "{:<14} {:>7} {:>7} {:>5} {:>7} {:>8} {:>6} {:>6}",
-        "SCENARIO", "COMMITS", "ACTIONS", "TURNS", "ENGINE", "MESSAGES", "RUNS", "FAILED"
+        "SCENARIO",
+        "COMMITS",
+        "ACTIONS",
+        "TURNS",
+        "ENGINE",
+        "MESSAGES",
+        "RUNS",
+        "FAILED"
     );
     for script in scripts {
         let name = script.name.clone();
@@ -45,12 +52,12 @@ pub(super) fn run_all(
                 }
             },
             Err(failure) => {
-                println!("{name}: it fails when nothing goes wrong\n{failure}");
+                say!("{name}: it fails when nothing goes wrong\n{failure}");
                 is_right = false;
             }
         }
     }
-    println!("{runs} runs");
+    say!("{runs} runs");
     Ok(is_right)
 }
 
@@ -59,8 +66,8 @@ fn one(reference: &Reference, at: Boundary) -> bool {
         Ok(outcome) => (outcome.trace, None),
         Err(failure) => (failure.trace, Some(failure.what)),
     };
-    trace.iter().for_each(|line| println!("{line}"));
-    println!("{} {at}: {}", reference.name(), end.as_deref().unwrap_or("it ends as it should"));
+    trace.iter().for_each(|line| say!("{line}"));
+    say!("{} {at}: {}", reference.name(), end.as_deref().unwrap_or("it ends as it should"));
     end.is_none()
 }
 
@@ -80,7 +87,7 @@ fn every_boundary(reference: &Reference, every: usize, threads: usize) -> (usize
     );
     progress.over();
     let counts = &reference.outcome().counts;
-    println!(
+    say!(
         "{:<14} {:>7} {:>7} {:>5} {:>7} {:>8} {:>6} {:>6}",
         reference.name(),
         counts.commits,
@@ -92,11 +99,8 @@ fn every_boundary(reference: &Reference, every: usize, threads: usize) -> (usize
         failures.len(),
     );
     for (at, failure) in failures.iter().take(TOLD_MAX) {
-        println!("  {}", failure.what);
-        println!(
-            "  replay: cargo xtask sim --boundaries --scenario {} --at {at}",
-            reference.name()
-        );
+        say!("  {}", failure.what);
+        say!("  replay: cargo xtask sim --boundaries --scenario {} --at {at}", reference.name());
     }
     (boundaries.len(), failures.len())
 }

@@ -68,7 +68,7 @@ impl Many {
         if self.digest {
             sum.digests.sort_unstable();
             let digests = sum.digests.iter();
-            digests.for_each(|(i, one)| println!("seed {}: {one:016x}", self.from + *i as u64));
+            digests.for_each(|(i, one)| say!("seed {}: {one:016x}", self.from + *i as u64));
         }
         sum.failures.sort_by_key(|(i, _)| *i);
         for (nth, (i, failure)) in sum.failures.iter().enumerate() {
@@ -88,7 +88,7 @@ impl Many {
         // Digests are compared as they are: how long it took is not among them.
         match self.digest {
             true => eprintln!("{summary}"),
-            false => println!("{summary}"),
+            false => say!("{summary}"),
         }
         failures.is_empty()
     }
@@ -120,27 +120,27 @@ impl Sum {
 
 /// Prints how a run fails, made smaller where that is wanted, and how it is shown again.
 pub(super) fn tell(config: &Config, failure: &Failure, shrinks: bool) {
-    println!("seed {}: {}", failure.seed, failure.what);
+    say!("seed {}: {}", failure.seed, failure.what);
     if !shrinks {
         let lines_max = if config.tells_all { usize::MAX } else { LINES_MAX };
         print_trace(&failure.trace, lines_max);
-        println!("  replay: cargo xtask sim {}\n", config.options());
+        say!("  replay: cargo xtask sim {}\n", config.options());
         return;
     }
     let shrunk = shrink(config, failure, RUNS_MAX);
     let told = Config { tells_all: true, ..shrunk.config.clone() };
     let failure = run(told).err().unwrap_or(shrunk.failure);
     print_trace(&failure.trace, LINES_MAX);
-    println!("  it fails as: {}", failure.what);
+    say!("  it fails as: {}", failure.what);
     let (acts, runs) = (failure.acts.len(), shrunk.runs);
-    println!("  shrunk from {} acts to {acts} in {runs} runs", shrunk.acts_before);
-    println!("  replay: cargo xtask sim {}\n", shrunk.config.options());
+    say!("  shrunk from {} acts to {acts} in {runs} runs", shrunk.acts_before);
+    say!("  replay: cargo xtask sim {}\n", shrunk.config.options());
 }
 
 fn print_trace(trace: &[String], lines_max: usize) {
     let left_out = trace.len().saturating_sub(lines_max);
     if left_out > 0 {
-        println!("  … {left_out} lines before");
+        say!("  … {left_out} lines before");
     }
-    trace[left_out..].iter().for_each(|line| println!("  {line}"));
+    trace[left_out..].iter().for_each(|line| say!("  {line}"));
 }
